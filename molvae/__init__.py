@@ -1,0 +1,1 @@
+"""molvae: learn a continuous map of molecules and search it."""

@@ -1,0 +1,117 @@
+"""Settings: frozen pydantic models, read from TOML and `key=value` overrides, with errors that teach."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticUndefined
+
+from molvae.errors import ConfigError, suggest
+from molvae.persistence import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+__all__ = ["Field", "Settings", "field_help", "load_settings", "parse_assignment", "save_settings", "to_toml"]
+
+S = TypeVar("S", bound="Settings")
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, no unknown keys, the docstring under a field is its help."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True, allow_inf_nan=False
+    )
+
+
+def load_settings(cls: type[S], path: Path | None = None, overrides: Sequence[str] = ()) -> S:
+    """Settings of class `cls` from a TOML file (optional), then `key=value` overrides in order.
+
+    Dotted keys reach nested settings: `model.latent_size=64`.
+
+    Raises:
+        ConfigError: Names the file or override, the key, what was got and what is allowed.
+    """
+    values: dict[str, Any] = _read_toml(path) if path is not None else {}
+    for override in overrides:
+        key, value = parse_assignment(override)
+        _insert(values, key, value)
+    try:
+        return cls.model_validate(values)
+    except ValidationError as error:
+        where = str(path) if path is not None and not overrides else "the settings"
+        raise ConfigError(_sentence(cls, error.errors()[0], where)) from None
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """`key=value` with the value read as TOML where it is TOML, as text otherwise.
+
+    >>> parse_assignment("model.latent_size=64"), parse_assignment("device=cpu")
+    (('model.latent_size', 64), ('device', 'cpu'))
+    """
+    key, equals, raw = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"expected key=value, got '{text}'", hint="For example: --set model.latent_size=64")
+    try:
+        value = tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = raw.strip()
+    return key.strip(), value
+
+
+def to_toml(settings: Settings) -> str:
+    """The effective settings as TOML; fields that are `None` are left out, as TOML has no null."""
+    return tomli_w.dumps(settings.model_dump(mode="json", exclude_none=True))
+
+
+def save_settings(settings: Settings, path: Path) -> None:
+    """Write the effective settings as TOML, atomically."""
+    write_atomically(path, to_toml(settings))
+
+
+def field_help(cls: type[Settings], prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """Every setting of `cls` as (dotted key, default, help), nested ones included."""
+    for name, field in cls.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
+            yield from field_help(field.annotation, f"{prefix}{name}.")
+            continue
+        default = field.get_default(call_default_factory=True, validated_data={})
+        shown = "required" if default is PydanticUndefined else str(default)
+        yield f"{prefix}{name}", shown, " ".join((field.description or "").split())
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the settings file {path}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from None
+
+
+def _insert(values: dict[str, Any], key: str, value: Any) -> None:
+    *parents, leaf = key.split(".")
+    for parent in parents:
+        child = values.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"'{key}' cannot be set: '{parent}' is a value, not a section")
+        values = child
+    values[leaf] = value
+
+
+def _sentence(cls: type[Settings], error: ErrorDetails, where: str) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = [name for name, _, _ in field_help(cls)]
+        return f"unknown key '{key}' in {where}{suggest(key, known) or '; known: ' + ', '.join(known)}"
+    if error["type"] == "missing":
+        return f"{where} must give '{key}'"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"'{key}' in {where}: {message[:1].lower()}{message[1:]}, got {error['input']!r}"

@@ -1,0 +1,185 @@
+"""Progress as events: to a JSON-lines log, to a plain stream, or to nobody."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+
+class Progress(Protocol):
+    """What a long-running function tells about itself; tasks are told apart by their names."""
+
+    def start(self, task: str, total: int | None = None) -> None:
+        """A task begins; `total` is None when its length is not known."""
+
+    def advance(self, task: str, n: int = 1, **fields: Any) -> None:
+        """`n` more units are done; `fields` are figures to show beside the bar."""
+
+    def finish(self, task: str, **fields: Any) -> None:
+        """The task has ended; `fields` are its results."""
+
+    def note(self, text: str) -> None:
+        """One sentence for the reader."""
+
+
+class Silent:
+    """Tells nobody."""
+
+    def start(self, task: str, total: int | None = None) -> None:
+        """Ignored."""
+
+    def advance(self, task: str, n: int = 1, **fields: Any) -> None:
+        """Ignored."""
+
+    def finish(self, task: str, **fields: Any) -> None:
+        """Ignored."""
+
+    def note(self, text: str) -> None:
+        """Ignored."""
+
+
+SILENT: Progress = Silent()
+
+
+class PlainProgress:
+    """A plain line every few seconds: for log files and terminals without a cursor.
+
+    Args:
+        stream: Where the lines go.
+        every: Seconds between two lines of one task.
+    """
+
+    def __init__(self, stream: TextIO, every: float = 5.0) -> None:
+        self.stream = stream
+        self.every = every
+        self._done: dict[str, int] = {}
+        self._totals: dict[str, int | None] = {}
+        self._started: dict[str, float] = {}
+        self._shown: dict[str, float] = {}
+
+    def start(self, task: str, total: int | None = None) -> None:
+        """Remember the task; nothing is printed until it has something to say."""
+        now = time.monotonic()
+        self._done[task], self._totals[task] = 0, total
+        self._started[task] = self._shown[task] = now
+
+    def advance(self, task: str, n: int = 1, **fields: Any) -> None:
+        """Print a line if the last one is old enough."""
+        if task not in self._done:
+            self.start(task)
+        self._done[task] += n
+        now = time.monotonic()
+        if now - self._shown[task] >= self.every:
+            self._shown[task] = now
+            self._line(task, now, fields)
+
+    def finish(self, task: str, **fields: Any) -> None:
+        """Print the last line of the task."""
+        if task in self._done:
+            self._line(task, time.monotonic(), fields)
+            del self._done[task]
+
+    def note(self, text: str) -> None:
+        """Print the sentence."""
+        self.stream.write(f"{text}\n")
+        self.stream.flush()
+
+    def _line(self, task: str, now: float, fields: dict[str, Any]) -> None:
+        total = self._totals[task]
+        count = f"{self._done[task]:,}" if total is None else f"{self._done[task]:,}/{total:,}"
+        rate = self._done[task] / max(now - self._started[task], 1e-9)
+        figures = "".join(f"  {name} {_shown(value)}" for name, value in fields.items())
+        self.note(f"{task}: {count} ({rate:,.1f}/s){figures}")
+
+
+class EventLog:
+    """Appends one JSON object per event to a file: the record a report is made from.
+
+    Not-a-number figures are written as null, so that every line is JSON. A line cut short by a crash is
+    closed off before the next one is written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        torn = path.exists() and path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"
+        self._file = path.open("a", encoding="utf-8")
+        if torn:
+            self._file.write("\n")
+
+    def write(self, event: str, **fields: Any) -> None:
+        """Append the event and flush it."""
+        record = {"event": event, "time": round(time.time(), 3), **_finite(fields)}
+        self._file.write(json.dumps(record, ensure_ascii=True) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Tee:
+    """Tells several listeners the same."""
+
+    def __init__(self, *listeners: Progress) -> None:
+        self.listeners = listeners
+
+    def start(self, task: str, total: int | None = None) -> None:
+        """Passed on."""
+        for listener in self.listeners:
+            listener.start(task, total)
+
+    def advance(self, task: str, n: int = 1, **fields: Any) -> None:
+        """Passed on."""
+        for listener in self.listeners:
+            listener.advance(task, n, **fields)
+
+    def finish(self, task: str, **fields: Any) -> None:
+        """Passed on."""
+        for listener in self.listeners:
+            listener.finish(task, **fields)
+
+    def note(self, text: str) -> None:
+        """Passed on."""
+        for listener in self.listeners:
+            listener.note(text)
+
+
+def read_events(path: Path, event: str | None = None) -> list[dict[str, Any]]:
+    """The events of a log in order (of one kind, if given); lines cut short by a crash are left out."""
+    records: list[dict[str, Any]] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(record, dict) and (event is None or record.get("event") == event):
+            records.append(record)
+    return records
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

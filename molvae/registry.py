@@ -1,0 +1,76 @@
+"""Names for whatever varies: a registry per protocol, open to third parties through entry points."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from molvae.errors import UnknownNameError, UsageError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Maps a name to a class or function of one kind.
+
+    Args:
+        kind: What is registered, for error messages ("tokenizer").
+        group: Entry-point group third parties register under ("molvae.tokenizers").
+
+    >>> colors: Registry[int] = Registry("color", "molvae.colors")
+    >>> colors.add("red", 1)
+    >>> colors.get("red"), colors.names()
+    (1, ['red'])
+    """
+
+    def __init__(self, kind: str, group: str) -> None:
+        self.kind = kind
+        self.group = group
+        self._entries: dict[str, T] = {}
+        self._plugins_loaded = False
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Decorator that registers what it decorates under `name`."""
+
+        def add(value: T) -> T:
+            self.add(name, value)
+            return value
+
+        return add
+
+    def add(self, name: str, value: T) -> None:
+        """Register `value`; a name taken by something else is a `UsageError`."""
+        if name in self._entries and self._entries[name] is not value:
+            raise UsageError(f"the {self.kind} '{name}' is already registered")
+        self._entries[name] = value
+
+    def get(self, name: str) -> T:
+        """What is registered under `name`; `UnknownNameError` names the nearest match otherwise."""
+        if name not in self._entries:
+            self._load_plugins()
+        if name not in self._entries:
+            known = self.names()
+            raise UnknownNameError(
+                f"unknown {self.kind} '{name}'{suggest(name, known)}",
+                hint=f"Known: {', '.join(known)}.",
+            )
+        return self._entries[name]
+
+    def names(self) -> list[str]:
+        """All names, built-in and plugged in, sorted."""
+        self._load_plugins()
+        return sorted(self._entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names()
+
+    def _load_plugins(self) -> None:
+        if self._plugins_loaded:
+            return
+        self._plugins_loaded = True
+        for point in entry_points(group=self.group):
+            if point.name not in self._entries:
+                self.add(point.name, point.load())

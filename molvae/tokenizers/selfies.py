@@ -1,0 +1,70 @@
+"""Write molecules in SELFIES, where (nearly) every sequence of tokens is a molecule; the door to `selfies`."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+import selfies
+
+from molvae.tokenizers.base import MAX_TOKENS, TOKENIZERS, TokenizationError, Tokenizer
+
+MAX_CHARACTERS = 1000
+"""Longer SMILES are refused before they reach `selfies`, whose time is quadratic and whose depth is bounded."""
+
+_SYMBOLS = re.compile(r"(?:\[[^\[\]]+\]|\.)*")
+_SYMBOL = re.compile(r"\[[^\[\]]+\]|\.")
+
+
+@TOKENIZERS.register("selfies")
+class SelfiesTokenizer(Tokenizer):
+    """SELFIES symbols (Krenn et al., doi:10.1088/2632-2153/aba947) under the default valence constraints.
+
+    `selfies` reads text it does not know as nothing at all, without a word; here such text is spelled out instead,
+    so that it counts as the failure it is.
+
+    >>> SelfiesTokenizer.split("CC=O")
+    ['[C]', '[C]', '[=O]']
+    >>> SelfiesTokenizer.write("[C][C][=O]"), SelfiesTokenizer.write("[C]<unk>")
+    ('CC=O', '<[C]<unk>>')
+    """
+
+    name: ClassVar[str] = "selfies"
+
+    @classmethod
+    def split(cls, smiles: str) -> list[str]:
+        """Translate SMILES into SELFIES symbols.
+
+        Raises:
+            TokenizationError: If the text is empty, over `MAX_CHARACTERS` or over `MAX_TOKENS`, or SELFIES has no
+                word for it (a wildcard, a valence outside its constraints, text that is not SMILES).
+        """
+        if len(smiles) > MAX_CHARACTERS:
+            raise TokenizationError(f"{len(smiles)} characters; the limit for SELFIES is {MAX_CHARACTERS}")
+        try:
+            text = selfies.encoder(smiles)
+        except selfies.EncoderError as error:
+            raise TokenizationError(f"SELFIES cannot express this: {_sentence(error)}") from error
+        except RecursionError as error:
+            raise TokenizationError("SELFIES cannot express this: branches are nested too deeply") from error
+        except (ValueError, IndexError, KeyError, AssertionError) as error:
+            raise TokenizationError("SELFIES cannot express this: not SMILES it can read") from error
+        if not text or _SYMBOLS.fullmatch(text) is None:
+            raise TokenizationError("SELFIES cannot express this: it reads as nothing")
+        return _SYMBOL.findall(text)
+
+    @classmethod
+    def write(cls, notation: str) -> str:
+        """Translate SELFIES into SMILES; what is not SELFIES comes back in angle brackets, which is not SMILES."""
+        if _SYMBOLS.fullmatch(notation) is None or notation.count("[") > MAX_TOKENS:
+            return f"<{notation}>"
+        try:
+            return str(selfies.decoder(notation))
+        except (selfies.DecoderError, RecursionError):
+            return f"<{notation}>"
+
+
+def _sentence(error: selfies.EncoderError) -> str:
+    """Keep the first line of what `selfies` says."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
