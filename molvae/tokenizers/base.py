@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from importlib import import_module
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
@@ -27,8 +29,8 @@ class TokenizationError(InputError):
 class Tokenizer(ABC):
     """Between SMILES and the integers a model reads.
 
-    A subclass says how SMILES becomes tokens (`split`) and how the concatenated tokens become SMILES (`write`);
-    everything else is final.
+    A subclass says how SMILES becomes tokens (`split`) and how the concatenated tokens become SMILES
+    (`write`); everything else is final.
 
     Args:
         vocabulary: The tokens that have an id of their own; any other becomes ``<unk>``.
@@ -55,7 +57,7 @@ class Tokenizer(ABC):
     @classmethod
     @abstractmethod
     def write(cls, notation: str) -> str:
-        """Turn concatenated tokens into SMILES; text that means no molecule gives text no SMILES parser accepts."""
+        """Turn concatenated tokens into SMILES; nonsense gives text that no SMILES parser accepts."""
 
     @classmethod
     def build(cls, smiles: Iterable[str], *, min_count: int = 1) -> Tokenizer:
@@ -71,7 +73,7 @@ class Tokenizer(ABC):
 
     @final
     def encode(self, smiles: str) -> NDArray[np.int64]:
-        """Return the ids of the tokens and of the end mark, without a begin mark; unknown tokens are ``<unk>``.
+        """Return the ids of the tokens and of the end mark, ``t``; an unknown token becomes ``<unk>``.
 
         Raises:
             TokenizationError: If the text cannot be split, or has more than `MAX_TOKENS` tokens.
@@ -95,19 +97,19 @@ class Tokenizer(ABC):
     def decode_many(self, ids: NDArray[np.integer]) -> list[str]:
         """Return the SMILES of every row of ids.
 
-        Whatever a model emits has an answer: an unknown or misplaced special token is spelled out (``<unk>``), which
-        no SMILES parser accepts.
+        Whatever a model emits has an answer: an unknown or misplaced special token is spelled out
+        (``<unk>``), which no SMILES parser accepts.
 
         Args:
-            ids: ``b x t``; each row ends at its first end or padding mark, and a begin mark in front is skipped.
+            ids: ``b x t``; each row ends at its first end or padding mark; a begin mark in front is skipped.
         """
         return [self.write(text) for text in self._spell(np.asarray(ids, dtype=np.int64))]
 
     def _spell(self, ids: NDArray[np.int64]) -> list[str]:
-        """Concatenate the token texts of each row at once: gather code points, decode one long string, cut it."""
+        """Concatenate the token texts of all rows at once, as code points of one long string, and cut it."""
         if ids.size == 0:
             return [""] * len(ids)
-        if ids[:, 0].max() == BOS:
+        if (ids[:, 0] == BOS).any():
             ids = np.where((np.arange(ids.shape[1]) == 0) & (ids == BOS), -1, ids)  # b x t
         kept = ~np.logical_or.accumulate((ids == EOS) | (ids == PAD), axis=1) & (ids >= 0)  # b x t
         flat = ids[kept]
@@ -117,7 +119,26 @@ class Tokenizer(ABC):
         positions = np.arange(total) + np.repeat(self._starts[flat] - (ends - widths), widths)
         text = self._points[positions].tobytes().decode("utf-32-le")
         cuts = np.concatenate([[0], ends])[np.concatenate([[0], np.cumsum(kept.sum(axis=1))])].tolist()
-        return [text[a:b] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        return [text[a:b] for a, b in pairwise(cuts)]
 
 
-TOKENIZERS: Registry[type[Tokenizer]] = Registry("tokenizer", "molvae.tokenizers")
+class _Tokenizers(Registry[type[Tokenizer]]):
+    """The registry, which finds the built-in tokenizers by itself the first time it is asked."""
+
+    def get(self, name: str) -> type[Tokenizer]:
+        _load_built_in()
+        return super().get(name)
+
+    def names(self) -> list[str]:
+        _load_built_in()
+        return super().names()
+
+
+def _load_built_in() -> None:
+    for module in ("smiles", "selfies"):
+        import_module(
+            f"molvae.tokenizers.{module}"
+        )  # each registers itself; named here, so that no import is circular
+
+
+TOKENIZERS: Registry[type[Tokenizer]] = _Tokenizers("tokenizer", "molvae.tokenizers")

@@ -1,4 +1,4 @@
-"""Write molecules in SELFIES, where (nearly) every sequence of tokens is a molecule; the door to `selfies`."""
+"""Write molecules in SELFIES, where nearly every sequence of tokens is a molecule: the door to `selfies`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import selfies
 from molvae.tokenizers.base import MAX_TOKENS, TOKENIZERS, TokenizationError, Tokenizer
 
 MAX_CHARACTERS = 1000
-"""Longer SMILES are refused before they reach `selfies`, whose time is quadratic and whose depth is bounded."""
+"""Longer SMILES are refused before they reach `selfies`, whose time is quadratic."""
 
 _SYMBOLS = re.compile(r"(?:\[[^\[\]]+\]|\.)*")
 _SYMBOL = re.compile(r"\[[^\[\]]+\]|\.")
@@ -20,8 +20,8 @@ _SYMBOL = re.compile(r"\[[^\[\]]+\]|\.")
 class SelfiesTokenizer(Tokenizer):
     """SELFIES symbols (Krenn et al., doi:10.1088/2632-2153/aba947) under the default valence constraints.
 
-    `selfies` reads text it does not know as nothing at all, without a word; here such text is spelled out instead,
-    so that it counts as the failure it is.
+    `selfies` reads text it does not know as nothing at all, without a word; here such text is spelled out
+    instead, so that it counts as the failure it is.
 
     >>> SelfiesTokenizer.split("CC=O")
     ['[C]', '[C]', '[=O]']
@@ -36,8 +36,8 @@ class SelfiesTokenizer(Tokenizer):
         """Translate SMILES into SELFIES symbols.
 
         Raises:
-            TokenizationError: If the text is empty, over `MAX_CHARACTERS` or over `MAX_TOKENS`, or SELFIES has no
-                word for it (a wildcard, a valence outside its constraints, text that is not SMILES).
+            TokenizationError: If the text is empty, over `MAX_CHARACTERS`, or SELFIES has no word for it
+                (a wildcard, a valence outside its constraints, text that is not SMILES).
         """
         if len(smiles) > MAX_CHARACTERS:
             raise TokenizationError(f"{len(smiles)} characters; the limit for SELFIES is {MAX_CHARACTERS}")
@@ -55,7 +55,7 @@ class SelfiesTokenizer(Tokenizer):
 
     @classmethod
     def write(cls, notation: str) -> str:
-        """Translate SELFIES into SMILES; what is not SELFIES comes back in angle brackets, which is not SMILES."""
+        """Translate SELFIES into SMILES; what is not SELFIES comes back in angle brackets: not SMILES."""
         if _SYMBOLS.fullmatch(notation) is None or notation.count("[") > MAX_TOKENS:
             return f"<{notation}>"
         try:

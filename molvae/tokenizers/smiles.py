@@ -12,7 +12,7 @@ _TOKEN = re.compile(r"\[[^\[\]]+\]|Br|Cl|%\(\d+\)|%\d\d|->|<-|.", re.DOTALL)
 
 @TOKENIZERS.register("smiles")
 class SmilesTokenizer(Tokenizer):
-    """Atom-level SMILES: a bracket atom, a two-letter halogen and a two-digit ring closure are one token each.
+    """Atom-level SMILES: a bracket atom, a halogen and a two-digit ring closure are one token each.
 
     Lossless on any text: what is not SMILES is cut into single characters.
 

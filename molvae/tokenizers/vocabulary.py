@@ -38,9 +38,8 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         if self.tokens[: len(SPECIALS)] != SPECIALS:
-            raise InputError(
-                f"a vocabulary starts with {' '.join(SPECIALS)}, got {' '.join(self.tokens[: len(SPECIALS)])!r}"
-            )
+            got = " ".join(self.tokens[: len(SPECIALS)])
+            raise InputError(f"a vocabulary starts with {' '.join(SPECIALS)}, got {got!r}")
         ids = {token: position for position, token in enumerate(self.tokens)}
         if len(ids) != len(self.tokens) or "" in ids:
             raise InputError("a vocabulary holds every token once, and none of them is empty")
