@@ -1,0 +1,1 @@
+"""The command line: each command parses, builds settings, makes one library call and prints."""

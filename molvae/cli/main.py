@@ -1,0 +1,230 @@
+"""The entry point: commands loaded when they are called, and every outcome turned into an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import traceback
+import warnings
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from molvae.cli.output import Session
+from molvae.errors import MolvaeError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+SECTIONS: dict[str, dict[str, str]] = {
+    "Data": {
+        "fetch": "Download a known data set (zinc250k, moses, qm9), or list them.",
+        "prepare": "Turn files of molecules into a clean corpus for training.",
+    },
+    "Model": {
+        "train": "Train a model on a corpus.",
+        "sample": "Draw new molecules.",
+        "encode": "Molecules to latent vectors (and predicted properties).",
+        "decode": "Latent vectors to molecules.",
+    },
+    "Search": {
+        "optimize": "Find molecules with the properties you want.",
+        "ask": "Get the next batch to measure, as a file.",
+        "tell": "Give measured results back.",
+    },
+    "Look": {
+        "status": "How far a run or a campaign is.",
+        "info": "What a checkpoint, corpus or campaign holds.",
+    },
+}
+
+EXIT_CODES = """\b
+Exit codes:
+  0 ok · 1 internal error · 2 usage or settings · 3 no usable input
+  4 oracle failed beyond its limit · 5 checkpoint, journal or disk
+  75 stopped early, the same command resumes · 130, 143 interrupted
+"""
+
+
+class Terminated(BaseException):
+    """The operating system asked the process to end (SIGTERM)."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called: help answers without loading a library."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All command names, in the order they are used."""
+        del ctx
+        return [name for section in SECTIONS.values() for name in section]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of that name; `None` if there is no such command."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = importlib.import_module(f"molvae.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As in click, with the nearest match when there is no such command."""
+        if not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            known = self.list_commands(ctx)
+            nearest = suggest(args[0], known) or f"; there are {', '.join(known)}"
+            raise click.UsageError(f"no command '{args[0]}'{nearest}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table above, section by section."""
+        del ctx
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(commands.items()), col_max=10)
+
+
+def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's call
+    del param
+    if value and not ctx.resilient_parsing:
+        from molvae import __version__
+
+        click.echo(f"molvae {__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version.",
+)
+def cli() -> None:
+    """Learn a continuous map of molecules and search it.
+
+    \b
+    A first search with the shipped model:
+      molvae optimize checkpoints/zinc250k --maximize qed --budget 200 -o better
+    \b
+    Your own molecules:
+      molvae prepare mine.csv -o corpus
+      molvae train corpus -o run
+      molvae sample run/checkpoint -n 100
+
+    'molvae COMMAND --help' teaches each command with examples.
+    """
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line and return its exit code; whatever goes wrong is a sentence on stderr."""
+    session = Session()
+    try:
+        return _run(argv, session)
+    except (KeyboardInterrupt, click.Abort):
+        session.error(
+            "interrupted",
+            hint="What was finished is saved; for train and optimize the same command continues.",
+        )
+        return 130
+    except Terminated:
+        session.error(
+            "terminated",
+            hint="What was finished is saved; for train and optimize the same command continues.",
+        )
+        return 143
+    except BrokenPipeError:
+        if _reader_is_gone():
+            return 141  # what a shell reports for SIGPIPE: the reader (head, less) had enough
+        return _internal(session)
+    except Exception:  # noqa: BLE001 - the last line of defense turns anything into a message and exit code 1
+        return _internal(session)
+
+
+def _run(argv: Sequence[str], session: Session) -> int:
+    try:
+        with cli.make_context("molvae", list(argv), obj=session) as context:
+            cli.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as outcome:
+        return outcome.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "molvae"
+        session.error(_usage_sentence(error), hint=f"'{path} --help' shows what there is.", code=2)
+        return 2
+    except click.ClickException as error:
+        session.error(error.format_message(), code=2)
+        return 2
+    except MolvaeError as error:
+        session.error(error.message, hint=error.hint, code=error.exit_code)
+        if session.verbosity > 1:
+            session.trace(traceback.format_exc())
+        return error.exit_code
+    return 0
+
+
+def _usage_sentence(error: click.UsageError) -> str:
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        known = [name for param in error.ctx.command.get_params(error.ctx) for name in param.opts]
+        return f"no option '{error.option_name}'{suggest(error.option_name, known)}"
+    message = error.format_message().rstrip(".")
+    return message[:1].lower() + message[1:]
+
+
+def _internal(session: Session) -> int:
+    kind, error, _ = sys.exc_info()
+    name = kind.__name__ if kind is not None else "error"
+    text = " ".join(str(error).split())
+    session.error(
+        f"unexpected {name}: {text}" if text else f"unexpected {name}",
+        hint=None if session.verbosity > 0 else "This is a bug in molvae; -v shows where.",
+        code=1,
+    )
+    if session.verbosity > 0:
+        session.trace(traceback.format_exc())
+    return 1
+
+
+def _reader_is_gone() -> bool:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # the interpreter flushes once more on its way out: let that go nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
+
+
+def _on_sigterm(number: int, frame: FrameType | None) -> NoReturn:
+    del number, frame
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends the process at once
+    raise Terminated
+
+
+def _on_sigint(number: int, frame: FrameType | None) -> NoReturn:
+    del number, frame
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends the process at once
+    raise KeyboardInterrupt
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """What the shell calls: run, then leave with the exit code."""
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell's background job ignores Ctrl-C
+        signal.signal(signal.SIGINT, _on_sigint)
+    arguments: list[Any] = sys.argv[1:] if argv is None else list(argv)
+    if not sys.warnoptions and not any(part in arguments for part in ("-v", "-vv", "--verbose")):
+        warnings.simplefilter("ignore")  # libraries talk to programmers; -v lets them
+    sys.exit(run(arguments))

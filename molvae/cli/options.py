@@ -1,0 +1,264 @@
+"""Options that commands share, and options made from settings so that a field's docstring is its help."""
+
+from __future__ import annotations
+
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import click
+
+from molvae.cli.output import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from molvae.config import Settings
+
+    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+S = TypeVar("S", bound="Settings")
+
+pass_session = click.make_pass_decorator(Session, ensure=True)
+
+
+def common(*, quiet: Sequence[str] = ("-q", "--quiet")) -> Decorator:
+    """`-v`, `-q` and `--json`; a command that needs `-q` for itself leaves `--quiet` alone.
+
+    They act on the session before anything else is read, so that errors in other options heed them too.
+    """
+
+    def verbose(ctx: click.Context, param: click.Parameter, value: int) -> None:
+        del param
+        if value:
+            ctx.ensure_object(Session).verbosity = value
+
+    def silent(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's call
+        del param
+        if value:
+            ctx.ensure_object(Session).verbosity = -1
+
+    def as_json(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's call
+        del param
+        if value:
+            ctx.ensure_object(Session).as_json = True
+
+    hidden: dict[str, Any] = {"expose_value": False, "is_eager": True}
+    return _stacked(
+        click.option("--json", is_flag=True, callback=as_json, help="Results and errors as JSON.", **hidden),
+        click.option(
+            "-v", "--verbose", count=True, callback=verbose, help="Say more; repeat for tracebacks.", **hidden
+        ),
+        click.option(*quiet, is_flag=True, callback=silent, help="Say nothing but errors.", **hidden),
+    )
+
+
+def seed(default: int | None = 0) -> Decorator:
+    """`--seed`: same seed, same result."""
+    return click.option(
+        "--seed",
+        type=click.IntRange(0),
+        default=default,
+        show_default=default is not None,
+        help="Same seed, same result.",
+    )
+
+
+def device() -> Decorator:
+    """`--device`."""
+    return click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+        default="auto",
+        show_default=True,
+        help="Where the network runs.",
+    )
+
+
+def output(*, required: bool = False, rows: bool = True, meaning: str | None = None) -> Decorator:
+    """`-o`: a file by its suffix for rows, a directory otherwise."""
+    text = meaning or "Write here (.csv .csv.gz .parquet .smi .sdf .jsonl); default: stdout as CSV."
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path, dir_okay=not rows),
+        required=required,
+        metavar="FILE" if rows else "DIR",
+        help=text,
+    )
+
+
+def columns() -> Decorator:
+    """`--smiles-column` and `--id-column`."""
+    return _stacked(
+        click.option(
+            "--smiles-column", metavar="NAME", help="Column with the SMILES; default: found by its header."
+        ),
+        click.option(
+            "--id-column", metavar="NAME", help="Column with identifiers; default: found by its header."
+        ),
+    )
+
+
+def config() -> Decorator:
+    """`--config` and `--set`."""
+    return _stacked(
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE.toml",
+            help="Settings from a TOML file; options and --set go over it.",
+        ),
+        click.option(
+            "--set",
+            "assignments",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Any setting listed below; repeatable.",
+        ),
+    )
+
+
+def setting(cls: type[Settings], key: str, *flags: str, metavar: str | None = None) -> Decorator:
+    """An option for one field of `cls` (dotted key): its type, default and help come from the field."""
+    annotation, default, text = _field(cls, key)
+    kind, multiple, is_flag = _option_type(annotation)
+    name = key.replace(".", "__")
+    flag = flags or (f"--{key.rpartition('.')[2].replace('_', '-')}",)
+    if is_flag:
+        flag = (f"{flag[0]}/--no-{flag[0].removeprefix('--')}", *flag[1:])
+    shown = "" if default in (None, "", (), "required") else f"  [default: {_default_text(default)}]"
+    return click.option(
+        *flag,
+        name,
+        type=None if is_flag else kind,
+        multiple=multiple,
+        default=None,
+        metavar=metavar,
+        help=f"{text}{shown}",
+    )
+
+
+def build(
+    cls: type[S],
+    options: Mapping[str, Any],
+    *,
+    config: Path | None = None,
+    assignments: Sequence[str] = (),
+) -> S:
+    """Settings from a TOML file, then the given options (those not `None`), then `--set` assignments."""
+    import tomli_w
+
+    from molvae.config import load_settings
+
+    overrides = []
+    for name, value in options.items():
+        if value is None or value == ():
+            continue
+        plain = tomli_w.dumps({"value": _toml_value(value)}).partition("=")[2].strip()
+        overrides.append(f"{name.replace('__', '.')}={plain}")
+    return load_settings(cls, config, [*overrides, *assignments])
+
+
+class SettingsCommand(click.Command):
+    """A command whose help ends with every setting it understands."""
+
+    def __init__(self, *args: Any, settings: type[Settings], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.settings = settings
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options, then the settings."""
+        from molvae.config import field_help
+
+        super().format_options(ctx, formatter)
+        rows = []
+        for key, default, text in field_help(self.settings):
+            shown = "" if default in ("None", "()", "required", "") else f" [default: {default}]"
+            rows.append((key, f"{text}{shown}"))
+        with formatter.section("Settings, for --set KEY=VALUE and --config FILE.toml"):
+            formatter.write_dl(rows, col_max=28)
+
+
+def split_names(values: Sequence[str]) -> tuple[str, ...]:
+    """`--labels a,b --labels c` as `("a", "b", "c")`.
+
+    >>> split_names(["a, b", "c"])
+    ('a', 'b', 'c')
+    """
+    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def _stacked(*decorators: Decorator) -> Decorator:
+    def apply(function: Callable[..., Any]) -> Callable[..., Any]:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return apply
+
+
+def _field(cls: type[Settings], key: str) -> tuple[Any, Any, str]:
+    from pydantic_core import PydanticUndefined
+
+    *parents, leaf = key.split(".")
+    for parent in parents:
+        cls = cls.model_fields[parent].annotation  # type: ignore[assignment]
+    field = cls.model_fields[leaf]
+    default = field.get_default(call_default_factory=True, validated_data={})
+    text = " ".join((field.description or "").split())
+    return field.annotation, "required" if default is PydanticUndefined else default, text
+
+
+def _option_type(annotation: Any) -> tuple[click.ParamType[Any] | None, bool, bool]:
+    """(click type, repeatable, on/off flag) for the annotation of a settings field."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        inner = [part for part in arguments if part is not type(None)]
+        if len(inner) == 1:
+            return _option_type(inner[0])
+        return click.STRING, False, False
+    if origin is Literal:
+        return click.Choice([str(part) for part in arguments]), False, False
+    if origin in (tuple, list):
+        return _CommaSeparated(), True, False
+    if annotation is bool:
+        return None, False, True
+    simple: dict[Any, click.ParamType[Any]] = {
+        int: click.INT,
+        float: click.FLOAT,
+        Path: click.Path(path_type=Path),
+    }
+    return simple.get(annotation, click.STRING), False, False
+
+
+class _CommaSeparated(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
+    """Names separated by commas."""
+
+    name = "names"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Split at commas."""
+        del param, ctx
+        return value if isinstance(value, tuple) else split_names([value])
+
+
+def _toml_value(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, tuple | list):
+        flat: list[Any] = []
+        for item in value:
+            flat += [_toml_value(part) for part in item] if isinstance(item, tuple) else [_toml_value(item)]
+        return flat
+    return value
+
+
+def _default_text(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return ",".join(str(item) for item in value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)

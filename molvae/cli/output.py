@@ -1,0 +1,175 @@
+"""What a command says: results to stdout, talk and progress to stderr, and both as JSON when asked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+from molvae.errors import StorageError
+from molvae.progress import SILENT, PlainProgress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from molvae.data.writers import Column, Writer
+    from molvae.progress import Progress
+
+
+class Session:
+    """The conversation of one command: how much to say, and in which form.
+
+    Attributes:
+        verbosity: -1 quiet (errors only), 0 usual, 1 and more verbose.
+        as_json: Results are JSON on stdout, errors JSON on stderr.
+    """
+
+    def __init__(self) -> None:
+        self.verbosity = 0
+        self.as_json = False
+
+    def note(self, text: str) -> None:
+        """Talk: shown unless quiet."""
+        if self.verbosity >= 0:
+            _say(text)
+
+    def detail(self, text: str) -> None:
+        """Talk for -v."""
+        if self.verbosity > 0:
+            _say(text)
+
+    def error(self, message: str, *, hint: str | None = None, code: int = 1) -> None:
+        """The one sentence about what went wrong, and what to do."""
+        if self.as_json:
+            _say(json.dumps({"error": message, "hint": hint, "exit_code": code}))
+            return
+        _say(f"molvae: {message}")
+        if hint:
+            _say(f"  {hint}")
+
+    def trace(self, text: str) -> None:
+        """A traceback, on request."""
+        _say(text.rstrip())
+
+    def report(self, facts: Mapping[str, Any], text: str | None = None) -> None:
+        """The result of a command that makes no rows: one JSON object, or `text`, or a line per fact."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(jsonable(facts)) + "\n")
+        else:
+            sys.stdout.write((facts_text(facts) if text is None else text).rstrip("\n") + "\n")
+        sys.stdout.flush()
+
+    @contextlib.contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """A listener for a long-running call: a live bar on a terminal, else a plain line now and then."""
+        if self.verbosity < 0:
+            yield SILENT
+        elif sys.stderr.isatty():
+            from molvae.cli.progress_bar import live_progress
+
+            with live_progress() as progress:
+                yield progress
+        else:
+            yield PlainProgress(sys.stderr)
+
+    @contextlib.contextmanager
+    def rows(self, target: Path | None, columns: Sequence[Column]) -> Iterator[Writer]:
+        """Where rows go: the file `target` by its suffix, or stdout as CSV (JSON Lines with --json)."""
+        from molvae.data.writers import CsvWriter, JsonLinesWriter, open_writer
+
+        if target is None or str(target) == "-":
+            yield (JsonLinesWriter if self.as_json else CsvWriter)(sys.stdout, columns)
+            return
+        with open_writer(target, columns) as writer:
+            yield writer
+        if writer.skipped:
+            self.note(
+                f"{writer.skipped} rows without a molecule are not in {target}: it holds molecules only"
+            )
+
+    def wrote(self, target: Path | None, facts: Mapping[str, Any]) -> None:
+        """After rows: one line of talk, or with --json and a file, the summary on stdout."""
+        counts = ", ".join(f"{_shown(value)} {name.replace('_', ' ')}" for name, value in facts.items())
+        where = "" if target is None or str(target) == "-" else f" -> {target}"
+        if self.as_json and where:
+            sys.stdout.write(json.dumps(jsonable({**facts, "output": str(target)})) + "\n")
+        self.note(f"{counts}{where}")
+
+
+def table_text(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A table for people: aligned, as wide as it needs to be where nobody wraps lines, no color in a pipe."""
+    from io import StringIO
+
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for index, name in enumerate(header):
+        numbers = all(isinstance(row[index], int | float) for row in rows)
+        table.add_column(Text(name), justify="right" if numbers and rows else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_shown(value)) for value in row))
+    stream = StringIO()
+    width = None if sys.stdout.isatty() else 1000
+    Console(file=stream, width=width, no_color=True, highlight=False, emoji=False).print(table)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def facts_text(facts: Mapping[str, Any], indent: str = "") -> str:
+    """A line per fact, nested facts indented."""
+    width = max((len(str(name)) for name, value in facts.items() if not isinstance(value, dict)), default=0)
+    lines = []
+    for name, value in facts.items():
+        label = str(name).replace("_", " ")
+        if isinstance(value, dict):
+            lines += [f"{indent}{label}", facts_text(value, indent + "  ").rstrip("\n")] if value else []
+        else:
+            lines.append(f"{indent}{label:<{width}}  {_shown(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def jsonable(value: Any) -> Any:
+    """The same value as JSON knows it: paths as text, NaN as null, arrays as lists."""
+    if isinstance(value, dict):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [jsonable(item) for item in value]
+    if hasattr(value, "tolist"):
+        return jsonable(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | bool | None) else str(value)
+
+
+def write_text(target: Path, text: str) -> None:
+    """A result that is text, to a file."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"cannot write {target}: {error.strerror or error}") from error
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # nobody listens to stderr: the work goes on
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
+def _shown(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_shown(item) for item in value) or "-"
+    return str(value)

@@ -1,0 +1,308 @@
+"""Writing tables of molecules: the suffix chooses the format, and a file is complete or absent."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import gzip
+import io
+import json
+import math
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
+
+from molvae.errors import StorageError, UsageError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet", ".smi", ".sdf", ".jsonl")
+"""What a file of results may end with."""
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_PARQUET_CHUNK = 8192  # rows
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        name: Its header.
+        kind: "smiles" (of a molecule we wrote ourselves), "number", "integer" or "text" (anything that may come
+            from outside: identifiers, rejected input, reasons).
+    """
+
+    name: str
+    kind: Literal["smiles", "number", "integer", "text"] = "text"
+
+
+class Writer(Protocol):
+    """Takes rows; a value per column, `None` (or NaN) where there is none."""
+
+    skipped: int
+    """Rows left out because the format holds molecules only."""
+
+    def write(self, row: Sequence[Any]) -> None:
+        """Add a row."""
+
+
+def suffix_of(path: Path) -> str:
+    """The format a file name asks for, one of `SUFFIXES`.
+
+    >>> suffix_of(Path("out/Hits.CSV.gz"))
+    '.csv.gz'
+
+    Raises:
+        UsageError: The name ends with none of them.
+    """
+    name = path.name.lower()
+    for suffix in sorted(SUFFIXES, key=len, reverse=True):
+        if name.endswith(suffix):
+            return suffix
+    got = "".join(path.suffixes[-1:])
+    raise UsageError(
+        f"cannot tell the format of '{path}' from its suffix{suggest(got, SUFFIXES) if got else ''}",
+        hint=f"Use one of: {' '.join(SUFFIXES)}",
+    )
+
+
+def neutralize(text: str) -> str:
+    """Foreign text made harmless for spreadsheets, which run a cell starting with = + - @ as a formula.
+
+    An apostrophe is put before such a cell; plain numbers stay as they are.
+
+    >>> neutralize("=HYPERLINK(1)"), neutralize("-3.5"), neutralize("CHEMBL25")
+    ("'=HYPERLINK(1)", '-3.5', 'CHEMBL25')
+    """
+    if not text.startswith(_FORMULA_STARTS):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
+
+
+def absent(value: Any) -> bool:
+    """Whether there is no value: `None`, NaN or the empty text."""
+    if value is None or isinstance(value, str):
+        return not value
+    return not isinstance(value, int) and math.isnan(value)
+
+
+@contextlib.contextmanager
+def open_writer(target: Path, columns: Sequence[Column]) -> Iterator[Writer]:
+    """A writer to the file `target`; the file appears, complete, when the block ends well.
+
+    `.csv` neutralizes text cells (see `neutralize`). `.smi` holds the first SMILES column and the identifier;
+    `.sdf` holds molecules with the other columns as properties; rows without a molecule are left out of both
+    and counted in `skipped`.
+
+    Raises:
+        UsageError: The suffix is none of `SUFFIXES`, or the table has no molecules and the format needs them.
+        StorageError: The disk refuses; an existing file is intact.
+    """
+    opener = _OPENERS[suffix_of(target)]
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+        os.close(descriptor)
+        temporary = Path(name)
+        with opener(temporary, columns) as writer:
+            yield writer
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(target)
+    except OSError as error:
+        raise StorageError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+class CsvWriter:
+    """Comma-separated rows with a header, to a text stream."""
+
+    def __init__(self, stream: TextIO, columns: Sequence[Column]) -> None:
+        self.skipped = 0
+        self._columns = columns
+        self._writer = csv.writer(stream, lineterminator="\n")
+        self._writer.writerow([neutralize(column.name) for column in columns])
+
+    def write(self, row: Sequence[Any]) -> None:
+        """Write one line; absent values are empty cells."""
+        self._writer.writerow(
+            [_cell(value, column) for value, column in zip(row, self._columns, strict=True)]
+        )
+
+
+class JsonLinesWriter:
+    """One JSON object per row, to a text stream."""
+
+    def __init__(self, stream: TextIO, columns: Sequence[Column]) -> None:
+        self.skipped = 0
+        self._stream = stream
+        self._names = [column.name for column in columns]
+
+    def write(self, row: Sequence[Any]) -> None:
+        """Write one line; absent values are null."""
+        values = (None if absent(value) else _plain(value) for value in row)
+        self._stream.write(json.dumps(dict(zip(self._names, values, strict=True))) + "\n")
+
+
+class SmilesWriter:
+    """SMILES and identifier, separated by a tab, one molecule per line and no header."""
+
+    def __init__(self, stream: TextIO, columns: Sequence[Column]) -> None:
+        self.skipped = 0
+        self._stream = stream
+        self._smiles, self._identifier = _molecule_column(columns), _identifier_column(columns)
+
+    def write(self, row: Sequence[Any]) -> None:
+        """Write one line, unless the row has no molecule."""
+        if absent(row[self._smiles]):
+            self.skipped += 1
+            return
+        name = "" if self._identifier is None else _one_line(row[self._identifier])
+        self._stream.write(f"{row[self._smiles]}\t{name}\n" if name else f"{row[self._smiles]}\n")
+
+
+class SdfWriter:
+    """An SDF block with coordinates per molecule; every column becomes one of its properties."""
+
+    def __init__(self, stream: TextIO, columns: Sequence[Column]) -> None:
+        self.skipped = 0
+        self._stream = stream
+        self._columns = columns
+        self._smiles, self._identifier = _molecule_column(columns), _identifier_column(columns)
+
+    def write(self, row: Sequence[Any]) -> None:
+        """Write one block, unless the row has no molecule."""
+        from molvae.chemistry.molecule import is_valid, parse
+        from molvae.chemistry.sdf import to_sdf
+
+        text = row[self._smiles]
+        molecule = None if absent(text) else parse(str(text))
+        if molecule is None or not is_valid(molecule):
+            self.skipped += 1
+            return
+        properties = {
+            column.name: _one_line(_plain(value))
+            for column, value in zip(self._columns, row, strict=True)
+            if not absent(value)
+        }
+        block = to_sdf([molecule], [properties])
+        if self._identifier is not None:  # the first line of a block is the molecule's name
+            block = _one_line(row[self._identifier]) + block[block.index("\n") :]
+        self._stream.write(block)
+
+
+class ParquetWriter:
+    """Typed columns, written in chunks so that memory does not grow."""
+
+    def __init__(self, path: Path, columns: Sequence[Column]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        types = {"number": pa.float64(), "integer": pa.int64()}
+        self.skipped = 0
+        self._schema = pa.schema([(column.name, types.get(column.kind, pa.string())) for column in columns])
+        self._file = pq.ParquetWriter(path, self._schema)
+        self._rows: list[Sequence[Any]] = []
+
+    def write(self, row: Sequence[Any]) -> None:
+        """Keep the row until a chunk is full."""
+        self._rows.append(row)
+        if len(self._rows) >= _PARQUET_CHUNK:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left and the file's footer."""
+        self._flush()
+        self._file.close()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        if not self._rows:
+            return
+        columns = [
+            pa.array([None if absent(value) else _plain(value) for value in values], type=field.type)
+            for field, values in zip(self._schema, zip(*self._rows, strict=True), strict=True)
+        ]
+        self._file.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+        self._rows = []
+
+
+def _text_file(
+    kind: Callable[[TextIO, Sequence[Column]], Writer],
+) -> Callable[[Path, Sequence[Column]], contextlib.AbstractContextManager[Writer]]:
+    @contextlib.contextmanager
+    def opened(path: Path, columns: Sequence[Column]) -> Iterator[Writer]:
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            yield kind(stream, columns)
+
+    return opened
+
+
+@contextlib.contextmanager
+def _compressed_csv(path: Path, columns: Sequence[Column]) -> Iterator[Writer]:
+    # no name and no time in the header: same rows, same bytes
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
+        io.TextIOWrapper(packed, encoding="utf-8", newline="") as stream,
+    ):
+        yield CsvWriter(stream, columns)
+
+
+@contextlib.contextmanager
+def _parquet_file(path: Path, columns: Sequence[Column]) -> Iterator[Writer]:
+    writer = ParquetWriter(path, columns)
+    yield writer
+    writer.close()
+
+
+_OPENERS: dict[str, Callable[[Path, Sequence[Column]], contextlib.AbstractContextManager[Writer]]] = {
+    ".csv": _text_file(CsvWriter),
+    ".csv.gz": _compressed_csv,
+    ".parquet": _parquet_file,
+    ".smi": _text_file(SmilesWriter),
+    ".sdf": _text_file(SdfWriter),
+    ".jsonl": _text_file(JsonLinesWriter),
+}
+
+
+def _cell(value: Any, column: Column) -> str:
+    if absent(value):
+        return ""
+    text = str(_plain(value) if column.kind == "integer" else value)
+    return neutralize(text) if column.kind == "text" else text
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
+
+
+def _one_line(value: Any) -> str:
+    return "" if absent(value) else " ".join(str(value).split())
+
+
+def _molecule_column(columns: Sequence[Column]) -> int:
+    for index, column in enumerate(columns):
+        if column.kind == "smiles":
+            return index
+    raise UsageError(
+        "this table has no molecules, so it cannot be written as .smi or .sdf",
+        hint="Use .csv or .parquet.",
+    )
+
+
+def _identifier_column(columns: Sequence[Column]) -> int | None:
+    return next((index for index, column in enumerate(columns) if column.name == "identifier"), None)

@@ -1,0 +1,1 @@
+"""Pictures of runs and campaigns, drawn from their records alone."""
