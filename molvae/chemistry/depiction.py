@@ -1,0 +1,109 @@
+"""Pictures of molecules: one, or a grid, as SVG or PNG."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from rdkit import Chem, rdBase
+from rdkit.Chem.Draw import rdMolDraw2D
+
+from molvae.chemistry.molecule import Invalid, Molecule
+from molvae.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PANEL = (250, 200)
+"""Width and height of one molecule of a grid, in pixels."""
+_LONGEST_LEGEND = 60
+
+
+def molecule_svg(
+    molecule: Molecule | Invalid, *, width: int = 300, height: int = 240, legend: str = ""
+) -> str:
+    """One molecule as an `<svg>` element that can stand in HTML; an `Invalid` is an empty picture."""
+    canvas = rdMolDraw2D.MolDraw2DSVG(width, height)
+    with rdBase.BlockLogs():
+        canvas.DrawMolecule(_drawable(molecule), legend=_shortened(legend))
+    canvas.FinishDrawing()
+    return _element(canvas.GetDrawingText())
+
+
+def grid_svg(
+    molecules: Sequence[Molecule | Invalid],
+    legends: Sequence[str] | None = None,
+    columns: int = 4,
+    *,
+    panel: tuple[int, int] = PANEL,
+) -> str:
+    """Molecules in rows of `columns`, with a line of text below each, as an `<svg>` element.
+
+    Raises:
+        UsageError: No molecule, no column, or not one legend for each molecule.
+    """
+    width, height = _size(molecules, legends, columns, panel)
+    canvas = rdMolDraw2D.MolDraw2DSVG(width, height, *panel)
+    _draw(canvas, molecules, legends)
+    return _element(canvas.GetDrawingText())
+
+
+def grid_png(
+    molecules: Sequence[Molecule | Invalid],
+    legends: Sequence[str] | None = None,
+    columns: int = 4,
+    *,
+    panel: tuple[int, int] = PANEL,
+) -> bytes:
+    """As `grid_svg`, as a PNG image."""
+    width, height = _size(molecules, legends, columns, panel)
+    canvas = rdMolDraw2D.MolDraw2DCairo(width, height, *panel)
+    _draw(canvas, molecules, legends)
+    return bytes(canvas.GetDrawingText())
+
+
+def _draw(canvas: Any, molecules: Sequence[Molecule | Invalid], legends: Sequence[str] | None) -> None:
+    texts = [""] * len(molecules) if legends is None else [_shortened(legend) for legend in legends]
+    canvas.drawOptions().legendFontSize = 14
+    with rdBase.BlockLogs():
+        canvas.DrawMolecules([_drawable(molecule) for molecule in molecules], legends=texts)
+    canvas.FinishDrawing()
+
+
+def _size(
+    molecules: Sequence[Molecule | Invalid],
+    legends: Sequence[str] | None,
+    columns: int,
+    panel: tuple[int, int],
+) -> tuple[int, int]:
+    if not molecules:
+        raise UsageError("a grid needs at least one molecule")
+    if columns < 1:
+        raise UsageError(f"a grid needs at least one column, got {columns}")
+    if legends is not None and len(legends) != len(molecules):
+        raise UsageError(f"a grid needs one legend for each molecule: {len(legends)} for {len(molecules)}")
+    across = min(columns, len(molecules))
+    down = -(-len(molecules) // across)
+    return across * panel[0], down * panel[1]
+
+
+def _drawable(molecule: Molecule | Invalid) -> Chem.Mol:
+    if not isinstance(molecule, Molecule):
+        return Chem.Mol()
+    try:
+        return rdMolDraw2D.PrepareMolForDrawing(molecule.mol)
+    except (
+        RuntimeError,
+        ValueError,
+    ):  # a molecule that cannot be drawn with alternating bonds is drawn as is
+        return rdMolDraw2D.PrepareMolForDrawing(molecule.mol, kekulize=False)
+
+
+def _shortened(legend: str) -> str:
+    line = " ".join(legend.split())
+    return line if len(line) <= _LONGEST_LEGEND else line[: _LONGEST_LEGEND - 3] + "..."
+
+
+def _element(document: str) -> str:
+    """The drawing without its XML declaration, which may not stand inside HTML."""
+    return re.sub(r"^<\?xml[^>]*\?>\s*", "", document)

@@ -1,0 +1,157 @@
+"""Why a text is not a molecule, in one sentence, and which character is to blame."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from rdkit import Chem, rdBase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ATOM = re.compile(r"\[[^\]]*\]|Br|Cl|[BCNOPSFIbcnops*]|(?P<skip>%\d\d|.)", re.DOTALL)
+_POSITION = re.compile(r"check for mistakes around position (\d+)")
+_STAMP = re.compile(r"^\[\d\d:\d\d:\d\d\] ")
+_CARET_WIDTH = 72
+
+
+def first_line(message: str) -> str:
+    """RDKit's message without its time stamp and without what follows the first line."""
+    lines = [line for line in message.splitlines() if line.strip()]
+    return _STAMP.sub("", lines[0]).strip() if lines else "RDKit gave no reason"
+
+
+def caret(text: str, position: int) -> str:
+    """Two lines: the text around a position, and a caret below it.
+
+    >>> print(caret("CCX", 2))
+    CCX
+      ^
+    """
+    start = max(0, position - _CARET_WIDTH // 2)
+    window = "".join(c if c.isprintable() else "?" for c in text[start : start + _CARET_WIDTH])
+    head = "..." if start else ""
+    tail = "..." if start + _CARET_WIDTH < len(text) else ""
+    return f"{head}{window}{tail}\n{' ' * (len(head) + position - start)}^"
+
+
+def unwanted_character(character: str, position: int) -> str:
+    """The sentence about a character no SMILES contains.
+
+    >>> unwanted_character(" ", 3)
+    'white space at character 4'
+    """
+    if character.isspace():
+        return f"white space at character {position + 1}"
+    if not character.isascii():
+        name = unicodedata.name(character, f"U+{ord(character):04X}").lower()
+        return f"non-ASCII character ({name}) at character {position + 1}"
+    return f"control character 0x{ord(character):02x} at character {position + 1}"
+
+
+def too_deep(text: str, limit: int) -> int | None:
+    """Index of the parenthesis that opens a branch nested deeper than `limit`, if any."""
+    if text.count("(") <= limit:
+        return None
+    depth = 0
+    for position, character in enumerate(text):
+        if character == "(":
+            depth += 1
+            if depth > limit:
+                return position
+        elif character == ")":
+            depth -= 1
+    return None
+
+
+def explain(text: str, parameters: Chem.SmilesParserParams) -> tuple[str, int | None]:
+    """Reads a refused SMILES again, slowly: `(reason, position)`."""
+    raw = Chem.SmilesParserParams()
+    raw.parseName, raw.allowCXSMILES = parameters.parseName, parameters.allowCXSMILES
+    raw.sanitize = raw.removeHs = False
+    try:
+        with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
+            mol = Chem.MolFromSmiles(text, raw)
+            problems = () if mol is None else Chem.DetectChemistryProblems(mol)
+        messages = str(log.messages)
+    except (RuntimeError, ValueError) as error:
+        return first_line(str(error)), None
+    if mol is None:
+        return _explain_syntax(text, messages)
+    if not problems:
+        return "RDKit cannot sanitize the molecule", None
+    return _explain_chemistry(text, mol, problems[0])
+
+
+def explain_molblock(text: str) -> str:
+    """Reads a refused molblock again and says why, in one sentence."""
+    try:
+        with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
+            mol = Chem.MolFromMolBlock(text.encode(errors="replace").decode(), sanitize=False, removeHs=False)
+            problems = () if mol is None else Chem.DetectChemistryProblems(mol)
+    except (RuntimeError, ValueError) as error:
+        return first_line(str(error))
+    if problems:
+        return _sentence(mol, problems[0])
+    return f"not a molblock: {first_line(str(log.messages))}"
+
+
+def _explain_syntax(text: str, messages: str) -> tuple[str, int | None]:
+    found = _POSITION.search(messages)
+    position = None if found is None else min(int(found.group(1)), len(text)) - 1
+    message = first_line(messages).removeprefix("SMILES Parse Error: ")
+    message = re.split(r" while parsing: | for input: ", message)[0]
+    if message == "unclosed ring":
+        position = _unclosed_ring(text)
+    if position is None:
+        return message, None
+    return f"{message} at character {position + 1} ({text[position]!r})", position
+
+
+def _explain_chemistry(
+    text: str, mol: Chem.Mol, problem: Chem.MolSanitizeException
+) -> tuple[str, int | None]:
+    blamed = _blamed_atoms(problem)
+    starts = list(_atom_positions(text))
+    # Atom numbers are positions in the text only while the scanner and RDKit agree on what an atom is.
+    position = starts[blamed[0]] if blamed and len(starts) == mol.GetNumAtoms() else None
+    where = "" if position is None else f" at character {position + 1}"
+    return _sentence(mol, problem) + where, position
+
+
+def _sentence(mol: Chem.Mol, problem: Chem.MolSanitizeException) -> str:
+    blamed = _blamed_atoms(problem)
+    kind = problem.GetType()
+    if kind == "AtomValenceException" and blamed:
+        atom = mol.GetAtomWithIdx(blamed[0])
+        valence = int(sum(bond.GetValenceContrib(atom) for bond in atom.GetBonds())) + atom.GetNumExplicitHs()
+        return f"{atom.GetSymbol()} has valence {valence}, more than is allowed"
+    if kind == "KekulizeException":
+        return f"{len(blamed)} aromatic atoms cannot be given alternating double bonds"
+    if kind == "AtomKekulizeException":
+        return "an atom outside any ring is marked aromatic"
+    return first_line(problem.Message())
+
+
+def _blamed_atoms(problem: Chem.MolSanitizeException) -> list[int]:
+    if problem.GetType() == "KekulizeException":
+        return list(problem.GetAtomIndices())
+    if hasattr(problem, "GetAtomIdx"):
+        return [problem.GetAtomIdx()]
+    return []
+
+
+def _atom_positions(text: str) -> Iterator[int]:
+    return (match.start() for match in _ATOM.finditer(text) if match["skip"] is None)
+
+
+def _unclosed_ring(text: str) -> int | None:
+    """Index of the first ring-bond number that is opened and never closed."""
+    opened: dict[int, int] = {}
+    for match in re.finditer(r"\[[^\]]*\]|%\((\d+)\)|%(\d\d)|(\d)", text):
+        digits = match[1] or match[2] or match[3]
+        if digits is not None and opened.pop(int(digits), None) is None:
+            opened[int(digits)] = match.start()
+    return min(opened.values(), default=None)

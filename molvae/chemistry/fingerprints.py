@@ -1,0 +1,117 @@
+"""Count fingerprints: unfolded for exact similarity, folded to a matrix for surrogates."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+from rdkit.Chem import rdFingerprintGenerator
+
+from molvae.errors import UnknownNameError, UsageError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from molvae.chemistry.molecule import Molecule
+
+FingerprintKind = Literal["morgan", "feature_morgan", "atom_pair"]
+"""Circular environments of atoms, the same over pharmacophoric features, and pairs of atoms with distance."""
+
+_DEFAULT_RADIUS: dict[str, int] = {"morgan": 3, "feature_morgan": 2}
+_LARGEST_RADIUS = 8
+_LONGEST_PATH = 10  # bonds between the atoms of a pair, as in GuacaMol
+
+
+def sparse_counts(molecule: Molecule, kind: FingerprintKind = "morgan", radius: int | None = None) -> Any:
+    """Unfolded counts of one molecule as RDKit's sparse vector; no chirality.
+
+    Args:
+        molecule: The molecule.
+        kind: `morgan` (ECFP), `feature_morgan` (FCFP) or `atom_pair` (10 bonds apart at most).
+        radius: Of the environments, in bonds: ECFP4 is radius 2, ECFP6 radius 3. By default 3 for `morgan`,
+            2 for `feature_morgan`; atom pairs have none.
+
+    Raises:
+        UsageError: An unknown kind, or a radius the kind cannot have.
+    """
+    return _generator(kind, radius, None).GetSparseCountFingerprint(molecule.mol)
+
+
+def count_matrix(
+    molecules: Sequence[Molecule],
+    kind: FingerprintKind = "morgan",
+    *,
+    radius: int | None = None,
+    n_features: int = 2048,
+) -> np.ndarray:
+    """Counts folded to a fixed width, for surrogates.
+
+    Returns:
+        `n x f`, float32. Folding adds up what collides, so MinMax similarity rises a little: by 0.005 on
+        average at 2048 features (ECFP4 against celecoxib), 0.0003 at 16384.
+
+    >>> from molvae.chemistry.molecule import parse
+    >>> count_matrix([parse("CCO")], radius=1, n_features=64).sum().item()
+    6.0
+    """
+    generator = _generator(kind, radius, n_features)
+    rows = np.empty((len(molecules), n_features), dtype=np.float32)
+    for row, molecule in zip(rows, molecules):
+        row[:] = generator.GetCountFingerprintAsNumPy(molecule.mol)
+    return rows
+
+
+def unfolded_count_matrix(
+    molecules: Sequence[Molecule], kind: FingerprintKind = "morgan", *, radius: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Counts without collisions: one column for each feature that occurs in these molecules.
+
+    Returns:
+        counts: `n x f`, float32.
+        features: `f`, RDKit's identifiers of the columns, ascending.
+    """
+    rows = [sparse_counts(molecule, kind, radius).GetNonzeroElements() for molecule in molecules]
+    features = np.array(sorted(set().union(*rows)), dtype=np.uint64)
+    column = {feature: index for index, feature in enumerate(features.tolist())}
+    counts = np.zeros((len(rows), len(features)), dtype=np.float32)
+    for vector, row in zip(rows, counts):
+        for feature, count in vector.items():
+            row[column[feature]] = count
+    return counts, features
+
+
+def kinds() -> tuple[FingerprintKind, ...]:
+    """The fingerprint kinds there are."""
+    return get_args(FingerprintKind)
+
+
+def sparse_counts_of(
+    molecules: Iterable[Molecule], kind: FingerprintKind = "morgan", radius: int | None = None
+) -> list[Any]:
+    """`sparse_counts` of many molecules."""
+    generator = _generator(kind, radius, None)
+    return [generator.GetSparseCountFingerprint(molecule.mol) for molecule in molecules]
+
+
+@cache
+def _generator(kind: str, radius: int | None, n_features: int | None) -> Any:
+    if kind not in kinds():
+        raise UnknownNameError(
+            f"unknown fingerprint '{kind}'{suggest(kind, kinds())}", hint=f"Known: {', '.join(kinds())}."
+        )
+    if n_features is not None and n_features < 1:
+        raise UsageError(f"a fingerprint needs at least 1 feature, got {n_features}")
+    size = {} if n_features is None else {"fpSize": n_features}
+    if kind == "atom_pair":
+        if radius is not None:
+            raise UsageError(f"atom_pair fingerprints have no radius, got {radius}")
+        return rdFingerprintGenerator.GetAtomPairGenerator(
+            maxDistance=_LONGEST_PATH, countSimulation=False, **size
+        )
+    reach = _DEFAULT_RADIUS[kind] if radius is None else radius
+    if not 0 <= reach <= _LARGEST_RADIUS:
+        raise UsageError(f"the radius of a {kind} fingerprint is 0 to {_LARGEST_RADIUS} bonds, got {reach}")
+    if kind == "feature_morgan":
+        size["atomInvariantsGenerator"] = rdFingerprintGenerator.GetMorganFeatureAtomInvGen()
+    return rdFingerprintGenerator.GetMorganGenerator(radius=reach, **size)

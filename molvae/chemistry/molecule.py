@@ -1,0 +1,179 @@
+"""Text to molecule: `Molecule | Invalid`, with the caps and refusals that belong before RDKit's parser.
+
+RDKit reads some texts silently wrong (`"C C"` is methane to it, `""` is a molecule of no atoms) and takes
+minutes over others (very long chains, very deep nests). Both are refused here, first.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rdkit import Chem, rdBase
+
+from molvae.chemistry import diagnosis
+
+if TYPE_CHECKING:
+    import numpy as np
+    from typing_extensions import TypeIs
+
+MAX_CHARACTERS = 1_000
+"""Longest SMILES that is handed to the parser."""
+MAX_NESTING = 100
+"""Deepest nest of branches that is handed to the parser."""
+MAX_HEAVY_ATOMS = 999
+"""Largest molecule that is accepted."""
+MAX_MOLBLOCK_CHARACTERS = 400_000
+"""Longest molblock that is handed to the parser (999 atoms with coordinates are about 120,000)."""
+
+_PARAMETERS = Chem.SmilesParserParams()
+_PARAMETERS.parseName = False
+_PARAMETERS.allowCXSMILES = False
+
+_UNWANTED = re.compile(r"[^\x21-\x7e]")
+
+
+@dataclass(frozen=True, slots=True)
+class Molecule:
+    """A molecule that RDKit understands; equal and hashed by its canonical SMILES.
+
+    >>> parse("OCC") == parse("CCO")
+    True
+    """
+
+    smiles: str
+    """Canonical isomeric SMILES."""
+    mol: Chem.Mol = field(repr=False, compare=False)
+    """The sanitized RDKit molecule, shared, so never to be changed in place; hydrogens are implicit."""
+
+    def _repr_svg_(self) -> str:
+        from molvae.chemistry.depiction import molecule_svg
+
+        return molecule_svg(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """A text that is not a molecule, and why: a value, not an exception.
+
+    >>> print(parse("CC(=O)X").pointer())
+    CC(=O)X
+          ^
+    """
+
+    text: str
+    """What was given."""
+    reason: str
+    """One short sentence on one line."""
+    position: int | None = None
+    """Index of the character that is to blame, where it is known."""
+
+    def pointer(self) -> str:
+        """The text with a caret below the character that is to blame; empty where that is not known."""
+        return "" if self.position is None else diagnosis.caret(self.text, self.position)
+
+    def __str__(self) -> str:
+        return f"{self.reason}\n{self.pointer()}" if self.position is not None else self.reason
+
+
+def is_valid(thing: object) -> TypeIs[Molecule]:
+    """Whether a parse, decode or standardization gave a molecule."""
+    return isinstance(thing, Molecule)
+
+
+def parse(text: str, *, max_characters: int = MAX_CHARACTERS) -> Molecule | Invalid:
+    """Reads one SMILES; never raises, whatever the text.
+
+    Refused before RDKit sees them: empty text, white space, control and non-ASCII characters, more than
+    `max_characters` characters, branches nested deeper than `MAX_NESTING`.
+
+    >>> parse("C1=CC=CC=C1O").smiles
+    'Oc1ccccc1'
+    >>> parse("").reason
+    'the text is empty'
+    """
+    refusal = _refusal(text, max_characters)
+    if refusal is not None:
+        return refusal
+    with rdBase.BlockLogs():
+        try:
+            mol = Chem.MolFromSmiles(text, _PARAMETERS)
+            if mol is not None:
+                return _accept(mol, text)
+        except (RuntimeError, ValueError) as error:  # RDKit's own invariants; both carry a sentence
+            return Invalid(text, diagnosis.first_line(str(error)))
+    return Invalid(text, *diagnosis.explain(text, _PARAMETERS))
+
+
+def parse_molblock(text: str) -> Molecule | Invalid:
+    """Reads the molblock of an SDF record (V2000 or V3000, 2D or 3D); never raises.
+
+    Stereochemistry comes from wedges or coordinates. The molecule then goes through its SMILES, so that it is
+    the same molecule `parse` would give, held to the same caps.
+    """
+    if len(text) > MAX_MOLBLOCK_CHARACTERS:
+        return Invalid(text[:80], f"the molblock has {len(text)} characters, over {MAX_MOLBLOCK_CHARACTERS}")
+    if "\0" in text:
+        return Invalid(text[:80], "the molblock contains a NUL character", text[:80].find("\0"))
+    with rdBase.BlockLogs():
+        try:
+            mol = Chem.MolFromMolBlock(text.encode(errors="replace").decode(), sanitize=True, removeHs=True)
+            smiles = None if mol is None else Chem.MolToSmiles(mol)
+        except (RuntimeError, ValueError) as error:
+            return Invalid(text, diagnosis.first_line(str(error)))
+    if smiles is None:
+        return Invalid(text, diagnosis.explain_molblock(text))
+    read = parse(smiles)
+    return read if isinstance(read, Molecule) else Invalid(text, f"the molblock's molecule: {read.reason}")
+
+
+def canonical(text: str) -> str | None:
+    """The canonical SMILES of a text, or `None` where it is no molecule.
+
+    >>> canonical("OCC"), canonical("not a molecule")
+    ('CCO', None)
+    """
+    read = parse(text)
+    return read.smiles if isinstance(read, Molecule) else None
+
+
+def randomized_smiles(molecule: Molecule, generator: np.random.Generator) -> str:
+    """The molecule written from a random atom in a random order: another SMILES of the same molecule."""
+    order = generator.permutation(molecule.mol.GetNumAtoms()).tolist()
+    return str(Chem.MolToSmiles(Chem.RenumberAtoms(molecule.mol, order), canonical=False))
+
+
+def from_mol(mol: Chem.Mol, text: str | None = None) -> Molecule | Invalid:
+    """A molecule made by RDKit code (a reaction, a standardizer), read again from its own SMILES."""
+    with rdBase.BlockLogs():
+        try:
+            smiles = str(Chem.MolToSmiles(mol))
+        except (RuntimeError, ValueError) as error:
+            return Invalid(text or "", diagnosis.first_line(str(error)))
+    return parse(smiles)
+
+
+def _accept(mol: Chem.Mol, text: str) -> Molecule | Invalid:
+    if mol.GetNumAtoms() == 0:
+        return Invalid(text, "the molecule has no atoms")
+    if mol.GetNumHeavyAtoms() > MAX_HEAVY_ATOMS:
+        return Invalid(text, f"the molecule has {mol.GetNumHeavyAtoms()} heavy atoms, over {MAX_HEAVY_ATOMS}")
+    return Molecule(str(Chem.MolToSmiles(mol)), mol)
+
+
+def _refusal(text: str, max_characters: int) -> Invalid | None:
+    """The reason not to hand this text to the parser at all."""
+    if not text:
+        return Invalid(text, "the text is empty")
+    if len(text) > max_characters:
+        return Invalid(text, f"the text has {len(text)} characters, over {max_characters}")
+    unwanted = _UNWANTED.search(text)
+    if unwanted is not None:
+        return Invalid(
+            text, diagnosis.unwanted_character(unwanted.group(), unwanted.start()), unwanted.start()
+        )
+    position = diagnosis.too_deep(text, MAX_NESTING)
+    if position is not None:
+        return Invalid(text, f"branches are nested deeper than {MAX_NESTING}", position)
+    return None
