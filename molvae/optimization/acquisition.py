@@ -1,0 +1,189 @@
+"""Acquisition functions from BoTorch on a finite pool of candidates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import torch
+from botorch.acquisition.analytic import LogExpectedImprovement, UpperConfidenceBound
+from botorch.acquisition.logei import qLogExpectedImprovement
+from botorch.models.model import Model
+from botorch.posteriors import GPyTorchPosterior
+from botorch.sampling.normal import SobolQMCNormalSampler
+from gpytorch.distributions import MultivariateNormal
+
+from molvae.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from molvae.optimization.config import AcquisitionSettings
+    from molvae.optimization.surrogates.base import Belief
+
+_MC_SAMPLES = 256
+
+
+class Acquisition(Protocol):
+    """Says how much an evaluation of each candidate is worth; higher is better."""
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether values are logarithms of an improvement (so that log-probabilities add to them)."""
+
+    def __call__(self, belief: Belief, incumbent: float) -> Tensor:
+        """Values of `n` candidates.
+
+        Args:
+            belief: About one output (`n x 1`).
+            incumbent: Best score observed so far that satisfies the constraints.
+        """
+
+
+class PoolModel(Model):  # type: ignore[misc]
+    """A finite pool with a known belief, as a BoTorch model: inputs are row numbers of the pool.
+
+    It lets any BoTorch acquisition run on beliefs that were computed once for the whole pool.
+    """
+
+    def __init__(self, belief: Belief) -> None:
+        super().__init__()
+        self.belief = belief
+
+    @property
+    def num_outputs(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        """None."""
+        return torch.Size([])
+
+    def posterior(self, X: Tensor, *_: Any, posterior_transform: Any = None, **__: Any) -> Any:  # noqa: N803
+        """Belief about rows `X` (`b x q x 1`)."""
+        rows = X[..., 0].long()  # b x q
+        mean = self.belief.mean[:, 0][rows]
+        if rows.shape[-1] == 1 or self.belief.covariance is None:
+            covariance = torch.diag_embed(self.belief.variance[:, 0][rows].clamp_min(1e-18))
+        else:
+            covariance = self.belief.covariance[0][rows[..., :, None], rows[..., None, :]]
+        posterior = GPyTorchPosterior(MultivariateNormal(mean, covariance))
+        return posterior if posterior_transform is None else posterior_transform(posterior)
+
+
+def pool_rows(n: int) -> Tensor:
+    """Row numbers as BoTorch inputs, `n x 1 x 1`."""
+    return torch.arange(n, dtype=torch.float64)[:, None, None]
+
+
+@dataclass(frozen=True)
+class UpperConfidence:
+    """Mean + sqrt(beta) * standard deviation.
+
+    Attributes:
+        beta: Weight of the variance.
+    """
+
+    beta: float
+    logarithmic: ClassVar[bool] = False
+
+    def __call__(self, belief: Belief, incumbent: float) -> Tensor:
+        """Values of the candidates; the incumbent plays no part."""
+        del incumbent
+        return _evaluate(UpperConfidenceBound(PoolModel(belief), beta=self.beta), belief)
+
+
+@dataclass(frozen=True)
+class LogImprovement:
+    """Logarithm of expected improvement, accurate in its tail (Ament et al., NeurIPS 2023)."""
+
+    logarithmic: ClassVar[bool] = True
+
+    def __call__(self, belief: Belief, incumbent: float) -> Tensor:
+        """Values of the candidates."""
+        return _evaluate(LogExpectedImprovement(PoolModel(belief), best_f=incumbent), belief)
+
+
+@dataclass(frozen=True)
+class MonteCarloLogImprovement:
+    """BoTorch's qLogEI with a fixed quasi-random sample.
+
+    Attributes:
+        seed: Of the Sobol sample.
+    """
+
+    seed: int
+    logarithmic: ClassVar[bool] = True
+
+    def __call__(self, belief: Belief, incumbent: float) -> Tensor:
+        """Values of the candidates, each on its own."""
+        sampler = SobolQMCNormalSampler(torch.Size([_MC_SAMPLES]), seed=self.seed)
+        return _evaluate(
+            qLogExpectedImprovement(PoolModel(belief), best_f=incumbent, sampler=sampler), belief
+        )
+
+
+@dataclass(frozen=True)
+class Thompson:
+    """One draw from the belief: joint where covariances are known, independent otherwise.
+
+    Attributes:
+        seed: Of the draw.
+    """
+
+    seed: int
+    logarithmic: ClassVar[bool] = False
+
+    def __call__(self, belief: Belief, incumbent: float) -> Tensor:
+        """The draw, `n`."""
+        del incumbent
+        generator = torch.Generator().manual_seed(self.seed)
+        noise = torch.randn(len(belief.mean), generator=generator, dtype=torch.float64)
+        if belief.covariance is None:
+            return belief.mean[:, 0] + belief.variance[:, 0].sqrt() * noise
+        values, vectors = torch.linalg.eigh(belief.covariance[0])
+        draw: Tensor = belief.mean[:, 0] + vectors @ (values.clamp_min(0.0).sqrt() * noise)
+        return draw
+
+
+def _evaluate(function: Any, belief: Belief) -> Tensor:
+    with torch.no_grad():
+        values: Tensor = function(pool_rows(len(belief.mean)))
+    return values
+
+
+ACQUISITIONS: Registry[Callable[[AcquisitionSettings, torch.Generator], Acquisition]] = Registry(
+    "acquisition function", "molvae.acquisitions"
+)
+"""Name -> factory taking `AcquisitionSettings` and a generator; a call makes the function of one slot."""
+
+
+@ACQUISITIONS.register("ucb")
+def _ucb(settings: AcquisitionSettings, generator: torch.Generator) -> Acquisition:
+    draw = torch.rand((), generator=generator, dtype=torch.float64).item()
+    return UpperConfidence(10.0 ** (settings.beta_low + draw * (settings.beta_high - settings.beta_low)))
+
+
+@ACQUISITIONS.register("logei")
+def _logei(settings: AcquisitionSettings, generator: torch.Generator) -> Acquisition:
+    del settings, generator
+    return LogImprovement()
+
+
+@ACQUISITIONS.register("qlogei")
+def _qlogei(settings: AcquisitionSettings, generator: torch.Generator) -> Acquisition:
+    del settings
+    return MonteCarloLogImprovement(_seed(generator))
+
+
+@ACQUISITIONS.register("thompson")
+def _thompson(settings: AcquisitionSettings, generator: torch.Generator) -> Acquisition:
+    del settings
+    return Thompson(_seed(generator))
+
+
+def _seed(generator: torch.Generator) -> int:
+    return int(torch.randint(2**31 - 1, (), generator=generator))

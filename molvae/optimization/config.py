@@ -1,0 +1,126 @@
+"""Settings of the search: surrogate, acquisition, proposals, trust region."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from molvae.config import Field, Settings
+
+
+class SurrogateSettings(Settings):
+    """How observed scores become a belief about unseen molecules."""
+
+    name: str = "fingerprint"
+    """Surrogate: fingerprint (exact MinMax GP on count fingerprints) or latent (Matern GP on z)."""
+
+    hyperparameters: Literal["map", "fixed"] = "map"
+    """map = fit output scale, noise and mean under their priors; fixed = keep the values below."""
+
+    outputscale: float = Field(default=1.0, gt=0)
+    """Prior variance of the scaled scores: the starting value of the fit, or the fixed value."""
+
+    noise: float = Field(default=1e-3, gt=0)
+    """Noise variance of the scaled scores: the starting value of the fit, or the fixed value."""
+
+    n_fit: int = Field(default=400, ge=2)
+    """Most observations used to fit hyperparameters (the best half and a random half)."""
+
+    n_best: int = Field(default=1000, ge=1)
+    """Past this many observations the surrogate keeps the best ones …"""
+
+    n_random: int = Field(default=500, ge=0)
+    """… and this many of the others, drawn at random, so that old data are never forgotten."""
+
+
+class AcquisitionSettings(Settings):
+    """How a belief becomes a wish."""
+
+    name: str = "ucb"
+    """Acquisition function: ucb, logei, qlogei or thompson."""
+
+    beta_low: float = -2.0
+    """UCB draws its beta as 10^U(low, high), anew for every slot of a batch: the lower exponent."""
+
+    beta_high: float = 0.0
+    """UCB draws its beta as 10^U(low, high): the upper exponent."""
+
+    similarity_cap: float = Field(default=0.9, gt=0, le=1)
+    """Two molecules of one batch are less similar than this (MinMax), where the pool allows."""
+
+    n_joint: int = Field(default=256, ge=1)
+    """Candidates with the highest acquisition among which the batch is chosen jointly."""
+
+
+class ProposalSettings(Settings):
+    """How latent space is walked."""
+
+    pcn: float = Field(default=0.7, ge=0)
+    """Share of proposals that are pCN moves around a parent."""
+
+    slerp: float = Field(default=0.2, ge=0)
+    """Share of proposals on the spherical path between two parents."""
+
+    prior: float = Field(default=0.1, ge=0)
+    """Share of proposals drawn fresh from the prior."""
+
+    step_low: float = Field(default=0.05, gt=0, lt=1)
+    """Smallest pCN step."""
+
+    step_high: float = Field(default=0.4, gt=0, lt=1)
+    """Largest pCN step; steps are drawn log-uniformly between the two."""
+
+    widen_above: float = Field(default=0.95, ge=0, le=1)
+    """Steps grow when more than this share of the decodes repeats known molecules."""
+
+    narrow_below: float = Field(default=0.8, ge=0, le=1)
+    """Steps shrink when less than this share of the decodes repeats known molecules."""
+
+    pressure: float = Field(default=0.1, gt=0)
+    """Parents are drawn with weight 1 / (pressure * n + rank): smaller is greedier."""
+
+
+class TrustRegionSettings(Settings):
+    """TuRBO's trust region, as fractions of the unit cube."""
+
+    length: float = Field(default=0.8, gt=0)
+    """Side length at the start and after a restart."""
+
+    shortest: float = Field(default=2.0**-7, gt=0)
+    """Below this length the region restarts."""
+
+    longest: float = Field(default=1.6, gt=0)
+    """The region never grows past this length."""
+
+    success_tolerance: int = Field(default=3, ge=1)
+    """Successes in a row that double the length."""
+
+    failure_tolerance: int | None = Field(default=None, ge=1)
+    """Failures in a row that halve it; absent: max(4, d) / q, rounded up."""
+
+
+class SearchSettings(Settings):
+    """The inner search for the next batch."""
+
+    surrogate: SurrogateSettings = SurrogateSettings()
+    """The surrogate."""
+
+    acquisition: AcquisitionSettings = AcquisitionSettings()
+    """The acquisition function and the choice of a batch."""
+
+    proposal: ProposalSettings = ProposalSettings()
+    """Moves in latent space."""
+
+    trust_region: TrustRegionSettings = TrustRegionSettings()
+    """Trust region of `turbo`."""
+
+    n_generations: int = Field(default=4, ge=1)
+    """Generations of offspring that climb the acquisition before a batch is chosen."""
+
+    n_offspring: int = Field(default=200, ge=1)
+    """Latent points decoded in each generation."""
+
+    n_parents: int = Field(default=60, ge=1)
+    """Molecules with the highest acquisition that become parents of the next generation."""
+
+    n_scalarizations: int = Field(default=4, ge=1)
+    """Random Chebyshev scalarizations per batch when there are several objectives."""

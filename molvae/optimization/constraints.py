@@ -1,0 +1,90 @@
+"""Constraints as probabilities of feasibility, joined with any acquisition function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from molvae.optimization.acquisition import Acquisition
+    from molvae.optimization.surrogates.base import Belief
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one goal stands.
+
+    Attributes:
+        incumbent: Best observed score that satisfies the constraints; absent when none does.
+        scale: Spread of the observed scores, for comparing improvements with probabilities.
+    """
+
+    incumbent: float | None
+    scale: float
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Bounds of the constrained outputs.
+
+    Attributes:
+        lower: `c`; -inf where there is none.
+        upper: `c`; inf where there is none.
+    """
+
+    lower: Tensor
+    upper: Tensor
+
+    def satisfied(self, y: Tensor) -> Tensor:
+        """Which rows of observed scores `y` (`n x c`) lie within all bounds; a missing score does not."""
+        return ((y >= self.lower) & (y <= self.upper)).all(-1)
+
+
+def constrained(
+    acquisition: Acquisition, goal: Belief, standing: Standing, constraints: Belief, bounds: Bounds
+) -> Tensor:
+    """Acquisition values joined with the probability of feasibility, `n`.
+
+    Without constraints the acquisition itself. With them, a logarithmic acquisition gains the
+    log-probability; another one is first turned into the logarithm of a smooth improvement over the
+    incumbent. While nothing feasible is known, feasibility is all that counts. (Gardner et al., ICML 2014.)
+    """
+    if not len(bounds.lower):
+        return acquisition(goal, -torch.inf if standing.incumbent is None else standing.incumbent)
+    log_probability = log_feasibility(constraints, bounds.lower, bounds.upper)
+    if standing.incumbent is None:
+        return log_probability
+    value = acquisition(goal, standing.incumbent)
+    if acquisition.logarithmic:
+        return value + log_probability
+    gain = (value - standing.incumbent) / standing.scale
+    return log_softplus(gain) + log_probability
+
+
+def log_softplus(x: Tensor) -> Tensor:
+    """log(log(1 + exp(x))), which tends to x on the left and stays accurate there."""
+    return torch.where(x < -20.0, x, torch.nn.functional.softplus(x.clamp_min(-20.0)).log())  # noqa: PLR2004
+
+
+def log_feasibility(belief: Belief, lower: Tensor, upper: Tensor) -> Tensor:
+    """Logarithm of the probability that every constrained output lies within its bounds, outputs independent.
+
+    Args:
+        belief: About the `c` constrained outputs (`n x c`).
+        lower: Lower bounds, `c`; -inf where there is none.
+        upper: Upper bounds, `c`; inf where there is none.
+
+    Returns:
+        `n`, at most 0; 0 without constraints.
+    """
+    spread = belief.variance.sqrt().clamp_min(1e-9)
+    high = (upper - belief.mean) / spread
+    low = (lower - belief.mean) / spread
+    one_sided = torch.where(torch.isinf(lower), torch.special.log_ndtr(high), torch.special.log_ndtr(-low))
+    between = (torch.special.ndtr(high) - torch.special.ndtr(low)).clamp_min(1e-300).log()
+    both = torch.isfinite(lower) & torch.isfinite(upper)
+    return torch.where(both, between, one_sided).sum(-1)

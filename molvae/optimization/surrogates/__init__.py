@@ -1,0 +1,1 @@
+"""Surrogates: what is believed about a score before it is paid for."""
