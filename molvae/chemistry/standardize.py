@@ -1,0 +1,128 @@
+"""One form for each compound: cleanup, largest fragment, no charge; optionally no isotopes, one tautomer."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from rdkit import Chem, rdBase
+from rdkit.Chem.MolStandardize import rdMolStandardize
+
+from molvae.chemistry import diagnosis
+from molvae.chemistry.molecule import Invalid, Molecule, from_mol
+from molvae.errors import UnknownNameError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Level = Literal["none", "basic", "parent"]
+"""How far a molecule is standardized.
+
+* `none`: as it was read.
+* `basic`: functional groups cleaned up, metals disconnected, the largest (organic) fragment, charges removed
+  where protons can do it, no atom maps: 1 to 3 ms.
+* `parent`: besides, no isotopes and the canonical tautomer: 20 to 400 ms.
+"""
+_MOST_TAUTOMERS = 200
+_MOST_TRANSFORMS = 200
+
+
+def standardize(
+    molecule: Molecule, level: Level = "basic", *, keep_stereo: bool = True
+) -> Molecule | Invalid:
+    """The standard form of a molecule.
+
+    Args:
+        molecule: What was read.
+        level: See `Level`.
+        keep_stereo: Whether stereochemistry stays (the canonical tautomer loses it where a tautomer passes).
+
+    Raises:
+        UnknownNameError: An unknown level.
+
+    >>> from molvae.chemistry.molecule import parse
+    >>> standardize(parse("[Na+].CC(=O)[O-]")).smiles
+    'CC(=O)O'
+    >>> standardize(parse("C[C@H](N)O"), "none", keep_stereo=False).smiles
+    'CC(N)O'
+    """
+    steps = _steps(level)
+    if not steps and keep_stereo:
+        return molecule
+    with rdBase.BlockLogs():
+        mol = Chem.Mol(molecule.mol)
+        try:
+            for step in steps:
+                mol = step(mol)
+            if not keep_stereo:
+                Chem.RemoveStereochemistry(mol)
+        except (RuntimeError, ValueError) as error:
+            reason = diagnosis.first_line(str(error))
+            return Invalid(molecule.smiles, f"cannot be standardized: {reason}")
+    return from_mol(mol, molecule.smiles)
+
+
+def inchikey(molecule: Molecule) -> str:
+    """Standard InChIKey, the same for all usual drawings of a compound, mobile hydrogens included.
+
+    Where InChI has no answer (dummy atoms, exotic valences) the canonical SMILES stands in, so that two
+    compounds without a key are never taken for one.
+
+    >>> from molvae.chemistry.molecule import parse
+    >>> inchikey(parse("CCO"))
+    'LFQSCWFLJHTTHZ-UHFFFAOYSA-N'
+    """
+    with rdBase.BlockLogs():
+        try:
+            key = str(Chem.MolToInchiKey(molecule.mol))
+        except (RuntimeError, ValueError):
+            key = ""
+    return key or molecule.smiles
+
+
+def _steps(level: str) -> tuple[Callable[[Chem.Mol], Chem.Mol], ...]:
+    basic = (rdMolStandardize.Cleanup, _largest_fragment, _uncharge, _forget_maps)
+    levels: dict[str, tuple[Callable[[Chem.Mol], Chem.Mol], ...]] = {
+        "none": (),
+        "basic": basic,
+        "parent": (*basic, rdMolStandardize.IsotopeParent, _canonical_tautomer),
+    }
+    if level not in levels:
+        raise UnknownNameError(
+            f"unknown standardization level '{level}'{suggest(level, levels)}",
+            hint=f"Known: {', '.join(levels)}.",
+        )
+    return levels[level]
+
+
+def _largest_fragment(mol: Chem.Mol) -> Chem.Mol:
+    return _tools()["fragment"].choose(mol)
+
+
+def _uncharge(mol: Chem.Mol) -> Chem.Mol:
+    return _tools()["uncharge"].uncharge(mol)
+
+
+def _canonical_tautomer(mol: Chem.Mol) -> Chem.Mol:
+    return _tools()["tautomer"].Canonicalize(mol)
+
+
+def _forget_maps(mol: Chem.Mol) -> Chem.Mol:
+    for atom in mol.GetAtoms():
+        atom.SetAtomMapNum(0)
+    return mol
+
+
+@cache
+def _tools() -> dict[str, Any]:
+    parameters = rdMolStandardize.CleanupParameters()
+    parameters.preferOrganic = True
+    parameters.maxTautomers = _MOST_TAUTOMERS
+    parameters.maxTransforms = _MOST_TRANSFORMS
+    parameters.tautomerRemoveSp3Stereo = False
+    parameters.tautomerRemoveBondStereo = False
+    return {
+        "fragment": rdMolStandardize.LargestFragmentChooser(parameters),
+        "uncharge": rdMolStandardize.Uncharger(True),
+        "tautomer": rdMolStandardize.TautomerEnumerator(parameters),
+    }
