@@ -1,0 +1,1 @@
+"""Read files of molecules, prepare a corpus, and hand out batches."""

@@ -1,0 +1,109 @@
+"""Cut an epoch into batches of nearly one length, and gather the tokens and properties of a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from molvae.tokenizers.vocabulary import PAD
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from molvae.data.corpus import Corpus, Ragged
+    from molvae.data.scaling import PropertyScaler
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a model is trained on at once.
+
+    Attributes:
+        tokens: What the decoder writes, ``b x t`` int64: body, end mark, padding.
+        lengths: Tokens of each row, the end mark included; ``b`` int64.
+        properties: ``b x p`` float32, scaled; 0 where not observed.
+        observed: ``b x p`` bool.
+        source: What the encoder reads, ``b x s`` int64; the same as `tokens` unless randomized.
+        source_lengths: Tokens of each row of it; ``b`` int64.
+    """
+
+    tokens: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    properties: NDArray[np.float32]
+    observed: NDArray[np.bool_]
+    source: NDArray[np.int64]
+    source_lengths: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+
+def epoch_batches(
+    rows: NDArray[np.integer], lengths: NDArray[np.integer], batch_size: int, generator: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """Divide rows into batches of (nearly) one length each, in random order.
+
+    Rows of one length are shuffled, laid out by length and cut; the batches are shuffled. Each row comes
+    once, every batch but one is full, and the result depends on the arguments and the generator only.
+
+    Args:
+        rows: Rows of the corpus; any order gives the same batches only if it is the same order.
+        lengths: Of every molecule of the corpus, indexed by row.
+        batch_size: Rows of a batch.
+        generator: Source of the order.
+
+    >>> batches = epoch_batches(np.arange(6), np.array([3, 9, 3, 9, 3, 9]), 3, np.random.default_rng(0))
+    >>> sorted(sorted(batch.tolist()) for batch in batches)
+    [[0, 2, 4], [1, 3, 5]]
+    """
+    shuffled = generator.permutation(np.asarray(rows, dtype=np.int64))
+    ordered = shuffled[np.argsort(np.asarray(lengths)[shuffled], kind="stable")]
+    batches = [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
+    return [batches[n] for n in generator.permutation(len(batches))]
+
+
+def collate(
+    corpus: Corpus,
+    rows: NDArray[np.integer],
+    *,
+    scaler: PropertyScaler,
+    randomized: np.random.Generator | None = None,
+) -> Batch:
+    """Gather the tokens and scaled properties of some rows at once.
+
+    Args:
+        corpus: Where they lie.
+        rows: ``b`` rows.
+        scaler: Of the properties of the corpus.
+        randomized: Chooses a randomized writing of each molecule for the encoder; None, or a corpus without
+            such writings, gives it the canonical one.
+    """
+    rows = np.asarray(rows, dtype=np.int64)
+    tokens, lengths = pad(corpus.ids, rows)
+    source, source_lengths = tokens, lengths
+    if randomized is not None and corpus.n_randomized > 0:
+        k = randomized.integers(corpus.n_randomized, size=len(rows))
+        source, source_lengths = pad(corpus.randomized, rows * corpus.n_randomized + k)
+    properties = scaler.to_unit(corpus.labels[rows])
+    observed = np.isfinite(properties)
+    return Batch(
+        tokens=tokens,
+        lengths=lengths,
+        properties=np.where(observed, properties, np.float32(0)),
+        observed=observed,
+        source=source,
+        source_lengths=source_lengths,
+    )
+
+
+def pad(column: Ragged, rows: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return rows of different lengths as one array ``b x t``, padded at the end, and their lengths ``b``."""
+    starts = np.asarray(column.offsets)[rows]
+    lengths = np.asarray(column.offsets)[rows + 1] - starts
+    steps = np.arange(lengths.max(initial=0))
+    inside = steps < lengths[:, None]  # b x t
+    padded = np.full(inside.shape, PAD, dtype=np.int64)
+    padded[inside] = column.values[(starts[:, None] + steps)[inside]]
+    return padded, lengths

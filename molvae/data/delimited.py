@@ -1,0 +1,81 @@
+"""Cut lines into cells: comma, tab and semicolon tables, and SMILES files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import deque
+from typing import TYPE_CHECKING
+
+from molvae.data.records import BadRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_CONTINUATION = 20
+"""Lines one quoted cell may run over; a quotation mark that is still open then was a mistake."""
+
+_SHOWN = 200  # characters of a bad row that are kept
+
+Cells = tuple[int, list[str]]
+
+
+def delimiter_of(line: str, suffix: str) -> str:
+    """Tell the delimiter from the suffix and the first line; a blank means SMILES and then a name.
+
+    >>> delimiter_of("smiles;logp", ".csv"), delimiter_of("CCO ethanol", ".txt"), delimiter_of("a,b", ".txt")
+    (';', ' ', ',')
+    """
+    if suffix == ".csv":
+        return next((mark for mark in ",;\t" if mark in line), ",")
+    if suffix == ".tsv":
+        return "\t"
+    if "\t" in line:
+        return "\t"
+    return "," if "," in line and suffix != ".smi" else " "
+
+
+def cut_rows(lines: Iterator[tuple[int, str]], delimiter: str) -> Iterator[Cells | BadRow]:
+    """Yield (line, cells) for every row that is not blank, or a `BadRow`; cells are stripped of outer blanks.
+
+    A quoted cell may run over a few lines. A quotation mark that stays open costs its own row only: the lines
+    after it are read again as rows.
+    """
+    waiting: deque[tuple[int, str]] = deque()
+
+    def following() -> tuple[int, str] | None:
+        return waiting.popleft() if waiting else next(lines, None)
+
+    while (current := following()) is not None:
+        number, line = current
+        if not line.strip():
+            continue
+        if "\x00" in line:
+            yield BadRow(number, line[:_SHOWN], "a NUL byte, or over a million characters")
+        elif delimiter == " ":
+            yield number, line.split(None, 1)
+        elif '"' not in line:
+            yield number, [cell.strip() for cell in line.split(delimiter)]
+        else:
+            taken: list[tuple[int, str]] = []
+            text, row = line, _quoted(line, delimiter)
+            while row is None and len(taken) < MAX_CONTINUATION and (more := following()) is not None:
+                taken.append(more)
+                text = f"{text}\n{more[1]}"
+                row = _quoted(text, delimiter)
+            if isinstance(row, list):
+                yield number, row
+            else:
+                waiting.extendleft(reversed(taken))
+                yield BadRow(number, line[:_SHOWN], row or "a quotation mark is opened and never closed")
+
+
+def _quoted(text: str, delimiter: str) -> list[str] | str | None:
+    """Cells of a row with quotation marks, what is wrong with it, or None if a mark is still open."""
+    try:
+        cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        if "unexpected end of data" in str(error):
+            return None
+        return f"the quotation marks do not match: {error}"
+    return [cell.strip() for cell in cells]

@@ -1,0 +1,188 @@
+"""Decide what becomes of one row: parse, standardize, filter, tokenize. Runs in worker processes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from molvae.chemistry.filters import filter_reasons
+from molvae.chemistry.molecule import Invalid, Molecule, parse, parse_molblock, randomized_smiles
+from molvae.chemistry.scaffolds import murcko_scaffold
+from molvae.chemistry.standardize import inchikey, standardize
+from molvae.data.labels import read_number
+from molvae.data.splitting import SplitPlan, key_of, part_of
+from molvae.seeding import Seeds
+from molvae.tokenizers.base import TOKENIZERS, TokenizationError
+
+if TYPE_CHECKING:
+    from molvae.data.config import PrepareSettings
+    from molvae.tokenizers.base import Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One row on its way to a worker.
+
+    Attributes:
+        index: Number of the row in the whole input, from 0.
+        source: Number of the input file, from 0.
+        line: Line of that file.
+        text: SMILES or molblock.
+        identifier: Name of the molecule.
+        labels: The cells of the label columns.
+        part: The cell of the split column, if there is one.
+        is_molblock: Whether `text` is a molblock.
+        fault: Why the row could not even be read, if so.
+    """
+
+    index: int
+    source: int
+    line: int
+    text: str
+    identifier: str = ""
+    labels: tuple[str, ...] = ()
+    part: str = ""
+    is_molblock: bool = False
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that cannot be used: at which stage, and why."""
+
+    task: Task
+    stage: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A row that can be used.
+
+    Attributes:
+        task: The row.
+        smiles: Canonical SMILES of the standardized molecule.
+        tokens: Its tokens, and those of each randomized writing; the tokens of one text are joined by blanks.
+        labels: The numbers of the label cells, NaN where missing or not a number.
+        unreadable: Positions of label cells that hold something else than a number.
+        digest: 16 bytes that tell molecules apart.
+        key: Places the molecule in a random or scaffold split.
+        part: 0 train, 1 valid, 2 test in a split by column.
+    """
+
+    task: Task
+    smiles: str
+    tokens: tuple[str, ...]
+    labels: tuple[float, ...]
+    unreadable: tuple[int, ...]
+    digest: bytes
+    key: int
+    part: int
+
+
+class _RejectionError(Exception):
+    """Carries the stage and reason up to `examine`."""
+
+    def __init__(self, stage: str, reason: str) -> None:
+        super().__init__(reason)
+        self.stage = stage
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Examiner:
+    """Examines rows by fixed settings; a top-level class, so that it travels to worker processes.
+
+    Args:
+        settings: Of the whole preparation.
+    """
+
+    settings: PrepareSettings
+
+    def __call__(self, task: Task) -> Accepted | Rejected:
+        """Return what becomes of a row; never raises on any text."""
+        if task.fault is not None:
+            return Rejected(task, "read", task.fault)
+        try:
+            return self._accept(task)
+        except _RejectionError as refusal:
+            return Rejected(task, refusal.stage, refusal.reason)
+
+    def _accept(self, task: Task) -> Accepted:
+        settings = self.settings
+        plan = SplitPlan.of(settings)
+        part = 0 if plan.column is None else part_of(task.part)
+        if part is None:
+            raise _RejectionError(
+                "split", f"{task.part!r} in column '{plan.column}' is not train, valid or test"
+            )
+        molecule = self._molecule(task)
+        grouped = murcko_scaffold(molecule) if plan.by_scaffold else molecule.smiles
+        numbers = [read_number(cell) for cell in task.labels]
+        return Accepted(
+            task=task,
+            smiles=molecule.smiles,
+            tokens=self._tokens(molecule, task.index),
+            labels=tuple(float("nan") if number is None else number for number in numbers),
+            unreadable=tuple(n for n, number in enumerate(numbers) if number is None),
+            digest=self._digest(molecule, task.index),
+            key=key_of(settings.seed, grouped),
+            part=part,
+        )
+
+    def _molecule(self, task: Task) -> Molecule:
+        settings = self.settings
+        read = parse_molblock(task.text) if task.is_molblock else parse(task.text)
+        molecule = _valid(read, "parse")
+        molecule = _valid(
+            standardize(molecule, settings.standardize, keep_stereo=settings.keep_stereo), "standardize"
+        )
+        atoms = molecule.mol.GetNumHeavyAtoms()
+        if not settings.min_heavy_atoms <= atoms <= settings.max_heavy_atoms:
+            limits = f"{settings.min_heavy_atoms} to {settings.max_heavy_atoms}"
+            raise _RejectionError("filter", f"{atoms} heavy atoms; {limits} were asked for")
+        if settings.filters and (hits := filter_reasons(molecule, settings.filters)):
+            raise _RejectionError("filter", "; ".join(hits))
+        return molecule
+
+    def _tokens(self, molecule: Molecule, index: int) -> tuple[str, ...]:
+        texts = [self._split(molecule.smiles)]
+        generator = Seeds(self.settings.seed).numpy("randomized", index)
+        for _ in range(self.settings.n_randomized):
+            try:
+                texts.append(self._split(randomized_smiles(molecule, generator)))
+            except _RejectionError:  # a writing that is too long: the canonical one stands in
+                texts.append(texts[0])
+        return tuple(texts)
+
+    def _split(self, smiles: str) -> str:
+        try:
+            tokens = _tokenizer(self.settings.tokenizer).split(smiles)
+        except TokenizationError as error:
+            raise _RejectionError("tokenize", error.message) from error
+        if len(tokens) > self.settings.max_tokens:
+            raise _RejectionError(
+                "tokenize", f"{len(tokens)} tokens; the limit is {self.settings.max_tokens}"
+            )
+        return " ".join(tokens)
+
+    def _digest(self, molecule: Molecule, index: int) -> bytes:
+        if self.settings.deduplicate == "none":
+            return index.to_bytes(16, "little")
+        text = molecule.smiles
+        if self.settings.deduplicate == "inchikey":
+            text = inchikey(molecule) or text  # no InChI can be made of some molecules
+        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def _valid(result: Molecule | Invalid, stage: str) -> Molecule:
+    if isinstance(result, Invalid):
+        raise _RejectionError(stage, result.reason)
+    return result
+
+
+@lru_cache(maxsize=4)
+def _tokenizer(name: str) -> type[Tokenizer]:
+    return TOKENIZERS.get(name)

@@ -1,0 +1,231 @@
+"""Stream the rows of all inputs through the examiners and spill what is accepted to disk."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from molvae.data.arrays import ArrayWriter, RaggedWriter
+from molvae.data.columns import require_columns
+from molvae.data.examination import Accepted, Examiner, Rejected, Task
+from molvae.data.readers import open_table
+from molvae.data.records import BadRow
+from molvae.data.reports import SafeTable
+from molvae.data.splitting import SplitPlan
+from molvae.errors import InputError
+from molvae.parallel import ordered_map
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from molvae.data.config import PrepareSettings
+    from molvae.data.readers import Table
+    from molvae.progress import Progress
+
+TASK = "examine rows"
+END = 0
+"""Provisional id of the end mark; the other tokens are numbered as they turn up."""
+
+_CHUNK = 256  # rows sent to a worker at once
+_FLUSH = 4096  # accepted rows held before they are written
+_MAX_REASONS = 1000  # different reasons counted one by one
+_MAX_TOKENS_KNOWN = (1 << 16) - 1
+
+
+@dataclass
+class Gathered:
+    """What was counted while gathering.
+
+    Attributes:
+        rows: Rows read.
+        accepted: Rows spilled.
+        rejected: Rows written to ``rejected.csv``.
+        by_reason: Rejected rows by "stage: reason".
+        unreadable: Label cells that are not numbers, by column.
+        tokens: Provisional id by token.
+    """
+
+    rows: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    by_reason: Counter[str] = field(default_factory=Counter)
+    unreadable: Counter[str] = field(default_factory=Counter)
+    tokens: dict[str, int] = field(default_factory=lambda: {"": END})
+
+
+def gather(
+    settings: PrepareSettings, directory: Path, spill: Path, *, workers: int, progress: Progress
+) -> Gathered:
+    """Examine every row; write the accepted ones to columns under `spill`, report the others in `directory`.
+
+    Raises:
+        InputError: If an input cannot be read at all, or a row cannot be used and the settings say to fail.
+        UsageError: If a column does not exist.
+    """
+    counts = Gathered()
+    progress.start(TASK)
+    with ExitStack() as stack:
+        columns = stack.enter_context(_Spill(spill, settings, counts))
+        rejects = stack.enter_context(
+            SafeTable(directory / "rejected.csv", ("row", "text", "stage", "reason", "file"))
+        )
+        cells = stack.enter_context(
+            SafeTable(directory / "unreadable_labels.csv", ("row", "column", "cell", "file"))
+        )
+        outcomes = ordered_map(Examiner(settings), _tasks(settings, progress), workers=workers, chunk=_CHUNK)
+        for outcome in outcomes:
+            counts.rows += 1
+            if isinstance(outcome, Rejected):
+                _reject(outcome, settings, counts, rejects)
+            else:
+                columns.add(outcome)
+                _report_cells(outcome, settings, counts, cells)
+            if counts.rows % _CHUNK == 0:
+                progress.advance(TASK, _CHUNK, rejected=counts.rejected)
+    progress.advance(TASK, counts.rows % _CHUNK)
+    progress.finish(TASK, accepted=counts.accepted, rejected=counts.rejected)
+    return counts
+
+
+def _tasks(settings: PrepareSettings, progress: Progress) -> Iterator[Task]:
+    index = 0
+    for source, path in enumerate(settings.input):
+        table = open_table(path, smiles_column=settings.smiles_column, id_column=settings.id_column)
+        progress.note(f"{table.name}: {table.note}")
+        part_column = SplitPlan.of(settings).column
+        require_columns(
+            [*settings.labels, *([part_column] if part_column else [])], table.columns, table.name
+        )
+        for task in _table_tasks(table, settings, part_column, source, index):
+            yield task
+            index = task.index + 1
+
+
+def _table_tasks(
+    table: Table, settings: PrepareSettings, part_column: str | None, source: int, start: int
+) -> Iterator[Task]:
+    for index, row in enumerate(table.raw_rows(), start=start):
+        if isinstance(row, BadRow):
+            yield Task(index, source, row.line, row.text, fault=row.reason)
+            continue
+        yield Task(
+            index,
+            source,
+            row.line,
+            row.text,
+            row.identifier,
+            tuple(row.fields.get(name, "") for name in settings.labels),
+            row.fields.get(part_column, "") if part_column else "",
+            row.is_molblock,
+        )
+
+
+def _reject(outcome: Rejected, settings: PrepareSettings, counts: Gathered, table: SafeTable) -> None:
+    task = outcome.task
+    source = settings.input[task.source]
+    if settings.on_invalid == "fail":
+        raise InputError(
+            f"{source}, line {task.line}: {outcome.reason}",
+            hint="Use --on-invalid reject to leave such rows out and report them.",
+        )
+    counts.rejected += 1
+    reason = f"{outcome.stage}: {outcome.reason.splitlines()[0] if outcome.reason else 'unknown'}"
+    counts.by_reason[
+        reason if reason in counts.by_reason or len(counts.by_reason) < _MAX_REASONS else "other"
+    ] += 1
+    table.write(task.line, _shown(task), outcome.stage, outcome.reason, source)
+
+
+def _shown(task: Task) -> str:
+    """A molblock is too long for a cell: its name stands for it."""
+    return task.identifier or "(molblock)" if task.is_molblock else task.text
+
+
+def _report_cells(outcome: Accepted, settings: PrepareSettings, counts: Gathered, table: SafeTable) -> None:
+    task = outcome.task
+    source = settings.input[task.source]
+    for position in outcome.unreadable:
+        column, cell = settings.labels[position], task.labels[position]
+        if settings.on_invalid == "fail":
+            raise InputError(
+                f"{source}, line {task.line}: '{cell}' in column '{column}' is not a number",
+                hint="Use --on-invalid reject to read such cells as missing values.",
+            )
+        counts.unreadable[column] += 1
+        table.write(task.line, column, cell, source)
+
+
+class _Spill(ExitStack):
+    """Columns of accepted rows, written in blocks."""
+
+    def __init__(self, directory: Path, settings: PrepareSettings, counts: Gathered) -> None:
+        super().__init__()
+        self._counts = counts
+        self._held: list[Accepted] = []
+        self._ragged = {
+            name: RaggedWriter(directory, name, dtype)
+            for name, dtype in (
+                ("smiles", np.uint8),
+                ("texts", np.uint8),
+                ("identifiers", np.uint8),
+                ("tokens", np.uint16),
+                ("randomized", np.uint16),
+            )
+        }
+        self._plain = {
+            "labels": ArrayWriter(directory / "labels.npy", np.float32, (len(settings.labels),)),
+            "digests": ArrayWriter(directory / "digests.npy", np.uint64, (2,)),
+            "keys": ArrayWriter(directory / "keys.npy", np.uint64),
+            "parts": ArrayWriter(directory / "parts.npy", np.uint8),
+            "lines": ArrayWriter(directory / "lines.npy", np.int64),
+            "sources": ArrayWriter(directory / "sources.npy", np.uint16),
+        }
+        for ragged in self._ragged.values():
+            self.callback(ragged.close)
+        for plain in self._plain.values():
+            self.callback(plain.close)
+        self.callback(self.flush)  # runs first: last in, first out
+
+    def add(self, outcome: Accepted) -> None:
+        """Take one accepted row."""
+        self._held.append(outcome)
+        self._counts.accepted += 1
+        if len(self._held) == _FLUSH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the rows that are held."""
+        held, self._held = self._held, []
+        if not held:
+            return
+        tasks = [outcome.task for outcome in held]
+        self._ragged["smiles"].append_texts([outcome.smiles for outcome in held])
+        self._ragged["texts"].append_texts([_shown(task) for task in tasks])
+        self._ragged["identifiers"].append_texts([task.identifier for task in tasks])
+        self._append_tokens("tokens", [outcome.tokens[0] for outcome in held])
+        self._append_tokens("randomized", [text for outcome in held for text in outcome.tokens[1:]])
+        self._plain["labels"].append(np.array([outcome.labels for outcome in held], dtype=np.float32))
+        digests = b"".join(outcome.digest for outcome in held)
+        self._plain["digests"].append(np.frombuffer(digests, dtype="<u8").reshape(-1, 2))
+        self._plain["keys"].append(np.array([outcome.key for outcome in held], dtype=np.uint64))
+        self._plain["parts"].append([outcome.part for outcome in held])
+        self._plain["lines"].append([task.line for task in tasks])
+        self._plain["sources"].append([task.source for task in tasks])
+
+    def _append_tokens(self, column: str, texts: list[str]) -> None:
+        known = self._counts.tokens
+        ids: list[int] = []
+        lengths: list[int] = []
+        for text in texts:
+            tokens = text.split(" ")
+            ids.extend(known.setdefault(token, len(known)) for token in tokens)
+            ids.append(END)
+            lengths.append(len(tokens) + 1)
+        if len(known) > _MAX_TOKENS_KNOWN:
+            raise InputError(f"the input has more than {_MAX_TOKENS_KNOWN:,} different tokens")
+        self._ragged[column].append(np.array(ids, dtype=np.uint16), np.array(lengths, dtype=np.int64))

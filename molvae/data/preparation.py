@@ -1,0 +1,168 @@
+"""Prepare a corpus: read, examine, drop duplicates, divide, learn the vocabulary, describe, commit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from molvae.chemistry.descriptors import DESCRIPTORS
+from molvae.config import save_settings
+from molvae.data import assembly, describing
+from molvae.data.arrays import ArrayWriter, Readers, blocks
+from molvae.data.balance import Balance
+from molvae.data.corpus import KIND, SCHEMA
+from molvae.data.descriptor_cache import default_directory
+from molvae.data.gathering import Gathered, gather
+from molvae.data.splitting import PARTS, TRAIN
+from molvae.errors import InputError, UsageError
+from molvae.parallel import available_cores
+from molvae.persistence import MANIFEST, committed_directory
+from molvae.progress import SILENT, Progress
+from molvae.tokenizers.base import TOKENIZERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from molvae.data.config import PrepareSettings
+
+
+def prepare(settings: PrepareSettings, *, progress: Progress = SILENT) -> Balance:
+    """Make a corpus directory of files of molecules; it appears whole or not at all.
+
+    The order of the molecules is the order of the input, and the result depends on the settings and the input
+    only, not on the number of workers. Memory does not grow with the input.
+
+    Args:
+        settings: What to read, how, and where to write it.
+        progress: Told how far it is, and which columns were chosen.
+
+    Raises:
+        InputError: If an input cannot be read, or no row of it can be used, or one cannot and the settings
+            say to fail.
+        UsageError: If a column, descriptor, filter or tokenizer does not exist, or the output is no corpus.
+    """
+    _check(settings)
+    workers = settings.workers
+    if workers < 0:
+        workers = available_cores() if available_cores() > 1 else 0
+    with committed_directory(settings.output, kind=KIND, schema=SCHEMA) as directory:
+        work = directory / "work"
+        kept = work / "kept"
+        kept.mkdir(parents=True)
+        gathered = gather(settings, directory, work, workers=workers, progress=progress)
+        n = assembly.drop_duplicates(settings, work, directory, kept)
+        if n == 0:
+            raise _nothing_left(gathered)
+        sizes = assembly.divide(settings, kept, directory, n)
+        if sizes[TRAIN] == 0:
+            raise InputError(
+                f"none of the {n:,} molecules is in the training part", hint="Check the split column."
+            )
+        vocabulary = assembly.learn_vocabulary(settings, kept, directory, gathered.tokens)
+        n_tokens, unknown = assembly.write_tokens(kept, directory, gathered.tokens, vocabulary)
+        missing = _write_labels(settings, kept, directory, n, workers=workers, progress=progress)
+        shutil.rmtree(work)
+        balance = Balance(
+            rows=gathered.rows,
+            kept=n,
+            duplicates=gathered.accepted - n,
+            rejected=gathered.rejected,
+            by_reason=dict(gathered.by_reason.most_common()),
+            parts=dict(zip(PARTS, sizes.tolist(), strict=True)),
+            missing=missing,
+            unreadable=dict(gathered.unreadable),
+            unknown=unknown,
+            n_tokens=n_tokens,
+            n_vocabulary=len(vocabulary),
+        )
+        _write_facts(settings, directory, balance)
+    progress.note(str(balance))
+    return balance
+
+
+def _check(settings: PrepareSettings) -> None:
+    """Fail before hours of work rather than after."""
+    TOKENIZERS.get(settings.tokenizer)
+    for name in settings.descriptors:
+        DESCRIPTORS.get(name)
+    output = settings.output
+    if output.is_file():
+        raise UsageError(f"{output} is a file; a directory is to be made there")
+    if output.is_dir() and any(output.iterdir()) and not _is_corpus(output):
+        raise UsageError(
+            f"{output} exists and is not a corpus; it will not be overwritten", hint="Choose another output."
+        )
+
+
+def _is_corpus(path: Path) -> bool:
+    try:
+        return bool(json.loads((path / MANIFEST).read_text(encoding="utf-8"))["kind"] == KIND)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _nothing_left(gathered: Gathered) -> InputError:
+    if gathered.rows == 0:
+        return InputError("the input has no rows")
+    reasons = "; ".join(f"{reason} ({n:,})" for reason, n in gathered.by_reason.most_common(3))
+    return InputError(f"none of the {gathered.rows:,} rows can be used", hint=f"Most often: {reasons}.")
+
+
+def _write_labels(
+    settings: PrepareSettings, kept: Path, directory: Path, n: int, *, workers: int, progress: Progress
+) -> dict[str, int]:
+    """Write given and computed properties side by side; returns how many values of each are missing."""
+    names = (*settings.labels, *settings.descriptors)
+    missing = np.zeros(len(names), dtype=np.int64)
+    with Readers(kept) as columns, ArrayWriter(directory / "labels.npy", np.float32, (len(names),)) as writer:
+        given = columns.column("labels")
+        start = 0
+        for described in _descriptors(settings, directory, n, workers=workers, progress=progress):
+            stop = start + len(described)
+            rows = np.concatenate([given.rows(start, stop), described.astype(np.float32)], axis=1)
+            rows[~np.isfinite(rows)] = np.nan
+            writer.append(rows)
+            missing += np.isnan(rows).sum(axis=0)
+            start = stop
+    return dict(zip(names, missing.tolist(), strict=True))
+
+
+def _descriptors(
+    settings: PrepareSettings, directory: Path, n: int, *, workers: int, progress: Progress
+) -> Iterator[NDArray[np.float64]]:
+    if not settings.descriptors:
+        for start, stop in blocks(n):
+            yield np.empty((stop - start, 0))
+        return
+    progress.start(describing.TASK, n)
+    with Readers(directory) as columns:
+        texts = columns.ragged("smiles")
+        smiles = (text for start, stop in blocks(n) for text in texts.texts(start, stop))
+        yield from describing.describe_in_blocks(
+            smiles,
+            settings.descriptors,
+            cache=settings.cache or default_directory(),
+            workers=workers,
+            progress=progress,
+        )
+    progress.finish(describing.TASK)
+
+
+def _write_facts(settings: PrepareSettings, directory: Path, balance: Balance) -> None:
+    facts = {
+        "n": balance.kept,
+        "property_names": [*settings.labels, *settings.descriptors],
+        "tokenizer": settings.tokenizer,
+        "n_randomized": settings.n_randomized,
+        "balance": asdict(balance),
+    }
+    text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+    (directory / "corpus.json").write_text(text, encoding="utf-8")
+    save_settings(settings, directory / "settings.toml")

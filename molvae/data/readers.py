@@ -1,0 +1,223 @@
+"""Open a table of molecules of any known format and stream its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from molvae.chemistry.molecule import Invalid, parse_molblock
+from molvae.data.columnar import ParquetRows
+from molvae.data.columns import choose_columns, is_smiles_name
+from molvae.data.delimited import cut_rows, delimiter_of
+from molvae.data.records import BadRow, Row
+from molvae.data.sources import DamagedInputError, Source, check_file
+from molvae.data.structures import cut_records
+from molvae.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from molvae.data.columns import Columns
+    from molvae.data.delimited import Cells
+
+__all__ = ["SUFFIXES", "BadRow", "Row", "Table", "open_table"]
+
+T = TypeVar("T")
+
+TEXT_SUFFIXES = (".csv", ".tsv", ".smi", ".txt", ".smiles", ".ism")
+SUFFIXES = (*TEXT_SUFFIXES, ".sdf", ".sd", ".mol", ".parquet")
+
+_LOOK_AHEAD = 100  # rows read before the columns are chosen
+
+
+@dataclass(frozen=True)
+class Table:
+    """An opened table; its rows can be read once.
+
+    Attributes:
+        name: The file, for messages.
+        columns: All column names (of an SD file, the fields of its first records).
+        smiles_column: The column read as SMILES, or ``molblock``.
+        id_column: The column read as names, if any.
+        note: One sentence that says which columns were chosen, to be printed.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    smiles_column: str
+    id_column: str | None
+    note: str
+    _rows: Iterator[Row | BadRow]
+
+    def rows(self) -> Iterator[Row | BadRow]:
+        """Yield every row that is not blank, its text always SMILES; one that cannot be read is a `BadRow`."""
+        for row in self.raw_rows():
+            yield _as_smiles(row) if isinstance(row, Row) and row.is_molblock else row
+
+    def raw_rows(self) -> Iterator[Row | BadRow]:
+        """Yield the same, with the molblocks of an SD file as they stand there, to be parsed elsewhere."""
+        last = 0
+        try:
+            for row in self._rows:
+                last = row.line
+                yield row
+        except DamagedInputError as error:
+            yield BadRow(max(error.line, last), "", error.reason)
+
+
+def open_table(path: str | Path, *, smiles_column: str | None = None, id_column: str | None = None) -> Table:
+    """Open ``.smi .txt .csv .tsv .sdf`` (plain or ``.gz``), ``.parquet``, or ``-`` for stdin.
+
+    Args:
+        path: The file; of stdin and of unknown suffixes the content tells the format.
+        smiles_column: The column that holds SMILES, by name or by number from 1; else it is found.
+        id_column: The same for the names of the molecules.
+
+    Raises:
+        InputError: If there is no such file, or it is empty, a directory, or not of a known format.
+        UsageError: If a chosen column does not exist; the message lists the columns.
+    """
+    if str(path) != "-":
+        check_file(Path(path))
+        if Path(path).suffix.lower() == ".parquet":
+            return _open_parquet(Path(path), smiles_column, id_column)
+    source = Source(path)
+    if source.head.startswith(b"PAR1"):
+        source.close()
+        if source.is_stdin:
+            raise InputError("Parquet cannot be read from stdin; give the file")
+        return _open_parquet(Path(path), smiles_column, id_column)
+    if _is_sdf(source):
+        return _open_sdf(source, id_column)
+    return _open_text(source, smiles_column, id_column)
+
+
+def _is_sdf(source: Source) -> bool:
+    if source.suffix in TEXT_SUFFIXES:
+        return False
+    marks = (b"V2000", b"V3000", b"$$$$", b"M  END")
+    return source.suffix in {".sdf", ".sd", ".mol"} or any(mark in source.head for mark in marks)
+
+
+def _as_smiles(row: Row) -> Row | BadRow:
+    molecule = parse_molblock(row.text)
+    if isinstance(molecule, Invalid):
+        return BadRow(row.line, row.identifier, molecule.reason)
+    return Row(row.line, molecule.smiles, row.identifier, row.fields)
+
+
+def _open_text(source: Source, smiles_column: str | None, id_column: str | None) -> Table:
+    lines = source.lines()
+    head, problem = _take(lines, 1)
+    if not head:
+        raise problem or InputError(f"{source.path} is empty")
+    delimiter = delimiter_of(head[0][1], source.suffix)
+    rows = cut_rows(chain(head, lines), delimiter)
+    first, damage = _take(rows, _LOOK_AHEAD)
+    good = [row[1] for row in first if not isinstance(row, BadRow)]
+    if not good:
+        raise InputError(f"{source.path}: none of the first rows can be read", hint=_first_reason(first))
+    words = delimiter == " "
+    skip: bool | None = None
+    if words:
+        skip = is_smiles_name(good[0][0])
+        good = [[*cells, ""][:2] for cells in ([] if skip else [["smiles", "name"]]) + good]
+    columns = choose_columns(good, smiles_column=smiles_column, id_column=id_column, header=words or None)
+    everything = chain(first, _raising(damage) if damage else rows)
+    skip = columns.has_header if skip is None else skip
+    return _table(str(source.path), columns, _fit(everything, columns, skip=skip, padded=words))
+
+
+def _open_parquet(path: Path, smiles_column: str | None, id_column: str | None) -> Table:
+    rows = ParquetRows(path)
+    numbered = iter(rows)
+    first = list(islice(numbered, _LOOK_AHEAD))
+    columns = choose_columns(
+        [rows.columns, *(cells for _, cells in first)],
+        smiles_column=smiles_column,
+        id_column=id_column,
+        header=True,
+    )
+    return _table(str(path), columns, _fit(chain(first, numbered), columns, skip=False))
+
+
+def _open_sdf(source: Source, id_column: str | None) -> Table:
+    records = cut_records(source.lines())
+    first, damage = _take(records, _LOOK_AHEAD)
+    fields = dict.fromkeys(name for row in first if isinstance(row, Row) for name in row.fields)
+    rows = chain(first, _raising(damage) if damage else records)
+    if id_column is None:
+        note = "molblocks of an SD file, names from their title lines"
+        return Table(str(source.path), tuple(fields), "molblock", None, note, rows)
+    names = tuple(fields)
+    chosen = choose_columns(
+        [["molblock", *names]], smiles_column="molblock", id_column=id_column, header=True
+    )
+    identifier = chosen.identifier or id_column
+    note = f"molblocks of an SD file, names from the field '{identifier}'"
+    return Table(str(source.path), names, "molblock", identifier, note, _renamed(rows, identifier))
+
+
+def _renamed(rows: Iterable[Row | BadRow], field: str) -> Iterator[Row | BadRow]:
+    for row in rows:
+        if isinstance(row, Row):
+            yield Row(row.line, row.text, row.fields.get(field, ""), row.fields, is_molblock=True)
+        else:
+            yield row
+
+
+def _fit(
+    rows: Iterable[Cells | BadRow], columns: Columns, *, skip: bool, padded: bool = False
+) -> Iterator[Row | BadRow]:
+    """Turn cells into rows by the chosen columns; a row with too few or too many cells is bad."""
+    names, width = columns.names, len(columns.names)
+    smiles = names.index(columns.smiles)
+    identifier = names.index(columns.identifier) if columns.identifier is not None else None
+    header_pending = skip
+    for item in rows:
+        if isinstance(item, BadRow):
+            yield item
+            continue
+        line, cells = item
+        if header_pending:
+            header_pending = False
+            continue
+        if padded:
+            cells = [*cells, ""][:2]
+        elif len(cells) > width and not any(cells[width:]):
+            cells = cells[:width]
+        if len(cells) != width:
+            yield BadRow(
+                line, ",".join(cells)[:200], f"the row has {len(cells)} cells, {width} were expected"
+            )
+            continue
+        name = cells[identifier] if identifier is not None else ""
+        yield Row(line, cells[smiles], name, dict(zip(names, cells, strict=True)))
+
+
+def _table(name: str, columns: Columns, rows: Iterator[Row | BadRow]) -> Table:
+    return Table(name, columns.names, columns.smiles, columns.identifier, columns.note, rows)
+
+
+def _take(items: Iterator[T], n: int) -> tuple[list[T], DamagedInputError | None]:
+    """Take up to n items; damage met on the way is handed back with the items before it."""
+    taken: list[T] = []
+    try:
+        for item in islice(items, n):
+            taken.append(item)  # noqa: PERF402 - what came before the damage must be kept
+    except DamagedInputError as error:
+        return taken, error
+    return taken, None
+
+
+def _raising(error: DamagedInputError) -> Iterator[Any]:
+    """Meet the damage where reading reaches it."""
+    yield from ()
+    raise error
+
+
+def _first_reason(rows: Iterable[Cells | Row | BadRow]) -> str | None:
+    bad = next((row for row in rows if isinstance(row, BadRow)), None)
+    return f"Line {bad.line}: {bad.reason}." if bad else None

@@ -1,0 +1,128 @@
+"""Open a file or stdin as bytes or as lines, whatever its compression, encoding and line ends."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import sys
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from molvae.errors import InputError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_LINE = 1_000_000
+"""Characters kept of one line; the rest of a longer line is skipped, so that no input can fill the memory."""
+
+_PEEK = 4096  # bytes looked at to tell formats apart
+
+
+class Source:
+    """An opened input: its name, its first bytes, and its lines.
+
+    Args:
+        path: A file, or ``-`` for stdin.
+
+    Raises:
+        InputError: If the file is missing, a directory, unreadable or empty.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.is_stdin = str(path) == "-"
+        self.path = Path("stdin") if self.is_stdin else Path(path)
+        self._raw: BinaryIO = sys.stdin.buffer if self.is_stdin else _open(self.path)
+        self._buffer = cast("io.BufferedReader", _buffered(self._raw))
+        if self._buffer.peek(2)[:2] == b"\x1f\x8b":
+            self._buffer = io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=self._buffer)))
+        try:
+            self.head = self._buffer.peek(_PEEK)[:_PEEK]
+        except (OSError, EOFError, zlib.error) as error:
+            self.close()
+            raise InputError(f"{self.path} cannot be unpacked: {error}", hint="Copy it again.") from error
+        if not self.head.strip():
+            self.close()
+            raise InputError(f"{self.path} is empty")
+
+    @property
+    def suffix(self) -> str:
+        """The suffix that tells the format, lower case, without ``.gz``."""
+        name = self.path.name.lower().removesuffix(".gz")
+        return Path(name).suffix
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """Yield (number, text) of every line, without its end.
+
+        Raises:
+            DamagedInputError: Where the compressed stream breaks off or the disk cannot be read on.
+        """
+        text = io.TextIOWrapper(self._buffer, encoding=_encoding(self.head), errors="replace", newline=None)
+        number = 0
+        try:
+            while line := text.readline(MAX_LINE):
+                number += 1
+                while not line.endswith("\n") and (rest := text.readline(MAX_LINE)):
+                    line = line[: MAX_LINE - 1] + "\x00"  # over-long: kept short, and marked as unreadable
+                    if rest.endswith("\n"):
+                        break
+                yield number, line.removesuffix("\n")
+        except (OSError, EOFError, zlib.error) as error:
+            raise DamagedInputError(number + 1, f"the file breaks off here: {error}") from error
+        finally:
+            if self.is_stdin:
+                text.detach()
+            self.close()
+
+    def close(self) -> None:
+        """Close the file; stdin is left open, it is not ours."""
+        if not self.is_stdin:
+            self._buffer.close()
+            self._raw.close()
+
+
+class DamagedInputError(InputError):
+    """An input that cannot be read on from some line.
+
+    Args:
+        line: The first line that could not be read.
+        reason: What went wrong.
+    """
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(f"line {line}: {reason}")
+        self.line = line
+        self.reason = reason
+
+
+def check_file(path: Path) -> None:
+    """Refuse a path that is not a readable file.
+
+    Raises:
+        InputError: If it is missing (the nearest name beside it is suggested) or a directory.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a directory; a file of molecules was expected")
+    if not path.exists():
+        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise InputError(f"no file {path}{suggest(path.name, beside)}")
+
+
+def _open(path: Path) -> BinaryIO:
+    check_file(path)
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _buffered(raw: BinaryIO) -> BinaryIO:
+    return raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", raw))
+
+
+def _encoding(head: bytes) -> str:
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    return "utf-8-sig"

@@ -1,0 +1,151 @@
+"""Divide molecules into train, valid and test: at random, by scaffold, or as a column says."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from molvae.data.config import PrepareSettings
+
+PARTS = ("train", "valid", "test")
+TRAIN, VALID, TEST = range(3)
+
+_WORDS = {
+    **dict.fromkeys(("train", "training", "trn"), TRAIN),
+    **dict.fromkeys(("valid", "validation", "val", "dev"), VALID),
+    **dict.fromkeys(("test", "testing", "tst", "holdout", "hold-out", "heldout"), TEST),
+}
+_BINS = 1 << 16  # the keys are first counted by their upper 16 bits
+_LARGEST_SHARE = 0.1  # of the smaller held-out part: a scaffold with more molecules goes to the training part
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """What kind of split was asked for.
+
+    Attributes:
+        column: The column that decides, or None.
+        by_scaffold: Whether molecules of one scaffold stay together.
+    """
+
+    column: str | None
+    by_scaffold: bool
+
+    @classmethod
+    def of(cls, settings: PrepareSettings) -> SplitPlan:
+        """Read the plan from settings: any other word than random and scaffold names a column."""
+        column = None if settings.split in {"random", "scaffold"} else settings.split
+        return cls(column, settings.split == "scaffold")
+
+
+def part_of(cell: str) -> int | None:
+    """Return 0, 1 or 2 for a word that means train, valid or test; None for any other.
+
+    >>> part_of("Validation"), part_of("fold1")
+    (1, None)
+    """
+    return _WORDS.get(cell.strip().lower())
+
+
+def key_of(seed: int, text: str) -> int:
+    """Return a number in [0, 2^64) that depends on the seed and the text alone.
+
+    Molecules are divided by this key, so that the side a molecule falls on depends neither on its place in
+    the file nor on the number of workers.
+    """
+    digest = hashlib.blake2b(text.encode(), digest_size=8, key=seed.to_bytes(16, "little")).digest()
+    return int.from_bytes(digest, "little")
+
+
+def held_out_sizes(n: int, fractions: tuple[float, float, float]) -> tuple[int, int]:
+    """Return how many of n molecules are for valid and for test: at least one each if asked for and n allows.
+
+    >>> (
+    ...     held_out_sizes(1000, (0.9, 0.05, 0.05)),
+    ...     held_out_sizes(4, (0.9, 0.05, 0.05)),
+    ...     held_out_sizes(1, (0.5, 0, 0.5)),
+    ... )
+    ((50, 50), (1, 1), (0, 0))
+    """
+    sizes = []
+    left = n - 1  # one is always for training
+    for fraction in fractions[1:]:
+        size = min(max(round(n * fraction), 1 if fraction > 0 else 0), max(left, 0))
+        left -= size
+        sizes.append(size)
+    return sizes[0], sizes[1]
+
+
+def largest_group(n: int, fractions: tuple[float, float, float]) -> int:
+    """Return the size over which a scaffold is too common to be held out."""
+    held_out = [size for size in held_out_sizes(n, fractions) if size > 0]
+    return max(1, int(_LARGEST_SHARE * min(held_out))) if held_out else 0
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where the keys of the test part end, and those of the valid part.
+
+    A key below `test` is for test, one below `valid` for valid, any other for training.
+    """
+
+    test: int
+    valid: int
+
+    def parts(self, keys: NDArray[np.uint64]) -> NDArray[np.uint8]:
+        """Return the part of each key."""
+        parts = np.full(len(keys), TRAIN, dtype=np.uint8)
+        parts[_below(keys, self.valid)] = VALID
+        parts[_below(keys, self.test)] = TEST
+        return parts
+
+
+def find_thresholds(
+    key_blocks: Callable[[], Iterator[NDArray[np.uint64]]], n_valid: int, n_test: int
+) -> Thresholds:
+    """Find thresholds that give parts of (nearly) the wanted sizes, in a few passes and little memory.
+
+    Args:
+        key_blocks: Starts a pass over the keys of all molecules that may be held out, in blocks.
+        n_valid: Molecules wanted for valid.
+        n_test: Molecules wanted for test. Equal keys are never divided, so a part may turn out smaller.
+    """
+    counts = np.zeros(_BINS, dtype=np.int64)
+    for keys in key_blocks():
+        counts += np.bincount((keys >> np.uint64(48)).astype(np.int64), minlength=_BINS)
+    ends = np.cumsum(counts)
+    return Thresholds(
+        test=_key_of_rank(key_blocks, counts, ends, n_test),
+        valid=_key_of_rank(key_blocks, counts, ends, n_test + n_valid),
+    )
+
+
+def _key_of_rank(
+    key_blocks: Callable[[], Iterator[NDArray[np.uint64]]],
+    counts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    rank: int,
+) -> int:
+    """Return the key under which exactly (or, with equal keys, at most) `rank` keys lie."""
+    if rank <= 0:
+        return 0
+    if rank >= int(ends[-1]):
+        return 1 << 64
+    upper = int(np.searchsorted(ends, rank, side="right"))
+    before = int(ends[upper] - counts[upper])
+    found = [keys[(keys >> np.uint64(48)).astype(np.int64) == upper] for keys in key_blocks()]
+    return int(np.sort(np.concatenate(found))[rank - before])
+
+
+def _below(keys: NDArray[np.uint64], threshold: int) -> NDArray[np.bool_]:
+    if threshold >= 1 << 64:
+        return np.ones(len(keys), dtype=np.bool_)
+    return keys < np.uint64(threshold)

@@ -1,0 +1,60 @@
+"""Cut SD files into records: a molblock and its data fields."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from molvae.data.records import BadRow, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_RECORD = 20_000
+"""Lines one record may have; a longer one is refused unread."""
+
+_FIELD = re.compile(r"^>.*?<(?P<name>[^>]*)>")
+
+
+def cut_records(lines: Iterator[tuple[int, str]]) -> Iterator[Row | BadRow]:
+    """Yield one row for each record that ends with ``$$$$`` (or with the file)."""
+    record: list[str] = []
+    start, last, too_long = 1, 0, False
+    for number, line in lines:
+        last = number
+        if line.startswith("$$$$"):
+            yield _record(start, record, too_long=too_long)
+            record, start, too_long = [], number + 1, False
+        elif len(record) < MAX_RECORD:
+            record.append(line)
+        else:
+            too_long = True
+    if any(line.strip() for line in record):
+        yield _record(min(start, last), record, too_long=too_long)
+
+
+def _record(start: int, lines: list[str], *, too_long: bool) -> Row | BadRow:
+    title = lines[0].strip() if lines else ""
+    if too_long:
+        return BadRow(start, title, f"the record has more than {MAX_RECORD:,} lines")
+    end = next((n for n, line in enumerate(lines) if line.startswith("M  END")), None)
+    if end is None:
+        return BadRow(start, title, "the record has no 'M  END' line")
+    if any("\x00" in line for line in lines):
+        return BadRow(start, title, "the record holds a NUL byte")
+    molblock = "\n".join(lines[: end + 1]) + "\n"
+    return Row(start, molblock, title, dict(_fields(lines[end + 1 :])), is_molblock=True)
+
+
+def _fields(lines: list[str]) -> Iterator[tuple[str, str]]:
+    name: str | None = None
+    values: list[str] = []
+    for line in lines:
+        if (match := _FIELD.match(line)) is not None:
+            if name is not None:
+                yield name, "\n".join(values).strip()
+            name, values = match["name"].strip(), []
+        elif name is not None:
+            values.append(line)
+    if name is not None:
+        yield name, "\n".join(values).strip()

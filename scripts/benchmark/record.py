@@ -1,0 +1,117 @@
+"""Write the result of a benchmark with everything needed to run it again."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = Path(__file__).resolve().parent / "results"
+LIBRARIES = ("torch", "rdkit", "selfies", "numpy", "scikit-learn", "botorch", "gpytorch", "pyarrow")
+
+
+def record(
+    name: str,
+    *,
+    figures: dict[str, float | int | None],
+    table: list[dict[str, Any]],
+    seeds: list[int],
+    command: list[str] | None = None,
+    directory: Path = RESULTS,
+) -> Path:
+    """Write ``results/NAME.json`` and say where.
+
+    Args:
+        name: Of the file, without suffix.
+        figures: The few numbers that are quoted elsewhere.
+        table: All rows behind them.
+        seeds: Every root seed used.
+        command: What was run; this process if not given.
+        directory: Where the file goes.
+    """
+    content = {
+        "command": shown_command(command if command is not None else ["python", *sys.argv]),
+        "commit": commit(),
+        "machine": machine(),
+        "seeds": seeds,
+        "figures": figures,
+        "table": table,
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{name}.json"
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    return path
+
+
+def shown_command(words: list[str]) -> str:
+    """Return a command without paths of this machine, in terms of the repository and of MOLVAE_DATA."""
+    return " ".join(_shown_word(word) for word in words)
+
+
+def commit() -> str:
+    """Return the commit the code stands at, with a ``+`` if tracked files of the library differ from it."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        changed = _git(
+            "status", "--porcelain", "--untracked-files=no", "--", "molvae", "scripts/benchmark/*.py"
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head + ("+" if changed else "")
+
+
+def machine() -> dict[str, Any]:
+    """Return the processor, cores, memory, Python and library versions."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "libraries": {name: found for name in LIBRARIES if (found := _version(name)) is not None},
+    }
+
+
+def _shown_word(word: str) -> str:
+    bases = [(ROOT, "")]
+    if data := os.environ.get("MOLVAE_DATA"):
+        bases.insert(0, (Path(data).resolve(), "$MOLVAE_DATA/"))
+    path = Path(word)
+    if path.is_absolute() or (path.exists() and ".." in path.parts):
+        for base, prefix in bases:
+            if path.resolve().is_relative_to(base):
+                return prefix + path.resolve().relative_to(base).as_posix()
+    return path.name if path.is_absolute() else word
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(  # noqa: S603
+        ["git", "-C", str(ROOT), *arguments],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def _cpu_model() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
