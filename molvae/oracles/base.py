@@ -1,0 +1,175 @@
+"""What an oracle is: molecules in, one `Score` each out; and the registry of oracles by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, SupportsFloat, runtime_checkable
+
+from molvae.registry import Registry
+
+if TYPE_CHECKING:
+    from molvae.chemistry.molecule import Molecule
+
+Status = Literal["ok", "invalid", "failed", "timeout", "skipped"]
+"""`ok`: there is a value. `invalid`: there was no molecule to score. `failed`: the oracle was asked and has
+no answer. `timeout`: it did not answer in time. `skipped`: it was not asked, the budget being spent."""
+
+_LONGEST_DETAIL = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What an oracle says about one molecule: a value, or why there is none.
+
+    >>> Score.ok(0.5).value, Score.failed("no licence").status
+    (0.5, 'failed')
+    """
+
+    value: float
+    """The score; NaN unless the status is `ok`."""
+    status: Status
+    """Whether there is a value, and if not, in which way."""
+    detail: str = ""
+    """One line on what went wrong."""
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether there is a value."""
+        return self.status == "ok"
+
+    @classmethod
+    def ok(cls, value: float) -> Score:
+        """A value, which must be finite."""
+        return cls(value, "ok")
+
+    @classmethod
+    def invalid(cls, detail: str) -> Score:
+        """No score, because there was no molecule."""
+        return cls(math.nan, "invalid", _one_line(detail))
+
+    @classmethod
+    def failed(cls, detail: str) -> Score:
+        """No score, because the oracle gave none."""
+        return cls(math.nan, "failed", _one_line(detail))
+
+    @classmethod
+    def skipped(cls, detail: str) -> Score:
+        """No score, because the oracle was not asked."""
+        return cls(math.nan, "skipped", _one_line(detail))
+
+    @classmethod
+    def of(cls, answer: object) -> Score:
+        """The score a raw answer stands for: a finite number is a value, anything else a failure.
+
+        >>> Score.of(1), Score.of(None).detail
+        (Score(value=1.0, status='ok', detail=''), 'expected a number, got None')
+        """
+        if isinstance(answer, Score):
+            return answer
+        try:
+            if callable(getattr(answer, "item", None)):
+                answer = answer.item()  # type: ignore[attr-defined] # a numpy or torch array of one number
+            if isinstance(answer, (str, bytes, bytearray)) or not isinstance(answer, SupportsFloat):
+                return cls.failed(f"expected a number, got {describe_answer(answer)}")
+            value = float(answer)
+        except Exception as error:  # noqa: BLE001 - a stranger's __float__ may raise anything
+            return cls.failed(f"expected a number, got {describe_answer(answer)} ({describe_error(error)})")
+        return cls.ok(value) if math.isfinite(value) else cls.failed(f"expected a finite number, got {value}")
+
+
+@runtime_checkable
+class Oracle(Protocol):
+    """A function from molecules to scores, with a name.
+
+    An oracle answers with as many scores as it was given molecules, in their order, and never raises because
+    of a molecule: what it cannot score is a `Score.failed` that says why.
+    """
+
+    @property
+    def name(self) -> str:
+        """The text that makes this oracle (`qed`, `similarity:CCO`, `docking:score`)."""
+
+    def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
+        """One score for each molecule."""
+
+
+@dataclass(frozen=True, slots=True)
+class OracleText:
+    """The parts of the text that names an oracle: `name[option,...]:argument`.
+
+    >>> OracleText.read("similarity[fcfp4]:C[C@H]O")
+    OracleText(name='similarity', options=('fcfp4',), argument='C[C@H]O')
+    >>> OracleText.read("qed")
+    OracleText(name='qed', options=(), argument='')
+    """
+
+    name: str
+    """What the registry knows it by."""
+    options: tuple[str, ...] = ()
+    """What stands in brackets after the name."""
+    argument: str = ""
+    """Everything after the first colon."""
+
+    @classmethod
+    def read(cls, text: str) -> OracleText:
+        """Takes a text apart; any text can be."""
+        head, _, argument = text.strip().partition(":")
+        name, bracket, rest = head.partition("[")
+        if not bracket or not rest.endswith("]"):
+            return cls(head.strip(), (), argument.strip())
+        options = tuple(option.strip() for option in rest[:-1].split(",") if option.strip())
+        return cls(name.strip(), options, argument.strip())
+
+    def __str__(self) -> str:
+        options = f"[{','.join(self.options)}]" if self.options else ""
+        return f"{self.name}{options}" + (f":{self.argument}" if self.argument else "")
+
+
+OracleFactory = Callable[[OracleText], Oracle]
+"""Makes an oracle from its text; raises `UsageError` where options or argument are not what it needs."""
+
+ORACLES: Registry[OracleFactory] = Registry("oracle", "molvae.oracles")
+"""Oracle factory by name; third parties add theirs under the entry-point group `molvae.oracles`."""
+
+
+def ask(oracle: Oracle, molecules: Sequence[Molecule]) -> list[Score]:
+    """The scores of an oracle that may be anybody's: whatever it does, one `Score` for each molecule.
+
+    An oracle that raises, or breaks the protocol in another way, has failed on all of these molecules.
+    """
+    try:
+        answers = list(oracle(molecules))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code; a failure is a value
+        return [Score.failed(describe_error(error))] * len(molecules)
+    if len(answers) != len(molecules):
+        detail = f"{len(answers)} answers for {len(molecules)} molecules"
+        return [Score.failed(detail)] * len(molecules)
+    return [Score.of(answer) for answer in answers]
+
+
+def describe_error(error: BaseException) -> str:
+    """Type and message of an exception, on one line, even if its message cannot be had."""
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - a stranger's __str__
+        message = ""
+    kind = type(error).__name__
+    return _one_line(f"{kind}: {message}" if message else kind)
+
+
+def describe_answer(answer: object) -> str:
+    """A wrong answer as an error message shows it."""
+    if answer is None:
+        return "None"
+    try:
+        shown = repr(answer)
+    except Exception:  # noqa: BLE001 - a stranger's __repr__
+        shown = "..."
+    return _one_line(f"{type(answer).__name__} {shown}")[:80]
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_DETAIL else line[: _LONGEST_DETAIL - 3] + "..."

@@ -1,0 +1,91 @@
+"""Likeness to a given molecule as an oracle: `similarity:SMILES`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from molvae.chemistry.molecule import Invalid, parse
+from molvae.chemistry.similarity import tanimoto
+from molvae.errors import UsageError, suggest
+from molvae.oracles.base import OracleText, Score
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from molvae.chemistry.fingerprints import FingerprintKind
+    from molvae.chemistry.molecule import Molecule
+
+FINGERPRINTS: dict[str, tuple[FingerprintKind, int | None]] = {
+    "ecfp4": ("morgan", 2),
+    "ecfp6": ("morgan", 3),
+    "fcfp4": ("feature_morgan", 2),
+    "fcfp6": ("feature_morgan", 3),
+    "atom_pair": ("atom_pair", None),
+}
+"""Fingerprint by the name chemists know it by: `(kind, radius)`."""
+
+
+class SimilarityOracle:
+    """Scores a molecule by its Tanimoto similarity to a target, on unfolded counts, as GuacaMol and PMO do.
+
+    Args:
+        target: SMILES of the molecule to resemble.
+        kind: Fingerprint kind.
+        radius: Of the environments, in bonds; `None` is the kind's own default.
+        name: What the oracle is called; by default the text that makes it.
+
+    Raises:
+        UsageError: The target is no molecule.
+
+    >>> oracle = SimilarityOracle("CCO")
+    >>> oracle.name, oracle([parse("OCC")])[0].value
+    ('similarity:CCO', 1.0)
+    """
+
+    def __init__(
+        self,
+        target: str,
+        kind: FingerprintKind = "morgan",
+        radius: int | None = 2,
+        *,
+        name: str | None = None,
+    ) -> None:
+        molecule = parse(target)
+        if isinstance(molecule, Invalid):
+            raise UsageError(f"the target of a similarity is no molecule: {molecule}")
+        self.target = molecule
+        self.kind = kind
+        self.radius = None if kind == "atom_pair" else radius
+        self._name = name or f"similarity:{target}"
+        tanimoto(molecule, [], kind, self.radius)  # a wrong kind or radius is told now, not at the first call
+
+    @property
+    def name(self) -> str:
+        """The text that makes this oracle."""
+        return self._name
+
+    def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
+        """Similarity of each molecule to the target, 0 to 1."""
+        return [Score.ok(float(value)) for value in tanimoto(self.target, molecules, self.kind, self.radius)]
+
+
+def similarity_oracle(text: OracleText) -> SimilarityOracle:
+    """The oracle of `similarity:SMILES` or `similarity[fingerprint]:SMILES`.
+
+    Raises:
+        UsageError: No molecule, or an unknown fingerprint.
+    """
+    if not text.argument:
+        raise UsageError(
+            "a similarity needs a molecule to resemble",
+            hint="Write it after a colon: similarity:CC(=O)Nc1ccccc1.",
+        )
+    if len(text.options) > 1:
+        raise UsageError(f"a similarity has one fingerprint, got {', '.join(text.options)}")
+    fingerprint = text.options[0].lower() if text.options else "ecfp4"
+    if fingerprint not in FINGERPRINTS:
+        raise UsageError(
+            f"unknown fingerprint '{fingerprint}' in '{text}'{suggest(fingerprint, FINGERPRINTS)}",
+            hint=f"Known: {', '.join(FINGERPRINTS)}.",
+        )
+    return SimilarityOracle(text.argument, *FINGERPRINTS[fingerprint], name=str(text))
