@@ -1,0 +1,71 @@
+"""A model on disk: a readable directory of JSON, safetensors and a card; loading it runs no code."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from molvae.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+KIND, SCHEMA = "model", 1
+CONFIG, VOCABULARY, WEIGHTS, CARD = "config.json", "vocabulary.json", "weights.safetensors", "README.md"
+_JSON_LIMIT = 16 << 20  # bytes
+
+
+def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """Write named tensors as safetensors, on the CPU and contiguous."""
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Read named tensors; a file that is not safetensors is a `CheckpointError`."""
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from None
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Fill a network with the weights of a file.
+
+    Raises:
+        CheckpointError: A name or shape differs from the network's, or a weight is not finite.
+    """
+    tensors = load_tensors(path)
+    expected = network.state_dict()
+    for name in sorted(expected.keys() ^ tensors.keys()):
+        where = "missing from" if name in expected else "not expected in"
+        raise CheckpointError(f"the weight '{name}' is {where} {path}")
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape:
+            raise CheckpointError(
+                f"the weight '{name}' of {path} has shape {tuple(tensor.shape)}, "
+                f"but its configuration says {tuple(expected[name].shape)}"
+            )
+        if not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(f"the weight '{name}' of {path} is not finite")
+    network.load_state_dict(tensors)
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file of reasonable size; anything else is a `CheckpointError`."""
+    try:
+        if path.stat().st_size > _JSON_LIMIT:
+            raise CheckpointError(f"{path} is too large to be what it claims to be")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from None
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Write JSON that a person can read."""
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

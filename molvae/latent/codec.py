@@ -1,0 +1,277 @@
+"""`MolVAE`: SMILES to latent vectors and back, with the properties in between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from molvae.chemistry.molecule import Invalid, Molecule, parse
+from molvae.chemistry.standardize import standardize
+from molvae.data.scaling import PropertyScaler
+from molvae.errors import CheckpointError, InputError, UsageError
+from molvae.latent import card
+from molvae.latent.checkpoint import (
+    CARD,
+    CONFIG,
+    KIND,
+    SCHEMA,
+    VOCABULARY,
+    WEIGHTS,
+    load_weights,
+    read_json,
+    save_tensors,
+    write_json,
+)
+from molvae.latent.config import CodecSettings
+from molvae.models.vae import SequenceVAE
+from molvae.persistence import committed_directory, verify_directory
+from molvae.seeding import Seeds
+from molvae.tokenizers.base import TOKENIZERS, TokenizationError, Tokenizer
+from molvae.tokenizers.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from molvae.models.posterior import Posterior
+
+    Text: TypeAlias = str | Molecule | Invalid
+
+_ROWS = 512  # molecules the network works on at once
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyPrediction:
+    """Gaussian predictions of properties, in their own units.
+
+    Attributes:
+        names: The `p` properties.
+        mean: `n x p`, NaN rows for invalid molecules.
+        variance: `n x p`, in squared units, NaN rows for invalid molecules.
+    """
+
+    names: tuple[str, ...]
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+
+
+class MolVAE:
+    """A trained sequence VAE with its tokenizer: the landing between molecules and latent vectors.
+
+    Every method that takes `n` molecules gives `n` results in the same order; what is not a molecule is a NaN
+    row or an `Invalid`, never an exception. Molecules are given as SMILES, which are standardized as the
+    training data were, or as `Molecule` (or `Invalid`), which are taken as they are.
+
+    Args:
+        network: The network.
+        tokenizer: Its tokenizer.
+        settings: What the checkpoint's `config.json` says.
+    """
+
+    def __init__(self, network: SequenceVAE, tokenizer: Tokenizer, settings: CodecSettings) -> None:
+        self.network = network.eval()
+        self.tokenizer = tokenizer
+        self.settings = settings
+        self.scaler = PropertyScaler(settings.property_names, settings.property_mean, settings.property_scale)
+        self.device = next(network.parameters()).device
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str = "auto") -> MolVAE:
+        """Read a checkpoint directory.
+
+        Args:
+            path: The directory.
+            device: `cpu`, `cuda`, `mps`, or `auto` for the best there is.
+
+        Raises:
+            CheckpointError: It is missing, incomplete, altered, of another version, or not what it says.
+        """
+        directory = Path(path)
+        manifest = verify_directory(directory, kind=KIND, schema=SCHEMA)
+        for name in (CONFIG, VOCABULARY, WEIGHTS):
+            if name not in manifest.files:
+                raise CheckpointError(f"{directory} has no {name}")
+        try:
+            settings = CodecSettings.model_validate(read_json(directory / CONFIG))
+        except ValidationError as error:
+            raise CheckpointError(
+                f"{directory / CONFIG} is not a model's: {error.errors()[0]['msg']}"
+            ) from None
+        try:
+            vocabulary = Vocabulary.from_json((directory / VOCABULARY).read_text(encoding="utf-8"))
+        except (InputError, UnicodeDecodeError) as error:
+            raise CheckpointError(f"{directory / VOCABULARY} is not a vocabulary: {error}") from None
+        tokenizer = TOKENIZERS.get(settings.tokenizer)(vocabulary)
+        with torch.device("meta"):
+            network = SequenceVAE(settings.model, len(vocabulary), len(settings.property_names))
+        network.to_empty(device="cpu")
+        load_weights(network, directory / WEIGHTS)
+        return cls(network.to(resolve_device(device)), tokenizer, settings)
+
+    def save(self, path: str | Path) -> None:
+        """Write the checkpoint directory, atomically; what stood there before is replaced."""
+        with committed_directory(Path(path), kind=KIND, schema=SCHEMA) as directory:
+            write_json(self.settings.model_dump(mode="json"), directory / CONFIG)
+            (directory / VOCABULARY).write_text(self.tokenizer.vocabulary.to_json(), encoding="utf-8")
+            save_tensors(self.network.state_dict(), directory / WEIGHTS)
+            (directory / CARD).write_text(card.render(self.settings, self.n_parameters), encoding="utf-8")
+
+    @property
+    def latent_size(self) -> int:
+        """Dimensions of z."""
+        return self.settings.model.latent_size
+
+    @property
+    def property_names(self) -> tuple[str, ...]:
+        """What `predict` predicts."""
+        return self.settings.property_names
+
+    @property
+    def n_parameters(self) -> int:
+        """Trained numbers in the network."""
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+    def encode(self, molecules: Sequence[Text], *, seed: int | None = None) -> NDArray[np.float32]:
+        """Latent vectors `n x d`: posterior means, or posterior samples when a seed is given."""
+        mu, sigma = self.posterior(molecules)
+        if seed is None:
+            return mu
+        noise = Seeds(seed).numpy("encode").standard_normal(mu.shape, dtype=np.float32)
+        return mu + sigma * noise
+
+    def posterior(self, molecules: Sequence[Text]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Posterior means and standard deviations, `n x d` each; NaN rows for what cannot be encoded."""
+        mu = np.full((len(molecules), self.latent_size), np.nan, dtype=np.float32)
+        sigma = mu.copy()
+        for rows, posterior in self._posteriors(molecules):
+            mu[rows] = posterior.mu.cpu().numpy()
+            sigma[rows] = posterior.logvar.mul(0.5).exp().cpu().numpy()
+        return mu, sigma
+
+    def decode(
+        self, z: NDArray[np.floating], *, temperature: float = 0.0, seed: int = 0
+    ) -> list[Molecule | Invalid]:
+        """Molecules from latent vectors `n x d`.
+
+        Args:
+            z: Latent vectors; a row that is not finite is invalid.
+            temperature: 0 writes the most likely token each time; otherwise tokens are drawn.
+            seed: Root of the draws.
+
+        Raises:
+            UsageError: `z` is not `n x d`.
+        """
+        points = np.asarray(z, dtype=np.float32)
+        if points.ndim != 2 or points.shape[1] != self.latent_size:  # noqa: PLR2004 - rows and columns
+            raise UsageError(f"latent vectors must be n x {self.latent_size}, got shape {points.shape}")
+        generator = Seeds(seed).torch("decode")
+        texts: list[str] = []
+        for start in range(0, len(points), _ROWS):
+            part = torch.from_numpy(np.nan_to_num(points[start : start + _ROWS])).to(self.device)
+            written = self.network.decode(
+                part, max_length=self.settings.max_length, temperature=temperature, generator=generator
+            )
+            texts += self.tokenizer.decode_many(written.tokens.cpu().numpy())
+        finite = np.isfinite(points).all(axis=1, keepdims=True)[:, 0]
+        return [
+            parse(text) if ok else Invalid("", "the latent vector is not finite")
+            for text, ok in zip(texts, finite, strict=True)
+        ]
+
+    def sample(self, n: int, *, temperature: float = 0.0, seed: int = 0) -> list[Molecule | Invalid]:
+        """Molecules from `n` draws of the prior, single shot: a draw that decodes to none is `Invalid`."""
+        z = self.sample_latent(n, generator=Seeds(seed).numpy("sample"))
+        return self.decode(z, temperature=temperature, seed=seed)
+
+    def sample_latent(self, n: int, *, generator: np.random.Generator) -> NDArray[np.float32]:
+        """Latent vectors `n x d` drawn from the prior."""
+        return generator.standard_normal((n, self.latent_size), dtype=np.float32)
+
+    def predict(self, molecules: Sequence[Text]) -> PropertyPrediction:
+        """Properties of molecules, read off their posterior means."""
+        return self.predict_latent(self.encode(molecules))
+
+    @torch.inference_mode()
+    def predict_latent(self, z: NDArray[np.floating]) -> PropertyPrediction:
+        """Properties of latent vectors `n x d`; NaN rows stay NaN."""
+        prediction = self.network.predict(torch.from_numpy(np.asarray(z, dtype=np.float32)).to(self.device))
+        mean = self.scaler.from_unit(prediction.mean.cpu().numpy().astype(np.float64))
+        variance = self.scaler.variance_from_unit(prediction.variance.cpu().numpy().astype(np.float64))
+        return PropertyPrediction(self.property_names, mean, variance)
+
+    def reconstruct(self, molecules: Sequence[Text]) -> list[Molecule | Invalid]:
+        """Molecules encoded to their posterior means and decoded greedily."""
+        parsed = self.prepare(molecules)
+        decoded = self.decode(self.encode(parsed))
+        return [
+            given if isinstance(given, Invalid) else back for given, back in zip(parsed, decoded, strict=True)
+        ]
+
+    def prepare(self, molecules: Sequence[Text]) -> list[Molecule | Invalid]:
+        """Parse and standardize SMILES as the training data were; anything else passes as it is."""
+        return [self._prepare(item) if isinstance(item, str) else item for item in molecules]
+
+    def unknown_tokens(self, molecules: Sequence[Text]) -> list[tuple[str, ...]]:
+        """Tokens of each molecule that the vocabulary lacks: the model reads them as unknown."""
+        return [
+            tuple(self.tokenizer.unknown(item.smiles)) if isinstance(item, Molecule) else ()
+            for item in self.prepare(molecules)
+        ]
+
+    def _prepare(self, text: str) -> Molecule | Invalid:
+        molecule = parse(text)
+        if isinstance(molecule, Invalid):
+            return molecule
+        return standardize(molecule, self.settings.standardize, keep_stereo=self.settings.keep_stereo)
+
+    @torch.inference_mode()
+    def _posteriors(self, molecules: Sequence[Text]) -> Iterator[tuple[NDArray[np.int64], Posterior]]:
+        """Row numbers and posteriors of what can be encoded, in batches of similar length."""
+        encoded: dict[int, NDArray[np.int64]] = {}
+        for row, item in enumerate(self.prepare(molecules)):
+            if isinstance(item, Invalid):
+                continue
+            try:
+                encoded[row] = self.tokenizer.encode(item.smiles)
+            except TokenizationError:
+                continue
+        order = sorted(encoded, key=lambda row: len(encoded[row]))
+        for start in range(0, len(order), _ROWS):
+            rows = order[start : start + _ROWS]
+            lengths = np.array([len(encoded[row]) for row in rows])
+            tokens = np.zeros((len(rows), int(lengths.max())), dtype=np.int64)
+            for line, row in enumerate(rows):
+                tokens[line, : lengths[line]] = encoded[row]
+            posterior = self.network.encode(
+                torch.from_numpy(tokens).to(self.device), torch.from_numpy(lengths).to(self.device)
+            )
+            yield np.array(rows), posterior
+
+    def __repr__(self) -> str:
+        return (
+            f"MolVAE({self.settings.tokenizer}, z {self.latent_size}, {self.n_parameters:,} parameters, "
+            f"properties: {', '.join(self.property_names) or 'none'})"
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """What is known of the model: the contents of its card."""
+        return card.facts(self.settings, self.n_parameters)
+
+
+def resolve_device(name: str) -> torch.device:
+    """The torch device of `auto`, `cpu`, `cuda` or `mps`; `UsageError` if it is not there."""
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
+    kind = name.partition(":")[0]
+    if kind not in there:
+        raise UsageError(f"unknown device '{name}'", hint="Known: auto, cpu, cuda, mps.")
+    if not there[kind]:
+        raise UsageError(f"this machine has no {kind} device", hint="Use --device auto.")
+    return torch.device(name)

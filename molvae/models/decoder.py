@@ -1,0 +1,64 @@
+"""The decoder: z to next-token logits, through a GRU that sees z at every step and in its initial state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from molvae.models.gru import GRULayer
+
+if TYPE_CHECKING:
+    from molvae.models.config import ModelSettings
+
+
+class GRUDecoder(nn.Module):
+    """Autoregressive GRU over tokens, conditioned on z.
+
+    z sets each layer's initial state and is added to each layer's input projection at every step; it is
+    projected once per sequence. Token inputs are rows of a projected table.
+
+    Args:
+        settings: Sizes.
+        vocabulary_size: `v`.
+    """
+
+    def __init__(self, settings: ModelSettings, vocabulary_size: int) -> None:
+        super().__init__()
+        hidden, n_layers = settings.decoder_hidden, settings.decoder_layers
+        self.embedding = nn.Embedding(vocabulary_size, settings.embedding_size)
+        self.inputs = nn.ModuleList(
+            nn.Linear(settings.embedding_size if layer == 0 else hidden, 3 * hidden, bias=False)
+            for layer in range(n_layers)
+        )
+        self.conditions = nn.ModuleList(nn.Linear(settings.latent_size, 3 * hidden) for _ in range(n_layers))
+        self.initials = nn.ModuleList(nn.Linear(settings.latent_size, hidden) for _ in range(n_layers))
+        self.layers = nn.ModuleList(GRULayer(hidden) for _ in range(n_layers))
+        self.output = nn.Linear(hidden, vocabulary_size)
+
+    def forward(self, tokens: Tensor, z: Tensor) -> Tensor:
+        """Logits of the token after each input token (teacher forcing).
+
+        Args:
+            tokens: Input token ids beginning with the begin mark, `b x t`.
+            z: Latent vectors, `b x d`.
+
+        Returns:
+            Logits, `t x b x v` (time first, as they are computed).
+        """
+        states = None
+        for layer, project in enumerate(self.inputs):
+            projected = (
+                functional.embedding(tokens.t(), project(self.embedding.weight))
+                if states is None
+                else project(states)
+            )
+            states = self.layers[layer](projected.add_(self.conditions[layer](z)), self.initial(z, layer))
+        logits: Tensor = self.output(states)
+        return logits
+
+    def initial(self, z: Tensor, layer: int) -> Tensor:
+        """Initial hidden state of a layer, `b x h`."""
+        state: Tensor = self.initials[layer](z).tanh()
+        return state

@@ -1,0 +1,53 @@
+"""The evidence lower bound and its companions, all in nats per molecule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from molvae.models.posterior import Posterior
+
+
+@dataclass(frozen=True, slots=True)
+class Elbo:
+    """Terms of the training loss, each `b`, in nats per molecule.
+
+    Attributes:
+        reconstruction: -log p(x|z), summed over tokens.
+        kl: KL(q(z|x) || N(0, I)).
+        property: -log p(properties|z), summed over observed properties.
+        penalty: Weighted sum of the regularizers.
+        posterior: What the terms were computed from.
+    """
+
+    reconstruction: Tensor
+    kl: Tensor
+    property: Tensor
+    penalty: Tensor
+    posterior: Posterior
+
+    def loss(self, beta: float, property_weight: float = 1.0) -> Tensor:
+        """Mean of reconstruction + beta * KL + property_weight * property + penalty, a scalar."""
+        total = self.reconstruction + beta * self.kl + property_weight * self.property + self.penalty
+        return total.mean()
+
+
+def reconstruction_nll(logits: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
+    """-log p(x|z) of each row, summed over its tokens, in nats, `b`.
+
+    Args:
+        logits: `t x b x v`.
+        tokens: Targets, `b x t`.
+        lengths: Tokens in each row, `b`; what comes after is not counted.
+    """
+    n_steps, n_rows, n_tokens = logits.shape
+    nll = functional.cross_entropy(
+        logits.reshape(-1, n_tokens).float(), tokens.t().reshape(-1), reduction="none"
+    ).view(n_steps, n_rows)
+    counted = lengths.new_tensor(range(n_steps))[:, None] < lengths
+    return (nll * counted).sum(0)

@@ -1,0 +1,76 @@
+"""The encoder: token ids to a posterior over z, through a bidirectional GRU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from molvae.models.gru import GRULayer
+from molvae.models.posterior import Posterior
+
+if TYPE_CHECKING:
+    from molvae.models.config import ModelSettings
+
+_LOGVAR_RANGE = (-14.0, 4.0)  # keeps sigma within [1e-3, 7.4], so that no exp overflows
+
+
+class GRUEncoder(nn.Module):
+    """Bidirectional GRU whose final states become mu and logvar.
+
+    Sequences are never packed: the backward direction reads each row reversed within its own length, so
+    padding comes last in both directions and never reaches the states that are read out.
+
+    Args:
+        settings: Sizes.
+        vocabulary_size: `v`.
+    """
+
+    def __init__(self, settings: ModelSettings, vocabulary_size: int) -> None:
+        super().__init__()
+        hidden = settings.encoder_hidden
+        self.embedding = nn.Embedding(vocabulary_size, settings.embedding_size)
+        widths = [settings.embedding_size] + [2 * hidden] * (settings.encoder_layers - 1)
+        self.inputs = nn.ModuleList(nn.Linear(width, 6 * hidden) for width in widths)
+        self.forwards = nn.ModuleList(GRULayer(hidden) for _ in widths)
+        self.backwards = nn.ModuleList(GRULayer(hidden) for _ in widths)
+        self.posterior = nn.Linear(2 * hidden, 2 * settings.latent_size)
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Posterior:
+        """The posterior of each row.
+
+        Args:
+            tokens: Token ids, `b x t`.
+            lengths: Tokens in each row, `b`; what comes after is padding.
+        """
+        tokens = tokens.t()
+        reverse = _reversal(lengths, tokens.shape[0])
+        states = None
+        for project, ahead, back in zip(self.inputs, self.forwards, self.backwards, strict=True):
+            if states is None:  # a row of the projected table per token, instead of a product per token
+                table = project(self.embedding.weight)
+                to_ahead, to_back = table.chunk(2, dim=-1)
+                first = functional.embedding(tokens, to_ahead.contiguous())
+                second = functional.embedding(tokens.gather(0, reverse), to_back.contiguous())
+            else:
+                first, second = project(states).chunk(2, dim=-1)
+                second = _reorder(second, reverse)
+            initial = first.new_zeros(first.shape[1], self.posterior.in_features // 2)
+            read_ahead, read_back = ahead(first.contiguous(), initial), back(second.contiguous(), initial)
+            states = torch.cat([read_ahead, _reorder(read_back, reverse)], dim=-1)
+        last = (lengths - 1)[None, :, None].expand(1, -1, read_ahead.shape[-1])
+        final = torch.cat([read_ahead.gather(0, last)[0], read_back.gather(0, last)[0]], dim=-1)
+        mu, logvar = self.posterior(final).float().chunk(2, dim=-1)
+        return Posterior(mu, logvar.clamp(*_LOGVAR_RANGE))
+
+
+def _reversal(lengths: Tensor, n_steps: int) -> Tensor:
+    """Step to read at step t when each row is reversed within its own length, `t x b`."""
+    steps = torch.arange(n_steps, device=lengths.device)[:, None]
+    return torch.where(steps < lengths, lengths - 1 - steps, steps)
+
+
+def _reorder(states: Tensor, order: Tensor) -> Tensor:
+    return states.gather(0, order[:, :, None].expand_as(states))

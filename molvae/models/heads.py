@@ -1,0 +1,65 @@
+"""Property heads: z to the mean and variance of each property."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from molvae.models.config import ModelSettings
+
+_LOGVAR_RANGE = (-8.0, 4.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Gaussian predictions of properties.
+
+    Attributes:
+        mean: `b x p`.
+        variance: `b x p`, same units squared.
+    """
+
+    mean: Tensor
+    variance: Tensor
+
+
+class PropertyHead(nn.Module):
+    """A two-layer perceptron from z to a Gaussian per property, in scaled units.
+
+    Args:
+        settings: Sizes.
+        n_properties: `p`.
+    """
+
+    def __init__(self, settings: ModelSettings, n_properties: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(settings.latent_size, settings.head_hidden),
+            nn.SiLU(),
+            nn.Linear(settings.head_hidden, settings.head_hidden),
+            nn.SiLU(),
+            nn.Linear(settings.head_hidden, 2 * n_properties),
+        )
+
+    def forward(self, z: Tensor) -> Prediction:
+        """Predictions from latent vectors `b x d`."""
+        mean, logvar = self.layers(z).float().chunk(2, dim=-1)
+        return Prediction(mean, logvar.clamp(*_LOGVAR_RANGE).exp())
+
+
+def gaussian_nll(prediction: Prediction, target: Tensor, observed: Tensor) -> Tensor:
+    """Negative log-likelihood of the observed properties, in nats per molecule, `b`.
+
+    Args:
+        prediction: Means and variances, `b x p`.
+        target: True values, `b x p`; anything where not observed.
+        observed: Which values exist, `b x p`.
+    """
+    error = torch.where(observed, target - prediction.mean, 0.0)
+    terms = 0.5 * (error.square() / prediction.variance + prediction.variance.log() + math.log(2 * math.pi))
+    return torch.where(observed, terms, 0.0).sum(-1)

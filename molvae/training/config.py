@@ -1,0 +1,53 @@
+"""Settings of `molvae train`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from molvae.config import Field, Settings
+from molvae.models.config import ModelSettings
+
+
+class TrainSettings(Settings):
+    """How a model is trained."""
+
+    model: ModelSettings = ModelSettings()
+    """Sizes of the model."""
+    epochs: int = Field(default=30, ge=1)
+    """Passes over the training split."""
+    batch_size: int = Field(default=128, ge=1)
+    """Molecules per step, over all processes together."""
+    learning_rate: float = Field(default=2e-3, gt=0.0)
+    """Peak of the learning rate: linear warm-up, then a cosine down to a hundredth of it."""
+    warmup_steps: int = Field(default=300, ge=0)
+    """Steps of linear learning-rate warm-up."""
+    weight_decay: float = Field(default=0.01, ge=0.0)
+    """Decoupled weight decay of AdamW."""
+    gradient_clip: float = Field(default=5.0, gt=0.0)
+    """Largest norm of the gradient."""
+    beta: float = Field(default=0.1, ge=0.0)
+    """Weight of the KL term, nats against nats; where the controller starts if kl_target is set."""
+    kl_target: float | None = Field(default=45.0, gt=0.0)
+    """KL in nats per molecule a controller steers beta to; with fixed_beta it is ignored."""
+    fixed_beta: bool = False
+    """Keep beta as it is (after its warm-up) instead of steering KL to kl_target."""
+    beta_warmup_steps: int = Field(default=1000, ge=0)
+    """Steps over which beta rises linearly from 0."""
+    property_weight: float = Field(default=1.0, ge=0.0)
+    """Weight of the property term."""
+    randomized_input: bool = False
+    """Let the encoder read randomized SMILES (the corpus must hold them: n_randomized)."""
+    patience: int = Field(default=10, ge=1)
+    """Epochs without a better validation loss after which training stops."""
+    n_validation: int = Field(default=1000, ge=1)
+    """Molecules that validation reconstructs, and prior samples it draws, after each epoch."""
+    checkpoint_every: int = Field(default=500, ge=1)
+    """Steps between two saved states; each is enough to resume from, bit for bit on one CPU build."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic of the matrix products; auto is bfloat16 on CUDA and float32 elsewhere."""
+    device: str = "auto"
+    """cpu, cuda, mps, or auto."""
+    threads: int = Field(default=0, ge=0)
+    """CPU threads of the matrix products; 0 leaves the choice to torch. Other numbers round differently."""
+    seed: int = Field(default=0, ge=0)
+    """Root of the initial weights, the batch order and all noise."""

@@ -1,0 +1,72 @@
+"""What changes from step to step: the learning rate, and beta under a KL target."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from molvae.training.config import TrainSettings
+
+_FLOOR = 0.01  # of the peak learning rate, where the cosine ends
+_GAIN = 0.005  # change of log beta per step and relative error of the KL
+_MEMORY = 0.95  # of the running mean of the KL
+_BETA_RANGE = (1e-4, 10.0)
+
+
+def learning_rate(settings: TrainSettings, step: int, n_steps: int) -> float:
+    """Linear warm-up to the peak, then half a cosine to a hundredth of it.
+
+    Args:
+        settings: Peak and warm-up.
+        step: Counted from 0.
+        n_steps: Length of the run.
+    """
+    if step < settings.warmup_steps:
+        return settings.learning_rate * (step + 1) / settings.warmup_steps
+    progress = (step - settings.warmup_steps) / max(n_steps - settings.warmup_steps, 1)
+    cosine = 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
+    return settings.learning_rate * (_FLOOR + (1.0 - _FLOOR) * cosine)
+
+
+@dataclass(frozen=True, slots=True)
+class BetaController:
+    """Steers the KL to a target by multiplying beta, once it has been warmed up.
+
+    An integral controller on log beta: `log beta += gain * (KL / target - 1)` with KL a running mean.
+
+    Attributes:
+        beta: Weight of the KL after its warm-up.
+        target: KL to reach in nats per molecule; None keeps beta.
+        warmup: Steps over which the weight rises from 0 to beta.
+        step: Steps seen.
+        mean_kl: Running mean of the KL; None before the first step.
+    """
+
+    beta: float
+    target: float | None
+    warmup: int
+    step: int = 0
+    mean_kl: float | None = None
+
+    @classmethod
+    def start(cls, settings: TrainSettings) -> BetaController:
+        """The controller at the first step."""
+        target = None if settings.fixed_beta else settings.kl_target
+        return cls(settings.beta, target, settings.beta_warmup_steps)
+
+    @property
+    def weight(self) -> float:
+        """Weight of the KL at this step."""
+        return self.beta * min(1.0, (self.step + 1) / self.warmup) if self.warmup else self.beta
+
+    def after(self, kl: float) -> BetaController:
+        """The controller for the next step, having seen this step's KL (mean over the batch)."""
+        mean = kl if self.mean_kl is None else _MEMORY * self.mean_kl + (1.0 - _MEMORY) * kl
+        beta = self.beta
+        if self.target is not None and self.step >= self.warmup:
+            beta = min(
+                max(beta * math.exp(_GAIN * (mean / self.target - 1.0)), _BETA_RANGE[0]), _BETA_RANGE[1]
+            )
+        return replace(self, beta=beta, step=self.step + 1, mean_kl=mean)

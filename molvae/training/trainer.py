@@ -1,0 +1,309 @@
+"""The training loop: a corpus becomes a model, and a run that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn.parallel import DistributedDataParallel
+
+from molvae.config import save_settings
+from molvae.data.batching import collate, epoch_batches
+from molvae.data.corpus import Corpus
+from molvae.data.scaling import PropertyScaler
+from molvae.errors import ConfigError, InputError, StoppedEarly
+from molvae.latent.codec import MolVAE, resolve_device
+from molvae.latent.config import CodecSettings
+from molvae.models.vae import SequenceVAE
+from molvae.persistence import directory_lock
+from molvae.progress import SILENT
+from molvae.seeding import Seeds
+from molvae.tokenizers.base import TOKENIZERS
+from molvae.training import records
+from molvae.training.distributed import World, world
+from molvae.training.schedules import BetaController, learning_rate
+from molvae.training.state import Progress as Standing
+from molvae.training.state import load_newest_state, remove_half_written, save_state
+from molvae.training.validation import to_tensors, validate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from molvae.models.elbo import Elbo
+    from molvae.progress import Progress
+    from molvae.training.config import TrainSettings
+
+_MARGIN = 8  # tokens a decode may be longer than the longest training molecule
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What a finished training leaves.
+
+    Attributes:
+        checkpoint: The model directory, of the epoch with the lowest validation loss.
+        epochs: Epochs trained.
+        metrics: Validation figures of that epoch.
+    """
+
+    checkpoint: Path
+    epochs: int
+    metrics: dict[str, float]
+
+
+def train(
+    corpus_path: Path,
+    run_directory: Path,
+    settings: TrainSettings,
+    *,
+    progress: Progress = SILENT,
+    should_stop: Callable[[], bool] = lambda: False,
+    facts: dict[str, Any] | None = None,
+) -> TrainResult:
+    """Train a model on a corpus, or go on with a run that was stopped.
+
+    The run directory holds `settings.toml`, `metrics.jsonl`, `states/` (two newest) and `model/` (the
+    checkpoint of the best epoch so far). Calling again with the same arguments resumes; on one CPU build and
+    thread count the result is the same, bit for bit, as that of a run never stopped. Under `torchrun`, all
+    processes share the work.
+
+    Args:
+        corpus_path: A corpus made by `prepare`.
+        run_directory: Created if need be.
+        settings: How to train.
+        progress: Told of every step and epoch.
+        should_stop: Asked between steps; when true, the state is saved and `StoppedEarly` raised.
+        facts: Added to the card (where the data come from, the command).
+
+    Raises:
+        StoppedEarly: `should_stop` said so.
+        ConfigError: The directory holds a run with other settings or another corpus.
+        InputError: The corpus has no training molecules.
+        StorageError: The disk refuses, or another process writes the directory.
+    """
+    with world() as processes:
+        lock = directory_lock(run_directory) if processes.leads else contextlib.nullcontext()
+        with lock:
+            run = _Run(corpus_path, run_directory, settings, processes, progress, facts or {})
+            return run.until_done(should_stop)
+
+
+class _Run:
+    """One training: network, optimizer and where they stand."""
+
+    def __init__(
+        self,
+        corpus_path: Path,
+        directory: Path,
+        settings: TrainSettings,
+        processes: World,
+        progress: Progress,
+        facts: dict[str, Any],
+    ) -> None:
+        self.settings, self.directory, self.world = settings, directory, processes
+        self.progress = progress if processes.leads else SILENT
+        self.seeds = Seeds(settings.seed)
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        self.corpus = Corpus.open(corpus_path)
+        self.train_rows, self.valid_rows = _rows(self.corpus, settings)
+        self.device = resolve_device(settings.device)
+        self.model = self._build(facts)
+        network = self.model.network
+        self.parallel: torch.nn.Module = DistributedDataParallel(network) if processes.size > 1 else network
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self.controller = BetaController.start(settings)
+        self.at = Standing()
+        self.n_batches = len(self._batches(0))
+        if self.n_batches == 0:
+            raise InputError("the corpus has no batch to train on", hint="Lower batch_size or add molecules.")
+        self.states = directory / "states"
+
+    def until_done(self, should_stop: Callable[[], bool]) -> TrainResult:
+        """Train to the last epoch, or until patience runs out."""
+        self._resume()
+        self.progress.start("train", self.settings.epochs * self.n_batches)
+        if self.at.step:
+            self.progress.advance("train", self.at.step)
+            self.progress.note(f"resuming {self.directory} after step {self.at.step:,}")
+        while self.at.epoch < self.settings.epochs and not self._out_of_patience():
+            self._epoch(should_stop)
+        best = records.validation(self.directory, self.at.best_epoch)
+        self.progress.finish("train", epochs=self.at.epoch)
+        return TrainResult(self.directory / "model", self.at.epoch, best)
+
+    def _epoch(self, should_stop: Callable[[], bool]) -> None:
+        batches = self._batches(self.at.epoch)
+        for number in range(self.at.batch, len(batches)):
+            self._step(batches[number])
+            last = number + 1 == len(batches)
+            if not last and self.at.step % self.settings.checkpoint_every == 0:
+                self._save()
+            if self.world.anyone(should_stop()):
+                self._save()
+                raise StoppedEarly(
+                    f"stopped after step {self.at.step:,}; the state is saved in {self.directory}",
+                    hint="The same command resumes.",
+                )
+        self.at.epoch, self.at.batch = self.at.epoch + 1, 0
+        if self.world.leads:
+            self._finish_epoch(len(batches))
+        self.at.sums = {}
+        self._share_standing()
+        self._save()
+
+    def _step(self, rows: NDArray[np.int64]) -> None:
+        settings = self.settings
+        randomized = self.seeds.numpy("randomized", self.at.step) if settings.randomized_input else None
+        mine = rows[self.world.rank :: self.world.size]
+        batch = collate(self.corpus, mine, scaler=self.model.scaler, randomized=randomized)
+        rate = learning_rate(settings, self.at.step, settings.epochs * self.n_batches)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        noise = self.seeds.torch("noise", self.at.step, self.world.rank)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half_precision()):
+            elbo: Elbo = self.parallel(**to_tensors(batch, self.device), generator=noise)
+            loss = elbo.loss(self.controller.weight, settings.property_weight)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.model.network.parameters(), settings.gradient_clip)
+        self.optimizer.step()
+        self._account(elbo, float(norm), rate)
+
+    def _account(self, elbo: Elbo, norm: float, rate: float) -> None:
+        names = ("reconstruction", "kl", "property")
+        terms = torch.stack([getattr(elbo, name).detach().float().mean() for name in names]).tolist()
+        terms = self.world.mean(terms)
+        self.controller = self.controller.after(terms[1])
+        self.at.step += 1
+        self.at.batch += 1
+        for name, value in zip((*names, "gradient_norm"), (*terms, norm), strict=True):
+            self.at.sums[name] = self.at.sums.get(name, 0.0) + value
+        shown: dict[str, Any] = dict(zip(names, terms, strict=True))
+        beta = self.controller.weight
+        self.progress.advance("train", 1, epoch=self.at.epoch + 1, **shown, beta=beta, rate=rate)
+
+    def _finish_epoch(self, n_batches: int) -> None:
+        trained = {name: value / n_batches for name, value in self.at.sums.items()}
+        self.model.network.eval()
+        measured = validate(
+            self.model,
+            self.corpus,
+            self.valid_rows,
+            n_samples=self.settings.n_validation,
+            seed=self.seeds.integer("validation"),
+        )
+        self.model.network.train()
+        loss = self._validation_loss(measured)
+        if self.at.best is None or loss < self.at.best:
+            self.at.best, self.at.best_epoch = loss, self.at.epoch
+            self._save_model(measured)
+        figures = {"train": trained, "valid": measured, "loss": loss, "beta": self.controller.weight}
+        records.write_epoch(self.directory, self.at.epoch, self.at.step, figures)
+        self.progress.note(records.line(self.at.epoch, figures))
+
+    def _validation_loss(self, measured: dict[str, float]) -> float:
+        """What decides the best epoch: reconstruction + property + KL beyond its target (else beta KL)."""
+        controller, settings = self.controller, self.settings
+        beyond = (
+            controller.beta * measured["kl"]
+            if controller.target is None
+            else max(measured["kl"] - controller.target, 0.0)
+        )
+        return measured["reconstruction"] + settings.property_weight * measured["property"] + beyond
+
+    def _out_of_patience(self) -> bool:
+        return self.at.best is not None and self.at.epoch - self.at.best_epoch >= self.settings.patience
+
+    def _share_standing(self) -> None:
+        """Give every process the leader's verdict on the epoch, on which stopping depends."""
+        if self.world.size > 1:
+            best = self.at.best if self.world.leads and self.at.best is not None else 0.0
+            epoch = self.at.best_epoch if self.world.leads else 0
+            best, chosen = (value * self.world.size for value in self.world.mean([best, float(epoch)]))
+            self.at.best, self.at.best_epoch = best, round(chosen)
+
+    def _resume(self) -> None:
+        if self.world.leads:
+            records.claim(self.directory, self.settings, self.corpus)
+            save_settings(self.settings, self.directory / "settings.toml")
+            remove_half_written(self.states)
+        self.world.barrier()
+        state = load_newest_state(self.states, self.model.network, self.optimizer)
+        if state is not None:
+            self.at, controller = state
+            self.controller = BetaController(**controller)
+        if self.world.leads:
+            records.truncate(self.directory, self.at.epoch)
+        self.model.network.train()
+
+    def _save(self) -> None:
+        if self.world.leads:
+            save_state(self.states, self.model.network, self.optimizer, self.controller, self.at)
+        self.world.barrier()
+
+    def _save_model(self, measured: dict[str, float]) -> None:
+        settings = self.model.settings
+        facts = {**settings.facts, "epochs": self.at.epoch, "steps": self.at.step, "metrics": measured}
+        MolVAE(self.model.network, self.model.tokenizer, settings.model_copy(update={"facts": facts})).save(
+            self.directory / "model"
+        )
+        self.model.network.train()
+
+    def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        generator = self.seeds.numpy("batches", epoch)
+        batches = epoch_batches(self.train_rows, self.corpus.lengths, self.settings.batch_size, generator)
+        return [rows for rows in batches if len(rows) >= self.world.size]
+
+    def _half_precision(self) -> bool:
+        if self.settings.precision == "auto":
+            return self.device.type == "cuda"
+        return self.settings.precision == "bfloat16"
+
+    def _build(self, facts: dict[str, Any]) -> MolVAE:
+        corpus, settings = self.corpus, self.settings
+        scaler = PropertyScaler.fit(corpus.labels[self.train_rows], corpus.property_names)
+        torch.manual_seed(self.seeds.integer("weights"))
+        network = SequenceVAE(settings.model, len(corpus.vocabulary), len(corpus.property_names))
+        codec = CodecSettings(
+            model=settings.model,
+            tokenizer=corpus.tokenizer_name,
+            max_length=int(corpus.lengths[self.train_rows].max()) + _MARGIN,
+            standardize=corpus.settings.standardize,
+            keep_stereo=corpus.settings.keep_stereo,
+            property_names=scaler.names,
+            property_mean=tuple(scaler.mean),
+            property_scale=tuple(scaler.scale),
+            facts={"n_training_molecules": len(self.train_rows), "seed": settings.seed, **facts},
+        )
+        tokenizer = TOKENIZERS.get(corpus.tokenizer_name)(corpus.vocabulary)
+        model = MolVAE(network.to(self.device), tokenizer, codec)
+        network.train()
+        return model
+
+
+def _rows(corpus: Corpus, settings: TrainSettings) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Training rows, and the validation rows in use."""
+    train_rows, valid_rows = corpus.rows("train"), corpus.rows("valid")
+    if len(train_rows) == 0:
+        raise InputError(f"the corpus {corpus.path} has no training molecules")
+    if len(valid_rows) == 0:
+        raise InputError(
+            f"the corpus {corpus.path} has no validation molecules",
+            hint="Prepare it with a split that leaves some: --set fractions=[0.9,0.05,0.05]",
+        )
+    if settings.randomized_input and corpus.n_randomized == 0:
+        raise ConfigError(
+            "randomized_input needs a corpus with randomized SMILES, but this one has none",
+            hint="Prepare it with --set n_randomized=4.",
+        )
+    chosen = Seeds(settings.seed).numpy("validation-rows").permutation(len(valid_rows))
+    return train_rows, valid_rows[sorted(chosen[: settings.n_validation])]
