@@ -52,7 +52,7 @@ class Table:
     _rows: Iterator[Row | BadRow]
 
     def rows(self) -> Iterator[Row | BadRow]:
-        """Yield every row that is not blank, its text always SMILES; one that cannot be read is a `BadRow`."""
+        """Yield every row that is not blank, its text always SMILES; a `BadRow` if it cannot be read."""
         for row in self.raw_rows():
             yield _as_smiles(row) if isinstance(row, Row) and row.is_molblock else row
 

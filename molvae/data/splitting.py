@@ -21,7 +21,7 @@ TRAIN, VALID, TEST = range(3)
 _WORDS = {
     **dict.fromkeys(("train", "training", "trn"), TRAIN),
     **dict.fromkeys(("valid", "validation", "val", "dev"), VALID),
-    **dict.fromkeys(("test", "testing", "tst", "holdout", "hold-out", "heldout"), TEST),
+    **dict.fromkeys(("test", "testing", "tst", "holdout", "hold-out", "heldout", "test_scaffolds"), TEST),
 }
 _BINS = 1 << 16  # the keys are first counted by their upper 16 bits
 _LARGEST_SHARE = 0.1  # of the smaller held-out part: a scaffold with more molecules goes to the training part

@@ -1,0 +1,279 @@
+"""Know public data sets by name, and fetch them from a mirror or the network: the door to pooch."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import logging
+import shutil
+import sys
+import tempfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from molvae.errors import InputError, UnknownNameError, suggest
+from molvae.progress import SILENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from molvae.progress import Progress
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One public file of molecules.
+
+    Attributes:
+        name: What it is called here.
+        about: One sentence: rows, columns, origin.
+        address: Where anyone can download it.
+        sha256: Of the file at that address, or None where no published digest is known; then the digest that
+            arrived is told, so that it can be compared by hand.
+        license: Of the data.
+        mirrored: Where it lies in a local mirror, relative.
+        mirrored_sha256: Of the unpacked file in the mirror, where it is another one than at the address.
+    """
+
+    name: str
+    about: str
+    address: str
+    sha256: str | None
+    license: str
+    mirrored: str
+    mirrored_sha256: str | None = None
+
+    @property
+    def file_name(self) -> str:
+        """The last part of the address."""
+        return self.address.rsplit("/", 1)[-1]
+
+
+_RAW = "https://raw.githubusercontent.com/aspuru-guzik-group"
+_MOSES = "https://media.githubusercontent.com/media/molecularsets/moses/master/data"
+
+CATALOG: dict[str, Dataset] = {
+    dataset.name: dataset
+    for dataset in (
+        Dataset(
+            name="zinc250k",
+            about="249,455 drug-like molecules of ZINC with logP, qed and SAS (chemical_vae).",
+            address=f"{_RAW}/chemical_vae/HEAD/models/zinc_properties/250k_rndm_zinc_drugs_clean_3.csv",
+            sha256=None,
+            license="MIT",
+            mirrored="zinc250k/zinc250k.csv.gz",
+            mirrored_sha256="83c5bf6ab879c38345cdccd02a46ad633766e90508835d8378fd91cd1c0a6ce0",
+        ),
+        Dataset(
+            name="moses",
+            about="1,936,962 molecules of MOSES with their SPLIT: train, test, test_scaffolds.",
+            address=f"{_MOSES}/dataset_v1.csv",
+            sha256="bb47a94d347afd476d3828b5e26dceeabc42a2d8cf92a791d00349f22fea0d8b",
+            license="MIT",
+            mirrored="moses/dataset_v1.csv.gz",
+        ),
+        Dataset(
+            name="moses-train",
+            about="1,584,663 molecules: the training split of MOSES.",
+            address=f"{_MOSES}/train.csv",
+            sha256=None,
+            license="MIT",
+            mirrored="moses/train.csv.gz",
+        ),
+        Dataset(
+            name="moses-test",
+            about="176,074 molecules: the random test split of MOSES.",
+            address=f"{_MOSES}/test.csv",
+            sha256="0248e682a9c29ca7649184dd88a4edc83f48f0e84af6b923990069c3da4501b6",
+            license="MIT",
+            mirrored="moses/test.csv.gz",
+        ),
+        Dataset(
+            name="moses-test-scaffolds",
+            about="176,225 molecules: the scaffold test split of MOSES.",
+            address=f"{_MOSES}/test_scaffolds.csv",
+            sha256="86c298db856515f4b31a90805de16a580c60a6adcc0ad700ae180d88ba0b9bce",
+            license="MIT",
+            mirrored="moses/test_scaffolds.csv.gz",
+        ),
+        Dataset(
+            name="qm9",
+            about="133,885 molecules of up to nine heavy atoms (QM9), SMILES only.",
+            address=f"{_RAW}/selfies/HEAD/tests/test_sets/qm9.csv",
+            sha256=None,
+            license="Apache-2.0",
+            mirrored="qm9/qm9.csv.gz",
+            mirrored_sha256="80c060e299a44112b89be3fc6d95145dfeda97aa3eab1e2662aafdfbb00f7929",
+        ),
+    )
+}
+
+STARTER = "starter"
+"""The small set that is shipped with molvae."""
+
+
+def dataset_names() -> list[str]:
+    """Return every name `fetch` knows."""
+    return [STARTER, *CATALOG]
+
+
+def fetch(name: str, directory: Path, *, mirror: Path | None = None, progress: Progress = SILENT) -> Path:
+    """Bring a data set into a directory, from the mirror if it lies there, else from its address.
+
+    What arrives is checked by sha256 before it takes its place; a file that is there already is checked and kept.
+
+    Args:
+        name: One of `dataset_names`.
+        directory: Where the file goes; made if missing.
+        mirror: A local directory laid out like the catalog (``zinc250k/zinc250k.csv.gz``, …).
+        progress: Told where the file came from and what its digest is.
+
+    Raises:
+        UnknownNameError: If there is no such data set.
+        InputError: If it is neither in the mirror nor reachable, or arrives damaged; the message says what to
+            download by hand and where to put it.
+    """
+    if name == STARTER:
+        return _copy(starter_path(), directory, None, progress)
+    if name not in CATALOG:
+        known = dataset_names()
+        raise UnknownNameError(
+            f"unknown data set '{name}'{suggest(name, known)}", hint=f"Known: {', '.join(known)}."
+        )
+    dataset = CATALOG[name]
+    if mirror is not None and (found := _mirrored(dataset, mirror)) is not None:
+        return _copy(found, directory, dataset.mirrored_sha256 or dataset.sha256, progress)
+    return _download(dataset, directory, mirror, progress)
+
+
+def starter_path() -> Path:
+    """Return the shipped starter set, in the checkout or beside the installed library.
+
+    Raises:
+        InputError: If this installation has none.
+    """
+    package = Path(__file__).resolve().parents[1]
+    places = [
+        package.parent / "datasets",
+        package / "datasets",
+        Path(sys.prefix) / "share" / "molvae" / "datasets",
+    ]
+    for place in places:
+        found = sorted(path for path in place.glob("starter*") if path.is_file())
+        if found:
+            return found[0]
+    raise InputError(
+        "the starter set is not part of this installation",
+        hint="It is in the folder datasets/ of the molvae repository.",
+    )
+
+
+def _mirrored(dataset: Dataset, mirror: Path) -> Path | None:
+    packed = mirror / dataset.mirrored
+    candidates = (
+        packed,
+        packed.with_suffix(""),
+        mirror / dataset.name / dataset.file_name,
+        mirror / dataset.file_name,
+    )
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _copy(source: Path, directory: Path, digest: str | None, progress: Progress) -> Path:
+    target = directory / source.name
+    if digest is not None:
+        _check(source, digest, f"Replace {source} by an undamaged copy.")
+    if not (target.exists() and target.samefile(source)):
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=directory, prefix=".fetch-") as temporary:
+            copied = shutil.copyfile(source, Path(temporary) / source.name)
+            copied.replace(target)
+    progress.note(f"{target} from {source}; sha256 of its content {content_sha256(target)}")
+    return target
+
+
+def _download(dataset: Dataset, directory: Path, mirror: Path | None, progress: Progress) -> Path:
+    target = directory / dataset.file_name
+    hint = _by_hand(dataset, target, mirror)
+    if not target.exists():
+        import pooch
+
+        progress.note(f"downloading {dataset.address}")
+        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            with tempfile.TemporaryDirectory(dir=directory, prefix=".fetch-") as temporary:
+                with _quiet(pooch.get_logger()):
+                    arrived = Path(pooch.retrieve(dataset.address, None, fname=target.name, path=temporary))
+                if dataset.sha256 is not None:
+                    _check(arrived, dataset.sha256, hint)
+                arrived.replace(target)
+        except (OSError, ValueError) as error:  # what requests and urllib3 raise is an OSError
+            raise InputError(f"cannot download {dataset.name}: {_reason(error)}", hint=hint) from error
+    elif dataset.sha256 is not None:
+        _check(target, dataset.sha256, f"Remove {target} and fetch again.")
+    seen = content_sha256(target)
+    known = (
+        "as published" if dataset.sha256 is not None else "no published digest is known to compare it with"
+    )
+    progress.note(f"{target}: sha256 {seen} ({known})")
+    return target
+
+
+@contextlib.contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """Keep pooch from talking: what it has to say is told through the progress."""
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _check(path: Path, digest: str, hint: str) -> None:
+    seen = content_sha256(path)
+    if seen != digest:
+        raise InputError(
+            f"{path} is not the expected file: its sha256 is {seen}, expected {digest}", hint=hint
+        )
+
+
+def content_sha256(path: Path) -> str:
+    """Return the sha256 of a file, of its content if it is packed by gzip.
+
+    Raises:
+        InputError: If it cannot be read or unpacked.
+    """
+    try:
+        digest = hashlib.sha256()
+        for chunk in _content(path):
+            digest.update(chunk)
+        return digest.hexdigest()
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+
+
+def _content(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as raw:
+        packed = raw.peek(2)[:2] == b"\x1f\x8b"
+        with gzip.GzipFile(fileobj=raw) if packed else raw as file:
+            while chunk := file.read(1 << 20):
+                yield chunk
+
+
+def _by_hand(dataset: Dataset, target: Path, mirror: Path | None) -> str:
+    searched = f" (the mirror {mirror} does not hold {dataset.mirrored})" if mirror is not None else ""
+    return (
+        f"Download {dataset.address} by hand and put it at {target}; or set MOLVAE_DATA to a directory "
+        f"that holds {dataset.mirrored}{searched}."
+    )
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if "resolve" in text or "Max retries" in text or "unreachable" in text:
+        return "the network cannot be reached"
+    return text.splitlines()[0][:200] if text else type(error).__name__

@@ -1,0 +1,101 @@
+"""Prepare ZINC250k in a child process; record what became of the rows, the time and the memory.
+
+MOLVAE_DATA names the directory that holds zinc250k/zinc250k.csv.gz.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from record import record  # beside this file
+
+from molvae.data.corpus import Corpus
+
+
+class PeakMemory(threading.Thread):
+    """Sums the resident memory of a process and its descendants a few times a second and keeps the peak.
+
+    Memory shared between the processes is counted once for each, so the true figure is a little lower.
+    """
+
+    def __init__(self, root: int) -> None:
+        super().__init__(daemon=True)
+        self.root = root
+        self.peak_mb = 0.0
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        """Look until told to stop."""
+        while not self._stopped.wait(0.2):
+            self.peak_mb = max(self.peak_mb, sum(map(resident_mb, family(self.root))))
+
+    def stop(self) -> float:
+        """Return the peak in MB (10^6 bytes)."""
+        self._stopped.set()
+        self.join()
+        return self.peak_mb
+
+
+def family(root: int) -> list[int]:
+    """Return a process and all its descendants."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(path.parent.name))
+    found = [root]
+    for process in found:
+        found.extend(children.get(process, []))
+    return found
+
+
+def resident_mb(process: int) -> float:
+    """Return the resident memory of a process in MB, 0 if it has ended."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text(encoding="utf-8").split()[1])
+    except (OSError, IndexError):
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def main() -> None:
+    """Run `molvae prepare`, watch it, write results/prepare.json."""
+    data = Path(os.environ["MOLVAE_DATA"]).resolve()
+    with tempfile.TemporaryDirectory() as temporary:
+        corpus = Path(temporary) / "corpus"
+        source = str(data / "zinc250k" / "zinc250k.csv.gz")
+        arguments = ["prepare", source, "--split", "split", "--labels", "logP,qed,SAS", "-o"]
+        started = time.monotonic()
+        with subprocess.Popen([sys.executable, "-m", "molvae", *arguments, str(corpus)]) as child:  # noqa: S603
+            memory = PeakMemory(child.pid)
+            memory.start()
+            code = child.wait()
+        peak = memory.stop()
+        seconds = time.monotonic() - started
+        if code != 0:
+            sys.exit(code)
+        balance = Corpus.open(corpus).balance
+    figures: dict[str, float | int | None] = {
+        "rows": balance.rows,
+        "kept": balance.kept,
+        "duplicates": balance.duplicates,
+        "rejected": balance.rejected,
+        "peak_rss_mb": round(peak, 1),
+        "seconds": round(seconds, 1),
+    }
+    command = ["molvae", *arguments, "corpus"]
+    path = record("prepare", figures=figures, table=[], seeds=[0], command=command)
+    print(balance)
+    print(f"peak memory {peak:.0f} MB, {seconds:.0f} s -> {path.name}")
+
+
+if __name__ == "__main__":
+    main()
