@@ -12,6 +12,7 @@ from botorch.models.model import Model
 from botorch.posteriors import GPyTorchPosterior
 from botorch.sampling.normal import SobolQMCNormalSampler
 from gpytorch.distributions import MultivariateNormal
+from linear_operator.utils.cholesky import psd_safe_cholesky
 
 from molvae.registry import Registry
 
@@ -144,8 +145,8 @@ class Thompson:
         noise = torch.randn(len(belief.mean), generator=generator, dtype=torch.float64)
         if belief.covariance is None:
             return belief.mean[:, 0] + belief.variance[:, 0].sqrt() * noise
-        values, vectors = torch.linalg.eigh(belief.covariance[0])
-        draw: Tensor = belief.mean[:, 0] + vectors @ (values.clamp_min(0.0).sqrt() * noise)
+        root = psd_safe_cholesky(belief.covariance[0], max_tries=6)
+        draw: Tensor = belief.mean[:, 0] + root @ noise
         return draw
 
 

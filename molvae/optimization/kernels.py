@@ -18,7 +18,8 @@ def minmax_similarity(a: Tensor, b: Tensor) -> Tensor:
 
     The sum of minima is the scalar product of unary expansions,
     :math:`\min(a, b) = \sum_{l \ge 1} [a \ge l][b \ge l]`, so it is one matrix product per count level over
-    the columns that reach that level. Two empty vectors have similarity 1. (Ralaivola et al., Neural Networks 18, 2005.)
+    the columns that reach that level. Two empty vectors have
+    similarity 1. (Ralaivola et al., Neural Networks 18, 2005.)
 
     Args:
         a: Non-negative whole numbers, `n x f`.
@@ -62,7 +63,7 @@ class MinMaxKernel(Kernel):  # type: ignore[misc]
             return torch.where(total > 0, torch.minimum(x1, x2).double().sum(-1) / total.clamp_min(1.0), 1.0)
         if x1.dim() == 2:  # noqa: PLR2004
             return minmax_similarity(x1, x2)
-        batch = torch.broadcast_tensors(x1[..., 0, 0], x2[..., 0, 0])[0].shape
+        batch = (x1[..., 0, 0] + x2[..., 0, 0]).shape
         left = x1.expand(*batch, *x1.shape[-2:]).flatten(0, -3)
         right = x2.expand(*batch, *x2.shape[-2:]).flatten(0, -3)
         blocks = torch.stack([minmax_similarity(a, b) for a, b in zip(left, right, strict=True)])

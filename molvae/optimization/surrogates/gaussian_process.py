@@ -103,7 +103,7 @@ class TableProcess:
 
         Args:
             cross: Similarities of candidates and observations, `q x n`.
-            own: Similarities among the candidates, `q x q` for a joint belief, or their self-similarities, `q`.
+            own: Similarities among the candidates for a joint belief, `q x q`; or to themselves, `q`.
         """
         joint = own.dim() == 2  # noqa: PLR2004
         own_table = own if joint else torch.diag_embed(own)

@@ -1,0 +1,349 @@
+"""A campaign: ask what to score next, tell what came out, at any time and in any order, across processes."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from molvae.campaign.features import Fingerprints
+from molvae.campaign.history import History, latent_to_text, scores_to_json
+from molvae.campaign.initialization import initial_batch, n_initial_left, read_start
+from molvae.campaign.methods.base import Batch, Situation, make_method
+from molvae.campaign.observations import Candidate, Observation, Receipt, StartMolecule, check_score, merge
+from molvae.campaign.storage import Journal
+from molvae.campaign.trace import TracePoint, running_top
+from molvae.campaign.utility import feasible, utilities
+from molvae.chemistry.molecule import is_valid, parse
+from molvae.errors import UsageError
+from molvae.seeding import Seeds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+    from types import TracebackType
+
+    from molvae.campaign.config import CampaignSettings
+    from molvae.campaign.history import Trial
+    from molvae.campaign.model import LatentModel
+    from molvae.oracles.base import Score
+
+
+@dataclass(frozen=True)
+class Row:
+    """One molecule of a campaign's table.
+
+    Attributes:
+        smiles: Canonical SMILES.
+        scores: One per objective; `None` where awaited.
+        utility: Its worth (`molvae.campaign.utility.utilities`); NaN when failed, awaited or not feasible.
+        feasible: Whether it has all scores and satisfies every constraint.
+        source: What proposed it; `known` for scores the user brought along.
+        parent: Canonical SMILES it was made from.
+        call: Number of its evaluation, counted from 0; `None` if it was not charged.
+        identifier: Of the candidate; `None` for what the user brought along.
+    """
+
+    smiles: str
+    scores: tuple[Score | None, ...]
+    utility: float
+    feasible: bool
+    source: str
+    parent: str | None
+    call: int | None
+    identifier: str | None
+
+
+class Campaign:
+    """A search for molecules, kept in one journal file.
+
+    What it asks is a function of its settings, its seed and its journal: killed at any moment and opened
+    again, it goes on as if nothing had happened. Use it as a context manager, or `close` it.
+
+    >>> # with Campaign.create(path, model, settings, start=["CCO"]) as campaign:
+    >>> #     candidates = campaign.ask()
+    >>> #     campaign.tell([Observation(c.smiles, (measure(c),), c.identifier) for c in candidates])
+    """
+
+    def __init__(self, journal: Journal, model: LatentModel | None) -> None:
+        self._journal = journal
+        self._model = model
+        self._history = History.replay(list(journal.events()))
+        self._fingerprints = Fingerprints(self.settings.fingerprint)
+        self._seeds = Seeds(self.settings.seed)
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        model: LatentModel,
+        settings: CampaignSettings,
+        *,
+        start: Iterable[StartMolecule | str] = (),
+    ) -> Campaign:
+        """Begin a campaign, or go on with the same one: the same call on the same path resumes it.
+
+        Args:
+            path: The journal file.
+            model: Proposes molecules.
+            settings: Objectives, budget, method. On an existing journal they must be those it was made with,
+                except for the budget, which may grow.
+            start: Molecules to begin with, with or without known scores.
+
+        Raises:
+            InputError: Start molecules were given and none is valid.
+            UsageError: The journal was made with other settings or another start; or an unknown method.
+        """
+        make_method(settings.method)
+        journal = Journal(path)
+        try:
+            if len(journal) == 0:
+                kept, refused = read_start(start, len(settings.objectives))
+                facts = {
+                    "python": platform.python_version(),
+                    "refused": [[r.text, r.reason] for r in refused],
+                }
+                rows = [[molecule.smiles, list(molecule.scores)] for molecule in kept]
+                payload = {"settings": settings.model_dump(mode="json"), "start": rows, "facts": facts}
+                journal.append("create", payload)
+                return cls(journal, model)
+            campaign = cls(journal, model)
+            campaign._agree(settings, start)
+        except BaseException:
+            journal.close()
+            raise
+        return campaign
+
+    @classmethod
+    def open(cls, path: Path, model: LatentModel | None = None, *, writable: bool = True) -> Campaign:
+        """Open a campaign's journal.
+
+        Args:
+            path: The journal file.
+            model: Needed to `ask`; reading and telling do without.
+            writable: A reader may look on while another process writes.
+
+        Raises:
+            JournalError: There is no campaign, or its file is damaged.
+            LockedError: Another process is writing it.
+        """
+        if not path.is_file():
+            writable = False  # nothing must be created: the journal explains that there is none
+        journal = Journal(path, writable=writable)
+        try:
+            return cls(journal, model)
+        except BaseException:
+            journal.close()
+            raise
+
+    @property
+    def path(self) -> Path:
+        """The journal file."""
+        return self._journal.path
+
+    @property
+    def settings(self) -> CampaignSettings:
+        """The settings, with the budget as it is now."""
+        return self._history.settings
+
+    @property
+    def history(self) -> History:
+        """Everything the journal says; to be read only."""
+        return self._history
+
+    @property
+    def pending(self) -> list[Candidate]:
+        """Candidates handed out whose scores are awaited, oldest first."""
+        return [trial.candidate for trial in self._history.pending if trial.candidate is not None]
+
+    @property
+    def n_calls(self) -> int:
+        """Evaluations charged so far."""
+        return self._history.n_calls
+
+    @property
+    def remaining(self) -> int:
+        """Evaluations that can still be handed out."""
+        return self._history.remaining
+
+    def ask(self, n: int | None = None) -> list[Candidate]:
+        """Hand out the next candidates: never scored, never handed out before, all different.
+
+        Args:
+            n: How many; the settings' `q` by default. Never more than the budget leaves.
+
+        Returns:
+            The candidates, written to the journal before this returns. Empty when the budget is handed out,
+            or when nothing new can be found.
+
+        Raises:
+            UsageError: The campaign was opened without a model, or `n` is not positive.
+        """
+        if n is not None and n < 1:
+            raise UsageError(f"ask for at least 1 candidate, got {n}")
+        if self._model is None:
+            raise UsageError("this campaign was opened without a model, so it cannot ask")
+        wanted = min(self.settings.q if n is None else n, self._history.remaining)
+        if wanted == 0:
+            return []
+        begun = time.perf_counter()
+        batch = self._next(wanted)
+        if not batch.drafts:
+            return []
+        number = self._history.n_candidates
+        candidates = [
+            Candidate(f"c{number + i:05d}", draft.smiles, draft.source, draft.parent)
+            for i, draft in enumerate(batch.drafts[:wanted])
+        ]
+        payload = {
+            "candidates": [asdict(candidate) for candidate in candidates],
+            "state": batch.state,
+            "latents": {smiles: latent_to_text(z) for smiles, z in batch.latents.items()},
+            "seconds": round(time.perf_counter() - begun, 6),
+        }
+        self._history.apply(self._journal.append("ask", payload))
+        return candidates
+
+    def tell(self, observations: Iterable[Observation]) -> Receipt:
+        """Bring back scores: late, in part, repeatedly, in any order; all of them are taken or none.
+
+        A failure stands until a number comes. A molecule the campaign did not ask for is used, not charged.
+
+        Raises:
+            JournalError: A score contradicts the one on record; nothing is changed.
+            UsageError: Not a molecule, not an objective's score, or an identifier of another molecule.
+        """
+        told: dict[str, Observation] = {}
+        repeated = 0
+        for observation in observations:
+            checked = self._checked(observation)
+            earlier = told.get(checked.smiles)
+            if earlier is not None:
+                checked = self._joined(earlier, checked)
+            told[checked.smiles] = checked
+        news = []
+        for smiles, observation in told.items():
+            merged = self._history.merged(smiles, observation.scores)
+            trial = self._history.trials.get(smiles)
+            if merged == (trial.scores if trial is not None else [None] * len(merged)):
+                repeated += 1
+            else:
+                news.append({"smiles": smiles, "scores": scores_to_json(observation.scores)})
+        before = self._history.n_calls
+        if news:
+            self._history.apply(self._journal.append("tell", {"observations": news}))
+        return Receipt(accepted=len(news), repeated=repeated, charged=self._history.n_calls - before)
+
+    def best(self, k: int = 10) -> list[Row]:
+        """The `k` best feasible molecules, highest utility first; of equal ones the one scored first."""
+        rows = [row for row in self.table() if row.feasible and not np.isnan(row.utility)]
+        return sorted(rows, key=lambda row: -row.utility)[:k]
+
+    def table(self) -> list[Row]:
+        """Every molecule of the campaign, in order of appearance; molecules of the start only once scored."""
+        trials = list(self._history.trials.values())
+        if not trials:
+            return []
+        values = np.stack([trial.values for trial in trials])
+        worth = utilities(values, self.settings.objectives)
+        allowed = feasible(values, self.settings.objectives)
+        return [_row(trial, float(u), bool(f)) for trial, u, f in zip(trials, worth, allowed)]
+
+    def trace(self) -> list[TracePoint]:
+        """Best and top-10 mean after each charged call; with several goals, utilities as they look now."""
+        charged = sorted((row for row in self.table() if row.call is not None), key=lambda row: row.call or 0)
+        worth = [row.utility for row in charged]
+        best, top = running_top(worth, 10)
+        return [
+            TracePoint(call, row.smiles, u, b, t)
+            for call, (row, u, b, t) in enumerate(zip(charged, worth, best, top))
+        ]
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self._journal.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _next(self, n: int) -> Batch:
+        assert self._model is not None  # noqa: S101 - `ask` has checked
+        situation = Situation(self._history, self._model, self._fingerprints, self._seeds)
+        left = n_initial_left(situation)
+        scored = any(trial.complete for trial in self._history.trials.values())
+        if left:
+            return initial_batch(situation, min(n, left) if scored else n)
+        return make_method(self.settings.method).ask(situation, n)
+
+    def _checked(self, observation: Observation) -> Observation:
+        """The observation with canonical SMILES, refused if it cannot belong to this campaign."""
+        objectives = self.settings.objectives
+        molecule = parse(observation.smiles)
+        if not is_valid(molecule):
+            raise UsageError(f"{observation.smiles!r} is not a molecule: {molecule.reason}")
+        if len(observation.scores) != len(objectives):
+            raise UsageError(
+                f"{observation.smiles} was told with {len(observation.scores)} scores, "
+                f"expected {len(objectives)}: " + ", ".join(objective.name for objective in objectives)
+            )
+        for objective, score in zip(objectives, observation.scores):
+            check_score(score, f"{objective.name} of {observation.smiles}")
+        if observation.identifier is not None:
+            trial = self._history.trials.get(molecule.smiles)
+            handed = None if trial is None or trial.candidate is None else trial.candidate.identifier
+            if handed != observation.identifier:
+                raise UsageError(
+                    f"{observation.identifier} is not the identifier of {molecule.smiles}"
+                    + (f", which is {handed}" if handed else ", which this campaign did not ask for")
+                )
+        return Observation(molecule.smiles, observation.scores, observation.identifier)
+
+    def _joined(self, first: Observation, second: Observation) -> Observation:
+        names = [objective.name for objective in self.settings.objectives]
+        pairs = zip(first.scores, second.scores, names, strict=True)
+        scores = tuple(merge(a, b, f"{name} of {first.smiles}") for a, b, name in pairs)
+        return Observation(first.smiles, scores, first.identifier)
+
+    def _agree(self, settings: CampaignSettings, start: Iterable[StartMolecule | str]) -> None:
+        """Refuse to go on with other settings or another start; raise the budget if it has grown."""
+        mine, theirs = self.settings.model_dump(mode="json"), settings.model_dump(mode="json")
+        budgets = mine.pop("budget"), theirs.pop("budget")
+        different = sorted(key for key in mine if mine[key] != theirs[key])
+        if different:
+            key = different[0]
+            raise UsageError(
+                f"the campaign {self.path} was made with {key} = {mine[key]}, not {theirs[key]}",
+                hint="Choose another path for a new campaign, or give the settings it was made with.",
+            )
+        kept, _ = read_start(start, len(settings.objectives))
+        if kept and tuple(kept) != self._history.start:
+            raise UsageError(
+                f"the campaign {self.path} began with other start molecules",
+                hint="Leave the start out to go on with it, or choose another path; tell adds known scores.",
+            )
+        if budgets[1] < budgets[0]:
+            raise UsageError(f"the budget of {self.path} is {budgets[0]} and can only grow, got {budgets[1]}")
+        if budgets[1] > budgets[0]:
+            self._history.apply(self._journal.append("budget", {"budget": budgets[1]}))
+
+
+def _row(trial: Trial, utility: float, allowed: bool) -> Row:  # noqa: FBT001 - built from a zip of columns
+    candidate = trial.candidate
+    return Row(
+        smiles=trial.smiles,
+        scores=tuple(trial.scores),
+        utility=utility,
+        feasible=allowed,
+        source="known" if candidate is None else candidate.source,
+        parent=None if candidate is None else candidate.parent,
+        call=trial.call,
+        identifier=None if candidate is None else candidate.identifier,
+    )

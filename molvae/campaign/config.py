@@ -1,0 +1,125 @@
+"""Settings of a campaign: objectives, budget, batch, method."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import model_validator
+
+from molvae.config import Field, Settings
+from molvae.optimization.config import SearchSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Direction = Literal["maximize", "minimize", "at_most", "at_least"]
+
+
+class Objective(Settings):
+    """One score and what is wanted of it."""
+
+    name: str = Field(min_length=1)
+    """Oracle string: a descriptor (`qed`), `similarity:SMILES`, `module:function`, …"""
+
+    direction: Direction = "maximize"
+    """maximize and minimize are goals; at_most and at_least are constraints."""
+
+    bound: float | None = None
+    """Bound of a constraint."""
+
+    @model_validator(mode="after")
+    def _bound_belongs_to_constraints(self) -> Objective:
+        if self.is_constraint and self.bound is None:
+            raise ValueError(f"{self.direction} {self.name} needs a bound")
+        if not self.is_constraint and self.bound is not None:
+            raise ValueError(f"{self.direction} {self.name} takes no bound; use at_most or at_least")
+        return self
+
+    @property
+    def is_constraint(self) -> bool:
+        """Whether it bounds the search instead of driving it."""
+        return self.direction in {"at_most", "at_least"}
+
+
+class FingerprintSettings(Settings):
+    """What the surrogate sees of a molecule."""
+
+    kind: Literal["morgan", "feature_morgan", "atom_pair"] = "morgan"
+    """Count fingerprint."""
+
+    radius: int | None = 3
+    """Radius of its environments, in bonds; absent for atom pairs."""
+
+    n_features: int = Field(default=2048, ge=64)
+    """Width it is folded to."""
+
+
+class CampaignSettings(Settings):
+    """Everything that decides what a campaign does, given a model and a start."""
+
+    objectives: tuple[Objective, ...] = Field(min_length=1)
+    """Goals and constraints; at least one goal."""
+
+    budget: int = Field(default=200, ge=1)
+    """Evaluations: unique molecules that are really scored."""
+
+    q: int = Field(default=8, ge=1)
+    """Candidates per batch."""
+
+    seed: int = Field(default=7, ge=0)
+    """Root seed: what is asked is a function of it and of the journal."""
+
+    method: str = "latent-bo"
+    """Search method: latent-bo, turbo or random."""
+
+    n_initial: int = Field(default=10, ge=1)
+    """Molecules scored before the first surrogate is fitted: from the start, else from the prior."""
+
+    max_heavy_atoms: int = Field(default=100, ge=1)
+    """Larger molecules are never proposed, so that unbounded objectives are not won by size."""
+
+    n_library: int = Field(default=200, ge=0)
+    """Unseen start molecules the surrogate looks at for each batch."""
+
+    sources: dict[str, float] = Field(default={"latent": 1.0}, min_length=1)
+    """Shares of the proposal sources in the inner search."""
+
+    evaluation_batch: int = Field(default=1, ge=1)
+    """Molecules handed to an oracle at once; a kill loses at most this many calls, which are made again."""
+
+    failure_limit: int | None = Field(default=50, ge=1)
+    """Failed evaluations in a row after which the oracle is given up; absent: never."""
+
+    fingerprint: FingerprintSettings = FingerprintSettings()
+    """The surrogate's view of a molecule."""
+
+    search: SearchSettings = SearchSettings()
+    """The inner search."""
+
+    @model_validator(mode="after")
+    def _has_a_goal(self) -> CampaignSettings:
+        names = [(objective.name, objective.direction) for objective in self.objectives]
+        if all(objective.is_constraint for objective in self.objectives):
+            raise ValueError("a campaign needs at least one objective to maximize or minimize")
+        if len(set(names)) < len(names):
+            raise ValueError("an objective is given twice")
+        return self
+
+
+def objectives(
+    *,
+    maximize: Sequence[str] = (),
+    minimize: Sequence[str] = (),
+    at_most: Mapping[str, float] | None = None,
+    at_least: Mapping[str, float] | None = None,
+) -> tuple[Objective, ...]:
+    """Objectives from the words of the command line, goals first.
+
+    >>> [str(o.direction) for o in objectives(maximize=["qed"], at_most={"sa": 3.5})]
+    ['maximize', 'at_most']
+    """
+    found = [Objective(name=name, direction="maximize") for name in maximize]
+    found += [Objective(name=name, direction="minimize") for name in minimize]
+    found += [Objective(name=name, direction="at_most", bound=b) for name, b in (at_most or {}).items()]
+    found += [Objective(name=name, direction="at_least", bound=b) for name, b in (at_least or {}).items()]
+    return tuple(found)

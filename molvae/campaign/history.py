@@ -1,0 +1,194 @@
+"""The state of a campaign, rebuilt by replaying its journal."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from molvae.campaign.config import CampaignSettings
+from molvae.campaign.observations import EVALUATED, Candidate, StartMolecule, merge
+from molvae.errors import JournalError
+from molvae.oracles.base import Score
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from molvae.campaign.storage import Event
+
+
+@dataclass
+class Trial:
+    """One molecule of the campaign and what is known of it.
+
+    Attributes:
+        smiles: Canonical SMILES.
+        scores: One per objective; `None` where not measured.
+        candidate: How it was handed out; absent for what the user brought along.
+        batch: Number of the `ask` that handed it out, counted from 0; -1 for what the user brought along.
+        call: Number of its evaluation, counted from 0, when it was charged.
+    """
+
+    smiles: str
+    scores: list[Score | None]
+    candidate: Candidate | None = None
+    batch: int = -1
+    call: int | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every objective has a score or a failure on record."""
+        return all(score is not None for score in self.scores)
+
+    @property
+    def pending(self) -> bool:
+        """Whether it was handed out and its scores are still awaited."""
+        return self.candidate is not None and not self.complete
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """One number per objective, NaN where there is none."""
+        return np.array([s.value if s is not None and s.status == "ok" else np.nan for s in self.scores])
+
+
+@dataclass
+class History:
+    """Everything the journal says, in order.
+
+    Attributes:
+        settings: Of the campaign; the budget may have been raised since.
+        start: Molecules the user brought along.
+        facts: About the model and the program that made the campaign.
+        trials: By canonical SMILES, in order of appearance.
+        latents: Latent points on record, by canonical SMILES.
+        state: What the search method wrote down at its last `ask`.
+        n_asks: How many batches have been handed out.
+        n_calls: Evaluations charged.
+        n_failed_in_a_row: Evaluations since the last one that gave a number.
+        seconds: Time spent in `ask`, in all.
+    """
+
+    settings: CampaignSettings
+    start: tuple[StartMolecule, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+    trials: dict[str, Trial] = field(default_factory=dict)
+    latents: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
+    n_asks: int = 0
+    n_candidates: int = 0
+    n_calls: int = 0
+    n_failed_in_a_row: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def replay(cls, events: Sequence[Event]) -> History:
+        """The state after `events`, the first of which creates the campaign."""
+        if not events or events[0].kind != "create":
+            raise JournalError("the journal does not begin with the creation of a campaign")
+        first = events[0].payload
+        history = cls(
+            settings=CampaignSettings.model_validate(first["settings"]),
+            start=tuple(StartMolecule(row[0], tuple(row[1])) for row in first["start"]),
+            facts=first["facts"],
+        )
+        for molecule in history.start:
+            if any(value is not None for value in molecule.scores):
+                scores = [None if value is None else Score(value, "ok") for value in molecule.scores]
+                history.trials.setdefault(molecule.smiles, Trial(molecule.smiles, scores))
+        for event in events[1:]:
+            history.apply(event)
+        return history
+
+    def apply(self, event: Event) -> None:
+        """Take one more event into account."""
+        if event.kind == "ask":
+            self._asked(event.payload)
+        elif event.kind == "tell":
+            for row in event.payload["observations"]:
+                self.told(row["smiles"], scores_from_json(row["scores"]))
+        elif event.kind == "budget":
+            self.settings = self.settings.model_copy(update={"budget": int(event.payload["budget"])})
+        else:
+            raise JournalError(f"the journal has an event of an unknown kind: '{event.kind}'")
+
+    def _asked(self, payload: dict[str, Any]) -> None:
+        n_objectives = len(self.settings.objectives)
+        for row in payload["candidates"]:
+            candidate = Candidate(row["identifier"], row["smiles"], row["source"], row["parent"])
+            trial = self.trials.setdefault(candidate.smiles, Trial(candidate.smiles, [None] * n_objectives))
+            if trial.candidate is None:
+                trial.candidate, trial.batch = candidate, self.n_asks
+        self.latents.update({smiles: latent_from_text(text) for smiles, text in payload["latents"].items()})
+        self.state = payload["state"]
+        self.n_asks += 1
+        self.n_candidates += len(payload["candidates"])
+        self.seconds += payload["seconds"]
+
+    def told(self, smiles: str, scores: Sequence[Score | None]) -> None:
+        """Merge scores into the trial of a molecule; charge it when an oracle first worked for it."""
+        trial = self.trials.setdefault(smiles, Trial(smiles, [None] * len(scores)))
+        trial.scores = self.merged(smiles, scores)
+        evaluated = any(score is not None and score.status in EVALUATED for score in trial.scores)
+        if trial.candidate is None or trial.call is not None or not evaluated:
+            return
+        trial.call = self.n_calls
+        self.n_calls += 1
+        successful = any(score is not None and score.status == "ok" for score in trial.scores)
+        self.n_failed_in_a_row = 0 if successful else self.n_failed_in_a_row + 1
+
+    def merged(self, smiles: str, scores: Sequence[Score | None]) -> list[Score | None]:
+        """The scores on record joined with `scores`; `JournalError` if they contradict one another."""
+        trial = self.trials.get(smiles)
+        old = trial.scores if trial is not None else [None] * len(scores)
+        names = [objective.name for objective in self.settings.objectives]
+        return [merge(a, b, f"{name} of {smiles}") for a, b, name in zip(old, scores, names, strict=True)]
+
+    @property
+    def pending(self) -> list[Trial]:
+        """Trials handed out and not complete, oldest first."""
+        return [trial for trial in self.trials.values() if trial.pending]
+
+    @property
+    def evaluated(self) -> list[Trial]:
+        """Charged trials in the order of their calls."""
+        charged = [trial for trial in self.trials.values() if trial.call is not None]
+        return sorted(charged, key=lambda trial: trial.call or 0)
+
+    @property
+    def remaining(self) -> int:
+        """Evaluations that may still be handed out: the budget less what is charged and what is pending."""
+        waiting = sum(trial.call is None for trial in self.pending)
+        return max(0, self.settings.budget - self.n_calls - waiting)
+
+
+def scores_to_json(scores: Sequence[Score | None]) -> list[list[Any] | None]:
+    """Scores as JSON values: `[status, value or null, detail]`."""
+    return [
+        None if s is None else [s.status, s.value if s.status == "ok" else None, s.detail] for s in scores
+    ]
+
+
+def scores_from_json(rows: Sequence[list[Any] | None]) -> list[Score | None]:
+    """The inverse of `scores_to_json`."""
+    return [
+        None if row is None else Score(float("nan") if row[1] is None else float(row[1]), row[0], row[2])
+        for row in rows
+    ]
+
+
+def latent_to_text(z: NDArray[np.float32]) -> str:
+    """A latent point as base64 of its little-endian float32 bytes.
+
+    >>> latent_from_text(latent_to_text(np.array([1.5, -2.0], dtype=np.float32))).tolist()
+    [1.5, -2.0]
+    """
+    return base64.b64encode(np.ascontiguousarray(z, dtype="<f4").tobytes()).decode()
+
+
+def latent_from_text(text: str) -> NDArray[np.float32]:
+    """The inverse of `latent_to_text`."""
+    return np.frombuffer(base64.b64decode(text), dtype="<f4").astype(np.float32)

@@ -1,0 +1,103 @@
+"""The protocol of a search method: from the history of a campaign to the next candidates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+from molvae.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from molvae.campaign.features import Fingerprints
+    from molvae.campaign.history import History
+    from molvae.campaign.model import LatentModel
+    from molvae.chemistry.molecule import Invalid, Molecule
+    from molvae.seeding import Seeds
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A molecule a method wants scored.
+
+    Attributes:
+        smiles: Canonical SMILES.
+        source: What proposed it.
+        parent: Canonical SMILES it was made from, where there is one.
+    """
+
+    smiles: str
+    source: str
+    parent: str | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a method answers.
+
+    Attributes:
+        drafts: New molecules: never scored, never handed out, all different.
+        state: What the method wants to find again at its next call, as JSON values kept in the journal.
+        latents: Latent points computed on the way that shall be kept, by canonical SMILES.
+    """
+
+    drafts: tuple[Draft, ...]
+    state: dict[str, Any] = field(default_factory=dict)
+    latents: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a method may look at; the same situation always gets the same answer.
+
+    Attributes:
+        history: Of the campaign.
+        model: Encodes and decodes.
+        fingerprints: Of molecules, remembered.
+        seeds: Named generators; indices must include `history.n_asks`.
+    """
+
+    history: History
+    model: LatentModel
+    fingerprints: Fingerprints
+    seeds: Seeds
+
+    def generator(self, name: str, *indices: int) -> np.random.Generator:
+        """A generator of this batch."""
+        return self.seeds.numpy(name, self.history.n_asks, *indices)
+
+    def unseen(self, smiles: Iterable[str]) -> list[str]:
+        """Those that were never handed out nor brought along, each once, in order."""
+        trials = self.history.trials
+        return [text for text in dict.fromkeys(smiles) if text not in trials]
+
+    def acceptable(self, molecule: Molecule | Invalid) -> Molecule | None:
+        """The molecule, or nothing if it is invalid or too large."""
+        from molvae.chemistry.molecule import is_valid
+
+        if not is_valid(molecule) or molecule.mol.GetNumHeavyAtoms() > self.history.settings.max_heavy_atoms:
+            return None
+        return molecule
+
+
+class SearchMethod(Protocol):
+    """Finds the next candidates once the initial design is out."""
+
+    def ask(self, situation: Situation, n: int) -> Batch:
+        """At most `n` new molecules; fewer only if no more can be found."""
+
+
+METHODS: Registry[Callable[[], SearchMethod]] = Registry("search method", "molvae.methods")
+"""Name -> factory of a method."""
+
+
+def make_method(name: str) -> SearchMethod:
+    """The search method of that name; `UnknownNameError` names the nearest match otherwise."""
+    for module in ("latent_bo", "turbo", "random_draws"):
+        import_module(f"molvae.campaign.methods.{module}")  # each registers itself
+    return METHODS.get(name)()

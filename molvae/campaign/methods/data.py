@@ -1,0 +1,72 @@
+"""Observations of a campaign as tensors: what a surrogate learns from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from molvae.campaign.utility import constrained_scores, goals
+from molvae.optimization.constraints import Bounds, Standing
+from molvae.optimization.scalarization import chebyshev_columns
+from molvae.optimization.selection import Problem
+from molvae.optimization.surrogates.base import training_rows
+from molvae.optimization.transforms import ScoreScaler
+
+if TYPE_CHECKING:
+    from molvae.campaign.methods.base import Situation
+
+
+@dataclass(frozen=True)
+class Data:
+    """Training data of one batch.
+
+    Attributes:
+        smiles: Molecules with at least one score, `n`.
+        y: Goals (one, or several scalarizations) and then constrained scores, `n x m`; NaN where missing.
+        pending: Molecules handed out whose scores are awaited.
+        problem: What is to be maximized and bounded.
+    """
+
+    smiles: list[str]
+    y: torch.Tensor
+    pending: list[str]
+    problem: Problem
+
+
+def training_data(situation: Situation, generator: torch.Generator, *, since: int = 0) -> Data | None:
+    """The observations as tensors, thinned to what the surrogate keeps; nothing if there is no score yet.
+
+    Args:
+        situation: Has the history.
+        generator: Draws scalarizations and the observations that are kept.
+        since: Leave out trials before this one.
+    """
+    history = situation.history
+    objectives, search = history.settings.objectives, history.settings.search
+    scored = [trial for trial in list(history.trials.values())[since:] if np.isfinite(trial.values).any()]
+    if not scored:
+        return None
+    values = np.stack([trial.values for trial in scored])
+    wanted = torch.from_numpy(goals(values, objectives))
+    bounded, lower, upper = constrained_scores(values, objectives)
+    columns = chebyshev_columns(wanted, search.n_scalarizations, generator)
+    bounds = Bounds(torch.from_numpy(lower), torch.from_numpy(upper))
+    constraints = torch.from_numpy(bounded)
+    allowed = bounds.satisfied(constraints)
+    problem = Problem(
+        n_goals=columns.shape[1],
+        standings=tuple(_standing(column, allowed) for column in columns.T),
+        bounds=bounds,
+    )
+    worth = torch.where(allowed, columns[:, 0], columns[:, 0] - 1e6)
+    rows = training_rows(worth, search.surrogate.n_best, search.surrogate.n_random, generator)
+    y = torch.cat([columns, constraints], dim=1)[rows]
+    return Data([scored[row].smiles for row in rows], y, [t.smiles for t in history.pending], problem)
+
+
+def _standing(column: torch.Tensor, allowed: torch.Tensor) -> Standing:
+    reached = column[allowed & torch.isfinite(column)]
+    return Standing(float(reached.max()) if len(reached) else None, ScoreScaler.fit(column).scale)

@@ -1,0 +1,73 @@
+"""Molecules met while a batch is being searched for, with what the surrogate believes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from molvae.campaign.methods.base import Draft
+    from molvae.optimization.selection import Problem, Slot
+    from molvae.optimization.surrogates.base import Surrogate
+
+
+@dataclass
+class Pool:
+    """Candidates of one batch, growing generation by generation.
+
+    Attributes:
+        surrogate: Judges them.
+        problem: Goals and constraints.
+        slots: Acquisition functions of the batch, `s`.
+        drafts: The candidates, `n`.
+        features: What the surrogate sees of them, blocks of `n x f` in all.
+        values: Acquisition values, blocks of `s x n` in all.
+    """
+
+    surrogate: Surrogate
+    problem: Problem
+    slots: Sequence[Slot]
+    drafts: list[Draft] = field(default_factory=list)
+    features: list[NDArray[np.float32]] = field(default_factory=list)
+    values: list[NDArray[np.float64]] = field(default_factory=list)
+
+    def judge(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Acquisition values of molecules given by their features (`n x f`), `s x n`."""
+        belief = self.surrogate.posterior(torch.from_numpy(features))
+        return np.asarray(self.problem.values(self.slots, belief).numpy())
+
+    def add(self, drafts: Sequence[Draft], features: NDArray[np.float32]) -> None:
+        """More candidates, with their features."""
+        if drafts:
+            self.drafts.extend(drafts)
+            self.features.append(features)
+            self.values.append(self.judge(features))
+
+    @property
+    def all_values(self) -> NDArray[np.float64]:
+        """Acquisition values of all candidates, `s x n`."""
+        return np.concatenate(self.values, axis=1) if self.values else np.empty((len(self.slots), 0))
+
+    @property
+    def all_features(self) -> NDArray[np.float32]:
+        """Features of all candidates, `n x f`."""
+        return np.concatenate(self.features)
+
+
+def best_rank(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fitness of candidates that several slots compete for: minus the best rank any slot gives, `n`.
+
+    >>> best_rank(np.array([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]])).tolist()
+    [-0.0, -1.0, -0.0]
+    """
+    order = np.argsort(-values, axis=1, kind="stable")
+    ranks = np.empty_like(order)
+    np.put_along_axis(ranks, order, np.arange(values.shape[1])[None, :].repeat(len(values), axis=0), axis=1)
+    return np.asarray(-ranks.min(axis=0), dtype=np.float64)

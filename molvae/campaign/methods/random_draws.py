@@ -1,0 +1,27 @@
+"""The baseline: the start library in random order, then the prior."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from molvae.campaign.initialization import library, prior_drafts
+from molvae.campaign.methods.base import METHODS, Batch, Draft
+from molvae.optimization.baselines import random_rows
+
+if TYPE_CHECKING:
+    from molvae.campaign.methods.base import Situation
+
+
+@METHODS.register("random")
+class RandomDraws:
+    """Draws unseen molecules of the start library, blind to scores; when it is used up, from the prior."""
+
+    def ask(self, situation: Situation, n: int) -> Batch:
+        """`n` molecules; their source says `library` or `prior`."""
+        generator = situation.generator("random")
+        rest = library(situation)
+        drafts = [Draft(rest[row], "library") for row in random_rows(len(rest), n, generator)]
+        if len(drafts) < n:
+            taken = {draft.smiles for draft in drafts}
+            drafts += prior_drafts(situation, n - len(drafts), generator, taken)
+        return Batch(tuple(drafts))

@@ -1,0 +1,139 @@
+"""The purist's method: TuRBO-1 on re-encoded latent points."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from molvae.campaign.initialization import prior_drafts
+from molvae.campaign.methods.base import METHODS, Batch, Draft
+from molvae.campaign.methods.data import Data, training_data
+from molvae.campaign.sources import Latents
+from molvae.campaign.utility import utilities
+from molvae.optimization.acquisition import Thompson
+from molvae.optimization.selection import Slot
+from molvae.optimization.surrogates.latent import LatentSurrogate
+from molvae.optimization.transforms import from_cube, to_cube
+from molvae.optimization.trust_region import TrustRegion, n_candidates
+
+if TYPE_CHECKING:
+    from molvae.campaign.methods.base import Situation
+
+_MOST_CANDIDATES = 2000  # a joint draw over more is dominated by its Cholesky factor
+_DECODED_PER_SLOT = 16
+_LEAST_IMPROVEMENT = 1e-3  # of the incumbent, as in TuRBO
+
+
+@dataclass(frozen=True)
+class _State:
+    """What the method keeps between batches.
+
+    Attributes:
+        region: The trust region.
+        best: Best goal when it was last updated; `None` before the first batch of a region.
+        since: Trials before this one belong to earlier regions.
+        n_scored: Scored trials of this region when it was last updated.
+    """
+
+    region: TrustRegion
+    best: float | None = None
+    since: int = 0
+    n_scored: int = 0
+
+    @classmethod
+    def of(cls, situation: Situation) -> _State:
+        """The state at the last batch, or a fresh one."""
+        state, settings = situation.history.state, situation.history.settings
+        if "region" in state:
+            return cls(TrustRegion(**state["region"]), state["best"], state["since"], state["n_scored"])
+        dimension = situation.model.latent_size
+        return cls(TrustRegion.new(settings.search.trust_region, dimension=dimension, q=settings.q))
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+
+@METHODS.register("turbo")
+class Turbo:
+    """GP with an ARD Matern kernel on z = encode(molecule), Thompson sampling in a trust region.
+
+    A region that has shrunk away restarts from prior draws and forgets what came before it.
+    """
+
+    def ask(self, situation: Situation, n: int) -> Batch:
+        """`n` molecules decoded from Thompson samples around the incumbent."""
+        generator = situation.seeds.torch("turbo", situation.history.n_asks)
+        state = _updated(situation, _State.of(situation))
+        data = training_data(situation, generator, since=state.since)
+        latents = Latents(situation)
+        drafts: list[Draft] = []
+        if data is not None and len(data.smiles) >= min(n, situation.history.settings.n_initial):
+            drafts = _drafts(situation, data, latents, state.region, generator)[:n]
+        if len(drafts) < n:
+            taken = {draft.smiles for draft in drafts}
+            drafts += prior_drafts(situation, n - len(drafts), situation.generator("fill"), taken)
+        latents([draft.smiles for draft in drafts])
+        fresh = {s: z for s, z in latents.known.items() if s not in situation.history.latents}
+        return Batch(tuple(drafts), state.to_json(), fresh)
+
+
+def _updated(situation: Situation, state: _State) -> _State:
+    """The state after what was told since the last batch."""
+    trials = list(situation.history.trials.values())
+    values = np.array([trial.values for trial in trials[state.since :]])
+    n_scored = int(np.isfinite(values).any(axis=1).sum()) if len(values) else 0
+    if n_scored == state.n_scored:
+        return state
+    worth = utilities(values, situation.history.settings.objectives)
+    best = None if np.isnan(worth).all() else float(np.nanmax(worth))
+    if state.best is None or best is None:
+        return replace(state, best=best, n_scored=n_scored)
+    region = state.region.after(best > state.best + _LEAST_IMPROVEMENT * abs(state.best))
+    if region.n_restarts > state.region.n_restarts:
+        return _State(region, since=len(trials))
+    return replace(state, region=region, best=max(best, state.best), n_scored=n_scored)
+
+
+def _drafts(
+    situation: Situation, data: Data, latents: Latents, region: TrustRegion, generator: torch.Generator
+) -> list[Draft]:
+    points = latents(data.smiles)
+    encoded = np.flatnonzero(np.isfinite(points).all(axis=1))
+    goal = torch.where(
+        data.problem.bounds.satisfied(data.y[:, data.problem.n_goals :]), data.y[:, 0], torch.nan
+    )
+    goal = goal[encoded]
+    if not bool(torch.isfinite(goal).any()):
+        return []
+    z = torch.from_numpy(points[encoded])
+    surrogate = LatentSurrogate(situation.history.settings.search.surrogate)
+    surrogate.fit(z, data.y[encoded])
+    center = int(torch.argmax(torch.nan_to_num(goal, nan=-torch.inf)))
+    n = min(_MOST_CANDIDATES, n_candidates(z.shape[1]))
+    seed = int(torch.randint(2**31 - 1, (), generator=generator))
+    cube = region.candidates(to_cube(z[center]), surrogate.lengthscales(), n, seed)
+    order = _thompson_order(surrogate, data, from_cube(cube), situation.history.settings.q, generator)
+    decoded = situation.model.decode(from_cube(cube[order]).numpy().astype(np.float32))
+    accepted = [molecule for molecule in map(situation.acceptable, decoded) if molecule is not None]
+    parent = data.smiles[encoded[center]]
+    return [
+        Draft(text, "turbo", parent) for text in situation.unseen(molecule.smiles for molecule in accepted)
+    ]
+
+
+def _thompson_order(
+    surrogate: LatentSurrogate, data: Data, z: torch.Tensor, q: int, generator: torch.Generator
+) -> torch.Tensor:
+    """Rows of `z` worth decoding: the winners of `q` draws, then their runners-up, and so on."""
+    belief = surrogate.posterior(z, joint=True)
+    rankings = []
+    for _ in range(q):
+        seed = int(torch.randint(2**31 - 1, (), generator=generator))
+        values = data.problem.value(Slot(0, Thompson(seed)), belief)
+        rankings.append(torch.argsort(values, descending=True)[:_DECODED_PER_SLOT])
+    rows = torch.stack(rankings).T.flatten().tolist()
+    return torch.tensor(list(dict.fromkeys(rows)))

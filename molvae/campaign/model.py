@@ -1,0 +1,29 @@
+"""What a campaign needs of a molecule model: the landing as a protocol."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from molvae.chemistry.molecule import Invalid, Molecule
+
+
+class LatentModel(Protocol):
+    """SMILES to latent points and back; `molvae.latent.codec.MolVAE` is one."""
+
+    @property
+    def latent_size(self) -> int:
+        """Number of latent coordinates, `d`."""
+
+    def encode(self, smiles: Sequence[str]) -> np.ndarray:
+        """Latent points, `n x d` float32; NaN rows for what cannot be encoded."""
+
+    def decode(self, z: np.ndarray, *, temperature: float = 0.0, seed: int = 0) -> list[Molecule | Invalid]:
+        """Molecules of latent points `n x d`; as many as points."""
+
+    def sample_latent(self, n: int, *, generator: np.random.Generator) -> np.ndarray:
+        """Draws from the default prior, `n x d` float32."""

@@ -1,0 +1,204 @@
+"""The closed loop: ask, score, write down, until the budget is spent; `optimize` is all of it in one call."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from molvae.campaign.campaign import Campaign, Row
+from molvae.campaign.config import CampaignSettings, objectives
+from molvae.campaign.observations import Observation
+from molvae.chemistry.molecule import is_valid, parse
+from molvae.errors import OracleError
+from molvae.optimization.config import SearchSettings
+from molvae.oracles.base import ask as ask_oracle
+from molvae.oracles.plugins import load_oracle
+from molvae.progress import SILENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from molvae.campaign.model import LatentModel
+    from molvae.campaign.observations import Candidate, StartMolecule
+    from molvae.campaign.trace import TracePoint
+    from molvae.oracles.base import Oracle
+    from molvae.progress import Progress
+
+TASK = "optimize"
+"""Name of the progress task: one step per evaluation."""
+_MOST_BARREN = 20
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a closed loop came to.
+
+    Attributes:
+        path: The journal.
+        settings: Of the campaign.
+        n_calls: Evaluations charged, in all runs of this campaign.
+        n_failed: Of these, how many gave no number.
+        spent: Whether the budget was spent; otherwise nothing new could be found any more.
+        seconds_searching: Time spent in `ask`, in all runs of this campaign.
+        seconds_scoring: Time spent in oracles, in this run.
+        table: Every molecule of the campaign.
+        best: The ten best.
+        trace: Progress call by call.
+    """
+
+    path: Path
+    settings: CampaignSettings
+    n_calls: int
+    n_failed: int
+    spent: bool
+    seconds_searching: float
+    seconds_scoring: float
+    table: list[Row]
+    best: list[Row]
+    trace: list[TracePoint]
+
+    @property
+    def overhead_per_call(self) -> float:
+        """Seconds of search per evaluation."""
+        return self.seconds_searching / max(1, self.n_calls)
+
+
+def run(
+    campaign: Campaign, oracles: Mapping[str, Oracle] | None = None, *, progress: Progress = SILENT
+) -> Result:
+    """Ask, score and tell until the budget is spent; candidates still pending from an earlier run come first.
+
+    Each score is in the journal before the next molecule is scored, so a kill loses at most the calls in
+    flight (`evaluation_batch`); these are made again and charged once.
+
+    Args:
+        campaign: Open for writing, with a model.
+        oracles: By objective name; loaded from the names where absent.
+        progress: Told of each evaluation.
+
+    Raises:
+        OracleError: As many evaluations in a row as `failure_limit` says gave no number.
+        UnknownNameError: An objective that is no oracle.
+    """
+    given = oracles or {}
+    names = [objective.name for objective in campaign.settings.objectives]
+    loaded = {name: given[name] if name in given else load_oracle(name) for name in dict.fromkeys(names)}
+    scoring, n_barren = 0.0, 0
+    progress.start(TASK, campaign.settings.budget)
+    progress.advance(TASK, campaign.n_calls)
+    while candidates := campaign.pending or campaign.ask():
+        before = campaign.n_calls
+        size = campaign.settings.evaluation_batch
+        for first in range(0, len(candidates), size):
+            begun = time.perf_counter()
+            observations = _score(candidates[first : first + size], names, loaded)
+            scoring += time.perf_counter() - begun
+            progress.advance(TASK, campaign.tell(observations).charged)
+            _give_up(campaign)
+        progress.advance(TASK, 0, **_standing(campaign))
+        n_barren = 0 if campaign.n_calls > before else n_barren + 1
+        if n_barren == _MOST_BARREN:
+            raise OracleError(
+                f"{n_barren} batches in a row were scored and nothing could be charged; the last molecule: "
+                + candidates[-1].smiles,
+                hint="The oracle calls every molecule invalid or skips it.",
+            )
+    result = _result(campaign, scoring)
+    progress.finish(TASK, calls=result.n_calls)
+    return result
+
+
+def optimize(
+    model: LatentModel,
+    *,
+    maximize: Sequence[str] = (),
+    minimize: Sequence[str] = (),
+    at_most: Mapping[str, float] | None = None,
+    at_least: Mapping[str, float] | None = None,
+    budget: int = 200,
+    q: int = 8,
+    seed: int = 7,
+    method: str = "latent-bo",
+    start: Iterable[StartMolecule | str] = (),
+    output: Path,
+    oracles: Mapping[str, Oracle] | None = None,
+    n_initial: int = 10,
+    search: SearchSettings | None = None,
+    progress: Progress = SILENT,
+) -> Result:
+    """Search for molecules in one call; the same call on the same `output` goes on where it stopped.
+
+    Args:
+        model: Encodes and decodes, a `MolVAE`.
+        maximize: Oracle strings whose score shall be high.
+        minimize: Oracle strings whose score shall be low.
+        at_most: Upper bounds of scores.
+        at_least: Lower bounds of scores.
+        budget: Unique molecules that are really scored.
+        q: Molecules per batch.
+        seed: Same seed, same molecules.
+        method: latent-bo, turbo or random.
+        start: Molecules to begin with, with or without known scores; draws from the prior otherwise.
+        output: The journal file.
+        oracles: Oracle objects by objective name, for those that are no strings.
+        n_initial: Molecules scored before the first surrogate is fitted.
+        search: Settings of the inner search.
+        progress: Told of each evaluation.
+    """
+    settings = CampaignSettings(
+        objectives=objectives(maximize=maximize, minimize=minimize, at_most=at_most, at_least=at_least),
+        budget=budget,
+        q=q,
+        seed=seed,
+        method=method,
+        n_initial=n_initial,
+        search=search or SearchSettings(),
+    )
+    with Campaign.create(output, model, settings, start=start) as campaign:
+        return run(campaign, oracles, progress=progress)
+
+
+def _score(
+    candidates: Sequence[Candidate], names: Sequence[str], oracles: Mapping[str, Oracle]
+) -> list[Observation]:
+    molecules = [molecule for c in candidates if is_valid(molecule := parse(c.smiles))]
+    columns = {name: ask_oracle(oracle, molecules) for name, oracle in oracles.items()}
+    rows = zip(*(columns[name] for name in names), strict=True)
+    return [Observation(c.smiles, scores, c.identifier) for c, scores in zip(candidates, rows, strict=True)]
+
+
+def _standing(campaign: Campaign) -> dict[str, float]:
+    best = [row.utility for row in campaign.best(10)]
+    return {"best": best[0], "top10": sum(best) / len(best)} if best else {}
+
+
+def _give_up(campaign: Campaign) -> None:
+    limit, failed = campaign.settings.failure_limit, campaign.history.n_failed_in_a_row
+    if limit is None or failed < limit:
+        return
+    details = [s.detail for s in campaign.history.evaluated[-1].scores if s is not None and s.detail]
+    raise OracleError(
+        f"the oracle gave no number {failed} times in a row"
+        + (f"; the last time: {details[0]}" if details else ""),
+        hint="What was scored is kept. Repair the oracle and run the same again, or raise failure_limit.",
+    )
+
+
+def _result(campaign: Campaign, scoring: float) -> Result:
+    table = campaign.table()
+    charged = [row for row in table if row.call is not None]
+    failed = sum(not any(s is not None and s.is_ok for s in row.scores) for row in charged)
+    return Result(
+        path=campaign.path,
+        settings=campaign.settings,
+        n_calls=campaign.n_calls,
+        n_failed=failed,
+        spent=campaign.n_calls >= campaign.settings.budget,
+        seconds_searching=campaign.history.seconds,
+        seconds_scoring=scoring,
+        table=table,
+        best=campaign.best(10),
+        trace=campaign.trace(),
+    )

@@ -1,0 +1,64 @@
+"""One number for the worth of a molecule: goals, constraints and how several goals are combined."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from molvae.campaign.config import Objective
+
+    Array = NDArray[np.float64]
+
+
+def goals(values: Array, objectives: Sequence[Objective]) -> Array:
+    """The goals among scores `values` (`n x k`), all to be maximized: `n x m`."""
+    signs = {"maximize": 1.0, "minimize": -1.0}
+    columns = [signs[o.direction] * values[:, j] for j, o in enumerate(objectives) if not o.is_constraint]
+    return np.stack(columns, axis=1)
+
+
+def constrained_scores(values: Array, objectives: Sequence[Objective]) -> tuple[Array, Array, Array]:
+    """Constrained scores (`n x c`) with their lower and upper bounds (`c` each)."""
+    columns = [j for j, objective in enumerate(objectives) if objective.is_constraint]
+    bounds = [objectives[j].bound or 0.0 for j in columns]
+    lower = [b if objectives[j].direction == "at_least" else -np.inf for j, b in zip(columns, bounds)]
+    upper = [b if objectives[j].direction == "at_most" else np.inf for j, b in zip(columns, bounds)]
+    return values[:, columns], np.array(lower), np.array(upper)
+
+
+def feasible(values: Array, objectives: Sequence[Objective]) -> NDArray[np.bool_]:
+    """Which rows have every score and satisfy every constraint, `n`."""
+    scores, lower, upper = constrained_scores(values, objectives)
+    within = (scores >= lower) & (scores <= upper)
+    return np.asarray(np.isfinite(values).all(axis=1) & within.all(axis=1))
+
+
+def utilities(values: Array, objectives: Sequence[Objective]) -> Array:
+    """Utility of each row, `n`; NaN where a score is missing or a constraint is broken.
+
+    One goal: the score itself, with its sign turned when it is minimized. Several goals: each is put to the
+    unit interval by its range over the feasible rows (a goal that does not vary counts 1), and the utility is
+    their geometric mean, so that a molecule must be good at all of them. The range is that of the rows given:
+    utilities of several goals compare molecules within a campaign, not between campaigns.
+
+    Args:
+        values: Scores, `n x k`, in the order of the objectives; NaN where missing.
+        objectives: Goals and constraints.
+    """
+    allowed = feasible(values, objectives)
+    wanted = goals(values, objectives)
+    worth = np.full(len(values), np.nan)
+    if wanted.shape[1] == 1 or not allowed.any():
+        worth[allowed] = wanted[allowed, 0]
+        return worth
+    low, high = wanted[allowed].min(axis=0), wanted[allowed].max(axis=0)
+    span = np.where(high > low, high - low, 1.0)
+    scaled = np.where(high > low, (wanted[allowed] - low) / span, 1.0)
+    worth[allowed] = np.prod(scaled, axis=1) ** (1.0 / wanted.shape[1])
+    return worth

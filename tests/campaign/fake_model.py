@@ -1,0 +1,67 @@
+"""A model over a fixed library: decodes to the nearest of its molecules, encodes by looking them up."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from molvae.chemistry.molecule import Invalid, Molecule, is_valid, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CORES = ("c1ccccc1{}", "c1ccncc1{}", "C1CCCCC1{}", "CC{}", "CCCC{}", "c1ccsc1{}", "C1CCNCC1{}", "COC{}")
+TAILS = (
+    "C",
+    "CC",
+    "O",
+    "N",
+    "F",
+    "C(=O)O",
+    "C(=O)N",
+    "C#N",
+    "Cl",
+    "OC",
+    "CCO",
+    "S(=O)(=O)N",
+    "c1ccccc1",
+    "CN(C)C",
+)
+
+
+class FakeModel:
+    """112 molecules on a noisy grid in latent space: near points are alike, far ones are not.
+
+    Points far out decode to nothing, as a real decoder does now and then.
+    """
+
+    latent_size = 6
+
+    def __init__(self) -> None:
+        self.molecules = [m for c, t in product(CORES, TAILS) if is_valid(m := parse(c.format(t)))]
+        rng = np.random.default_rng(0)
+        core, tail = rng.standard_normal((len(CORES), 6)), rng.standard_normal((len(TAILS), 6))
+        grid = [core[i] + tail[j] for i, j in product(range(len(CORES)), range(len(TAILS)))]
+        self.points = (np.array(grid) / np.sqrt(2.0)).astype(np.float32)
+        self._row = {molecule.smiles: row for row, molecule in enumerate(self.molecules)}
+        self.n_decoded = 0
+
+    def encode(self, smiles: Sequence[str]) -> np.ndarray:
+        z = np.full((len(smiles), 6), np.nan, dtype=np.float32)
+        for index, text in enumerate(smiles):
+            if text in self._row:
+                z[index] = self.points[self._row[text]]
+        return z
+
+    def decode(self, z: np.ndarray, *, temperature: float = 0.0, seed: int = 0) -> list[Molecule | Invalid]:
+        del temperature, seed
+        self.n_decoded += len(z)
+        distance = ((z[:, None, :] - self.points[None]) ** 2).sum(-1)
+        nearest = distance.argmin(1)
+        far = distance.min(1) > 9.0
+        return [Invalid("C(", "far out") if f else self.molecules[row] for row, f in zip(nearest, far)]
+
+    def sample_latent(self, n: int, *, generator: np.random.Generator) -> np.ndarray:
+        return generator.standard_normal((n, 6)).astype(np.float32)
