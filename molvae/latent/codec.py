@@ -178,7 +178,7 @@ class MolVAE:
                 part, max_length=self.settings.max_length, temperature=temperature, generator=generator
             )
             texts += self.tokenizer.decode_many(written.tokens.cpu().numpy())
-        finite = np.isfinite(points).all(axis=1, keepdims=True)[:, 0]
+        finite = np.asarray(np.isfinite(points).all(axis=1))
         return [
             parse(text) if ok else Invalid("", "the latent vector is not finite")
             for text, ok in zip(texts, finite, strict=True)

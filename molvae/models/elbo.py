@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from torch.nn import functional
 
+from molvae.models.precision import at_least_single
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -47,7 +49,7 @@ def reconstruction_nll(logits: Tensor, tokens: Tensor, lengths: Tensor) -> Tenso
     """
     n_steps, n_rows, n_tokens = logits.shape
     nll = functional.cross_entropy(
-        logits.reshape(-1, n_tokens).float(), tokens.t().reshape(-1), reduction="none"
+        at_least_single(logits).reshape(-1, n_tokens), tokens.t().reshape(-1), reduction="none"
     ).view(n_steps, n_rows)
     counted = lengths.new_tensor(range(n_steps))[:, None] < lengths
     return (nll * counted).sum(0)

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from molvae.models.gru import GRULayer
 from molvae.models.posterior import Posterior
+from molvae.models.precision import at_least_single
 
 if TYPE_CHECKING:
     from molvae.models.config import ModelSettings
@@ -62,7 +63,7 @@ class GRUEncoder(nn.Module):
             states = torch.cat([read_ahead, _reorder(read_back, reverse)], dim=-1)
         last = (lengths - 1)[None, :, None].expand(1, -1, read_ahead.shape[-1])
         final = torch.cat([read_ahead.gather(0, last)[0], read_back.gather(0, last)[0]], dim=-1)
-        mu, logvar = self.posterior(final).float().chunk(2, dim=-1)
+        mu, logvar = at_least_single(self.posterior(final)).chunk(2, dim=-1)
         return Posterior(mu, logvar.clamp(*_LOGVAR_RANGE))
 
 

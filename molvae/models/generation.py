@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from molvae.models.precision import at_least_single
+
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
@@ -54,7 +56,7 @@ def generate(
     """
     n_rows = z.shape[0]
     tokens = torch.full((n_rows, max_length), pad, dtype=torch.long, device=z.device)
-    log_prob = torch.zeros(n_rows, device=z.device)
+    log_prob = at_least_single(z.new_zeros(n_rows))
     rows = torch.arange(n_rows, device=z.device)
     table = decoder.inputs[0](decoder.embedding.weight)
     conditions = [project(z) for project in decoder.conditions]
@@ -67,7 +69,7 @@ def generate(
             if layer > 0:
                 projected = decoder.inputs[layer](hidden[layer - 1]) + conditions[layer]
             hidden[layer] = gru.step(projected, hidden[layer])  # type: ignore[operator]
-        logits = decoder.output(hidden[-1]).float()
+        logits = at_least_single(decoder.output(hidden[-1]))
         logits[:, never] = -torch.inf
         current = _choose(logits, temperature, generator, n_rows, rows)
         tokens[rows, t] = current
@@ -91,6 +93,5 @@ def _choose(
     if temperature <= 0.0:
         return logits.argmax(1)
     # Gumbel-max, with noise for every row, written or not: a row's draws do not depend on the others.
-    uniform = torch.rand((n_rows, logits.shape[1]), generator=generator)
-    noise = -torch.log(-torch.log(uniform.clamp_min_(1e-20)).clamp_min_(1e-20))
+    noise = -torch.empty(n_rows, logits.shape[1]).exponential_(generator=generator).log_()
     return (logits / temperature + noise.to(logits.device)[rows]).argmax(1)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from molvae.models.precision import at_least_single
+
 if TYPE_CHECKING:
     from molvae.models.config import ModelSettings
 
@@ -48,7 +50,7 @@ class PropertyHead(nn.Module):
 
     def forward(self, z: Tensor) -> Prediction:
         """Predictions from latent vectors `b x d`."""
-        mean, logvar = self.layers(z).float().chunk(2, dim=-1)
+        mean, logvar = at_least_single(self.layers(z)).chunk(2, dim=-1)
         return Prediction(mean, logvar.clamp(*_LOGVAR_RANGE).exp())
 
 
