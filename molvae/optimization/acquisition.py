@@ -46,7 +46,8 @@ class Acquisition(Protocol):
 class PoolModel(Model):  # type: ignore[misc]
     """A finite pool with a known belief, as a BoTorch model: inputs are row numbers of the pool.
 
-    It lets any BoTorch acquisition run on beliefs that were computed once for the whole pool.
+    It lets any BoTorch acquisition run on beliefs that were computed once for the whole pool. Scores should
+    be in units of their spread: variances below 1e-9 are raised to it.
     """
 
     def __init__(self, belief: Belief) -> None:
@@ -68,7 +69,7 @@ class PoolModel(Model):  # type: ignore[misc]
         rows = X[..., 0].long()  # b x q
         mean = self.belief.mean[:, 0][rows]
         if rows.shape[-1] == 1 or self.belief.covariance is None:
-            covariance = torch.diag_embed(self.belief.variance[:, 0][rows].clamp_min(1e-18))
+            covariance = torch.diag_embed(self.belief.variance[:, 0][rows].clamp_min(1e-9))
         else:
             covariance = self.belief.covariance[0][rows[..., :, None], rows[..., None, :]]
         posterior = GPyTorchPosterior(MultivariateNormal(mean, covariance))

@@ -49,20 +49,19 @@ def constrained(
 ) -> Tensor:
     """Acquisition values joined with the probability of feasibility, `n`.
 
-    Without constraints the acquisition itself. With them, a logarithmic acquisition gains the
-    log-probability; another one is first turned into the logarithm of a smooth improvement over the
-    incumbent. While nothing feasible is known, feasibility is all that counts. (Gardner et al., ICML 2014.)
+    Scores are put into units of their spread first. Without constraints the acquisition itself. With them, a
+    logarithmic acquisition gains the log-probability; another one is first turned into the logarithm of a
+    smooth improvement over the incumbent. While nothing feasible is known, feasibility is all that counts. (Gardner et al., ICML 2014.)
     """
+    goal = goal.scaled(standing.scale)
+    incumbent = None if standing.incumbent is None else standing.incumbent / standing.scale
     if not len(bounds.lower):
-        return acquisition(goal, -torch.inf if standing.incumbent is None else standing.incumbent)
+        return acquisition(goal, 0.0 if incumbent is None else incumbent)
     log_probability = log_feasibility(constraints, bounds.lower, bounds.upper)
-    if standing.incumbent is None:
+    if incumbent is None:
         return log_probability
-    value = acquisition(goal, standing.incumbent)
-    if acquisition.logarithmic:
-        return value + log_probability
-    gain = (value - standing.incumbent) / standing.scale
-    return log_softplus(gain) + log_probability
+    value = acquisition(goal, incumbent)
+    return (value if acquisition.logarithmic else log_softplus(value - incumbent)) + log_probability
 
 
 def log_softplus(x: Tensor) -> Tensor:

@@ -37,10 +37,10 @@ class Belief:
         covariance = None if self.covariance is None else self.covariance[column : column + 1]
         return Belief(self.mean[:, column : column + 1], self.variance[:, column : column + 1], covariance)
 
-    def rows(self, rows: Tensor) -> Belief:
-        """The belief about some of the candidates."""
-        covariance = None if self.covariance is None else self.covariance[:, rows][:, :, rows]
-        return Belief(self.mean[rows], self.variance[rows], covariance)
+    def scaled(self, scale: float) -> Belief:
+        """The belief with scores in units of `scale`."""
+        covariance = None if self.covariance is None else self.covariance / scale / scale
+        return Belief(self.mean / scale, self.variance / scale / scale, covariance)
 
     def believing(self, row: int, noise: float = 1e-6) -> Belief:
         """The belief after candidate `row` has scored exactly its mean (kriging believer).

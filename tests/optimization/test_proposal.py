@@ -1,0 +1,111 @@
+"""Moves in latent space keep the prior, the endpoints and the bookkeeping."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from molvae.optimization.baselines import random_rows
+from molvae.optimization.config import ProposalSettings
+from molvae.optimization.proposal import pcn, propose, rank_weights, slerp
+
+
+def normal(n, d=32, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
+
+
+@pytest.mark.parametrize("step", [0.05, 0.4, 1.0])
+def test_pcn_leaves_the_standard_normal_invariant(step):
+    z = normal(8000)
+    moved = pcn(z, step, np.random.default_rng(1))
+    assert moved.dtype == np.float32
+    assert moved.mean() == pytest.approx(0.0, abs=0.01)
+    assert moved.var() == pytest.approx(1.0, abs=0.01)
+    norms = np.linalg.norm(moved, axis=1)
+    assert norms.mean() == pytest.approx(np.sqrt(31.5), rel=0.005)
+    assert norms.std() == pytest.approx(np.linalg.norm(z, axis=1).std(), rel=0.05)
+    assert (moved * z).mean() == pytest.approx(np.sqrt(1 - step**2), abs=0.01)
+
+
+def test_pcn_steps_may_differ_by_point_and_zero_stays():
+    z = normal(2)
+    moved = pcn(z, np.array([0.0, 0.9]), np.random.default_rng(0))
+    assert np.array_equal(moved[0], z[0])
+    assert not np.allclose(moved[1], z[1])
+
+
+@given(st.floats(0, 1), st.integers(0, 50))
+def test_slerp_keeps_norms_between_its_ends(share, seed):
+    a, b = normal(1, seed=seed), 2 * normal(1, seed=seed + 100)
+    low, high = sorted([np.linalg.norm(a), np.linalg.norm(b)])
+    assert low - 1e-3 <= np.linalg.norm(slerp(a, b, share)) <= high + 1e-3
+
+
+def test_slerp_starts_ends_and_reverses():
+    a, b = normal(5), normal(5, seed=1)
+    assert np.allclose(slerp(a, b, 0.0), a, atol=1e-5)
+    assert np.allclose(slerp(a, b, 1.0), b, atol=1e-5)
+    assert np.allclose(slerp(a, b, 0.3), slerp(b, a, 0.7), atol=1e-5)
+
+
+def test_slerp_of_parallel_opposite_and_zero_vectors_is_finite():
+    a = normal(1)
+    for b in (a, 2 * a, -a, 0 * a):
+        assert np.isfinite(slerp(a, b, 0.5)).all()
+    assert np.allclose(slerp(a, 3 * a, 0.5), 2 * a, atol=1e-4)
+
+
+def test_slerp_between_prior_draws_keeps_the_prior_norm():
+    middle = slerp(normal(2000, 64), normal(2000, 64, seed=1), 0.5)
+    assert np.linalg.norm(middle, axis=1).mean() == pytest.approx(np.sqrt(63.5), rel=0.01)
+
+
+def test_proposals_account_for_themselves():
+    elites, draws = normal(10), normal(300, seed=2)
+    found = propose(elites, np.arange(10.0), ProposalSettings(), np.random.default_rng(0), draws, n=300)
+    assert found.z.shape == (300, 32)
+    assert len(found.source) == len(found.parent) == 300
+    share = {name: found.source.count(name) / 300 for name in ("pcn", "slerp", "prior")}
+    assert share == pytest.approx({"pcn": 0.7, "slerp": 0.2, "prior": 0.1}, abs=0.08)
+    prior = np.array([name == "prior" for name in found.source])
+    assert (found.parent[prior] == -1).all()
+    assert (found.parent[~prior] >= 0).all()
+    walked = np.array([name == "pcn" for name in found.source])
+    assert np.bincount(found.parent[walked], minlength=10).argmax() == 9
+    near = np.linalg.norm(found.z[walked] - elites[found.parent[walked]], axis=1)
+    assert near.max() < np.linalg.norm(found.z[prior], axis=1).min() + 2
+
+
+def test_widening_takes_longer_steps():
+    settings = ProposalSettings(pcn=1, slerp=0, prior=0)
+    elites = normal(1)
+    distance = [
+        np.linalg.norm(
+            propose(elites, np.zeros(1), settings, np.random.default_rng(0), normal(50), n=50, widening=w).z
+            - elites,
+            axis=1,
+        ).mean()
+        for w in (0.5, 1.0, 2.0)
+    ]
+    assert distance[0] < distance[1] < distance[2]
+
+
+@pytest.mark.parametrize("n_elites", [0, 1])
+def test_few_elites_fall_back(n_elites):
+    found = propose(
+        normal(n_elites), np.zeros(n_elites), ProposalSettings(), np.random.default_rng(0), normal(40), n=40
+    )
+    assert len(found.z) == 40
+    assert "slerp" not in found.source
+    assert n_elites or set(found.source) == {"prior"}
+
+
+def test_rank_weights_fall_with_rank_and_sum_to_one():
+    weights = rank_weights(np.array([0.3, 9.0, -1.0, 5.0]), 0.1)
+    assert weights.sum() == pytest.approx(1.0)
+    assert np.argsort(-weights).tolist() == [1, 3, 0, 2]
+
+
+def test_random_rows_are_different_rows():
+    rows = random_rows(100, 20, np.random.default_rng(0))
+    assert len(set(rows.tolist())) == 20
