@@ -1,0 +1,107 @@
+"""Settings, registries and errors: what is refused is explained."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from molvae import errors
+from molvae.config import Settings, field_help, load_settings, save_settings, to_toml
+from molvae.errors import ConfigError, MolvaeError, UnknownNameError, UsageError
+from molvae.registry import Registry
+
+
+class Inner(Settings):
+    """Inner settings."""
+
+    size: int = 4
+    """How large."""
+
+
+class Outer(Settings):
+    """Outer settings."""
+
+    inner: Inner = Inner()
+    rate: float = 0.1
+    """How
+    fast."""
+    name: str | None = None
+    """What it is called."""
+    many: tuple[int, ...] = ()
+    """Numbers."""
+
+
+@given(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.none() | st.text())
+def test_settings_survive_the_disk(tmp_path_factory, size, rate, name):
+    settings = Outer(inner=Inner(size=size % 2**60), rate=rate, name=name, many=(1, 2))
+    path = tmp_path_factory.mktemp("toml") / "settings.toml"
+    save_settings(settings, path)
+    assert load_settings(Outer, path) == settings
+
+
+def test_overrides_win_in_order_and_reach_inside(tmp_path):
+    (tmp_path / "s.toml").write_text("rate = 0.5\n[inner]\nsize = 7\n")
+    settings = load_settings(
+        Outer, tmp_path / "s.toml", ["inner.size=8", "name=a b", "many=[3, 4]", "rate=0.25"]
+    )
+    assert settings == Outer(inner=Inner(size=8), rate=0.25, name="a b", many=(3, 4))
+    assert "name" not in to_toml(Outer())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["inner.sise=3"], "did you mean 'inner.size'"),
+        (["rate=fast"], "'rate'.*got 'fast'"),
+        (["rate"], "expected key=value"),
+        (["inner.size.deep=1"], "'inner.size'"),
+        (["rate=1", "rate.x=1"], "'rate' is a value"),
+        (["rate=inf"], "'rate'"),
+    ],
+)
+def test_a_wrong_setting_is_explained(overrides, said):
+    with pytest.raises(ConfigError, match=said):
+        load_settings(Outer, None, overrides)
+
+
+@pytest.mark.parametrize("content", [b"rate = ", b"\xff\xfe", None])
+def test_an_unreadable_file_is_named(tmp_path, content):
+    path = tmp_path / "s.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"s\.toml"):
+        load_settings(Outer, path)
+
+
+def test_the_docstring_of_a_field_is_its_help():
+    assert list(field_help(Outer)) == [
+        ("inner.size", "4", "How large."),
+        ("rate", "0.1", "How fast."),
+        ("name", "None", "What it is called."),
+        ("many", "()", "Numbers."),
+    ]
+
+
+def test_a_registry_names_the_nearest_and_refuses_to_overwrite():
+    registry: Registry[type] = Registry("oracle", "molvae.test_nothing")
+    registry.register("qed")(int)
+    registry.add("qed", int)
+    with pytest.raises(UnknownNameError, match="unknown oracle 'qde'; did you mean 'qed'"):
+        registry.get("qde")
+    with pytest.raises(UsageError, match="already registered"):
+        registry.add("qed", str)
+    assert "qed" in registry
+    assert "qde" not in registry
+
+
+def test_every_exception_is_in_the_tree_with_its_exit_code():
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    assert all(issubclass(kind, MolvaeError) for kind in kinds)
+    for kind in kinds:
+        assert kind.__name__ in errors.__doc__
+        assert kind.exit_code in {1, 2, 3, 4, 5, 75}
+    assert str(InputWithHint) == "what\nwhat to do"
+
+
+InputWithHint = errors.InputError("what", hint="what to do")
