@@ -123,7 +123,7 @@ def dataset_names() -> list[str]:
 def fetch(name: str, directory: Path, *, mirror: Path | None = None, progress: Progress = SILENT) -> Path:
     """Bring a data set into a directory, from the mirror if it lies there, else from its address.
 
-    What arrives is checked by sha256 before it takes its place; a file that is there already is checked and kept.
+    What arrives is checked by sha256 before it takes its place; a file that is there already is kept.
 
     Args:
         name: One of `dataset_names`.

@@ -51,7 +51,7 @@ class PropertyScaler:
             labels: ``n x p``, NaN where missing; of the training molecules only.
             names: ``p`` properties.
         """
-        values = np.asarray(labels, dtype=np.float64).reshape(-1, len(names))
+        values = np.asarray(labels, dtype=np.float64)
         observed = np.isfinite(values)
         count = np.maximum(observed.sum(axis=0), 1)
         mean = np.where(observed, values, 0.0).sum(axis=0) / count
