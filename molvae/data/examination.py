@@ -8,7 +8,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from molvae.chemistry.filters import filter_reasons
-from molvae.chemistry.molecule import Invalid, Molecule, parse, parse_molblock, randomized_smiles
+from molvae.chemistry.molecule import (
+    Invalid,
+    Molecule,
+    canonical,
+    parse,
+    parse_molblock,
+    randomized_smiles,
+)
 from molvae.chemistry.scaffolds import murcko_scaffold
 from molvae.chemistry.standardize import inchikey, standardize
 from molvae.data.labels import read_number
@@ -148,23 +155,29 @@ class Examiner:
         return molecule
 
     def _tokens(self, molecule: Molecule, index: int) -> tuple[str, ...]:
-        texts = [self._split(molecule.smiles)]
+        texts = [self._split(molecule.smiles, molecule)]
         generator = Seeds(self.settings.seed).numpy("randomized", index)
         for _ in range(self.settings.n_randomized):
             try:
-                texts.append(self._split(randomized_smiles(molecule, generator)))
-            except _RejectionError:  # a writing that is too long: the canonical one stands in
+                texts.append(self._split(randomized_smiles(molecule, generator), molecule))
+            except _RejectionError:  # too long, or misread: the canonical writing stands in
                 texts.append(texts[0])
         return tuple(texts)
 
-    def _split(self, smiles: str) -> str:
+    def _split(self, smiles: str, molecule: Molecule) -> str:
+        tokenizer = _tokenizer(self.settings.tokenizer)
         try:
-            tokens = _tokenizer(self.settings.tokenizer).split(smiles)
+            tokens = tokenizer.split(smiles)
         except TokenizationError as error:
             raise _RejectionError("tokenize", error.message) from error
         if len(tokens) > self.settings.max_tokens:
             raise _RejectionError(
                 "tokenize", f"{len(tokens)} tokens; the limit is {self.settings.max_tokens}"
+            )
+        written = tokenizer.write("".join(tokens))
+        if written != smiles and canonical(written) != molecule.smiles:
+            raise _RejectionError(
+                "tokenize", f"{tokenizer.name} reads it back as another molecule: {written}"
             )
         return " ".join(tokens)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from molvae.chemistry.descriptors import DESCRIPTORS
+from molvae.chemistry.filters import FILTERS
 from molvae.config import save_settings
 from molvae.data import assembly, describing
 from molvae.data.arrays import ArrayWriter, Readers, blocks
@@ -92,6 +93,8 @@ def _check(settings: PrepareSettings) -> None:
     TOKENIZERS.get(settings.tokenizer)
     for name in settings.descriptors:
         DESCRIPTORS.get(name)
+    for name in settings.filters:
+        FILTERS.get(name)
     output = settings.output
     if output.is_file():
         raise UsageError(f"{output} is a file; a directory is to be made there")
