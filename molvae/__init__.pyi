@@ -1,9 +1,30 @@
+from .campaign.campaign import Campaign as Campaign
+from .campaign.config import CampaignSettings as CampaignSettings
+from .campaign.config import Objective as Objective
+from .campaign.observations import Candidate as Candidate
+from .campaign.observations import Observation as Observation
+from .campaign.observations import StartMolecule as StartMolecule
+from .campaign.runner import Result as Result
+from .campaign.runner import optimize as optimize
+from .campaign.runner import run as run
+from .chemistry.descriptors import describe_many as describe_many
 from .chemistry.descriptors import describe_smiles as describe_smiles
 from .chemistry.molecule import Invalid as Invalid
 from .chemistry.molecule import Molecule as Molecule
 from .chemistry.molecule import is_valid as is_valid
 from .chemistry.molecule import parse as parse
 from .chemistry.standardize import standardize as standardize
+from .data.balance import Balance as Balance
+from .data.catalog import fetch as fetch
+from .data.config import PrepareSettings as PrepareSettings
+from .data.corpus import Corpus as Corpus
+from .data.preparation import prepare as prepare
 from .errors import MolvaeError as MolvaeError
+from .latent.codec import MolVAE as MolVAE
+from .oracles.base import Score as Score
+from .oracles.plugins import load_oracle as load_oracle
+from .training.config import TrainSettings as TrainSettings
+from .training.trainer import TrainResult as TrainResult
+from .training.trainer import train as train
 
 __version__: str

@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from molvae.errors import InputError
+from molvae.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from molvae.chemistry.molecule import Invalid, Molecule
     from molvae.cli.output import Session
+    from molvae.data.readers import Table
+    from molvae.latent.codec import MolVAE
 
-FILE_SUFFIXES = (".smi", ".txt", ".csv", ".tsv", ".sdf", ".parquet", ".gz")
+FILE_SUFFIXES = (".csv", ".tsv", ".smi", ".smiles", ".ism", ".txt", ".sdf", ".sd", ".mol", ".parquet", ".gz")
 
 
 @dataclass(frozen=True)
@@ -45,22 +48,74 @@ def given(
     Raises:
         InputError: A file is missing or cannot be read as a table.
     """
-    from molvae.data.readers import BadRow, open_table
-
     for position, argument in enumerate(arguments, start=1):
         if not is_file(argument):
             yield Given(identifier=str(position), text=argument)
             continue
-        table = open_table(
-            argument if argument == "-" else Path(argument), smiles_column=smiles_column, id_column=id_column
-        )
-        if table.note:
-            session.note(table.note)
-        for row in table.rows():
-            if isinstance(row, BadRow):
-                yield Given(identifier=f"line {row.line}", text=row.text, reason=row.reason)
-            else:
-                yield Given(identifier=row.identifier, text=row.text, fields=row.fields)
+        table = _opened(argument, smiles_column, id_column)
+        session.note(f"{argument}: {table.note}")
+        yield from _rows(table)
+
+
+def given_vectors(
+    arguments: Sequence[str],
+    session: Session,
+    *,
+    smiles_column: str | None = None,
+    id_column: str | None = None,
+) -> Iterator[Given]:
+    """As `given`; a file with a column z0 (and stdin always) holds latent vectors, which stay in `fields`.
+
+    Raises:
+        InputError: A file is missing or cannot be read as a table.
+    """
+    for argument in arguments:
+        table = _vector_table(argument, id_column) if is_file(argument) else None
+        if table is None:
+            yield from given([argument], session, smiles_column=smiles_column, id_column=id_column)
+            continue
+        for row in _rows(table):
+            text = row.text if row.reason else row.fields.get("smiles", "")
+            yield Given(row.identifier, text, row.reason, row.fields)
+
+
+def _opened(argument: str, smiles_column: str | None, id_column: str | None) -> Table:
+    from molvae.data.readers import open_table
+
+    return open_table(
+        argument if argument == "-" else Path(argument), smiles_column=smiles_column, id_column=id_column
+    )
+
+
+def _vector_table(argument: str, id_column: str | None) -> Table | None:
+    if argument != "-" and argument.lower().removesuffix(".gz").endswith((".sdf", ".sd", ".mol")):
+        return None
+    try:
+        return _opened(argument, "z0", id_column)
+    except UsageError:
+        if argument == "-":  # it cannot be read again
+            raise
+        return None
+
+
+def _rows(table: Table) -> Iterator[Given]:
+    from molvae.data.readers import BadRow
+
+    for row in table.rows():
+        if isinstance(row, BadRow):
+            yield Given(identifier=f"line {row.line}", text=row.text, reason=row.reason)
+        else:
+            yield Given(identifier=row.identifier, text=row.text, fields=row.fields)
+
+
+def prepared(model: MolVAE, rows: Sequence[Given]) -> list[Molecule | Invalid]:
+    """The molecules of rows, standardized as the model's training data were; unreadable rows stay so."""
+    from molvae.chemistry.molecule import Invalid
+
+    made = model.prepare([row.text for row in rows])
+    return [
+        Invalid(row.text, row.reason) if row.reason else item for row, item in zip(rows, made, strict=True)
+    ]
 
 
 def is_file(argument: str) -> bool:

@@ -86,7 +86,7 @@ class LazyGroup(click.Group):
                 formatter.write_dl(list(commands.items()), col_max=10)
 
 
-def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's call
+def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     del param
     if value and not ctx.resilient_parsing:
         from molvae import __version__

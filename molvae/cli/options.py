@@ -33,12 +33,12 @@ def common(*, quiet: Sequence[str] = ("-q", "--quiet")) -> Decorator:
         if value:
             ctx.ensure_object(Session).verbosity = value
 
-    def silent(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's call
+    def silent(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         del param
         if value:
             ctx.ensure_object(Session).verbosity = -1
 
-    def as_json(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's call
+    def as_json(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         del param
         if value:
             ctx.ensure_object(Session).as_json = True
@@ -114,7 +114,7 @@ def config() -> Decorator:
             "assignments",
             multiple=True,
             metavar="KEY=VALUE",
-            help="Any setting listed below; repeatable.",
+            help="Any setting, also those listed below; repeatable.",
         ),
     )
 
@@ -161,7 +161,7 @@ def build(
 
 
 class SettingsCommand(click.Command):
-    """A command whose help ends with every setting it understands."""
+    """A command whose help ends with the settings that have no option of their own."""
 
     def __init__(self, *args: Any, settings: type[Settings], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -173,10 +173,13 @@ class SettingsCommand(click.Command):
 
         super().format_options(ctx, formatter)
         rows = []
+        own = {parameter.name for parameter in self.params}  # these have been shown as options
         for key, default, text in field_help(self.settings):
+            if key.replace(".", "__") in own:
+                continue
             shown = "" if default in ("None", "()", "required", "") else f" [default: {default}]"
             rows.append((key, f"{text}{shown}"))
-        with formatter.section("Settings, for --set KEY=VALUE and --config FILE.toml"):
+        with formatter.section("More settings, for --set KEY=VALUE and --config FILE.toml"):
             formatter.write_dl(rows, col_max=28)
 
 

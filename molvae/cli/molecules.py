@@ -1,0 +1,55 @@
+"""Molecules as rows of output: SMILES or the reason why there is none, and the properties asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from molvae.data.writers import Column
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from molvae.chemistry.molecule import Invalid, Molecule
+    from molvae.latent.codec import MolVAE
+
+
+def property_columns(model: MolVAE, describe: Sequence[str], *, predict: bool) -> list[Column]:
+    """Columns of `property_values`: descriptors, then each predicted property and its standard deviation."""
+    names = list(describe)
+    if predict:
+        for name in model.property_names:
+            names += [f"predicted_{name}", f"predicted_{name}_sd"]
+    return [Column(name, "number") for name in names]
+
+
+def property_values(
+    model: MolVAE,
+    molecules: Sequence[Molecule | Invalid],
+    describe: Sequence[str],
+    *,
+    predict: bool,
+) -> list[list[Any]]:
+    """A row of values per molecule, NaN where there is none."""
+    from molvae.chemistry.descriptors import describe_many
+
+    rows: list[list[Any]] = [[] for _ in molecules]
+    if describe:
+        for row, values in zip(rows, describe_many(molecules, list(describe)).tolist(), strict=True):
+            row.extend(values)
+    if predict:
+        prediction = model.predict(molecules)
+        deviation = prediction.variance**0.5
+        for row, means, spreads in zip(rows, prediction.mean.tolist(), deviation.tolist(), strict=True):
+            for pair in zip(means, spreads, strict=True):
+                row.extend(pair)
+    return rows
+
+
+def smiles_or_none(molecule: Molecule | Invalid) -> str | None:
+    """The canonical SMILES, if there is a molecule."""
+    return getattr(molecule, "smiles", None)
+
+
+def reason_or_none(molecule: Molecule | Invalid) -> str | None:
+    """Why there is no molecule."""
+    return getattr(molecule, "reason", None)

@@ -1,0 +1,92 @@
+"""`molvae prepare`: files of molecules become a corpus."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from molvae.cli import options
+from molvae.cli.output import Session, table_text
+from molvae.data.config import PrepareSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from molvae.data.balance import Balance
+
+_MOST_REASONS = 8
+
+
+@click.command(cls=options.SettingsCommand, settings=PrepareSettings)
+@click.argument("files", nargs=-1)
+@options.output(rows=False, meaning="Directory of the corpus.")
+@options.setting(PrepareSettings, "smiles_column", metavar="NAME")
+@options.setting(PrepareSettings, "id_column", metavar="NAME")
+@options.setting(PrepareSettings, "labels", metavar="A,B")
+@options.setting(PrepareSettings, "descriptors", metavar="A,B")
+@options.setting(PrepareSettings, "standardize")
+@options.setting(PrepareSettings, "deduplicate")
+@options.setting(PrepareSettings, "filters", metavar="A,B")
+@options.setting(PrepareSettings, "tokenizer")
+@options.setting(PrepareSettings, "split", metavar="HOW")
+@options.setting(PrepareSettings, "on_invalid")
+@options.setting(PrepareSettings, "seed")
+@options.setting(PrepareSettings, "workers")
+@options.config()
+@options.common()
+@options.pass_session
+def command(
+    session: Session,
+    /,
+    files: tuple[str, ...],
+    output: Path | None,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    **given: Any,
+) -> None:
+    """Turn FILES of molecules into a clean corpus for training.
+
+    Reads .smi .txt .csv .tsv .sdf (plain or .gz), .parquet, or - for stdin; standardizes, filters, drops
+    duplicates, divides into train, valid and test, learns the vocabulary, and computes properties. Every
+    row is accounted for: rejected.csv in the corpus says which rows were not used, and why.
+
+    \b
+    Examples:
+      molvae prepare mine.csv -o corpus
+      molvae prepare mine.csv -o corpus --labels pIC50 --descriptors qed,logp
+      molvae prepare a.smi b.sdf.gz -o corpus --split scaffold --filters pains
+      zcat big.smi.gz | molvae prepare - -o corpus --tokenizer selfies
+    """
+    from molvae.data.preparation import prepare
+
+    chosen = {**given, "input": files or None, "output": output}
+    settings = options.build(PrepareSettings, chosen, config=config, assignments=assignments)
+    with session.progress() as progress:
+        balance = prepare(settings, progress=progress)
+    session.report({"corpus": settings.output, **asdict(balance)}, _text(settings.output, balance))
+
+
+def _text(corpus: Path, balance: Balance) -> str:
+    lines = [str(balance), ""]
+    reasons = list(balance.by_reason.items())
+    if reasons:
+        rows = [(f"{count:,}", reason) for reason, count in reasons[:_MOST_REASONS]]
+        lines += [table_text(("rejected", "why"), rows).rstrip(), ""]
+    parts = ", ".join(f"{count:,} {part}" for part, count in balance.parts.items())
+    lines.append(f"corpus      {corpus} ({parts})")
+    lines.append(
+        f"vocabulary  {balance.n_vocabulary} tokens, {balance.n_tokens / balance.kept:.1f} per molecule"
+    )
+    for what, counts in (
+        ("missing", balance.missing),
+        ("unreadable", balance.unreadable),
+        ("unknown", balance.unknown),
+    ):
+        shown = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
+        if shown:
+            lines.append(f"{what:<10}  {shown}")
+    if balance.rejected:
+        lines.append(f"rejected    {corpus / 'rejected.csv'}")
+    return "\n".join(lines)

@@ -1,0 +1,122 @@
+"""`molvae sample`: new molecules from the prior."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from molvae.cli import molecules, options, places
+from molvae.data.writers import Column
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from molvae.chemistry.molecule import Invalid, Molecule
+    from molvae.cli.output import Session
+    from molvae.latent.codec import MolVAE
+
+_CHUNK = 10_000  # draws held in memory at once
+_MOST_ROUNDS = 200
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("-n", "n", type=click.IntRange(1), default=100, show_default=True, help="How many.")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    help="0 writes the most likely token each time; higher is more random.",
+)
+@click.option("--unique", is_flag=True, help="Go on until there are N different valid molecules.")
+@click.option(
+    "--describe", multiple=True, metavar="A,B", help="Add descriptors as columns (qed,logp,sa,mw, ...)."
+)
+@click.option(
+    "--predict", is_flag=True, help="Add the properties the model predicts, with standard deviations."
+)
+@options.seed()
+@options.device()
+@options.output()
+@options.common()
+@options.pass_session
+def command(
+    session: Session,
+    checkpoint: Path,
+    n: int,
+    temperature: float,
+    unique: bool,
+    describe: tuple[str, ...],
+    predict: bool,
+    seed: int,
+    device: str,
+    output: Path | None,
+) -> None:
+    """Draw N new molecules from the model CHECKPOINT (a model directory, or a run).
+
+    A row per draw: a draw that decodes to no molecule keeps its row, with the reason. With --unique, only
+    different valid molecules are written.
+
+    \b
+    Examples:
+      molvae sample checkpoints/zinc250k -n 5
+      molvae sample checkpoints/zinc250k -n 1000 --unique -o new.smi
+      molvae sample run -n 100 --describe qed,logp,sa --predict -o new.csv
+    """
+    from molvae.chemistry.descriptors import DESCRIPTORS
+    from molvae.chemistry.molecule import is_valid
+    from molvae.latent.codec import MolVAE
+
+    names = options.split_names(describe)
+    for name in names:
+        DESCRIPTORS.get(name)  # fail before the work
+    model = MolVAE.load(places.checkpoint(checkpoint), device=device)
+    columns = [Column("identifier"), Column("smiles", "smiles"), Column("reason")]
+    columns += molecules.property_columns(model, names, predict=predict)
+    drawn, written = 0, 0
+    seen: set[str] = set()
+    with session.progress() as progress, session.rows(output, columns) as writer:
+        progress.start("sample", n)
+        for batch in _draws(model, n, temperature, seed, endless=unique):
+            drawn += len(batch)
+            chosen = _new(batch, seen)[: n - written] if unique else batch
+            seen.update(m.smiles for m in chosen if is_valid(m))
+            values = molecules.property_values(model, chosen, names, predict=predict)
+            for molecule, numbers in zip(chosen, values, strict=True):
+                written += 1
+                smiles, reason = molecules.smiles_or_none(molecule), molecules.reason_or_none(molecule)
+                writer.write([f"s{written:06d}", smiles, reason, *numbers])
+            progress.advance("sample", len(chosen))
+            if written >= n:
+                break
+    session.wrote(output, {"draws": drawn, "rows": written, "different_valid_molecules": len(seen)})
+    if written < n:
+        session.note(f"the prior gave no more than {written} different molecules; try a higher --temperature")
+
+
+def _new(batch: Sequence[Molecule | Invalid], seen: set[str]) -> list[Molecule | Invalid]:
+    """The valid molecules that were not seen before, each once, in order."""
+    found: dict[str, Molecule | Invalid] = {}
+    for molecule in batch:
+        smiles = molecules.smiles_or_none(molecule)
+        if smiles is not None and smiles not in seen:
+            found.setdefault(smiles, molecule)
+    return list(found.values())
+
+
+def _draws(
+    model: MolVAE, n: int, temperature: float, seed: int, *, endless: bool
+) -> Iterator[list[Molecule | Invalid]]:
+    """Draws in chunks: the first as `model.sample(n, seed=seed)`, each later one with a seed of its own."""
+    from molvae.seeding import Seeds
+
+    left = n
+    for number in range(_MOST_ROUNDS if endless else n):
+        own = seed if number == 0 else Seeds(seed).integer("sample-chunk", number)
+        yield model.sample(min(_CHUNK, left), temperature=temperature, seed=own)
+        left -= 0 if endless else min(_CHUNK, left)
+        if left == 0:
+            return

@@ -1,0 +1,92 @@
+"""`molvae train`: a corpus becomes a model."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from molvae.cli import options, places
+from molvae.cli.output import Session, facts_text
+from molvae.cli.stopping import stopping
+from molvae.errors import InputError
+from molvae.training.config import TrainSettings
+
+
+@click.command(cls=options.SettingsCommand, settings=TrainSettings)
+@click.argument("corpus", type=click.Path(path_type=Path))
+@options.output(rows=False, required=True, meaning="Directory of the run: settings, metrics, states, model.")
+@options.setting(TrainSettings, "epochs")
+@options.setting(TrainSettings, "batch_size")
+@options.setting(TrainSettings, "learning_rate")
+@options.setting(TrainSettings, "kl_target")
+@options.setting(TrainSettings, "model.latent_size")
+@options.setting(TrainSettings, "precision")
+@options.setting(TrainSettings, "threads")
+@options.setting(TrainSettings, "seed")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    help="Where the network runs.  [default: auto]",
+)
+@click.option(
+    "--resume", is_flag=True, help="Go on with the run in DIR, with the settings it was started with."
+)
+@click.option(
+    "--max-minutes",
+    type=click.FloatRange(0, min_open=True),
+    metavar="M",
+    help="Save the state and stop after M minutes (exit code 75); the same command goes on.",
+)
+@options.config()
+@options.common()
+@options.pass_session
+def command(
+    session: Session,
+    /,
+    corpus: Path,
+    output: Path,
+    resume: bool,
+    max_minutes: float | None,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    **given: Any,
+) -> None:
+    """Train a model on CORPUS (made by 'molvae prepare').
+
+    The run directory always holds enough to go on: the same command continues a run that was stopped or
+    killed, and on one machine ends with the same model as if nothing had happened. The best model so far
+    is in DIR/model; a picture of the learning curves is drawn at the end.
+
+    \b
+    Examples:
+      molvae train corpus -o run
+      molvae train corpus -o run --epochs 60 --set model.decoder_hidden=512
+      molvae train corpus -o run --resume
+      molvae train corpus -o run --config train.toml --seed 3
+      torchrun --nproc-per-node 2 -m molvae train corpus -o run
+    """
+    from molvae.reporting.figures import learning_curves
+    from molvae.training.trainer import train
+
+    written = output / "settings.toml"
+    if resume and config is None:
+        if not written.is_file():
+            raise InputError(f"no run to resume in {output}", hint="Leave --resume out to start one.")
+        config = written
+    settings = options.build(TrainSettings, given, config=config, assignments=assignments)
+    facts = {"corpus": corpus.name, "command": shlex.join(["molvae", *sys.argv[1:]])}
+    with session.progress() as progress, stopping(max_minutes) as should_stop:
+        result = train(corpus, output, settings, progress=progress, should_stop=should_stop, facts=facts)
+    curves = output / "curves.png"
+    learning_curves(output / places.METRICS, curves)
+    told = {
+        "model": result.checkpoint,
+        "epochs": result.epochs,
+        "curves": curves,
+        "validation": result.metrics,
+    }
+    session.report(told, facts_text(told))
