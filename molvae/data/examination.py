@@ -156,6 +156,8 @@ class Examiner:
 
     def _tokens(self, molecule: Molecule, index: int) -> tuple[str, ...]:
         texts = [self._split(molecule.smiles, molecule)]
+        if self.settings.n_randomized == 0:
+            return tuple(texts)
         generator = Seeds(self.settings.seed).numpy("randomized", index)
         for _ in range(self.settings.n_randomized):
             try:
@@ -184,9 +186,7 @@ class Examiner:
     def _digest(self, molecule: Molecule, index: int) -> bytes:
         if self.settings.deduplicate == "none":
             return index.to_bytes(16, "little")
-        text = molecule.smiles
-        if self.settings.deduplicate == "inchikey":
-            text = inchikey(molecule) or text  # no InChI can be made of some molecules
+        text = inchikey(molecule) if self.settings.deduplicate == "inchikey" else molecule.smiles
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 

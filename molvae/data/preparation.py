@@ -84,7 +84,6 @@ def prepare(settings: PrepareSettings, *, progress: Progress = SILENT) -> Balanc
             n_vocabulary=len(vocabulary),
         )
         _write_facts(settings, directory, balance)
-    progress.note(str(balance))
     return balance
 
 
