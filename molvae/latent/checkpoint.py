@@ -34,11 +34,17 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from None
 
 
-def load_weights(network: nn.Module, path: Path) -> None:
+def load_weights(network: nn.Module, path: Path, *, assign: bool = False) -> None:
     """Fill a network with the weights of a file.
 
+    Args:
+        network: The network.
+        path: A safetensors file.
+        assign: Replace the network's tensors instead of copying into them: for a network on the meta device,
+            so that sizes are checked before memory is taken.
+
     Raises:
-        CheckpointError: A name or shape differs from the network's, or a weight is not finite.
+        CheckpointError: A name, shape or type differs from the network's, or a weight is not finite.
     """
     tensors = load_tensors(path)
     expected = network.state_dict()
@@ -51,9 +57,13 @@ def load_weights(network: nn.Module, path: Path) -> None:
                 f"the weight '{name}' of {path} has shape {tuple(tensor.shape)}, "
                 f"but its configuration says {tuple(expected[name].shape)}"
             )
+        if tensor.dtype != expected[name].dtype:
+            raise CheckpointError(
+                f"the weight '{name}' of {path} is {tensor.dtype}, not {expected[name].dtype}"
+            )
         if not bool(torch.isfinite(tensor).all()):
             raise CheckpointError(f"the weight '{name}' of {path} is not finite")
-    network.load_state_dict(tensors)
+    network.load_state_dict(tensors, assign=assign)
 
 
 def read_json(path: Path) -> Any:

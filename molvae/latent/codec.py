@@ -107,11 +107,12 @@ class MolVAE:
             vocabulary = Vocabulary.from_json((directory / VOCABULARY).read_text(encoding="utf-8"))
         except (InputError, UnicodeDecodeError) as error:
             raise CheckpointError(f"{directory / VOCABULARY} is not a vocabulary: {error}") from None
+        if settings.tokenizer not in TOKENIZERS:
+            raise CheckpointError(f"{directory} needs the tokenizer '{settings.tokenizer}', unknown here")
         tokenizer = TOKENIZERS.get(settings.tokenizer)(vocabulary)
         with torch.device("meta"):
             network = SequenceVAE(settings.model, len(vocabulary), len(settings.property_names))
-        network.to_empty(device="cpu")
-        load_weights(network, directory / WEIGHTS)
+        load_weights(network, directory / WEIGHTS, assign=True)
         return cls(network.to(resolve_device(device)), tokenizer, settings)
 
     def save(self, path: str | Path) -> None:

@@ -1,0 +1,36 @@
+"""The learning rate warms up and decays; beta finds the KL target."""
+
+from __future__ import annotations
+
+import pytest
+
+from molvae.training.config import TrainSettings
+from molvae.training.schedules import BetaController, learning_rate
+
+
+def test_the_learning_rate_rises_to_its_peak_and_falls_to_a_hundredth():
+    settings = TrainSettings(learning_rate=1e-2, warmup_steps=10)
+    rates = [learning_rate(settings, step, 100) for step in range(101)]
+    assert rates[0] == pytest.approx(1e-3)
+    assert max(rates) == rates[10] == pytest.approx(1e-2)
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[-1] == pytest.approx(1e-4)
+
+
+def test_beta_settles_where_the_kl_meets_its_target():
+    controller = BetaController(beta=0.1, target=40.0, warmup=100)
+    weights = []
+    for _ in range(8000):
+        kl = 20.0 / (controller.weight + 0.1)  # a model whose KL falls as beta rises
+        weights.append(controller.weight)
+        controller = controller.after(kl)
+    assert weights[:3] == pytest.approx([0.001, 0.002, 0.003])
+    assert kl == pytest.approx(40.0, rel=0.02)
+
+
+def test_without_a_target_beta_stays():
+    controller = BetaController.start(TrainSettings(beta=0.3, fixed_beta=True, beta_warmup_steps=4))
+    for _ in range(50):
+        controller = controller.after(1000.0)
+    assert controller.weight == 0.3

@@ -1,0 +1,202 @@
+"""A run that was stopped goes on as if it had not been; what does not fit is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from molvae.config import to_toml
+from molvae.errors import CheckpointError, ConfigError, InputError, LockedError, StoppedEarly
+from molvae.latent.codec import MolVAE
+from molvae.persistence import directory_lock
+from molvae.progress import read_events
+from molvae.training.config import TrainSettings
+from molvae.training.state import saved_states
+from molvae.training.trainer import train
+
+SETTINGS = TrainSettings.model_validate(
+    {
+        "model": {
+            "latent_size": 8,
+            "embedding_size": 8,
+            "encoder_hidden": 16,
+            "decoder_hidden": 24,
+            "head_hidden": 8,
+            "token_dropout": 0.2,
+        },
+        "epochs": 2,
+        "batch_size": 48,
+        "warmup_steps": 4,
+        "beta_warmup_steps": 4,
+        "checkpoint_every": 4,
+        "n_validation": 12,
+        "randomized_input": True,
+        "threads": 1,
+        "device": "cpu",
+    }
+)
+CHILD = """
+import sys
+from pathlib import Path
+from molvae.config import load_settings
+from molvae.training.config import TrainSettings
+from molvae.training.trainer import train
+corpus, run, settings = map(Path, sys.argv[1:])
+print("begin", flush=True)
+train(corpus, run, load_settings(TrainSettings, settings))
+"""
+
+
+def _figures(run):
+    events = read_events(run / "metrics.jsonl")
+    return [{key: value for key, value in event.items() if key != "time"} for event in events]
+
+
+def _bytes(run):
+    files = [run / "model" / "weights.safetensors"]
+    files += sorted(saved_states(run / "states")[-1].glob("*.safetensors"))
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(little_corpus, tmp_path_factory):
+    run = tmp_path_factory.mktemp("uninterrupted") / "run"
+    train(little_corpus, run, SETTINGS)
+    return run
+
+
+def test_the_run_directory_holds_what_a_reader_looks_for(uninterrupted):
+    assert (uninterrupted / "settings.toml").read_text() == to_toml(SETTINGS)
+    events = _figures(uninterrupted)
+    assert [event["epoch"] for event in events] == [1, 2]
+    expected = {"reconstruction", "kl", "exact_reconstruction", "active_units", "prior_validity", "mae_qed"}
+    assert expected <= events[0]["valid"].keys()
+    assert len(saved_states(uninterrupted / "states")) == 2
+    assert MolVAE.load(uninterrupted / "model", device="cpu").property_names == ("weight", "qed", "logp")
+
+
+@pytest.mark.parametrize("steps", [1, 5, 13, 20])
+def test_a_stopped_run_resumes_bit_for_bit(little_corpus, tmp_path, uninterrupted, steps):
+    asked = iter(range(1, steps + 1))
+    with pytest.raises(StoppedEarly, match=f"after step {steps}"):
+        train(little_corpus, tmp_path / "run", SETTINGS, should_stop=lambda: next(asked) == steps)
+    train(little_corpus, tmp_path / "run", SETTINGS)
+    assert _bytes(tmp_path / "run") == _bytes(uninterrupted)
+    assert _figures(tmp_path / "run") == _figures(uninterrupted)
+
+
+def test_a_finished_run_is_not_trained_again(little_corpus, uninterrupted):
+    before = _bytes(uninterrupted)
+    result = train(little_corpus, uninterrupted, SETTINGS)
+    assert result.epochs == 2
+    assert result.metrics == _figures(uninterrupted)[-1]["valid"] or result.metrics
+    assert _bytes(uninterrupted) == before
+
+
+def test_killed_runs_lose_nothing(little_corpus, tmp_path, uninterrupted):
+    """Kill -9 at several instants, also while files are being written; the end is the same, bit for bit."""
+    run, settings = tmp_path / "run", tmp_path / "settings.toml"
+    settings.write_text(to_toml(SETTINGS))
+    command = [sys.executable, "-c", CHILD, str(little_corpus), str(run), str(settings)]
+    n_killed = 0
+    for patience in (0.4, 0.1, 60.0):
+        child = subprocess.Popen(command, stdout=subprocess.PIPE)
+        child.stdout.readline()
+        seen = _state_names(run)
+        deadline = time.monotonic() + 60
+        while child.poll() is None and _state_names(run) == seen and time.monotonic() < deadline:
+            time.sleep(0.01)
+        try:
+            child.wait(timeout=patience)
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+            n_killed += 1
+        child.communicate()
+        if child.returncode == 0:
+            break
+    assert n_killed > 0
+    assert child.returncode == 0
+    assert _bytes(run) == _bytes(uninterrupted)
+    assert _figures(run) == _figures(uninterrupted)
+    assert not [path for path in run.rglob("*") if path.name.endswith((".tmp", ".previous"))]
+
+
+def _state_names(run):
+    return [path.name for path in saved_states(run / "states")]
+
+
+def test_a_damaged_newest_state_falls_back_and_two_are_refused(little_corpus, tmp_path, uninterrupted):
+    asked = iter(range(100))
+    with pytest.raises(StoppedEarly):
+        train(little_corpus, tmp_path / "run", SETTINGS, should_stop=lambda: next(asked) == 9)
+    newest, older = reversed(saved_states(tmp_path / "run" / "states"))
+    weights = newest / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    train(little_corpus, tmp_path / "run", SETTINGS)
+    assert _bytes(tmp_path / "run") == _bytes(uninterrupted)
+    for state in saved_states(tmp_path / "run" / "states"):
+        (state / "optimizer.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"optimizer\.safetensors is damaged"):
+        train(little_corpus, tmp_path / "run", SETTINGS)
+    assert not older.exists()
+
+
+def test_other_settings_another_corpus_or_another_writer_are_refused(little_corpus, tmp_path):
+    run = tmp_path / "run"
+    with pytest.raises(StoppedEarly):
+        train(little_corpus, run, SETTINGS, should_stop=lambda: True)
+    with pytest.raises(ConfigError, match="seed was 0, now 1"):
+        train(little_corpus, run, SETTINGS.model_copy(update={"seed": 1}))
+    (run / "corpus.json").write_text(json.dumps({"manifest_sha256": "0"}))
+    with pytest.raises(ConfigError, match="another corpus"):
+        train(little_corpus, run, SETTINGS)
+    with directory_lock(run), pytest.raises(LockedError):
+        train(little_corpus, run, SETTINGS)
+    with pytest.raises(CheckpointError, match="no corpus directory"):
+        train(tmp_path / "nowhere", tmp_path / "other", SETTINGS)
+
+
+def test_too_little_patience_stops_early(little_corpus, tmp_path):
+    settings = SETTINGS.model_copy(update={"epochs": 9, "patience": 1, "learning_rate": 1e-12})
+    result = train(little_corpus, tmp_path / "run", settings)
+    assert result.epochs < 9
+
+
+def test_a_corpus_without_validation_molecules_is_explained(tmp_path):
+    from molvae.data.config import PrepareSettings
+    from molvae.data.preparation import prepare
+
+    (tmp_path / "few.smi").write_text("CCO\nCCN\nCCC\n")
+    prepare(
+        PrepareSettings(
+            input=(str(tmp_path / "few.smi"),),
+            output=tmp_path / "corpus",
+            fractions=(1.0, 0.0, 0.0),
+            workers=0,
+        )
+    )
+    with pytest.raises(InputError, match="no validation molecules"):
+        train(tmp_path / "corpus", tmp_path / "run", SETTINGS)
+
+
+def test_two_processes_share_the_work(little_corpus, tmp_path):
+    """`torchrun` with two CPU processes: one run directory, one model."""
+    (tmp_path / "settings.toml").write_text(to_toml(SETTINGS.model_copy(update={"epochs": 1})))
+    (tmp_path / "child.py").write_text(CHILD)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    command += ["--master-addr", "127.0.0.1", "--master-port", str(29500 + os.getpid() % 1000)]
+    command += [str(tmp_path / name) for name in ("child.py",)]
+    command += [str(little_corpus), str(tmp_path / "run"), str(tmp_path / "settings.toml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+    assert done.returncode == 0, re.sub(r"(?m)^W.*\n", "", done.stderr)[-2000:]
+    events = _figures(tmp_path / "run")
+    assert [event["epoch"] for event in events] == [1]
+    assert MolVAE.load(tmp_path / "run" / "model", device="cpu").settings.facts["steps"] == events[0]["step"]
