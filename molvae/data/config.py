@@ -13,7 +13,7 @@ from molvae.config import Field, Settings
 class PrepareSettings(Settings):
     """How files of molecules become a corpus."""
 
-    input: tuple[str, ...] = Field(min_length=1)
+    input: tuple[str, ...] = Field(min_length=1, max_length=65_535)
     """Files to read, in order: .smi .txt .csv .tsv .sdf (plain or .gz), .parquet, or - for stdin."""
     output: Path
     """Directory of the corpus."""

@@ -7,6 +7,7 @@ import io
 from collections import deque
 from typing import TYPE_CHECKING
 
+from molvae.chemistry.molecule import is_valid, parse
 from molvae.data.records import BadRow
 
 if TYPE_CHECKING:
@@ -17,22 +18,37 @@ MAX_CONTINUATION = 20
 
 _SHOWN = 200  # characters of a bad row that are kept
 
+WORD_SUFFIXES = (".smi", ".smiles", ".ism")
+"""Files of SMILES and names, separated by blanks or one tab."""
+
 Cells = tuple[int, list[str]]
 
 
 def delimiter_of(line: str, suffix: str) -> str:
     """Tell the delimiter from the suffix and the first line; a blank means SMILES and then a name.
 
-    >>> delimiter_of("smiles;logp", ".csv"), delimiter_of("CCO ethanol", ".txt"), delimiter_of("a,b", ".txt")
+    >>> (
+    ...     delimiter_of("smiles;logp", ".csv"),
+    ...     delimiter_of("CCO ethanol, pure", ".txt"),
+    ...     delimiter_of("a,b", ".txt"),
+    ... )
     (';', ' ', ',')
     """
     if suffix == ".csv":
         return next((mark for mark in ",;\t" if mark in line), ",")
     if suffix == ".tsv":
         return "\t"
-    if "\t" in line:
+    words_only = suffix in WORD_SUFFIXES
+    if "\t" in line and not (words_only and line.count("\t") == 1):
         return "\t"
-    return "," if "," in line and suffix != ".smi" else " "
+    first_word = line.split(None, 1)[0] if line.strip() else ""
+    if (
+        "," not in line
+        or words_only
+        or (" " in line and "," not in first_word and is_valid(parse(first_word)))
+    ):
+        return " "
+    return ","
 
 
 def cut_rows(lines: Iterator[tuple[int, str]], delimiter: str) -> Iterator[Cells | BadRow]:

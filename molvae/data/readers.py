@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from molvae.chemistry.molecule import Invalid, parse_molblock
 from molvae.data.columnar import ParquetRows
-from molvae.data.columns import choose_columns, is_smiles_name
-from molvae.data.delimited import cut_rows, delimiter_of
+from molvae.data.columns import choose_columns, is_smiles_name, require_columns
+from molvae.data.delimited import WORD_SUFFIXES, cut_rows, delimiter_of
 from molvae.data.records import BadRow, Row
 from molvae.data.sources import DamagedInputError, Source, check_file
 from molvae.data.structures import cut_records
@@ -26,7 +26,7 @@ __all__ = ["SUFFIXES", "BadRow", "Row", "Table", "open_table"]
 
 T = TypeVar("T")
 
-TEXT_SUFFIXES = (".csv", ".tsv", ".smi", ".txt", ".smiles", ".ism")
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt", *WORD_SUFFIXES)
 SUFFIXES = (*TEXT_SUFFIXES, ".sdf", ".sd", ".mol", ".parquet")
 
 _LOOK_AHEAD = 100  # rows read before the columns are chosen
@@ -90,7 +90,7 @@ def open_table(path: str | Path, *, smiles_column: str | None = None, id_column:
             raise InputError("Parquet cannot be read from stdin; give the file")
         return _open_parquet(Path(path), smiles_column, id_column)
     if _is_sdf(source):
-        return _open_sdf(source, id_column)
+        return _open_sdf(source, smiles_column, id_column)
     return _open_text(source, smiles_column, id_column)
 
 
@@ -143,29 +143,27 @@ def _open_parquet(path: Path, smiles_column: str | None, id_column: str | None) 
     return _table(str(path), columns, _fit(chain(first, numbered), columns, skip=False))
 
 
-def _open_sdf(source: Source, id_column: str | None) -> Table:
+def _open_sdf(source: Source, smiles_column: str | None, id_column: str | None) -> Table:
     records = cut_records(source.lines())
     first, damage = _take(records, _LOOK_AHEAD)
-    fields = dict.fromkeys(name for row in first if isinstance(row, Row) for name in row.fields)
-    rows = chain(first, _raising(damage) if damage else records)
-    if id_column is None:
-        note = "molblocks of an SD file, names from their title lines"
-        return Table(str(source.path), tuple(fields), "molblock", None, note, rows)
-    names = tuple(fields)
-    chosen = choose_columns(
-        [["molblock", *names]], smiles_column="molblock", id_column=id_column, header=True
+    names = tuple(dict.fromkeys(name for row in first if isinstance(row, Row) for name in row.fields))
+    require_columns([name for name in (smiles_column, id_column) if name], names, str(source.path))
+    rows: Iterator[Row | BadRow] = chain(first, _raising(damage) if damage else records)
+    if smiles_column is not None or id_column is not None:
+        rows = (_by_fields(row, smiles_column, id_column) if isinstance(row, Row) else row for row in rows)
+    structures = (
+        "molblocks of an SD file" if smiles_column is None else f"SMILES from field '{smiles_column}'"
     )
-    identifier = chosen.identifier or id_column
-    note = f"molblocks of an SD file, names from the field '{identifier}'"
-    return Table(str(source.path), names, "molblock", identifier, note, _renamed(rows, identifier))
+    identifiers = "the title lines" if id_column is None else f"field '{id_column}'"
+    note = f"{structures}, names from {identifiers}"
+    return Table(str(source.path), names, smiles_column or "molblock", id_column, note, rows)
 
 
-def _renamed(rows: Iterable[Row | BadRow], field: str) -> Iterator[Row | BadRow]:
-    for row in rows:
-        if isinstance(row, Row):
-            yield Row(row.line, row.text, row.fields.get(field, ""), row.fields, is_molblock=True)
-        else:
-            yield row
+def _by_fields(row: Row, smiles_column: str | None, id_column: str | None) -> Row:
+    """Take the structure or the name of an SD record from its data fields."""
+    text = row.text if smiles_column is None else row.fields.get(smiles_column, "")
+    name = row.identifier if id_column is None else row.fields.get(id_column, "")
+    return Row(row.line, text, name, row.fields, is_molblock=smiles_column is None)
 
 
 def _fit(

@@ -86,11 +86,17 @@ def test_every_spelling_of_a_table_gives_the_same_rows(tmp_path, name, content):
         ("smiles\nCCO\n", [("CCO", "")]),
         ("not-a-smiles\nCCO\n", [("not-a-smiles", ""), ("CCO", "")]),
         ("CC |x,y| name\n", [("CC", "|x,y| name")]),
+        ("CCO\tethanol\nC\nCC methyl methane\n", [("CCO", "ethanol"), ("C", ""), ("CC", "methyl methane")]),
     ],
 )
 def test_smiles_files(tmp_path, content, expected):
     _, rows = read(write(tmp_path / "a.smi", content))
     assert [(row.text, row.identifier) for row in rows] == expected
+
+
+def test_a_comma_in_a_name_does_not_make_a_table(tmp_path):
+    _, rows = read(write(tmp_path / "a.txt", "CCO ethanol, pure\nC methane\n"))
+    assert [(row.text, row.identifier) for row in rows] == [("CCO", "ethanol, pure"), ("C", "methane")]
 
 
 def test_lines_are_counted_as_an_editor_does(tmp_path):
@@ -122,7 +128,11 @@ def test_sd_files_with_a_broken_record(tmp_path):
         assert (rows[0].text, rows[0].identifier, rows[0].fields) == ("CO", "one", {"x": "1.5"})
         assert "M  END" in rows[1].reason
     _, rows = read(tmp_path / "a.sdf", id_column="x")
-    assert rows[0].identifier == "1.5"
+    assert (rows[0].text, rows[0].identifier) == ("CO", "1.5")
+    _, rows = read(tmp_path / "a.sdf", smiles_column="x")
+    assert (rows[0].text, rows[0].identifier) == ("1.5", "one")
+    with pytest.raises(UsageError, match="no column 'y'"):
+        read(tmp_path / "a.sdf", smiles_column="y")
 
 
 def test_an_endless_record_does_not_fill_the_memory(tmp_path):
