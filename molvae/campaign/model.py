@@ -19,11 +19,11 @@ class LatentModel(Protocol):
     def latent_size(self) -> int:
         """Number of latent coordinates, `d`."""
 
-    def encode(self, smiles: Sequence[str]) -> np.ndarray:
+    def encode(self, molecules: Sequence[Molecule], /) -> np.ndarray:
         """Latent points, `n x d` float32; NaN rows for what cannot be encoded."""
 
-    def decode(self, z: np.ndarray, *, temperature: float = 0.0, seed: int = 0) -> list[Molecule | Invalid]:
+    def decode(self, z: np.ndarray, /) -> list[Molecule | Invalid]:
         """Molecules of latent points `n x d`; as many as points."""
 
-    def sample_latent(self, n: int, *, generator: np.random.Generator) -> np.ndarray:
+    def sample_latent(self, n: int, /, *, generator: np.random.Generator) -> np.ndarray:
         """Draws from the default prior, `n x d` float32."""

@@ -82,9 +82,8 @@ def run(
         OracleError: As many evaluations in a row as `failure_limit` says gave no number.
         UnknownNameError: An objective that is no oracle.
     """
-    given = oracles or {}
     names = [objective.name for objective in campaign.settings.objectives]
-    loaded = {name: given[name] if name in given else load_oracle(name) for name in dict.fromkeys(names)}
+    loaded = _loaded(names, oracles or {})
     scoring, n_barren = 0.0, 0
     progress.start(TASK, campaign.settings.budget)
     progress.advance(TASK, campaign.n_calls)
@@ -156,8 +155,13 @@ def optimize(
         n_initial=n_initial,
         search=search or SearchSettings(),
     )
+    loaded = _loaded([objective.name for objective in settings.objectives], oracles or {})
     with Campaign.create(output, model, settings, start=start) as campaign:
-        return run(campaign, oracles, progress=progress)
+        return run(campaign, loaded, progress=progress)
+
+
+def _loaded(names: Sequence[str], given: Mapping[str, Oracle]) -> dict[str, Oracle]:
+    return {name: given[name] if name in given else load_oracle(name) for name in dict.fromkeys(names)}
 
 
 def _score(

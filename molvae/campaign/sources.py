@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from molvae.campaign.methods.base import Draft
+from molvae.chemistry.molecule import is_valid, parse
 from molvae.optimization.proposal import propose
 from molvae.registry import Registry
 
@@ -55,23 +56,25 @@ class Offspring:
 class Latents:
     """Latent points of molecules: those on record, and those encoded while this batch is searched for.
 
-    Args:
-        situation: Has the model and the record.
+    Attributes:
+        known: By canonical SMILES.
+        molecules: Molecules already parsed, by canonical SMILES; others are parsed when they are encoded.
     """
 
     def __init__(self, situation: Situation) -> None:
         self.model = situation.model
         self.known = dict(situation.history.latents)
+        self.molecules: dict[str, Molecule] = {}
 
     def __call__(self, smiles: Sequence[str]) -> NDArray[np.float32]:
         """Latent points, `n x d`, new ones encoded in one batch; NaN rows where that is impossible."""
         missing = [text for text in dict.fromkeys(smiles) if text not in self.known]
         if missing:
-            self.known.update(
-                zip(missing, np.asarray(self.model.encode(missing), dtype=np.float32), strict=True)
-            )
-        points = [self.known[text] for text in smiles]
-        return np.stack(points) if points else np.empty((0, self.model.latent_size), dtype=np.float32)
+            molecules = [m for s in missing if is_valid(m := self.molecules.get(s) or parse(s))]
+            points = np.asarray(self.model.encode(molecules), dtype=np.float32)
+            self.known.update(zip((molecule.smiles for molecule in molecules), points, strict=True))
+        rows = [self.known[text] for text in smiles]
+        return np.stack(rows) if rows else np.empty((0, self.model.latent_size), dtype=np.float32)
 
 
 class ProposalSource(Protocol):

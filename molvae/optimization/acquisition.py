@@ -142,13 +142,17 @@ class Thompson:
     def __call__(self, belief: Belief, incumbent: float) -> Tensor:
         """The draw, `n`."""
         del incumbent
-        generator = torch.Generator().manual_seed(self.seed)
-        noise = torch.randn(len(belief.mean), generator=generator, dtype=torch.float64)
-        if belief.covariance is None:
-            return belief.mean[:, 0] + belief.variance[:, 0].sqrt() * noise
-        root = psd_safe_cholesky(belief.covariance[0], max_tries=6)
-        draw: Tensor = belief.mean[:, 0] + root @ noise
-        return draw
+        return draws(belief, 1, torch.Generator().manual_seed(self.seed))[0]
+
+
+def draws(belief: Belief, n: int, generator: torch.Generator) -> Tensor:
+    """`n` draws of one output (`n x pool`): joint where covariances are known, independent otherwise."""
+    noise = torch.randn(n, len(belief.mean), generator=generator, dtype=torch.float64)
+    if belief.covariance is None:
+        return belief.mean[:, 0] + belief.variance[:, 0].sqrt() * noise
+    root = psd_safe_cholesky(belief.covariance[0], max_tries=6)
+    found: Tensor = belief.mean[:, 0] + noise @ root.T
+    return found
 
 
 def _evaluate(function: Any, belief: Belief) -> Tensor:

@@ -97,6 +97,9 @@ class TrustRegionSettings(Settings):
     failure_tolerance: int | None = Field(default=None, ge=1)
     """Failures in a row that halve it; absent: max(4, d) / q, rounded up."""
 
+    n_candidates: int | None = Field(default=2000, ge=2)
+    """Points Thompson sampling looks at; absent: min(5000, max(2000, 200 d)) as in TuRBO, which is slow."""
+
 
 class SearchSettings(Settings):
     """The inner search for the next batch."""

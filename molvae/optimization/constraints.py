@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
@@ -51,7 +51,8 @@ def constrained(
 
     Scores are put into units of their spread first. Without constraints the acquisition itself. With them, a
     logarithmic acquisition gains the log-probability; another one is first turned into the logarithm of a
-    smooth improvement over the incumbent. While nothing feasible is known, feasibility is all that counts. (Gardner et al., ICML 2014.)
+    smooth improvement over the incumbent. While nothing feasible is known, feasibility is all that counts.
+    (Gardner et al., ICML 2014.)
     """
     goal = goal.scaled(standing.scale)
     incumbent = None if standing.incumbent is None else standing.incumbent / standing.scale
@@ -62,6 +63,25 @@ def constrained(
         return log_probability
     value = acquisition(goal, incumbent)
     return (value if acquisition.logarithmic else log_softplus(value - incumbent)) + log_probability
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Values drawn beforehand, as an acquisition function.
+
+    Attributes:
+        values: In units of the scores, `n`.
+        scale: What `constrained` divides scores by.
+    """
+
+    values: Tensor
+    scale: float
+    logarithmic: ClassVar[bool] = False
+
+    def __call__(self, belief: Belief, incumbent: float) -> Tensor:
+        """The values, in units of `scale`."""
+        del belief, incumbent
+        return self.values / self.scale
 
 
 def log_softplus(x: Tensor) -> Tensor:

@@ -48,15 +48,14 @@ class FakeModel:
         self._row = {molecule.smiles: row for row, molecule in enumerate(self.molecules)}
         self.n_decoded = 0
 
-    def encode(self, smiles: Sequence[str]) -> np.ndarray:
-        z = np.full((len(smiles), 6), np.nan, dtype=np.float32)
-        for index, text in enumerate(smiles):
-            if text in self._row:
-                z[index] = self.points[self._row[text]]
+    def encode(self, molecules: Sequence[Molecule]) -> np.ndarray:
+        z = np.full((len(molecules), 6), np.nan, dtype=np.float32)
+        for index, molecule in enumerate(molecules):
+            if molecule.smiles in self._row:
+                z[index] = self.points[self._row[molecule.smiles]]
         return z
 
-    def decode(self, z: np.ndarray, *, temperature: float = 0.0, seed: int = 0) -> list[Molecule | Invalid]:
-        del temperature, seed
+    def decode(self, z: np.ndarray) -> list[Molecule | Invalid]:
         self.n_decoded += len(z)
         distance = ((z[:, None, :] - self.points[None]) ** 2).sum(-1)
         nearest = distance.argmin(1)

@@ -140,6 +140,7 @@ class _InnerSearch:
                 continue
             self.n_valid += 1
             molecules[molecule.smiles] = molecule
+            self.latents.molecules.setdefault(molecule.smiles, molecule)
             drafts.append(draft)
         self.n_repeated += len(drafts) - self._add(drafts, molecules)
 

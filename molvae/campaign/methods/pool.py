@@ -65,9 +65,9 @@ def best_rank(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Fitness of candidates that several slots compete for: minus the best rank any slot gives, `n`.
 
     >>> best_rank(np.array([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]])).tolist()
-    [-0.0, -1.0, -0.0]
+    [0.0, -1.0, 0.0]
     """
     order = np.argsort(-values, axis=1, kind="stable")
     ranks = np.empty_like(order)
     np.put_along_axis(ranks, order, np.arange(values.shape[1])[None, :].repeat(len(values), axis=0), axis=1)
-    return np.asarray(-ranks.min(axis=0), dtype=np.float64)
+    return np.asarray(-ranks.min(axis=0), dtype=np.float64)  # negated as integers: no minus zero

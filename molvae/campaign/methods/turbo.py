@@ -13,7 +13,8 @@ from molvae.campaign.methods.base import METHODS, Batch, Draft
 from molvae.campaign.methods.data import Data, training_data
 from molvae.campaign.sources import Latents
 from molvae.campaign.utility import utilities
-from molvae.optimization.acquisition import Thompson
+from molvae.optimization.acquisition import draws
+from molvae.optimization.constraints import Drawn
 from molvae.optimization.selection import Slot
 from molvae.optimization.surrogates.latent import LatentSurrogate
 from molvae.optimization.transforms import from_cube, to_cube
@@ -22,7 +23,6 @@ from molvae.optimization.trust_region import TrustRegion, n_candidates
 if TYPE_CHECKING:
     from molvae.campaign.methods.base import Situation
 
-_MOST_CANDIDATES = 2000  # a joint draw over more is dominated by its Cholesky factor
 _DECODED_PER_SLOT = 16
 _LEAST_IMPROVEMENT = 1e-3  # of the incumbent, as in TuRBO
 
@@ -113,7 +113,7 @@ def _drafts(
     surrogate = LatentSurrogate(situation.history.settings.search.surrogate)
     surrogate.fit(z, data.y[encoded])
     center = int(torch.argmax(torch.nan_to_num(goal, nan=-torch.inf)))
-    n = min(_MOST_CANDIDATES, n_candidates(z.shape[1]))
+    n = situation.history.settings.search.trust_region.n_candidates or n_candidates(z.shape[1])
     seed = int(torch.randint(2**31 - 1, (), generator=generator))
     cube = region.candidates(to_cube(z[center]), surrogate.lengthscales(), n, seed)
     order = _thompson_order(surrogate, data, from_cube(cube), situation.history.settings.q, generator)
@@ -130,10 +130,10 @@ def _thompson_order(
 ) -> torch.Tensor:
     """Rows of `z` worth decoding: the winners of `q` draws, then their runners-up, and so on."""
     belief = surrogate.posterior(z, joint=True)
-    rankings = []
-    for _ in range(q):
-        seed = int(torch.randint(2**31 - 1, (), generator=generator))
-        values = data.problem.value(Slot(0, Thompson(seed)), belief)
-        rankings.append(torch.argsort(values, descending=True)[:_DECODED_PER_SLOT])
-    rows = torch.stack(rankings).T.flatten().tolist()
+    scale = data.problem.standings[0].scale
+    slots = [Slot(0, Drawn(values, scale)) for values in draws(belief.output(0), q, generator)]
+    rankings = torch.argsort(data.problem.values(slots, belief), dim=1, descending=True)[
+        :, :_DECODED_PER_SLOT
+    ]
+    rows = rankings.T.flatten().tolist()
     return torch.tensor(list(dict.fromkeys(rows)))

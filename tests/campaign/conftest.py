@@ -1,0 +1,31 @@
+"""A campaign over a small known space, and oracles to try it with."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fake_model import FakeModel
+
+from molvae.campaign.config import CampaignSettings, objectives
+from molvae.optimization.config import SearchSettings
+
+
+@pytest.fixture(scope="session")
+def model():
+    return FakeModel()
+
+
+@pytest.fixture
+def settings():
+    def make(*, maximize=("qed",), minimize=(), at_most=None, at_least=None, **changes):
+        wanted = objectives(maximize=maximize, minimize=minimize, at_most=at_most, at_least=at_least)
+        quick = {"n_generations": 2, "n_offspring": 40, "trust_region": {"n_candidates": 200}} | changes.pop(
+            "search", {}
+        )
+        defaults = {"budget": 24, "q": 4, "n_initial": 8, "search": SearchSettings.model_validate(quick)}
+        return CampaignSettings(objectives=wanted, **(defaults | changes))
+
+    return make

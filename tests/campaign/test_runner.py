@@ -1,0 +1,220 @@
+"""The closed loop spends its budget exactly, learns, survives bad oracles and resumes bit for bit."""
+
+import itertools
+import math
+import sys
+
+import numpy as np
+import pytest
+
+from molvae.campaign.campaign import Campaign
+from molvae.campaign.methods.base import METHODS, Batch, Draft
+from molvae.campaign.runner import optimize, run
+from molvae.campaign.storage import Journal
+from molvae.chemistry.molecule import parse
+from molvae.errors import OracleError, UnknownNameError
+from molvae.oracles.base import Score
+from molvae.progress import EventLog, read_events
+
+
+class Recorder:
+    """An oracle that remembers what it was asked; scores by a function of the SMILES."""
+
+    name = "recorder"
+
+    def __init__(self, function=len):
+        self.function = function
+        self.asked = []
+
+    def __call__(self, molecules):
+        self.asked += [molecule.smiles for molecule in molecules]
+        return [self.function(molecule.smiles) for molecule in molecules]
+
+
+def oracle_of(model):
+    """High near one molecule of the library, in its own latent space: easy to climb, hard to guess."""
+    target = model.points[40]
+    return Recorder(
+        lambda smiles: Score.ok(-float(np.linalg.norm(model.encode([parse(smiles)])[0] - target)))
+    )
+
+
+@pytest.mark.parametrize("method", ["latent-bo", "turbo", "random"])
+def test_spends_the_budget_exactly_on_different_molecules(tmp_path, model, method):
+    oracle = Recorder(lambda s: Score.ok(len(s)))
+    result = optimize(
+        model, maximize=["x"], budget=26, q=5, n_initial=7, method=method, output=tmp_path / "c.sqlite",
+        oracles={"x": oracle},
+    )  # fmt: skip
+    assert len(oracle.asked) == len(set(oracle.asked)) == 26 == result.n_calls
+    assert result.spent
+    assert [point.smiles for point in result.trace] == oracle.asked
+    assert result.n_failed == 0
+
+
+def test_learns_more_than_chance(tmp_path, model):
+    final = {
+        method: np.mean(
+            [
+                optimize(
+                    model, maximize=["x"], budget=40, q=4, seed=seed, method=method,
+                    output=tmp_path / f"{method}{seed}", oracles={"x": oracle_of(model)},
+                ).trace[-1].top10
+                for seed in range(3)
+            ]
+        )
+        for method in ("latent-bo", "random")
+    }  # fmt: skip
+    assert final["latent-bo"] > final["random"] + 0.2
+
+
+@pytest.mark.parametrize("method", ["latent-bo", "turbo", "random"])
+def test_same_seed_same_molecules_wherever_it_is_interrupted(tmp_path, model, settings, method):
+    def played(path, *, stop_after):
+        oracle = Recorder(lambda s: Score.ok(len(s)))
+        wanted = settings(method=method, budget=28)
+        if stop_after:
+            stopping = Recorder(lambda s: Score.ok(len(s)))
+            calls = itertools.count()
+
+            def score(molecules):
+                if next(calls) == stop_after:
+                    raise KeyboardInterrupt
+                return stopping(molecules)
+
+            with Campaign.create(path, model, wanted) as campaign, pytest.raises(KeyboardInterrupt):
+                run(campaign, {"qed": score})
+            oracle.asked += stopping.asked
+        with Campaign.create(path, type(model)(), wanted) as campaign:
+            run(campaign, {"qed": oracle})
+        return oracle.asked
+
+    whole = played(tmp_path / "a", stop_after=0)
+    assert played(tmp_path / "b", stop_after=3) == whole
+    assert played(tmp_path / "c", stop_after=17) == whole
+
+
+def test_different_seeds_differ(tmp_path, model):
+    tables = [
+        optimize(model, maximize=["qed"], budget=12, q=4, seed=seed, output=tmp_path / str(seed)).table
+        for seed in (0, 1)
+    ]
+    assert [row.smiles for row in tables[0]] != [row.smiles for row in tables[1]]
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_failures_are_recorded_and_charged_never_scored(tmp_path, model, settings, batch):
+    def awkward(smiles):
+        if "N" in smiles:
+            return Score.failed("nitrogen")
+        return Score(math.nan, "timeout") if "O" in smiles else Score.ok(len(smiles))
+
+    with Campaign.create(tmp_path / "c", model, settings(evaluation_batch=batch)) as campaign:
+        result = run(campaign, {"qed": Recorder(awkward)})
+    statuses = {row.scores[0].status for row in result.table}
+    assert statuses == {"ok", "failed", "timeout"}
+    assert result.n_calls == 24
+    assert result.n_failed == sum(row.scores[0].status != "ok" for row in result.table) > 0
+    assert all(row.scores[0].is_ok for row in result.best)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        lambda _: [1.0],
+        lambda _: None,
+        lambda molecules: [None] * len(molecules),
+        lambda molecules: [math.nan] * len(molecules),
+        lambda molecules: ["garbage"] * len(molecules),
+        lambda _: 1 / 0,
+        lambda _: sys.exit(3),
+    ],
+)
+def test_hostile_oracles_end_in_a_sentence_with_everything_kept(tmp_path, model, settings, hostile):
+    wanted = settings(failure_limit=10, evaluation_batch=2)
+    with Campaign.create(tmp_path / "c", model, wanted) as campaign:
+        with pytest.raises(OracleError, match="10 times in a row"):
+            run(campaign, {"qed": hostile})
+        assert campaign.n_calls == 10
+        assert {score.status for row in campaign.table() for score in row.scores if score} == {"failed"}
+
+
+def test_an_oracle_that_calls_everything_invalid_does_not_run_for_ever(tmp_path, model, settings):
+    with (
+        Campaign.create(tmp_path / "c", model, settings(q=2)) as campaign,
+        pytest.raises(OracleError, match="charged"),
+    ):
+        run(campaign, {"qed": Recorder(lambda _: Score.invalid("no"))})
+
+
+def test_objectives_are_loaded_by_name(tmp_path, model):
+    result = optimize(
+        model, maximize=["qed"], at_most={"logp": 1.5}, minimize=["mw"], budget=24, q=4, output=tmp_path / "c"
+    )
+    assert all(row.scores[2].value <= 1.5 for row in result.best)
+    assert len(result.table[0].scores) == 3
+    assert {row.feasible for row in result.table} == {True, False}
+    with pytest.raises(UnknownNameError, match="did you mean 'qed'"):
+        optimize(model, maximize=["qde"], output=tmp_path / "d")
+    assert not (tmp_path / "d").exists()
+
+
+def test_constraints_are_learned(tmp_path, model):
+    result = optimize(
+        model, maximize=["mw"], at_most={"logp": 1.0}, budget=40, q=4, seed=3, output=tmp_path / "c"
+    )
+    late = [row.feasible for row in result.table[20:]]
+    assert np.mean(late) >= 0.6
+
+
+def test_nothing_new_ends_the_loop_before_the_budget(tmp_path, model):
+    result = optimize(model, maximize=["qed"], budget=500, q=60, method="random", output=tmp_path / "c")
+    assert not result.spent
+    assert 80 < result.n_calls <= 109
+
+
+def test_progress_counts_calls(tmp_path, model):
+    with EventLog(tmp_path / "log.jsonl") as log:
+        optimize(model, maximize=["qed"], budget=12, q=4, output=tmp_path / "c", progress=_Counting(log))
+    assert sum(event["n"] for event in read_events(tmp_path / "log.jsonl", "advance")) == 12
+
+
+class _Counting:
+    def __init__(self, log):
+        self.log = log
+
+    def start(self, task, total=None):
+        assert (task, total) == ("optimize", 12)
+
+    def advance(self, task, n=1, **fields):
+        self.log.write("advance", n=n, task=task, **fields)
+
+    def finish(self, task, **fields):
+        assert task == "optimize"
+        assert fields["calls"] == 12
+
+    def note(self, text):
+        raise AssertionError(text)
+
+
+def test_the_journal_tells_who_proposed_what(tmp_path, model):
+    result = optimize(model, maximize=["qed"], budget=30, q=5, output=tmp_path / "c")
+    sources = {row.source for row in result.table}
+    assert "prior" in sources
+    assert sources & {"pcn", "slerp"}
+    assert all(row.parent is not None for row in result.table if row.source in {"pcn", "slerp"})
+    with Journal(tmp_path / "c", writable=False) as journal:
+        kinds = [event.kind for event in journal.events()]
+    assert kinds[0] == "create"
+    assert kinds.count("tell") == 30
+
+
+def test_methods_are_open_to_third_parties(tmp_path, model):
+    class First:
+        def ask(self, situation, n):
+            fresh = situation.unseen(molecule.smiles for molecule in situation.model.molecules)
+            return Batch(tuple(Draft(smiles, "first") for smiles in fresh[:n]))
+
+    METHODS.add("first", First)
+    result = optimize(model, maximize=["qed"], budget=12, q=4, method="first", output=tmp_path / "c")
+    assert {row.source for row in result.table} == {"prior", "first"}

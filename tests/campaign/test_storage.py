@@ -1,0 +1,153 @@
+"""The journal keeps what was committed and refuses what was damaged."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from molvae.campaign.storage import Journal
+from molvae.errors import JournalError, LockedError, StorageError
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "run" / "campaign.sqlite"
+    with Journal(path) as journal:
+        for number in range(12):
+            journal.append("tell", {"number": number, "text": "Ångström, \n", "value": 0.1 + number})
+    return path
+
+
+def payloads(path):
+    with Journal(path, writable=False) as journal:
+        return [event.payload["number"] for event in journal.events()]
+
+
+def test_events_come_back_in_order_and_exactly(path):
+    with Journal(path) as journal:
+        events = list(journal.events())
+        assert [event.number for event in events] == list(range(1, 13))
+        assert events[3].payload == {"number": 3, "text": "Ångström, \n", "value": 3.1}
+        assert len(journal) == 12
+        assert journal.append("ask", {}).number == 13
+
+
+def test_closing_leaves_one_file(path):
+    assert [entry.name for entry in path.parent.iterdir()] == ["campaign.sqlite"]
+
+
+def test_one_writer_at_a_time_and_readers_any_time(path):
+    with Journal(path) as journal:
+        with pytest.raises(LockedError, match="another process"):
+            Journal(path)
+        journal.append("tell", {"number": 12})
+        assert payloads(path) == list(range(13))
+    with Journal(path):
+        pass
+
+
+def test_another_process_is_kept_out(path):
+    code = (
+        f"from molvae.campaign.storage import Journal; from pathlib import Path; Journal(Path({str(path)!r}))"
+    )
+    with Journal(path):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "LockedError" in done.stderr
+
+
+def test_a_reader_writes_nothing(path):
+    with Journal(path, writable=False) as journal, pytest.raises(StorageError):
+        journal.append("tell", {})
+
+
+def test_nothing_is_ever_changed_or_removed(path):
+    database = sqlite3.connect(path)
+    for statement in ("UPDATE event SET payload = '{}'", "DELETE FROM event"):
+        with pytest.raises(sqlite3.IntegrityError, match="append only"):
+            database.execute(statement)
+    database.close()
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "UPDATE event SET payload = replace(payload, '3.1', '3.2') WHERE number = 4",
+        "UPDATE event SET kind = 'ask' WHERE number = 2",
+        "DELETE FROM event WHERE number = 12",
+        "DELETE FROM event WHERE number = 5",
+        "DELETE FROM head",
+        "UPDATE head SET n_events = 11",
+        "DROP TABLE head",
+        "PRAGMA user_version = 99",
+        "PRAGMA application_id = 1",
+    ],
+)
+def test_tampering_is_refused(path, tampering):
+    database = sqlite3.connect(path)
+    database.executescript("DROP TRIGGER event_is_never_changed; DROP TRIGGER event_is_never_removed;")
+    database.execute(tampering)
+    database.commit()
+    database.close()
+    with pytest.raises(JournalError):
+        Journal(path)
+
+
+def test_flipped_bits_are_never_read_silently(path, tmp_path):
+    content = path.read_bytes()
+    intact = list(range(12))
+    rng = np.random.default_rng(0)
+    refused = 0
+    for position in rng.integers(len(content), size=120):
+        broken = bytearray(content)
+        broken[position] ^= 1 << int(rng.integers(8))
+        copy = tmp_path / "copy.sqlite"
+        copy.write_bytes(bytes(broken))
+        try:
+            assert payloads(copy) == intact
+        except (JournalError, StorageError):
+            refused += 1
+    assert refused > 10
+
+
+def test_cut_off_files_are_refused(path, tmp_path):
+    content = path.read_bytes()
+    for length in np.random.default_rng(1).integers(1, len(content), size=40):
+        copy = tmp_path / "copy.sqlite"
+        copy.write_bytes(content[:length])
+        with pytest.raises((JournalError, StorageError)):
+            Journal(copy)
+
+
+@pytest.mark.parametrize(
+    "content", [b"smiles\nCCO\n", b"\x00" * 4096, b"SQLite format 3\x00 and then nothing"]
+)
+def test_other_files_are_refused_and_left_alone(tmp_path, content):
+    path = tmp_path / "other"
+    path.write_bytes(content)
+    with pytest.raises(JournalError):
+        Journal(path)
+    assert path.read_bytes() == content
+
+
+def test_reading_a_missing_journal_creates_nothing(tmp_path):
+    with pytest.raises(JournalError, match="no campaign at"):
+        Journal(tmp_path / "nothing.sqlite", writable=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refusing_disk_is_a_sentence(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(StorageError, match="cannot write"):
+        Journal(file / "campaign.sqlite")
+
+
+def test_an_uncommitted_write_ahead_log_is_folded_in(path, tmp_path):
+    with Journal(path) as journal:
+        journal.append("tell", {"number": 12})
+        for file in path.parent.iterdir():
+            shutil.copy(file, tmp_path / file.name)
+    assert payloads(tmp_path / "campaign.sqlite") == list(range(13))
