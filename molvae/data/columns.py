@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from molvae.chemistry.molecule import is_valid, parse
-from molvae.errors import UsageError, suggest
+from molvae.errors import InputError, UsageError, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,8 @@ ID_NAMES = (
     "id", "name", "identifier", "molid", "moleculeid", "compoundid", "zincid", "chemblid", "moleculechemblid",
     "cmpdchemblid", "cid", "title", "catalogid", "iupac",
 )  # fmt: skip
+_NAME = re.compile(r"[\w .()-]+")
+_SHOWN_NAMES, _SHOWN_CHARACTERS = 30, 60  # of the columns in a message
 _ENOUGH = 0.5  # share of sampled cells that must be molecules for a column to be taken as SMILES
 
 
@@ -58,7 +60,8 @@ def choose_columns(
         header: Whether the first row is a header, where that is known.
 
     Raises:
-        UsageError: If a chosen column does not exist, or no column looks like SMILES.
+        UsageError: If a chosen column does not exist.
+        InputError: If none was chosen and none looks like SMILES.
     """
     first = [cell.strip() for cell in rows[0]]
     if header is None:
@@ -81,7 +84,7 @@ def is_smiles_name(cell: str) -> bool:
     >>> is_smiles_name("Canonical_SMILES"), is_smiles_name("CCO")
     (True, False)
     """
-    return _plain(cell) in SMILES_NAMES
+    return _plain(cell) in SMILES_NAMES and _NAME.fullmatch(cell) is not None
 
 
 def require_columns(wanted: Sequence[str], names: Sequence[str], source: str) -> None:
@@ -94,8 +97,16 @@ def require_columns(wanted: Sequence[str], names: Sequence[str], source: str) ->
         if name not in names:
             raise UsageError(
                 f"{source} has no column '{name}'{suggest(name, names)}",
-                hint=f"Its columns: {', '.join(names)}.",
+                hint=f"Its columns: {listed(names)}.",
             )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the names of columns for a message: printable, and not too many."""
+    shown = [name if name.isprintable() else ascii(name) for name in names[:_SHOWN_NAMES]]
+    shown = [name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}…" for name in shown]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
 def _is_header(first: Sequence[str], smiles_column: str | None) -> bool:
@@ -124,8 +135,8 @@ def _find_smiles(names: Sequence[str], sample: Sequence[Sequence[str]]) -> tuple
     ]
     best = max(range(len(names)), key=shares.__getitem__)
     if shares[best] < _ENOUGH:
-        raise UsageError(
-            f"no column looks like SMILES; the columns are: {', '.join(names)}",
+        raise InputError(
+            f"no column looks like SMILES; the columns are: {listed(names)}",
             hint="Say which one it is with --smiles-column NAME (or its number, from 1).",
         )
     return names[best], f"{shares[best]:.0%} of its first cells are molecules"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.data.records import BadRow
+from molvae.data.sources import MAX_LINE, OVER_LONG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,8 +67,10 @@ def cut_rows(lines: Iterator[tuple[int, str]], delimiter: str) -> Iterator[Cells
         number, line = current
         if not line.strip():
             continue
-        if "\x00" in line:
-            yield BadRow(number, line[:_SHOWN], "a NUL byte, or over a million characters")
+        if line.endswith(OVER_LONG):
+            yield BadRow(number, line[:_SHOWN], f"the line has over {MAX_LINE:,} characters")
+        elif "\x00" in line:
+            yield BadRow(number, line[:_SHOWN], "the row holds a NUL byte")
         elif delimiter == " ":
             yield number, line.split(None, 1)
         elif '"' not in line:

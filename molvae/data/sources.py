@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 MAX_LINE = 1_000_000
 """Characters kept of one line; the rest of a longer line is skipped, so that no input can fill the memory."""
 
+OVER_LONG = "\x00…"
+"""Ends the beginning of a line that was too long to be kept."""
+
+_KEPT = 1000  # characters kept of a line that is too long
 _PEEK = 4096  # bytes looked at to tell formats apart
 
 
@@ -65,7 +69,7 @@ class Source:
             while line := text.readline(MAX_LINE):
                 number += 1
                 while not line.endswith("\n") and (rest := text.readline(MAX_LINE)):
-                    line = line[: MAX_LINE - 1] + "\x00"  # over-long: kept short, and marked as unreadable
+                    line = line[:_KEPT] + OVER_LONG
                     if rest.endswith("\n"):
                         break
                 yield number, line.removesuffix("\n")
