@@ -79,9 +79,10 @@ def command(
     columns += molecules.property_columns(model, names, predict=False)
     n_rows, n_valid = 0, 0
     rows = inputs.given_vectors(vectors, session, smiles_column=smiles_column, id_column=id_column)
+    parts = inputs.chunks(rows, _CHUNK)
     with session.progress() as progress, session.rows(output, columns) as writer:
         progress.start("decode")
-        for number, part in enumerate(inputs.chunks(rows, _CHUNK)):
+        for number, part in enumerate(parts):
             z, reasons = _latent(model, part)
             own = seed if number == 0 else Seeds(seed).integer("decode-chunk", number)
             decoded = model.decode(z, temperature=temperature, seed=own)

@@ -66,9 +66,10 @@ def command(
     columns += [Column(f"z{index}", "number") for index in range(model.latent_size)]
     rows, encoded, unknown = 0, 0, 0
     given = inputs.given(molecule, session, smiles_column=smiles_column, id_column=id_column)
+    parts = inputs.chunks(given, _CHUNK)
     with session.progress() as progress, session.rows(output, columns) as writer:
         progress.start("encode")
-        for number, part in enumerate(inputs.chunks(given, _CHUNK)):
+        for number, part in enumerate(parts):
             prepared = inputs.prepared(model, part)
             z = model.encode(prepared, seed=_seed_of(seed, number))
             properties = molecules.property_values(model, prepared, (), predict=predict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -141,12 +142,13 @@ def is_file(argument: str) -> bool:
 
 
 def chunks(rows: Iterable[Given], size: int) -> Iterator[list[Given]]:
-    """Lists of up to `size` rows, read as they are needed."""
-    part: list[Given] = []
-    for row in rows:
-        part.append(row)
-        if len(part) >= size:
-            yield part
-            part = []
-    if part:
+    """Lists of up to `size` rows; the first is read now, so that a missing file is told before any output."""
+    iterator = iter(rows)
+    first = list(islice(iterator, size))
+    return _chunks(first, iterator, size)
+
+
+def _chunks(part: list[Given], rest: Iterator[Given], size: int) -> Iterator[list[Given]]:
+    while part:
         yield part
+        part = list(islice(rest, size))

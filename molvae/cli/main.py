@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import select
 import signal
 import sys
 import traceback
@@ -198,13 +199,16 @@ def _internal(session: Session) -> int:
 
 
 def _reader_is_gone() -> bool:
+    """Whether stdout is a pipe nobody reads any more (`molvae sample ... | head`)."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # the interpreter flushes once more on its way out: let that go nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        gone = any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+        if gone:  # the interpreter flushes once more on its way out: let that go nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (AttributeError, OSError, ValueError):  # no poll on this system, or no file behind stdout
+        return False
+    return gone
 
 
 def _on_sigterm(number: int, frame: FrameType | None) -> NoReturn:

@@ -22,6 +22,17 @@ S = TypeVar("S", bound="Settings")
 pass_session = click.make_pass_decorator(Session, ensure=True)
 
 
+def stacked(*decorators: Decorator) -> Decorator:
+    """Several decorators as one, the first outermost."""
+
+    def apply(function: Callable[..., Any]) -> Callable[..., Any]:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return apply
+
+
 def common(*, quiet: Sequence[str] = ("-q", "--quiet")) -> Decorator:
     """`-v`, `-q` and `--json`; a command that needs `-q` for itself leaves `--quiet` alone.
 
@@ -44,7 +55,7 @@ def common(*, quiet: Sequence[str] = ("-q", "--quiet")) -> Decorator:
             ctx.ensure_object(Session).as_json = True
 
     hidden: dict[str, Any] = {"expose_value": False, "is_eager": True}
-    return _stacked(
+    return stacked(
         click.option("--json", is_flag=True, callback=as_json, help="Results and errors as JSON.", **hidden),
         click.option(
             "-v", "--verbose", count=True, callback=verbose, help="Say more; repeat for tracebacks.", **hidden
@@ -90,7 +101,7 @@ def output(*, required: bool = False, rows: bool = True, meaning: str | None = N
 
 def columns() -> Decorator:
     """`--smiles-column` and `--id-column`."""
-    return _stacked(
+    return stacked(
         click.option(
             "--smiles-column", metavar="NAME", help="Column with the SMILES; default: found by its header."
         ),
@@ -102,7 +113,7 @@ def columns() -> Decorator:
 
 def config() -> Decorator:
     """`--config` and `--set`."""
-    return _stacked(
+    return stacked(
         click.option(
             "--config",
             type=click.Path(path_type=Path, dir_okay=False),
@@ -147,16 +158,15 @@ def build(
     assignments: Sequence[str] = (),
 ) -> S:
     """Settings from a TOML file, then the given options (those not `None`), then `--set` assignments."""
-    import tomli_w
-
     from molvae.config import load_settings
 
     overrides = []
     for name, value in options.items():
         if value is None or value == ():
             continue
-        plain = tomli_w.dumps({"value": _toml_value(value)}).partition("=")[2].strip()
-        overrides.append(f"{name.replace('__', '.')}={plain}")
+        if isinstance(value, tuple) and isinstance(value[0], tuple):  # --labels a,b --labels c
+            value = tuple(name for names in value for name in names)  # noqa: PLW2901
+        overrides.append(f"{name.replace('__', '.')}={_toml(value)}")
     return load_settings(cls, config, [*overrides, *assignments])
 
 
@@ -190,15 +200,6 @@ def split_names(values: Sequence[str]) -> tuple[str, ...]:
     ('a', 'b', 'c')
     """
     return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
-
-
-def _stacked(*decorators: Decorator) -> Decorator:
-    def apply(function: Callable[..., Any]) -> Callable[..., Any]:
-        for decorator in reversed(decorators):
-            function = decorator(function)
-        return function
-
-    return apply
 
 
 def _field(cls: type[Settings], key: str) -> tuple[Any, Any, str]:
@@ -248,15 +249,16 @@ class _CommaSeparated(click.ParamType):  # type: ignore[type-arg]  # generic onl
         return value if isinstance(value, tuple) else split_names([value])
 
 
-def _toml_value(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
+def _toml(value: Any) -> str:
+    """A value as it stands after the equals sign of a line of TOML."""
+    import tomli_w
+
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, tuple | list):
-        flat: list[Any] = []
-        for item in value:
-            flat += [_toml_value(part) for part in item] if isinstance(item, tuple) else [_toml_value(item)]
-        return flat
-    return value
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    plain = str(value) if isinstance(value, Path) else value
+    return tomli_w.dumps({"value": plain}).partition("=")[2].strip()
 
 
 def _default_text(value: Any) -> str:

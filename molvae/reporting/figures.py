@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,19 +30,17 @@ FEW_POINTS = 30  # points that are drawn as dots on their line
 COLORS = ("#0b6bcb", "#d9480f", "#2b8a3e", "#7048e8", "#c2255c", "#0c8599")
 
 PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("loss (nats per molecule)", ("loss", "train_loss", "valid_loss", "elbo")),
-    (
-        "reconstruction (nats per molecule)",
-        ("reconstruction", "train_reconstruction", "valid_reconstruction"),
-    ),
-    ("KL (nats per molecule)", ("kl", "train_kl", "valid_kl", "kl_target")),
-    ("share of molecules", ("exact", "accuracy", "validity", "uniqueness", "novelty")),
+    ("validation loss (nats per molecule)", ("loss",)),
+    ("reconstruction (nats per molecule)", ("train reconstruction", "valid reconstruction")),
+    ("KL (nats per molecule)", ("train kl", "valid kl")),
+    ("share of molecules", ("valid exact_reconstruction", "valid prior_validity", "valid prior_uniqueness")),
+    ("mean absolute error of properties", ("valid mae_*",)),
     ("beta", ("beta",)),
-    ("active units", ("active_units",)),
-    ("mean absolute error of properties", ()),
-    ("learning rate", ("learning_rate", "lr")),
+    ("active units", ("valid active_units",)),
+    ("property term (nats per molecule)", ("train property", "valid property")),
+    ("norm of the gradient", ("train gradient_norm",)),
 )
-"""Panel title -> names of the metrics it shows (`mae_…` go to the errors panel)."""
+"""Panel title -> metrics it shows, by section and name in `metrics.jsonl`; a star stands for any ending."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def learning_curves(metrics: Path, target: Path) -> None:
     Raises:
         InputError: The log has no epoch yet.
     """
-    epochs = [record for record in read_events(metrics) if "epoch" in record]
+    epochs = [_flat(record) for record in read_events(metrics, "epoch")]
     panels = _panels(epochs)
     if not panels:
         raise InputError(f"{metrics} has no finished epoch to draw yet")
@@ -205,15 +205,22 @@ def _non_dominated(gains: np.ndarray) -> np.ndarray:
 
 
 def _panels(epochs: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
-    seen = list(dict.fromkeys(name for record in epochs for name in record if _drawable(record[name])))
-    panels: list[tuple[str, list[str]]] = []
-    for title, names in PANELS:
-        shown = (
-            [name for name in names if name in seen] if names else [n for n in seen if "mae" in n.split("_")]
-        )
-        if shown:
-            panels.append((title, shown))
-    return panels
+    seen = list(dict.fromkeys(name for record in epochs for name in record))
+    panels = [
+        (title, [name for name in seen if any(map(partial(fnmatch, name), names))]) for title, names in PANELS
+    ]
+    return [(title, names) for title, names in panels if names]
+
+
+def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"valid": {"kl": 3}}` as `{"valid kl": 3}`; numbers and missing numbers only."""
+    flat: dict[str, Any] = {}
+    for name, value in record.items():
+        inner = value.items() if isinstance(value, dict) else ()
+        flat |= {f"{name} {key}": item for key, item in inner if _drawable(item)}
+        if _drawable(value):
+            flat[name] = value
+    return flat
 
 
 def _drawable(value: Any) -> bool:
@@ -251,7 +258,7 @@ def _shortened(name: str, limit: int = 40) -> str:
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ")
+    return name.removeprefix("valid mae_").removeprefix("valid exact_").replace("_", " ")
 
 
 def _color(index: int) -> str:

@@ -1,0 +1,215 @@
+"""What the commands of a campaign share: its directory, start, tables and pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from molvae.cli import inputs, places
+from molvae.cli.objectives import best_table, distinct_columns, trouble_of, value_of, wish
+from molvae.cli.output import table_text
+from molvae.data.writers import Column, open_writer
+from molvae.errors import UsageError
+from molvae.persistence import MANIFEST, sha256_of, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from molvae.campaign.campaign import Row
+    from molvae.campaign.config import CampaignSettings, Objective
+    from molvae.campaign.observations import StartMolecule
+    from molvae.cli.output import Session
+    from molvae.latent.codec import MolVAE
+
+SETTINGS, MODEL = "settings.toml", "model.json"
+_TOP = 10
+PICTURED = 12
+
+
+def start_molecules(
+    arguments: Sequence[str],
+    objectives: Sequence[Objective],
+    session: Session,
+    *,
+    known: bool,
+    smiles_column: str | None = None,
+    id_column: str | None = None,
+) -> list[StartMolecule]:
+    """The start as it was given; with `known`, columns named like objectives are scores the user has."""
+    from molvae.campaign.observations import StartMolecule
+
+    start = []
+    for row in inputs.given(arguments, session, smiles_column=smiles_column, id_column=id_column):
+        scores = tuple(_number(row.fields.get(objective.name)) for objective in objectives) if known else ()
+        start.append(StartMolecule(row.text, scores if any(s is not None for s in scores) else ()))
+    if known and start and not any(molecule.scores for molecule in start):
+        wanted = ", ".join(dict.fromkeys(objective.name for objective in objectives))
+        raise UsageError(f"--known-scores was given, but the start has no numbers in a column named {wanted}")
+    return start
+
+
+def remember_model(directory: Path, checkpoint: Path) -> None:
+    """Write down which model a campaign was begun with, so that `ask` finds it."""
+    facts = {"checkpoint": str(checkpoint.resolve()), "manifest_sha256": sha256_of(checkpoint / MANIFEST)}
+    write_atomically(directory / MODEL, json.dumps(facts, indent=2) + "\n")
+
+
+def load_model(directory: Path, checkpoint: Path | None, device: str, session: Session) -> MolVAE:
+    """The model of a campaign: the given checkpoint, or the one it was begun with."""
+    from molvae.latent.codec import MolVAE
+
+    if checkpoint is not None:
+        return MolVAE.load(places.checkpoint(checkpoint), device=device)
+    written = directory / MODEL
+    if not written.is_file():
+        raise UsageError(
+            f"the campaign {directory} does not say which model it uses", hint="Give it with --checkpoint."
+        )
+    facts = json.loads(written.read_text(encoding="utf-8"))
+    model = MolVAE.load(facts["checkpoint"], device=device)
+    if sha256_of(Path(facts["checkpoint"]) / MANIFEST) != facts["manifest_sha256"]:
+        session.note(f"the model {facts['checkpoint']} has changed since the campaign was begun")
+    return model
+
+
+def write_table(target: Path, table: Sequence[Row], objectives: Sequence[Objective]) -> None:
+    """Every molecule of a campaign, in order of appearance."""
+    scored = distinct_columns(objectives)
+    columns = [Column("identifier"), Column("smiles", "smiles"), Column("call", "integer"), Column("source")]
+    columns += [Column("parent", "smiles"), *(Column(name, "number") for name, _ in scored)]
+    columns += [Column("feasible", "integer"), Column("trouble")]
+    with open_writer(target, columns) as writer:
+        for row in table:
+            scores = [value_of(row.scores[index]) for _, index in scored]
+            call = None if row.call is None else row.call + 1
+            trouble = trouble_of(row.scores)
+            writer.write(
+                [
+                    row.identifier,
+                    row.smiles,
+                    call,
+                    row.source,
+                    row.parent,
+                    *scores,
+                    int(row.feasible),
+                    trouble,
+                ]
+            )
+
+
+def draw(
+    directory: Path, settings: CampaignSettings, table: Sequence[Row], best: Sequence[Row]
+) -> dict[str, Path]:
+    """The pictures of a campaign: the best molecules, progress, and the Pareto front of two goals."""
+    from molvae.chemistry.depiction import grid_png
+    from molvae.chemistry.molecule import parse
+    from molvae.reporting.figures import Track, optimization_progress, pareto_scatter
+
+    drawn: dict[str, Path] = {}
+    objectives = settings.objectives
+    if best:
+        legends = [
+            ", ".join(f"{name} {_short(row.scores[i])}" for name, i in distinct_columns(objectives))
+            for row in best
+        ]
+        drawn["picture"] = directory / "best.png"
+        molecules = [parse(row.smiles) for row in best[:PICTURED]]
+        write_atomically(drawn["picture"], grid_png(molecules, legends[:PICTURED]))
+    called = sorted((row for row in table if row.call is not None), key=lambda row: row.call or 0)
+    values = np.array([[_float(score) for score in row.scores] for row in called]).reshape(len(called), -1)
+    n_start = len([row for row in called if row.source == "start"])
+    if np.isfinite(values).any():
+        drawn["progress"] = directory / "progress.png"
+        tracks = [Track(o.name, values[:, i], o.direction, o.bound) for i, o in enumerate(objectives)]
+        optimization_progress(tracks, drawn["progress"], n_start=n_start)
+    goals = [i for i, objective in enumerate(objectives) if not objective.is_constraint]
+    if len(goals) == 2 and np.isfinite(values[:, goals]).all(axis=1).any():  # noqa: PLR2004 - a plane
+        first, second = (objectives[i] for i in goals)
+        drawn["front"] = directory / "front.png"
+        pareto_scatter(
+            values[:, goals],
+            (first.name, second.name),
+            (first.direction, second.direction),
+            drawn["front"],
+            n_start=n_start,
+        )
+    return drawn
+
+
+def comparison(settings: CampaignSettings, table: Sequence[Row]) -> list[dict[str, Any]]:
+    """Start against found, per goal: best and mean of the ten best among the molecules within all bounds.
+
+    The start is what the user brought along; where that is nothing, the first draws from the prior.
+    """
+    given = [row for row in table if row.source in {"start", "known"}]
+    first = [row for row in table if row.call is not None and row.call < settings.n_initial]
+    start = given or first
+    begun = {row.smiles for row in start}
+    found = [row for row in table if row.smiles not in begun]
+    lines = []
+    for index, objective in enumerate(settings.objectives):
+        if objective.is_constraint:
+            continue
+        for name, rows in (("start" if given else "first draws", start), ("found", found)):
+            values = [v for row in rows if row.feasible and (v := value_of(row.scores[index])) is not None]
+            values.sort(reverse=objective.direction == "maximize")
+            lines.append(
+                {
+                    "goal": wish(objective),
+                    "set": name,
+                    "scored": sum(any(s is not None for s in row.scores) for row in rows),
+                    "within bounds": len(values),
+                    "best": values[0] if values else None,
+                    "mean of top 10": float(np.mean(values[:_TOP])) if values else None,
+                }
+            )
+    return lines
+
+
+def summary_text(settings: CampaignSettings, best: Sequence[Row], table: Sequence[Row]) -> str:
+    """The best molecules, and start against found."""
+    names = [name for name, _ in distinct_columns(settings.objectives)]
+    text = ""
+    if best:
+        text += table_text(
+            ("#", *names, "source", "call", "smiles"), list(best_table(best, settings.objectives))
+        )
+    compared = comparison(settings, table)
+    text += "\n" + table_text(tuple(compared[0]), [tuple(line.values()) for line in compared])
+    return text if best else "no molecule within all bounds yet\n" + text
+
+
+def row_facts(rows: Sequence[Row], objectives: Sequence[Objective]) -> list[Mapping[str, Any]]:
+    """Rows of a campaign for JSON."""
+    return [
+        {
+            "identifier": row.identifier,
+            "smiles": row.smiles,
+            **{name: value_of(row.scores[index]) for name, index in distinct_columns(objectives)},
+            "source": row.source,
+            "parent": row.parent,
+            "call": None if row.call is None else row.call + 1,
+        }
+        for row in rows
+    ]
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None
+
+
+def _float(score: Any) -> float:
+    value = value_of(score)
+    return float("nan") if value is None else value
+
+
+def _short(score: Any) -> str:
+    value = value_of(score)
+    return "-" if value is None else f"{value:.3g}"

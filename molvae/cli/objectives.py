@@ -1,0 +1,108 @@
+"""What is wanted of a molecule, on the command line: options, columns and tables of objectives."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from molvae.cli.options import stacked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from molvae.campaign.campaign import Row
+    from molvae.campaign.config import Objective
+    from molvae.cli.options import Decorator
+    from molvae.oracles.base import Score
+
+
+class Bound(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
+    """`NAME=value`, split at the last equals sign, as a SMILES may hold some."""
+
+    name = "NAME=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """Name and number."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, number = str(value).rpartition("=")
+        try:
+            bound = float(number)
+        except ValueError:
+            bound = math.nan
+        if not equals or not name or not math.isfinite(bound):
+            self.fail(f"expected NAME=value with a number, for example sa=3.5, got '{value}'", param, ctx)
+        return name, bound
+
+
+def objective_options() -> Decorator:
+    """`--maximize`, `--minimize`, `--at-most` and `--at-least`."""
+    return stacked(
+        click.option(
+            "--maximize", multiple=True, metavar="NAME", help="A score that shall be high; repeatable."
+        ),
+        click.option(
+            "--minimize", multiple=True, metavar="NAME", help="A score that shall be low; repeatable."
+        ),
+        click.option(
+            "--at-most", multiple=True, type=Bound(), help="A score that may not be higher; repeatable."
+        ),
+        click.option(
+            "--at-least", multiple=True, type=Bound(), help="A score that may not be lower; repeatable."
+        ),
+    )
+
+
+def as_settings(
+    maximize: Sequence[str],
+    minimize: Sequence[str],
+    at_most: Sequence[tuple[str, float]],
+    at_least: Sequence[tuple[str, float]],
+) -> list[dict[str, Any]]:
+    """The objectives as values for `CampaignSettings`, goals first; empty if none was given."""
+    from molvae.campaign.config import objectives
+
+    found = objectives(maximize=maximize, minimize=minimize)
+    bounds = [objectives(at_most={name: bound}) for name, bound in at_most]
+    bounds += [objectives(at_least={name: bound}) for name, bound in at_least]
+    everything = (*found, *(objective for part in bounds for objective in part))
+    return [objective.model_dump(mode="json", exclude_none=True) for objective in everything]
+
+
+def distinct_columns(objectives: Sequence[Objective]) -> list[tuple[str, int]]:
+    """Each different objective name with its first position: one column of a table each."""
+    first: dict[str, int] = {}
+    for index, objective in enumerate(objectives):
+        first.setdefault(objective.name, index)
+    return list(first.items())
+
+
+def wish(objective: Objective) -> str:
+    """An objective in words: `maximize qed`, `sa at most 3.5`."""
+    if objective.is_constraint:
+        return f"{objective.name} {objective.direction.replace('_', ' ')} {objective.bound:g}"
+    return f"{objective.direction} {objective.name}"
+
+
+def value_of(score: Score | None) -> float | None:
+    """The number of a score, if it has one."""
+    return score.value if score is not None and score.is_ok else None
+
+
+def trouble_of(scores: Sequence[Score | None]) -> str:
+    """What went wrong with the scores of a molecule, in words; empty if nothing did."""
+    told = [
+        f"{s.status}: {s.detail}" if s.detail else s.status for s in scores if s is not None and not s.is_ok
+    ]
+    return "; ".join(dict.fromkeys(told))
+
+
+def best_table(rows: Sequence[Row], objectives: Sequence[Objective]) -> Iterator[list[Any]]:
+    """Rows for `table_text`: rank, scores, source, call, SMILES."""
+    for rank, row in enumerate(rows, start=1):
+        scores = [value_of(row.scores[index]) for _, index in distinct_columns(objectives)]
+        yield [rank, *scores, row.source, "-" if row.call is None else row.call + 1, row.smiles]

@@ -1,0 +1,150 @@
+"""`molvae optimize`: search for molecules with the wanted properties."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from molvae.campaign.config import CampaignSettings
+from molvae.cli import campaigns, objectives, options, places
+from molvae.errors import UsageError
+
+if TYPE_CHECKING:
+    from molvae.cli.output import Session
+
+
+@click.command(cls=options.SettingsCommand, settings=CampaignSettings)
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@options.output(rows=False, required=True, meaning="Directory of the campaign: journal, tables, pictures.")
+@objectives.objective_options()
+@options.setting(CampaignSettings, "budget", metavar="N")
+@options.setting(CampaignSettings, "q", "-q", metavar="N")
+@options.setting(CampaignSettings, "seed", metavar="N")
+@options.setting(CampaignSettings, "method")
+@click.option(
+    "--start",
+    multiple=True,
+    metavar="FILE|SMILES",
+    help="Molecules to begin with; repeatable. Default: drawn by the model.",
+)
+@options.columns()
+@click.option(
+    "--known-scores", is_flag=True, help="Columns of --start named like objectives are used and not charged."
+)
+@click.option(
+    "--table",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Also write all molecules here, by suffix.",
+)
+@options.device()
+@options.config()
+@options.common(quiet=("--quiet",))
+@options.pass_session
+def command(
+    session: Session,
+    /,
+    checkpoint: Path,
+    output: Path,
+    start: tuple[str, ...],
+    smiles_column: str | None,
+    id_column: str | None,
+    known_scores: bool,
+    table: Path | None,
+    device: str,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    maximize: tuple[str, ...],
+    minimize: tuple[str, ...],
+    at_most: tuple[tuple[str, float], ...],
+    at_least: tuple[tuple[str, float], ...],
+    **given: Any,
+) -> None:
+    """Search the latent space of CHECKPOINT for molecules that are good at what you name.
+
+    A NAME is a descriptor (qed, logp, sa, tpsa, mw, ...), similarity:SMILES, or a function of your own as
+    module:function or path/to/file.py:function. The budget counts molecules that are really scored; invalid
+    and repeated ones are free. Every score is kept in the journal: the same command goes on after a stop,
+    and with a larger --budget it goes further.
+
+    \b
+    Examples:
+      molvae optimize checkpoints/zinc250k --maximize qed -o better
+      molvae optimize checkpoints/zinc250k --maximize qed --at-most sa=3 \\
+          --start mine.csv --budget 300 -q 8 --seed 7 -o better
+      molvae optimize run --maximize similarity:CC(=O)Nc1ccc(O)cc1 --minimize logp -o two-goals
+      molvae optimize run --maximize docking.py:score --budget 100 -q 4 -o docked
+
+    \b
+    The directory holds journal.sqlite, settings.toml, molecules.csv, best.sdf,
+    best.png, progress.png, and front.png when there are two goals.
+    """
+    from molvae.campaign.campaign import Campaign
+    from molvae.campaign.runner import run
+    from molvae.config import save_settings
+    from molvae.latent.codec import MolVAE
+    from molvae.oracles.plugins import load_oracle
+
+    wanted = objectives.as_settings(maximize, minimize, at_most, at_least)
+    settings = campaign_settings(output, wanted, given, config, assignments)
+    oracles = {objective.name: load_oracle(objective.name) for objective in settings.objectives}
+    molecules = campaigns.start_molecules(
+        start,
+        settings.objectives,
+        session,
+        known=known_scores,
+        smiles_column=smiles_column,
+        id_column=id_column,
+    )
+    model = MolVAE.load(places.checkpoint(checkpoint), device=device)
+    with Campaign.create(output / places.JOURNAL, model, settings, start=molecules) as campaign:
+        save_settings(settings, output / campaigns.SETTINGS)
+        campaigns.remember_model(output, places.checkpoint(checkpoint))
+        with session.progress() as progress:
+            result = run(campaign, oracles, progress=progress)
+        best = campaign.best(campaigns.PICTURED)
+    campaigns.write_table(output / "molecules.csv", result.table, settings.objectives)
+    campaigns.write_table(output / "best.sdf", best, settings.objectives)
+    if table is not None:
+        campaigns.write_table(table, result.table, settings.objectives)
+    drawn = campaigns.draw(output, settings, result.table, best)
+    if not result.spent:
+        session.note(f"stopped after {result.n_calls} calls: the search finds nothing new")
+    facts = {
+        "calls": result.n_calls,
+        "failed": result.n_failed,
+        "seconds_searching": round(result.seconds_searching, 2),
+        "seconds_scoring": round(result.seconds_scoring, 2),
+        "start_and_found": campaigns.comparison(settings, result.table),
+        "best": campaigns.row_facts(best, settings.objectives),
+        "molecules": output / "molecules.csv",
+        **drawn,
+    }
+    text = campaigns.summary_text(settings, result.best, result.table)
+    places_text = "\n".join(
+        f"{name:<10} {path}" for name, path in {"molecules": output / "molecules.csv", **drawn}.items()
+    )
+    session.report(facts, f"{text}\n{places_text}")
+
+
+def campaign_settings(
+    directory: Path,
+    wanted: list[dict[str, Any]],
+    given: dict[str, Any],
+    config: Path | None,
+    assignments: tuple[str, ...],
+) -> CampaignSettings:
+    """Settings from the command line; without objectives, those of the campaign that is in `directory`."""
+    written = directory / campaigns.SETTINGS
+    if not wanted and config is None and written.is_file():
+        config = written
+    if not wanted and config is None and not any(a.startswith("objectives") for a in assignments):
+        raise UsageError(
+            "nothing is wanted: give at least one of --maximize and --minimize",
+            hint="For example: --maximize qed --at-most sa=3.5",
+        )
+    return options.build(
+        CampaignSettings, {**given, "objectives": wanted or None}, config=config, assignments=assignments
+    )
