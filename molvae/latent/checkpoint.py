@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 KIND, SCHEMA = "model", 1
-CONFIG, VOCABULARY, WEIGHTS, CARD = "config.json", "vocabulary.json", "weights.safetensors", "README.md"
+CONFIG, VOCABULARY, CARD = "config.json", "vocabulary.json", "README.md"
+WEIGHTS, PRIOR = "weights.safetensors", "prior.safetensors"
 _JSON_LIMIT = 16 << 20  # bytes
 
 

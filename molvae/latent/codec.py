@@ -19,15 +19,20 @@ from molvae.latent.checkpoint import (
     CARD,
     CONFIG,
     KIND,
+    PRIOR,
     SCHEMA,
     VOCABULARY,
     WEIGHTS,
+    load_tensors,
     load_weights,
     read_json,
     save_tensors,
     write_json,
 )
 from molvae.latent.config import CodecSettings
+from molvae.latent.device import resolve_device
+from molvae.models.priors import PRIORS
+from molvae.models.priors.base import Prior, StandardNormal
 from molvae.models.vae import SequenceVAE
 from molvae.persistence import committed_directory, verify_directory
 from molvae.seeding import Seeds
@@ -72,12 +77,20 @@ class MolVAE:
         network: The network.
         tokenizer: Its tokenizer.
         settings: What the checkpoint's `config.json` says.
+        prior: Where latent vectors are drawn from; N(0, I) if not given.
     """
 
-    def __init__(self, network: SequenceVAE, tokenizer: Tokenizer, settings: CodecSettings) -> None:
+    def __init__(
+        self,
+        network: SequenceVAE,
+        tokenizer: Tokenizer,
+        settings: CodecSettings,
+        prior: Prior | None = None,
+    ) -> None:
         self.network = network.eval()
         self.tokenizer = tokenizer
-        self.settings = settings
+        self.prior = prior if prior is not None else StandardNormal(settings.model.latent_size)
+        self.settings = settings.model_copy(update={"prior": self.prior.name})
         self.scaler = PropertyScaler(settings.property_names, settings.property_mean, settings.property_scale)
         self.device = next(network.parameters()).device
 
@@ -113,7 +126,8 @@ class MolVAE:
         with torch.device("meta"):
             network = SequenceVAE(settings.model, len(vocabulary), len(settings.property_names))
         load_weights(network, directory / WEIGHTS, assign=True)
-        return cls(network.to(resolve_device(device)), tokenizer, settings)
+        prior = _load_prior(directory, settings, stored=PRIOR in manifest.files)
+        return cls(network.to(resolve_device(device)), tokenizer, settings, prior)
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint directory, atomically; what stood there before is replaced."""
@@ -121,6 +135,8 @@ class MolVAE:
             write_json(self.settings.model_dump(mode="json"), directory / CONFIG)
             (directory / VOCABULARY).write_text(self.tokenizer.vocabulary.to_json(), encoding="utf-8")
             save_tensors(self.network.state_dict(), directory / WEIGHTS)
+            if tensors := self.prior.tensors():
+                save_tensors(tensors, directory / PRIOR)
             (directory / CARD).write_text(card.render(self.settings, self.n_parameters), encoding="utf-8")
 
     @property
@@ -192,7 +208,9 @@ class MolVAE:
 
     def sample_latent(self, n: int, *, generator: np.random.Generator) -> NDArray[np.float32]:
         """Latent vectors `n x d` drawn from the prior."""
-        return generator.standard_normal((n, self.latent_size), dtype=np.float32)
+        own = torch.Generator().manual_seed(int(generator.integers(2**63)))
+        drawn: NDArray[np.float32] = self.prior.sample(n, own).numpy()
+        return drawn
 
     def predict(self, molecules: Sequence[Text]) -> PropertyPrediction:
         """Properties of molecules, read off their posterior means."""
@@ -254,6 +272,17 @@ class MolVAE:
             )
             yield np.array(rows), posterior
 
+    def to(self, device: torch.device) -> MolVAE:
+        """This model, its network moved to a device."""
+        self.network.to(device)
+        self.device = device
+        return self
+
+    def with_prior(self, prior: Prior, facts: dict[str, Any] | None = None) -> MolVAE:
+        """The same network drawing from another prior; `facts` are added to the card."""
+        settings = self.settings.model_copy(update={"facts": {**self.settings.facts, **(facts or {})}})
+        return MolVAE(self.network, self.tokenizer, settings, prior)
+
     def __repr__(self) -> str:
         return (
             f"MolVAE({self.settings.tokenizer}, z {self.latent_size}, {self.n_parameters:,} parameters, "
@@ -265,14 +294,11 @@ class MolVAE:
         return card.facts(self.settings, self.n_parameters)
 
 
-def resolve_device(name: str) -> torch.device:
-    """The torch device of `auto`, `cpu`, `cuda` or `mps`; `UsageError` if it is not there."""
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
-    kind = name.partition(":")[0]
-    if kind not in there:
-        raise UsageError(f"unknown device '{name}'", hint="Known: auto, cpu, cuda, mps.")
-    if not there[kind]:
-        raise UsageError(f"this machine has no {kind} device", hint="Use --device auto.")
-    return torch.device(name)
+def _load_prior(directory: Path, settings: CodecSettings, *, stored: bool) -> Prior:
+    if settings.prior not in PRIORS:
+        raise CheckpointError(f"{directory} needs the prior '{settings.prior}', unknown here")
+    tensors = load_tensors(directory / PRIOR) if stored else {}
+    try:
+        return PRIORS.get(settings.prior).from_tensors(tensors, settings.model.latent_size)
+    except ValueError as error:
+        raise CheckpointError(f"the prior of {directory} is damaged: {error}") from None

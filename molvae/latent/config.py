@@ -27,5 +27,7 @@ class CodecSettings(Settings):
     """Mean of each property over the training molecules."""
     property_scale: tuple[float, ...] = ()
     """Standard deviation of each property over the training molecules."""
+    prior: str = "normal"
+    """Where latent vectors are drawn from: normal for N(0, I), or the name of a fitted prior."""
     facts: dict[str, Any] = Field(default_factory=dict)
     """Where the model comes from and what was measured on it: the source of the card."""

@@ -8,11 +8,24 @@ from molvae.config import Field, Settings
 from molvae.models.config import ModelSettings
 
 
+class PriorSettings(Settings):
+    """How a prior is fitted to a trained model."""
+
+    n_components: int = Field(default=10, ge=0)
+    """Gaussians in the mixture (fewer if there are few molecules); 0 keeps N(0, I)."""
+    n_samples: int = Field(default=50_000, ge=2)
+    """Training molecules whose posterior samples it is fitted to, at most."""
+    n_validation: int = Field(default=1000, ge=1)
+    """Samples its validity is measured on."""
+
+
 class TrainSettings(Settings):
     """How a model is trained."""
 
     model: ModelSettings = ModelSettings()
     """Sizes of the model."""
+    prior: PriorSettings = PriorSettings()
+    """The prior fitted when training ends, which samples are then drawn from."""
     epochs: int = Field(default=30, ge=1)
     """Passes over the training split."""
     batch_size: int = Field(default=128, ge=1)

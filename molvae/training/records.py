@@ -58,17 +58,8 @@ def truncate(directory: Path, epoch: int) -> None:
     """Drop what a killed process logged after its last saved state, as those epochs are trained again."""
     path = directory / "metrics.jsonl"
     if path.exists():
-        kept = [record for record in read_events(path, "epoch") if record["epoch"] <= epoch]
+        kept = [record for record in read_events(path) if record["epoch"] <= epoch]
         write_atomically(path, "".join(json.dumps(record) + "\n" for record in kept))
-
-
-def validation(directory: Path, epoch: int) -> dict[str, float]:
-    """Validation figures of an epoch."""
-    for record in read_events(directory / "metrics.jsonl", "epoch"):
-        if record["epoch"] == epoch:
-            figures: dict[str, float] = record["valid"]
-            return figures
-    return {}
 
 
 def line(epoch: int, figures: dict[str, Any]) -> str:
@@ -78,6 +69,7 @@ def line(epoch: int, figures: dict[str, Any]) -> str:
     return (
         f"epoch {epoch}: exact reconstruction {valid['exact_reconstruction']:.1%} "
         f"({valid['reconstruction']:.2f} nats), KL {valid['kl']:.1f} nats, beta {figures['beta']:.3g}, "
-        f"{valid['active_units']:.0f} active units, prior validity {valid['prior_validity']:.1%} "
-        f"(unique {valid['prior_uniqueness']:.1%}){errors}"
+        f"{valid['active_units']:.0f} active units, "
+        f"validity of N(0, I) {valid['normal_validity']:.1%} "
+        f"(unique {valid['normal_uniqueness']:.1%}){errors}"
     )

@@ -12,17 +12,17 @@ from torch.nn.parallel import DistributedDataParallel
 from molvae.config import save_settings
 from molvae.data.batching import collate, epoch_batches
 from molvae.data.corpus import Corpus
-from molvae.data.scaling import PropertyScaler
-from molvae.errors import ConfigError, InputError, StoppedEarly
-from molvae.latent.codec import MolVAE, resolve_device
-from molvae.latent.config import CodecSettings
-from molvae.models.vae import SequenceVAE
+from molvae.errors import InputError, StoppedEarly
+from molvae.latent.codec import MolVAE
+from molvae.latent.device import resolve_device
+from molvae.models.priors.base import StandardNormal
 from molvae.persistence import directory_lock
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
-from molvae.tokenizers.base import TOKENIZERS
 from molvae.training import records
+from molvae.training.assembly import chosen_rows, fresh_model
 from molvae.training.distributed import World, world
+from molvae.training.prior_fitting import fit_prior
 from molvae.training.schedules import BetaController, learning_rate
 from molvae.training.state import Progress as Standing
 from molvae.training.state import load_newest_state, remove_half_written, save_state
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from molvae.progress import Progress
     from molvae.training.config import TrainSettings
 
-_MARGIN = 8  # tokens a decode may be longer than the longest training molecule
-
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
@@ -49,7 +47,7 @@ class TrainResult:
     Attributes:
         checkpoint: The model directory, of the epoch with the lowest validation loss.
         epochs: Epochs trained.
-        metrics: Validation figures of that epoch.
+        metrics: Validation figures of that epoch and of the fitted prior.
     """
 
     checkpoint: Path
@@ -112,10 +110,10 @@ class _Run:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self.corpus = Corpus.open(corpus_path)
-        self.train_rows, self.valid_rows = _rows(self.corpus, settings)
+        self.train_rows, self.valid_rows = chosen_rows(self.corpus, settings)
         self.device = resolve_device(settings.device)
-        self.model = self._build(facts)
-        network = self.model.network
+        self.model = fresh_model(self.corpus, self.train_rows, settings, facts).to(self.device)
+        network = self.model.network.train()
         self.parallel: torch.nn.Module = DistributedDataParallel(network) if processes.size > 1 else network
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -136,9 +134,25 @@ class _Run:
             self.progress.note(f"resuming {self.directory} after step {self.at.step:,}")
         while self.at.epoch < self.settings.epochs and not self._out_of_patience():
             self._epoch(should_stop)
-        best = records.validation(self.directory, self.at.best_epoch)
         self.progress.finish("train", epochs=self.at.epoch)
-        return TrainResult(self.directory / "model", self.at.epoch, best)
+        checkpoint = self.directory / "model"
+        if self.world.leads and self.settings.prior.n_components:
+            self._fit_prior(checkpoint)
+        self.world.barrier()
+        metrics: dict[str, float] = MolVAE.load(checkpoint, device="cpu").settings.facts["metrics"]
+        return TrainResult(checkpoint, self.at.epoch, metrics)
+
+    def _fit_prior(self, checkpoint: Path) -> None:
+        """Give the best model its prior, unless a run that ended here before has done so."""
+        best = MolVAE.load(checkpoint, device=str(self.device))
+        if best.prior.name != StandardNormal.name:
+            return
+        seed = self.seeds.integer("prior")
+        fitted = fit_prior(best, self.corpus, self.settings.prior, seed=seed, progress=self.progress)
+        fitted.save(checkpoint)
+        name = fitted.prior.name
+        valid = fitted.settings.facts["metrics"][f"{name}_validity"]
+        self.progress.note(f"fitted the prior '{name}': validity of its samples {valid:.1%}")
 
     def _epoch(self, should_stop: Callable[[], bool]) -> None:
         batches = self._batches(self.at.epoch)
@@ -251,11 +265,8 @@ class _Run:
         self.world.barrier()
 
     def _save_model(self, measured: dict[str, float]) -> None:
-        settings = self.model.settings
-        facts = {**settings.facts, "epochs": self.at.epoch, "steps": self.at.step, "metrics": measured}
-        MolVAE(self.model.network, self.model.tokenizer, settings.model_copy(update={"facts": facts})).save(
-            self.directory / "model"
-        )
+        facts = {"epochs": self.at.epoch, "steps": self.at.step, "metrics": measured}
+        self.model.with_prior(self.model.prior, facts).save(self.directory / "model")
         self.model.network.train()
 
     def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
@@ -267,43 +278,3 @@ class _Run:
         if self.settings.precision == "auto":
             return self.device.type == "cuda"
         return self.settings.precision == "bfloat16"
-
-    def _build(self, facts: dict[str, Any]) -> MolVAE:
-        corpus, settings = self.corpus, self.settings
-        scaler = PropertyScaler.fit(corpus.labels[self.train_rows], corpus.property_names)
-        torch.manual_seed(self.seeds.integer("weights"))
-        network = SequenceVAE(settings.model, len(corpus.vocabulary), len(corpus.property_names))
-        codec = CodecSettings(
-            model=settings.model,
-            tokenizer=corpus.tokenizer_name,
-            max_length=int(corpus.lengths[self.train_rows].max()) + _MARGIN,
-            standardize=corpus.settings.standardize,
-            keep_stereo=corpus.settings.keep_stereo,
-            property_names=scaler.names,
-            property_mean=tuple(scaler.mean),
-            property_scale=tuple(scaler.scale),
-            facts={"n_training_molecules": len(self.train_rows), "seed": settings.seed, **facts},
-        )
-        tokenizer = TOKENIZERS.get(corpus.tokenizer_name)(corpus.vocabulary)
-        model = MolVAE(network.to(self.device), tokenizer, codec)
-        network.train()
-        return model
-
-
-def _rows(corpus: Corpus, settings: TrainSettings) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Training rows, and the validation rows in use."""
-    train_rows, valid_rows = corpus.rows("train"), corpus.rows("valid")
-    if len(train_rows) == 0:
-        raise InputError(f"the corpus {corpus.path} has no training molecules")
-    if len(valid_rows) == 0:
-        raise InputError(
-            f"the corpus {corpus.path} has no validation molecules",
-            hint="Prepare it with a split that leaves some: --set fractions=[0.9,0.05,0.05]",
-        )
-    if settings.randomized_input and corpus.n_randomized == 0:
-        raise ConfigError(
-            "randomized_input needs a corpus with randomized SMILES, but this one has none",
-            hint="Prepare it with --set n_randomized=4.",
-        )
-    chosen = Seeds(settings.seed).numpy("validation-rows").permutation(len(valid_rows))
-    return train_rows, valid_rows[sorted(chosen[: settings.n_validation])]

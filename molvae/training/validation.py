@@ -49,13 +49,22 @@ def validate(
 
     Returns:
         `reconstruction`, `kl`, `property` in nats per molecule; `exact_reconstruction` (same molecule, from
-        mu); `active_units`; `mae_NAME` per property; `prior_validity`, `prior_uniqueness` (among the valid).
+        mu); `active_units`; `mae_NAME` per property; and what `on_prior` measures.
     """
-    figures = _on_molecules(model, corpus, rows, seed)
+    return {**_on_molecules(model, corpus, rows, seed), **on_prior(model, n_samples=n_samples, seed=seed)}
+
+
+def on_prior(model: MolVAE, *, n_samples: int, seed: int) -> dict[str, float]:
+    """Validity and uniqueness (among the valid) of greedy, single-shot samples of the model's prior.
+
+    Returns:
+        `PRIOR_validity` and `PRIOR_uniqueness`, with PRIOR the name of the prior (`normal` is N(0, I)).
+    """
     valid = [item.smiles for item in model.sample(n_samples, seed=seed) if is_valid(item)]
-    figures["prior_validity"] = len(valid) / n_samples
-    figures["prior_uniqueness"] = len(set(valid)) / max(len(valid), 1)
-    return figures
+    return {
+        f"{model.prior.name}_validity": len(valid) / n_samples,
+        f"{model.prior.name}_uniqueness": len(set(valid)) / max(len(valid), 1),
+    }
 
 
 def _on_molecules(model: MolVAE, corpus: Corpus, rows: NDArray[np.int64], seed: int) -> dict[str, float]:

@@ -61,7 +61,7 @@ def _figures(run):
 
 
 def _bytes(run):
-    files = [run / "model" / "weights.safetensors"]
+    files = [run / "model" / "weights.safetensors", run / "model" / "prior.safetensors"]
     files += sorted(saved_states(run / "states")[-1].glob("*.safetensors"))
     return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
 
@@ -77,7 +77,7 @@ def test_the_run_directory_holds_what_a_reader_looks_for(uninterrupted):
     assert (uninterrupted / "settings.toml").read_text() == to_toml(SETTINGS)
     events = _figures(uninterrupted)
     assert [event["epoch"] for event in events] == [1, 2]
-    expected = {"reconstruction", "kl", "exact_reconstruction", "active_units", "prior_validity", "mae_qed"}
+    expected = {"reconstruction", "kl", "exact_reconstruction", "active_units", "normal_validity", "mae_qed"}
     assert expected <= events[0]["valid"].keys()
     assert len(saved_states(uninterrupted / "states")) == 2
     assert MolVAE.load(uninterrupted / "model", device="cpu").property_names == ("weight", "qed", "logp")
@@ -97,7 +97,7 @@ def test_a_finished_run_is_not_trained_again(little_corpus, uninterrupted):
     before = _bytes(uninterrupted)
     result = train(little_corpus, uninterrupted, SETTINGS)
     assert result.epochs == 2
-    assert result.metrics == _figures(uninterrupted)[-1]["valid"] or result.metrics
+    assert _figures(uninterrupted)[-1]["valid"].items() <= result.metrics.items()
     assert _bytes(uninterrupted) == before
 
 

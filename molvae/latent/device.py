@@ -1,0 +1,20 @@
+"""Which device a model runs on."""
+
+from __future__ import annotations
+
+import torch
+
+from molvae.errors import UsageError
+
+
+def resolve_device(name: str) -> torch.device:
+    """The torch device of `auto`, `cpu`, `cuda` or `mps`; `UsageError` if it is not there."""
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
+    kind = name.partition(":")[0]
+    if kind not in there:
+        raise UsageError(f"unknown device '{name}'", hint="Known: auto, cpu, cuda, mps.")
+    if not there[kind]:
+        raise UsageError(f"this machine has no {kind} device", hint="Use --device auto.")
+    return torch.device(name)

@@ -1,0 +1,65 @@
+"""Before the first step: a fresh model for a corpus, and the rows to train and validate on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from molvae.data.scaling import PropertyScaler
+from molvae.errors import ConfigError, InputError
+from molvae.latent.codec import MolVAE
+from molvae.latent.config import CodecSettings
+from molvae.models.vae import SequenceVAE
+from molvae.seeding import Seeds
+from molvae.tokenizers.base import TOKENIZERS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from molvae.data.corpus import Corpus
+    from molvae.training.config import TrainSettings
+
+_MARGIN = 8  # tokens a decode may be longer than the longest training molecule
+
+
+def fresh_model(
+    corpus: Corpus, train_rows: NDArray[np.int64], settings: TrainSettings, facts: dict[str, Any]
+) -> MolVAE:
+    """A model with random weights, on the CPU; its properties are scaled by the training rows."""
+    scaler = PropertyScaler.fit(corpus.labels[train_rows], corpus.property_names)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(Seeds(settings.seed).integer("weights"))
+        network = SequenceVAE(settings.model, len(corpus.vocabulary), len(corpus.property_names))
+    codec = CodecSettings(
+        model=settings.model,
+        tokenizer=corpus.tokenizer_name,
+        max_length=int(corpus.lengths[train_rows].max()) + _MARGIN,
+        standardize=corpus.settings.standardize,
+        keep_stereo=corpus.settings.keep_stereo,
+        property_names=scaler.names,
+        property_mean=scaler.mean,
+        property_scale=scaler.scale,
+        facts={"n_training_molecules": len(train_rows), "seed": settings.seed, **facts},
+    )
+    return MolVAE(network, TOKENIZERS.get(corpus.tokenizer_name)(corpus.vocabulary), codec)
+
+
+def chosen_rows(corpus: Corpus, settings: TrainSettings) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Training rows, and the validation rows in use."""
+    train_rows, valid_rows = corpus.rows("train"), corpus.rows("valid")
+    if len(train_rows) == 0:
+        raise InputError(f"the corpus {corpus.path} has no training molecules")
+    if len(valid_rows) == 0:
+        raise InputError(
+            f"the corpus {corpus.path} has no validation molecules",
+            hint="Prepare it with a split that leaves some: --set fractions=[0.9,0.05,0.05]",
+        )
+    if settings.randomized_input and corpus.n_randomized == 0:
+        raise ConfigError(
+            "randomized_input needs a corpus with randomized SMILES, but this one has none",
+            hint="Prepare it with --set n_randomized=4.",
+        )
+    chosen = Seeds(settings.seed).numpy("validation-rows").permutation(len(valid_rows))
+    return train_rows, valid_rows[sorted(chosen[: settings.n_validation])]
