@@ -120,7 +120,7 @@ def cli() -> None:
     Your own molecules:
       molvae prepare mine.csv -o corpus
       molvae train corpus -o run
-      molvae sample run/checkpoint -n 100
+      molvae sample run -n 100
 
     'molvae COMMAND --help' teaches each command with examples.
     """

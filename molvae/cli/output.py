@@ -92,7 +92,7 @@ class Session:
 
     def wrote(self, target: Path | None, facts: Mapping[str, Any]) -> None:
         """After rows: one line of talk, or with --json and a file, the summary on stdout."""
-        counts = ", ".join(f"{_shown(value)} {name.replace('_', ' ')}" for name, value in facts.items())
+        counts = ", ".join(f"{_shown(value)} {_noun(name, value)}" for name, value in facts.items())
         where = "" if target is None or str(target) == "-" else f" -> {target}"
         if self.as_json and where:
             sys.stdout.write(json.dumps(jsonable({**facts, "output": str(target)})) + "\n")
@@ -159,6 +159,11 @@ def _say(text: str) -> None:
     with contextlib.suppress(OSError):  # nobody listens to stderr: the work goes on
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
+
+
+def _noun(name: str, count: Any) -> str:
+    words = name.replace("_", " ")
+    return words.removesuffix("s") if count == 1 else words
 
 
 def _shown(value: Any) -> str:

@@ -258,7 +258,9 @@ def _shortened(name: str, limit: int = 40) -> str:
 
 
 def _words(name: str) -> str:
-    return name.removeprefix("valid mae_").removeprefix("valid exact_").replace("_", " ")
+    for prefix in ("valid mae_", "valid exact_"):
+        name = name.removeprefix(prefix)
+    return name.replace("valid prior", "prior").replace("_", " ")
 
 
 def _color(index: int) -> str:

@@ -1,0 +1,164 @@
+"""`molvae ask`: the next molecules to make and measure, as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from molvae.campaign.config import CampaignSettings
+from molvae.cli import campaigns, objectives, options, places
+from molvae.cli.optimize import campaign_settings
+from molvae.data.writers import Column
+from molvae.errors import MolvaeError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from molvae.campaign.campaign import Campaign
+    from molvae.campaign.config import Objective
+    from molvae.campaign.observations import Candidate
+    from molvae.cli.output import Session
+    from molvae.latent.codec import MolVAE
+
+
+@click.command(cls=options.SettingsCommand, settings=CampaignSettings)
+@click.argument("campaign", type=click.Path(path_type=Path))
+@click.option("-n", "n", type=click.IntRange(1), help="How many molecules.  [default: q of the campaign]")
+@options.output(
+    meaning="Write the batch here (.csv .csv.gz .parquet .smi .sdf .jsonl); default: stdout as CSV."
+)
+@click.option(
+    "--pending", is_flag=True, help="Ask for nothing new: write the molecules that are still awaited."
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The model; needed to begin, later the same one is used unless another is given.",
+)
+@objectives.objective_options()
+@options.setting(CampaignSettings, "budget", metavar="N")
+@options.setting(CampaignSettings, "seed", metavar="N")
+@options.setting(CampaignSettings, "method")
+@click.option("--start", multiple=True, metavar="FILE|SMILES", help="Molecules to begin with; repeatable.")
+@options.columns()
+@click.option(
+    "--known-scores", is_flag=True, help="Columns of --start named like objectives are used and not charged."
+)
+@options.device()
+@options.config()
+@options.common()
+@options.pass_session
+def command(
+    session: Session,
+    /,
+    campaign: Path,
+    n: int | None,
+    output: Path | None,
+    pending: bool,
+    checkpoint: Path | None,
+    start: tuple[str, ...],
+    smiles_column: str | None,
+    id_column: str | None,
+    known_scores: bool,
+    device: str,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    maximize: tuple[str, ...],
+    minimize: tuple[str, ...],
+    at_most: tuple[tuple[str, float], ...],
+    at_least: tuple[tuple[str, float], ...],
+    **given: Any,
+) -> None:
+    """Ask CAMPAIGN (a directory) which molecules to make and measure next.
+
+    The first time, name the model and what you want; an objective may be anything you measure. Later,
+    'molvae ask CAMPAIGN' is enough. Fill the empty columns of the file in, in part or in whole, and bring
+    it back with 'molvae tell', days later if need be. What molvae can compute itself is filled in already.
+
+    \b
+    Examples:
+      molvae ask assay --checkpoint checkpoints/zinc250k --maximize potency \\
+          --at-most logp=4 --start measured.csv --known-scores -n 24 -o batch1.csv
+      molvae tell assay batch1.csv
+      molvae ask assay -n 24 -o batch2.csv
+      molvae ask assay --pending -o again.csv
+    """
+    from molvae.campaign.campaign import Campaign
+    from molvae.config import save_settings
+
+    journal = places.journal(campaign)
+    directory = journal.parent
+    wanted = objectives.as_settings(maximize, minimize, at_most, at_least)
+    changed = wanted or start or config or assignments or any(v is not None for v in given.values())
+    model: MolVAE | None = None
+    if not journal.is_file() or changed:
+        settings = campaign_settings(directory, wanted, given, config, assignments)
+        molecules = campaigns.start_molecules(
+            start,
+            settings.objectives,
+            session,
+            known=known_scores,
+            smiles_column=smiles_column,
+            id_column=id_column,
+        )
+        if checkpoint is None and not journal.is_file():
+            raise UsageError("a new campaign needs a model", hint="Give it with --checkpoint.")
+        model = campaigns.load_model(directory, checkpoint, device, session)
+        opened = Campaign.create(journal, model, settings, start=molecules)
+    else:
+        model = None if pending else campaigns.load_model(directory, checkpoint, device, session)
+        opened = Campaign.open(journal, model)
+    with opened:
+        save_settings(opened.settings, directory / campaigns.SETTINGS)
+        if checkpoint is not None:
+            campaigns.remember_model(directory, places.checkpoint(checkpoint))
+        candidates = opened.pending if pending else opened.ask(n)
+        _write(session, output, candidates, opened.settings.objectives)
+        _tell_about(session, opened, candidates, n, output)
+
+
+def _write(
+    session: Session, output: Path | None, candidates: Sequence[Candidate], wanted: Sequence[Objective]
+) -> None:
+    scored = objectives.distinct_columns(wanted)
+    columns = [Column("identifier"), Column("smiles", "smiles"), Column("source"), Column("parent", "smiles")]
+    columns += [Column(name, "number") for name, _ in scored]
+    filled = {name: _computed(name, candidates) for name, _ in scored}
+    with session.rows(output, columns) as writer:
+        for number, candidate in enumerate(candidates):
+            values = [filled[name][number] for name, _ in scored]
+            writer.write(
+                [candidate.identifier, candidate.smiles, candidate.source, candidate.parent, *values]
+            )
+
+
+def _computed(name: str, candidates: Sequence[Candidate]) -> list[float | None]:
+    """The values of an objective that molvae can compute by itself; nothing for one that is measured."""
+    from molvae.chemistry.molecule import is_valid, parse
+    from molvae.oracles.base import ask
+    from molvae.oracles.plugins import known_oracles, load_oracle
+
+    if name.partition(":")[0].partition("[")[0] not in known_oracles():
+        return [None] * len(candidates)
+    molecules = [molecule for c in candidates if is_valid(molecule := parse(c.smiles))]
+    try:
+        return [objectives.value_of(score) for score in ask(load_oracle(name), molecules)]
+    except MolvaeError:
+        return [None] * len(candidates)
+
+
+def _tell_about(
+    session: Session, opened: Campaign, candidates: Sequence[Candidate], n: int | None, output: Path | None
+) -> None:
+    waiting = len(opened.pending)
+    session.wrote(
+        output, {"molecules": len(candidates), "awaited_in_all": waiting, "left_to_ask_for": opened.remaining}
+    )
+    if not candidates and opened.remaining == 0:
+        session.note(f"the budget of {opened.settings.budget} is handed out; a larger --budget goes on")
+    elif n is not None and len(candidates) < n:
+        why = "the budget leaves" if opened.remaining == 0 else "the search found"
+        session.note(f"{n} were asked for; {why} {len(candidates)}")

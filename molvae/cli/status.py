@@ -1,0 +1,116 @@
+"""`molvae status`: how far a run or a campaign is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from molvae.cli import campaigns, options, places
+from molvae.cli.output import facts_text
+from molvae.errors import UsageError
+
+if TYPE_CHECKING:
+    from molvae.cli.output import Session
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Draw learning curves or progress here (.png .svg).",
+)
+@options.common()
+@options.pass_session
+def command(session: Session, path: Path, picture: Path | None) -> None:
+    """Show how far PATH is: the directory of a training run or of a campaign.
+
+    It may be looked at while another process works on it.
+
+    \b
+    Examples:
+      molvae status run
+      molvae status better --picture progress.png
+    """
+    kind = places.kind_of(path)
+    if kind == "run":
+        facts, text = _run(path, picture)
+    elif kind == "campaign":
+        facts, text = _campaign(path, picture)
+    else:
+        raise UsageError(
+            f"{path} is a {kind}, which is finished", hint=f"'molvae info {path}' shows what it holds."
+        )
+    if picture is not None:
+        facts["picture"] = picture
+        text += f"\npicture  {picture}\n"
+    session.report(facts, text)
+
+
+def _run(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
+    from molvae.config import load_settings
+    from molvae.progress import read_events
+    from molvae.reporting.figures import learning_curves
+    from molvae.training.config import TrainSettings
+
+    metrics = path / places.METRICS
+    epochs = read_events(metrics, "epoch") if metrics.is_file() else []
+    written = path / "settings.toml"
+    wanted = load_settings(TrainSettings, written).epochs if written.is_file() else None
+    last = epochs[-1] if epochs else {}
+    best = min(epochs, key=lambda record: float(record["loss"])) if epochs else {}
+    facts = {
+        "kind": "run",
+        "path": path,
+        "epochs_done": len(epochs),
+        "epochs_wanted": wanted,
+        "steps": last.get("step"),
+        "model": path / places.MODEL if (path / places.MODEL).is_dir() else None,
+        "best_epoch": best.get("epoch"),
+        "validation_of_best": best.get("valid", {}),
+    }
+    if picture is not None:
+        learning_curves(metrics, picture)
+    return facts, facts_text(facts)
+
+
+def _campaign(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
+    import numpy as np
+
+    from molvae.campaign.campaign import Campaign
+    from molvae.cli.objectives import value_of, wish
+    from molvae.reporting.figures import Track, optimization_progress
+
+    with Campaign.open(places.journal(path), writable=False) as campaign:
+        settings, table, best = campaign.settings, campaign.table(), campaign.best(10)
+        facts = {
+            "kind": "campaign",
+            "path": path,
+            "wanted": [wish(objective) for objective in settings.objectives],
+            "method": settings.method,
+            "calls": campaign.n_calls,
+            "budget": settings.budget,
+            "awaited": len(campaign.pending),
+            "failed": sum(
+                not any(s and s.is_ok for s in row.scores) for row in table if row.call is not None
+            ),
+        }
+        trace = [row for row in table if row.call is not None]
+    if picture is not None:
+        trace.sort(key=lambda row: row.call or 0)
+        values = [[v if (v := value_of(s)) is not None else np.nan for s in row.scores] for row in trace]
+        matrix = np.array(values, dtype=float).reshape(len(trace), len(settings.objectives))
+        tracks = [
+            Track(o.name, matrix[:, i], o.direction, o.bound) for i, o in enumerate(settings.objectives)
+        ]
+        n_start = sum(row.source == "start" for row in trace)
+        optimization_progress(tracks, picture, n_start=n_start)
+    text = facts_text(facts)
+    if table:
+        text += "\n" + campaigns.summary_text(settings, best, table)
+    facts["start_and_found"] = campaigns.comparison(settings, table)
+    facts["best"] = campaigns.row_facts(best, settings.objectives)
+    return facts, text
