@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from rdkit import Chem, rdBase
+from rdkit.Chem import rdDepictor
 from rdkit.Chem.Draw import rdMolDraw2D
 
 from molvae.chemistry.molecule import Invalid, Molecule
@@ -64,7 +65,12 @@ def grid_png(
 
 def _draw(canvas: Any, molecules: Sequence[Molecule | Invalid], legends: Sequence[str] | None) -> None:
     texts = [""] * len(molecules) if legends is None else [_shortened(legend) for legend in legends]
-    canvas.drawOptions().legendFontSize = 14
+    options = canvas.drawOptions()
+    options.legendFontSize = 14
+    options.drawMolsSameScale = False  # one long molecule must not shrink all others
+    options.fixedBondLength = 26  # pixels, at most: nor may a small one fill its panel
+    options.bondLineWidth = 1  # thin, so that wedges are told from bonds in small panels
+    options.minFontSize = 8
     with rdBase.BlockLogs():
         canvas.DrawMolecules([_drawable(molecule) for molecule in molecules], legends=texts)
     canvas.FinishDrawing()
@@ -90,13 +96,12 @@ def _size(
 def _drawable(molecule: Molecule | Invalid) -> Chem.Mol:
     if not isinstance(molecule, Molecule):
         return Chem.Mol()
+    mol = Chem.Mol(molecule.mol)
+    rdDepictor.Compute2DCoords(mol, useRingTemplates=True)  # bridged rings as chemists draw them
     try:
-        return rdMolDraw2D.PrepareMolForDrawing(molecule.mol)
-    except (
-        RuntimeError,
-        ValueError,
-    ):  # a molecule that cannot be drawn with alternating bonds is drawn as is
-        return rdMolDraw2D.PrepareMolForDrawing(molecule.mol, kekulize=False)
+        return rdMolDraw2D.PrepareMolForDrawing(mol)
+    except (RuntimeError, ValueError):  # no alternating bonds: drawn as it is
+        return rdMolDraw2D.PrepareMolForDrawing(mol, kekulize=False)
 
 
 def _shortened(legend: str) -> str:

@@ -41,7 +41,7 @@ def to_sdf(
 def _record(molecule: Molecule, properties: Mapping[str, str], name: str) -> str:
     mol = Chem.Mol(molecule.mol)
     with rdBase.BlockLogs():
-        rdDepictor.Compute2DCoords(mol)
+        rdDepictor.Compute2DCoords(mol, useRingTemplates=True)
         mol.SetProp("_Name", _one_line(name)[:80])
         block = str(Chem.MolToMolBlock(mol))
     data = "".join(f">  <{_key(key)}>\n{_one_line(value)}\n\n" for key, value in properties.items())
