@@ -203,15 +203,14 @@ def split_names(values: Sequence[str]) -> tuple[str, ...]:
 
 
 def _field(cls: type[Settings], key: str) -> tuple[Any, Any, str]:
-    from pydantic_core import PydanticUndefined
-
     *parents, leaf = key.split(".")
     for parent in parents:
         cls = cls.model_fields[parent].annotation  # type: ignore[assignment]
     field = cls.model_fields[leaf]
-    default = field.get_default(call_default_factory=True, validated_data={})
     text = " ".join((field.description or "").split())
-    return field.annotation, "required" if default is PydanticUndefined else default, text
+    if field.is_required():
+        return field.annotation, "required", text
+    return field.annotation, field.get_default(call_default_factory=True, validated_data={}), text
 
 
 def _option_type(annotation: Any) -> tuple[click.ParamType[Any] | None, bool, bool]:
