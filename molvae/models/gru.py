@@ -45,10 +45,10 @@ class GRULayer(nn.Module):
         Returns:
             Hidden states after each step, `t x b x h`.
         """
-        if projected.is_cuda:
-            return self._cudnn(projected, initial)
-        states: Tensor = _GRUFunction.apply(  # type: ignore[no-untyped-call]
-            projected, initial, self.weight, self.bias
+        kind = projected.dtype  # half precision under autocast
+        tensors = [tensor.to(kind) for tensor in (projected, initial, self.weight, self.bias)]
+        states: Tensor = (
+            _cudnn(*tensors) if projected.is_cuda else _GRUFunction.apply(*tensors)  # type: ignore[no-untyped-call]
         )
         return states
 
@@ -56,17 +56,16 @@ class GRULayer(nn.Module):
         """One step without gradients: `b x 3h` and `b x h` to the next `b x h`."""
         return _cell(projected, torch.addmm(self.bias, hidden, self.weight.t()), hidden)[0]
 
-    def _cudnn(self, projected: Tensor, initial: Tensor) -> Tensor:
-        # cuDNN wants inputs and a weight, so the projections go through an identity: on a GPU that product is
-        # cheaper than leaving cuDNN's fused loop.
-        identity = torch.eye(3 * self.hidden_size, device=projected.device, dtype=projected.dtype)
-        weights = [identity, self.weight, torch.zeros_like(self.bias), self.bias]
-        weights = [weight.to(projected.dtype) for weight in weights]
-        out, _ = torch._VF.gru(  # noqa: SLF001 - the function behind nn.GRU
-            projected, initial[None].to(projected.dtype), weights, True, 1, 0.0, self.training, False, False
-        )
-        states: Tensor = out
-        return states
+
+def _cudnn(projected: Tensor, initial: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    # cuDNN wants inputs and a weight, so the projections go through an identity: on a GPU that product is
+    # cheaper than leaving cuDNN's fused loop.
+    identity = torch.eye(len(weight), device=weight.device, dtype=weight.dtype)
+    weights = [identity, weight, torch.zeros_like(bias), bias]
+    states: Tensor = torch._VF.gru(  # noqa: SLF001 - the function behind nn.GRU
+        projected, initial[None], weights, True, 1, 0.0, True, False, False
+    )[0]
+    return states
 
 
 def _cell(projected: Tensor, recurrent: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -11,9 +11,9 @@ from molvae.models.config import ModelSettings
 class PriorSettings(Settings):
     """How a prior is fitted to a trained model."""
 
-    n_components: int = Field(default=10, ge=0)
+    n_components: int = Field(default=1, ge=0)
     """Gaussians in the mixture (fewer if there are few molecules); 0 keeps N(0, I)."""
-    n_samples: int = Field(default=50_000, ge=2)
+    n_samples: int = Field(default=20_000, ge=2)
     """Training molecules whose posterior samples it is fitted to, at most."""
     n_validation: int = Field(default=1000, ge=1)
     """Samples its validity is measured on."""

@@ -179,3 +179,17 @@ def test_draws_follow_the_decoder_s_distribution():
     logits[[BOS, PAD, UNK]] = -torch.inf
     shares = torch.bincount(first[:, 0], minlength=11) / len(z)
     torch.testing.assert_close(shares.double(), logits.softmax(-1), atol=0.015, rtol=0.0)
+
+
+def test_half_precision_gives_nearly_the_same_loss_and_gradients():
+    model = _model(encoder_layers=2, decoder_layers=2).float()
+    batch = {**_batch(), "properties": _batch()["properties"].float()}
+    results = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            loss = model(**batch, generator=torch.Generator().manual_seed(0)).loss(0.1)
+        assert loss.dtype == torch.float32
+        results.append([loss, *torch.autograd.grad(loss, list(model.parameters()))])
+    for full, half in zip(*results, strict=True):
+        assert half.dtype == torch.float32
+        torch.testing.assert_close(half, full, rtol=0.1, atol=0.05 * float(full.abs().max()) + 1e-4)
