@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from molvae.cli import inputs, places
-from molvae.cli.objectives import best_table, distinct_columns, trouble_of, value_of, wish
+from molvae.cli.objectives import best_table, distinct_columns, labels, trouble_of, value_of
 from molvae.cli.output import table_text
 from molvae.data.writers import Column, open_writer
 from molvae.errors import UsageError
@@ -111,10 +111,8 @@ def draw(
     drawn: dict[str, Path] = {}
     objectives = settings.objectives
     if best:
-        legends = [
-            ", ".join(f"{name} {_short(row.scores[i])}" for name, i in distinct_columns(objectives))
-            for row in best
-        ]
+        columns = list(zip(labels(objectives), distinct_columns(objectives), strict=True))
+        legends = [", ".join(f"{label} {_short(row.scores[i])}" for label, (_, i) in columns) for row in best]
         drawn["picture"] = directory / "best.png"
         molecules = [parse(row.smiles) for row in best[:PICTURED]]
         write_atomically(drawn["picture"], grid_png(molecules, legends[:PICTURED]))
@@ -142,13 +140,20 @@ def draw(
 def comparison(settings: CampaignSettings, table: Sequence[Row]) -> list[dict[str, Any]]:
     """Start against found, per goal: best and mean of the ten best among the molecules within all bounds.
 
-    The start is what the user brought along; where that is nothing, the first draws from the prior.
+    The start is what the user brought along, library molecules tried later included; where that is nothing,
+    the first draws from the prior.
     """
-    given = [row for row in table if row.source in {"start", "known"}]
+    given = [row for row in table if row.source in {"start", "known", "library"}]
     first = [row for row in table if row.call is not None and row.call < settings.n_initial]
     start = given or first
     begun = {row.smiles for row in start}
     found = [row for row in table if row.smiles not in begun]
+    short = {
+        name: label
+        for label, (name, _) in zip(
+            labels(settings.objectives), distinct_columns(settings.objectives), strict=True
+        )
+    }
     lines = []
     for index, objective in enumerate(settings.objectives):
         if objective.is_constraint:
@@ -158,7 +163,7 @@ def comparison(settings: CampaignSettings, table: Sequence[Row]) -> list[dict[st
             values.sort(reverse=objective.direction == "maximize")
             lines.append(
                 {
-                    "goal": wish(objective),
+                    "goal": f"{objective.direction} {short[objective.name]}",
                     "set": name,
                     "scored": sum(any(s is not None for s in row.scores) for row in rows),
                     "within bounds": len(values),
@@ -171,7 +176,7 @@ def comparison(settings: CampaignSettings, table: Sequence[Row]) -> list[dict[st
 
 def summary_text(settings: CampaignSettings, best: Sequence[Row], table: Sequence[Row]) -> str:
     """The best molecules, and start against found."""
-    names = [name for name, _ in distinct_columns(settings.objectives)]
+    names = labels(settings.objectives)
     text = ""
     if best:
         text += table_text(

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from molvae.oracles.base import Score
 
 
+_LONG = 24  # characters of a name that stand well at the head of a column
+
+
 class Bound(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
     """`NAME=value`, split at the last equals sign, as a SMILES may hold some."""
 
@@ -79,6 +82,21 @@ def distinct_columns(objectives: Sequence[Objective]) -> list[tuple[str, int]]:
     for index, objective in enumerate(objectives):
         first.setdefault(objective.name, index)
     return list(first.items())
+
+
+def labels(objectives: Sequence[Objective]) -> list[str]:
+    """Short names for `distinct_columns`, for tables and pictures: `similarity` for `similarity:SMILES`.
+
+    >>> from molvae.campaign.config import Objective
+    >>> labels([Objective(name="qed"), Objective(name="similarity:CC(=O)Nc1ccc(O)cc1")])
+    ['qed', 'similarity']
+    """
+    names = [name for name, _ in distinct_columns(objectives)]
+    heads = [name.partition(":")[0] if len(name) > _LONG else name for name in names]
+    return [
+        head if heads.count(head) == 1 else name[: _LONG - 1] + "…" * (len(name) >= _LONG)
+        for name, head in zip(names, heads, strict=True)
+    ]
 
 
 def wish(objective: Objective) -> str:

@@ -74,7 +74,8 @@ def command(
       molvae optimize checkpoints/zinc250k --maximize qed -o better
       molvae optimize checkpoints/zinc250k --maximize qed --at-most sa=3 \\
           --start mine.csv --budget 300 -q 8 --seed 7 -o better
-      molvae optimize run --maximize similarity:CC(=O)Nc1ccc(O)cc1 --minimize logp -o two-goals
+      molvae optimize run --maximize similarity:CC(=O)Nc1ccc(O)cc1 \\
+          --minimize logp -o two-goals
       molvae optimize run --maximize docking.py:score --budget 100 -q 4 -o docked
 
     \b

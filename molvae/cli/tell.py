@@ -107,7 +107,7 @@ def command(
 
 
 def _text(facts: Mapping[str, object], opened: Campaign, n_problems: int) -> str:
-    from molvae.cli.objectives import best_table, distinct_columns
+    from molvae.cli.objectives import best_table, labels
 
     text = (
         f"{facts['rows']} rows: {facts['new']} new, {facts['repeated']} repeated, "
@@ -116,8 +116,11 @@ def _text(facts: Mapping[str, object], opened: Campaign, n_problems: int) -> str
     best, wanted = opened.best(5), opened.settings.objectives
     if not best:
         return text
-    names = [name for name, _ in distinct_columns(wanted)]
-    return text + "\n" + table_text(("#", *names, "source", "call", "smiles"), list(best_table(best, wanted)))
+    return (
+        text
+        + "\n"
+        + table_text(("#", *labels(wanted), "source", "call", "smiles"), list(best_table(best, wanted)))
+    )
 
 
 def _open(result: str, smiles_column: str | None, id_column: str | None) -> Table:
@@ -130,7 +133,11 @@ def _open(result: str, smiles_column: str | None, id_column: str | None) -> Tabl
     except (InputError, UsageError):
         if smiles_column is not None or result == "-":
             raise
-        return open_table(place, smiles_column=id_column or "identifier", id_column=id_column or "identifier")
+        columns = open_table(place, smiles_column="1").columns
+        named = next((c for c in columns if c.lower() == (id_column or "identifier").lower()), None)
+        if named is None:
+            raise
+    return open_table(place, smiles_column=named, id_column=named)
 
 
 def _columns(table: Table, wanted: Sequence[Objective], pairs: Sequence[str]) -> dict[str, str]:

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import click
+import pytest
+
+from molvae.cli import main, options
+from molvae.cli.main import SECTIONS, cli
+from molvae.errors import StoppedEarly
+
+COMMANDS = [name for section in SECTIONS.values() for name in section]
+
+
+def test_help_shows_every_command_and_fits_80_columns(molvae, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    done = molvae("--help")
+    assert done.code == 0
+    assert all(f"  {name} " in done.out for name in COMMANDS)
+    assert "Exit codes" in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_each_command_teaches_by_example(molvae, monkeypatch, name):
+    monkeypatch.setenv("COLUMNS", "80")
+    done = molvae(name, "--help")
+    assert done.code == 0
+    assert "Examples:" in done.out
+    assert f"molvae {name}" in done.out.partition("Examples:")[2]
+    assert "--json" in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_help_of_settings_shows_docstrings_and_defaults(molvae):
+    out = " ".join(molvae("train", "--help").out.split())
+    assert "Passes over the training split. [default: 30]" in out
+    assert "model.decoder_hidden Hidden units of the GRU decoder. [default:" in out
+
+
+def test_no_arguments_is_help_and_a_usage_error(molvae):
+    done = molvae()
+    assert done.code == 2
+    assert "Usage: molvae" in done.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["trian"], "no command 'trian'; did you mean 'train'?"),
+        (["sample", "x", "--temprature", "1"], "no option '--temprature'; did you mean '--temperature'?"),
+        (
+            ["train", "x", "-o", "y", "--set", "epoch=3"],
+            "unknown key 'epoch' in the settings; did you mean 'epochs'?",
+        ),
+        (["train", "x", "-o", "y", "--set", "model.latent=3"], "unknown key 'model.latent'"),
+        (["train", "x", "-o", "y", "--epochs", "0"], "'epochs' in the settings"),
+        (["train", "x", "-o", "y", "--device", "gpu"], "'gpu' is not one of"),
+        (["train"], "missing argument 'CORPUS'"),
+        (["optimize", "x", "-o", "y"], "nothing is wanted"),
+        (["optimize", "x", "-o", "y", "--maximize", "qde"], "unknown oracle 'qde'; did you mean 'qed'?"),
+        (["optimize", "x", "-o", "y", "--maximize", "qed", "--at-most", "sa"], "expected NAME=value"),
+        (
+            ["optimize", "x", "-o", "y", "--maximize", "qed", "--budget", "many"],
+            "'many' is not a valid integer",
+        ),
+        (["fetch", "zinc"], "unknown data set 'zinc'"),
+        (["sample", "x", "-o", "out.xlsx"], "no model directory at x"),
+    ],
+)
+def test_mistakes_are_one_sentence_on_stderr(molvae, tmp_path, monkeypatch, argv, said):
+    monkeypatch.chdir(tmp_path)
+    done = molvae(*argv)
+    assert done.code in {2, 5}
+    assert done.out == ""
+    assert done.err.startswith("molvae: ")
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert list(tmp_path.iterdir()) == [], "a mistake leaves nothing behind"
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        (["prepare", "missing.csv", "-o", "c"], 3),
+        (["encode", "m", "missing.csv"], 5),
+        (["info", "missing"], 3),
+        (["info", "."], 3),
+        (["status", "missing"], 3),
+        (["tell", "missing", "r.csv"], 5),
+        (["train", "missing", "-o", "run"], 5),
+    ],
+)
+def test_exit_codes_of_missing_things(molvae, tmp_path, monkeypatch, argv, code):
+    monkeypatch.chdir(tmp_path)
+    done = molvae(*argv)
+    assert (done.code, done.out) == (code, "")
+    assert done.err.startswith("molvae: ")
+
+
+def test_errors_as_json(molvae):
+    done = molvae("fetch", "zinc", "--json")
+    told = json.loads(done.err)
+    assert told["exit_code"] == done.code == 2
+    assert "unknown data set" in told["error"]
+    assert "Known:" in told["hint"]
+
+
+def _command_that_raises(error):
+    @click.command()
+    @options.common()
+    def command():
+        raise error
+
+    return command
+
+
+@pytest.fixture
+def raising(monkeypatch):
+    def install(error):
+        monkeypatch.setattr(
+            cli, "get_command", lambda _ctx, _name: _command_that_raises(error), raising=False
+        )
+
+    return install
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (ZeroDivisionError("1/0"), 1, "unexpected ZeroDivisionError: 1/0"),
+        (StoppedEarly("stopped", hint="The same command resumes."), 75, "The same command resumes."),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (main.Terminated(), 143, "terminated"),
+        (click.Abort(), 130, "interrupted"),
+    ],
+)
+def test_every_outcome_has_its_exit_code(molvae, raising, error, code, said):
+    raising(error)
+    done = molvae("info")
+    assert done.code == code
+    assert said in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_traceback_is_shown_on_request(molvae, raising):
+    raising(ZeroDivisionError("1/0"))
+    assert "-v shows where" in molvae("info").err
+    assert "Traceback" in molvae("info", "-v").err
+
+
+def test_a_reader_that_leaves_is_no_error():
+    patched = """
+import click, sys
+from molvae.cli import main, options
+@click.command()
+def command():
+    for _ in range(200_000):
+        sys.stdout.write("x" * 50 + "\\n")
+main.cli.get_command = lambda ctx, name: command
+main.main(["info"])
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", patched], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.read(10)
+        child.stdout.close()
+        said = child.stderr.read()
+        assert child.wait(timeout=30) == 141
+    assert said == ""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_with_their_codes(number, code):
+    patched = """
+import click, time
+from molvae.cli import main, options
+@click.command()
+def command():
+    print("ready", flush=True)
+    time.sleep(60)
+main.cli.get_command = lambda ctx, name: command
+main.main(["info"])
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", patched], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        assert child.stdout.readline() == "ready\n"
+        os.kill(child.pid, number)
+        assert child.wait(timeout=30) == code
+        assert "Traceback" not in child.stderr.read()
+
+
+def test_help_and_version_answer_at_once():
+    begun = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "molvae", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("molvae ")
+    assert time.perf_counter() - begun < 5, "generous: a busy machine; usually 0.15 s"
