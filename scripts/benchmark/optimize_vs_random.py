@@ -98,7 +98,8 @@ def _figures(table: list[dict[str, Any]]) -> dict[str, float | int | None]:
 def _line(row: dict[str, Any]) -> str:
     return (
         f"{row['task']:10} {row['method']:15} seed {row['seed']}  calls {row['calls']}  "
-        f"best {row['best']:.3f}  top-10 {row['top10']:.3f}  AUC {row['auc_top10']:.3f}  {row['overhead_ms_per_call']:.0f} ms/call"
+        f"best {row['best']:.3f}  top-10 {row['top10']:.3f}  AUC {row['auc_top10']:.3f}  "
+        f"{row['overhead_ms_per_call']:.0f} ms/call"
     )
 
 

@@ -18,14 +18,24 @@ def model():
     return FakeModel()
 
 
+QUICK = {
+    "n_generations": 2,
+    "n_offspring": 40,
+    "surrogate": {"hyperparameters": "fixed"},
+    "trust_region": {"n_candidates": 200},
+}
+
+
+@pytest.fixture(scope="session")
+def quick():
+    return SearchSettings.model_validate(QUICK)
+
+
 @pytest.fixture
-def settings():
+def settings(quick):
     def make(*, maximize=("qed",), minimize=(), at_most=None, at_least=None, **changes):
         wanted = objectives(maximize=maximize, minimize=minimize, at_most=at_most, at_least=at_least)
-        quick = {"n_generations": 2, "n_offspring": 40, "trust_region": {"n_candidates": 200}} | changes.pop(
-            "search", {}
-        )
-        defaults = {"budget": 24, "q": 4, "n_initial": 8, "search": SearchSettings.model_validate(quick)}
+        defaults = {"budget": 24, "q": 4, "n_initial": 8, "search": quick}
         return CampaignSettings(objectives=wanted, **(defaults | changes))
 
     return make

@@ -40,11 +40,11 @@ def oracle_of(model):
 
 
 @pytest.mark.parametrize("method", ["latent-bo", "turbo", "random"])
-def test_spends_the_budget_exactly_on_different_molecules(tmp_path, model, method):
+def test_spends_the_budget_exactly_on_different_molecules(tmp_path, model, method, quick):
     oracle = Recorder(lambda s: Score.ok(len(s)))
     result = optimize(
-        model, maximize=["x"], budget=26, q=5, n_initial=7, method=method, output=tmp_path / "c.sqlite",
-        oracles={"x": oracle},
+        model, maximize=["x"], budget=26, q=5, n_initial=7, method=method, search=quick,
+        output=tmp_path / "c.sqlite", oracles={"x": oracle},
     )  # fmt: skip
     assert len(oracle.asked) == len(set(oracle.asked)) == 26 == result.n_calls
     assert result.spent
@@ -52,20 +52,20 @@ def test_spends_the_budget_exactly_on_different_molecules(tmp_path, model, metho
     assert result.n_failed == 0
 
 
-def test_learns_more_than_chance(tmp_path, model):
+def test_learns_more_than_chance(tmp_path, model, quick):
     final = {
         method: np.mean(
             [
                 optimize(
                     model, maximize=["x"], budget=40, q=4, seed=seed, method=method,
-                    output=tmp_path / f"{method}{seed}", oracles={"x": oracle_of(model)},
+                    search=quick, output=tmp_path / f"{method}{seed}", oracles={"x": oracle_of(model)},
                 ).trace[-1].top10
-                for seed in range(3)
+                for seed in range(2)
             ]
         )
         for method in ("latent-bo", "random")
     }  # fmt: skip
-    assert final["latent-bo"] > final["random"] + 0.2
+    assert final["latent-bo"] > final["random"] + 0.05
 
 
 @pytest.mark.parametrize("method", ["latent-bo", "turbo", "random"])
@@ -94,9 +94,11 @@ def test_same_seed_same_molecules_wherever_it_is_interrupted(tmp_path, model, se
     assert played(tmp_path / "c", stop_after=17) == whole
 
 
-def test_different_seeds_differ(tmp_path, model):
+def test_different_seeds_differ(tmp_path, model, quick):
     tables = [
-        optimize(model, maximize=["qed"], budget=12, q=4, seed=seed, output=tmp_path / str(seed)).table
+        optimize(
+            model, maximize=["qed"], budget=12, q=4, seed=seed, search=quick, output=tmp_path / str(seed)
+        ).table
         for seed in (0, 1)
     ]
     assert [row.smiles for row in tables[0]] != [row.smiles for row in tables[1]]
@@ -147,35 +149,58 @@ def test_an_oracle_that_calls_everything_invalid_does_not_run_for_ever(tmp_path,
         run(campaign, {"qed": Recorder(lambda _: Score.invalid("no"))})
 
 
-def test_objectives_are_loaded_by_name(tmp_path, model):
+def test_objectives_are_loaded_by_name(tmp_path, model, quick):
     result = optimize(
-        model, maximize=["qed"], at_most={"logp": 1.5}, minimize=["mw"], budget=24, q=4, output=tmp_path / "c"
+        model,
+        maximize=["qed"],
+        at_most={"logp": 1.5},
+        minimize=["mw"],
+        budget=24,
+        q=4,
+        search=quick,
+        output=tmp_path / "c",
     )
     assert all(row.scores[2].value <= 1.5 for row in result.best)
     assert len(result.table[0].scores) == 3
     assert {row.feasible for row in result.table} == {True, False}
     with pytest.raises(UnknownNameError, match="did you mean 'qed'"):
-        optimize(model, maximize=["qde"], output=tmp_path / "d")
+        optimize(model, maximize=["qde"], search=quick, output=tmp_path / "d")
     assert not (tmp_path / "d").exists()
 
 
-def test_constraints_are_learned(tmp_path, model):
+def test_constraints_are_learned(tmp_path, model, quick):
+    def feasible(method):
+        tables = [
+            optimize(
+                model, maximize=["mw"], at_most={"logp": 0.0}, budget=36, q=4, seed=seed, method=method,
+                search=quick, output=tmp_path / f"{method}{seed}",
+            ).table[12:]
+            for seed in (1, 2)
+        ]  # fmt: skip
+        return np.mean([row.feasible for table in tables for row in table])
+
+    assert feasible("latent-bo") > 2 * feasible("random")
+
+
+def test_nothing_new_ends_the_loop_before_the_budget(tmp_path, model, quick):
     result = optimize(
-        model, maximize=["mw"], at_most={"logp": 1.0}, budget=40, q=4, seed=3, output=tmp_path / "c"
+        model, maximize=["qed"], budget=500, q=60, method="random", search=quick, output=tmp_path / "c"
     )
-    late = [row.feasible for row in result.table[20:]]
-    assert np.mean(late) >= 0.6
-
-
-def test_nothing_new_ends_the_loop_before_the_budget(tmp_path, model):
-    result = optimize(model, maximize=["qed"], budget=500, q=60, method="random", output=tmp_path / "c")
     assert not result.spent
     assert 80 < result.n_calls <= 109
 
 
-def test_progress_counts_calls(tmp_path, model):
+def test_progress_counts_calls(tmp_path, model, quick):
     with EventLog(tmp_path / "log.jsonl") as log:
-        optimize(model, maximize=["qed"], budget=12, q=4, output=tmp_path / "c", progress=_Counting(log))
+        optimize(
+            model,
+            maximize=["qed"],
+            budget=12,
+            q=4,
+            search=quick,
+            output=tmp_path / "c",
+            progress=_Counting(log),
+        )
     assert sum(event["n"] for event in read_events(tmp_path / "log.jsonl", "advance")) == 12
 
 
@@ -197,8 +222,8 @@ class _Counting:
         raise AssertionError(text)
 
 
-def test_the_journal_tells_who_proposed_what(tmp_path, model):
-    result = optimize(model, maximize=["qed"], budget=30, q=5, output=tmp_path / "c")
+def test_the_journal_tells_who_proposed_what(tmp_path, model, quick):
+    result = optimize(model, maximize=["qed"], budget=30, q=5, search=quick, output=tmp_path / "c")
     sources = {row.source for row in result.table}
     assert "prior" in sources
     assert sources & {"pcn", "slerp"}
@@ -209,12 +234,14 @@ def test_the_journal_tells_who_proposed_what(tmp_path, model):
     assert kinds.count("tell") == 30
 
 
-def test_methods_are_open_to_third_parties(tmp_path, model):
+def test_methods_are_open_to_third_parties(tmp_path, model, quick):
     class First:
         def ask(self, situation, n):
             fresh = situation.unseen(molecule.smiles for molecule in situation.model.molecules)
             return Batch(tuple(Draft(smiles, "first") for smiles in fresh[:n]))
 
     METHODS.add("first", First)
-    result = optimize(model, maximize=["qed"], budget=12, q=4, method="first", output=tmp_path / "c")
+    result = optimize(
+        model, maximize=["qed"], budget=12, q=4, method="first", search=quick, output=tmp_path / "c"
+    )
     assert {row.source for row in result.table} == {"prior", "first"}
