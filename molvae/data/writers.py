@@ -32,8 +32,8 @@ class Column:
 
     Attributes:
         name: Its header.
-        kind: "smiles" (of a molecule we wrote ourselves), "number", "integer" or "text" (anything that may come
-            from outside: identifiers, rejected input, reasons).
+        kind: "smiles" (of a molecule we wrote ourselves), "number", "integer" or "text" (anything that may
+            come from outside: identifiers, rejected input, reasons).
     """
 
     name: str

@@ -1,0 +1,99 @@
+"""Write the tables of the README from the result files beside this script, between its markers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+RESULTS = Path(__file__).resolve().parent / "results"
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+
+TITLES = {
+    "optimize_vs_random": "Search against random draws from the same model, same budget and seeds",
+    "prepare": "Preparing ZINC250k",
+}
+"""What a result file shows, in the order of the README; others follow under their own names."""
+
+_MOST_ROWS, _MOST_COLUMNS = 16, 9
+_LARGE = 1000
+
+
+def render(results: Path = RESULTS) -> str:
+    """The tables as Markdown."""
+    files = {path.stem: path for path in sorted(results.glob("*.json"))}
+    order = [name for name in TITLES if name in files] + [name for name in files if name not in TITLES]
+    return "\n\n".join(_section(name, json.loads(files[name].read_text(encoding="utf-8"))) for name in order)
+
+
+def updated(readme: str, tables: str) -> str:
+    """The README with its tables replaced.
+
+    Raises:
+        ValueError: The markers are not there, once each and in order.
+    """
+    head, begin, rest = readme.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end or BEGIN in tail or END in tail:
+        raise ValueError(f"the README needs {BEGIN} and {END}, once each and in this order")
+    return f"{head}{BEGIN}\n\n{tables}\n\n{END}{tail}" if tables else f"{head}{BEGIN}\n\n{END}{tail}"
+
+
+def _section(name: str, content: dict[str, Any]) -> str:
+    lines = [f"**{TITLES.get(name, name.replace('_', ' ').capitalize())}**", ""]
+    rows = content.get("table") or []
+    if rows and len(rows) <= _MOST_ROWS and len(rows[0]) <= _MOST_COLUMNS:
+        columns = list(rows[0])
+        lines += _table(columns, [[row.get(column) for column in columns] for row in rows])
+    else:
+        lines += _table(["figure", "value"], [list(pair) for pair in content.get("figures", {}).items()])
+    machine = content.get("machine") or {}
+    where = f" on {machine['cores']} cores of {machine['cpu']}" if machine.get("cpu") else ""
+    return "\n".join([*lines, "", f"From `{content.get('command', name)}`{where}."])
+
+
+def _table(columns: list[str], rows: list[list[Any]]) -> list[str]:
+    header = [column.replace("_", " ") for column in columns]
+    return [
+        _line(header),
+        _line(["---"] * len(header)),
+        *(_line([_shown(value) for value in row]) for row in rows),
+    ]
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def main() -> int:
+    """Write the README, or with --check say whether it is up to date."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the README is stale")
+    check = parser.parse_args().check
+    before = README.read_text(encoding="utf-8")
+    after = updated(before, render())
+    if check:
+        print(
+            "README.md is up to date" if before == after else "README.md is stale: run this without --check"
+        )
+        return int(before != after)
+    README.write_text(after, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
