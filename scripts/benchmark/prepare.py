@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from record import record  # beside this file
+from record import commit, record  # beside this file
 
 from molvae.data.corpus import Corpus
 
@@ -68,6 +68,7 @@ def resident_mb(process: int) -> float:
 
 def main() -> None:
     """Run `molvae prepare`, watch it, write results/prepare.json."""
+    started_at = commit()
     data = Path(os.environ["MOLVAE_DATA"]).resolve()
     with tempfile.TemporaryDirectory() as temporary:
         corpus = Path(temporary) / "corpus"
@@ -92,7 +93,7 @@ def main() -> None:
         "seconds": round(seconds, 1),
     }
     command = ["molvae", *arguments, "corpus"]
-    path = record("prepare", figures=figures, table=[], seeds=[0], command=command)
+    path = record("prepare", figures=figures, table=[], seeds=[0], command=command, started_at=started_at)
     print(balance)
     print(f"peak memory {peak:.0f} MB, {seconds:.0f} s -> {path.name}")
 

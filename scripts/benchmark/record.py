@@ -23,6 +23,7 @@ def record(
     table: list[dict[str, Any]],
     seeds: list[int],
     command: list[str] | None = None,
+    started_at: str | None = None,
     directory: Path = RESULTS,
 ) -> Path:
     """Write ``results/NAME.json`` and say where.
@@ -33,11 +34,12 @@ def record(
         table: All rows behind them.
         seeds: Every root seed used.
         command: What was run; this process if not given.
+        started_at: What `commit` said before the work; asked now if not given.
         directory: Where the file goes.
     """
     content = {
         "command": shown_command(command if command is not None else ["python", *sys.argv]),
-        "commit": commit(),
+        "commit": started_at if started_at is not None else commit(),
         "machine": machine(),
         "seeds": seeds,
         "figures": figures,
