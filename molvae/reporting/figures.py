@@ -33,7 +33,7 @@ PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("validation loss (nats per molecule)", ("loss",)),
     ("reconstruction (nats per molecule)", ("train reconstruction", "valid reconstruction")),
     ("KL (nats per molecule)", ("train kl", "valid kl")),
-    ("share of molecules", ("valid exact_reconstruction", "valid prior_validity", "valid prior_uniqueness")),
+    ("share of molecules", ("valid exact_reconstruction", "valid *validity", "valid *uniqueness")),
     ("mean absolute error of properties", ("valid mae_*",)),
     ("beta", ("beta",)),
     ("active units", ("valid active_units",)),
