@@ -168,6 +168,7 @@ def _seal(directory: Path, *, kind: str, schema: int) -> None:
     manifest = {"kind": kind, "schema": schema, "files": digests}
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
     for path in [*files, directory / MANIFEST]:
+        path.chmod(0o644)  # whatever the writer chose: a model is there to be read
         with path.open("rb") as file:
             os.fsync(file.fileno())
     _sync_directory(directory)

@@ -11,8 +11,9 @@ from molvae.models.config import ModelSettings
 class PriorSettings(Settings):
     """How a prior is fitted to a trained model."""
 
-    n_components: int = Field(default=1, ge=0)
-    """Gaussians in the mixture (fewer if there are few molecules); 0 keeps N(0, I)."""
+    n_components: int = Field(default=0, ge=0)
+    """Gaussians in the mixture (fewer if there are few molecules); 0 keeps N(0, I). Worth trying where the KL
+    is far from its target: steered to 45 nats on ZINC250k, one Gaussian did no better than N(0, I)."""
     n_samples: int = Field(default=20_000, ge=2)
     """Training molecules whose posterior samples it is fitted to, at most."""
     n_validation: int = Field(default=1000, ge=1)

@@ -32,6 +32,7 @@ SETTINGS = TrainSettings.model_validate(
             "head_hidden": 8,
             "token_dropout": 0.2,
         },
+        "prior": {"n_components": 1, "n_validation": 20},
         "epochs": 2,
         "batch_size": 48,
         "warmup_steps": 4,
