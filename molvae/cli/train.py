@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -77,10 +78,15 @@ def command(
         if not written.is_file():
             raise InputError(f"no run to resume in {output}", hint="Leave --resume out to start one.")
         config = written
+    leads = os.environ.get("RANK", "0") == "0"  # torchrun starts several processes: one of them talks
+    if not leads:
+        session.verbosity = -1
     settings = options.build(TrainSettings, given, config=config, assignments=assignments)
     facts = {"corpus": corpus.name, "command": shlex.join(["molvae", *sys.argv[1:]])}
     with session.progress() as progress, stopping(max_minutes) as should_stop:
         result = train(corpus, output, settings, progress=progress, should_stop=should_stop, facts=facts)
+    if not leads:
+        return
     curves = output / "curves.png"
     learning_curves(output / places.METRICS, curves)
     told = {

@@ -30,7 +30,7 @@ def place(tmp_path):
 
 def run(argv, place, **environment):
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    child = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), **environment}
+    child = {"OMP_NUM_THREADS": "1", **os.environ, "PATH": path, "PYTHONPATH": str(ROOT), **environment}
     done = subprocess.run(argv, cwd=place, env=child, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done
