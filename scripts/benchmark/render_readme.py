@@ -50,7 +50,10 @@ def _section(name: str, content: dict[str, Any]) -> str:
         columns = list(rows[0])
         lines += _table(columns, [[row.get(column) for column in columns] for row in rows])
     else:
-        lines += _table(["figure", "value"], [list(pair) for pair in content.get("figures", {}).items()])
+        lines += _table(
+            ["figure", "value"],
+            [[name.replace("_", " "), value] for name, value in content.get("figures", {}).items()],
+        )
     machine = content.get("machine") or {}
     where = f" on {machine['cores']} cores of {machine['cpu']}" if machine.get("cpu") else ""
     return "\n".join([*lines, "", f"From `{content.get('command', name)}`{where}."])
