@@ -13,14 +13,17 @@ class SurrogateSettings(Settings):
     name: str = "fingerprint"
     """Surrogate: fingerprint (exact MinMax GP on count fingerprints) or latent (Matern GP on z)."""
 
-    hyperparameters: Literal["map", "fixed"] = "map"
-    """map = fit output scale, noise and mean under their priors; fixed = keep the values below."""
+    hyperparameters: Literal["fixed", "map"] = "fixed"
+    """fixed = keep the values below; map = fit output scale, noise and mean under their priors. A fitted
+    scale follows the data into one basin and the search stays there (similarity to celecoxib then ends at half
+    the score); fit when scores are noisy."""
 
-    outputscale: float = Field(default=1.0, gt=0)
-    """Prior variance of the scaled scores: the starting value of the fit, or the fixed value."""
+    outputscale: float = Field(default=10.0, gt=0)
+    """Prior variance of the scores, whose observed variance is scaled to 1: the fixed value, or where the fit
+    begins. Well above 1, so that what is unlike all observations counts as uncertain."""
 
     noise: float = Field(default=1e-3, gt=0)
-    """Noise variance of the scaled scores: the starting value of the fit, or the fixed value."""
+    """Noise variance of the scaled scores: the fixed value, or where the fit begins."""
 
     n_fit: int = Field(default=400, ge=2)
     """Most observations used to fit hyperparameters (the best half and a random half)."""
@@ -63,16 +66,16 @@ class ProposalSettings(Settings):
     prior: float = Field(default=0.1, ge=0)
     """Share of proposals drawn fresh from the prior."""
 
-    step_low: float = Field(default=0.05, gt=0, lt=1)
+    step_low: float = Field(default=0.1, gt=0, lt=1)
     """Smallest pCN step."""
 
-    step_high: float = Field(default=0.4, gt=0, lt=1)
+    step_high: float = Field(default=0.8, gt=0, lt=1)
     """Largest pCN step; steps are drawn log-uniformly between the two."""
 
-    widen_above: float = Field(default=0.95, ge=0, le=1)
+    widen_above: float = Field(default=0.75, ge=0, le=1)
     """Steps grow when more than this share of the decodes repeats known molecules."""
 
-    narrow_below: float = Field(default=0.8, ge=0, le=1)
+    narrow_below: float = Field(default=0.4, ge=0, le=1)
     """Steps shrink when less than this share of the decodes repeats known molecules."""
 
     pressure: float = Field(default=0.1, gt=0)

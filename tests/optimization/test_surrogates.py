@@ -12,7 +12,7 @@ from molvae.optimization.kernels import MinMaxKernel
 from molvae.optimization.surrogates.base import make_surrogate, training_rows
 from molvae.optimization.surrogates.gaussian_process import exact_algebra
 
-FIXED = SurrogateSettings(hyperparameters="fixed", noise=1e-5)
+FIXED = SurrogateSettings(hyperparameters="fixed", outputscale=1.0, noise=1e-5)
 
 
 def fingerprints(n, seed=0):
@@ -26,7 +26,7 @@ def latents(n, seed=0):
 @pytest.mark.parametrize(("name", "draw"), [("fingerprint", fingerprints), ("latent", latents)])
 class TestEverySurrogate:
     def test_interpolates_what_it_has_seen(self, name, draw):
-        surrogate = make_surrogate(SurrogateSettings(name=name, hyperparameters="fixed", noise=1e-5))
+        surrogate = make_surrogate(SurrogateSettings(name=name, outputscale=1.0, noise=1e-5))
         x = draw(30)
         y = 100.0 + 5.0 * x[:, :1].double() + x[:, 1:2].double()
         surrogate.fit(x, y)
@@ -74,9 +74,10 @@ class TestEverySurrogate:
         assert torch.allclose(belief.variance, torch.ones(4, 1).double())
 
     @pytest.mark.parametrize("y", [[1.0, 1.0, 1.0], [0.0, 1e30, 1e30], [0.0, 1e-12, 2e-12], [5.0]])
-    def test_hostile_targets_give_finite_beliefs(self, name, draw, y):
+    @pytest.mark.parametrize("hyperparameters", ["fixed", "map"])
+    def test_hostile_targets_give_finite_beliefs(self, name, draw, y, hyperparameters):
         x = draw(len(y))
-        surrogate = make_surrogate(SurrogateSettings(name=name))
+        surrogate = make_surrogate(SurrogateSettings(name=name, hyperparameters=hyperparameters))
         surrogate.fit(torch.cat([x, x]), torch.tensor(y + y).double()[:, None])
         belief = surrogate.posterior(draw(3, seed=2), joint=True)
         assert torch.isfinite(belief.mean).all()
@@ -114,7 +115,8 @@ def test_map_fit_finds_noise_where_there_is_noise():
     x = fingerprints(120)
     signal = x[:, :10].sum(1).double()
     noise = torch.randn(120, generator=torch.Generator().manual_seed(1)).double() * 4
-    clean, noisy = make_surrogate(SurrogateSettings()), make_surrogate(SurrogateSettings())
+    fitted = SurrogateSettings(hyperparameters="map", outputscale=1.0)
+    clean, noisy = make_surrogate(fitted), make_surrogate(fitted)
     clean.fit(x, signal[:, None])
     noisy.fit(x, (signal + noise)[:, None])
     assert noisy._process.hyperparameters[0].noise > clean._process.hyperparameters[0].noise
@@ -122,7 +124,8 @@ def test_map_fit_finds_noise_where_there_is_noise():
 
 def test_fits_are_reproducible():
     x, y = fingerprints(40), fingerprints(40)[:, :1].double()
-    first, second = make_surrogate(SurrogateSettings()), make_surrogate(SurrogateSettings())
+    fitted = SurrogateSettings(hyperparameters="map")
+    first, second = make_surrogate(fitted), make_surrogate(fitted)
     first.fit(x, y)
     second.fit(x, y)
     assert torch.equal(first.posterior(x).mean, second.posterior(x).mean)

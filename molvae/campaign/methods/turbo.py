@@ -110,7 +110,10 @@ def _drafts(
     if not bool(torch.isfinite(goal).any()):
         return []
     z = torch.from_numpy(points[encoded])
-    surrogate = LatentSurrogate(situation.history.settings.search.surrogate)
+    settings = situation.history.settings.search.surrogate
+    surrogate = LatentSurrogate(
+        settings.model_copy(update={"hyperparameters": "map"})
+    )  # TuRBO needs its scales
     surrogate.fit(z, data.y[encoded])
     center = int(torch.argmax(torch.nan_to_num(goal, nan=-torch.inf)))
     n = situation.history.settings.search.trust_region.n_candidates or n_candidates(z.shape[1])
