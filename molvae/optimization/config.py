@@ -15,8 +15,8 @@ class SurrogateSettings(Settings):
 
     hyperparameters: Literal["fixed", "map"] = "fixed"
     """fixed = keep the values below; map = fit output scale, noise and mean under their priors. A fitted
-    scale follows the data into one basin and the search stays there (similarity to celecoxib then ends at half
-    the score); fit when scores are noisy."""
+    scale follows the data into one basin, and the search stays there (half the score on similarity to
+    celecoxib); fit when scores are noisy."""
 
     outputscale: float = Field(default=10.0, gt=0)
     """Prior variance of the scores, whose observed variance is scaled to 1: the fixed value, or where the fit
