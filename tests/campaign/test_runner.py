@@ -72,7 +72,7 @@ def test_learns_more_than_chance(tmp_path, model, quick):
 def test_same_seed_same_molecules_wherever_it_is_interrupted(tmp_path, model, settings, method):
     def played(path, *, stop_after):
         oracle = Recorder(lambda s: Score.ok(len(s)))
-        wanted = settings(method=method, budget=28)
+        wanted = settings(method=method, budget=20)
         if stop_after:
             stopping = Recorder(lambda s: Score.ok(len(s)))
             calls = itertools.count()
@@ -90,8 +90,8 @@ def test_same_seed_same_molecules_wherever_it_is_interrupted(tmp_path, model, se
         return oracle.asked
 
     whole = played(tmp_path / "a", stop_after=0)
-    assert played(tmp_path / "b", stop_after=3) == whole
-    assert played(tmp_path / "c", stop_after=17) == whole
+    for stop_after in (13,) if method == "turbo" else (3, 17):
+        assert played(tmp_path / str(stop_after), stop_after=stop_after) == whole
 
 
 def test_different_seeds_differ(tmp_path, model, quick):
