@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -23,7 +24,6 @@ from molvae.seeding import Seeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
     from types import TracebackType
 
     from molvae.campaign.config import CampaignSettings
@@ -78,7 +78,7 @@ class Campaign:
     @classmethod
     def create(
         cls,
-        path: Path,
+        path: Path | str,
         model: LatentModel,
         settings: CampaignSettings,
         *,
@@ -98,7 +98,7 @@ class Campaign:
             UsageError: The journal was made with other settings or another start; or an unknown method.
         """
         make_method(settings.method)
-        journal = Journal(path)
+        journal = Journal(Path(path))
         try:
             if len(journal) == 0:
                 kept, refused = read_start(start, len(settings.objectives))
@@ -118,7 +118,7 @@ class Campaign:
         return campaign
 
     @classmethod
-    def open(cls, path: Path, model: LatentModel | None = None, *, writable: bool = True) -> Campaign:
+    def open(cls, path: Path | str, model: LatentModel | None = None, *, writable: bool = True) -> Campaign:
         """Open a campaign's journal.
 
         Args:
@@ -130,9 +130,9 @@ class Campaign:
             JournalError: There is no campaign, or its file is damaged.
             LockedError: Another process is writing it.
         """
-        if not path.is_file():
-            writable = False  # nothing must be created: the journal explains that there is none
-        journal = Journal(path, writable=writable)
+        file = Path(path)
+        # where there is no file nothing must be created: the journal explains that there is none
+        journal = Journal(file, writable=writable and file.is_file())
         try:
             return cls(journal, model)
         except BaseException:

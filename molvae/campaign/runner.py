@@ -121,7 +121,7 @@ def optimize(
     seed: int = 7,
     method: str = "latent-bo",
     start: Iterable[StartMolecule | str] = (),
-    output: Path,
+    output: Path | str,
     oracles: Mapping[str, Oracle] | None = None,
     n_initial: int = 10,
     search: SearchSettings | None = None,

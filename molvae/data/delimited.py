@@ -29,14 +29,14 @@ def delimiter_of(line: str, suffix: str) -> str:
     """Tell the delimiter from the suffix and the first line; a blank means SMILES and then a name.
 
     >>> (
-    ...     delimiter_of("smiles;logp", ".csv"),
+    ...     delimiter_of("smiles;logp;what, if any", ".csv"),
     ...     delimiter_of("CCO ethanol, pure", ".txt"),
     ...     delimiter_of("a,b", ".txt"),
     ... )
     (';', ' ', ',')
     """
     if suffix == ".csv":
-        return next((mark for mark in ",;\t" if mark in line), ",")
+        return max(",;\t", key=line.count)  # the first of these where none or several are as frequent
     if suffix == ".tsv":
         return "\t"
     words_only = suffix in WORD_SUFFIXES
