@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -16,6 +16,7 @@ from molvae.campaign.initialization import initial_batch, n_initial_left, read_s
 from molvae.campaign.methods.base import Batch, Situation, make_method
 from molvae.campaign.observations import Candidate, Observation, Receipt, StartMolecule, check_score, merge
 from molvae.campaign.storage import Journal
+from molvae.campaign.table import Row, row_of
 from molvae.campaign.trace import TracePoint, running_top
 from molvae.campaign.utility import feasible, utilities
 from molvae.chemistry.molecule import is_valid, parse
@@ -27,34 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from molvae.campaign.config import CampaignSettings
-    from molvae.campaign.history import Trial
     from molvae.campaign.model import LatentModel
-    from molvae.oracles.base import Score
-
-
-@dataclass(frozen=True)
-class Row:
-    """One molecule of a campaign's table.
-
-    Attributes:
-        smiles: Canonical SMILES.
-        scores: One per objective; `None` where awaited.
-        utility: Its worth (`molvae.campaign.utility.utilities`); NaN when failed, awaited or not feasible.
-        feasible: Whether it has all scores and satisfies every constraint.
-        source: What proposed it; `known` for scores the user brought along.
-        parent: Canonical SMILES it was made from.
-        call: Number of its evaluation, counted from 0; `None` if it was not charged.
-        identifier: Of the candidate; `None` for what the user brought along.
-    """
-
-    smiles: str
-    scores: tuple[Score | None, ...]
-    utility: float
-    feasible: bool
-    source: str
-    parent: str | None
-    call: int | None
-    identifier: str | None
 
 
 class Campaign:
@@ -250,7 +224,7 @@ class Campaign:
         values = np.stack([trial.values for trial in trials])
         worth = utilities(values, self.settings.objectives)
         allowed = feasible(values, self.settings.objectives)
-        return [_row(trial, float(u), bool(f)) for trial, u, f in zip(trials, worth, allowed)]
+        return [row_of(trial, float(u), bool(f)) for trial, u, f in zip(trials, worth, allowed)]
 
     def trace(self) -> list[TracePoint]:
         """Best and top-10 mean after each charged call; with several goals, utilities as they look now."""
@@ -333,17 +307,3 @@ class Campaign:
             raise UsageError(f"the budget of {self.path} is {budgets[0]} and can only grow, got {budgets[1]}")
         if budgets[1] > budgets[0]:
             self._history.apply(self._journal.append("budget", {"budget": budgets[1]}))
-
-
-def _row(trial: Trial, utility: float, allowed: bool) -> Row:  # noqa: FBT001 - built from a zip of columns
-    candidate = trial.candidate
-    return Row(
-        smiles=trial.smiles,
-        scores=tuple(trial.scores),
-        utility=utility,
-        feasible=allowed,
-        source="known" if candidate is None else candidate.source,
-        parent=None if candidate is None else candidate.parent,
-        call=trial.call,
-        identifier=None if candidate is None else candidate.identifier,
-    )

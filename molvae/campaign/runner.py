@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from molvae.campaign.campaign import Campaign, Row
+from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings, objectives
 from molvae.campaign.observations import Observation
 from molvae.chemistry.molecule import is_valid, parse
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.model import LatentModel
     from molvae.campaign.observations import Candidate, StartMolecule
+    from molvae.campaign.table import Row
     from molvae.campaign.trace import TracePoint
     from molvae.oracles.base import Oracle
     from molvae.progress import Progress

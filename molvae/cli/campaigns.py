@@ -18,9 +18,9 @@ from molvae.persistence import MANIFEST, sha256_of, write_atomically
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from molvae.campaign.campaign import Row
     from molvae.campaign.config import CampaignSettings, Objective
     from molvae.campaign.observations import StartMolecule
+    from molvae.campaign.table import Row
     from molvae.cli.output import Session
     from molvae.latent.codec import MolVAE
 

@@ -12,8 +12,8 @@ from molvae.cli.options import stacked
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from molvae.campaign.campaign import Row
     from molvae.campaign.config import Objective
+    from molvae.campaign.table import Row
     from molvae.cli.options import Decorator
     from molvae.oracles.base import Score
 

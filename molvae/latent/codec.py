@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -31,6 +30,7 @@ from molvae.latent.checkpoint import (
 )
 from molvae.latent.config import CodecSettings
 from molvae.latent.device import resolve_device
+from molvae.latent.prediction import PropertyPrediction
 from molvae.models.priors import PRIORS
 from molvae.models.priors.base import Prior, StandardNormal
 from molvae.models.vae import SequenceVAE
@@ -49,21 +49,6 @@ if TYPE_CHECKING:
     Text: TypeAlias = str | Molecule | Invalid
 
 _ROWS = 512  # molecules the network works on at once
-
-
-@dataclass(frozen=True, slots=True)
-class PropertyPrediction:
-    """Gaussian predictions of properties, in their own units.
-
-    Attributes:
-        names: The `p` properties.
-        mean: `n x p`, NaN rows for invalid molecules.
-        variance: `n x p`, in squared units, NaN rows for invalid molecules.
-    """
-
-    names: tuple[str, ...]
-    mean: NDArray[np.float64]
-    variance: NDArray[np.float64]
 
 
 class MolVAE:

@@ -1,0 +1,50 @@
+"""The table of a campaign: one row per molecule, with its scores, its worth and where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from molvae.campaign.history import Trial
+    from molvae.oracles.base import Score
+
+
+@dataclass(frozen=True)
+class Row:
+    """One molecule of a campaign's table.
+
+    Attributes:
+        smiles: Canonical SMILES.
+        scores: One per objective; `None` where awaited.
+        utility: Its worth (`molvae.campaign.utility.utilities`); NaN when failed, awaited or not feasible.
+        feasible: Whether it has all scores and satisfies every constraint.
+        source: What proposed it; `known` for scores the user brought along.
+        parent: Canonical SMILES it was made from.
+        call: Number of its evaluation, counted from 0; `None` if it was not charged.
+        identifier: Of the candidate; `None` for what the user brought along.
+    """
+
+    smiles: str
+    scores: tuple[Score | None, ...]
+    utility: float
+    feasible: bool
+    source: str
+    parent: str | None
+    call: int | None
+    identifier: str | None
+
+
+def row_of(trial: Trial, utility: float, allowed: bool) -> Row:  # noqa: FBT001 - built from a zip of columns
+    """The row of a molecule, given its worth and whether it satisfies every constraint."""
+    candidate = trial.candidate
+    return Row(
+        smiles=trial.smiles,
+        scores=tuple(trial.scores),
+        utility=utility,
+        feasible=allowed,
+        source="known" if candidate is None else candidate.source,
+        parent=None if candidate is None else candidate.parent,
+        call=trial.call,
+        identifier=None if candidate is None else candidate.identifier,
+    )
