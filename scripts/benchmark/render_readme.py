@@ -20,9 +20,11 @@ TITLES = {
 """What a result file shows, in the order of the README; others follow under their own names."""
 
 NOTES = {
-    "optimize_vs_random": "Mean score of the ten best after 500 calls, mean of three seeds, all from the same ten "
-    "start molecules. Random is the better of draws from the model's prior and from the starter set, which happens "
-    "to hold celecoxib itself; QED cannot exceed about .948.",
+    "optimize_vs_random": (
+        "Mean score of the ten best after 500 calls, mean of three seeds, all from the same ten start molecules. "
+        "Random is the better of draws from the model's prior and from the starter set, which happens to hold "
+        "celecoxib itself; QED cannot exceed about .948."
+    ),
 }
 """What a reader must know to read a table."""
 
