@@ -21,9 +21,9 @@ TITLES = {
 
 NOTES = {
     "optimize_vs_random": (
-        "Mean score of the ten best after 500 calls, mean of three seeds, all from the same ten start molecules. "
-        "Random is the better of draws from the model's prior and from the starter set, which happens to hold "
-        "celecoxib itself; QED cannot exceed about .948."
+        "Mean score of the ten best after 500 calls, mean of three seeds, all from the same ten start "
+        "molecules. Random is the better of draws from the model's prior and from the starter set, which "
+        "happens to hold celecoxib itself; QED cannot exceed about .948."
     ),
 }
 """What a reader must know to read a table."""
