@@ -192,4 +192,4 @@ def test_half_precision_gives_nearly_the_same_loss_and_gradients():
         results.append([loss, *torch.autograd.grad(loss, list(model.parameters()))])
     for full, half in zip(*results, strict=True):
         assert half.dtype == torch.float32
-        torch.testing.assert_close(half, full, rtol=0.1, atol=0.05 * float(full.abs().max()) + 1e-4)
+        torch.testing.assert_close(half, full, rtol=0.1, atol=0.05 * float(full.detach().abs().max()) + 1e-4)
