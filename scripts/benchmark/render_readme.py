@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ NOTES = {
 
 _MOST_ROWS, _MOST_COLUMNS = 16, 9
 _LARGE = 1000
+_WIDTH = 115  # of a line of text
 
 
 def render(results: Path = RESULTS) -> str:
@@ -54,7 +56,7 @@ def updated(readme: str, tables: str) -> str:
 
 def _section(name: str, content: dict[str, Any]) -> str:
     lines = [f"**{TITLES.get(name, name.replace('_', ' ').capitalize())}**", ""]
-    lines += [NOTES[name], ""] if name in NOTES else []
+    lines += [textwrap.fill(NOTES[name], _WIDTH), ""] if name in NOTES else []
     rows = content.get("table") or []
     if rows and len(rows) <= _MOST_ROWS and len(rows[0]) <= _MOST_COLUMNS:
         columns = list(rows[0])
