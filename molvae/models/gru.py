@@ -54,7 +54,11 @@ class GRULayer(nn.Module):
 
     def step(self, projected: Tensor, hidden: Tensor) -> Tensor:
         """One step without gradients: `b x 3h` and `b x h` to the next `b x h`."""
-        return _cell(projected, torch.addmm(self.bias, hidden, self.weight.t()), hidden)[0]
+        size = self.hidden_size
+        recurrent = torch.addmm(self.bias, hidden, self.weight.t())
+        gates = torch.add(projected[:, : 2 * size], recurrent[:, : 2 * size]).sigmoid_()
+        candidate = torch.addcmul(projected[:, 2 * size :], gates[:, :size], recurrent[:, 2 * size :]).tanh_()
+        return torch.lerp(candidate, hidden, gates[:, size:])
 
 
 def _cudnn(projected: Tensor, initial: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -66,14 +70,6 @@ def _cudnn(projected: Tensor, initial: Tensor, weight: Tensor, bias: Tensor) -> 
         projected, initial[None], weights, True, 1, 0.0, True, False, False
     )[0]
     return states
-
-
-def _cell(projected: Tensor, recurrent: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Next hidden state `b x h`, gates r and u side by side `b x 2h`, candidate n `b x h`."""
-    size = hidden.shape[-1]
-    gates = torch.add(projected[:, : 2 * size], recurrent[:, : 2 * size]).sigmoid_()
-    candidate = torch.addcmul(projected[:, 2 * size :], gates[:, :size], recurrent[:, 2 * size :]).tanh_()
-    return torch.lerp(candidate, hidden, gates[:, size:]), gates, candidate
 
 
 class _GRUFunction(torch.autograd.Function):
