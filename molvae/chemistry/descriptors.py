@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rdkit import RDConfig, rdBase
+from rdkit import Chem, RDConfig, rdBase
 from rdkit.Chem import QED, Crippen, Descriptors, GraphDescriptors, Mol, rdMolDescriptors, rdmolops
 
 from molvae.chemistry.molecule import Invalid, Molecule, parse
@@ -124,30 +124,62 @@ def _largest_ring(mol: Mol) -> float:
     return float(max((len(ring) for ring in mol.GetRingInfo().AtomRings()), default=0))
 
 
-_BUILT_IN: dict[str, Callable[[Mol], float]] = {
-    "qed": QED.qed,  # drug-likeness, 0 to 1; Bickerton 2012
-    "logp": Crippen.MolLogP,  # octanol-water partition, log10; Wildman and Crippen 1999
-    "sa": sa,
-    "tpsa": rdMolDescriptors.CalcTPSA,  # topological polar surface area, square angstrom; Ertl 2000
-    "mw": Descriptors.MolWt,  # average molecular weight, g/mol
-    "hba": rdMolDescriptors.CalcNumHBA,  # hydrogen-bond acceptors
-    "hbd": rdMolDescriptors.CalcNumHBD,  # hydrogen-bond donors
-    "rotatable_bonds": rdMolDescriptors.CalcNumRotatableBonds,
-    "rings": rdMolDescriptors.CalcNumRings,
-    "aromatic_rings": rdMolDescriptors.CalcNumAromaticRings,
-    "aliphatic_rings": rdMolDescriptors.CalcNumAliphaticRings,
-    "largest_ring": _largest_ring,
-    "fraction_sp3": rdMolDescriptors.CalcFractionCSP3,  # share of carbons that are sp3
-    "heavy_atoms": rdMolDescriptors.CalcNumHeavyAtoms,
-    "heteroatoms": rdMolDescriptors.CalcNumHeteroatoms,
-    "hydrogens": _hydrogens,
-    "bertz": GraphDescriptors.BertzCT,  # topological complexity; Bertz 1981
-    "formal_charge": rdmolops.GetFormalCharge,
-    "stereocenters": _stereocenters,
-    "molar_refractivity": Crippen.MolMR,
-    "labute_asa": rdMolDescriptors.CalcLabuteASA,  # approximate surface area, square angstrom
+def largest_cycle(mol: Mol) -> float:
+    """Length of the longest cycle of a cycle basis of the molecular graph, 0 without rings.
+
+    The cycles of penalized logP. In fused rings they can be longer than the smallest rings of RDKit, and
+    which ones are found depends on the order of the atoms; here that is the order of the canonical SMILES.
+    """
+    rings = mol.GetRingInfo()
+    if all(rings.NumAtomRings(atom) <= 1 for atom in range(mol.GetNumAtoms())):
+        return _largest_ring(mol)  # rings that share no atom are the only basis there is
+    import networkx as nx
+
+    ordered = Chem.MolFromSmiles(Chem.MolToSmiles(mol))
+    basis = nx.cycle_basis(nx.Graph(rdmolops.GetAdjacencyMatrix(ordered)))
+    return float(max(len(cycle) for cycle in basis))
+
+
+def meaning(name: str) -> str:
+    """What a descriptor is, in a few words; of a third party's, the first line of its docstring.
+
+    Raises:
+        UnknownNameError: A name no descriptor is registered under.
+
+    >>> meaning("tpsa")
+    'topological polar surface area, square angstrom; Ertl 2000'
+    """
+    function = DESCRIPTORS.get(name)
+    if name in _BUILT_IN and _BUILT_IN[name][0] is function:
+        return _BUILT_IN[name][1]
+    return next(iter((function.__doc__ or "").strip().splitlines()), "")
+
+
+_BUILT_IN: dict[str, tuple[Callable[[Mol], float], str]] = {
+    "qed": (QED.qed, "drug-likeness, 0 to 1; Bickerton 2012"),
+    "logp": (Crippen.MolLogP, "octanol-water partition, log10; Wildman and Crippen 1999"),
+    "sa": (sa, "synthetic accessibility, 1 (easy) to 10; Ertl and Schuffenhauer 2009"),
+    "tpsa": (rdMolDescriptors.CalcTPSA, "topological polar surface area, square angstrom; Ertl 2000"),
+    "mw": (Descriptors.MolWt, "average molecular weight, g/mol"),
+    "hba": (rdMolDescriptors.CalcNumHBA, "hydrogen-bond acceptors"),
+    "hbd": (rdMolDescriptors.CalcNumHBD, "hydrogen-bond donors"),
+    "rotatable_bonds": (rdMolDescriptors.CalcNumRotatableBonds, "rotatable bonds"),
+    "rings": (rdMolDescriptors.CalcNumRings, "rings"),
+    "aromatic_rings": (rdMolDescriptors.CalcNumAromaticRings, "aromatic rings"),
+    "aliphatic_rings": (rdMolDescriptors.CalcNumAliphaticRings, "rings that are not aromatic"),
+    "largest_ring": (_largest_ring, "atoms of the largest of the smallest rings"),
+    "largest_cycle": (largest_cycle, "atoms of the longest cycle of a cycle basis, as in penalized logP"),
+    "fraction_sp3": (rdMolDescriptors.CalcFractionCSP3, "share of carbons that are sp3"),
+    "heavy_atoms": (rdMolDescriptors.CalcNumHeavyAtoms, "atoms but hydrogen"),
+    "heteroatoms": (rdMolDescriptors.CalcNumHeteroatoms, "atoms but carbon and hydrogen"),
+    "hydrogens": (_hydrogens, "hydrogen atoms"),
+    "bertz": (GraphDescriptors.BertzCT, "topological complexity; Bertz 1981"),
+    "formal_charge": (rdmolops.GetFormalCharge, "charge"),
+    "stereocenters": (_stereocenters, "stereocenters of atoms"),
+    "molar_refractivity": (Crippen.MolMR, "molar refractivity; Wildman and Crippen 1999"),
+    "labute_asa": (rdMolDescriptors.CalcLabuteASA, "approximate surface area, square angstrom"),
     **{
-        f"{element}_atoms": partial(_count_atoms, number=number)
+        f"{element}_atoms": (partial(_count_atoms, number=number), f"{element} atoms")
         for element, number in (
             ("carbon", 6),
             ("nitrogen", 7),
@@ -161,5 +193,5 @@ _BUILT_IN: dict[str, Callable[[Mol], float]] = {
         )
     },
 }
-for _name, _function in _BUILT_IN.items():
+for _name, (_function, _) in _BUILT_IN.items():
     DESCRIPTORS.add(_name, _function)
