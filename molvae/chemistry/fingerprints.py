@@ -1,4 +1,4 @@
-"""Count fingerprints: unfolded for exact similarity, folded to a matrix for surrogates."""
+"""Fingerprints: counts unfolded for exact similarity or folded to a matrix, and packed bits."""
 
 from __future__ import annotations
 
@@ -62,6 +62,25 @@ def count_matrix(
     return rows
 
 
+def packed_bits(
+    molecules: Sequence[Molecule], kind: FingerprintKind = "morgan", *, radius: int = 2, n_bits: int = 1024
+) -> np.ndarray:
+    """Folded bits (a feature is there or not), eight to a byte: ECFP4 by default.
+
+    Returns:
+        `n x (n_bits / 8)`, uint8; `np.unpackbits` gives the bits.
+
+    >>> from molvae.chemistry.molecule import parse
+    >>> packed_bits([parse("CCO")]).shape
+    (1, 128)
+    """
+    generator = _generator(kind, None if kind == "atom_pair" else radius, n_bits)
+    rows = np.empty((len(molecules), -(-n_bits // 8)), dtype=np.uint8)
+    for row, molecule in zip(rows, molecules):
+        row[:] = np.packbits(generator.GetFingerprintAsNumPy(molecule.mol))
+    return rows
+
+
 def unfolded_count_matrix(
     molecules: Sequence[Molecule], kind: FingerprintKind = "morgan", *, radius: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -79,6 +98,33 @@ def unfolded_count_matrix(
         for feature, count in vector.items():
             row[column[feature]] = count
     return counts, features
+
+
+def count_entries(
+    molecules: Sequence[Molecule],
+    kind: FingerprintKind = "morgan",
+    *,
+    radius: int | None = None,
+    n_features: int = 4096,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Folded counts of many molecules, only those that are not zero: what `count_matrix` has, without its zeros.
+
+    Returns:
+        lengths: How many features each molecule has, `n`.
+        features: Column of each count, molecule by molecule, `sum(lengths)`.
+        counts: The counts, `sum(lengths)`.
+
+    >>> from molvae.chemistry.molecule import parse
+    >>> lengths, features, counts = count_entries([parse("CCO"), parse("C")], radius=0)
+    >>> lengths.tolist(), sorted(counts.tolist())
+    ([3, 1], [1, 1, 1, 1])
+    """
+    generator = _generator(kind, radius, n_features)
+    rows = [generator.GetCountFingerprint(molecule.mol).GetNonzeroElements() for molecule in molecules]
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    features = np.array([feature for row in rows for feature in row], dtype=np.int64)
+    counts = np.array([count for row in rows for count in row.values()], dtype=np.int64)
+    return lengths, features, counts
 
 
 def kinds() -> tuple[FingerprintKind, ...]:

@@ -1,86 +1,85 @@
-"""What is known of a molecule, computed once: descriptors, fingerprints, composition, substructures.
+"""The physicochemical profile of a molecule: the few numbers most scores are made of, in one pass over its atoms.
 
-Several terms of one objective, and several objectives of one search, look at the same molecule within
-moments. Each value is computed when it is first wanted and shared by all of them.
+A surrogate reads tens of thousands of molecules, so this is written for speed: element counts, hydrogens and
+charge come from one walk over the atoms, the others from RDKit's compiled descriptors.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from rdkit import DataStructs
-
-from molvae.chemistry.descriptors import DESCRIPTORS, describe
-from molvae.chemistry.fingerprints import FingerprintKind, sparse_counts
-from molvae.chemistry.formula import element_counts
-from molvae.chemistry.pharmacophore import pharmacophore_bits
-from molvae.chemistry.substructure import contains
+import numpy as np
+from rdkit import rdBase
+from rdkit.Chem import GraphDescriptors, rdMolDescriptors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Sequence
 
     from molvae.chemistry.molecule import Molecule
 
-ProfileKind = FingerprintKind | Literal["pharmacophore"]
-"""Count fingerprints, and the bits of a pharmacophore."""
+_ELEMENTS = {6: 0, 7: 1, 8: 2, 9: 3, 15: 4, 16: 5, 17: 6, 35: 7, 53: 8}
+_OTHER_ELEMENT = 9
+_COMPILED = {
+    "hbd": "NumHBD",
+    "hba": "NumHBA",
+    "rings": "NumRings",
+    "aromatic_rings": "NumAromaticRings",
+    "fraction_sp3": "FractionCSP3",
+    "tpsa": "tpsa",
+    "logp": "CrippenClogP",
+}
 
-REMEMBERED = 1024
-"""Molecules whose profiles are kept, the most recently used ones."""
+PROFILE: tuple[str, ...] = (
+    *(f"{name}_atoms" for name in ("carbon", "nitrogen", "oxygen", "fluorine", "phosphorus", "sulfur")),
+    *(f"{name}_atoms" for name in ("chlorine", "bromine", "iodine", "other")),
+    "atoms",
+    "hydrogens",
+    "formal_charge",
+    *_COMPILED,
+    "rotatable_bonds",
+    "bertz",
+)
+"""Names of the numbers, in order; `atoms` counts hydrogens too, bonds of amides count as rotatable."""
 
 
-class Profile:
-    """One molecule and what has been computed of it so far.
-
-    Args:
-        molecule: The molecule.
+def profiles(molecules: Sequence[Molecule]) -> np.ndarray:
+    """The profile of each molecule, `n x p`, float64; a number RDKit cannot compute is NaN.
 
     >>> from molvae.chemistry.molecule import parse
-    >>> profile = Profile(parse("CCO"))
-    >>> profile.descriptor("heavy_atoms"), profile.elements()["H"], profile.contains("[OH]")
-    (3.0, 6, True)
+    >>> row = dict(zip(PROFILE, profiles([parse("CC(=O)[O-]")])[0].tolist()))
+    >>> [row[name] for name in ("carbon_atoms", "oxygen_atoms", "hydrogens", "atoms", "formal_charge")]
+    [2.0, 2.0, 3.0, 7.0, -1.0]
     """
-
-    def __init__(self, molecule: Molecule) -> None:
-        self.molecule = molecule
-        self._known: dict[Hashable, Any] = {}
-
-    def descriptor(self, name: str) -> float:
-        """A descriptor by name; NaN where it has no value for this molecule.
-
-        Raises:
-            UnknownNameError: No descriptor has this name.
-        """
-        key = ("descriptor", DESCRIPTORS.get(name))
-        return float(self._once(key, lambda: describe(self.molecule, [name])[0]))
-
-    def fingerprint(self, kind: ProfileKind, radius: int | None = None) -> Any:
-        """RDKit's sparse vector: unfolded counts, or bits for a pharmacophore (which has no radius)."""
-        if kind == "pharmacophore":
-            return self._once(kind, lambda: pharmacophore_bits(self.molecule))
-        return self._once((kind, radius), lambda: sparse_counts(self.molecule, kind, radius))
-
-    def similarity(self, other: Profile, kind: ProfileKind, radius: int | None = None) -> float:
-        """Tanimoto similarity of the two fingerprints, 0 to 1."""
-        mine, theirs = self.fingerprint(kind, radius), other.fingerprint(kind, radius)
-        return float(DataStructs.TanimotoSimilarity(mine, theirs))
-
-    def elements(self) -> Mapping[str, int]:
-        """Atoms of each element, hydrogens included; 0 for all others."""
-        counts: Mapping[str, int] = self._once("elements", lambda: element_counts(self.molecule))
-        return counts
-
-    def contains(self, smarts: str) -> bool:
-        """Whether a SMARTS pattern occurs."""
-        return bool(self._once(("contains", smarts), lambda: contains(self.molecule, smarts)))
-
-    def _once(self, key: Hashable, compute: Callable[[], Any]) -> Any:
-        if key not in self._known:
-            self._known[key] = compute()
-        return self._known[key]
+    rows = np.full((len(molecules), len(PROFILE)), np.nan)
+    n_walked = _OTHER_ELEMENT + 4
+    compiled = _compiled()
+    with rdBase.BlockLogs():
+        for row, molecule in zip(rows, molecules):
+            row[:n_walked] = _walked(molecule.mol)
+            row[n_walked : n_walked + len(_COMPILED)] = compiled.ComputeProperties(molecule.mol)
+            row[-2] = rdMolDescriptors.CalcNumRotatableBonds(molecule.mol, strict=False)
+            row[-1] = GraphDescriptors.BertzCT(molecule.mol)
+    return rows
 
 
-@lru_cache(maxsize=REMEMBERED)
-def profile_of(molecule: Molecule) -> Profile:
-    """The profile of a molecule, the same one for as long as it is remembered."""
-    return Profile(molecule)
+def _walked(mol: Any) -> list[float]:
+    """Element counts, all atoms, hydrogens, charge."""
+    counts = [0.0] * (_OTHER_ELEMENT + 4)
+    hydrogens = heavy = charge = 0
+    for atom in mol.GetAtoms():
+        number = atom.GetAtomicNum()
+        hydrogens += atom.GetTotalNumHs()
+        charge += atom.GetFormalCharge()
+        if number == 1:
+            hydrogens += 1
+            continue
+        heavy += 1
+        counts[_ELEMENTS.get(number, _OTHER_ELEMENT)] += 1.0
+    counts[_OTHER_ELEMENT + 1 :] = [float(heavy + hydrogens), float(hydrogens), float(charge)]
+    return counts
+
+
+@cache
+def _compiled() -> Any:
+    return rdMolDescriptors.Properties(list(_COMPILED.values()))
