@@ -13,12 +13,21 @@ from molvae.errors import ConfigError, suggest
 from molvae.persistence import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["Field", "Settings", "field_help", "load_settings", "parse_assignment", "save_settings", "to_toml"]
+__all__ = [
+    "Field",
+    "Settings",
+    "field_help",
+    "load_settings",
+    "parse_assignment",
+    "save_settings",
+    "settings_from",
+    "to_toml",
+]
 
 S = TypeVar("S", bound="Settings")
 
@@ -43,10 +52,18 @@ def load_settings(cls: type[S], path: Path | None = None, overrides: Sequence[st
     for override in overrides:
         key, value = parse_assignment(override)
         _insert(values, key, value)
+    return settings_from(cls, values, str(path) if path is not None and not overrides else "the settings")
+
+
+def settings_from(cls: type[S], values: Mapping[str, Any], where: str) -> S:
+    """Settings of class `cls` from values that were read somewhere else.
+
+    Raises:
+        ConfigError: Names `where`, the key, what was got and what is allowed.
+    """
     try:
         return cls.model_validate(values)
     except ValidationError as error:
-        where = str(path) if path is not None and not overrides else "the settings"
         raise ConfigError(_sentence(cls, error.errors()[0], where)) from None
 
 

@@ -6,20 +6,25 @@ import importlib
 import inspect
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from molvae.chemistry.descriptors import DESCRIPTORS
 from molvae.errors import UnknownNameError, UsageError, suggest
 from molvae.oracles.base import ORACLES, Oracle, OracleText, describe_error
+from molvae.oracles.benchmarks import benchmark_names, benchmark_oracle
+from molvae.oracles.composite import mpo_oracle
+from molvae.oracles.desirability import SHAPES, desirability_oracle
 from molvae.oracles.functions import FunctionOracle
+from molvae.oracles.isomers import isomer_oracle
+from molvae.oracles.penalized_logp import penalized_logp_oracle
 from molvae.oracles.properties import DescriptorOracle
 from molvae.oracles.similarity import similarity_oracle
+from molvae.oracles.substructure import substructure_oracle
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-ORACLES.add("similarity", similarity_oracle)
 
 _MODULE_FUNCTION = re.compile(r"(?P<module>[A-Za-z_][\w.]*|.+\.py):(?P<attribute>[A-Za-z_][\w.]*)")
 
@@ -29,6 +34,10 @@ def load_oracle(text: str) -> Oracle:
 
     * `qed`, `logp`, `sa`, ...: any descriptor;
     * `similarity:SMILES`, `similarity[fcfp4]:SMILES`: likeness to a molecule;
+    * `isomers:FORMULA`, `substructure:SMARTS`, `penalized_logp[variant]`;
+    * `gaussian[2,0.5]:logp` and other desirabilities, of any oracle;
+    * `mpo:FILE.toml`: the mean of several of these;
+    * `osimertinib_mpo`, ...: the objectives of PMO and GuacaMol;
     * any other registered name, with what it wants as `name[options]:argument`;
     * `module:function` or `path/to/file.py:function`: a function of a list of SMILES, or of one.
 
@@ -104,10 +113,24 @@ def _imported(name: str, folder: Path, text: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name == name.partition(".")[0]:
+            nearest = suggest(name, known_oracles())
             raise UsageError(
-                f"the oracle '{text}' names a module that is not found: {name}",
+                f"the oracle '{text}' names a module that is not found: {name}{nearest}",
                 hint=f"Looked in {folder} and among what is installed.",
             ) from error
         raise UsageError(f"the oracle '{text}' cannot be imported: {describe_error(error)}") from error
     except (Exception, SystemExit) as error:
         raise UsageError(f"the oracle '{text}' cannot be imported: {describe_error(error)}") from error
+
+
+for _name, _factory in {
+    "similarity": similarity_oracle,
+    "rediscovery": similarity_oracle,
+    "isomers": isomer_oracle,
+    "substructure": substructure_oracle,
+    "penalized_logp": penalized_logp_oracle,
+    "mpo": partial(mpo_oracle, load=load_oracle),
+    **dict.fromkeys(SHAPES.names(), partial(desirability_oracle, load=load_oracle)),
+    **dict.fromkeys(benchmark_names(), partial(benchmark_oracle, load=load_oracle)),
+}.items():
+    ORACLES.add(_name, _factory)

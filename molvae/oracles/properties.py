@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from molvae.chemistry.descriptors import DESCRIPTORS, describe_many
+from molvae.chemistry.descriptors import DESCRIPTORS
+from molvae.chemistry.facts import facts_of
 from molvae.oracles.base import Score
 
 if TYPE_CHECKING:
@@ -40,6 +40,6 @@ class DescriptorOracle:
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
         """The descriptor of each molecule; `failed` where it has none."""
-        values = describe_many(molecules, [self._name])[:, 0]
+        values = [facts_of(molecule).descriptor(self._name) for molecule in molecules]
         no_value = Score.failed(f"the descriptor {self._name} has no value for this molecule")
-        return [no_value if np.isnan(value) else Score.ok(float(value)) for value in values]
+        return [no_value if math.isnan(value) else Score.ok(value) for value in values]

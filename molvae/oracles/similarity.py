@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from molvae.chemistry.facts import AnyFingerprint, Facts, facts_of
 from molvae.chemistry.molecule import Invalid, parse
-from molvae.chemistry.similarity import tanimoto
 from molvae.errors import UsageError, suggest
 from molvae.oracles.base import OracleText, Score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from molvae.chemistry.fingerprints import FingerprintKind
     from molvae.chemistry.molecule import Molecule
 
-FINGERPRINTS: dict[str, tuple[FingerprintKind, int | None]] = {
+FINGERPRINTS: dict[str, tuple[AnyFingerprint, int | None]] = {
     "ecfp4": ("morgan", 2),
     "ecfp6": ("morgan", 3),
     "fcfp4": ("feature_morgan", 2),
     "fcfp6": ("feature_morgan", 3),
     "atom_pair": ("atom_pair", None),
+    "phco": ("pharmacophore", None),
 }
 """Fingerprint by the name chemists know it by: `(kind, radius)`."""
 
 
 class SimilarityOracle:
-    """Scores a molecule by its Tanimoto similarity to a target, on unfolded counts, as GuacaMol and PMO do.
+    """Scores a molecule by its Tanimoto similarity to a target, as GuacaMol and PMO do.
+
+    On unfolded counts; on bits where the fingerprint is the pharmacophore.
 
     Args:
         target: SMILES of the molecule to resemble.
@@ -45,7 +47,7 @@ class SimilarityOracle:
     def __init__(
         self,
         target: str,
-        kind: FingerprintKind = "morgan",
+        kind: AnyFingerprint = "morgan",
         radius: int | None = 2,
         *,
         name: str | None = None,
@@ -55,9 +57,10 @@ class SimilarityOracle:
             raise UsageError(f"the target of a similarity is no molecule: {molecule}")
         self.target = molecule
         self.kind = kind
-        self.radius = None if kind == "atom_pair" else radius
+        self.radius = None if kind in {"atom_pair", "pharmacophore"} else radius
         self._name = name or f"similarity:{target}"
-        tanimoto(molecule, [], kind, self.radius)  # a wrong kind or radius is told now, not at the first call
+        self._facts = Facts(molecule)
+        self._facts.fingerprint(kind, self.radius)  # a wrong kind or radius is told now, not later
 
     @property
     def name(self) -> str:
@@ -66,22 +69,25 @@ class SimilarityOracle:
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
         """Similarity of each molecule to the target, 0 to 1."""
-        return [Score.ok(float(value)) for value in tanimoto(self.target, molecules, self.kind, self.radius)]
+        known = (facts_of(molecule) for molecule in molecules)
+        return [Score.ok(facts.similarity(self._facts, self.kind, self.radius)) for facts in known]
 
 
 def similarity_oracle(text: OracleText) -> SimilarityOracle:
-    """The oracle of `similarity:SMILES` or `similarity[fingerprint]:SMILES`.
+    """`similarity[fingerprint]:SMILES`: likeness to a molecule, 0 to 1.
+
+    The fingerprint is one of `FINGERPRINTS`, ecfp4 where none is named. `rediscovery` is another name for it.
 
     Raises:
         UsageError: No molecule, or an unknown fingerprint.
     """
     if not text.argument:
         raise UsageError(
-            "a similarity needs a molecule to resemble",
-            hint="Write it after a colon: similarity:CC(=O)Nc1ccccc1.",
+            f"a {text.name} needs a molecule to resemble",
+            hint=f"Write it after a colon: {text.name}:CC(=O)Nc1ccccc1.",
         )
     if len(text.options) > 1:
-        raise UsageError(f"a similarity has one fingerprint, got {', '.join(text.options)}")
+        raise UsageError(f"a {text.name} has one fingerprint, got {', '.join(text.options)}")
     fingerprint = text.options[0].lower() if text.options else "ecfp4"
     if fingerprint not in FINGERPRINTS:
         raise UsageError(
