@@ -17,7 +17,10 @@ from molvae.data.splitting import (
     held_out_sizes,
     largest_group,
 )
-from molvae.tokenizers.vocabulary import EOS, UNK, Vocabulary
+from molvae.seeding import Seeds
+from molvae.tokenizers.base import TOKENIZERS
+from molvae.tokenizers.merging import merged_vocabulary
+from molvae.tokenizers.vocabulary import EOS, Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +29,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from molvae.data.config import PrepareSettings
+    from molvae.tokenizers.base import Tokenizer
 
 SMALL_VOCABULARY = 256
 """Tokens that fit one byte each."""
+
+_MERGE_SAMPLE = 50_000  # training molecules that merges are learned from: more change next to nothing
 
 
 def drop_duplicates(settings: PrepareSettings, spill: Path, directory: Path, kept: Path) -> int:
@@ -94,7 +100,37 @@ def divide(settings: PrepareSettings, kept: Path, directory: Path, n: int) -> ND
 def learn_vocabulary(
     settings: PrepareSettings, kept: Path, directory: Path, tokens: dict[str, int]
 ) -> Vocabulary:
-    """Count the tokens of the training part, randomized writings included, and choose those worth an id."""
+    """Choose the tokens worth an id: units often enough in the training part, and units merged."""
+    units = _learn_units(settings, kept, directory, tokens)
+    if settings.n_merges == 0:
+        return units
+    ids = np.array([EOS, *map(units.index, list(tokens)[1:])], dtype=np.int64)
+    values, lengths = _sample(settings, kept, directory)
+    return merged_vocabulary(units, ids[values], lengths, settings.n_merges)
+
+
+def _sample(
+    settings: PrepareSettings, kept: Path, directory: Path
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Provisional ids and lengths of training molecules drawn at random, at most `_MERGE_SAMPLE`."""
+    values, lengths = [], []
+    with Readers(kept) as columns, Readers(directory) as final:
+        parts, canonical = final.column("parts"), columns.ragged("tokens")
+        in_train = sum(int((parts.rows(*block) == TRAIN).sum()) for block in blocks(parts.n))
+        generator = Seeds(settings.seed).numpy("merges")
+        for start, stop in blocks(parts.n):
+            chosen = generator.random(stop - start) * in_train < _MERGE_SAMPLE
+            chosen &= parts.rows(start, stop) == TRAIN
+            block, widths = canonical.rows(start, stop)
+            values.append(block[np.repeat(chosen, widths)].astype(np.int64))
+            lengths.append(np.asarray(widths)[chosen])
+    return np.concatenate(values), np.concatenate(lengths)
+
+
+def _learn_units(
+    settings: PrepareSettings, kept: Path, directory: Path, tokens: dict[str, int]
+) -> Vocabulary:
+    """Count the units of the training part, randomized writings included, and choose those worth an id."""
     counts = np.zeros(len(tokens), dtype=np.int64)
     with Readers(kept) as columns, Readers(directory) as final:
         parts, canonical = final.column("parts"), columns.ragged("tokens")
@@ -113,29 +149,46 @@ def learn_vocabulary(
 
 
 def write_tokens(
-    kept: Path, directory: Path, tokens: dict[str, int], vocabulary: Vocabulary
+    settings: PrepareSettings, kept: Path, directory: Path, tokens: dict[str, int], vocabulary: Vocabulary
 ) -> tuple[int, dict[str, int]]:
-    """Write the final ids of every molecule; returns how many they are, and how often a token is unknown."""
-    final_id = np.array([EOS, *(vocabulary.index(token) for token in list(tokens)[1:])], dtype=np.int64)
+    """Write the final ids of every molecule; returns how many they are, and how often a unit is unknown."""
+    tokenizer = TOKENIZERS.get(settings.tokenizer)(vocabulary)
+    names = list(tokens)
     dtype = np.uint8 if len(vocabulary) < SMALL_VOCABULARY else np.uint16
     unknown = np.zeros(len(tokens), dtype=np.int64)
+    strange = np.array([False, *(name not in vocabulary for name in names[1:])])
     n_tokens = 0
     with Readers(kept) as columns:
         for name in ("tokens", "randomized"):
             column, writer = columns.ragged(name), RaggedWriter(directory, name, dtype)
             for start, stop in blocks(column.n):
                 values, lengths = column.rows(start, stop)
-                ids = final_id[values]
-                writer.append(ids.astype(dtype), lengths)
+                ids, widths = _merged(tokenizer, names, values, lengths)
+                writer.append(ids.astype(dtype), widths)
                 if name == "tokens":
                     n_tokens += len(ids)
-                    unknown += np.bincount(values[ids == UNK], minlength=len(tokens))
+                    unknown += np.bincount(values[strange[values]], minlength=len(tokens))
             writer.close()
     (directory / "vocabulary.json").write_text(vocabulary.to_json(), encoding="utf-8")
-    names = list(tokens)
     return n_tokens, {
         names[n]: int(unknown[n]) for n in np.argsort(-unknown, kind="stable") if unknown[n] > 0
     }
+
+
+def _merged(
+    tokenizer: Tokenizer, names: list[str], values: NDArray[Any], lengths: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Final ids of rows given as provisional ids that end with the end mark, and how many in each row."""
+    index = tokenizer.vocabulary.index
+    units = [names[value] for value in values.tolist()]
+    ids: list[int] = []
+    widths = []
+    for stop, length in zip(np.cumsum(lengths).tolist(), lengths.tolist(), strict=True):
+        row = tokenizer.merge(units[stop - length : stop - 1])
+        ids.extend(map(index, row))
+        ids.append(EOS)
+        widths.append(len(row) + 1)
+    return np.array(ids, dtype=np.int64), np.array(widths, dtype=np.int64)
 
 
 class _Columns:

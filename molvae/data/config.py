@@ -39,8 +39,11 @@ class PrepareSettings(Settings):
     """Larger molecules are rejected."""
     tokenizer: str = "smiles"
     """Notation the model reads and writes: smiles or selfies."""
+    n_merges: int = Field(default=256, ge=0, le=4096)
+    """Units that often stand together are merged into so many longer tokens (byte-pair encoding): a molecule
+    becomes a third as many steps for the model. 0 keeps one token per atom, bond, branch and ring closure."""
     max_tokens: int = Field(default=128, ge=1, le=512)
-    """Molecules of more tokens are rejected."""
+    """Molecules of more tokens are rejected, counted before merging."""
     min_token_count: int = Field(default=1, ge=1)
     """Tokens rarer than this in the training split are left out of the vocabulary and read as unknown."""
     n_randomized: int = Field(default=0, ge=0, le=64)

@@ -67,7 +67,7 @@ def prepare(settings: PrepareSettings, *, progress: Progress = SILENT) -> Balanc
                 f"none of the {n:,} molecules is in the training part", hint="Check the split column."
             )
         vocabulary = assembly.learn_vocabulary(settings, kept, directory, gathered.tokens)
-        n_tokens, unknown = assembly.write_tokens(kept, directory, gathered.tokens, vocabulary)
+        n_tokens, unknown = assembly.write_tokens(settings, kept, directory, gathered.tokens, vocabulary)
         missing = _write_labels(settings, kept, directory, n, workers=workers, progress=progress)
         shutil.rmtree(work)
         balance = Balance(

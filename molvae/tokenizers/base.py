@@ -11,7 +11,8 @@ import numpy as np
 
 from molvae.errors import InputError
 from molvae.registry import Registry
-from molvae.tokenizers.vocabulary import BOS, EOS, PAD, Vocabulary
+from molvae.tokenizers.merging import LongestMatch, merged_vocabulary
+from molvae.tokenizers.vocabulary import BOS, EOS, PAD, SPECIALS, Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_TOKENS = 512
-"""The longest text any tokenizer accepts, in tokens (the end mark not counted)."""
+"""The longest text any tokenizer accepts, in units (merged tokens count as what they are made of)."""
 
 
 class TokenizationError(InputError):
@@ -29,17 +30,20 @@ class TokenizationError(InputError):
 class Tokenizer(ABC):
     """Between SMILES and the integers a model reads.
 
-    A subclass says how SMILES becomes tokens (`split`) and how the concatenated tokens become SMILES
-    (`write`); everything else is final.
+    A subclass says how SMILES becomes a text in its notation (`spell`), how such a text is cut into units
+    (`cut`), and how it becomes SMILES again (`write`); everything else is final. A vocabulary may hold tokens
+    made of several units (`merging`): text is then cut into the longest tokens there are.
 
     Args:
-        vocabulary: The tokens that have an id of their own; any other becomes ``<unk>``.
+        vocabulary: The tokens that have an id of their own; any other unit becomes ``<unk>``.
     """
 
     name: ClassVar[str]
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
+        units = (self.cut(token) for token in vocabulary.tokens[len(SPECIALS) :])
+        self._longest_match = LongestMatch(several for several in units if len(several) > 1)
         points = [np.frombuffer(token.encode("utf-32-le"), dtype=np.uint32) for token in vocabulary.tokens]
         self._widths = np.array([len(p) for p in points], dtype=np.int64)  # v
         self._starts = np.cumsum(self._widths) - self._widths  # v
@@ -47,8 +51,8 @@ class Tokenizer(ABC):
 
     @classmethod
     @abstractmethod
-    def split(cls, smiles: str) -> list[str]:
-        """Cut SMILES into tokens.
+    def spell(cls, smiles: str) -> str:
+        """Turn SMILES into the notation of this tokenizer.
 
         Raises:
             TokenizationError: If the text cannot be expressed in this notation.
@@ -56,15 +60,53 @@ class Tokenizer(ABC):
 
     @classmethod
     @abstractmethod
+    def cut(cls, notation: str) -> list[str]:
+        """Cut a text in this notation into its smallest units; joined, they are the text again."""
+
+    @classmethod
+    @abstractmethod
     def write(cls, notation: str) -> str:
         """Turn concatenated tokens into SMILES; nonsense gives text that no SMILES parser accepts."""
 
     @classmethod
-    def build(cls, smiles: Iterable[str], *, min_count: int = 1) -> Tokenizer:
-        """Make a tokenizer whose vocabulary is learned from these SMILES."""
-        return cls(
-            Vocabulary.build((token for text in smiles for token in cls.split(text)), min_count=min_count)
-        )
+    def build(cls, smiles: Iterable[str], *, min_count: int = 1, n_merges: int = 0) -> Tokenizer:
+        """Make a tokenizer whose vocabulary is learned from these SMILES, merged tokens included."""
+        rows = [cls.split(text) for text in smiles]
+        vocabulary = Vocabulary.build((unit for row in rows for unit in row), min_count=min_count)
+        if n_merges:
+            ids = np.array([vocabulary.index(unit) for row in rows for unit in row], dtype=np.int64)
+            vocabulary = merged_vocabulary(vocabulary, ids, np.array([len(row) for row in rows]), n_merges)
+        return cls(vocabulary)
+
+    @classmethod
+    def split(cls, smiles: str) -> list[str]:
+        """Cut SMILES into units.
+
+        Raises:
+            TokenizationError: If the text cannot be expressed in this notation.
+        """
+        return cls.cut(cls.spell(smiles))
+
+    @final
+    def tokens(self, smiles: str) -> list[str]:
+        """Cut SMILES into the tokens that `encode` numbers.
+
+        Raises:
+            TokenizationError: If the text cannot be expressed in this notation, or has more than `MAX_TOKENS`
+                units.
+        """
+        return self.merge(self.split(smiles))
+
+    @final
+    def merge(self, units: list[str]) -> list[str]:
+        """Join units into the longest tokens of the vocabulary, from left to right.
+
+        Raises:
+            TokenizationError: If there are more than `MAX_TOKENS` units.
+        """
+        if len(units) > MAX_TOKENS:
+            raise TokenizationError(f"{len(units)} tokens; the limit is {MAX_TOKENS}")
+        return self._longest_match(units)
 
     @final
     def join(self, tokens: Iterable[str]) -> str:
@@ -76,17 +118,14 @@ class Tokenizer(ABC):
         """Return the ids of the tokens and of the end mark, ``t``; an unknown token becomes ``<unk>``.
 
         Raises:
-            TokenizationError: If the text cannot be split, or has more than `MAX_TOKENS` tokens.
+            TokenizationError: If the text cannot be split, or has more than `MAX_TOKENS` units.
         """
-        tokens = self.split(smiles)
-        if len(tokens) > MAX_TOKENS:
-            raise TokenizationError(f"{len(tokens)} tokens; the limit is {MAX_TOKENS}")
-        return np.array([*map(self.vocabulary.index, tokens), EOS], dtype=np.int64)
+        return np.array([*map(self.vocabulary.index, self.tokens(smiles)), EOS], dtype=np.int64)
 
     @final
     def unknown(self, smiles: str) -> list[str]:
-        """Return the distinct tokens of a text that the vocabulary lacks, in order of appearance."""
-        return [token for token in dict.fromkeys(self.split(smiles)) if token not in self.vocabulary]
+        """Return the distinct units of a text that the vocabulary lacks, in order of appearance."""
+        return [unit for unit in dict.fromkeys(self.split(smiles)) if unit not in self.vocabulary]
 
     @final
     def decode(self, ids: Sequence[int] | NDArray[np.integer]) -> str:

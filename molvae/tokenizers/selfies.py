@@ -32,8 +32,8 @@ class SelfiesTokenizer(Tokenizer):
     name: ClassVar[str] = "selfies"
 
     @classmethod
-    def split(cls, smiles: str) -> list[str]:
-        """Translate SMILES into SELFIES symbols.
+    def spell(cls, smiles: str) -> str:
+        """Translate SMILES into SELFIES.
 
         Raises:
             TokenizationError: If the text is empty, over `MAX_CHARACTERS`, or SELFIES has no word for it
@@ -42,7 +42,7 @@ class SelfiesTokenizer(Tokenizer):
         if len(smiles) > MAX_CHARACTERS:
             raise TokenizationError(f"{len(smiles)} characters; the limit for SELFIES is {MAX_CHARACTERS}")
         try:
-            text = selfies.encoder(smiles)
+            text = str(selfies.encoder(smiles) or "")
         except selfies.EncoderError as error:
             raise TokenizationError(f"SELFIES cannot express this: {_sentence(error)}") from error
         except RecursionError as error:
@@ -51,7 +51,12 @@ class SelfiesTokenizer(Tokenizer):
             raise TokenizationError("SELFIES cannot express this: not SMILES it can read") from error
         if not text or _SYMBOLS.fullmatch(text) is None:
             raise TokenizationError("SELFIES cannot express this: it reads as nothing")
-        return _SYMBOL.findall(text)
+        return text
+
+    @classmethod
+    def cut(cls, notation: str) -> list[str]:
+        """Cut SELFIES into symbols."""
+        return _SYMBOL.findall(notation)
 
     @classmethod
     def write(cls, notation: str) -> str:

@@ -23,9 +23,14 @@ class SmilesTokenizer(Tokenizer):
     name: ClassVar[str] = "smiles"
 
     @classmethod
-    def split(cls, smiles: str) -> list[str]:
-        """Cut SMILES into tokens; joined, they are the text again."""
-        return _TOKEN.findall(smiles)
+    def spell(cls, smiles: str) -> str:
+        """Return the text itself: SMILES is the notation."""
+        return smiles
+
+    @classmethod
+    def cut(cls, notation: str) -> list[str]:
+        """Cut SMILES into atoms, bonds, branches and ring closures."""
+        return _TOKEN.findall(notation)
 
     @classmethod
     def write(cls, notation: str) -> str:

@@ -189,7 +189,7 @@ class TestSplit:
 
     def test_the_vocabulary_knows_the_training_part_only(self, run):
         rows = "smiles,fold\nCCO,train\nCCN,train\nCCBr,test\nCC(Br)CBr,valid\n"
-        corpus, balance = run(rows, split="fold")
+        corpus, balance = run(rows, split="fold", n_merges=0)
         assert "Br" not in corpus.vocabulary
         assert balance.unknown == {"Br": 3, "(": 1, ")": 1}
         assert (corpus.tokens(2) == UNK).sum() == 1

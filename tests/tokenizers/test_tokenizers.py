@@ -34,57 +34,68 @@ LIKE_SMILES = st.lists(
 ).map("".join)
 
 
+@pytest.mark.parametrize("n_merges", [0, 40])
 @pytest.mark.parametrize("name", ["smiles", "selfies"])
 class TestContract:
-    def make(self, name):
-        return TOKENIZERS.get(name).build(DRUGS)
+    def make(self, name, n_merges):
+        return TOKENIZERS.get(name).build(DRUGS, n_merges=n_merges)
 
-    def test_ids_end_with_the_end_mark_and_never_begin_with_one(self, name):
-        tokenizer = self.make(name)
+    def test_ids_end_with_the_end_mark_and_never_begin_with_one(self, name, n_merges):
+        tokenizer = self.make(name, n_merges)
         for text in DRUGS:
             ids = tokenizer.encode(text)
             assert ids.dtype == np.int64
             assert ids[-1] == EOS
             assert not np.isin(ids[:-1], [PAD, BOS, EOS, UNK]).any()
 
-    def test_round_trip_gives_the_same_molecule(self, name):
+    def test_round_trip_gives_the_same_molecule(self, name, n_merges):
         canonical = pytest.importorskip("molvae.chemistry.molecule").canonical
-        tokenizer = self.make(name)
+        tokenizer = self.make(name, n_merges)
         for text in DRUGS:
             assert canonical(tokenizer.decode(tokenizer.encode(text))) == canonical(text)
 
-    def test_many_rows_decode_as_each_alone(self, name):
-        tokenizer = self.make(name)
+    def test_many_rows_decode_as_each_alone(self, name, n_merges):
+        tokenizer = self.make(name, n_merges)
         rng = np.random.default_rng(0)
         ids = rng.integers(0, len(tokenizer.vocabulary), size=(64, 20))
         assert tokenizer.decode_many(ids) == [tokenizer.decode(row) for row in ids]
         assert tokenizer.decode_many(ids[:0]) == []
         assert tokenizer.decode_many(ids[:3, :0]) == ["", "", ""]
 
-    def test_an_unknown_token_is_reported_and_not_fatal(self, name):
-        tokenizer = TOKENIZERS.get(name).build(["CCO"])
+    def test_an_unknown_token_is_reported_and_not_fatal(self, name, n_merges):
+        tokenizer = TOKENIZERS.get(name).build(["CCO"], n_merges=n_merges)
         assert len(tokenizer.unknown("CCN(C)N")) >= 1
         ids = tokenizer.encode("CCNN")
         assert (ids == UNK).sum() == 2
         assert "<unk>" in tokenizer.decode(ids)
 
-    def test_a_begin_mark_in_front_is_skipped_and_padding_ends(self, name):
-        tokenizer = self.make(name)
+    def test_a_begin_mark_in_front_is_skipped_and_padding_ends(self, name, n_merges):
+        tokenizer = self.make(name, n_merges)
         body = tokenizer.encode("CCO")[:-1]
         assert tokenizer.decode([BOS, *body, PAD, *body]) == "CCO"
         assert "<bos>" in tokenizer.decode([*body, BOS, *body])
         assert tokenizer.decode_many(np.array([[BOS, *body], [*body, EOS]])) == ["CCO", "CCO"]
 
-    def test_too_long_a_text_is_refused(self, name):
-        tokenizer = self.make(name)
-        assert len(tokenizer.encode("C" * MAX_TOKENS)) == MAX_TOKENS + 1
+    def test_too_long_a_text_is_refused(self, name, n_merges):
+        tokenizer = self.make(name, n_merges)
+        assert tokenizer.decode(tokenizer.encode("C" * MAX_TOKENS)) == "C" * MAX_TOKENS
         with pytest.raises(TokenizationError, match="limit"):
             tokenizer.encode("C" * (MAX_TOKENS + 1))
 
-    def test_the_vocabulary_travels_as_json(self, name):
-        tokenizer = self.make(name)
+    def test_the_vocabulary_travels_as_json(self, name, n_merges):
+        tokenizer = self.make(name, n_merges)
         again = TOKENIZERS.get(name)(Vocabulary.from_json(tokenizer.vocabulary.to_json()))
         assert all((again.encode(text) == tokenizer.encode(text)).all() for text in DRUGS)
+
+    def test_merged_tokens_are_fewer_and_spell_the_same(self, name, n_merges):
+        tokenizer = self.make(name, n_merges)
+        for text in DRUGS:
+            units, tokens = tokenizer.split(text), tokenizer.tokens(text)
+            assert "".join(tokens) == "".join(units)
+            assert (tokens == units) if n_merges == 0 else (len(tokens) <= len(units))
+        assert (sum(map(len, map(tokenizer.tokens, DRUGS))) < sum(map(len, map(tokenizer.split, DRUGS)))) == (
+            n_merges > 0
+        )
 
 
 @given(st.text() | LIKE_SMILES)
@@ -94,9 +105,9 @@ def test_smiles_tokens_joined_are_the_text(text):
     assert "" not in tokens
 
 
-@given(st.lists(LIKE_SMILES, min_size=1, max_size=6))
-def test_smiles_ids_decode_to_the_text(texts):
-    tokenizer = SmilesTokenizer.build(texts)
+@given(st.lists(LIKE_SMILES, min_size=1, max_size=6), st.integers(0, 6))
+def test_smiles_ids_decode_to_the_text(texts, n_merges):
+    tokenizer = SmilesTokenizer.build(texts, n_merges=n_merges)
     rows = [tokenizer.encode(text) for text in texts]
     ids = np.zeros((len(rows), max(map(len, rows))), dtype=np.uint8)
     for row, values in zip(ids, rows, strict=True):
