@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from molvae.campaign.features import Fingerprints
+from molvae.campaign.features import FeatureMemory
 from molvae.campaign.history import History, latent_to_text, scores_to_json
 from molvae.campaign.initialization import initial_batch, n_initial_left, read_start
 from molvae.campaign.methods.base import Batch, Situation, make_method
@@ -46,7 +46,7 @@ class Campaign:
         self._journal = journal
         self._model = model
         self._history = History.replay(list(journal.events()))
-        self._fingerprints = Fingerprints(self.settings.fingerprint)
+        self._features = FeatureMemory(self.settings)
         self._seeds = Seeds(self.settings.seed)
 
     @classmethod
@@ -147,7 +147,7 @@ class Campaign:
         """Hand out the next candidates: never scored, never handed out before, all different.
 
         Args:
-            n: How many; the settings' `q` by default. Never more than the budget leaves.
+            n: How many; what the settings say by default (`q`, growing to `q_most`). Never more than the budget leaves.
 
         Returns:
             The candidates, written to the journal before this returns. Empty when the budget is handed out,
@@ -160,7 +160,8 @@ class Campaign:
             raise UsageError(f"ask for at least 1 candidate, got {n}")
         if self._model is None:
             raise UsageError("this campaign was opened without a model, so it cannot ask")
-        wanted = min(self.settings.q if n is None else n, self._history.remaining)
+        q = self.settings.batch_size(self._history.n_calls)
+        wanted = min(q if n is None else n, self._history.remaining)
         if wanted == 0:
             return []
         begun = time.perf_counter()
@@ -169,7 +170,7 @@ class Campaign:
             return []
         number = self._history.n_candidates
         candidates = [
-            Candidate(f"c{number + i:05d}", draft.smiles, draft.source, draft.parent)
+            Candidate(f"c{number + i:05d}", draft.smiles, draft.source, draft.parent, draft.surrogate)
             for i, draft in enumerate(batch.drafts[:wanted])
         ]
         payload = {
@@ -250,7 +251,7 @@ class Campaign:
 
     def _next(self, n: int) -> Batch:
         assert self._model is not None  # noqa: S101 - `ask` has checked
-        situation = Situation(self._history, self._model, self._fingerprints, self._seeds)
+        situation = Situation(self._history, self._model, self._features, self._seeds)
         left = n_initial_left(situation)
         scored = any(trial.complete for trial in self._history.trials.values())
         if left:

@@ -12,6 +12,8 @@ from molvae.optimization.config import SearchSettings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_CALLS_PER_PLACE = 50
+
 Direction = Literal["maximize", "minimize", "at_most", "at_least"]
 
 
@@ -41,19 +43,6 @@ class Objective(Settings):
         return self.direction in {"at_most", "at_least"}
 
 
-class FingerprintSettings(Settings):
-    """What the surrogate sees of a molecule."""
-
-    kind: Literal["morgan", "feature_morgan", "atom_pair"] = "morgan"
-    """Count fingerprint."""
-
-    radius: int | None = 3
-    """Radius of its environments, in bonds; absent for atom pairs."""
-
-    n_features: int = Field(default=2048, ge=64)
-    """Width it is folded to."""
-
-
 class CampaignSettings(Settings):
     """Everything that decides what a campaign does, given a model and a start."""
 
@@ -65,6 +54,10 @@ class CampaignSettings(Settings):
 
     q: int = Field(default=8, ge=1)
     """Candidates per batch."""
+
+    q_most: int | None = Field(default=None, ge=1)
+    """Candidates per batch late in a long campaign: batches grow from q to this, to one fiftieth of the calls
+    spent; absent: they do not grow."""
 
     seed: int = Field(default=7, ge=0)
     """Root seed: what is asked is a function of it and of the journal."""
@@ -90,11 +83,15 @@ class CampaignSettings(Settings):
     failure_limit: int | None = Field(default=50, ge=1)
     """Failed evaluations in a row after which the oracle is given up; absent: never."""
 
-    fingerprint: FingerprintSettings = FingerprintSettings()
-    """The surrogate's view of a molecule."""
+    n_fingerprint: int = Field(default=4096, ge=64)
+    """Features the surrogates' fingerprints are folded to."""
 
     search: SearchSettings = SearchSettings()
     """The inner search."""
+
+    def batch_size(self, n_calls: int) -> int:
+        """Candidates per batch once `n_calls` are spent."""
+        return self.q if self.q_most is None else max(self.q, min(self.q_most, n_calls // _CALLS_PER_PLACE))
 
     @model_validator(mode="after")
     def _has_a_goal(self) -> CampaignSettings:

@@ -1,4 +1,4 @@
-"""What the surrogate sees of molecules: count fingerprints, remembered by SMILES."""
+"""What surrogates see of molecules: count fingerprints and physicochemical numbers, remembered by SMILES."""
 
 from __future__ import annotations
 
@@ -7,53 +7,76 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molvae.chemistry.fingerprints import count_matrix
+from molvae.chemistry.fingerprints import count_entries
 from molvae.chemistry.molecule import is_valid, parse
+from molvae.chemistry.profile import PROFILE, profiles
+from molvae.optimization.features import Features, Multisets
+from molvae.optimization.similarities import GramMemory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from molvae.campaign.config import FingerprintSettings
+    from molvae.campaign.config import CampaignSettings
     from molvae.chemistry.molecule import Molecule
 
-_REMEMBERED = 30_000  # rows of 2 KB
+_REMEMBERED = 40_000  # molecules of about 2 KB
 
 
-class Fingerprints:
-    """Count fingerprints of molecules by canonical SMILES; the most recently used ones are remembered.
+class FeatureMemory:
+    """Features of molecules by canonical SMILES, each computed once; the most recently used are remembered.
 
     Args:
-        settings: Kind, radius and width.
+        settings: Its surrogates say which fingerprints are needed, and whether numbers are.
+
+    Attributes:
+        views: The fingerprints.
+        grams: Similarities among observations, remembered from batch to batch.
     """
 
-    def __init__(self, settings: FingerprintSettings) -> None:
-        self.settings = settings
-        self._rows: OrderedDict[str, NDArray[np.uint8]] = OrderedDict()
+    def __init__(self, settings: CampaignSettings) -> None:
+        members = settings.search.surrogate.members
+        self.views = tuple(dict.fromkeys(view for member in members for view in member.views))
+        self.grams = GramMemory()
+        self._numbers = any(member.numbers for member in members)
+        self._width = settings.n_fingerprint
+        self._rows: OrderedDict[str, tuple[tuple[NDArray[np.int32], ...], NDArray[np.float64]]] = (
+            OrderedDict()
+        )
 
-    def __call__(
-        self, smiles: Sequence[str], known: Mapping[str, Molecule] | None = None
-    ) -> NDArray[np.float32]:
-        """Counts of canonical SMILES, `n x f` (counts above 255 are cut).
+    def __call__(self, smiles: Sequence[str], known: Mapping[str, Molecule] | None = None) -> Features:
+        """Features of `n` molecules.
 
         Args:
             smiles: Canonical SMILES of valid molecules.
             known: Molecules already parsed, to save parsing them again.
         """
         missing = [text for text in dict.fromkeys(smiles) if text not in self._rows]
-        molecules = [
-            molecule for text in missing if is_valid(molecule := (known or {}).get(text) or parse(text))
-        ]
-        settings = self.settings
-        counts = count_matrix(
-            molecules, settings.kind, radius=settings.radius, n_features=settings.n_features
-        )
-        self._rows.update(zip(missing, np.minimum(counts, 255).astype(np.uint8), strict=True))
-        rows = np.empty((len(smiles), settings.n_features), dtype=np.float32)
-        for index, text in enumerate(smiles):
-            rows[index] = self._rows[text]
+        self._learn([m for text in missing if is_valid(m := (known or {}).get(text) or parse(text))], missing)
+        rows = [self._rows[text] for text in smiles]
+        for text in smiles:
             self._rows.move_to_end(text)
-        while len(self._rows) > _REMEMBERED:
+        while len(self._rows) > max(_REMEMBERED, len(smiles)):
             self._rows.popitem(last=False)
-        return rows
+        multisets = tuple(self._joined([keys[j] for keys, _ in rows]) for j in range(len(self.views)))
+        numbers = np.stack([row for _, row in rows]) if rows else np.empty((0, self._n_numbers))
+        return Features(self.views, multisets, numbers)
+
+    @property
+    def _n_numbers(self) -> int:
+        return len(PROFILE) if self._numbers else 0
+
+    def _joined(self, keys: Sequence[NDArray[np.int32]]) -> Multisets:
+        offsets = np.cumsum([0, *(len(row) for row in keys)], dtype=np.int64)
+        return Multisets(np.concatenate([np.empty(0, dtype=np.int32), *keys]), offsets, self._width)
+
+    def _learn(self, molecules: Sequence[Molecule], names: Sequence[str]) -> None:
+        numbers = profiles(molecules) if self._numbers else np.empty((len(molecules), 0))
+        columns = []
+        for view in self.views:
+            entries = count_entries(molecules, view, n_features=self._width)
+            sets = Multisets.of_entries(*entries, width=self._width)
+            columns.append(np.split(sets.keys, sets.offsets[1:-1]))
+        for index, name in enumerate(names):
+            self._rows[name] = (tuple(column[index] for column in columns), numbers[index])

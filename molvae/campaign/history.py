@@ -118,7 +118,9 @@ class History:
     def _asked(self, payload: dict[str, Any]) -> None:
         n_objectives = len(self.settings.objectives)
         for row in payload["candidates"]:
-            candidate = Candidate(row["identifier"], row["smiles"], row["source"], row["parent"])
+            candidate = Candidate(
+                row["identifier"], row["smiles"], row["source"], row["parent"], row.get("surrogate")
+            )
             trial = self.trials.setdefault(candidate.smiles, Trial(candidate.smiles, [None] * n_objectives))
             if trial.candidate is None:
                 trial.candidate, trial.batch = candidate, self.n_asks

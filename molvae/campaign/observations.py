@@ -21,12 +21,14 @@ class Candidate:
         smiles: Canonical SMILES.
         source: What proposed it: start, prior, library, pcn, slerp, …
         parent: Canonical SMILES it was made from, where there is one.
+        surrogate: Name of the surrogate that chose it, where one did.
     """
 
     identifier: str
     smiles: str
     source: str
     parent: str | None = None
+    surrogate: str | None = None
 
 
 @dataclass(frozen=True)

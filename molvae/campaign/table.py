@@ -21,6 +21,7 @@ class Row:
         feasible: Whether it has all scores and satisfies every constraint.
         source: What proposed it; `known` for scores the user brought along.
         parent: Canonical SMILES it was made from.
+        surrogate: Name of the surrogate that chose it; `None` if none did.
         call: Number of its evaluation, counted from 0; `None` if it was not charged.
         identifier: Of the candidate; `None` for what the user brought along.
     """
@@ -33,6 +34,7 @@ class Row:
     parent: str | None
     call: int | None
     identifier: str | None
+    surrogate: str | None = None
 
 
 def row_of(trial: Trial, utility: float, allowed: bool) -> Row:  # noqa: FBT001 - built from a zip of columns
@@ -47,4 +49,5 @@ def row_of(trial: Trial, utility: float, allowed: bool) -> Row:  # noqa: FBT001 
         parent=None if candidate is None else candidate.parent,
         call=trial.call,
         identifier=None if candidate is None else candidate.identifier,
+        surrogate=None if candidate is None else candidate.surrogate,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import torch
-from botorch.acquisition.analytic import LogExpectedImprovement, UpperConfidenceBound
+from botorch.acquisition.analytic import LogExpectedImprovement
 from botorch.acquisition.logei import qLogExpectedImprovement
 from botorch.models.model import Model
 from botorch.posteriors import GPyTorchPosterior
@@ -95,7 +95,7 @@ class UpperConfidence:
     def __call__(self, belief: Belief, incumbent: float) -> Tensor:
         """Values of the candidates; the incumbent plays no part."""
         del incumbent
-        return _evaluate(UpperConfidenceBound(PoolModel(belief), beta=self.beta), belief)
+        return belief.mean[:, 0] + (self.beta * belief.variance[:, 0]).sqrt()
 
 
 @dataclass(frozen=True)

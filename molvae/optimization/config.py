@@ -7,32 +7,90 @@ from typing import Literal
 from molvae.config import Field, Settings
 
 
-class SurrogateSettings(Settings):
-    """How observed scores become a belief about unseen molecules."""
+class MemberSettings(Settings):
+    """One surrogate of the portfolio."""
 
-    name: str = "fingerprint"
-    """Surrogate: fingerprint (exact MinMax GP on count fingerprints) or latent (Matern GP on z)."""
+    name: str = Field(min_length=1)
+    """What the journal calls it."""
+
+    kind: str = "mixture"
+    """Surrogate: mixture (exact Gaussian process with a mixed kernel) or the name of a plug-in."""
+
+    views: tuple[str, ...] = ("morgan",)
+    """Fingerprints it looks at through MinMax kernels."""
+
+    numbers: bool = False
+    """Whether it looks at physicochemical numbers through an RBF kernel too."""
 
     hyperparameters: Literal["fixed", "map"] = "fixed"
-    """fixed = keep the values below; map = fit output scale, noise and mean under their priors. A fitted
-    scale follows the data into one basin, and the search stays there (half the score on similarity to
-    celecoxib); fit when scores are noisy."""
+    """fixed = keep the values below; map = fit weights, length scales, noise and mean under their priors. A
+    fit learns which features matter, which wins when scores are made of numbers, and follows the data into
+    one basin, which loses when they are similarities: hence a portfolio."""
 
     outputscale: float = Field(default=10.0, gt=0)
-    """Prior variance of the scores, whose observed variance is scaled to 1: the fixed value, or where the fit
-    begins. Well above 1, so that what is unlike all observations counts as uncertain."""
+    """Prior variance of the scores, whose observed variance is scaled to 1, when it is not fitted. Well above
+    1, so that what is unlike all observations counts as uncertain."""
 
     noise: float = Field(default=1e-3, gt=0)
-    """Noise variance of the scaled scores: the fixed value, or where the fit begins."""
+    """Noise variance of the scaled scores, when it is not fitted."""
 
-    n_fit: int = Field(default=400, ge=2)
+    n_fit: int = Field(default=300, ge=4)
     """Most observations used to fit hyperparameters (the best half and a random half)."""
 
+    refit_growth: float = Field(default=1.3, gt=1)
+    """Hyperparameters are fitted again when the observations have grown by this factor."""
+
+
+class PortfolioSettings(Settings):
+    """How surrogates share the batches: by what they brought and by how well they foretold it."""
+
+    half_life: float = Field(default=60.0, gt=0)
+    """Scored candidates after which a hit or a miss counts half."""
+
+    n_recent: int = Field(default=60, ge=2)
+    """Latest scored candidates by which predictions are judged."""
+
+    prior_picks: float = Field(default=10.0, gt=0)
+    """Each surrogate begins as if it had chosen so many candidates with average luck."""
+
+    skill_weight: float = Field(default=1.0, ge=0)
+    """Weight of the rank correlation between predictions and the newest scores; 0 = only hits count."""
+
+    floor: float = Field(default=0.3, ge=0, le=1)
+    """This part of every batch is shared equally, so that nobody is forgotten."""
+
+    n_elite: int = Field(default=10, ge=1)
+    """A candidate that comes among this many best is a hit."""
+
+
+class SurrogateSettings(Settings):
+    """How observed scores become beliefs about unseen molecules."""
+
+    members: tuple[MemberSettings, ...] = Field(
+        default=(
+            MemberSettings(name="plain"),
+            MemberSettings(
+                name="mixed",
+                views=("morgan", "feature_morgan", "atom_pair"),
+                numbers=True,
+                hyperparameters="map",
+            ),
+        ),
+        min_length=1,
+    )
+    """The surrogates; each chooses part of every batch."""
+
+    portfolio: PortfolioSettings = PortfolioSettings()
+    """How they share it."""
+
     n_best: int = Field(default=1000, ge=1)
-    """Past this many observations the surrogate keeps the best ones …"""
+    """Past this many observations the surrogates keep the best ones …"""
 
     n_random: int = Field(default=500, ge=0)
-    """… and this many of the others, drawn at random, so that old data are never forgotten."""
+    """… and this many of the others, drawn at random, so that old data are never forgotten …"""
+
+    recency: float = Field(default=2000.0, gt=0)
+    """… where an observation is drawn half as likely once some 0.7 times as many others have followed it."""
 
 
 class AcquisitionSettings(Settings):

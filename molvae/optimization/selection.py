@@ -26,10 +26,12 @@ class Slot:
     Attributes:
         goal: Column of the belief that is maximized.
         acquisition: Its acquisition function.
+        member: Whose belief counts, where several surrogates have one.
     """
 
     goal: int
     acquisition: Acquisition
+    member: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,17 +48,18 @@ class Problem:
     standings: tuple[Standing, ...]
     bounds: Bounds
 
-    def value(self, slot: Slot, belief: Belief) -> Tensor:
+    def value(self, slot: Slot, beliefs: Sequence[Belief]) -> Tensor:
         """Acquisition values of `n` candidates for one slot."""
+        belief = beliefs[slot.member]
         rest = slice(self.n_goals, None)
         constraints = Belief(belief.mean[:, rest], belief.variance[:, rest])
         return constrained(
             slot.acquisition, belief.output(slot.goal), self.standings[slot.goal], constraints, self.bounds
         )
 
-    def values(self, slots: Sequence[Slot], belief: Belief) -> Tensor:
+    def values(self, slots: Sequence[Slot], beliefs: Sequence[Belief]) -> Tensor:
         """Acquisition values of `n` candidates for every slot, `s x n`."""
-        return torch.stack([self.value(slot, belief) for slot in slots])
+        return torch.stack([self.value(slot, beliefs) for slot in slots])
 
     def after(self, belief: Belief, row: int) -> Problem:
         """The problem once candidate `row` has scored its mean: incumbents may rise."""
@@ -69,18 +72,23 @@ class Problem:
 
 
 def select_batch(
-    problem: Problem, slots: Sequence[Slot], belief: Belief, similarity: Tensor, taken: Tensor, cap: float
+    problem: Problem,
+    slots: Sequence[Slot],
+    beliefs: Sequence[Belief],
+    similarity: Tensor,
+    taken: Tensor,
+    cap: float,
 ) -> list[int]:
     """Rows of the pool to evaluate, one per slot, best first come first served.
 
-    After each choice the belief is conditioned on the chosen candidate scoring its mean (kriging believer),
+    After each choice all beliefs are conditioned on the chosen candidate scoring its mean (kriging believer),
     so that the next slots look elsewhere. Candidates as similar as `cap` or more to a chosen or pending one
     wait until nothing else is left; then the least similar is taken.
 
     Args:
         problem: Goals, constraints and where they stand.
         slots: Acquisition functions of the batch; as many rows are returned, or the whole pool if smaller.
-        belief: Joint belief about the pool.
+        beliefs: Joint beliefs about the pool, one per surrogate.
         similarity: Between members of the pool, `n x n`.
         taken: Highest similarity of each member to a pending candidate, `n`.
         cap: Similarity at which two candidates are too close to share a batch.
@@ -89,7 +97,7 @@ def select_batch(
     chosen: list[int] = []
     open_rows = torch.ones(len(nearest), dtype=torch.bool)
     for slot in slots[: len(nearest)]:
-        values = problem.value(slot, belief)
+        values = problem.value(slot, beliefs)
         free = open_rows & (nearest < cap)
         if bool(free.any()):
             row = int(torch.argmax(torch.where(free, values, -torch.inf)))
@@ -99,6 +107,6 @@ def select_batch(
         chosen.append(row)
         open_rows[row] = False
         nearest = torch.maximum(nearest, similarity[:, row])
-        problem = problem.after(belief, row)
-        belief = belief.believing(row)
+        problem = problem.after(beliefs[slot.member], row)
+        beliefs = [belief.believing(row) for belief in beliefs]
     return chosen

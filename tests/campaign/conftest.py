@@ -21,7 +21,6 @@ def model():
 QUICK = {
     "n_generations": 2,
     "n_offspring": 40,
-    "surrogate": {"hyperparameters": "fixed"},
     "trust_region": {"n_candidates": 200},
 }
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from molvae.campaign.features import Fingerprints
+    from molvae.campaign.features import FeatureMemory
     from molvae.campaign.history import History
     from molvae.campaign.model import LatentModel
     from molvae.chemistry.molecule import Invalid, Molecule
@@ -29,11 +29,13 @@ class Draft:
         smiles: Canonical SMILES.
         source: What proposed it.
         parent: Canonical SMILES it was made from, where there is one.
+        surrogate: Name of the surrogate that chose it, where one did.
     """
 
     smiles: str
     source: str
     parent: str | None = None
+    surrogate: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,13 @@ class Situation:
     Attributes:
         history: Of the campaign.
         model: Encodes and decodes.
-        fingerprints: Of molecules, remembered.
+        features: Of molecules, remembered.
         seeds: Named generators; indices must include `history.n_asks`.
     """
 
     history: History
     model: LatentModel
-    fingerprints: Fingerprints
+    features: FeatureMemory
     seeds: Seeds
 
     def generator(self, name: str, *indices: int) -> np.random.Generator:

@@ -1,12 +1,13 @@
 """The default method: Bayesian optimization over molecules, with proposals from latent space.
 
-The surrogate models molecules by their fingerprints; latent space only proposes. For each batch an inner
+Surrogates model molecules by fingerprints and properties; latent space only proposes. For each batch an inner
 search climbs the acquisition for several generations: the best offspring become parents of the next moves,
 their latent points from the encoder. Only then are calls spent.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,28 +16,35 @@ import torch
 from molvae.campaign.initialization import library, prior_drafts
 from molvae.campaign.methods.base import METHODS, Batch, Draft
 from molvae.campaign.methods.data import training_data
+from molvae.campaign.methods.ledger import Ledger
 from molvae.campaign.methods.pool import Pool, best_rank
 from molvae.campaign.sources import SOURCES, Latents, Parents, breed
+from molvae.campaign.utility import goals
 from molvae.optimization.acquisition import ACQUISITIONS
 from molvae.optimization.baselines import random_rows
-from molvae.optimization.kernels import minmax_similarity
+from molvae.optimization.credit import allotted
 from molvae.optimization.selection import Slot, select_batch
-from molvae.optimization.surrogates.base import make_surrogate
+from molvae.optimization.similarities import Gallery
+from molvae.optimization.surrogates.portfolio import Portfolio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from molvae.campaign.methods.base import Situation
     from molvae.campaign.methods.data import Data
     from molvae.chemistry.molecule import Invalid, Molecule
+    from molvae.optimization.surrogates.base import Belief
 
 _NARROWEST, _WIDEST = 0.25, 2.5
 _WIDER, _NARROWER = 1.3, 1 / 1.15
+_ELITE_PER_PARENT = 3
 
 
 @METHODS.register("latent-bo")
 class LatentBO:
-    """Surrogate on fingerprints, proposals from latent space, inner search of the acquisition."""
+    """Surrogates on molecules, proposals from latent space, inner search of the acquisition."""
 
     def ask(self, situation: Situation, n: int) -> Batch:
         """`n` molecules that the acquisition functions of the batch like best."""
@@ -71,14 +79,26 @@ class _InnerSearch:
         self.n_valid = 0
         self.n_repeated = 0
         search = self.settings.search
-        surrogate = make_surrogate(search.surrogate)
-        self.observed = situation.fingerprints(data.smiles)
-        self.awaited = situation.fingerprints(data.pending)
-        surrogate.fit(torch.from_numpy(self.observed), data.y, pending=torch.from_numpy(self.awaited))
+        self.ledger = Ledger.settled(situation)
+        names = [*data.smiles, *data.pending]
+        gallery = Gallery(situation.features(names), names, situation.features.grams)
+        portfolio = Portfolio(
+            search.surrogate.members,
+            gallery,
+            data.y,
+            n_pending=len(data.pending),
+            remembered=situation.history.state.get("fits"),
+        )
+        weights = self.ledger.credit.weights(search.surrogate.portfolio)
+        members = allotted(weights, n, situation.generator("members"))
         acquisition = ACQUISITIONS.get(search.acquisition.name)
-        slots = [Slot(j % data.problem.n_goals, acquisition(search.acquisition, generator)) for j in range(n)]
-        self.pool = Pool(surrogate, data.problem, slots)
-        self.observed_values = self.pool.judge(self.observed)
+        slots = [
+            Slot(j % data.problem.n_goals, acquisition(search.acquisition, generator), int(member))
+            for j, member in enumerate(members)
+        ]
+        self.pool = Pool(portfolio, data.problem, slots)
+        self.elite = _elite(data, _ELITE_PER_PARENT * search.n_parents)
+        self.elite_values = self.pool.judge(gallery.features.take(self.elite))
         self.sources = {
             name: SOURCES.get(name)(situation, self.latents, self.widening) for name in self.settings.sources
         }
@@ -103,30 +123,50 @@ class _InnerSearch:
     def choose(self, n: int) -> tuple[list[Draft], dict[str, Any]]:
         """The batch, and the state for the next one."""
         if not self.pool.drafts:
-            return [], {"widening": self._next_widening()}
+            return [], {**self.situation.history.state, "widening": self._next_widening()}
         fitness = best_rank(self.pool.all_values)
         order = np.argsort(-fitness, kind="stable")
         top = order[: self.settings.search.acquisition.n_joint]
-        features = torch.from_numpy(self.pool.all_features[top])
-        awaited = minmax_similarity(features, torch.from_numpy(self.awaited))
+        portfolio, view = self.pool.portfolio, self.situation.features.views[0]
+        comparison = portfolio.gallery.compare(self.pool.all_features.take(top))
+        beliefs = portfolio.beliefs(comparison, joint=True)
+        awaited = comparison.cross(view)[:, len(self.data.smiles) :]
         rows = select_batch(
             self.pool.problem,
             self.pool.slots[:n],
-            self.pool.surrogate.posterior(features, joint=True),
-            minmax_similarity(features, features),
+            beliefs,
+            comparison.own(view),
             awaited.amax(1) if awaited.shape[1] else torch.zeros(len(top), dtype=torch.float64),
             self.settings.search.acquisition.similarity_cap,
         )
-        chosen = [self.pool.drafts[top[row]] for row in rows]
+        chosen = [
+            replace(self.pool.drafts[top[row]], surrogate=portfolio.names[slot.member])
+            for row, slot in zip(rows, self.pool.slots)
+        ]
         taken = {draft.smiles for draft in chosen}
         left = [self.pool.drafts[row] for row in order if self.pool.drafts[row].smiles not in taken]
         kept = left[: self.settings.search.n_parents]
         reserve = [[draft.smiles, draft.source, draft.parent] for draft in kept]
-        return chosen, {"widening": self._next_widening(), "reserve": reserve}
+        return chosen, {
+            "widening": self._next_widening(),
+            "reserve": reserve,
+            "fits": portfolio.remembered(),
+            "ledger": self.ledger.to_json(self._foretold(chosen, rows, beliefs)),
+        }
+
+    def _foretold(
+        self, chosen: Sequence[Draft], rows: Sequence[int], beliefs: Sequence[Belief]
+    ) -> list[tuple[str, int, tuple[float, ...]]]:
+        """SMILES, member and predictions of the batch; with several goals nobody predicts the utility."""
+        single = len(goals(np.zeros((1, len(self.settings.objectives))), self.settings.objectives)[0]) == 1
+        return [
+            (draft.smiles, slot.member, tuple(float(b.mean[row, 0]) for b in beliefs) if single else ())
+            for draft, row, slot in zip(chosen, rows, self.pool.slots)
+        ]
 
     def _parents(self) -> Parents:
-        values = np.concatenate([self.observed_values, self.pool.all_values], axis=1)
-        smiles = [*self.data.smiles, *(draft.smiles for draft in self.pool.drafts)]
+        values = np.concatenate([self.elite_values, self.pool.all_values], axis=1)
+        smiles = [self.data.smiles[row] for row in self.elite] + [draft.smiles for draft in self.pool.drafts]
         fitness = best_rank(values)
         top = np.argsort(-fitness, kind="stable")[: self.settings.search.n_parents]
         return Parents([smiles[row] for row in top], fitness[top])
@@ -148,7 +188,7 @@ class _InnerSearch:
         here = {draft.smiles for draft in self.pool.drafts}
         first = {draft.smiles: draft for draft in reversed(drafts)}
         fresh = [first[text] for text in self.situation.unseen(d.smiles for d in drafts) if text not in here]
-        self.pool.add(fresh, self.situation.fingerprints([draft.smiles for draft in fresh], molecules))
+        self.pool.add(fresh, self.situation.features([draft.smiles for draft in fresh], molecules))
         return len(fresh)
 
     def _next_widening(self) -> float:
@@ -162,3 +202,11 @@ class _InnerSearch:
         elif repeated < proposal.narrow_below:
             factor = _NARROWER
         return min(max(self.widening * factor, _NARROWEST), _WIDEST)
+
+
+def _elite(data: Data, n: int) -> NDArray[np.int64]:
+    """Rows of the `n` best observations: those that may become parents, of any goal."""
+    scores = np.nan_to_num(data.y[:, : data.problem.n_goals].numpy(), nan=-np.inf)
+    allowed = data.problem.bounds.satisfied(data.y[:, data.problem.n_goals :]).numpy()
+    fitness = best_rank(np.where(allowed, scores.T, scores.T - 1e6))
+    return np.argsort(-fitness, kind="stable")[:n]

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+from molvae.optimization.features import Features
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.methods.base import Draft
     from molvae.optimization.selection import Problem, Slot
-    from molvae.optimization.surrogates.base import Surrogate
+    from molvae.optimization.surrogates.portfolio import Portfolio
 
 
 @dataclass
@@ -23,27 +24,27 @@ class Pool:
     """Candidates of one batch, growing generation by generation.
 
     Attributes:
-        surrogate: Judges them.
+        portfolio: Judges them.
         problem: Goals and constraints.
         slots: Acquisition functions of the batch, `s`.
         drafts: The candidates, `n`.
-        features: What the surrogate sees of them, blocks of `n x f` in all.
+        features: What the surrogates see of them, in blocks.
         values: Acquisition values, blocks of `s x n` in all.
     """
 
-    surrogate: Surrogate
+    portfolio: Portfolio
     problem: Problem
     slots: Sequence[Slot]
     drafts: list[Draft] = field(default_factory=list)
-    features: list[NDArray[np.float32]] = field(default_factory=list)
+    features: list[Features] = field(default_factory=list)
     values: list[NDArray[np.float64]] = field(default_factory=list)
 
-    def judge(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Acquisition values of molecules given by their features (`n x f`), `s x n`."""
-        belief = self.surrogate.posterior(torch.from_numpy(features))
-        return np.asarray(self.problem.values(self.slots, belief).numpy())
+    def judge(self, features: Features) -> NDArray[np.float64]:
+        """Acquisition values of molecules given by their features, `s x n`."""
+        beliefs = self.portfolio.beliefs(self.portfolio.gallery.compare(features))
+        return np.asarray(self.problem.values(self.slots, beliefs).numpy())
 
-    def add(self, drafts: Sequence[Draft], features: NDArray[np.float32]) -> None:
+    def add(self, drafts: Sequence[Draft], features: Features) -> None:
         """More candidates, with their features."""
         if drafts:
             self.drafts.extend(drafts)
@@ -56,9 +57,9 @@ class Pool:
         return np.concatenate(self.values, axis=1) if self.values else np.empty((len(self.slots), 0))
 
     @property
-    def all_features(self) -> NDArray[np.float32]:
-        """Features of all candidates, `n x f`."""
-        return np.concatenate(self.features)
+    def all_features(self) -> Features:
+        """Features of all candidates; there must be one."""
+        return Features.joined(self.features)
 
 
 def best_rank(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -110,10 +110,7 @@ def _drafts(
     if not bool(torch.isfinite(goal).any()):
         return []
     z = torch.from_numpy(points[encoded])
-    settings = situation.history.settings.search.surrogate
-    surrogate = LatentSurrogate(
-        settings.model_copy(update={"hyperparameters": "map"})
-    )  # TuRBO needs its scales
+    surrogate = LatentSurrogate()
     surrogate.fit(z, data.y[encoded])
     center = int(torch.argmax(torch.nan_to_num(goal, nan=-torch.inf)))
     n = situation.history.settings.search.trust_region.n_candidates or n_candidates(z.shape[1])
@@ -135,7 +132,7 @@ def _thompson_order(
     belief = surrogate.posterior(z, joint=True)
     scale = data.problem.standings[0].scale
     slots = [Slot(0, Drawn(values, scale)) for values in draws(belief.output(0), q, generator)]
-    rankings = torch.argsort(data.problem.values(slots, belief), dim=1, descending=True)[
+    rankings = torch.argsort(data.problem.values(slots, [belief]), dim=1, descending=True)[
         :, :_DECODED_PER_SLOT
     ]
     rows = rankings.T.flatten().tolist()

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
-    from molvae.optimization.config import SurrogateSettings
+    from molvae.optimization.config import MemberSettings
+    from molvae.optimization.similarities import Comparison, Gallery
 
 
 @dataclass(frozen=True)
@@ -57,41 +58,52 @@ class Belief:
 
 
 class Surrogate(Protocol):
-    """A probabilistic model of scores; rows of `x` are candidates, columns of `y` are outputs."""
+    """A probabilistic model of scores; columns of `y` are outputs."""
 
-    def fit(self, x: Tensor, y: Tensor, *, pending: Tensor | None = None) -> None:
-        """Learn from `x` (`n x f`) and `y` (`n x m`, NaN where a score is missing).
+    def fit(
+        self,
+        gallery: Gallery,
+        y: Tensor,
+        *,
+        n_pending: int = 0,
+        remembered: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        """Learn from the observations in a gallery and their scores `y` (`n x m`, NaN where one is missing).
 
-        `pending` (`p x f`) are candidates handed out and not yet scored: they are taken to score their mean.
+        The last `n_pending` rows of the gallery were handed out and not yet scored: they are taken to score
+        their mean. `remembered` is what an earlier fit of the same campaign has left.
         """
 
-    def posterior(self, x: Tensor, *, joint: bool = False) -> Belief:
-        """The belief about `x` (`n x f`), with covariances between its rows if `joint`."""
+    def posterior(self, comparison: Comparison, *, joint: bool = False) -> Belief:
+        """The belief about candidates compared with the gallery; with covariances among them if `joint`."""
+
+    def remembered(self) -> list[dict[str, Any]]:
+        """What the next fit may start from, as JSON values; fits are functions of this and their data."""
 
 
-SURROGATES: Registry[Callable[[SurrogateSettings], Surrogate]] = Registry("surrogate", "molvae.surrogates")
-"""Name -> factory taking `SurrogateSettings`."""
+SURROGATES: Registry[Callable[[MemberSettings], Surrogate]] = Registry("surrogate", "molvae.surrogates")
+"""Name -> factory taking `MemberSettings`."""
 
 
-def make_surrogate(settings: SurrogateSettings) -> Surrogate:
+def make_surrogate(settings: MemberSettings) -> Surrogate:
     """The surrogate that the settings name; `UnknownNameError` names the nearest match otherwise."""
-    for module in ("fingerprint", "latent"):
-        import_module(f"molvae.optimization.surrogates.{module}")  # each registers itself
-    return SURROGATES.get(settings.name)(settings)
+    import_module("molvae.optimization.surrogates.mixture")  # registers itself
+    return SURROGATES.get(settings.kind)(settings)
 
 
-def training_rows(y: Tensor, n_best: int, n_random: int, generator: torch.Generator) -> Tensor:
+def training_rows(y: Tensor, n_best: int, n_random: int, priority: Tensor) -> Tensor:
     """Rows a surrogate keeps: all, or the best `n_best` and `n_random` of the others, in order.
 
     Args:
         y: Scores to maximize, `n`; NaN ranks last.
         n_best: How many of the best.
         n_random: How many of the others.
-        generator: Draws the others.
+        priority: Random numbers, `n`: the others with the highest are kept.
     """
     n = len(y)
     if n <= n_best + n_random:
         return torch.arange(n)
     order = torch.argsort(torch.nan_to_num(y, nan=-torch.inf), descending=True, stable=True)
-    others = order[n_best:][torch.randperm(n - n_best, generator=generator)[:n_random]]
-    return torch.sort(torch.cat([order[:n_best], others])).values
+    others = order[n_best:]
+    drawn = others[torch.argsort(priority[others], descending=True, stable=True)[:n_random]]
+    return torch.sort(torch.cat([order[:n_best], drawn])).values

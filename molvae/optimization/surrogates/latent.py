@@ -2,40 +2,57 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import botorch
+import gpytorch
 import torch
+from botorch.exceptions import BotorchWarning
 from botorch.models import SingleTaskGP
 from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scaled_prior
 from botorch.optim.fit import fit_gpytorch_mll_scipy
 from gpytorch.kernels import ScaleKernel
 from gpytorch.mlls import ExactMarginalLogLikelihood
+from linear_operator.utils.warnings import NumericalWarning
 
-from molvae.optimization.surrogates.base import SURROGATES, Belief
-from molvae.optimization.surrogates.gaussian_process import exact_algebra
+from molvae.optimization.surrogates.base import Belief
 from molvae.optimization.transforms import ScoreScaler, to_cube
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from collections.abc import Iterator
 
-    from molvae.optimization.config import SurrogateSettings
+    from torch import Tensor
 
 _FIT_ITERATIONS = 50
 
 
-@SURROGATES.register("latent")
+@contextmanager
+def exact_algebra() -> Iterator[None]:
+    """Cholesky at every size, so that results do not jump at a size limit; no advice on input scaling."""
+    with ExitStack() as stack:
+        stack.enter_context(gpytorch.settings.max_cholesky_size(1_000_000))
+        stack.enter_context(gpytorch.settings.max_eager_kernel_size(1))
+        stack.enter_context(botorch.settings.validate_input_scaling(False))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore", BotorchWarning)
+        warnings.simplefilter("ignore", NumericalWarning)
+        yield
+
+
 class LatentSurrogate:
     """Exact GP with an ARD Matern-5/2 kernel on latent points (`n x d`), one per output.
 
     Latent points are put into the unit cube; length scales have BoTorch's dimension-scaled LogNormal prior
-    (Hvarfner et al., ICML 2024) and are fitted by maximum a posteriori unless the settings say `fixed`.
+    (Hvarfner et al., ICML 2024) and are fitted by maximum a posteriori.
 
     Args:
-        settings: Hyperparameters fitted (`map`) or left at their priors' modes (`fixed`).
+        fitted: Fit them; otherwise they stay at their priors' modes.
     """
 
-    def __init__(self, settings: SurrogateSettings) -> None:
-        self.settings = settings
+    def __init__(self, *, fitted: bool = True) -> None:
+        self.fitted = fitted
         self.scalers: list[ScoreScaler] = []
         self._models: list[Any] = []
 
@@ -96,7 +113,7 @@ class LatentSurrogate:
                 covar_module=ScaleKernel(base),
                 outcome_transform=None,
             ).double()
-            if self.settings.hyperparameters == "map" and len(rows) > 1:
+            if self.fitted and len(rows) > 1:
                 marginal = ExactMarginalLogLikelihood(model.likelihood, model).train()
                 fit_gpytorch_mll_scipy(marginal, options={"maxiter": _FIT_ITERATIONS})
         return model.eval()

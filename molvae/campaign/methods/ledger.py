@@ -1,0 +1,79 @@
+"""What each surrogate has earned: candidates whose scores came in since the last batch, settled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from molvae.campaign.utility import utilities
+from molvae.optimization.credit import Credit, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from molvae.campaign.methods.base import Situation
+
+_LONGEST = 1000  # candidates whose predictions wait for a score
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """A candidate on its way.
+
+    Attributes:
+        member: Surrogate that chose it.
+        bar: What its utility must exceed to count as a hit; absent: any number does.
+        predicted: Each surrogate's mean, if utilities are what surrogates predict.
+    """
+
+    member: int
+    bar: float | None
+    predicted: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Credit of the surrogates, and predictions that are still to be judged.
+
+    Attributes:
+        credit: Up to the scores known now.
+        open: By canonical SMILES, oldest first.
+        bar: Utility a new candidate must exceed to count as a hit.
+    """
+
+    credit: Credit
+    open: dict[str, Foretold]
+    bar: float | None
+
+    @classmethod
+    def settled(cls, situation: Situation) -> Ledger:
+        """The ledger of the last batch, with all that has been scored since taken into account."""
+        settings = situation.history.settings.search.surrogate
+        kept = situation.history.state.get("ledger")
+        credit = Credit.from_json(kept["credit"]) if kept else Credit.new(len(settings.members))
+        waiting = {s: Foretold(r[0], r[1], tuple(r[2])) for s, r in kept["open"]} if kept else {}
+        trials = situation.history.trials
+        names = list(trials)
+        values = np.stack([trial.values for trial in trials.values()]) if names else np.empty((0, 1))
+        worth = utilities(values, situation.history.settings.objectives) if names else np.empty(0)
+        by_name = dict(zip(names, worth.tolist()))
+        told = [smiles for smiles in waiting if smiles in trials and trials[smiles].complete]
+        credit = credit.after([_outcome(waiting[s], by_name[s]) for s in told], settings.portfolio)
+        reached = np.sort(worth[np.isfinite(worth)])[::-1]
+        n_elite = settings.portfolio.n_elite
+        bar = float(reached[n_elite - 1]) if len(reached) >= n_elite else None
+        return cls(credit, {s: f for s, f in waiting.items() if s not in set(told)}, bar)
+
+    def to_json(self, new: Sequence[tuple[str, int, tuple[float, ...]]]) -> dict[str, Any]:
+        """As JSON values, with new candidates: SMILES, member and predictions of each."""
+        rows = [[s, [f.member, f.bar, f.predicted]] for s, f in self.open.items()]
+        rows += [[smiles, [member, self.bar, predicted]] for smiles, member, predicted in new]
+        return {"credit": self.credit.to_json(), "open": rows[-_LONGEST:]}
+
+
+def _outcome(foretold: Foretold, utility: float) -> Outcome:
+    scored = bool(np.isfinite(utility))
+    hit = scored and (foretold.bar is None or utility > foretold.bar)
+    return Outcome(foretold.member, hit, utility, foretold.predicted if scored else ())

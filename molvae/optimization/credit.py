@@ -1,0 +1,114 @@
+"""Credit among surrogates: who chose what improved, and who ranked the newest molecules best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from molvae.optimization.config import PortfolioSettings
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One candidate that was scored.
+
+    Attributes:
+        member: Surrogate that chose it; -1 if none did.
+        hit: Whether it came among the best known when it was chosen.
+        value: Its score.
+        predicted: What each surrogate believed its score to be, before; empty if it was not asked.
+    """
+
+    member: int
+    hit: bool
+    value: float
+    predicted: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Credit:
+    """What is remembered of the surrogates' deeds; older ones count less.
+
+    Attributes:
+        picks: Candidates each surrogate chose, discounted.
+        hits: Those that came among the best, discounted.
+        recent: Latest outcomes with predictions: value first, then each surrogate's prediction.
+    """
+
+    picks: tuple[float, ...]
+    hits: tuple[float, ...]
+    recent: tuple[tuple[float, ...], ...] = field(default=())
+
+    @classmethod
+    def new(cls, n_members: int) -> Credit:
+        """Nothing is known yet."""
+        return cls((0.0,) * n_members, (0.0,) * n_members)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Credit:
+        """The inverse of `to_json`."""
+        return cls(tuple(value["picks"]), tuple(value["hits"]), tuple(map(tuple, value["recent"])))
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"picks": self.picks, "hits": self.hits, "recent": self.recent}
+
+    def after(self, outcomes: Sequence[Outcome], settings: PortfolioSettings) -> Credit:
+        """The credit once these candidates, oldest first, have been scored.
+
+        Each outcome lets earlier ones of all surrogates fade, with a half-life of `half_life` outcomes.
+        """
+        fading = 0.5 ** (1.0 / settings.half_life)
+        picks, hits = np.array(self.picks), np.array(self.hits)
+        for outcome in outcomes:
+            picks, hits = picks * fading, hits * fading
+            if outcome.member >= 0:
+                picks[outcome.member] += 1.0
+                hits[outcome.member] += outcome.hit
+        told = [(o.value, *o.predicted) for o in outcomes if o.predicted]
+        recent = (*self.recent, *told)[-settings.n_recent :]
+        return replace(self, picks=tuple(picks.tolist()), hits=tuple(hits.tolist()), recent=recent)
+
+    def skills(self) -> NDArray[np.float64]:
+        """Rank correlation of each surrogate's predictions with the latest outcomes; 0 while there are few."""
+        if len(self.recent) < 2:  # noqa: PLR2004
+            return np.zeros(len(self.picks))
+        ranks = rankdata(np.array(self.recent), axis=0)
+        ranks -= ranks.mean(axis=0)
+        spread = np.sqrt((ranks**2).sum(axis=0))
+        agreement = ranks[:, 0] @ ranks[:, 1:]
+        trust = len(self.recent) / (len(self.recent) + 10.0)
+        return np.asarray(trust * agreement / np.maximum(spread[0] * spread[1:], 1e-12))
+
+    def weights(self, settings: PortfolioSettings) -> NDArray[np.float64]:
+        """Share of the next batch each surrogate chooses; they sum to 1, and none goes below the floor.
+
+        Proportional to the hit rate (as if each had begun with `prior_picks` picks of average luck) times
+        the exponential of `skill_weight` times the rank correlation.
+        """
+        picks, hits = np.array(self.picks), np.array(self.hits)
+        average = (hits.sum() + 0.5) / (picks.sum() + 1.0)
+        rates = (hits + settings.prior_picks * average) / (picks + settings.prior_picks)
+        worth = rates * np.exp(settings.skill_weight * self.skills())
+        share = worth / worth.sum()
+        return np.asarray(settings.floor / len(share) + (1.0 - settings.floor) * share)
+
+
+def allotted(weights: NDArray[np.float64], n: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Member of each of `n` places: in proportion to the weights, rounding at random, in random order.
+
+    >>> allotted(np.array([0.5, 0.5]), 4, np.random.default_rng(0)).tolist().count(0)
+    2
+    """
+    marks = (np.arange(n) + generator.random()) / n
+    edges = np.cumsum(weights) / np.sum(weights)
+    members = np.minimum(np.searchsorted(edges, marks, side="right"), len(weights) - 1)
+    return np.asarray(generator.permutation(members), dtype=np.int64)

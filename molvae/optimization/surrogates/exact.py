@@ -1,0 +1,71 @@
+"""Exact Gaussian process regression on a covariance table: one Cholesky factor, grown block by block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from linear_operator.utils.cholesky import psd_safe_cholesky
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ExactProcess:
+    """A Gaussian process that has seen `n` observations, each with the same noise.
+
+    Attributes:
+        factor: Lower Cholesky factor of covariance + noise, `n x n`, float64.
+        residual: Factor^-1 (y - mean), `n`.
+        noise: Variance of the noise.
+        mean: Constant prior mean.
+    """
+
+    factor: Tensor
+    residual: Tensor
+    noise: float
+    mean: float
+
+    @classmethod
+    def fit(cls, covariance: Tensor, y: Tensor, *, noise: float, mean: float) -> ExactProcess:
+        """Condition on observations `y` (`n`) with prior covariance `n x n`."""
+        noisy = covariance + noise * torch.eye(len(y), dtype=torch.float64)
+        factor = psd_safe_cholesky(noisy, max_tries=6)
+        return cls(factor, _solved(factor, y - mean), noise, mean)
+
+    def extended(self, cross: Tensor, own: Tensor, y: Tensor) -> ExactProcess:
+        """The process after `p` more observations, from a block update of the factor in O(p n^2).
+
+        Args:
+            cross: Prior covariances of new and old observations, `p x n`.
+            own: Prior covariances among the new ones, `p x p`.
+            y: The new observations, `p`.
+        """
+        below = _solved(self.factor, cross.T).T  # p x n
+        rest = own + self.noise * torch.eye(len(y), dtype=torch.float64) - below @ below.T
+        corner = psd_safe_cholesky(rest, max_tries=6)
+        upper = torch.cat([self.factor, torch.zeros(len(self.factor), len(y), dtype=torch.float64)], dim=1)
+        factor = torch.cat([upper, torch.cat([below, corner], dim=1)])
+        new = _solved(corner, y - self.mean - below @ self.residual)
+        return ExactProcess(factor, torch.cat([self.residual, new]), self.noise, self.mean)
+
+    def posterior(self, cross: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+        """Means (`q`) of the noise-free function and its variances (`q`) or covariances (`q x q`).
+
+        Args:
+            cross: Prior covariances of candidates and observations, `q x n`.
+            own: Prior variances of the candidates, `q`; or their covariances, `q x q`.
+        """
+        whitened = _solved(self.factor, cross.T)  # n x q
+        mean = self.mean + whitened.T @ self.residual
+        if own.dim() == 1:
+            return mean, (own - (whitened**2).sum(0)).clamp_min(0.0)
+        return mean, own - whitened.T @ whitened
+
+
+def _solved(factor: Tensor, right: Tensor) -> Tensor:
+    if right.dim() == 1:
+        return torch.linalg.solve_triangular(factor, right[:, None], upper=False)[:, 0]
+    return torch.linalg.solve_triangular(factor, right, upper=False)
