@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from molvae.chemistry.descriptors import DESCRIPTORS
 from molvae.errors import UnknownNameError, UsageError, suggest
-from molvae.oracles.base import ORACLES, Oracle, OracleText, describe_error
+from molvae.oracles.base import ORACLES, Oracle, OracleFactory, OracleText, describe_error
 from molvae.oracles.benchmarks import benchmark_names, benchmark_oracle
 from molvae.oracles.composite import mpo_oracle
 from molvae.oracles.desirability import SHAPES, desirability_oracle
@@ -123,7 +123,7 @@ def _imported(name: str, folder: Path, text: str) -> ModuleType:
         raise UsageError(f"the oracle '{text}' cannot be imported: {describe_error(error)}") from error
 
 
-for _name, _factory in {
+_BUILT_IN: dict[str, OracleFactory] = {
     "similarity": similarity_oracle,
     "rediscovery": similarity_oracle,
     "isomers": isomer_oracle,
@@ -132,5 +132,6 @@ for _name, _factory in {
     "mpo": partial(mpo_oracle, load=load_oracle),
     **dict.fromkeys(SHAPES.names(), partial(desirability_oracle, load=load_oracle)),
     **dict.fromkeys(benchmark_names(), partial(benchmark_oracle, load=load_oracle)),
-}.items():
+}
+for _name, _factory in _BUILT_IN.items():
     ORACLES.add(_name, _factory)
