@@ -30,6 +30,7 @@ _MOST_REASONS = 8
 @options.setting(PrepareSettings, "deduplicate")
 @options.setting(PrepareSettings, "filters", metavar="A,B")
 @options.setting(PrepareSettings, "tokenizer")
+@options.setting(PrepareSettings, "vocabulary", metavar="PATH")
 @options.setting(PrepareSettings, "split", metavar="HOW")
 @options.setting(PrepareSettings, "on_invalid")
 @options.setting(PrepareSettings, "seed")
@@ -58,6 +59,7 @@ def command(
       molvae prepare mine.csv -o corpus --labels pIC50 --descriptors qed,logp
       molvae prepare a.smi b.sdf.gz -o corpus --split scaffold --filters pains
       zcat big.smi.gz | molvae prepare - -o corpus --tokenizer selfies
+      molvae prepare mine.csv -o corpus --vocabulary checkpoints/zinc250k
     """
     from molvae.data.preparation import prepare
 

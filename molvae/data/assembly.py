@@ -17,6 +17,7 @@ from molvae.data.splitting import (
     held_out_sizes,
     largest_group,
 )
+from molvae.errors import InputError
 from molvae.seeding import Seeds
 from molvae.tokenizers.base import TOKENIZERS
 from molvae.tokenizers.merging import merged_vocabulary
@@ -100,13 +101,34 @@ def divide(settings: PrepareSettings, kept: Path, directory: Path, n: int) -> ND
 def learn_vocabulary(
     settings: PrepareSettings, kept: Path, directory: Path, tokens: dict[str, int]
 ) -> Vocabulary:
-    """Choose the tokens worth an id: units often enough in the training part, and units merged."""
+    """Choose the tokens worth an id: units often enough in the training part, and units merged.
+
+    Raises:
+        InputError: If the settings name a vocabulary that cannot be read.
+    """
+    if settings.vocabulary is not None:
+        return read_vocabulary(settings.vocabulary)
     units = _learn_units(settings, kept, directory, tokens)
     if settings.n_merges == 0:
         return units
     ids = np.array([EOS, *map(units.index, list(tokens)[1:])], dtype=np.int64)
     values, lengths = _sample(settings, kept, directory)
     return merged_vocabulary(units, ids[values], lengths, settings.n_merges)
+
+
+def read_vocabulary(path: Path) -> Vocabulary:
+    """Read the vocabulary of a checkpoint or corpus, or a file of one.
+
+    Raises:
+        InputError: If there is none, or it is no vocabulary.
+    """
+    file = path / "vocabulary.json" if path.is_dir() else path
+    try:
+        return Vocabulary.from_json(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{file} cannot be read: {error}", hint="Give a checkpoint, a corpus or a vocabulary.json."
+        ) from error
 
 
 def _sample(

@@ -39,6 +39,9 @@ class PrepareSettings(Settings):
     """Larger molecules are rejected."""
     tokenizer: str = "smiles"
     """Notation the model reads and writes: smiles or selfies."""
+    vocabulary: Path | None = None
+    """Checkpoint, corpus or vocabulary.json whose vocabulary to use instead of learning one: what it takes to
+    go on training that checkpoint (train --set initial=…)."""
     n_merges: int = Field(default=256, ge=0, le=4096)
     """Units that often stand together are merged into so many longer tokens (byte-pair encoding): a molecule
     becomes a third as many steps for the model. 0 keeps one token per atom, bond, branch and ring closure."""

@@ -90,6 +90,8 @@ def prepare(settings: PrepareSettings, *, progress: Progress = SILENT) -> Balanc
 def _check(settings: PrepareSettings) -> None:
     """Fail before hours of work rather than after."""
     TOKENIZERS.get(settings.tokenizer)
+    if settings.vocabulary is not None:
+        assembly.read_vocabulary(settings.vocabulary)
     for name in settings.descriptors:
         DESCRIPTORS.get(name)
     for name in settings.filters:
