@@ -11,14 +11,16 @@ if TYPE_CHECKING:
     from molvae.chemistry.molecule import Molecule
 
 
-def murcko_scaffold(molecule: Molecule, *, generic: bool = False) -> str:
+def murcko_scaffold(molecule: Molecule, *, generic: bool = False, keep_stereo: bool = False) -> str:
     """SMILES of the scaffold; empty for a molecule without rings (Bemis and Murcko 1996).
 
     Args:
         molecule: The molecule.
         generic: Every atom a carbon and every bond single: the framework.
+        keep_stereo: Whether the scaffold keeps its stereo marks.
 
-    Stereochemistry is left out, so that isomers share a scaffold and a scaffold split keeps them together.
+    Stereochemistry is left out unless asked for, so that isomers share a scaffold and a scaffold split keeps
+    them together.
 
     >>> from molvae.chemistry.molecule import parse
     >>> murcko_scaffold(parse("Cc1ccc(C(=O)NC2CC2)cc1"))
@@ -32,7 +34,7 @@ def murcko_scaffold(molecule: Molecule, *, generic: bool = False) -> str:
         mol = MurckoScaffold.GetScaffoldForMol(molecule.mol)
         if generic and mol.GetNumAtoms():
             mol = _generic(mol)
-        return str(Chem.MolToSmiles(mol, isomericSmiles=False))
+        return str(Chem.MolToSmiles(mol, isomericSmiles=keep_stereo))
 
 
 def _generic(mol: Chem.Mol) -> Chem.Mol:

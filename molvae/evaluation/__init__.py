@@ -1,0 +1,1 @@
+"""Measures of molecules and of predictions; it takes SMILES and arrays, never a model."""

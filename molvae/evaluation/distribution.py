@@ -1,0 +1,184 @@
+"""How like a reference the molecules of a generator are: the metrics of MOSES (Polykovskiy 2020).
+
+All follow the code of MOSES: after validity, everything is measured on the canonical valid molecules in the
+order given, duplicates kept; `unique@k` looks at the first k of them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import wasserstein_distance
+
+from molvae.chemistry.molecule import canonical
+from molvae.errors import InputError
+from molvae.evaluation.base import Metric, MetricTable
+from molvae.evaluation.frechet import ChemNetStatistics, chemnet_statistics, fcd_score, frechet_distance
+from molvae.evaluation.guacamol import kl_score
+from molvae.evaluation.nearest import internal_diversity, nearest_similarity
+from molvae.evaluation.profile import DESCRIPTOR_NAMES, PARTS, Part, Profile, profile
+from molvae.parallel import ordered_map
+from molvae.progress import SILENT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+    from pathlib import Path
+
+    from molvae.evaluation.reference import Reference
+    from molvae.progress import Progress
+
+UNIQUE_AT = (1_000, 10_000)
+_TITLES = {"logp": "logP", "sa": "SA", "qed": "QED", "mw": "weight"}
+_FEWEST = 2  # molecules a distance between distributions needs
+_W1 = "logP, SA, QED, weight: Wasserstein-1 distance to the reference."
+_FILTERS = {
+    True: "Filters: the MOSES filters with their 502 alerts.",
+    False: "Filters: the MOSES filters with RDKit's PAINS catalog, without the 22 other alerts.",
+}
+
+
+def measure(
+    texts: Sequence[str],
+    *,
+    references: Sequence[Reference] = (),
+    training: AbstractSet[str] | None = None,
+    parts: Collection[Part] = PARTS,
+    fcd: bool = True,
+    guacamol: bool = False,
+    alerts: Path | None = None,
+    workers: int = 0,
+    device: str = "cpu",
+    progress: Progress = SILENT,
+) -> tuple[MetricTable, Profile]:
+    """Measure SMILES of a generator, invalid ones included.
+
+    Args:
+        texts: What the generator wrote, in order.
+        references: What it is compared with; a row `NAME/REFERENCE` for each metric and reference.
+        training: Canonical SMILES of what the generator was trained on (`canonical_set`), for novelty.
+        parts: Which parts of the profile to compare; each costs time.
+        fcd: Whether to measure the Fréchet ChemNet Distance (needs `fcd_torch`).
+        guacamol: Whether to add the KL and FCD scores of GuacaMol.
+        alerts: Directory of the MOSES alerts.
+        workers: Processes.
+        device: Where ChemNet runs.
+        progress: Told of every molecule.
+
+    Returns:
+        The table, and the profile of the texts.
+
+    Raises:
+        InputError: No text at all, or a reference without a molecule.
+        MissingDependencyError: `fcd` without `fcd_torch`.
+    """
+    if not texts:
+        raise InputError("there is no molecule to evaluate", hint="Give the generator's output, invalid too.")
+    mine = profile(texts, parts, alerts=alerts, workers=workers, progress=progress, task="profile")
+    rows = [*_alone(mine), *_novelty(mine, training), *_diversity(mine)]
+    notes = [_FILTERS[alerts is not None]] if mine.passes is not None else []
+    statistics = None
+    if fcd and references and len(mine) >= _FEWEST:
+        statistics = chemnet_statistics(mine.smiles, device=device, progress=progress)
+    for reference in references:
+        other = reference.profile(parts)
+        if not len(other):
+            raise InputError(f"the reference {reference.name} has no molecule")
+        rows += _distance(mine, statistics, reference) if fcd else []
+        rows += _against(mine, other, reference.name, progress)
+        rows += _scores(mine, rows, reference, workers, progress) if guacamol else []
+        notes += [_W1] if mine.descriptors is not None else []
+    return MetricTable(tuple(rows), tuple(dict.fromkeys(notes))), mine
+
+
+def canonical_set(texts: Sequence[str], *, workers: int = 0, progress: Progress = SILENT) -> set[str]:
+    """The different molecules of SMILES, as canonical SMILES: what novelty is measured against.
+
+    >>> sorted(canonical_set(["OCC", "CCO", "no molecule", "C"]))
+    ['C', 'CCO']
+    """
+    found: set[str] = set()
+    progress.start("training molecules", len(texts))
+    for smiles in ordered_map(canonical, texts, workers=workers, chunk=512):
+        if smiles is not None:
+            found.add(smiles)
+        progress.advance("training molecules")
+    progress.finish("training molecules", different=len(found))
+    return found
+
+
+def cosine(a: Mapping[str, int], b: Mapping[str, int]) -> float:
+    """Cosine similarity of two vectors of counts; NaN where one has none.
+
+    >>> cosine({"C": 3, "N": 4}, {"C": 3, "N": 4, "O": 12})
+    0.38461538461538464
+    """
+    lengths = math.hypot(*a.values()) * math.hypot(*b.values())
+    if not lengths:
+        return math.nan
+    return sum(count * b.get(name, 0) for name, count in a.items()) / lengths
+
+
+def _alone(mine: Profile) -> Iterator[Metric]:
+    n = len(mine)
+    yield Metric("valid", n / mine.n_texts, mine.n_texts, "higher")
+    for k in UNIQUE_AT:
+        share = len(set(mine.smiles[:k])) / k if n >= k else math.nan
+        yield Metric(f"unique@{k // 1000}k", share, min(n, k), "higher")
+    yield Metric("unique", len(set(mine.smiles)) / n if n else math.nan, n, "higher")
+
+
+def _novelty(mine: Profile, training: AbstractSet[str] | None) -> Iterator[Metric]:
+    if training is not None:
+        different = set(mine.smiles)
+        share = len(different - training) / len(different) if different else math.nan
+        yield Metric("novelty", share, len(different), "higher")
+
+
+def _diversity(mine: Profile) -> Iterator[Metric]:
+    n = len(mine)
+    if mine.fingerprints is not None:
+        one, two = internal_diversity(mine.fingerprints) if n else (math.nan, math.nan)
+        yield Metric("IntDiv", one, n, "higher")
+        yield Metric("IntDiv2", two, n, "higher")
+    if mine.passes is not None:
+        yield Metric("Filters", float(mine.passes.mean()) if n else math.nan, n, "higher")
+
+
+def _distance(mine: Profile, statistics: ChemNetStatistics | None, reference: Reference) -> Iterator[Metric]:
+    distance = math.nan if statistics is None else frechet_distance(statistics, reference.chemnet())
+    yield Metric(f"FCD/{reference.name}", distance, len(mine), "lower")
+
+
+def _against(mine: Profile, other: Profile, name: str, progress: Progress) -> Iterator[Metric]:
+    n = len(mine)
+    if mine.fingerprints is not None and other.fingerprints is not None:
+        nearest = nearest_similarity(
+            mine.fingerprints, other.fingerprints, progress=progress, task=f"SNN/{name}"
+        )
+        yield Metric(f"SNN/{name}", float(nearest.mean()) if n else math.nan, n, "higher")
+    if mine.fragments is not None and other.fragments is not None:
+        yield Metric(f"Frag/{name}", cosine(mine.fragments, other.fragments), n, "higher")
+    if mine.scaffolds is not None and other.scaffolds is not None:
+        yield Metric(f"Scaf/{name}", cosine(mine.scaffolds, other.scaffolds), n, "higher")
+    if mine.descriptors is not None and other.descriptors is not None:
+        for column, descriptor in enumerate(DESCRIPTOR_NAMES):
+            pair = [values[np.isfinite(values)] for values in _columns(mine, other, column)]
+            distance = float(wasserstein_distance(*pair)) if all(map(len, pair)) else math.nan
+            yield Metric(f"{_TITLES[descriptor]}/{name}", distance, n, "lower")
+
+
+def _columns(mine: Profile, other: Profile, column: int) -> list[np.ndarray]:
+    return [own.descriptors[:, column] for own in (mine, other) if own.descriptors is not None]
+
+
+def _scores(
+    mine: Profile, rows: Sequence[Metric], reference: Reference, workers: int, progress: Progress
+) -> Iterator[Metric]:
+    score, n = kl_score(mine.smiles, reference.profile(()).smiles, workers=workers, progress=progress)
+    yield Metric(f"KL score/{reference.name}", score, n, "higher")
+    for row in rows:
+        if row.name == f"FCD/{reference.name}":
+            yield Metric(f"FCD score/{reference.name}", fcd_score(row.value), row.n, "higher")

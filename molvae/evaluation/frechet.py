@@ -1,0 +1,151 @@
+"""Fréchet ChemNet Distance: two sets of molecules as Gaussians of ChemNet's activations (Preuer 2018)."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import linalg
+
+from molvae.errors import InputError, MissingDependencyError
+from molvae.evaluation.storage import read_arrays, write_arrays
+from molvae.progress import SILENT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from molvae.progress import Progress
+
+CHUNK = 10_000  # activations held in memory at once
+_FEWEST = 2  # molecules a covariance can be had from
+
+
+@dataclass(frozen=True)
+class ChemNetStatistics:
+    """The Gaussian of a set's activations.
+
+    Attributes:
+        mean: `f`.
+        covariance: `f x f`, unbiased.
+        n: Molecules.
+    """
+
+    mean: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    n: int
+
+
+class _Moments:
+    """Mean and covariance of rows that come in parts (Chan et al. 1979)."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.mean: NDArray[np.float64] | None = None
+        self.scatter: NDArray[np.float64] | None = None
+
+    def take(self, rows: NDArray[np.floating]) -> None:
+        part = np.asarray(rows, dtype=np.float64)
+        mean = part.mean(axis=0)
+        centered = part - mean
+        scatter = centered.T @ centered
+        if self.mean is None or self.scatter is None:
+            self.n, self.mean, self.scatter = len(part), mean, scatter
+            return
+        total = self.n + len(part)
+        shift = mean - self.mean
+        self.scatter = self.scatter + scatter + np.outer(shift, shift) * (self.n * len(part) / total)
+        self.mean = self.mean + shift * (len(part) / total)
+        self.n = total
+
+    def statistics(self) -> ChemNetStatistics:
+        assert self.mean is not None  # noqa: S101 - there are at least two rows
+        assert self.scatter is not None  # noqa: S101
+        return ChemNetStatistics(self.mean, self.scatter / (self.n - 1), self.n)
+
+
+def chemnet_statistics(
+    smiles: Sequence[str],
+    *,
+    cache: Path | None = None,
+    device: str = "cpu",
+    chunk: int = CHUNK,
+    progress: Progress = SILENT,
+    task: str = "ChemNet",
+) -> ChemNetStatistics:
+    """Mean and covariance of the activations of valid SMILES, in chunks, so in constant memory.
+
+    Args:
+        smiles: Valid SMILES, duplicates kept; ChemNet sees their canonical form.
+        cache: Directory in which the statistics are kept, under the sha256 of the SMILES.
+        device: A torch device.
+        chunk: Molecules whose activations are held at once.
+        progress: Told of every chunk.
+        task: Under which name.
+
+    Raises:
+        InputError: Fewer than two molecules.
+        MissingDependencyError: `fcd_torch` is not installed.
+    """
+    if len(smiles) < _FEWEST:
+        raise InputError(f"a Fréchet ChemNet Distance needs two molecules at least, got {len(smiles)}")
+    place = None if cache is None else cache / f"chemnet-{digest(smiles)}.npz"
+    kept = None if place is None else read_arrays(place)
+    if kept is not None:
+        return ChemNetStatistics(kept["mean"], kept["covariance"], int(kept["n"]))
+    network = _chemnet(device)
+    moments = _Moments()
+    progress.start(task, len(smiles))
+    for start in range(0, len(smiles), chunk):
+        part = list(smiles[start : start + chunk])
+        moments.take(network.get_predictions(part))
+        progress.advance(task, len(part))
+    progress.finish(task)
+    found = moments.statistics()
+    if place is not None:
+        write_arrays(place, mean=found.mean, covariance=found.covariance, n=np.array(found.n))
+    return found
+
+
+def frechet_distance(a: ChemNetStatistics, b: ChemNetStatistics) -> float:
+    """|m - m'|² + Tr(C + C' - 2 (C C')^½), with the root taken of the symmetric C^½ C' C^½.
+
+    >>> one = ChemNetStatistics(np.zeros(2), np.eye(2), 9)
+    >>> round(frechet_distance(one, ChemNetStatistics(np.array([3.0, 4.0]), 4 * np.eye(2), 9)), 6)
+    27.0
+    """
+    values, vectors = linalg.eigh(a.covariance)
+    root = (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
+    shared = linalg.eigvalsh(root @ b.covariance @ root)
+    overlap = float(np.sqrt(np.clip(shared, 0.0, None)).sum())
+    shift = a.mean - b.mean
+    return float(shift @ shift + np.trace(a.covariance) + np.trace(b.covariance) - 2.0 * overlap)
+
+
+def fcd_score(distance: float) -> float:
+    """GuacaMol's score of a distance, exp(-0.2 FCD): 1 for the same distribution (Brown 2019)."""
+    return math.exp(-0.2 * distance)
+
+
+def digest(smiles: Sequence[str]) -> str:
+    """The sha256 of SMILES in their order, as hex: what statistics are kept under."""
+    content = hashlib.sha256()
+    for text in smiles:
+        content.update(text.encode() + b"\n")
+    return content.hexdigest()
+
+
+def _chemnet(device: str) -> Any:
+    try:
+        from fcd_torch import FCD
+    except ImportError:
+        raise MissingDependencyError(
+            "the Fréchet ChemNet Distance needs the package fcd_torch, which is not installed",
+            hint="Install it with: pip install 'molvae[eval]'; or leave the FCD out.",
+        ) from None
+    return FCD(device=device, n_jobs=1, canonize=True)

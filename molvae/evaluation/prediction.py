@@ -1,0 +1,137 @@
+"""How good Gaussian predictions are: errors, likelihood, and whether their spread is what it claims."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import erf
+
+from molvae.errors import UsageError
+from molvae.evaluation.base import Metric, MetricTable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LEVELS = tuple(round(0.05 * step, 2) for step in range(1, 20))
+"""Shares of the probability that central intervals are drawn for."""
+
+_SHOWN_LEVELS = (0.5, 0.9, 0.95)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How often the truth lies in the central interval of each level.
+
+    Attributes:
+        levels: What the prediction claims, `k`.
+        coverage: What is found, `k`.
+        n: Values compared.
+    """
+
+    levels: NDArray[np.float64]
+    coverage: NDArray[np.float64]
+    n: int
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error: mean |coverage - level| (Kuleshov 2018, arXiv:1807.00263)."""
+        return float(np.abs(self.coverage - self.levels).mean()) if self.n else math.nan
+
+    def at(self, level: float) -> float:
+        """The coverage at one of the levels."""
+        return float(self.coverage[np.isclose(self.levels, level)][0])
+
+
+def prediction_metrics(
+    truth: NDArray[np.floating],
+    mean: NDArray[np.floating],
+    variance: NDArray[np.floating] | None = None,
+    *,
+    name: str = "",
+) -> MetricTable:
+    """Errors of predictions and, with a variance, likelihood and calibration; rows with a NaN are left out.
+
+    Args:
+        truth: `n`, in the property's unit.
+        mean: `n`.
+        variance: `n`, squared unit.
+        name: Of the property, put after each figure.
+
+    Raises:
+        UsageError: The lengths differ.
+    """
+    label = f" {name}" if name else ""
+    known, values = _observed(truth, mean, variance)
+    y, predicted = values[0], values[1]
+    error = y - predicted
+    n = len(error)
+    rows = [
+        Metric(f"MAE{label}", _mean(np.abs(error)), n, "lower"),
+        Metric(f"RMSE{label}", math.sqrt(_mean(error**2)) if n else math.nan, n, "lower"),
+        Metric(f"R2{label}", r_squared(y, predicted), n, "higher"),
+    ]
+    if variance is not None:
+        spread = values[2]
+        likelihood = gaussian_log_likelihood(y, predicted, spread)
+        found = calibration(truth[known], mean[known], variance[known])
+        rows += [
+            Metric(f"NLL{label}", -_mean(likelihood), n, "lower"),
+            Metric(f"calibration error{label}", found.error, n, "lower"),
+            *(
+                Metric(f"coverage {round(100 * level)} %{label}", found.at(level), n, "neither")
+                for level in _SHOWN_LEVELS
+            ),
+        ]
+    return MetricTable(tuple(rows))
+
+
+def calibration(
+    truth: NDArray[np.floating], mean: NDArray[np.floating], variance: NDArray[np.floating]
+) -> Calibration:
+    """Coverage of the central intervals of Gaussian predictions; rows with a NaN are left out.
+
+    >>> draws = np.random.default_rng(0).standard_normal(4000)
+    >>> calibration(draws, np.zeros(4000), np.ones(4000)).error < 0.02
+    True
+    """
+    _, (y, predicted, spread) = _observed(truth, mean, variance)
+    levels = np.array(LEVELS)
+    if not len(y):
+        return Calibration(levels, np.full(len(levels), np.nan), 0)
+    # the truth lies in the central interval of level p where erf(|error| / sigma / 2^½) <= p
+    needed = erf(np.abs(y - predicted) / np.sqrt(2.0 * spread))
+    return Calibration(levels, np.array([float((needed <= level).mean()) for level in levels]), len(y))
+
+
+def gaussian_log_likelihood(
+    truth: NDArray[np.floating], mean: NDArray[np.floating], variance: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Log-density of the truth under N(mean, variance) in nats, `n`."""
+    error = np.asarray(truth - mean, dtype=np.float64)
+    result: NDArray[np.float64] = -0.5 * (error**2 / variance + np.log(2.0 * np.pi * variance))
+    return result
+
+
+def r_squared(truth: NDArray[np.floating], predicted: NDArray[np.floating]) -> float:
+    """1 - sum of squared errors over that of the mean; NaN where the truth does not vary.
+
+    >>> r_squared(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 2.0]))
+    0.5
+    """
+    total = float(((truth - truth.mean()) ** 2).sum()) if len(truth) else 0.0
+    return 1.0 - float(((truth - predicted) ** 2).sum()) / total if total > 0 else math.nan
+
+
+def _observed(*columns: NDArray[np.floating] | None) -> tuple[NDArray[np.bool_], list[NDArray[np.float64]]]:
+    given = [np.asarray(column, dtype=np.float64) for column in columns if column is not None]
+    if len({column.shape for column in given}) != 1 or given[0].ndim != 1:
+        raise UsageError(f"predictions are compared one by one, got shapes {[c.shape for c in given]}")
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(given).all(axis=0))
+    return known, [column[known] for column in given]
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean()) if len(values) else math.nan

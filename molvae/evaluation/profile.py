@@ -1,0 +1,164 @@
+"""The profile of a set of molecules: everything the distribution metrics compare, gathered in one pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from molvae.chemistry.alerts import moses_reasons
+from molvae.chemistry.descriptors import describe
+from molvae.chemistry.fingerprints import packed_bits
+from molvae.chemistry.fragments import brics_fragments
+from molvae.chemistry.molecule import Invalid, Molecule, parse
+from molvae.chemistry.scaffolds import murcko_scaffold
+from molvae.parallel import ordered_map
+from molvae.progress import SILENT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from molvae.progress import Progress
+
+Part = Literal["fingerprints", "fragments", "scaffolds", "descriptors", "filters"]
+"""What a profile can hold besides the molecules; each costs time: descriptors and filters most."""
+
+PARTS: tuple[Part, ...] = ("fingerprints", "fragments", "scaffolds", "descriptors", "filters")
+DESCRIPTOR_NAMES = ("logp", "sa", "qed", "mw")
+_FEWEST_RINGS = 2  # of a scaffold that is counted
+_TOLD_EVERY = 256
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a set of texts is made of. Duplicates are kept everywhere; what was not asked for is None.
+
+    Attributes:
+        n_texts: Texts given.
+        smiles: Canonical SMILES of the `n` valid ones, in order.
+        reasons: Why the others are none, and how often.
+        fingerprints: ECFP4 of 1,024 bits, packed, `n x 128`.
+        fragments: BRICS fragments and how often they occur.
+        scaffolds: Bemis-Murcko scaffolds of two and more rings and how often they occur.
+        descriptors: `n x 4`, the columns `DESCRIPTOR_NAMES`.
+        passes: Whether the MOSES filters let the molecule pass, `n`.
+    """
+
+    n_texts: int
+    smiles: list[str]
+    reasons: Mapping[str, int]
+    fingerprints: NDArray[np.uint8] | None = None
+    fragments: Mapping[str, int] | None = None
+    scaffolds: Mapping[str, int] | None = None
+    descriptors: NDArray[np.float64] | None = None
+    passes: NDArray[np.bool_] | None = None
+
+    def __len__(self) -> int:
+        return len(self.smiles)
+
+
+@dataclass(frozen=True, slots=True)
+class _Features:
+    smiles: str
+    bits: bytes
+    fragments: tuple[str, ...]
+    scaffold: str
+    descriptors: tuple[float, ...]
+    passes: bool
+
+
+def profile(
+    texts: Sequence[str],
+    parts: Collection[Part] = PARTS,
+    *,
+    alerts: Path | None = None,
+    workers: int = 0,
+    progress: Progress = SILENT,
+    task: str = "profile",
+) -> Profile:
+    """Gather the profile of SMILES, whatever they are: those that are no molecule are counted.
+
+    Args:
+        texts: SMILES.
+        parts: What to gather.
+        alerts: Directory of the MOSES alerts; see `moses_reasons`.
+        workers: Processes; 0 computes in this one.
+        progress: Told of every molecule.
+        task: Under which name.
+    """
+    wanted = frozenset(parts)
+    gathered = _Gathering(wanted)
+    progress.start(task, len(texts))
+    examine = partial(_examine, parts=wanted, alerts=alerts)
+    for number, outcome in enumerate(ordered_map(examine, texts, workers=workers), start=1):
+        gathered.take(outcome)
+        if number % _TOLD_EVERY == 0:
+            progress.advance(task, _TOLD_EVERY)
+    progress.advance(task, len(texts) % _TOLD_EVERY)
+    progress.finish(task, valid=len(gathered.smiles))
+    return gathered.profile(len(texts))
+
+
+class _Gathering:
+    def __init__(self, parts: frozenset[Part]) -> None:
+        self.parts = parts
+        self.smiles: list[str] = []
+        self.reasons: Counter[str] = Counter()
+        self.bits: list[bytes] = []
+        self.fragments: Counter[str] = Counter()
+        self.scaffolds: Counter[str] = Counter()
+        self.descriptors: list[tuple[float, ...]] = []
+        self.passes: list[bool] = []
+
+    def take(self, outcome: _Features | str) -> None:
+        if isinstance(outcome, str):
+            self.reasons[outcome] += 1
+            return
+        self.smiles.append(outcome.smiles)
+        self.bits.append(outcome.bits)
+        self.fragments.update(outcome.fragments)
+        if outcome.scaffold:
+            self.scaffolds[outcome.scaffold] += 1
+        self.descriptors.append(outcome.descriptors)
+        self.passes.append(outcome.passes)
+
+    def profile(self, n_texts: int) -> Profile:
+        n, parts = len(self.smiles), self.parts
+        bits = np.frombuffer(b"".join(self.bits), dtype=np.uint8)
+        numbers = np.array(self.descriptors, dtype=np.float64).reshape(n, -1)
+        return Profile(
+            n_texts=n_texts,
+            smiles=self.smiles,
+            reasons=self.reasons,
+            fingerprints=bits.reshape(n, 128) if "fingerprints" in parts else None,
+            fragments=self.fragments if "fragments" in parts else None,
+            scaffolds=self.scaffolds if "scaffolds" in parts else None,
+            descriptors=numbers if "descriptors" in parts else None,
+            passes=np.array(self.passes, dtype=np.bool_) if "filters" in parts else None,
+        )
+
+
+def _examine(text: str, parts: frozenset[Part], alerts: Path | None) -> _Features | str:
+    molecule = parse(text)
+    if isinstance(molecule, Invalid):
+        return molecule.reason
+    return _Features(
+        smiles=molecule.smiles,
+        bits=packed_bits([molecule]).tobytes() if "fingerprints" in parts else b"",
+        fragments=brics_fragments(molecule) if "fragments" in parts else (),
+        scaffold=_scaffold(molecule) if "scaffolds" in parts else "",
+        descriptors=tuple(describe(molecule, DESCRIPTOR_NAMES).tolist()) if "descriptors" in parts else (),
+        passes=not moses_reasons(molecule, alerts) if "filters" in parts else True,
+    )
+
+
+def _scaffold(molecule: Molecule) -> str:
+    if molecule.mol.GetRingInfo().NumRings() < _FEWEST_RINGS:
+        return ""
+    return murcko_scaffold(molecule, keep_stereo=True)
