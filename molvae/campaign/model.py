@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,3 +27,11 @@ class LatentModel(Protocol):
 
     def sample_latent(self, n: int, /, *, generator: np.random.Generator) -> np.ndarray:
         """Draws from the default prior, `n x d` float32."""
+
+
+@runtime_checkable
+class TellsPosterior(Protocol):
+    """A model that also says how sure its encoder is."""
+
+    def posterior(self, molecules: Sequence[Molecule], /) -> tuple[np.ndarray, np.ndarray]:
+        """Posterior means and standard deviations, `n x d` float32 each; NaN rows for what cannot be encoded."""

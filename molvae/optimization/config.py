@@ -121,6 +121,9 @@ class ProposalSettings(Settings):
     slerp: float = Field(default=0.2, ge=0)
     """Share of proposals on the spherical path between two parents."""
 
+    noise: float = Field(default=0.0, ge=0)
+    """Share of proposals that are a parent's posterior with its deviations scaled."""
+
     prior: float = Field(default=0.1, ge=0)
     """Share of proposals drawn fresh from the prior."""
 
@@ -130,14 +133,62 @@ class ProposalSettings(Settings):
     step_high: float = Field(default=0.8, gt=0, lt=1)
     """Largest pCN step; steps are drawn log-uniformly between the two."""
 
+    scale_low: float = Field(default=1.0, gt=0)
+    """Smallest factor on the posterior's deviations in a noise move."""
+
+    scale_high: float = Field(default=8.0, gt=0)
+    """Largest factor; factors are drawn log-uniformly between the two."""
+
     widen_above: float = Field(default=0.75, ge=0, le=1)
     """Steps grow when more than this share of the decodes repeats known molecules."""
 
     narrow_below: float = Field(default=0.4, ge=0, le=1)
     """Steps shrink when less than this share of the decodes repeats known molecules."""
 
+    patience: int = Field(default=200, ge=1)
+    """Calls in a row that did not reach the ten best after which steps creep wider."""
+
     pressure: float = Field(default=0.1, gt=0)
     """Parents are drawn with weight 1 / (pressure * n + rank): smaller is greedier."""
+
+
+class GraphSettings(Settings):
+    """How molecular graphs are changed."""
+
+    mutation: float = Field(default=0.45, ge=0)
+    """Share of children that are edits of one parent: an atom, a bond, a ring or a group."""
+
+    crossover: float = Field(default=0.4, ge=0)
+    """Share of children that join a piece of one parent and a piece of another."""
+
+    decoration: float = Field(default=0.15, ge=0)
+    """Share of children that are a parent with a group common in drug-like molecules."""
+
+    another: float = Field(default=0.25, ge=0, lt=1)
+    """Probability that an edit is followed by one more."""
+
+    most_edits: int = Field(default=4, ge=1)
+    """Edits of one child at most."""
+
+
+class ShareSettings(Settings):
+    """How moves earn their share of the attempts."""
+
+    adapt: bool = True
+    """Whether shares follow experience."""
+
+    floor: float = Field(default=0.3, ge=0, le=1)
+    """No move gets less than this part of its share at the start."""
+
+    half_life: float = Field(default=10.0, gt=0)
+    """Batches after which what a move earned counts half."""
+
+    hit_weight: float = Field(default=0.5, ge=0, le=1)
+    """Weight of scored molecules that came among the ten best; the rest is for offspring that came among the
+    best of the pool."""
+
+    prior_batches: float = Field(default=2.0, gt=0)
+    """Each move begins as if it had earned its share in so many batches."""
 
 
 class TrustRegionSettings(Settings):
@@ -174,6 +225,12 @@ class SearchSettings(Settings):
     proposal: ProposalSettings = ProposalSettings()
     """Moves in latent space."""
 
+    graph: GraphSettings = GraphSettings()
+    """Moves on molecular graphs."""
+
+    shares: ShareSettings = ShareSettings()
+    """How the moves share the attempts."""
+
     trust_region: TrustRegionSettings = TrustRegionSettings()
     """Trust region of `turbo`."""
 
@@ -181,7 +238,7 @@ class SearchSettings(Settings):
     """Generations of offspring that climb the acquisition before a batch is chosen."""
 
     n_offspring: int = Field(default=200, ge=1)
-    """Latent points decoded in each generation."""
+    """Attempts in each generation, all sources together."""
 
     n_parents: int = Field(default=60, ge=1)
     """Molecules with the highest acquisition that become parents of the next generation."""

@@ -1,4 +1,4 @@
-"""Moves in latent space that keep the standard normal prior: pCN steps, spherical paths, fresh draws."""
+"""Moves in latent space: pCN steps, posterior noise, spherical paths, fresh draws of the prior."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from molvae.optimization.config import ProposalSettings
 
     Points = NDArray[np.float32]
 
-PCN, SLERP, PRIOR = "pcn", "slerp", "prior"
+PCN, NOISE, SLERP, PRIOR = "pcn", "noise", "slerp", "prior"
+_LONGEST_STEP = 0.95
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Proposals:
 
     Attributes:
         z: `q x d`, float32.
-        source: Move of each: pcn, slerp or prior; `q`.
+        source: Move of each: pcn, noise, slerp or prior; `q`.
         parent: Row of the elite each was made from, `q`; -1 for the prior.
     """
 
@@ -93,53 +96,104 @@ def rank_weights(scores: NDArray[np.float64], pressure: float) -> NDArray[np.flo
     return np.asarray(weights / weights.sum())
 
 
+@dataclass(frozen=True)
+class Elites:
+    """Latent points to start from.
+
+    Attributes:
+        z: `e x d`.
+        fitness: Worth of each, `e`; higher is better.
+        deviation: Standard deviations of the encoder's posterior, `e x d`; needed for noise moves alone.
+    """
+
+    z: Points
+    fitness: NDArray[np.float64]
+    deviation: Points | None = None
+
+
 def propose(
-    elites: Points,
-    scores: NDArray[np.float64],
+    elites: Elites,
+    counts: Mapping[str, int],
     settings: ProposalSettings,
     generator: np.random.Generator,
     prior_draws: Points,
     *,
-    n: int,
     widening: float = 1.0,
 ) -> Proposals:
-    """`n` latent points: pCN moves around elites, slerp between elites, and fresh prior draws.
+    """Latent points by the moves asked for: pcn, noise, slerp, prior.
 
-    Elites are drawn by rank of their scores. Steps of pCN are log-uniform between the settings' bounds,
-    times `widening` (kept below 1). Slerp walks .2 to .8 of the way between two different elites. Without
-    elites all points come from the prior, with a single one there is no slerp.
+    Elites are drawn by rank of their fitness. Steps of pCN and scales of noise are log-uniform between the
+    settings' bounds, times `widening` (steps are kept below 1). Noise is the encoder's own uncertainty about
+    the elite, scaled. Slerp walks .2 to .8 of the way between two different elites. Without elites all points
+    come from the prior, with a single one pCN takes the place of slerp.
 
     Args:
-        elites: Latent points of parents, `e x d`.
-        scores: Worth of each, `e`; higher is better.
-        settings: Shares and steps.
+        elites: Parents, `e` of them.
+        counts: Points wanted of each move.
+        settings: Steps and scales.
         generator: Draws everything.
-        prior_draws: Draws from the prior, at least `n x d`; as many as needed are used.
-        n: How many points.
-        widening: Factor on the steps.
+        prior_draws: Draws from the prior, `n x d`, at least as many as points; as many as needed are used.
+        widening: Factor on the steps and scales.
     """
-    shares = np.array([settings.pcn, settings.slerp if len(elites) > 1 else 0.0, settings.prior])
-    if not len(elites) or shares.sum() == 0:
-        shares = np.array([0.0, 0.0, 1.0])
-    n_pcn, n_slerp, n_prior = generator.multinomial(n, shares / shares.sum())
-    weights = rank_weights(scores, settings.pressure) if len(elites) else np.ones(0)
-    first = generator.choice(len(elites), size=n_pcn, p=weights) if n_pcn else np.zeros(0, dtype=np.int64)
-    low, high = np.log(settings.step_low), np.log(settings.step_high)
-    steps = np.minimum(np.exp(generator.uniform(low, high, size=n_pcn)) * widening, 0.95)
-    walked = pcn(elites[first], steps, generator) if n_pcn else prior_draws[:0]
-    crossed, left = _crossed(elites, weights, n_slerp, generator) if n_slerp else (prior_draws[:0], first[:0])
+    wanted = {move: int(counts.get(move, 0)) for move in (PCN, NOISE, SLERP, PRIOR)}
+    if not len(elites.z):
+        wanted = {PRIOR: sum(wanted.values())}
+    elif len(elites.z) == 1:
+        wanted = {**wanted, PCN: wanted[PCN] + wanted[SLERP], SLERP: 0}
+    weights = rank_weights(elites.fitness, settings.pressure) if len(elites.z) else np.ones(0)
+    points, moves, parents = [prior_draws[: wanted.get(PRIOR, 0)]], [PRIOR] * wanted.get(PRIOR, 0), []
+    parents.append(np.full(wanted.get(PRIOR, 0), -1, dtype=np.int64))
+    for move, walk in ((PCN, _stepped), (NOISE, _shaken), (SLERP, _crossed)):
+        n = wanted.get(move, 0)
+        if n:
+            first = generator.choice(len(elites.z), size=n, p=weights)
+            points.append(walk(elites, first, settings, generator, widening))
+            moves += [move] * n
+            parents.append(first)
     return Proposals(
-        z=np.concatenate([walked, crossed, prior_draws[:n_prior]]).astype(np.float32),
-        source=(PCN,) * n_pcn + (SLERP,) * n_slerp + (PRIOR,) * n_prior,
-        parent=np.concatenate([first, left, np.full(n_prior, -1)]).astype(np.int64),
+        z=np.concatenate(points).astype(np.float32),
+        source=tuple(moves),
+        parent=np.concatenate(parents).astype(np.int64),
     )
 
 
+def _stepped(
+    elites: Elites,
+    rows: NDArray[np.int64],
+    settings: ProposalSettings,
+    generator: np.random.Generator,
+    widening: float,
+) -> Points:
+    steps = _log_uniform(settings.step_low, settings.step_high, len(rows), generator) * widening
+    return pcn(elites.z[rows], np.minimum(steps, _LONGEST_STEP), generator)
+
+
+def _shaken(
+    elites: Elites,
+    rows: NDArray[np.int64],
+    settings: ProposalSettings,
+    generator: np.random.Generator,
+    widening: float,
+) -> Points:
+    if elites.deviation is None:
+        raise ValueError("noise moves need the deviations of the elites' posteriors")
+    scales = _log_uniform(settings.scale_low, settings.scale_high, len(rows), generator) * widening
+    noise = generator.standard_normal(elites.z[rows].shape)
+    return (elites.z[rows] + scales[:, None] * elites.deviation[rows] * noise).astype(np.float32)
+
+
 def _crossed(
-    elites: Points, weights: NDArray[np.float64], n: int, generator: np.random.Generator
-) -> tuple[Points, NDArray[np.int64]]:
-    left = generator.choice(len(elites), size=n, p=weights)
-    shift = generator.integers(1, len(elites), size=n)
-    right = (left + shift) % len(elites)
-    share = generator.uniform(0.2, 0.8, size=n)
-    return slerp(elites[left], elites[right], share), left
+    elites: Elites,
+    rows: NDArray[np.int64],
+    settings: ProposalSettings,
+    generator: np.random.Generator,
+    widening: float,
+) -> Points:
+    del settings, widening
+    shift = generator.integers(1, len(elites.z), size=len(rows))
+    others = (rows + shift) % len(elites.z)
+    return slerp(elites.z[rows], elites.z[others], generator.uniform(0.2, 0.8, size=len(rows)))
+
+
+def _log_uniform(low: float, high: float, n: int, generator: np.random.Generator) -> NDArray[np.float64]:
+    return np.exp(generator.uniform(np.log(low), np.log(high), size=n))

@@ -18,7 +18,8 @@ from molvae.campaign.methods.base import METHODS, Batch, Draft
 from molvae.campaign.methods.data import training_data
 from molvae.campaign.methods.ledger import Ledger
 from molvae.campaign.methods.pool import Pool, best_rank
-from molvae.campaign.sources import SOURCES, Latents, Parents, breed
+from molvae.campaign.sources.base import Latents, Parents
+from molvae.campaign.sources.mix import Mix
 from molvae.campaign.utility import goals
 from molvae.optimization.acquisition import ACQUISITIONS
 from molvae.optimization.baselines import random_rows
@@ -34,11 +35,10 @@ if TYPE_CHECKING:
 
     from molvae.campaign.methods.base import Situation
     from molvae.campaign.methods.data import Data
-    from molvae.chemistry.molecule import Invalid, Molecule
+    from molvae.campaign.sources.base import Offspring
+    from molvae.chemistry.molecule import Molecule
     from molvae.optimization.surrogates.base import Belief
 
-_NARROWEST, _WIDEST = 0.25, 2.5
-_WIDER, _NARROWER = 1.3, 1 / 1.15
 _ELITE_PER_PARENT = 3
 
 
@@ -75,9 +75,6 @@ class _InnerSearch:
         self.data = data
         self.latents = Latents(situation)
         self.latents(data.smiles)
-        self.widening = float(situation.history.state.get("widening", 1.0))
-        self.n_valid = 0
-        self.n_repeated = 0
         search = self.settings.search
         self.ledger = Ledger.settled(situation)
         names = [*data.smiles, *data.pending]
@@ -99,9 +96,7 @@ class _InnerSearch:
         self.pool = Pool(portfolio, data.problem, slots)
         self.elite = _elite(data, _ELITE_PER_PARENT * search.n_parents)
         self.elite_values = self.pool.judge(gallery.features.take(self.elite))
-        self.sources = {
-            name: SOURCES.get(name)(situation, self.latents, self.widening) for name in self.settings.sources
-        }
+        self.mix = Mix(situation, self.latents)
 
     def climb(self) -> None:
         """Fill the pool: leftovers of the last batch, unseen library molecules, then the generations."""
@@ -111,19 +106,13 @@ class _InnerSearch:
         chosen = random_rows(len(rest), self.settings.n_library, self.situation.generator("library"))
         self._add([Draft(rest[row], "library") for row in chosen], {})
         for generation in range(self.settings.search.n_generations):
-            attempts = breed(
-                self.sources,
-                self.settings.sources,
-                self._parents(),
-                self.settings.search.n_offspring,
-                self.situation.generator("offspring", generation),
-            )
-            self._take(attempts)
+            generator = self.situation.generator("offspring", generation)
+            self._take(self.mix.breed(self._parents(), self.settings.search.n_offspring, generator))
 
     def choose(self, n: int) -> tuple[list[Draft], dict[str, Any]]:
         """The batch, and the state for the next one."""
         if not self.pool.drafts:
-            return [], {**self.situation.history.state, "widening": self._next_widening()}
+            return [], {**self.situation.history.state, "sources": self.mix.to_json(())}
         fitness = best_rank(self.pool.all_values)
         order = np.argsort(-fitness, kind="stable")
         top = order[: self.settings.search.acquisition.n_joint]
@@ -148,7 +137,9 @@ class _InnerSearch:
         kept = left[: self.settings.search.n_parents]
         reserve = [[draft.smiles, draft.source, draft.parent] for draft in kept]
         return chosen, {
-            "widening": self._next_widening(),
+            "sources": self.mix.to_json(
+                {self.pool.drafts[row].smiles for row in order[: self.settings.search.n_parents]}
+            ),
             "reserve": reserve,
             "fits": portfolio.remembered(),
             "ledger": self.ledger.to_json(self._foretold(chosen, rows, beliefs)),
@@ -171,37 +162,24 @@ class _InnerSearch:
         top = np.argsort(-fitness, kind="stable")[: self.settings.search.n_parents]
         return Parents([smiles[row] for row in top], fitness[top])
 
-    def _take(self, attempts: Sequence[tuple[Molecule | Invalid, Draft]]) -> None:
+    def _take(self, attempts: Sequence[Offspring]) -> None:
         molecules: dict[str, Molecule] = {}
         drafts: list[Draft] = []
-        for attempt, draft in attempts:
-            molecule = self.situation.acceptable(attempt)
-            if molecule is None:
-                continue
-            self.n_valid += 1
-            molecules[molecule.smiles] = molecule
-            self.latents.molecules.setdefault(molecule.smiles, molecule)
-            drafts.append(draft)
-        self.n_repeated += len(drafts) - self._add(drafts, molecules)
+        for attempt in attempts:
+            molecule = self.situation.acceptable(attempt.molecule)
+            if molecule is not None:
+                molecules[molecule.smiles] = molecule
+                self.latents.molecules.setdefault(molecule.smiles, molecule)
+                drafts.append(Draft(molecule.smiles, attempt.move, attempt.parent))
+        self.mix.took(attempts, drafts, self._add(drafts, molecules))
 
-    def _add(self, drafts: Sequence[Draft], molecules: dict[str, Molecule]) -> int:
+    def _add(self, drafts: Sequence[Draft], molecules: dict[str, Molecule]) -> list[Draft]:
+        """Put new molecules into the pool, and say which they were."""
         here = {draft.smiles for draft in self.pool.drafts}
         first = {draft.smiles: draft for draft in reversed(drafts)}
         fresh = [first[text] for text in self.situation.unseen(d.smiles for d in drafts) if text not in here]
         self.pool.add(fresh, self.situation.features([draft.smiles for draft in fresh], molecules))
-        return len(fresh)
-
-    def _next_widening(self) -> float:
-        proposal = self.settings.search.proposal
-        if not self.n_valid:
-            return self.widening
-        repeated = self.n_repeated / self.n_valid
-        factor = 1.0
-        if repeated > proposal.widen_above:
-            factor = _WIDER
-        elif repeated < proposal.narrow_below:
-            factor = _NARROWER
-        return min(max(self.widening * factor, _NARROWEST), _WIDEST)
+        return fresh
 
 
 def _elite(data: Data, n: int) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ import torch
 from molvae.campaign.initialization import prior_drafts
 from molvae.campaign.methods.base import METHODS, Batch, Draft
 from molvae.campaign.methods.data import Data, training_data
-from molvae.campaign.sources import Latents
+from molvae.campaign.sources.base import Latents
 from molvae.campaign.utility import utilities
 from molvae.optimization.acquisition import draws
 from molvae.optimization.constraints import Drawn

@@ -1,0 +1,116 @@
+"""The protocol of a proposal source: molecules made out of molecules, by one of its moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from molvae.chemistry.molecule import is_valid, parse
+from molvae.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from molvae.campaign.methods.base import Situation
+    from molvae.chemistry.molecule import Invalid, Molecule
+
+
+@dataclass(frozen=True)
+class Parents:
+    """Molecules to start from.
+
+    Attributes:
+        smiles: Canonical SMILES, `e`.
+        fitness: Worth of each, `e`; higher is better.
+    """
+
+    smiles: Sequence[str]
+    fitness: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Offspring:
+    """One attempt of a source.
+
+    Attributes:
+        molecule: What came out, or the reason why nothing did.
+        move: The move that was made.
+        parent: Canonical SMILES it was made from, `None` where there is none.
+    """
+
+    molecule: Molecule | Invalid
+    move: str
+    parent: str | None = None
+
+
+class ProposalSource(Protocol):
+    """Makes molecules out of molecules."""
+
+    @property
+    def moves(self) -> Mapping[str, float]:
+        """The moves it knows and their shares among its attempts, before experience changes them."""
+
+    def offspring(
+        self, parents: Parents, counts: Mapping[str, int], generator: np.random.Generator
+    ) -> list[Offspring]:
+        """As many attempts of each move as `counts` says, in any order; parents may be none at all."""
+
+
+class Latents:
+    """Latent points of molecules: those on record, and those encoded while this batch is searched for.
+
+    Attributes:
+        known: By canonical SMILES.
+        molecules: Molecules already parsed, by canonical SMILES; others are parsed when they are encoded.
+    """
+
+    def __init__(self, situation: Situation) -> None:
+        self.model = situation.model
+        self.known = dict(situation.history.latents)
+        self.molecules: dict[str, Molecule] = {}
+
+    def __call__(self, smiles: Sequence[str]) -> NDArray[np.float32]:
+        """Latent points, `n x d`, new ones encoded in one batch; NaN rows where that is impossible."""
+        missing = [text for text in dict.fromkeys(smiles) if text not in self.known]
+        if missing:
+            molecules = [m for s in missing if (m := self.molecule(s)) is not None]
+            points = np.asarray(self.model.encode(molecules), dtype=np.float32)
+            self.known.update(zip((molecule.smiles for molecule in molecules), points, strict=True))
+        rows = [self.known[text] for text in smiles]
+        return np.stack(rows) if rows else np.empty((0, self.model.latent_size), dtype=np.float32)
+
+    def molecule(self, smiles: str) -> Molecule | None:
+        """The molecule of a canonical SMILES, parsed once."""
+        known = self.molecules.get(smiles)
+        if known is None and is_valid(read := parse(smiles)):
+            known = self.molecules[smiles] = read
+        return known
+
+
+SOURCES: Registry[Callable[[Situation, Latents, float], ProposalSource]] = Registry(
+    "proposal source", "molvae.proposal_sources"
+)
+"""Name -> factory taking the situation, the latent points and the widening of steps."""
+
+_MODULES = ("latent", "graph", "library")
+
+
+def make_source(name: str, situation: Situation, latents: Latents, widening: float) -> ProposalSource:
+    """The proposal source of that name; `UnknownNameError` names the nearest match otherwise."""
+    for module in [name] if name in _MODULES else _MODULES:
+        import_module(f"molvae.campaign.sources.{module}")  # each registers itself
+    return SOURCES.get(name)(situation, latents, widening)
+
+
+def spread(counts: Mapping[str, int]) -> list[str]:
+    """The move of each attempt.
+
+    >>> spread({"a": 2, "b": 1})
+    ['a', 'a', 'b']
+    """
+    return [move for move, count in counts.items() for _ in range(count)]

@@ -1,0 +1,69 @@
+"""Moves in latent space: one batch of latent points, one decode."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from molvae.campaign.model import TellsPosterior
+from molvae.campaign.sources.base import SOURCES, Offspring
+from molvae.optimization.proposal import Elites, propose
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from molvae.campaign.methods.base import Situation
+    from molvae.campaign.sources.base import Latents, Parents
+
+
+@SOURCES.register("latent")
+class LatentMoves:
+    """pCN steps, posterior noise, paths between parents, draws from the prior.
+
+    Args:
+        situation: Has model and settings.
+        latents: Latent points of the parents.
+        widening: Factor on the steps.
+    """
+
+    def __init__(self, situation: Situation, latents: Latents, widening: float) -> None:
+        self.model = situation.model
+        self.settings = situation.history.settings.search.proposal
+        self.latents = latents
+        self.widening = widening
+
+    @property
+    def moves(self) -> Mapping[str, float]:
+        """The moves of `ProposalSettings`; posterior noise only where the model tells its posterior."""
+        noise = self.settings.noise if isinstance(self.model, TellsPosterior) else 0.0
+        shares = {"pcn": self.settings.pcn, "noise": noise, "slerp": self.settings.slerp}
+        return {**shares, "prior": self.settings.prior}
+
+    def offspring(
+        self, parents: Parents, counts: Mapping[str, int], generator: np.random.Generator
+    ) -> list[Offspring]:
+        """Decoded latent points; parents the model cannot encode are left out."""
+        z = self.latents(parents.smiles)
+        encoded = np.flatnonzero(np.isfinite(z).all(axis=1))
+        names = [parents.smiles[int(row)] for row in encoded]
+        deviation = self._deviation(names) if counts.get("noise") else None
+        elites = Elites(z[encoded], parents.fitness[encoded], deviation)
+        n = sum(counts.values())
+        draws = self.model.sample_latent(n, generator=generator)
+        moves = propose(elites, counts, self.settings, generator, draws, widening=self.widening)
+        return [
+            Offspring(molecule, move, names[row] if row >= 0 else None)
+            for molecule, move, row in zip(
+                self.model.decode(moves.z), moves.source, moves.parent, strict=True
+            )
+        ]
+
+    def _deviation(self, smiles: list[str]) -> NDArray[np.float32] | None:
+        if not isinstance(self.model, TellsPosterior):
+            return None
+        molecules = [molecule for text in smiles if (molecule := self.latents.molecule(text)) is not None]
+        deviation: NDArray[np.float32] = self.model.posterior(molecules)[1]
+        return deviation
