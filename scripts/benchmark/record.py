@@ -24,6 +24,7 @@ def record(
     seeds: list[int],
     command: list[str] | None = None,
     started_at: str | None = None,
+    summary: list[dict[str, Any]] | None = None,
     directory: Path = RESULTS,
 ) -> Path:
     """Write ``results/NAME.json`` and say where.
@@ -35,6 +36,7 @@ def record(
         seeds: Every root seed used.
         command: What was run; this process if not given.
         started_at: What `commit` said before the work; asked now if not given.
+        summary: Fewer rows than the table, for the README to show.
         directory: Where the file goes.
     """
     content = {
@@ -43,6 +45,7 @@ def record(
         "machine": machine(),
         "seeds": seeds,
         "figures": figures,
+        **({} if summary is None else {"summary": summary}),
         "table": table,
     }
     directory.mkdir(parents=True, exist_ok=True)

