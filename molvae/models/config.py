@@ -1,12 +1,36 @@
-"""Settings of the sequence VAE."""
+"""Settings of the sequence VAE: sizes, and which member of the autoencoder family it is."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from molvae.config import Field, Settings
 
 
+class PenaltySettings(Settings):
+    """Weights of the regularizers; each is added to the loss, in nats per molecule per unit of penalty."""
+
+    sparse: float = Field(default=0.0, ge=0.0)
+    """Sum of |mu|: a sparse autoencoder."""
+    contractive: float = Field(default=0.0, ge=0.0)
+    """Squared Frobenius norm of the Jacobian of mu by the token embeddings: a contractive autoencoder."""
+    mmd: float = Field(default=0.0, ge=0.0)
+    """Maximum mean discrepancy between the batch's z and N(0, I): a Wasserstein autoencoder."""
+
+
 class ModelSettings(Settings):
-    """Sizes of the sequence VAE and the noise on its decoder's input."""
+    """Sizes of the sequence VAE, the noise on its inputs, and its regularizers."""
+
+    posterior: Literal["gaussian", "dirac"] = "gaussian"
+    """gaussian: a variational autoencoder; dirac: a plain one, where z is mu and there is no KL."""
+    conditional: bool = False
+    """Let the decoder see the properties too: a conditional autoencoder. Unknown properties are allowed."""
+    conditional_prior: bool = False
+    """Learn where the z of molecules with given properties lie, instead of N(0, I) for all."""
+    condition_dropout: float = Field(default=0.1, ge=0.0, le=1.0)
+    """Share of the properties hidden from a conditional model while training, so that each may be missing."""
+    penalties: PenaltySettings = PenaltySettings()
+    """Regularizers beside the KL."""
 
     latent_size: int = Field(default=128, ge=1, le=4096)
     """Dimensions of the latent vector z."""
@@ -24,3 +48,7 @@ class ModelSettings(Settings):
     """Hidden units of the property head."""
     token_dropout: float = Field(default=0.1, ge=0.0, le=1.0)
     """Share of the decoder's input tokens hidden (made unknown) while training, so that it reads z."""
+    source_dropout: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of the encoder's input tokens hidden while training: a denoising autoencoder."""
+    source_swap: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of the encoder's neighboring input tokens that change places while training: likewise."""

@@ -17,14 +17,16 @@ class GRUDecoder(nn.Module):
     """Autoregressive GRU over tokens, conditioned on z.
 
     z sets each layer's initial state and is added to each layer's input projection at every step; it is
-    projected once per sequence. Token inputs are rows of a projected table.
+    projected once per sequence. Token inputs are rows of a projected table. In a conditional model z comes
+    with the properties appended, `b x (d + c)`.
 
     Args:
         settings: Sizes.
         vocabulary_size: `v`.
+        n_conditions: `c`, columns appended to z.
     """
 
-    def __init__(self, settings: ModelSettings, vocabulary_size: int) -> None:
+    def __init__(self, settings: ModelSettings, vocabulary_size: int, n_conditions: int = 0) -> None:
         super().__init__()
         hidden, n_layers = settings.decoder_hidden, settings.decoder_layers
         self.embedding = nn.Embedding(vocabulary_size, settings.embedding_size)
@@ -32,8 +34,9 @@ class GRUDecoder(nn.Module):
             nn.Linear(settings.embedding_size if layer == 0 else hidden, 3 * hidden, bias=False)
             for layer in range(n_layers)
         )
-        self.conditions = nn.ModuleList(nn.Linear(settings.latent_size, 3 * hidden) for _ in range(n_layers))
-        self.initials = nn.ModuleList(nn.Linear(settings.latent_size, hidden) for _ in range(n_layers))
+        width = settings.latent_size + n_conditions
+        self.conditions = nn.ModuleList(nn.Linear(width, 3 * hidden) for _ in range(n_layers))
+        self.initials = nn.ModuleList(nn.Linear(width, hidden) for _ in range(n_layers))
         self.layers = nn.ModuleList(GRULayer(hidden) for _ in range(n_layers))
         self.output = nn.Linear(hidden, vocabulary_size)
 
@@ -42,7 +45,7 @@ class GRUDecoder(nn.Module):
 
         Args:
             tokens: Input token ids beginning with the begin mark, `b x t`.
-            z: Latent vectors, `b x d`.
+            z: Latent vectors, `b x d`, with the condition if there is one.
 
         Returns:
             Logits, `t x b x v` (time first, as they are computed).

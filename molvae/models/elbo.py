@@ -21,22 +21,37 @@ class Elbo:
 
     Attributes:
         reconstruction: -log p(x|z), summed over tokens.
-        kl: KL(q(z|x) || N(0, I)).
+        kl_by_dimension: KL(q(z|x) || p(z)) of each dimension, `b x d`.
         property: -log p(properties|z), summed over observed properties.
         penalty: Weighted sum of the regularizers.
         posterior: What the terms were computed from.
     """
 
     reconstruction: Tensor
-    kl: Tensor
+    kl_by_dimension: Tensor
     property: Tensor
     penalty: Tensor
     posterior: Posterior
 
-    def loss(self, beta: float, property_weight: float = 1.0) -> Tensor:
-        """Mean of reconstruction + beta * KL + property_weight * property + penalty, a scalar."""
-        total = self.reconstruction + beta * self.kl + property_weight * self.property + self.penalty
-        return total.mean()
+    @property
+    def kl(self) -> Tensor:
+        """KL(q(z|x) || p(z)), `b`; p is N(0, I) unless the model has a conditional prior."""
+        return self.kl_by_dimension.sum(-1)
+
+    def loss(self, beta: float, property_weight: float = 1.0, free_bits: float = 0.0) -> Tensor:
+        """Mean of reconstruction + beta * KL + property_weight * property + penalty, a scalar.
+
+        Args:
+            beta: Weight of the KL.
+            property_weight: Weight of the property term.
+            free_bits: KL of a dimension, averaged over the batch, below which it costs no less (Kingma et al.,
+                arXiv:1606.04934), so that nothing is gained by emptying it; in nats.
+        """
+        kl = self.kl_by_dimension.mean(0)
+        if free_bits > 0.0:
+            kl = kl.clamp_min(free_bits)
+        others = self.reconstruction + property_weight * self.property + self.penalty
+        return others.mean() + beta * kl.sum()
 
 
 def reconstruction_nll(logits: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:

@@ -32,6 +32,7 @@ class GRUEncoder(nn.Module):
     def __init__(self, settings: ModelSettings, vocabulary_size: int) -> None:
         super().__init__()
         hidden = settings.encoder_hidden
+        self.is_dirac = settings.posterior == "dirac"
         self.embedding = nn.Embedding(vocabulary_size, settings.embedding_size)
         widths = [settings.embedding_size] + [2 * hidden] * (settings.encoder_layers - 1)
         self.inputs = nn.ModuleList(nn.Linear(width, 6 * hidden) for width in widths)
@@ -48,23 +49,37 @@ class GRUEncoder(nn.Module):
         """
         tokens = tokens.t()
         reverse = _reversal(lengths, tokens.shape[0])
-        states = None
-        for project, ahead, back in zip(self.inputs, self.forwards, self.backwards, strict=True):
-            if states is None:  # a row of the projected table per token, instead of a product per token
-                table = project(self.embedding.weight)
-                to_ahead, to_back = table.chunk(2, dim=-1)
-                first = functional.embedding(tokens, to_ahead.contiguous())
-                second = functional.embedding(tokens.gather(0, reverse), to_back.contiguous())
-            else:
-                first, second = project(states).chunk(2, dim=-1)
-                second = _reorder(second, reverse)
+        # A row of the projected table per token, instead of a product per token.
+        to_ahead, to_back = self.inputs[0](self.embedding.weight).chunk(2, dim=-1)
+        first = functional.embedding(tokens, to_ahead.contiguous())
+        second = functional.embedding(tokens.gather(0, reverse), to_back.contiguous())
+        return self._read(first, second, lengths, reverse)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """Embeddings of token ids `b x t`, `t x b x e`."""
+        embedded: Tensor = self.embedding(tokens.t())
+        return embedded
+
+    def from_embedded(self, embedded: Tensor, lengths: Tensor) -> Posterior:
+        """The posterior of rows given as embeddings `t x b x e`, for derivatives by the input."""
+        reverse = _reversal(lengths, embedded.shape[0])
+        first, second = self.inputs[0](embedded).chunk(2, dim=-1)
+        return self._read(first, _reorder(second, reverse), lengths, reverse)
+
+    def _read(self, first: Tensor, second: Tensor, lengths: Tensor, reverse: Tensor) -> Posterior:
+        """Run both directions of every layer over the projected input, `t x b x 3h` each."""
+        n_layers = len(self.inputs)
+        for layer, (ahead, back) in enumerate(zip(self.forwards, self.backwards, strict=True)):
             initial = first.new_zeros(first.shape[1], self.posterior.in_features // 2)
             read_ahead, read_back = ahead(first.contiguous(), initial), back(second.contiguous(), initial)
-            states = torch.cat([read_ahead, _reorder(read_back, reverse)], dim=-1)
+            if layer + 1 < n_layers:
+                states = torch.cat([read_ahead, _reorder(read_back, reverse)], dim=-1)
+                first, second = self.inputs[layer + 1](states).chunk(2, dim=-1)
+                second = _reorder(second, reverse)
         last = (lengths - 1)[None, :, None].expand(1, -1, read_ahead.shape[-1])
         final = torch.cat([read_ahead.gather(0, last)[0], read_back.gather(0, last)[0]], dim=-1)
         mu, logvar = at_least_single(self.posterior(final)).chunk(2, dim=-1)
-        return Posterior(mu, logvar.clamp(*_LOGVAR_RANGE))
+        return Posterior.dirac(mu) if self.is_dirac else Posterior(mu, logvar.clamp(*_LOGVAR_RANGE))
 
 
 def _reversal(lengths: Tensor, n_steps: int) -> Tensor:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor, nn
 
+from molvae.models.conditions import ConditionalPrior, condition, forget
+from molvae.models.corruption import hide, swap
 from molvae.models.decoder import GRUDecoder
 from molvae.models.elbo import Elbo, reconstruction_nll
 from molvae.models.encoder import GRUEncoder
 from molvae.models.generation import Generation, generate
 from molvae.models.heads import Prediction, PropertyHead, gaussian_nll
+from molvae.models.regularizers import contraction, mean_discrepancy, sparsity
 
 if TYPE_CHECKING:
     from molvae.models.config import ModelSettings
@@ -21,12 +24,14 @@ PAD, BOS, EOS, UNK = 0, 1, 2, 3  # the ids every vocabulary begins with
 
 
 class SequenceVAE(nn.Module):
-    """A variational autoencoder of token sequences with property heads.
+    """A variational autoencoder of token sequences with property heads, and the family around it.
 
-    After ChemVAE (doi:10.1021/acscentsci.7b00572).
+    After ChemVAE (doi:10.1021/acscentsci.7b00572). The members are settings: a Dirac posterior makes a plain
+    autoencoder, noise on the encoder's input a denoising one, penalties a sparse or contractive one, and
+    properties given to the decoder a conditional one.
 
     Args:
-        settings: Sizes and input noise.
+        settings: Sizes, input noise and penalties.
         vocabulary_size: `v`; ids 0 to 3 are padding, begin, end and unknown.
         n_properties: `p`; 0 makes a model without a head.
     """
@@ -37,8 +42,11 @@ class SequenceVAE(nn.Module):
         self.vocabulary_size = vocabulary_size
         self.n_properties = n_properties
         self.encoder = GRUEncoder(settings, vocabulary_size)
-        self.decoder = GRUDecoder(settings, vocabulary_size)
+        self.decoder = GRUDecoder(settings, vocabulary_size, 2 * n_properties if settings.conditional else 0)
         self.head = PropertyHead(settings, n_properties) if n_properties else None
+        self.conditional_prior = (
+            ConditionalPrior(settings, n_properties) if settings.conditional_prior and n_properties else None
+        )
 
     def forward(
         self,
@@ -59,28 +67,57 @@ class SequenceVAE(nn.Module):
             source_lengths: `b`.
             properties: Scaled property values, `b x p`; anything where not observed.
             observed: Which property values exist, `b x p`.
-            generator: Source of the posterior noise and the token dropout.
+            generator: Source of the posterior noise, the input noise and the random directions of penalties.
         """
+        if self.training:
+            source = self._corrupted(source, source_lengths, generator)
         posterior = self.encoder(source, source_lengths)
         z = posterior.rsample(generator)
-        logits = self.decoder(self._decoder_inputs(tokens, generator), z)
+        known = observed
+        if self.training and (self.settings.conditional or self.conditional_prior is not None):
+            known = forget(observed, self.settings.condition_dropout, generator)
+        logits = self.decoder(
+            self._decoder_inputs(tokens, generator), self._with_condition(z, properties, known)
+        )
         reconstruction = reconstruction_nll(logits, tokens, lengths)
         nothing = torch.zeros_like(reconstruction)
-        on_properties = gaussian_nll(self.head(z), properties, observed) if self.head is not None else nothing
-        return Elbo(reconstruction, posterior.kl(), on_properties, nothing, posterior)
+        return Elbo(
+            reconstruction,
+            posterior.kl_by_dimension(self.prior(properties, known)),
+            gaussian_nll(self.head(z), properties, observed) if self.head is not None else nothing,
+            self._penalty(source, source_lengths, posterior, z, generator) if self.training else nothing,
+            posterior,
+        )
 
     def encode(self, tokens: Tensor, lengths: Tensor) -> Posterior:
         """The posterior of token rows `b x t` of the given lengths `b`."""
         posterior: Posterior = self.encoder(tokens, lengths)
         return posterior
 
+    def prior(self, properties: Tensor, observed: Tensor) -> Posterior | None:
+        """Where z lies for these properties (`b x p`, as in `forward`); None is N(0, I)."""
+        if self.conditional_prior is None:
+            return None
+        prior: Posterior = self.conditional_prior(condition(properties, observed))
+        return prior
+
     def decode(
-        self, z: Tensor, *, max_length: int, temperature: float = 0.0, generator: Generator | None = None
+        self,
+        z: Tensor,
+        *,
+        max_length: int,
+        temperature: float = 0.0,
+        generator: Generator | None = None,
+        properties: Tensor | None = None,
+        observed: Tensor | None = None,
     ) -> Generation:
-        """Write token rows from latent vectors `b x d`; temperature 0 is greedy."""
+        """Write token rows from latent vectors `b x d`; temperature 0 is greedy.
+
+        A conditional model is told the properties (`b x p`, as in `forward`), or that none is known.
+        """
         return generate(
             self.decoder,
-            z,
+            self._with_condition(z, properties, observed),
             bos=BOS,
             eos=EOS,
             pad=PAD,
@@ -100,10 +137,38 @@ class SequenceVAE(nn.Module):
     def _decoder_inputs(self, tokens: Tensor, generator: Generator | None) -> Tensor:
         begin = torch.full_like(tokens[:, :1], BOS)
         inputs = torch.cat([begin, tokens[:, :-1]], dim=1)
-        share = self.settings.token_dropout
-        if not self.training or share == 0.0:
+        if not self.training:
             return inputs
-        device = tokens.device if generator is None else generator.device
-        dropped = torch.rand(inputs.shape, generator=generator, device=device) < share
-        dropped[:, 0] = False
-        return inputs.masked_fill(dropped.to(tokens.device), UNK)
+        hidden = hide(inputs, self.settings.token_dropout, UNK, generator)
+        return torch.cat([begin, hidden[:, 1:]], dim=1)
+
+    def _corrupted(self, source: Tensor, lengths: Tensor, generator: Generator | None) -> Tensor:
+        swapped = swap(source, lengths, self.settings.source_swap, generator)
+        return hide(swapped, self.settings.source_dropout, UNK, generator)
+
+    def _with_condition(self, z: Tensor, properties: Tensor | None, observed: Tensor | None) -> Tensor:
+        """What the decoder sees: z, and in a conditional model the properties, `b x (d + 2p)`."""
+        if not self.settings.conditional:
+            return z
+        if properties is None or observed is None:
+            return torch.cat([z, z.new_zeros(z.shape[0], 2 * self.n_properties)], dim=-1)
+        return torch.cat([z, condition(properties, observed)], dim=-1)
+
+    def _penalty(
+        self, source: Tensor, lengths: Tensor, posterior: Posterior, z: Tensor, generator: Generator | None
+    ) -> Tensor:
+        """Weighted sum of the regularizers, `b`."""
+        weights = self.settings.penalties
+        total = z.new_zeros(z.shape[0])
+        if weights.sparse:
+            total = total + weights.sparse * sparsity(posterior.mu)
+        if weights.contractive:
+
+            def means(embedded: Tensor) -> Tensor:
+                return self.encoder.from_embedded(embedded, lengths).mu
+
+            embedded = self.encoder.embed(source).detach()
+            total = total + weights.contractive * contraction(means, embedded, generator)
+        if weights.mmd:
+            total = total + weights.mmd * mean_discrepancy(z, generator)
+        return total

@@ -1,0 +1,70 @@
+"""Regularizers of the latent space beside the KL: sparse, contractive, maximum mean discrepancy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Generator, Tensor
+
+_STEP = 1e-3  # of the finite difference, in units of the embeddings
+_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the inverse multiquadratic kernels, times 2 d
+
+
+def sparsity(mu: Tensor) -> Tensor:
+    """Sum of absolute means, `b` (a sparse autoencoder's L1 penalty)."""
+    return mu.abs().sum(-1)
+
+
+def contraction(
+    encode: Callable[[Tensor], Tensor], inputs: Tensor, generator: Generator | None = None
+) -> Tensor:
+    r"""Squared Frobenius norm of an encoder's Jacobian, estimated along one random direction, `b`.
+
+    Rifai et al. 2011 penalize `||J||_F^2`. For u ~ N(0, I), `E ||J u||^2 = ||J||_F^2`, and `J u` is the
+    central difference of the encoder along u: two more passes, and first-order gradients only.
+
+    Args:
+        encode: Inputs to means `b x d`; a row's means depend on its own inputs alone.
+        inputs: `t x b x e`.
+        generator: Source of the direction.
+    """
+    device = inputs.device if generator is None else generator.device
+    direction = torch.randn(inputs.shape, generator=generator, dtype=inputs.dtype, device=device)
+    step = _STEP * direction.to(inputs.device)
+    along = (encode(inputs + step) - encode(inputs - step)) / (2 * _STEP)
+    return along.square().sum(-1)
+
+
+def mean_discrepancy(z: Tensor, generator: Generator | None = None) -> Tensor:
+    """Squared maximum mean discrepancy between a batch of z and N(0, I), unbiased; one number, repeated `b` times.
+
+    With inverse multiquadratic kernels `C / (C + |x - y|^2)` of several scales (Tolstikhin et al.,
+    arXiv:1711.01558).
+
+    Args:
+        z: Latent vectors, `b x d`, b at least 2.
+        generator: Source of the draws of N(0, I).
+    """
+    n, d = z.shape
+    if n < 2:  # noqa: PLR2004 - no pairs
+        return z.new_zeros(n)
+    device = z.device if generator is None else generator.device
+    drawn = torch.randn(z.shape, generator=generator, dtype=z.dtype, device=device).to(z.device)
+    within_z, within_drawn, between = _squares(z, z), _squares(drawn, drawn), _squares(z, drawn)
+    total = z.new_zeros(())
+    for scale in _SCALES:
+        width = 2.0 * d * scale
+        same = sum((width / (width + s)).sum() - n for s in (within_z, within_drawn)) / (n * (n - 1))
+        total = total + same - 2.0 * (width / (width + between)).mean()
+    return total.expand(n)
+
+
+def _squares(a: Tensor, b: Tensor) -> Tensor:
+    """Squared distances, `n x m`, with finite gradients at 0."""
+    product = a @ b.t()
+    return (a.square().sum(1)[:, None] + b.square().sum(1) - 2.0 * product).clamp_min(0.0)
