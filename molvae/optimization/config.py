@@ -34,6 +34,13 @@ class MemberSettings(Settings):
     noise: float = Field(default=1e-3, gt=0)
     """Noise variance of the scaled scores, when it is not fitted."""
 
+    mean: float = 0.0
+    """Prior mean in units of the observed spread from the observed average, when it is not fitted: below 0,
+    what is unlike all observations counts as worse than average."""
+
+    own_lengthscales: bool = True
+    """Whether a fit gives each number its own length scale, or all of them one."""
+
     n_fit: int = Field(default=300, ge=4)
     """Most observations used to fit hyperparameters (the best half and a random half)."""
 

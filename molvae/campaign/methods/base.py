@@ -97,11 +97,18 @@ class SearchMethod(Protocol):
 METHODS: Registry[Callable[[], SearchMethod]] = Registry("search method", "molvae.methods")
 """Name -> factory of a method."""
 
-_MODULES = {"latent-bo": "latent_bo", "random": "random_draws", "turbo": "turbo"}
+_MODULES = {
+    "cma-es": "cma_es",
+    "mol-ga": "genetic",
+    "latent-bo": "latent_bo",
+    "prior": "random_draws",
+    "random": "random_draws",
+    "turbo": "turbo",
+}
 
 
 def make_method(name: str) -> SearchMethod:
     """The search method of that name; `UnknownNameError` names the nearest match otherwise."""
-    for module in [_MODULES[name]] if name in _MODULES else _MODULES.values():
+    for module in [_MODULES[name]] if name in _MODULES else dict.fromkeys(_MODULES.values()):
         import_module(f"molvae.campaign.methods.{module}")  # each registers itself
     return METHODS.get(name)()

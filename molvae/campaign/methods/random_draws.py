@@ -1,4 +1,4 @@
-"""The baseline: the start library in random order, then the prior."""
+"""The baselines that are blind to scores: the start library in random order, and the prior."""
 
 from __future__ import annotations
 
@@ -25,3 +25,12 @@ class RandomDraws:
             taken = {draft.smiles for draft in drafts}
             drafts += prior_drafts(situation, n - len(drafts), generator, taken)
         return Batch(tuple(drafts))
+
+
+@METHODS.register("prior")
+class PriorDraws:
+    """Draws from the model's prior, blind to scores and to the library."""
+
+    def ask(self, situation: Situation, n: int) -> Batch:
+        """`n` decoded draws."""
+        return Batch(tuple(prior_drafts(situation, n, situation.generator("prior"))))

@@ -149,7 +149,8 @@ class MixtureSurrogate:
         tables = [gallery.gram(view)[rows[kept]][:, rows[kept]] for view in settings.views]
         numbers = gallery.numbers[rows[kept]] if settings.numbers else None
         start = Hyperparameters.from_json(remembered["values"]) if remembered else None
-        values = MixtureFit(tables, numbers, targets[kept], Prior()).run(start)
+        fit = MixtureFit(tables, numbers, targets[kept], Prior(), own_lengthscales=settings.own_lengthscales)
+        values = fit.run(start)
         self._fits.append({"n": len(rows), "values": values.to_json()})
         return values
 
@@ -162,7 +163,7 @@ class MixtureSurrogate:
             numbers_weight=weight if settings.numbers else 0.0,
             lengthscales=(max(p, 1) ** 0.5,) * p if settings.numbers else (),
             noise=settings.noise,
-            mean=0.0,
+            mean=settings.mean,
         )
 
 

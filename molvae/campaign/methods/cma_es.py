@@ -1,0 +1,95 @@
+"""The baseline: CMA-ES in latent space, which knows scores of points and nothing of molecules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from molvae.campaign.history import latent_from_text, latent_to_text
+from molvae.campaign.initialization import prior_drafts
+from molvae.campaign.methods.base import METHODS, Batch, Draft
+from molvae.campaign.sources.base import Latents
+from molvae.campaign.utility import utilities
+from molvae.optimization.baselines import Evolution
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from molvae.campaign.methods.base import Situation
+
+_START_SIGMA = 0.5  # of the prior's deviation
+_ROUNDS = 20
+
+
+@METHODS.register("cma-es")
+class CmaEs:
+    """A normal distribution in latent space that follows the ranks of its decoded points.
+
+    It begins at the best molecule of the initial design. A point that decodes to no molecule is drawn anew,
+    one that decodes to a known molecule counts with that molecule's score and costs nothing.
+    """
+
+    def ask(self, situation: Situation, n: int) -> Batch:
+        """`n` new molecules decoded from the distribution."""
+        state = situation.history.state
+        worth = _worth(situation)
+        evolution = (
+            Evolution.from_json(state["evolution"]) if "evolution" in state else _start(situation, worth)
+        )
+        if evolution is None:
+            return Batch(tuple(prior_drafts(situation, n, situation.generator("fallback"))))
+        open_points: list[list[str]] = [list(pair) for pair in state.get("open", [])]
+        evolution, open_points = _caught_up(evolution, open_points, situation, worth)
+        drafts: dict[str, Draft] = {}
+        for number in range(_ROUNDS):
+            generator = situation.generator("cma-es", number)
+            z = evolution.candidates(2 * (n - len(drafts)), generator).astype(np.float32)
+            for point, decoded in zip(z, situation.model.decode(z)):
+                molecule = situation.acceptable(decoded)
+                if molecule is None or molecule.smiles in drafts or len(drafts) == n:
+                    continue
+                open_points.append([molecule.smiles, latent_to_text(point)])
+                if molecule.smiles not in situation.history.trials:
+                    drafts[molecule.smiles] = Draft(molecule.smiles, "cma-es")
+            evolution, open_points = _caught_up(evolution, open_points, situation, worth)
+            if len(drafts) == n:
+                break
+        found = list(drafts.values())
+        if len(found) < n:
+            found += prior_drafts(situation, n - len(found), situation.generator("fill"), set(drafts))
+        return Batch(tuple(found), {"evolution": evolution.to_json(), "open": open_points})
+
+
+def _start(situation: Situation, worth: dict[str, float]) -> Evolution | None:
+    scored = sorted((smiles for smiles, u in worth.items() if np.isfinite(u)), key=lambda s: -worth[s])
+    z: NDArray[np.float32] = Latents(situation)(scored)
+    encoded = np.flatnonzero(np.isfinite(z).all(axis=1))
+    return Evolution.start(z[encoded[0]], _START_SIGMA) if len(encoded) else None
+
+
+def _caught_up(
+    evolution: Evolution, points: list[list[str]], situation: Situation, worth: dict[str, float]
+) -> tuple[Evolution, list[list[str]]]:
+    """The distribution after the generations that are complete, and the points that still wait.
+
+    A molecule that failed or breaks a constraint counts as worse than all others.
+    """
+    trials = situation.history.trials
+    size = evolution.n_population
+    settled = [p for p in points if p[0] in trials and trials[p[0]].complete]
+    waiting = [p for p in points if not (p[0] in trials and trials[p[0]].complete)]
+    while len(settled) >= size:
+        generation, settled = settled[:size], settled[size:]
+        values = np.array([worth[smiles] for smiles, _ in generation])
+        z = np.stack([latent_from_text(text) for _, text in generation]).astype(np.float64)
+        evolution = evolution.after(z, np.where(np.isfinite(values), values, -np.finfo(float).max))
+    return evolution, settled + waiting
+
+
+def _worth(situation: Situation) -> dict[str, float]:
+    trials = situation.history.trials
+    if not trials:
+        return {}
+    values = np.stack([trial.values for trial in trials.values()])
+    return dict(zip(trials, utilities(values, situation.history.settings.objectives).tolist()))

