@@ -17,26 +17,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Elbo:
-    """Terms of the training loss, each `b`, in nats per molecule.
+    """Terms of the training loss, each `b` if not said otherwise, in nats per molecule.
 
     Attributes:
         reconstruction: -log p(x|z), summed over tokens.
-        kl_by_dimension: KL(q(z|x) || p(z)) of each dimension, `b x d`.
+        kl: KL(q(z|x) || p(z)); p is N(0, I) unless the model has a conditional prior.
         property: -log p(properties|z), summed over observed properties.
         penalty: Weighted sum of the regularizers.
         posterior: What the terms were computed from.
+        kl_by_dimension: The terms of `kl`, `b x d`.
     """
 
     reconstruction: Tensor
-    kl_by_dimension: Tensor
+    kl: Tensor
     property: Tensor
     penalty: Tensor
     posterior: Posterior
-
-    @property
-    def kl(self) -> Tensor:
-        """KL(q(z|x) || p(z)), `b`; p is N(0, I) unless the model has a conditional prior."""
-        return self.kl_by_dimension.sum(-1)
+    kl_by_dimension: Tensor
 
     def loss(self, beta: float, property_weight: float = 1.0, free_bits: float = 0.0) -> Tensor:
         """Mean of reconstruction + beta * KL + property_weight * property + penalty, a scalar.
@@ -44,8 +41,8 @@ class Elbo:
         Args:
             beta: Weight of the KL.
             property_weight: Weight of the property term.
-            free_bits: KL of a dimension, averaged over the batch, below which it costs no less (Kingma et al.,
-                arXiv:1606.04934), so that nothing is gained by emptying it; in nats.
+            free_bits: KL of a dimension in nats, averaged over the batch, below which it costs no less, so
+                that nothing is gained by emptying it (Kingma et al., arXiv:1606.04934).
         """
         kl = self.kl_by_dimension.mean(0)
         if free_bits > 0.0:

@@ -41,7 +41,7 @@ def contraction(
 
 
 def mean_discrepancy(z: Tensor, generator: Generator | None = None) -> Tensor:
-    """Squared maximum mean discrepancy between a batch of z and N(0, I), unbiased; one number, repeated `b` times.
+    """Squared maximum mean discrepancy between a batch of z and N(0, I), unbiased; one number `b` times.
 
     With inverse multiquadratic kernels `C / (C + |x - y|^2)` of several scales (Tolstikhin et al.,
     arXiv:1711.01558).

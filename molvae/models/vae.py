@@ -81,12 +81,14 @@ class SequenceVAE(nn.Module):
         )
         reconstruction = reconstruction_nll(logits, tokens, lengths)
         nothing = torch.zeros_like(reconstruction)
+        kl = posterior.kl_by_dimension(self.prior(properties, known))
         return Elbo(
             reconstruction,
-            posterior.kl_by_dimension(self.prior(properties, known)),
+            kl.sum(-1),
             gaussian_nll(self.head(z), properties, observed) if self.head is not None else nothing,
             self._penalty(source, source_lengths, posterior, z, generator) if self.training else nothing,
             posterior,
+            kl,
         )
 
     def encode(self, tokens: Tensor, lengths: Tensor) -> Posterior:
