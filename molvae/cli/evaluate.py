@@ -1,0 +1,330 @@
+"""`molvae evaluate`: a model, or the output of any generator, measured against references."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+import numpy as np
+
+from molvae.cli import inputs, options, places
+from molvae.cli.output import write_text
+from molvae.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from molvae.cli.output import Session
+    from molvae.data.corpus import Corpus
+    from molvae.evaluation.profile import Profile
+    from molvae.evaluation.reference import Reference
+    from molvae.latent.assessment import Assessment
+    from molvae.progress import Progress
+
+    Split = Literal["train", "valid", "test"]
+
+_CEILING = 2_000  # training molecules whose posteriors are sampled
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path, allow_dash=True))
+@click.option(
+    "--reference",
+    "reference_files",
+    multiple=True,
+    metavar="FILE",
+    help="Molecules to compare with; repeatable. The file's name names its figures.",
+)
+@click.option("--train", "train_file", metavar="FILE", help="What the generator was trained on: for novelty.")
+@click.option(
+    "--corpus",
+    "corpus_path",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="A corpus of 'molvae prepare': its parts are the reference and the training molecules.",
+)
+@click.option(
+    "--split",
+    default="test",
+    show_default=True,
+    metavar="A,B",
+    help="Parts of the corpus that are held out: test, valid, or both.",
+)
+@click.option(
+    "-n",
+    "n_samples",
+    type=click.IntRange(0),
+    default=10_000,
+    show_default=True,
+    help="Samples drawn from a model.",
+)
+@click.option(
+    "--molecules",
+    "n_molecules",
+    type=click.IntRange(1),
+    default=5_000,
+    show_default=True,
+    help="Held-out molecules a model reconstructs, drawn at random if there are more.",
+)
+@click.option("--fcd/--no-fcd", default=True, show_default=True, help="Fréchet ChemNet Distance (slow).")
+@click.option("--guacamol", is_flag=True, help="GuacaMol's KL and FCD scores too.")
+@click.option(
+    "--alerts",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    envvar="MOLVAE_DATA",
+    show_envvar=True,
+    help="Directory with the MOSES alerts mcf.csv and wehi_pains.csv, itself or in filters/. Without them "
+    "RDKit's PAINS catalog stands in.",
+)
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Where statistics of references are kept.  [default: the user's cache]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    help="Processes for the chemistry; 0 computes in this one.  [default: one per core]",
+)
+@options.columns()
+@options.seed()
+@options.device()
+@options.output(rows=False, meaning="Write metrics.json, metrics.txt and pictures here.")
+@options.common()
+@options.pass_session
+@click.pass_context
+def command(
+    ctx: click.Context,
+    session: Session,
+    source: Path,
+    output: Path | None,
+    alerts: Path | None,
+    workers: int | None,
+    **given: Any,
+) -> None:
+    """Measure SOURCE: a checkpoint (or run), or a file of molecules that any generator wrote.
+
+    A file is compared with references: validity, uniqueness, novelty, Fréchet ChemNet Distance, nearest
+    neighbors, fragments, scaffolds, diversity, filters and properties, as MOSES defines them. A row that is
+    no molecule counts as invalid; it is never left out. (An empty line of a .smi file is no row.)
+
+    A checkpoint is measured on held-out molecules of its corpus (reconstruction from mu and from a sampled z,
+    KL, active units, mutual information, property heads and their calibration), then on samples of its prior
+    like any generator, then on what bounds those: N(0, I), samples of the posterior, several tries.
+
+    \b
+    Examples:
+      molvae evaluate samples.smi --reference test.smi --train train.smi
+      molvae evaluate samples.csv --reference test.csv --reference scaffolds.csv --no-fcd --json
+      molvae evaluate samples.smi --corpus corpus --split test,valid -o measured
+      molvae evaluate checkpoints/zinc250k --corpus corpus -o measured
+      molvae evaluate run --corpus corpus -n 1000 --molecules 500 --no-fcd
+    """
+    from molvae.parallel import available_cores
+
+    chosen = {
+        **given,
+        "alerts": _alert_directory(alerts, asked=_is_asked(ctx, "alerts")),
+        "workers": workers if workers is not None else _cores(available_cores()),
+    }
+    corpus = _corpus(given["corpus_path"])
+    is_model = source.is_dir()
+    if is_model and corpus is None:
+        raise UsageError(
+            "a checkpoint is measured on held-out molecules of its corpus", hint="Add --corpus DIR."
+        )
+    with session.progress() as progress:
+        references, known = _compared(session, corpus, chosen, progress)
+        if is_model:
+            assert corpus is not None  # noqa: S101 - refused above
+            assessed = _model(source, corpus, references, known, chosen, progress)
+        else:
+            assessed = _file(session, source, references, known, chosen, progress)
+    table = assessed.table
+    written = [] if output is None else _write(output, assessed, references)
+    facts = {"source": source.name, **table.to_json(), "invalid": _reasons(assessed.profile)}
+    if output is not None:
+        facts["output"] = str(output)
+        session.note(f"wrote {', '.join(written)} to {output}")
+    session.report(facts, table.to_text())
+
+
+def _model(
+    source: Path,
+    corpus: Corpus,
+    references: Sequence[Reference],
+    known: set[str] | None,
+    chosen: dict[str, Any],
+    progress: Progress,
+) -> Assessment:
+    from molvae.chemistry.molecule import parse
+    from molvae.latent.assessment import assess
+    from molvae.latent.codec import MolVAE
+    from molvae.seeding import Seeds
+
+    model = MolVAE.load(places.checkpoint(source), device=chosen["device"])
+    seeds = Seeds(chosen["seed"])
+    held_out = seeds.numpy("evaluate-rows").permutation(_rows(corpus, chosen["split"]))
+    held_out = np.sort(held_out[: chosen["n_molecules"]])
+    train = np.sort(seeds.numpy("evaluate-training").permutation(corpus.rows("train"))[:_CEILING])
+    labels = _labels(corpus, held_out, model.property_names)
+    return assess(
+        model,
+        [parse(smiles) for smiles in corpus.smiles(held_out)],
+        labels,
+        training=[parse(smiles) for smiles in corpus.smiles(train)],
+        known=known,
+        references=references,
+        n_samples=chosen["n_samples"],
+        n_variants=min(_CEILING, chosen["n_samples"]),
+        fcd=chosen["fcd"],
+        guacamol=chosen["guacamol"],
+        alerts=chosen["alerts"],
+        workers=chosen["workers"],
+        seed=chosen["seed"],
+        progress=progress,
+    )
+
+
+def _file(
+    session: Session,
+    source: Path,
+    references: Sequence[Reference],
+    known: set[str] | None,
+    chosen: dict[str, Any],
+    progress: Progress,
+) -> Assessment:
+    from molvae.evaluation.distribution import measure
+    from molvae.latent.assessment import Assessment
+
+    texts = _texts(str(source), session, chosen)
+    table, profile = measure(
+        texts,
+        references=references,
+        training=known,
+        fcd=chosen["fcd"],
+        guacamol=chosen["guacamol"],
+        alerts=chosen["alerts"],
+        workers=chosen["workers"],
+        device=_chemnet_device(chosen["device"]),
+        progress=progress,
+    )
+    return Assessment(table, tuple(texts), profile)
+
+
+def _compared(
+    session: Session, corpus: Corpus | None, chosen: dict[str, Any], progress: Progress
+) -> tuple[list[Reference], set[str] | None]:
+    """The references, and the canonical SMILES of the training molecules."""
+    from molvae.data.descriptor_cache import default_directory
+    from molvae.evaluation.distribution import canonical_set
+    from molvae.evaluation.reference import Reference
+
+    sets = {_name(file): _texts(file, session, chosen) for file in chosen["reference_files"]}
+    if len(sets) < len(chosen["reference_files"]):
+        raise UsageError("two references have the same name", hint="Rename one of the files.")
+    if corpus is not None:
+        sets[chosen["split"].replace(",", "+")] = corpus.smiles(_rows(corpus, chosen["split"]))
+    known = set(corpus.smiles(corpus.rows("train"))) if corpus is not None else None
+    if chosen["train_file"]:
+        training = _texts(chosen["train_file"], session, chosen)
+        known = canonical_set(training, workers=chosen["workers"], progress=progress)
+    cache = chosen["cache"] or default_directory().parent / "references"
+    made = [
+        Reference(
+            texts,
+            name=name,
+            alerts=chosen["alerts"],
+            cache=cache,
+            workers=chosen["workers"],
+            device=_chemnet_device(chosen["device"]),
+            progress=progress,
+        )
+        for name, texts in sets.items()
+    ]
+    return made, known
+
+
+def _texts(argument: str, session: Session, chosen: dict[str, Any]) -> list[str]:
+    """What stands in the rows of a file; nothing for a row that cannot be read, which is then invalid."""
+    if not inputs.is_file(argument):
+        raise InputError(f"no file '{argument}'", hint="Check the path for a typing mistake.")
+    rows = inputs.given(
+        [argument], session, smiles_column=chosen["smiles_column"], id_column=chosen["id_column"]
+    )
+    return ["" if row.reason else row.text for row in rows]
+
+
+def _corpus(path: Path | None) -> Corpus | None:
+    from molvae.data.corpus import Corpus
+
+    return None if path is None else Corpus.open(path)
+
+
+def _rows(corpus: Corpus, split: str) -> np.ndarray:
+    parts = options.split_names([split])
+    unknown = set(parts) - {"train", "valid", "test"}
+    if unknown or not parts:
+        raise UsageError(f"the parts of a corpus are train, valid and test, got '{split}'")
+    rows = np.sort(np.concatenate([corpus.rows(part) for part in parts]))  # type: ignore[arg-type]
+    if not len(rows):
+        raise InputError(f"the corpus has no molecule in {split}", hint="Choose another --split.")
+    return rows
+
+
+def _labels(corpus: Corpus, rows: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Labels of the properties a model predicts, `n x p`; NaN columns for those the corpus lacks."""
+    labels = np.full((len(rows), len(names)), np.nan)
+    for column, name in enumerate(names):
+        if name in corpus.property_names:
+            labels[:, column] = corpus.labels[rows, corpus.property_names.index(name)]
+    return labels
+
+
+def _write(output: Path, assessed: Assessment, references: Sequence[Reference]) -> list[str]:
+    import json
+
+    from molvae.cli.evaluation_pictures import draw
+
+    write_text(output / "metrics.json", json.dumps(assessed.table.to_json(), indent=2) + "\n")
+    write_text(output / "metrics.txt", assessed.table.to_text() + "\n")
+    return ["metrics.json", "metrics.txt", *draw(output, assessed, references)]
+
+
+def _alert_directory(path: Path | None, *, asked: bool) -> Path | None:
+    from molvae.chemistry.alerts import ALERT_FILES
+
+    if path is None:
+        return None
+    for place in (path, path / "filters"):
+        if all((place / name).is_file() for name in ALERT_FILES):
+            return place
+    if asked:
+        raise InputError(f"{path} does not hold {' and '.join(ALERT_FILES)}")
+    return None
+
+
+def _is_asked(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def _cores(available: int) -> int:
+    return available if available > 1 else 0
+
+
+def _chemnet_device(device: str) -> str:
+    from molvae.latent.device import resolve_device
+
+    return str(resolve_device(device))
+
+
+def _reasons(profile: Profile | None) -> dict[str, int]:
+    counts = {} if profile is None else dict(profile.reasons)
+    return dict(sorted(counts.items(), key=lambda item: -item[1])[:10])
+
+
+def _name(file: str) -> str:
+    return Path(file).name.partition(".")[0] or file

@@ -1,0 +1,51 @@
+"""The pictures of an evaluation: which can be drawn from what was measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from molvae.evaluation.reference import Reference
+    from molvae.latent.assessment import Assessment
+
+_TITLES = ("logP", "SA", "QED", "weight (g/mol)")
+
+
+def draw(output: Path, assessed: Assessment, references: Sequence[Reference]) -> list[str]:
+    """Draw what there is into a directory; the names of the files."""
+    from molvae.reporting.evaluation_figures import property_histograms
+
+    drawn = _heads(output, assessed) if assessed.truth is not None else []
+    profile = assessed.profile
+    if profile is not None and profile.descriptors is not None and len(profile):
+        others = {
+            reference.name: known
+            for reference in references
+            if (known := reference.profile(("descriptors",)).descriptors) is not None
+        }
+        property_histograms(profile.descriptors, others, _TITLES, output / "properties.png")
+        drawn.append("properties.png")
+    return drawn
+
+
+def _heads(output: Path, assessed: Assessment) -> list[str]:
+    from molvae.evaluation.prediction import calibration
+    from molvae.reporting.evaluation_figures import calibration_plot, parity_plot
+
+    truth, prediction = assessed.truth, assessed.prediction
+    if truth is None or prediction is None or not np.isfinite(truth).any():
+        return []
+    explained = [assessed.table[f"R2 {name}"] for name in prediction.names]
+    parity_plot(truth, prediction.mean, prediction.names, output / "parity.png", r_squared=explained)
+    curves = {}
+    for column, name in enumerate(prediction.names):
+        found = calibration(truth[:, column], prediction.mean[:, column], prediction.variance[:, column])
+        if found.n:
+            curves[name] = (found.levels, found.coverage)
+    calibration_plot(curves, output / "calibration.png")
+    return ["parity.png", "calibration.png"]

@@ -1,0 +1,266 @@
+"""A model measured from end to end: reconstruction, code, heads, samples and what limits them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from molvae.chemistry.molecule import Invalid, Molecule, canonical
+from molvae.errors import InputError, UsageError
+from molvae.evaluation.base import Metric, MetricTable
+from molvae.evaluation.distribution import measure
+from molvae.evaluation.information import information_metrics
+from molvae.evaluation.prediction import prediction_metrics
+from molvae.evaluation.probes import linear_probe
+from molvae.evaluation.reconstruction import reconstruction
+from molvae.progress import SILENT
+from molvae.seeding import Seeds
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from collections.abc import Set as AbstractSet
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from molvae.evaluation.profile import Part, Profile
+    from molvae.evaluation.reference import Reference
+    from molvae.latent.codec import MolVAE
+    from molvae.latent.prediction import PropertyPrediction
+    from molvae.progress import Progress
+
+MOST_TRIES = 5
+"""Decodes of one latent vector before it is given up, where decodes are rejected."""
+
+_ROWS = 512  # latent vectors the network works on at once
+_SAMPLES_NOTE = (
+    "valid, unique and all that compares with a reference: samples of the model's own prior, greedy, "
+    "single shot, invalid ones counted."
+)
+_TRIES_NOTE = f"valid in {MOST_TRIES} tries: greedy first, then drawn at T = 1 until a decode is valid."
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What was measured, and what pictures of it are drawn from.
+
+    Attributes:
+        table: The figures.
+        samples: Texts written from the model's prior, greedy, in order.
+        profile: Of those texts; None if none were asked for.
+        truth: Labels of the held-out molecules, `n x p`; None without labels or heads.
+        prediction: What the heads say about them from mu.
+    """
+
+    table: MetricTable
+    samples: tuple[str, ...] = ()
+    profile: Profile | None = None
+    truth: NDArray[np.float64] | None = None
+    prediction: PropertyPrediction | None = None
+
+
+def assess(
+    model: MolVAE,
+    molecules: Sequence[str | Molecule | Invalid],
+    labels: NDArray[np.floating] | None = None,
+    *,
+    training: Sequence[str | Molecule | Invalid] = (),
+    known: AbstractSet[str] | None = None,
+    references: Sequence[Reference] = (),
+    n_samples: int = 10_000,
+    n_variants: int = 2_000,
+    parts: Collection[Part] = ("fingerprints", "fragments", "scaffolds", "descriptors", "filters"),
+    fcd: bool = True,
+    guacamol: bool = False,
+    alerts: Path | None = None,
+    workers: int = 0,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> Assessment:
+    """Measure a model on held-out molecules and on samples of its prior.
+
+    Args:
+        model: The model.
+        molecules: Held-out molecules; SMILES are standardized as the model's training data were, `Molecule`s
+            taken as they are.
+        labels: Their properties in their own units, `n x p`, the columns those of the model's heads; NaN
+            where missing.
+        training: Some training molecules: posterior samples of them bound what any prior can reach.
+        known: Canonical SMILES of all training molecules, for novelty.
+        references: What samples are compared with.
+        n_samples: Prior samples compared with the references.
+        n_variants: Samples of each other way to sample (N(0, I), T = 1, posteriors, several tries).
+        parts: What samples are compared by.
+        fcd: Whether by the Fréchet ChemNet Distance too.
+        guacamol: Whether by GuacaMol's scores too.
+        alerts: Directory of the MOSES alerts.
+        workers: Processes for the chemistry.
+        seed: Root of all draws.
+        progress: Told of every step.
+
+    Raises:
+        InputError: No held-out molecule that can be encoded.
+        UsageError: The labels are not `n x p`.
+    """
+    held_out = _held_out(model, molecules, labels, seed, progress)
+    table = held_out.table + _variants(model, training, n_variants, seed, progress)
+    if n_samples == 0:
+        return Assessment(table, truth=held_out.truth, prediction=held_out.prediction)
+    z = model.sample_latent(n_samples, generator=Seeds(seed).numpy("sample"))
+    texts = write(model, z, progress=progress, task="sample")
+    measured, profile = measure(
+        texts,
+        references=references,
+        training=known,
+        parts=parts,
+        fcd=fcd,
+        guacamol=guacamol,
+        alerts=alerts,
+        workers=workers,
+        device=str(model.device),
+        progress=progress,
+    )
+    notes = MetricTable((), (_SAMPLES_NOTE,))
+    return Assessment(table + measured + notes, tuple(texts), profile, held_out.truth, held_out.prediction)
+
+
+def write(
+    model: MolVAE,
+    z: NDArray[np.floating],
+    *,
+    temperature: float = 0.0,
+    seed: int = 0,
+    progress: Progress = SILENT,
+    task: str = "decode",
+) -> list[str]:
+    """The texts a model writes from latent vectors `n x d`, valid or not; empty where a row is not finite.
+
+    Args:
+        model: The model.
+        z: Latent vectors.
+        temperature: 0 is greedy; otherwise tokens are drawn.
+        seed: Root of the draws.
+        progress: Told of every batch.
+        task: Under which name.
+    """
+    points = np.asarray(z, dtype=np.float32)
+    generator = Seeds(seed).torch("write")
+    texts: list[str] = []
+    progress.start(task, len(points))
+    for start in range(0, len(points), _ROWS):
+        part = points[start : start + _ROWS]
+        written = model.network.decode(
+            torch.from_numpy(np.nan_to_num(part)).to(model.device),
+            max_length=model.settings.max_length,
+            temperature=temperature,
+            generator=generator,
+        )
+        decoded = model.tokenizer.decode_many(written.tokens.cpu().numpy())
+        finite = np.isfinite(part).all(axis=1).tolist()
+        texts += [text if fine else "" for text, fine in zip(decoded, finite, strict=True)]
+        progress.advance(task, len(part))
+    progress.finish(task)
+    return texts
+
+
+def _held_out(
+    model: MolVAE,
+    molecules: Sequence[str | Molecule | Invalid],
+    labels: NDArray[np.floating] | None,
+    seed: int,
+    progress: Progress,
+) -> Assessment:
+    """What is measured on held-out molecules: reconstruction, code and heads."""
+    prepared = model.prepare(molecules)
+    mu, sigma = model.posterior(prepared)
+    encoded = np.isfinite(mu).all(axis=1)
+    if not encoded.any():
+        raise InputError(f"none of the {len(prepared)} held-out molecules can be encoded")
+    pairs = zip(prepared, encoded, strict=True)
+    smiles = [item.smiles for item, fine in pairs if fine and isinstance(item, Molecule)]
+    mu, sigma = mu[encoded], sigma[encoded]
+    noise = Seeds(seed).numpy("assess-posterior").standard_normal(mu.shape, dtype=np.float32)
+    table = MetricTable((Metric("encoded", len(smiles) / len(prepared), len(prepared), "higher"),))
+    for suffix, z in ((" (mu)", mu), (" (sampled z)", mu + sigma * noise)):
+        texts = write(model, z, progress=progress, task=f"reconstruct{suffix}")
+        table += reconstruction(smiles, texts, suffix=suffix)
+    table += information_metrics(mu, sigma, generator=Seeds(seed).numpy("assess-information"))
+    if labels is None or not model.property_names:
+        return Assessment(table)
+    truth = np.asarray(labels, dtype=np.float64)
+    if truth.shape != (len(prepared), len(model.property_names)):
+        expected = f"{len(prepared)} x {len(model.property_names)}"
+        raise UsageError(f"labels must be {expected}, got shape {truth.shape}")
+    prediction = model.predict_latent(mu)
+    return Assessment(
+        table + _heads(truth[encoded], prediction, mu), truth=truth[encoded], prediction=prediction
+    )
+
+
+def _heads(
+    truth: NDArray[np.float64], prediction: PropertyPrediction, mu: NDArray[np.float32]
+) -> MetricTable:
+    table = MetricTable(())
+    for column, name in enumerate(prediction.names):
+        y = truth[:, column]
+        table += prediction_metrics(y, prediction.mean[:, column], prediction.variance[:, column], name=name)
+        explained, n = linear_probe(mu, y)
+        table += MetricTable((Metric(f"linear probe R2 {name}", explained, n, "higher"),))
+    return table
+
+
+def _variants(
+    model: MolVAE,
+    training: Sequence[str | Molecule | Invalid],
+    n: int,
+    seed: int,
+    progress: Progress,
+) -> MetricTable:
+    """Validity and uniqueness of each way to sample; the ceiling of any prior fitted to the posterior."""
+    if n == 0:
+        return MetricTable(())
+    seeds = Seeds(seed)
+    own = model.sample_latent(n, generator=seeds.numpy("assess-prior"))
+    starts = {model.prior.name: own}
+    if model.prior.name != "normal":
+        noise = seeds.numpy("assess-normal").standard_normal(own.shape, dtype=np.float32)
+        starts["normal"] = noise
+    if len(training):
+        starts["posterior"] = model.encode(list(training)[:n], seed=seeds.integer("assess-ceiling"))
+    table = MetricTable((), (_TRIES_NOTE,))
+    for name, z in starts.items():
+        for temperature, how in ((0.0, "greedy"), (1.0, "T = 1")):
+            texts = write(
+                model, z, temperature=temperature, seed=seed, progress=progress, task=f"{name} {how}"
+            )
+            table += _shares([canonical(text) for text in texts], f"{name}, {how}")
+            if name == model.prior.name and how == "greedy":
+                tried = _retried(model, z, texts, seed)
+                table += MetricTable(
+                    (Metric(f"valid {name}, in {MOST_TRIES} tries", tried, len(z), "higher"),)
+                )
+    return table
+
+
+def _shares(found: Sequence[str | None], label: str) -> MetricTable:
+    valid = [smiles for smiles in found if smiles is not None]
+    unique = len(set(valid)) / len(valid) if valid else float("nan")
+    return MetricTable(
+        (
+            Metric(f"valid {label}", len(valid) / len(found), len(found), "higher"),
+            Metric(f"unique {label}", unique, len(valid), "higher"),
+        )
+    )
+
+
+def _retried(model: MolVAE, z: NDArray[np.float32], texts: Sequence[str], seed: int) -> float:
+    """The share of latent vectors with a valid decode among a greedy one and further ones at T = 1."""
+    left = np.array([canonical(text) is None for text in texts])
+    for attempt in range(1, MOST_TRIES):
+        rows = np.flatnonzero(left)
+        again = write(model, z[rows], temperature=1.0, seed=Seeds(seed).integer("assess-retry", attempt))
+        left[rows] = [canonical(text) is None for text in again]
+    return 1.0 - float(left.mean())
