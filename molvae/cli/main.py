@@ -32,6 +32,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "decode": "Latent vectors to molecules.",
     },
     "Search": {
+        "oracles": "What can be searched for, and what molecules score.",
         "optimize": "Find molecules with the properties you want.",
         "ask": "Get the next batch to measure, as a file.",
         "tell": "Give measured results back.",

@@ -46,7 +46,10 @@ def objective_options() -> Decorator:
     """`--maximize`, `--minimize`, `--at-most` and `--at-least`."""
     return stacked(
         click.option(
-            "--maximize", multiple=True, metavar="NAME", help="A score that shall be high; repeatable."
+            "--maximize",
+            multiple=True,
+            metavar="NAME",
+            help="A score that shall be high; repeatable. 'molvae oracles' lists the names.",
         ),
         click.option(
             "--minimize", multiple=True, metavar="NAME", help="A score that shall be low; repeatable."

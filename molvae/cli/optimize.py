@@ -64,10 +64,11 @@ def command(
 ) -> None:
     """Search the latent space of CHECKPOINT for molecules that are good at what you name.
 
-    A NAME is a descriptor (qed, logp, sa, tpsa, mw, ...), similarity:SMILES, or a function of your own as
-    module:function or path/to/file.py:function. The budget counts molecules that are really scored; invalid
-    and repeated ones are free. Every score is kept in the journal: the same command goes on after a stop,
-    and with a larger --budget it goes further.
+    A NAME is a descriptor (qed, logp, sa, tpsa, mw, ...), similarity:SMILES, isomers:FORMULA, a desirability
+    like gaussian[2,0.5]:logp, several of these as mpo:FILE.toml, a published objective (osimertinib_mpo,
+    ...), or a function of your own as module:function or path/to/file.py:function; 'molvae oracles' lists
+    them. The budget counts molecules that are really scored; invalid and repeated ones are free. Every score
+    is kept in the journal: the same command goes on after a stop, and with a larger --budget it goes further.
 
     \b
     Examples:
@@ -76,6 +77,7 @@ def command(
           --start mine.csv --budget 300 -q 8 --seed 7 -o better
       molvae optimize run --maximize similarity:CC(=O)Nc1ccc(O)cc1 \\
           --minimize logp -o two-goals
+      molvae optimize run --maximize mpo:mine.toml --at-most sa=4 -o mine
       molvae optimize run --maximize docking.py:score --budget 100 -q 4 -o docked
 
     \b
