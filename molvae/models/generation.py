@@ -1,4 +1,4 @@
-"""Writing molecules: the decoder's step loop, with finished rows dropped from the batch."""
+"""Writing molecules: the decoder's step loop, where a row that has ended gives its place to the next one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
     from molvae.models.decoder import GRUDecoder
 
+WINDOW = 256
+"""Rows written side by side on a CPU: enough for full-speed matrix products, and they stay in the cache."""
+WINDOW_OF_A_GPU = 4096
+_SHARE = 8  # places are given away, or dropped, once this part (an eighth) of them is idle
+_BELOW_ONE = 1.0 - 2.0**-22  # times a float32 it stays below that number, rounded or not
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:
@@ -21,11 +27,11 @@ class Generation:
 
     Attributes:
         tokens: Token ids with the end mark and padding after it, `b x t`.
-        log_prob: Log-probability of each row at temperature 1, in nats, `b`.
+        log_prob: Log-probability of each row at temperature 1, in nats, `b`; `None` unless asked for.
     """
 
     tokens: Tensor
-    log_prob: Tensor
+    log_prob: Tensor | None
 
 
 @torch.inference_mode()
@@ -40,8 +46,14 @@ def generate(
     max_length: int,
     temperature: float = 0.0,
     generator: Generator | None = None,
+    log_prob: bool = False,
+    window: int | None = None,
 ) -> Generation:
     """Decode latent vectors `b x d`.
+
+    Any number of rows: `window` of them are written side by side, the others wait until one ends. What a row
+    becomes depends on its `z`, its number and the generator's state, never on the rows beside it or on the
+    window (apart from the rounding of matrix products of different sizes).
 
     Args:
         decoder: The decoder.
@@ -52,46 +64,114 @@ def generate(
         forbidden: Further ids that are never written (the unknown token).
         max_length: Rows without an end mark after so many tokens are cut there.
         temperature: 0 is greedy; otherwise tokens are drawn from softmax(logits / temperature).
-        generator: Source of the draws; they are a function of its state and of `z`'s shape alone.
+        generator: Source of the draws: `max_length` uniform numbers a row, in the order of the rows.
+        log_prob: Whether the probabilities are wanted; they cost a logarithm per vocabulary entry.
+        window: Rows written side by side; the default suits the device.
     """
     n_rows = z.shape[0]
-    tokens = torch.full((n_rows, max_length), pad, dtype=torch.long, device=z.device)
-    log_prob = at_least_single(z.new_zeros(n_rows))
-    rows = torch.arange(n_rows, device=z.device)
-    table = decoder.inputs[0](decoder.embedding.weight)
-    conditions = [project(z) for project in decoder.conditions]
-    hidden = [decoder.initial(z, layer) for layer in range(len(decoder.layers))]
-    current = torch.full((n_rows,), bos, dtype=torch.long, device=z.device)
-    never = torch.tensor([bos, pad, *forbidden], device=z.device)
-    for t in range(max_length):
-        projected = table[current].add_(conditions[0])
+    draws = None
+    if temperature > 0.0:
+        device = z.device if generator is None else generator.device
+        draws = torch.rand(n_rows, max_length, generator=generator, device=device).to(z.device)
+    width = window or (WINDOW if z.device.type == "cpu" else WINDOW_OF_A_GPU)
+    loop = _Loop(decoder, z, min(width, n_rows), bos, eos, max_length)
+    # One more row than asked for: what a place writes after its row has ended goes there.
+    tokens = torch.full((n_rows + 1, max_length), pad, dtype=torch.long, device=z.device)
+    total = at_least_single(z.new_zeros(n_rows + 1))
+    never = torch.zeros_like(decoder.output.bias)
+    never[[bos, pad, *forbidden]] = -torch.inf
+    while loop.busy:
+        logits = loop.logits(never)
+        if draws is None:
+            chosen = logits.argmax(1)
+        else:
+            chosen = _draw(logits, temperature, draws[loop.rows.clamp(max=n_rows - 1), loop.steps])
+        tokens[loop.rows, loop.steps] = chosen
+        if log_prob:
+            surprise = logits.logsumexp(1) - logits.gather(1, chosen[:, None])[:, 0]
+            total[loop.rows] -= surprise
+        loop.advance(chosen)
+    return Generation(tokens[:n_rows, : loop.longest], total[:n_rows] if log_prob else None)
+
+
+def _draw(logits: Tensor, temperature: float, uniform: Tensor) -> Tensor:
+    """Tokens `b` by inverting the cumulative distribution: one uniform number per row is enough."""
+    cumulative = (logits / temperature).softmax(1).cumsum(1)
+    below = uniform.to(cumulative.dtype).clamp(max=_BELOW_ONE)[:, None] * cumulative[:, -1:]
+    return torch.searchsorted(cumulative, below, right=True)[:, 0]
+
+
+class _Loop:
+    """The places at which rows are written, and the queue of rows without a place.
+
+    Attributes:
+        rows: Row written at each place; the number of rows where a place is idle.
+        steps: Tokens already written of it.
+        longest: Tokens of the longest row so far.
+    """
+
+    def __init__(
+        self, decoder: GRUDecoder, z: Tensor, width: int, bos: int, eos: int, max_length: int
+    ) -> None:
+        self.decoder, self.z, self.bos, self.eos, self.max_length = decoder, z, bos, eos, max_length
+        self.table = decoder.inputs[0](decoder.embedding.weight)  # v x 3h
+        self.rows = torch.arange(width, device=z.device)
+        self.steps = torch.zeros_like(self.rows)
+        self.current = torch.full_like(self.rows, bos)
+        self.states, self.conditions = self._begin(slice(0, width))
+        self.n_begun = width
+        self.longest = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether any place is left."""
+        return len(self.rows) > 0
+
+    def logits(self, never: Tensor) -> Tensor:
+        """One step of the network at all places, `b x v`; `never` (`v`) is added to the bias."""
+        decoder = self.decoder
+        projected = self.table.index_select(0, self.current).add_(self.conditions[0])
         for layer, gru in enumerate(decoder.layers):
             if layer > 0:
-                projected = decoder.inputs[layer](hidden[layer - 1]) + conditions[layer]
-            hidden[layer] = gru.step(projected, hidden[layer])  # type: ignore[operator]
-        logits = at_least_single(decoder.output(hidden[-1]))
-        logits[:, never] = -torch.inf
-        current = _choose(logits, temperature, generator, n_rows, rows)
-        tokens[rows, t] = current
-        chosen = logits.gather(1, current[:, None])[:, 0]
-        log_prob[rows] += chosen - logits.logsumexp(1)
-        writing = current != eos
-        # A finished row that is not dropped yet must not be written again.
-        if not bool(writing.all()):
-            keep = writing.nonzero()[:, 0]
-            if keep.numel() == 0:
-                return Generation(tokens[:, : t + 1], log_prob)
-            rows, current = rows[keep], current[keep]
-            hidden = [state[keep] for state in hidden]
-            conditions = [condition[keep] for condition in conditions]
-    return Generation(tokens, log_prob)
+                projected = decoder.inputs[layer](self.states[layer - 1]).add_(self.conditions[layer])
+            self.states[layer] = gru.step(projected, self.states[layer])  # type: ignore[operator]
+        return at_least_single(
+            torch.addmm(decoder.output.bias + never, self.states[-1], decoder.output.weight.t())
+        )
 
+    def advance(self, chosen: Tensor) -> None:
+        """Go on to the next step after these tokens `b`; places that are idle go to waiting rows."""
+        self.current = chosen
+        self.steps += 1
+        ended = (chosen == self.eos) | (self.steps == self.max_length)
+        if not bool(ended.any()):
+            return
+        self.longest = max(self.longest, int((self.steps * (self.rows < len(self.z))).max()))
+        self.rows.masked_fill_(ended, len(self.z))
+        self.steps.masked_fill_(ended, 0)
+        idle = (self.rows == len(self.z)).nonzero()[:, 0]
+        if len(idle) * _SHARE >= len(self.rows):
+            self._fill(idle)
 
-def _choose(
-    logits: Tensor, temperature: float, generator: Generator | None, n_rows: int, rows: Tensor
-) -> Tensor:
-    if temperature <= 0.0:
-        return logits.argmax(1)
-    # Gumbel-max, with noise for every row, written or not: a row's draws do not depend on the others.
-    noise = -torch.empty(n_rows, logits.shape[1]).exponential_(generator=generator).log_()
-    return (logits / temperature + noise.to(logits.device)[rows]).argmax(1)
+    def _fill(self, idle: Tensor) -> None:
+        first, self.n_begun = self.n_begun, min(self.n_begun + len(idle), len(self.z))
+        n_new = self.n_begun - first
+        places = idle[:n_new]
+        if n_new:
+            states, conditions = self._begin(slice(first, self.n_begun))
+            for old, new in zip([*self.states, *self.conditions], [*states, *conditions], strict=True):
+                old.index_copy_(0, places, new)
+            self.rows[places] = torch.arange(first, self.n_begun, device=self.z.device)
+            self.steps[places] = 0
+            self.current[places] = self.bos
+        if n_new < len(idle):  # nobody waits any more
+            kept = (self.rows < len(self.z)).nonzero()[:, 0]
+            self.rows, self.steps, self.current = self.rows[kept], self.steps[kept], self.current[kept]
+            self.states = [state.index_select(0, kept) for state in self.states]
+            self.conditions = [condition.index_select(0, kept) for condition in self.conditions]
+
+    def _begin(self, rows: slice) -> tuple[list[Tensor], list[Tensor]]:
+        """First states (`b x h` each) and what z adds at every step (`b x 3h` each), per layer."""
+        z = self.z[rows]
+        states = [self.decoder.initial(z, layer) for layer in range(len(self.decoder.layers))]
+        return states, [project(z) for project in self.decoder.conditions]

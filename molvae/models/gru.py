@@ -56,9 +56,16 @@ class GRULayer(nn.Module):
         """One step without gradients: `b x 3h` and `b x h` to the next `b x h`."""
         size = self.hidden_size
         recurrent = torch.addmm(self.bias, hidden, self.weight.t())
-        gates = torch.add(projected[:, : 2 * size], recurrent[:, : 2 * size]).sigmoid_()
-        candidate = torch.addcmul(projected[:, 2 * size :], gates[:, :size], recurrent[:, 2 * size :]).tanh_()
+        gates = recurrent[:, : 2 * size].add_(projected[:, : 2 * size]).sigmoid_()
+        candidate = _tanh_(torch.addcmul(projected[:, 2 * size :], gates[:, :size], recurrent[:, 2 * size :]))
         return torch.lerp(candidate, hidden, gates[:, size:])
+
+
+def _tanh_(values: Tensor) -> Tensor:
+    """Hyperbolic tangent in place, by the logistic function where that is two to three times as fast."""
+    if values.is_cuda or values.element_size() < 4:  # noqa: PLR2004 - half precision has no digits to spare
+        return values.tanh_()
+    return values.mul_(2.0).sigmoid_().mul_(2.0).sub_(1.0)
 
 
 def _cudnn(projected: Tensor, initial: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -88,9 +95,9 @@ class _GRUFunction(torch.autograd.Function):
             torch.addmm(bias, states[t], transposed, out=recurrent)
             inner[t] = recurrent[:, 2 * size :]
             torch.add(projected[t, :, : 2 * size], recurrent[:, : 2 * size], out=gates[t]).sigmoid_()
-            torch.addcmul(
-                projected[t, :, 2 * size :], gates[t, :, :size], inner[t], out=candidates[t]
-            ).tanh_()
+            _tanh_(
+                torch.addcmul(projected[t, :, 2 * size :], gates[t, :, :size], inner[t], out=candidates[t])
+            )
             torch.lerp(candidates[t], states[t], gates[t, :, size:], out=states[t + 1])
         ctx.save_for_backward(states, gates, candidates, inner, weight)
         return states[1:]
