@@ -34,17 +34,29 @@ class ParquetRows:
             raise InputError(f"{path} is not a complete Parquet file: {error}") from error
         self.columns: list[str] = [str(name) for name in self._file.schema_arrow.names]
 
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """Rows in each row group."""
+        metadata = self._file.metadata
+        return tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         """Yield (row number from 1, cells)."""
+        return self._rows(1, {})
+
+    def of_group(self, group: int, first: int) -> Iterator[tuple[int, list[str]]]:
+        """Yield (row number, cells) of one row group whose first row has the number `first`."""
+        return self._rows(first, {"row_groups": [group]})
+
+    def _rows(self, number: int, which: dict[str, list[int]]) -> Iterator[tuple[int, list[str]]]:
         from pyarrow import ArrowException
 
-        number = 0
         try:
-            for batch in self._file.iter_batches(batch_size=_BATCH):
+            for batch in self._file.iter_batches(batch_size=_BATCH, **which):
                 for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    number += 1
                     yield number, ["" if cell is None else str(cell).strip() for cell in row]
+                    number += 1
         except (ArrowException, OSError) as error:
-            raise InputError(f"{self.path} cannot be read after row {number}: {error}") from error
+            raise InputError(f"{self.path} cannot be read after row {number - 1}: {error}") from error
         finally:
             self._file.close()

@@ -7,23 +7,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from molvae.chemistry.filters import filter_reasons
-from molvae.chemistry.molecule import (
-    Invalid,
-    Molecule,
-    canonical,
-    parse,
-    parse_molblock,
-    randomized_smiles,
-)
+from molvae.chemistry.admission import Refused, Rules, admit
+from molvae.chemistry.molecule import canonical, randomized_smiles
 from molvae.chemistry.scaffolds import murcko_scaffold
-from molvae.chemistry.standardize import inchikey, standardize
+from molvae.chemistry.standardize import inchikey
 from molvae.data.labels import read_number
 from molvae.data.splitting import SplitPlan, key_of, part_of
 from molvae.seeding import Seeds
 from molvae.tokenizers.base import TOKENIZERS, TokenizationError
 
 if TYPE_CHECKING:
+    from molvae.chemistry.molecule import Molecule
     from molvae.data.config import PrepareSettings
     from molvae.tokenizers.base import Tokenizer
 
@@ -140,19 +134,10 @@ class Examiner:
         )
 
     def _molecule(self, task: Task) -> Molecule:
-        settings = self.settings
-        read = parse_molblock(task.text) if task.is_molblock else parse(task.text)
-        molecule = _valid(read, "parse")
-        molecule = _valid(
-            standardize(molecule, settings.standardize, keep_stereo=settings.keep_stereo), "standardize"
-        )
-        atoms = molecule.mol.GetNumHeavyAtoms()
-        if not settings.min_heavy_atoms <= atoms <= settings.max_heavy_atoms:
-            limits = f"{settings.min_heavy_atoms} to {settings.max_heavy_atoms}"
-            raise _RejectionError("filter", f"{atoms} heavy atoms; {limits} were asked for")
-        if settings.filters and (hits := filter_reasons(molecule, settings.filters)):
-            raise _RejectionError("filter", "; ".join(hits))
-        return molecule
+        admitted = admit(task.text, _rules(self.settings), is_molblock=task.is_molblock)
+        if isinstance(admitted, Refused):
+            raise _RejectionError(admitted.stage, admitted.reason)
+        return admitted
 
     def _tokens(self, molecule: Molecule, index: int) -> tuple[str, ...]:
         texts = [self._split(molecule.smiles, molecule)]
@@ -190,10 +175,15 @@ class Examiner:
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
-def _valid(result: Molecule | Invalid, stage: str) -> Molecule:
-    if isinstance(result, Invalid):
-        raise _RejectionError(stage, result.reason)
-    return result
+@lru_cache(maxsize=4)
+def _rules(settings: PrepareSettings) -> Rules:
+    return Rules(
+        settings.standardize,
+        settings.keep_stereo,
+        settings.min_heavy_atoms,
+        settings.max_heavy_atoms,
+        settings.filters,
+    )
 
 
 @lru_cache(maxsize=4)

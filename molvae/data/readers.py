@@ -33,6 +33,32 @@ _LOOK_AHEAD = 100  # rows read before the columns are chosen
 
 
 @dataclass(frozen=True)
+class Layout:
+    """How a table becomes rows: told from its beginning, good for any part of it.
+
+    Attributes:
+        columns: What each column is.
+        delimiter: What stands between the cells of a line; a blank means SMILES and then a name. `None` in a
+            Parquet file.
+        header_line: Line of the header, counted from 1; 0 where there is none.
+    """
+
+    columns: Columns
+    delimiter: str | None = None
+    header_line: int = 0
+
+    def rows(self, lines: Iterator[tuple[int, str]], *, with_header: bool) -> Iterator[Row | BadRow]:
+        """Yield the rows of some lines of the file; `with_header` says that its header is among them."""
+        assert self.delimiter is not None  # noqa: S101 - a text file has one
+        return self.fit(cut_rows(lines, self.delimiter), with_header=with_header)
+
+    def fit(self, cells: Iterable[Cells | BadRow], *, with_header: bool) -> Iterator[Row | BadRow]:
+        """Turn cells into rows."""
+        skip = with_header and self.header_line > 0
+        return _fit(cells, self.columns, skip=skip, padded=self.delimiter == " ")
+
+
+@dataclass(frozen=True)
 class Table:
     """An opened table; its rows can be read once.
 
@@ -42,6 +68,7 @@ class Table:
         smiles_column: The column read as SMILES, or ``molblock``.
         id_column: The column read as names, if any.
         note: One sentence that says which columns were chosen, to be printed.
+        layout: How it becomes rows; `None` for an SD file.
     """
 
     name: str
@@ -50,6 +77,7 @@ class Table:
     id_column: str | None
     note: str
     _rows: Iterator[Row | BadRow]
+    layout: Layout | None = None
 
     def rows(self) -> Iterator[Row | BadRow]:
         """Yield every row that is not blank, its text always SMILES; a `BadRow` if it cannot be read."""
@@ -109,6 +137,14 @@ def _as_smiles(row: Row) -> Row | BadRow:
 
 
 def _open_text(source: Source, smiles_column: str | None, id_column: str | None) -> Table:
+    layout, rows = _text_layout(source, smiles_column, id_column)
+    return _table(str(source.path), layout, rows)
+
+
+def _text_layout(
+    source: Source, smiles_column: str | None, id_column: str | None
+) -> tuple[Layout, Iterator[Cells | BadRow]]:
+    """Tell the layout from the first rows; all rows, these included, are handed back unfitted."""
     lines = source.lines()
     head, problem = _take(lines, 1)
     if not head:
@@ -116,18 +152,19 @@ def _open_text(source: Source, smiles_column: str | None, id_column: str | None)
     delimiter = delimiter_of(head[0][1], source.suffix)
     rows = cut_rows(chain(head, lines), delimiter)
     first, damage = _take(rows, _LOOK_AHEAD)
-    good = [row[1] for row in first if not isinstance(row, BadRow)]
-    if not good:
+    numbered = [row for row in first if not isinstance(row, BadRow)]
+    if not numbered:
         raise InputError(f"{source.path}: none of the first rows can be read", hint=_first_reason(first))
+    good = [cells for _, cells in numbered]
     words = delimiter == " "
     skip: bool | None = None
     if words:
         skip = is_smiles_name(good[0][0])
         good = [[*cells, ""][:2] for cells in ([] if skip else [["smiles", "name"]]) + good]
     columns = choose_columns(good, smiles_column=smiles_column, id_column=id_column, header=words or None)
-    everything = chain(first, _raising(damage) if damage else rows)
     skip = columns.has_header if skip is None else skip
-    return _table(str(source.path), columns, _fit(everything, columns, skip=skip, padded=words))
+    layout = Layout(columns, delimiter, numbered[0][0] if skip else 0)
+    return layout, chain(first, _raising(damage) if damage else rows)
 
 
 def _open_parquet(path: Path, smiles_column: str | None, id_column: str | None) -> Table:
@@ -140,7 +177,7 @@ def _open_parquet(path: Path, smiles_column: str | None, id_column: str | None) 
         id_column=id_column,
         header=True,
     )
-    return _table(str(path), columns, _fit(chain(first, numbered), columns, skip=False))
+    return _table(str(path), Layout(columns), chain(first, numbered))
 
 
 def _open_sdf(source: Source, smiles_column: str | None, id_column: str | None) -> Table:
@@ -195,8 +232,9 @@ def _fit(
         yield Row(line, cells[smiles], name, dict(zip(names, cells, strict=True)))
 
 
-def _table(name: str, columns: Columns, rows: Iterator[Row | BadRow]) -> Table:
-    return Table(name, columns.names, columns.smiles, columns.identifier, columns.note, rows)
+def _table(name: str, layout: Layout, cells: Iterable[Cells | BadRow]) -> Table:
+    columns, rows = layout.columns, layout.fit(cells, with_header=True)
+    return Table(name, columns.names, columns.smiles, columns.identifier, columns.note, rows, layout)
 
 
 def _take(items: Iterator[T], n: int) -> tuple[list[T], DamagedInputError | None]:

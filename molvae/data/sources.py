@@ -40,7 +40,8 @@ class Source:
         self.path = Path("stdin") if self.is_stdin else Path(path)
         self._raw: BinaryIO = sys.stdin.buffer if self.is_stdin else _open(self.path)
         self._buffer = cast("io.BufferedReader", _buffered(self._raw))
-        if self._buffer.peek(2)[:2] == b"\x1f\x8b":
+        self.is_packed = self._buffer.peek(2)[:2] == b"\x1f\x8b"
+        if self.is_packed:
             self._buffer = io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=self._buffer)))
         try:
             self.head = self._buffer.peek(_PEEK)[:_PEEK]
@@ -57,24 +58,20 @@ class Source:
         name = self.path.name.lower().removesuffix(".gz")
         return Path(name).suffix
 
+    @property
+    def encoding(self) -> str:
+        """The encoding the first bytes tell: UTF-16 with a mark, else UTF-8, with or without one."""
+        return _encoding(self.head)
+
     def lines(self) -> Iterator[tuple[int, str]]:
         """Yield (number, text) of every line, without its end.
 
         Raises:
             DamagedInputError: Where the compressed stream breaks off or the disk cannot be read on.
         """
-        text = io.TextIOWrapper(self._buffer, encoding=_encoding(self.head), errors="replace", newline=None)
-        number = 0
+        text = io.TextIOWrapper(self._buffer, encoding=self.encoding, errors="replace", newline=None)
         try:
-            while line := text.readline(MAX_LINE):
-                number += 1
-                while not line.endswith("\n") and (rest := text.readline(MAX_LINE)):
-                    line = line[:_KEPT] + OVER_LONG
-                    if rest.endswith("\n"):
-                        break
-                yield number, line.removesuffix("\n")
-        except (OSError, EOFError, zlib.error) as error:
-            raise DamagedInputError(number + 1, f"the file breaks off here: {error}") from error
+            yield from numbered_lines(text)
         finally:
             if self.is_stdin:
                 text.detach()
@@ -99,6 +96,25 @@ class DamagedInputError(InputError):
         super().__init__(f"line {line}: {reason}")
         self.line = line
         self.reason = reason
+
+
+def numbered_lines(text: io.TextIOWrapper) -> Iterator[tuple[int, str]]:
+    """Yield (number from 1, text) of every line, without its end; a line that is too long is marked as such.
+
+    Raises:
+        DamagedInputError: Where the stream cannot be read on.
+    """
+    number = 0
+    try:
+        while line := text.readline(MAX_LINE):
+            number += 1
+            while not line.endswith("\n") and (rest := text.readline(MAX_LINE)):
+                line = line[:_KEPT] + OVER_LONG
+                if rest.endswith("\n"):
+                    break
+            yield number, line.removesuffix("\n")
+    except (OSError, EOFError, zlib.error) as error:
+        raise DamagedInputError(number + 1, f"the file breaks off here: {error}") from error
 
 
 def check_file(path: Path) -> None:

@@ -1,0 +1,63 @@
+"""Decide whether a text becomes a molecule to work with: parse, standardize, size, filters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from molvae.chemistry.filters import filter_reasons
+from molvae.chemistry.molecule import Invalid, Molecule, parse, parse_molblock
+from molvae.chemistry.standardize import standardize
+
+if TYPE_CHECKING:
+    from molvae.chemistry.standardize import Level
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A text that was not admitted: at which stage, and why."""
+
+    stage: Literal["parse", "standardize", "filter"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is asked of a molecule.
+
+    Attributes:
+        standardize: How far it is standardized.
+        keep_stereo: Whether stereochemistry stays.
+        min_heavy_atoms: Smaller ones are refused.
+        max_heavy_atoms: Larger ones are refused.
+        filters: Names of filters whose hits are refused.
+    """
+
+    standardize: Level = "basic"
+    keep_stereo: bool = True
+    min_heavy_atoms: int = 1
+    max_heavy_atoms: int = 999
+    filters: tuple[str, ...] = ()
+
+
+def admit(text: str, rules: Rules, *, is_molblock: bool = False) -> Molecule | Refused:
+    """The standardized molecule of a SMILES or molblock, or why it is refused; never raises on any text.
+
+    >>> admit("[Na+].CC(=O)[O-]", Rules())
+    Molecule(smiles='CC(=O)O')
+    >>> admit("CC", Rules(min_heavy_atoms=3, max_heavy_atoms=50))
+    Refused(stage='filter', reason='2 heavy atoms; 3 to 50 were asked for')
+    """
+    read = parse_molblock(text) if is_molblock else parse(text)
+    if isinstance(read, Invalid):
+        return Refused("parse", read.reason)
+    molecule = standardize(read, rules.standardize, keep_stereo=rules.keep_stereo)
+    if isinstance(molecule, Invalid):
+        return Refused("standardize", molecule.reason)
+    atoms = molecule.mol.GetNumHeavyAtoms()
+    if not rules.min_heavy_atoms <= atoms <= rules.max_heavy_atoms:
+        limits = f"{rules.min_heavy_atoms} to {rules.max_heavy_atoms}"
+        return Refused("filter", f"{atoms} heavy atoms; {limits} were asked for")
+    if rules.filters and (hits := filter_reasons(molecule, rules.filters)):
+        return Refused("filter", "; ".join(hits))
+    return molecule

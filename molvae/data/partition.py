@@ -1,0 +1,311 @@
+"""Cut an input into numbered parts that do not depend on who reads them, and divide these among shards."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+from molvae.data.columnar import ParquetRows
+from molvae.data.readers import open_table
+from molvae.data.records import BadRow, Row
+from molvae.data.sources import DamagedInputError, check_file, numbered_lines
+from molvae.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from molvae.data.readers import Layout, Table
+
+_CHUNK = 1 << 20  # bytes looked at at once
+_HEAD = 1 << 16  # bytes that identify a file, with its size
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of several processes that share an input, counted from 0.
+
+    >>> Shard.read("2/7")
+    Shard(index=2, count=7)
+    """
+
+    index: int = 0
+    count: int = 1
+
+    @classmethod
+    def read(cls, text: str) -> Shard:
+        """The shard that `i/N` means.
+
+        Raises:
+            UsageError: It means none.
+        """
+        found = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+        if found is None or not int(found[1]) < int(found[2]):
+            raise UsageError(
+                f"expected a shard as i/N with i from 0 to N-1, got '{text}'", hint="For example: --shard 0/8"
+            )
+        return cls(int(found[1]), int(found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+    def __contains__(self, number: object) -> bool:
+        """Whether a part of an input with an unknown number of parts is this shard's."""
+        return isinstance(number, int) and number % self.count == self.index
+
+    def range(self, n_parts: int) -> range:
+        """The consecutive parts of this shard, where their number is known."""
+        return range(self.index * n_parts // self.count, (self.index + 1) * n_parts // self.count)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of an input: the unit of work, the same for any number of shards and workers.
+
+    Attributes:
+        number: Counted from 0.
+        start: First byte of a text file, or first row of a Parquet file or stream, counted from 0.
+        stop: One past the last.
+        group: Row group of a Parquet file, and its first row.
+        rows: The rows themselves, of an input that can only be read from its beginning.
+    """
+
+    number: int
+    start: int
+    stop: int
+    group: tuple[int, int] = (0, 0)
+    rows: tuple[Row | BadRow, ...] | None = None
+
+
+class PartRows:
+    """The rows of a part, to be read once.
+
+    Attributes:
+        n_lines: After reading: lines of this part that rows of later parts do not count themselves; lines in
+            a part of a text file are counted from its own beginning.
+    """
+
+    def __init__(self, rows: Iterable[Row | BadRow]) -> None:
+        self._rows = iter(rows)
+        self.n_lines = 0
+
+    def feed(self, rows: Iterator[Row | BadRow]) -> None:
+        """Set the rows."""
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        return self._rows
+
+
+@dataclass(frozen=True)
+class PartReader:
+    """Reads any part of one input; small, so that it travels to worker processes.
+
+    Attributes:
+        path: The input.
+        kind: bytes (blocks of a text file), groups (pieces of the row groups of a Parquet file) or stream
+            (parts bring their rows).
+        layout: How it becomes rows; `None` for an SD file.
+    """
+
+    path: str
+    kind: Literal["bytes", "groups", "stream"]
+    layout: Layout | None = None
+
+    def rows(self, part: Part) -> PartRows:
+        """The rows of a part, in order.
+
+        Raises:
+            InputError: On reading, if the file is not there or cannot be read.
+        """
+        if part.rows is not None or self.layout is None:
+            return PartRows(part.rows or ())
+        if self.kind == "groups":
+            return PartRows(self._of_group(part, self.layout))
+        counted = PartRows(())
+        counted.feed(self._of_block(part, self.layout, counted))
+        return counted
+
+    def _of_group(self, part: Part, layout: Layout) -> Iterator[Row | BadRow]:
+        group, first = part.group
+        cells = ParquetRows(Path(self.path)).of_group(group, first + 1)
+        return layout.fit(islice(cells, part.start - first, part.stop - first), with_header=False)
+
+    def _of_block(self, part: Part, layout: Layout, counted: PartRows) -> Iterator[Row | BadRow]:
+        try:
+            with Path(self.path).open("rb") as file:
+                start, stop = _line_start(file, part.start), _line_start(file, part.stop)
+                file.seek(start)
+                window = io.BufferedReader(_Window(file, stop - start))
+                encoding = "utf-8-sig" if start == 0 else "utf-8"
+                text = io.TextIOWrapper(window, encoding=encoding, errors="replace", newline=None)
+                lines = _counted(numbered_lines(text), counted)
+                yield from layout.rows(lines, with_header=part.number == 0)
+        except DamagedInputError as error:
+            yield BadRow(error.line, "", error.reason)
+        except OSError as error:
+            raise InputError(f"cannot read {self.path}: {error.strerror or error}") from error
+
+
+class Library:
+    """An input cut into parts.
+
+    A plain text file is cut into blocks of bytes, each with the lines that start in it, and a Parquet file
+    inside its row groups: any part can be read alone. What can only be read from its beginning (gzip, SD
+    files, stdin, tables with quoted cells, UTF-16) is cut by rows, and every shard reads all of it.
+
+    Args:
+        path: A file, or ``-`` for stdin.
+        smiles_column: As for `open_table`.
+        id_column: As for `open_table`.
+        part_bytes: Size of a part of a text file.
+        part_rows: Rows of any other part.
+
+    Attributes:
+        columns: All column names.
+        smiles_column: The one read as SMILES, or ``molblock``.
+        note: Which columns were chosen.
+        identity: What tells this input from others: its name, its size in bytes, the sha256 of its beginning.
+        n_parts: How many parts there are; `None` until a stream has been read to its end.
+        reader: Reads them.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        smiles_column: str | None = None,
+        id_column: str | None = None,
+        part_bytes: int,
+        part_rows: int,
+    ) -> None:
+        table = open_table(path, smiles_column=smiles_column, id_column=id_column)
+        self._table: Table | None = table
+        self._part_rows, self._part_bytes = part_rows, part_bytes
+        self.columns, self.note = table.columns, table.note
+        self.smiles_column = table.smiles_column
+        self.identity = _identity(path)
+        self.n_parts: int | None = None
+        self._groups: tuple[int, ...] = ()
+        self._begin = 0
+        layout = table.layout
+        if layout is not None and layout.delimiter is None:
+            self._groups = ParquetRows(Path(path)).groups
+            self.n_parts = sum(-(-n // part_rows) for n in self._groups)
+            self.reader = PartReader(path, "groups", layout)
+        elif layout is not None and _can_be_cut(path, layout):
+            self._begin = _end_of_line(Path(path), layout.header_line)
+            size = Path(path).stat().st_size
+            self.n_parts = max(1, -(-(size - self._begin) // part_bytes))
+            self.reader = PartReader(path, "bytes", layout)
+        else:
+            self.reader = PartReader(path, "stream", layout)
+
+    def parts(self, shard: Shard) -> Iterator[Part]:
+        """Yield the parts of a shard, in order."""
+        if self.reader.kind == "bytes":
+            numbers = shard.range(self.n_parts or 0)
+            for number in numbers:
+                start = self._begin + number * self._part_bytes if number else 0
+                yield Part(number, start, self._begin + (number + 1) * self._part_bytes)
+        elif self.reader.kind == "groups":
+            numbers = shard.range(self.n_parts or 0)
+            yield from islice(self._pieces(), numbers.start, numbers.stop)
+        else:
+            yield from self._streamed(shard)
+
+    def _pieces(self) -> Iterator[Part]:
+        number = first = 0
+        for group, n_rows in enumerate(self._groups):
+            for start in range(first, first + n_rows, self._part_rows):
+                stop = min(start + self._part_rows, first + n_rows)
+                yield Part(number, start, stop, group=(group, first))
+                number += 1
+            first += n_rows
+
+    def _streamed(self, shard: Shard) -> Iterator[Part]:
+        if self._table is None:
+            raise UsageError(f"{self.reader.path} can be read once")
+        rows, self._table = self._table.raw_rows(), None
+        number = 0
+        while piece := tuple(islice(rows, self._part_rows)):
+            if number in shard:
+                start = number * self._part_rows
+                yield Part(number, start, start + len(piece), rows=piece)
+            number += 1
+        self.n_parts = number
+
+
+class _Window(io.RawIOBase):
+    """The next `n` bytes of a file as a file."""
+
+    def __init__(self, file: BinaryIO, n: int) -> None:
+        super().__init__()
+        self._file, self._left = file, n
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        data = self._file.read(min(len(buffer), self._left))
+        self._left -= len(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _counted(lines: Iterator[tuple[int, str]], rows: PartRows) -> Iterator[tuple[int, str]]:
+    for number, line in lines:
+        rows.n_lines = number
+        yield number, line
+
+
+def _line_start(file: BinaryIO, offset: int) -> int:
+    """The first line start at or after a byte; the size of the file if there is none."""
+    if offset <= 0:
+        return 0
+    position = file.seek(offset - 1)
+    while chunk := file.read(_CHUNK):
+        found = _LINE_END.search(chunk)
+        if found is not None:
+            at_the_edge = found[0] == b"\r" and found.end() == len(chunk)
+            return position + found.end() + (at_the_edge and file.read(1) == b"\n")
+        position += len(chunk)
+    return position
+
+
+def _end_of_line(path: Path, number: int) -> int:
+    """Where the line after line `number` (from 1) starts."""
+    offset = 0
+    with path.open("rb") as file:
+        for _ in range(number):
+            offset = _line_start(file, offset + 1)
+    return offset
+
+
+def _can_be_cut(path: str, layout: Layout) -> bool:
+    """Whether lines can be told from any byte on: plain UTF-8, and no cell can run over lines."""
+    if path == "-":
+        return False
+    with Path(path).open("rb") as file:
+        chunk = file.read(_CHUNK)
+        if chunk.startswith((b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff")):
+            return False
+        while chunk and layout.delimiter != " ":
+            if b'"' in chunk:
+                return False
+            chunk = file.read(_CHUNK)
+    return True
+
+
+def _identity(path: str) -> dict[str, str | int]:
+    if path == "-":
+        return {"name": "stdin"}
+    check_file(Path(path))
+    with Path(path).open("rb") as file:
+        head = hashlib.sha256(file.read(_HEAD)).hexdigest()
+    return {"name": Path(path).name, "bytes": Path(path).stat().st_size, "head": head}
