@@ -55,6 +55,11 @@ class Score:
         return cls(math.nan, "failed", _one_line(detail))
 
     @classmethod
+    def timed_out(cls, detail: str) -> Score:
+        """No score, because the oracle did not answer in time."""
+        return cls(math.nan, "timeout", _one_line(detail))
+
+    @classmethod
     def skipped(cls, detail: str) -> Score:
         """No score, because the oracle was not asked."""
         return cls(math.nan, "skipped", _one_line(detail))

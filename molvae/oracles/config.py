@@ -1,4 +1,4 @@
-"""Settings of an objective that is made of several: what stands in a TOML file a chemist writes."""
+"""Settings of objectives made of several terms, as a chemist writes them, and of oracles from outside."""
 
 from __future__ import annotations
 
@@ -34,3 +34,31 @@ class MpoSettings(Settings):
 
     about: str = ""
     """What it is for, in one line."""
+
+
+class ExternalSettings(Settings):
+    """How an oracle that is a program or a server is run: what stands in brackets after `cmd` or `http`."""
+
+    timeout: float = Field(default=300.0, gt=0)
+    """Seconds for one molecule; a request of several has as many times that."""
+
+    start: float = Field(default=120.0, gt=0)
+    """Seconds a program has to load its models and say hello."""
+
+    workers: int = Field(default=1, ge=1, le=256)
+    """Programs, or open requests, at a time."""
+
+    batch: int = Field(default=64, ge=1)
+    """Most molecules in one request."""
+
+    retries: int = Field(default=1, ge=0, le=10)
+    """How often a molecule is asked again after a crash or a lost connection; never after a time-out."""
+
+    pause: float = Field(default=0.5, ge=0)
+    """Seconds before it is asked again, doubled each time."""
+
+    reinvent: bool = False
+    """The program is a REINVENT 4 external process: SMILES, one per line, until its input ends; JSON out."""
+
+    key: str = "predictions"
+    """Which list of a REINVENT payload holds the scores."""

@@ -1,0 +1,149 @@
+"""An oracle that is somewhere else: requests to several workers at a time, retries, and no score lost."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Protocol, Self
+
+from molvae.oracles.base import Score, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from molvae.chemistry.molecule import Molecule
+    from molvae.oracles.config import ExternalSettings
+
+_LONGEST_PAUSE = 30.0  # seconds
+
+
+class Trouble(Exception):  # noqa: N818 - a word that the code below reads well with
+    """A request that brought no answer.
+
+    Args:
+        detail: What happened, as the scores will say.
+        status: Of the molecules, if nothing better comes.
+        again: Whether the same request may do better a moment later.
+        apart: Whether a single molecule may be the cause, so that each is asked alone.
+    """
+
+    def __init__(
+        self, detail: str, *, status: Status = "failed", again: bool = True, apart: bool = True
+    ) -> None:
+        super().__init__(detail)
+        self.score = Score.timed_out(detail) if status == "timeout" else Score.failed(detail)
+        self.again = again
+        self.apart = apart
+
+
+class Worker(Protocol):
+    """One line to an oracle outside: a running program, or a connection to a server."""
+
+    def ask(self, smiles: Sequence[str], seconds: float) -> list[Score]:
+        """One score for each molecule, within so many seconds.
+
+        Raises:
+            Trouble: There is no answer. The worker is ready for the next request nevertheless.
+        """
+
+    def close(self) -> None:
+        """Let go of what it holds; it is made anew when asked again."""
+
+    def interrupt(self) -> None:
+        """End what runs, so that an `ask` that waits for it in another thread comes back."""
+
+
+class ExternalOracle:
+    """Scores molecules by asking programs or servers; whatever they do, each molecule gets one score.
+
+    A request of several molecules that fails as a whole (crash, time-out, an answer that is none) is asked
+    again molecule by molecule, so that a bad one costs only itself.
+
+    Args:
+        name: The text that makes it.
+        make: Makes a worker; called once for each.
+        settings: Time-outs, workers, batch, retries.
+    """
+
+    def __init__(self, name: str, make: Callable[[], Worker], settings: ExternalSettings) -> None:
+        self._name = name
+        self._settings = settings
+        self._workers = [make() for _ in range(settings.workers)]
+        self._idle: SimpleQueue[Worker] = SimpleQueue()
+        for worker in self._workers:
+            self._idle.put(worker)
+        self._closing = threading.Event()
+        self._end = weakref.finalize(self, _close_all, self._workers)
+
+    @property
+    def name(self) -> str:
+        """The text that makes this oracle."""
+        return self._name
+
+    @property
+    def workers(self) -> int:
+        """Requests that run at a time: with fewer molecules at once than this, some have nothing to do."""
+        return self._settings.workers
+
+    def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
+        """One score for each molecule, in order."""
+        smiles = [molecule.smiles for molecule in molecules]
+        size = max(1, min(self._settings.batch, -(-len(smiles) // self._settings.workers)))
+        parts = [smiles[first : first + size] for first in range(0, len(smiles), size)]
+        if self._settings.workers == 1 or len(parts) < 2:  # noqa: PLR2004 - one part needs no threads
+            return [score for part in parts for score in self._part(part)]
+        pool = ThreadPoolExecutor(self._settings.workers)
+        try:
+            return [score for scores in pool.map(self._part, parts) for score in scores]
+        except BaseException:  # Ctrl-C: end what is running, or the threads would wait for it
+            self._closing.set()
+            for worker in self._workers:
+                worker.interrupt()
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+            self._closing.clear()
+
+    def close(self) -> None:
+        """End the programs and connections; they come back when the oracle is called again."""
+        _close_all(self._workers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _part(self, smiles: Sequence[str]) -> list[Score]:
+        worker = self._idle.get()
+        try:
+            return self._answers(worker, smiles)
+        finally:
+            self._idle.put(worker)
+
+    def _answers(self, worker: Worker, smiles: Sequence[str]) -> list[Score]:
+        for attempt in range(self._settings.retries + 1):
+            try:
+                return worker.ask(smiles, self._settings.timeout * len(smiles))
+            except Trouble as trouble:
+                failure = trouble
+            if self._closing.is_set():
+                break
+            if failure.apart and len(smiles) > 1:
+                return [score for one in smiles for score in self._answers(worker, [one])]
+            if not failure.again or attempt == self._settings.retries:
+                break
+            self._closing.wait(min(self._settings.pause * 2**attempt, _LONGEST_PAUSE))
+        return [failure.score] * len(smiles)
+
+
+def _close_all(workers: Sequence[Worker]) -> None:
+    for worker in workers:
+        with contextlib.suppress(OSError):
+            worker.close()

@@ -1,0 +1,75 @@
+"""Any oracle in processes of its own: `isolated[workers=4,timeout=60]:ORACLE`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from molvae.errors import UnknownNameError, UsageError
+from molvae.oracles.command import CommandWorker, external_settings
+from molvae.oracles.config import ExternalSettings
+from molvae.oracles.external import ExternalOracle, Trouble
+from molvae.oracles.own import OWN, own_oracle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from molvae.oracles.base import Oracle, OracleText
+
+
+def isolated(
+    text: str, settings: ExternalSettings | None = None, *, name: str | None = None
+) -> ExternalOracle:
+    """An oracle in processes of its own; the first is started now, so that a wrong text is told now.
+
+    Args:
+        text: What makes it.
+        settings: Time-outs, workers, retries.
+        name: What it is called; by default as it calls itself.
+
+    Raises:
+        UsageError: The oracle cannot be made, as it says itself.
+    """
+    limits = settings or ExternalSettings()
+    command = [sys.executable, "-m", "molvae.oracles.serving", text]
+    first = CommandWorker(command, limits)
+    try:
+        hello = first.greet()
+    except Trouble as trouble:
+        raise UsageError(f"the oracle '{text}' does not start: {trouble.score.detail}") from None
+    wrong = hello.get("wrong")
+    if wrong is not None:
+        first.close()
+        kind = UnknownNameError if wrong["kind"] == "UnknownNameError" else UsageError
+        raise kind(wrong["message"], hint=wrong["hint"])
+    ready = [first]
+    return ExternalOracle(
+        name or str(hello["name"]),
+        lambda: ready.pop() if ready else CommandWorker(command, limits),
+        limits,
+    )
+
+
+def isolated_oracle(text: OracleText) -> ExternalOracle:
+    """`isolated[workers=4,timeout=60]:ORACLE`: any oracle in processes of its own.
+
+    Raises:
+        ConfigError: An option that is none.
+        UsageError: No oracle, or one that cannot be made.
+    """
+    if not text.argument:
+        raise UsageError(
+            "isolated needs an oracle", hint="Write it after a colon: isolated:docking.py:score."
+        )
+    return isolated(text.argument, external_settings(text), name=str(text))
+
+
+def inline_oracle(text: OracleText, load: Callable[[str], Oracle]) -> Oracle:
+    """`inline:module:function`: a function of the user's own in this process, where it is fast and unguarded.
+
+    Raises:
+        UsageError: Options, or no function.
+    """
+    if text.options:
+        raise UsageError(f"inline takes no options, got '{text}'")
+    return own_oracle(text.argument) if OWN.fullmatch(text.argument) else load(text.argument)

@@ -1,0 +1,205 @@
+"""A program in a process group of its own: lines in, lines out, in time, and no process left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_GUARDIAN = str(Path(__file__).with_name("guardian.py"))
+_LONGEST_LINE = 64 << 20  # bytes of one answer
+_LAST_WORDS = 4096  # bytes of stderr that are remembered
+_FAREWELL = 1.0  # seconds to end by itself once its input has ended
+_BY_SIGNAL = 128
+
+
+class ProgramEnded(Exception):  # noqa: N818 - it says what happened
+    """The program ended, or closed its output, before it had answered."""
+
+
+class ProgramLate(Exception):  # noqa: N818 - it says what happened
+    """The program did not answer in time."""
+
+
+class ProgramFloods(Exception):  # noqa: N818 - it says what happened
+    """The program writes without an end."""
+
+
+class Program:
+    """A running program that is ended, with all its descendants, when this object or this process ends.
+
+    Args:
+        command: Program and arguments; no shell is involved.
+
+    What it writes to stderr is read away and its end remembered.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        lifeline, self._life = os.pipe()
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - the user's own command
+                [sys.executable, "-I", "-S", _GUARDIAN, str(lifeline), *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=(lifeline,),
+                start_new_session=True,
+                bufsize=0,
+            )
+        except BaseException:
+            os.close(self._life)
+            raise
+        finally:
+            os.close(lifeline)
+        streams = (self._process.stdin, self._process.stdout, self._process.stderr)
+        self._in, self._out, self._err = (stream.fileno() for stream in streams if stream is not None)
+        for descriptor in (self._in, self._out, self._err):
+            os.set_blocking(descriptor, False)
+        self._received = bytearray()
+        self._words = bytearray()
+        self._end = weakref.finalize(self, _end, self._process, self._life)
+
+    def exchange(self, text: str, deadline: float, *, last: bool = False) -> str:
+        """Writes `text` and reads one line; with `last`, ends its input and reads everything to its end.
+
+        Args:
+            text: What is written, line ends included.
+            deadline: Until when, on the clock of `time.monotonic`.
+            last: Whether nothing more will be asked.
+
+        Raises:
+            ProgramEnded: It is gone; the message says how, with its last words.
+            ProgramLate: It did not answer in time. It may still do so, which would be taken for the next
+                answer: kill it.
+            ProgramFloods: The answer has no end.
+        """
+        waiting, searched = memoryview(text.encode()), 0
+        while True:
+            waiting = self._written(waiting, last=last)
+            if not last and (end := self._received.find(b"\n", searched)) >= 0:
+                line = bytes(self._received[:end])
+                del self._received[: end + 1]
+                return line.decode(errors="replace")
+            searched = len(self._received)
+            if not self._heard(bool(waiting), deadline):
+                if last and not waiting:
+                    return bytes(self._received).decode(errors="replace")
+                raise ProgramEnded(self.obituary())
+            if len(self._received) > _LONGEST_LINE:
+                raise ProgramFloods(f"an answer of more than {_LONGEST_LINE >> 20} MB")
+
+    def end(self) -> None:
+        """End it and everything it started, now; another thread may be in `exchange`, which then raises."""
+        self._end()
+
+    def kill(self) -> None:
+        """End it and everything it started, now, and close its pipes."""
+        self._end()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+    def close(self) -> None:
+        """End its input and give it a moment to end by itself; then end it."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_FAREWELL)
+        self.kill()
+
+    @property
+    def exit_code(self) -> int | None:
+        """Of the program: 128 + the signal that ended it; `None` while it runs."""
+        return self._process.poll()
+
+    def _written(self, waiting: memoryview, *, last: bool) -> memoryview:
+        try:
+            while waiting:
+                waiting = waiting[os.write(self._in, waiting) :]
+        except BlockingIOError:
+            return waiting
+        except (BrokenPipeError, OSError):
+            waiting = memoryview(b"")  # it reads no more; whether that is bad, its answer shows
+        if last and self._process.stdin is not None and not self._process.stdin.closed:
+            self._process.stdin.close()
+        return waiting
+
+    def _heard(self, writes: bool, deadline: float) -> bool:  # noqa: FBT001 - one caller
+        """Waits until something can be read or written; False once its output has ended."""
+        poll = select.poll()
+        poll.register(self._out, select.POLLIN)
+        poll.register(self._err, select.POLLIN)
+        if writes:
+            poll.register(self._in, select.POLLOUT)
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise ProgramLate
+            events = poll.poll(min(left, 3600.0) * 1000)
+            for descriptor, _ in events:
+                if descriptor == self._err:
+                    if not self._remembered():
+                        poll.unregister(self._err)
+                elif descriptor == self._out:
+                    data = _read(self._out)
+                    self._received += data
+                    return bool(data)
+            if any(descriptor == self._in for descriptor, _ in events):
+                return True
+
+    def _remembered(self) -> bool:
+        data = _read(self._err)
+        self._words = (self._words + data)[-_LAST_WORDS:]
+        return bool(data)
+
+    def obituary(self) -> str:
+        """How it ended, with the last line it wrote to stderr."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_FAREWELL)
+        with contextlib.suppress(BlockingIOError):
+            while self._remembered():
+                pass
+        lines = self._words.decode(errors="replace").split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return how_it_ended(self._process.poll()) + (f": {last}" if last else "")
+
+
+def how_it_ended(code: int | None) -> str:
+    """An exit code in words.
+
+    >>> how_it_ended(3), how_it_ended(139)
+    ('the program ended with exit code 3', 'the program was ended by SIGSEGV')
+    """
+    if code is None:
+        return "the program closed its output"
+    if code > _BY_SIGNAL:
+        with contextlib.suppress(ValueError):
+            return f"the program was ended by {signal.Signals(code - _BY_SIGNAL).name}"
+    return f"the program ended with exit code {code}"
+
+
+def _read(descriptor: int) -> bytes:
+    return os.read(descriptor, 1 << 16)
+
+
+def _end(process: subprocess.Popen[bytes], life: int) -> None:
+    """Cuts the lifeline, upon which the guardian ends the program and its descendants, and waits for that."""
+    os.close(life)
+    try:
+        process.wait(10.0)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

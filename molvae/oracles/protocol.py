@@ -1,0 +1,160 @@
+"""What molvae and an oracle outside of it say to one another: JSON objects, version 1.
+
+A program is sent a greeting and answers it; then, line by line, requests, each answered by one line:
+
+    molvae   {"molvae": "oracle", "version": 1}
+    oracle   {"version": 1}
+    molvae   {"id": 1, "smiles": ["CCO", "c1ccccc1"]}
+    oracle   {"id": 1, "scores": [-7.3, null], "details": ["", "no pose was found"]}
+
+A server is sent `{"version": 1, "smiles": [...]}` by POST and answers without an `id`. In an answer `scores`
+has a number or null for each molecule, in the order asked. `statuses` (ok, invalid, failed, timeout) and
+`details` (texts) may say more; `smiles`, sent back, is compared. The payload of REINVENT 4's external
+processes, `{"version": 1, "payload": {"predictions": [...]}}`, is understood in place of `scores`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from molvae.oracles.base import Score, describe_answer, describe_error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERSION = 1
+
+_STATUSES = ("ok", "invalid", "failed", "timeout")
+
+
+class ProtocolError(Exception):
+    """What an oracle says is not what the protocol has; the message says what it is."""
+
+
+def greeting() -> str:
+    """The first line a program is sent.
+
+    >>> print(greeting(), end="")
+    {"molvae": "oracle", "version": 1}
+    """
+    return json.dumps({"molvae": "oracle", "version": VERSION}) + "\n"
+
+
+def read_greeting(line: str) -> dict[str, Any]:
+    """What a program says in answer to the greeting.
+
+    Raises:
+        ProtocolError: It is no JSON object, or its version is another.
+    """
+    answer = _object(line)
+    if answer.get("version") != VERSION:
+        raise ProtocolError(
+            f"version {VERSION} of the protocol was offered, the answer is {_shown(answer)}, "
+            f'expected {{"version": {VERSION}}}'
+        )
+    return answer
+
+
+def request(number: int, smiles: Sequence[str]) -> str:
+    """A request as one line.
+
+    >>> print(request(1, ["CCO"]), end="")
+    {"id": 1, "smiles": ["CCO"]}
+    """
+    return json.dumps({"id": number, "smiles": list(smiles)}) + "\n"
+
+
+def read_answer(
+    text: str, smiles: Sequence[str], *, number: int | None = None, key: str = "predictions"
+) -> list[Score]:
+    """The scores an answer stands for, one for each molecule asked.
+
+    Args:
+        text: The answer, JSON.
+        smiles: What was asked.
+        number: The `id` the answer must have, if any.
+        key: The list of a REINVENT payload that holds the scores.
+
+    Raises:
+        ProtocolError: It is no answer to this request. What is wrong with one score only fails that one.
+
+    >>> read_answer('{"scores": [1, "high"]}', ["C", "CC"])[1].detail
+    "expected a number, got str 'high'"
+    """
+    answer = _object(text)
+    if number is not None and answer.get("id") != number:
+        raise ProtocolError(f"the answer to request {number} has the id {_shown(answer.get('id'))}")
+    echoed = answer.get("smiles", smiles)
+    if not isinstance(echoed, list | tuple) or list(echoed) != list(smiles):
+        raise ProtocolError("the answer is about other molecules, or in another order")
+    scores = _column(_payload(answer, key), len(smiles), "scores")
+    statuses = _column(answer.get("statuses", [None] * len(smiles)), len(smiles), "statuses")
+    details = _column(answer.get("details", [None] * len(smiles)), len(smiles), "details")
+    return [_score(*parts) for parts in zip(scores, statuses, details, strict=True)]
+
+
+def write_answer(number: int, scores: Sequence[Score]) -> str:
+    """An answer as one line.
+
+    >>> print(write_answer(1, [Score.ok(0.5), Score.failed("no pose")]), end="")
+    {"id": 1, "scores": [0.5, null], "statuses": ["ok", "failed"], "details": ["", "no pose"]}
+    """
+    answer = {
+        "id": number,
+        "scores": [score.value if score.is_ok else None for score in scores],
+        "statuses": [score.status for score in scores],
+        "details": [score.detail for score in scores],
+    }
+    return json.dumps(answer) + "\n"
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        said = _shown(text) if text.strip() else "an empty line"
+        raise ProtocolError(f"expected JSON, got {said} ({describe_error(error)})") from None
+    if not isinstance(answer, dict):
+        raise ProtocolError(f"expected a JSON object, got {_shown(answer)}")
+    if isinstance(answer.get("error"), str):
+        raise ProtocolError(answer["error"])
+    return answer
+
+
+def _payload(answer: dict[str, Any], key: str) -> Any:
+    if "scores" in answer:
+        return answer["scores"]
+    payload = answer.get("payload")
+    if not isinstance(payload, dict):
+        raise ProtocolError(f"the answer has no 'scores': {_shown(answer)}")
+    if key not in payload:
+        raise ProtocolError(f"the payload has no '{key}', it has: {', '.join(payload) or 'nothing'}")
+    return payload[key]
+
+
+def _column(values: Any, n: int, what: str) -> list[Any]:
+    if not isinstance(values, list):
+        raise ProtocolError(f"'{what}' must be a list, got {_shown(values)}")
+    if len(values) != n:
+        raise ProtocolError(f"{len(values)} {what} for {n} molecules")
+    return values
+
+
+def _score(value: Any, status: Any, detail: Any) -> Score:
+    said = detail if isinstance(detail, str) else ""
+    if status not in (None, *_STATUSES):
+        return Score.failed(f"unknown status {_shown(status)}, expected one of {', '.join(_STATUSES)}")
+    if status == "invalid":
+        return Score.invalid(said or "the oracle calls it invalid")
+    if status == "timeout":
+        return Score.timed_out(said or "the oracle says that it took too long")
+    if status == "failed" or value is None:
+        return Score.failed(said or "the oracle has no score for it")
+    if isinstance(value, bool):
+        return Score.failed(f"expected a number, got {_shown(value)}")
+    return Score.of(value)
+
+
+def _shown(value: Any) -> str:
+    return describe_answer(value)

@@ -1,0 +1,73 @@
+"""The other side of an isolated oracle: `python -m molvae.oracles.serving ORACLE` answers on its pipes.
+
+It speaks `molvae.oracles.protocol` for any oracle by its text. What the oracle prints goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from molvae.chemistry.molecule import Invalid, Molecule, parse
+from molvae.errors import UsageError
+from molvae.oracles.base import ORACLES, OracleText, Score, ask
+from molvae.oracles.own import OWN, own_oracle
+from molvae.oracles.plugins import known_oracles, load_oracle
+from molvae.oracles.protocol import VERSION, write_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from molvae.oracles.base import Oracle
+
+
+def serve(text: str, requests: TextIO, answers: TextIO) -> None:
+    """Answer requests about an oracle until they end.
+
+    Args:
+        text: What makes the oracle.
+        requests: Where they come from, line by line.
+        answers: Where the answers go.
+    """
+    requests.readline()  # the greeting
+    try:
+        oracle = _loaded(text)
+    except UsageError as error:
+        wrong = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+        _say(answers, {"version": VERSION, "wrong": wrong})
+        return
+    _say(answers, {"version": VERSION, "name": oracle.name})
+    for line in requests:
+        asked = json.loads(line)
+        answers.write(write_answer(asked["id"], scores_of(oracle, asked["smiles"])))
+        answers.flush()
+
+
+def scores_of(oracle: Oracle, smiles: Sequence[str]) -> list[Score]:
+    """One score for each text, whether it is a molecule or not."""
+    read = [parse(text) for text in smiles]
+    scores = iter(ask(oracle, [molecule for molecule in read if isinstance(molecule, Molecule)]))
+    return [Score.invalid(m.reason) if isinstance(m, Invalid) else next(scores) for m in read]
+
+
+def _loaded(text: str) -> Oracle:
+    own = OWN.fullmatch(text) and OracleText.read(text).name not in ORACLES
+    return own_oracle(text, known_oracles()) if own else load_oracle(text)
+
+
+def _say(answers: TextIO, message: dict[str, object]) -> None:
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
+
+
+def main() -> None:
+    """Serve the oracle of the first argument; what it prints must not get among the answers."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    serve(sys.argv[1], sys.stdin, answers)
+
+
+if __name__ == "__main__":
+    main()
