@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 import numpy as np
 
-from molvae.cli import inputs, options, places
+from molvae.cli import evaluation_inputs, options, places
 from molvae.cli.output import write_text
-from molvae.errors import InputError, UsageError
+from molvae.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from molvae.cli.output import Session
     from molvae.data.corpus import Corpus
-    from molvae.evaluation.profile import Profile
-    from molvae.evaluation.reference import Reference
+    from molvae.evaluation.molecules import MoleculeSet
     from molvae.latent.assessment import Assessment
     from molvae.progress import Progress
 
     Split = Literal["train", "valid", "test"]
 
+_MOST_REASONS = 10
 _CEILING = 2_000  # training molecules whose posteriors are sampled
 
 
@@ -127,17 +127,17 @@ def command(
 
     chosen = {
         **given,
-        "alerts": _alert_directory(alerts, asked=_is_asked(ctx, "alerts")),
+        "alerts": evaluation_inputs.alert_directory(alerts, asked=_is_asked(ctx, "alerts")),
         "workers": workers if workers is not None else _cores(available_cores()),
     }
-    corpus = _corpus(given["corpus_path"])
+    corpus = evaluation_inputs.open_corpus(given["corpus_path"])
     is_model = source.is_dir()
     if is_model and corpus is None:
         raise UsageError(
             "a checkpoint is measured on held-out molecules of its corpus", hint="Add --corpus DIR."
         )
     with session.progress() as progress:
-        references, known = _compared(session, corpus, chosen, progress)
+        references, known = evaluation_inputs.compared(session, corpus, chosen, progress)
         if is_model:
             assert corpus is not None  # noqa: S101 - refused above
             assessed = _model(source, corpus, references, known, chosen, progress)
@@ -145,7 +145,7 @@ def command(
             assessed = _file(session, source, references, known, chosen, progress)
     table = assessed.table
     written = [] if output is None else _write(output, assessed, references)
-    facts = {"source": source.name, **table.to_json(), "invalid": _reasons(assessed.profile)}
+    facts = {"source": source.name, **table.to_json(), "invalid": _reasons(assessed.samples)}
     if output is not None:
         facts["output"] = str(output)
         session.note(f"wrote {', '.join(written)} to {output}")
@@ -155,7 +155,7 @@ def command(
 def _model(
     source: Path,
     corpus: Corpus,
-    references: Sequence[Reference],
+    references: Sequence[MoleculeSet],
     known: set[str] | None,
     chosen: dict[str, Any],
     progress: Progress,
@@ -167,10 +167,12 @@ def _model(
 
     model = MolVAE.load(places.checkpoint(source), device=chosen["device"])
     seeds = Seeds(chosen["seed"])
-    held_out = seeds.numpy("evaluate-rows").permutation(_rows(corpus, chosen["split"]))
+    held_out = seeds.numpy("evaluate-rows").permutation(
+        evaluation_inputs.held_out_rows(corpus, chosen["split"])
+    )
     held_out = np.sort(held_out[: chosen["n_molecules"]])
     train = np.sort(seeds.numpy("evaluate-training").permutation(corpus.rows("train"))[:_CEILING])
-    labels = _labels(corpus, held_out, model.property_names)
+    labels = evaluation_inputs.labels_of(corpus, held_out, model.property_names)
     return assess(
         model,
         [parse(smiles) for smiles in corpus.smiles(held_out)],
@@ -192,7 +194,7 @@ def _model(
 def _file(
     session: Session,
     source: Path,
-    references: Sequence[Reference],
+    references: Sequence[MoleculeSet],
     known: set[str] | None,
     chosen: dict[str, Any],
     progress: Progress,
@@ -200,91 +202,22 @@ def _file(
     from molvae.evaluation.distribution import measure
     from molvae.latent.assessment import Assessment
 
-    texts = _texts(str(source), session, chosen)
-    table, profile = measure(
-        texts,
+    samples = evaluation_inputs.molecule_set(
+        evaluation_inputs.read_texts(str(source), session, chosen), "samples", chosen, progress
+    )
+    table = measure(
+        samples,
         references=references,
         training=known,
         fcd=chosen["fcd"],
         guacamol=chosen["guacamol"],
-        alerts=chosen["alerts"],
         workers=chosen["workers"],
-        device=_chemnet_device(chosen["device"]),
         progress=progress,
     )
-    return Assessment(table, tuple(texts), profile)
+    return Assessment(table, samples)
 
 
-def _compared(
-    session: Session, corpus: Corpus | None, chosen: dict[str, Any], progress: Progress
-) -> tuple[list[Reference], set[str] | None]:
-    """The references, and the canonical SMILES of the training molecules."""
-    from molvae.data.descriptor_cache import default_directory
-    from molvae.evaluation.distribution import canonical_set
-    from molvae.evaluation.reference import Reference
-
-    sets = {_name(file): _texts(file, session, chosen) for file in chosen["reference_files"]}
-    if len(sets) < len(chosen["reference_files"]):
-        raise UsageError("two references have the same name", hint="Rename one of the files.")
-    if corpus is not None:
-        sets[chosen["split"].replace(",", "+")] = corpus.smiles(_rows(corpus, chosen["split"]))
-    known = set(corpus.smiles(corpus.rows("train"))) if corpus is not None else None
-    if chosen["train_file"]:
-        training = _texts(chosen["train_file"], session, chosen)
-        known = canonical_set(training, workers=chosen["workers"], progress=progress)
-    cache = chosen["cache"] or default_directory().parent / "references"
-    made = [
-        Reference(
-            texts,
-            name=name,
-            alerts=chosen["alerts"],
-            cache=cache,
-            workers=chosen["workers"],
-            device=_chemnet_device(chosen["device"]),
-            progress=progress,
-        )
-        for name, texts in sets.items()
-    ]
-    return made, known
-
-
-def _texts(argument: str, session: Session, chosen: dict[str, Any]) -> list[str]:
-    """What stands in the rows of a file; nothing for a row that cannot be read, which is then invalid."""
-    if not inputs.is_file(argument):
-        raise InputError(f"no file '{argument}'", hint="Check the path for a typing mistake.")
-    rows = inputs.given(
-        [argument], session, smiles_column=chosen["smiles_column"], id_column=chosen["id_column"]
-    )
-    return ["" if row.reason else row.text for row in rows]
-
-
-def _corpus(path: Path | None) -> Corpus | None:
-    from molvae.data.corpus import Corpus
-
-    return None if path is None else Corpus.open(path)
-
-
-def _rows(corpus: Corpus, split: str) -> np.ndarray:
-    parts = options.split_names([split])
-    unknown = set(parts) - {"train", "valid", "test"}
-    if unknown or not parts:
-        raise UsageError(f"the parts of a corpus are train, valid and test, got '{split}'")
-    rows = np.sort(np.concatenate([corpus.rows(part) for part in parts]))  # type: ignore[arg-type]
-    if not len(rows):
-        raise InputError(f"the corpus has no molecule in {split}", hint="Choose another --split.")
-    return rows
-
-
-def _labels(corpus: Corpus, rows: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Labels of the properties a model predicts, `n x p`; NaN columns for those the corpus lacks."""
-    labels = np.full((len(rows), len(names)), np.nan)
-    for column, name in enumerate(names):
-        if name in corpus.property_names:
-            labels[:, column] = corpus.labels[rows, corpus.property_names.index(name)]
-    return labels
-
-
-def _write(output: Path, assessed: Assessment, references: Sequence[Reference]) -> list[str]:
+def _write(output: Path, assessed: Assessment, references: Sequence[MoleculeSet]) -> list[str]:
     import json
 
     from molvae.cli.evaluation_pictures import draw
@@ -292,19 +225,6 @@ def _write(output: Path, assessed: Assessment, references: Sequence[Reference]) 
     write_text(output / "metrics.json", json.dumps(assessed.table.to_json(), indent=2) + "\n")
     write_text(output / "metrics.txt", assessed.table.to_text() + "\n")
     return ["metrics.json", "metrics.txt", *draw(output, assessed, references)]
-
-
-def _alert_directory(path: Path | None, *, asked: bool) -> Path | None:
-    from molvae.chemistry.alerts import ALERT_FILES
-
-    if path is None:
-        return None
-    for place in (path, path / "filters"):
-        if all((place / name).is_file() for name in ALERT_FILES):
-            return place
-    if asked:
-        raise InputError(f"{path} does not hold {' and '.join(ALERT_FILES)}")
-    return None
 
 
 def _is_asked(ctx: click.Context, name: str) -> bool:
@@ -315,16 +235,6 @@ def _cores(available: int) -> int:
     return available if available > 1 else 0
 
 
-def _chemnet_device(device: str) -> str:
-    from molvae.latent.device import resolve_device
-
-    return str(resolve_device(device))
-
-
-def _reasons(profile: Profile | None) -> dict[str, int]:
-    counts = {} if profile is None else dict(profile.reasons)
-    return dict(sorted(counts.items(), key=lambda item: -item[1])[:10])
-
-
-def _name(file: str) -> str:
-    return Path(file).name.partition(".")[0] or file
+def _reasons(samples: MoleculeSet | None) -> dict[str, int]:
+    counts = {} if samples is None else dict(samples.profile(()).reasons)
+    return dict(sorted(counts.items(), key=lambda item: -item[1])[:_MOST_REASONS])

@@ -10,25 +10,25 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from molvae.evaluation.reference import Reference
+    from molvae.evaluation.molecules import MoleculeSet
     from molvae.latent.assessment import Assessment
 
 _TITLES = ("logP", "SA", "QED", "weight (g/mol)")
 
 
-def draw(output: Path, assessed: Assessment, references: Sequence[Reference]) -> list[str]:
+def draw(output: Path, assessed: Assessment, references: Sequence[MoleculeSet]) -> list[str]:
     """Draw what there is into a directory; the names of the files."""
     from molvae.reporting.evaluation_figures import property_histograms
 
     drawn = _heads(output, assessed) if assessed.truth is not None else []
-    profile = assessed.profile
-    if profile is not None and profile.descriptors is not None and len(profile):
+    own = None if assessed.samples is None else assessed.samples.profile(("descriptors",)).descriptors
+    if own is not None and len(own):
         others = {
             reference.name: known
             for reference in references
             if (known := reference.profile(("descriptors",)).descriptors) is not None
         }
-        property_histograms(profile.descriptors, others, _TITLES, output / "properties.png")
+        property_histograms(own, others, _TITLES, output / "properties.png")
         drawn.append("properties.png")
     return drawn
 

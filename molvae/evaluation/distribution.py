@@ -15,19 +15,18 @@ from scipy.stats import wasserstein_distance
 from molvae.chemistry.molecule import canonical
 from molvae.errors import InputError
 from molvae.evaluation.base import Metric, MetricTable
-from molvae.evaluation.frechet import ChemNetStatistics, chemnet_statistics, fcd_score, frechet_distance
+from molvae.evaluation.frechet import fcd_score, frechet_distance, require_chemnet
 from molvae.evaluation.guacamol import kl_score
 from molvae.evaluation.nearest import internal_diversity, nearest_similarity
-from molvae.evaluation.profile import DESCRIPTOR_NAMES, PARTS, Part, Profile, profile
+from molvae.evaluation.profile import DESCRIPTOR_NAMES, PARTS, Part, Profile
 from molvae.parallel import ordered_map
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
-    from pathlib import Path
 
-    from molvae.evaluation.reference import Reference
+    from molvae.evaluation.molecules import MoleculeSet
     from molvae.progress import Progress
 
 UNIQUE_AT = (1_000, 10_000)
@@ -41,56 +40,48 @@ _FILTERS = {
 
 
 def measure(
-    texts: Sequence[str],
+    samples: MoleculeSet,
     *,
-    references: Sequence[Reference] = (),
+    references: Sequence[MoleculeSet] = (),
     training: AbstractSet[str] | None = None,
     parts: Collection[Part] = PARTS,
     fcd: bool = True,
     guacamol: bool = False,
-    alerts: Path | None = None,
     workers: int = 0,
-    device: str = "cpu",
     progress: Progress = SILENT,
-) -> tuple[MetricTable, Profile]:
-    """Measure SMILES of a generator, invalid ones included.
+) -> MetricTable:
+    """Measure what a generator wrote, invalid texts included.
 
     Args:
-        texts: What the generator wrote, in order.
-        references: What it is compared with; a row `NAME/REFERENCE` for each metric and reference.
+        samples: What it wrote, in order.
+        references: What that is compared with; a row `METRIC/REFERENCE` for each metric and reference.
         training: Canonical SMILES of what the generator was trained on (`canonical_set`), for novelty.
-        parts: Which parts of the profile to compare; each costs time.
+        parts: Which parts of the profiles to compare; each costs time.
         fcd: Whether to measure the Fréchet ChemNet Distance (needs `fcd_torch`).
         guacamol: Whether to add the KL and FCD scores of GuacaMol.
-        alerts: Directory of the MOSES alerts.
-        workers: Processes.
-        device: Where ChemNet runs.
-        progress: Told of every molecule.
-
-    Returns:
-        The table, and the profile of the texts.
+        workers: Processes for the KL score.
+        progress: Told of what the sets do not tell themselves.
 
     Raises:
         InputError: No text at all, or a reference without a molecule.
         MissingDependencyError: `fcd` without `fcd_torch`.
     """
-    if not texts:
+    if not samples.texts:
         raise InputError("there is no molecule to evaluate", hint="Give the generator's output, invalid too.")
-    mine = profile(texts, parts, alerts=alerts, workers=workers, progress=progress, task="profile")
+    if fcd and references:
+        require_chemnet()
+    mine = samples.profile(parts)
     rows = [*_alone(mine), *_novelty(mine, training), *_diversity(mine)]
-    notes = [_FILTERS[alerts is not None]] if mine.passes is not None else []
-    statistics = None
-    if fcd and references and len(mine) >= _FEWEST:
-        statistics = chemnet_statistics(mine.smiles, device=device, progress=progress)
+    notes = [_FILTERS[samples.alerts is not None]] if mine.passes is not None else []
     for reference in references:
-        other = reference.profile(parts)
+        other = reference.profile([part for part in parts if part != "filters"])
         if not len(other):
             raise InputError(f"the reference {reference.name} has no molecule")
-        rows += _distance(mine, statistics, reference) if fcd else []
+        rows += _distance(samples, reference) if fcd else []
         rows += _against(mine, other, reference.name, progress)
         rows += _scores(mine, rows, reference, workers, progress) if guacamol else []
         notes += [_W1] if mine.descriptors is not None else []
-    return MetricTable(tuple(rows), tuple(dict.fromkeys(notes))), mine
+    return MetricTable(tuple(rows), tuple(dict.fromkeys(notes)))
 
 
 def canonical_set(texts: Sequence[str], *, workers: int = 0, progress: Progress = SILENT) -> set[str]:
@@ -147,9 +138,11 @@ def _diversity(mine: Profile) -> Iterator[Metric]:
         yield Metric("Filters", float(mine.passes.mean()) if n else math.nan, n, "higher")
 
 
-def _distance(mine: Profile, statistics: ChemNetStatistics | None, reference: Reference) -> Iterator[Metric]:
-    distance = math.nan if statistics is None else frechet_distance(statistics, reference.chemnet())
-    yield Metric(f"FCD/{reference.name}", distance, len(mine), "lower")
+def _distance(samples: MoleculeSet, reference: MoleculeSet) -> Iterator[Metric]:
+    n = len(samples.profile(()))
+    enough = min(n, len(reference.profile(()))) >= _FEWEST
+    distance = frechet_distance(samples.chemnet(), reference.chemnet()) if enough else math.nan
+    yield Metric(f"FCD/{reference.name}", distance, n, "lower")
 
 
 def _against(mine: Profile, other: Profile, name: str, progress: Progress) -> Iterator[Metric]:
@@ -175,7 +168,7 @@ def _columns(mine: Profile, other: Profile, column: int) -> list[np.ndarray]:
 
 
 def _scores(
-    mine: Profile, rows: Sequence[Metric], reference: Reference, workers: int, progress: Progress
+    mine: Profile, rows: Sequence[Metric], reference: MoleculeSet, workers: int, progress: Progress
 ) -> Iterator[Metric]:
     score, n = kl_score(mine.smiles, reference.profile(()).smiles, workers=workers, progress=progress)
     yield Metric(f"KL score/{reference.name}", score, n, "higher")

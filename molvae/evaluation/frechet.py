@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,6 +93,7 @@ def chemnet_statistics(
         InputError: Fewer than two molecules.
         MissingDependencyError: `fcd_torch` is not installed.
     """
+    require_chemnet()
     if len(smiles) < _FEWEST:
         raise InputError(f"a Fréchet ChemNet Distance needs two molecules at least, got {len(smiles)}")
     place = None if cache is None else cache / f"chemnet-{digest(smiles)}.npz"
@@ -140,12 +142,16 @@ def digest(smiles: Sequence[str]) -> str:
     return content.hexdigest()
 
 
-def _chemnet(device: str) -> Any:
-    try:
-        from fcd_torch import FCD
-    except ImportError:
+def require_chemnet() -> None:
+    """Raise `MissingDependencyError` if `fcd_torch` is not installed: before the work, not after it."""
+    if find_spec("fcd_torch") is None:
         raise MissingDependencyError(
             "the Fréchet ChemNet Distance needs the package fcd_torch, which is not installed",
             hint="Install it with: pip install 'molvae[eval]'; or leave the FCD out.",
-        ) from None
+        )
+
+
+def _chemnet(device: str) -> Any:
+    from fcd_torch import FCD
+
     return FCD(device=device, n_jobs=1, canonize=True)

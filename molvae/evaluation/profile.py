@@ -118,7 +118,7 @@ class _Gathering:
 
     def take(self, outcome: _Features | str) -> None:
         if isinstance(outcome, str):
-            self.reasons[outcome] += 1
+            self.reasons[outcome.partition(" at character ")[0]] += 1  # the kind, not each place
             return
         self.smiles.append(outcome.smiles)
         self.bits.append(outcome.bits)

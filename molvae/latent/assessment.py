@@ -13,8 +13,10 @@ from molvae.errors import InputError, UsageError
 from molvae.evaluation.base import Metric, MetricTable
 from molvae.evaluation.distribution import measure
 from molvae.evaluation.information import information_metrics
+from molvae.evaluation.molecules import MoleculeSet
 from molvae.evaluation.prediction import prediction_metrics
 from molvae.evaluation.probes import linear_probe
+from molvae.evaluation.profile import PARTS
 from molvae.evaluation.reconstruction import reconstruction
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
@@ -26,8 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.evaluation.profile import Part, Profile
-    from molvae.evaluation.reference import Reference
+    from molvae.evaluation.profile import Part
     from molvae.latent.codec import MolVAE
     from molvae.latent.prediction import PropertyPrediction
     from molvae.progress import Progress
@@ -49,15 +50,13 @@ class Assessment:
 
     Attributes:
         table: The figures.
-        samples: Texts written from the model's prior, greedy, in order.
-        profile: Of those texts; None if none were asked for.
+        samples: What was measured of a generator, or written from the model's prior, greedy; None if nothing.
         truth: Labels of the held-out molecules, `n x p`; None without labels or heads.
         prediction: What the heads say about them from mu.
     """
 
     table: MetricTable
-    samples: tuple[str, ...] = ()
-    profile: Profile | None = None
+    samples: MoleculeSet | None = None
     truth: NDArray[np.float64] | None = None
     prediction: PropertyPrediction | None = None
 
@@ -69,10 +68,10 @@ def assess(
     *,
     training: Sequence[str | Molecule | Invalid] = (),
     known: AbstractSet[str] | None = None,
-    references: Sequence[Reference] = (),
+    references: Sequence[MoleculeSet] = (),
     n_samples: int = 10_000,
     n_variants: int = 2_000,
-    parts: Collection[Part] = ("fingerprints", "fragments", "scaffolds", "descriptors", "filters"),
+    parts: Collection[Part] = PARTS,
     fcd: bool = True,
     guacamol: bool = False,
     alerts: Path | None = None,
@@ -111,20 +110,19 @@ def assess(
         return Assessment(table, truth=held_out.truth, prediction=held_out.prediction)
     z = model.sample_latent(n_samples, generator=Seeds(seed).numpy("sample"))
     texts = write(model, z, progress=progress, task="sample")
-    measured, profile = measure(
-        texts,
+    samples = MoleculeSet(texts, alerts=alerts, workers=workers, device=str(model.device), progress=progress)
+    table += measure(
+        samples,
         references=references,
         training=known,
         parts=parts,
         fcd=fcd,
         guacamol=guacamol,
-        alerts=alerts,
         workers=workers,
-        device=str(model.device),
         progress=progress,
     )
-    notes = MetricTable((), (_SAMPLES_NOTE,))
-    return Assessment(table + measured + notes, tuple(texts), profile, held_out.truth, held_out.prediction)
+    table += MetricTable((), (_SAMPLES_NOTE,))
+    return Assessment(table, samples, held_out.truth, held_out.prediction)
 
 
 def write(

@@ -1,4 +1,4 @@
-"""What others are measured against, its statistics computed once and kept on disk."""
+"""Sets of molecules that are measured or measured against; statistics are computed once and can be kept."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 _SCHEMA = 1  # counted up when what is kept changes its meaning
 
 
-class Reference:
-    """A set of molecules others are measured against.
+class MoleculeSet:
+    """A set of molecules as texts: the output of a generator, or what it is measured against.
 
     Args:
-        texts: Their SMILES; invalid ones are counted and left out.
+        texts: SMILES in order; invalid ones are counted, duplicates kept.
         name: What the set is called in tables.
         alerts: Directory of the MOSES alerts.
         cache: Directory in which profiles and ChemNet statistics are kept, under the sha256 of the texts and
@@ -42,7 +42,7 @@ class Reference:
         self,
         texts: Sequence[str],
         *,
-        name: str = "reference",
+        name: str = "samples",
         alerts: Path | None = None,
         cache: Path | None = None,
         workers: int = 0,
@@ -55,6 +55,11 @@ class Reference:
         self._device, self._progress = device, progress
         self._profile: Profile | None = None
         self._chemnet: ChemNetStatistics | None = None
+
+    @property
+    def alerts(self) -> Path | None:
+        """Directory of the MOSES alerts its filters use."""
+        return self._alerts
 
     def profile(self, parts: Collection[Part]) -> Profile:
         """The profile with (at least) these parts."""
