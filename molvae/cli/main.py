@@ -38,6 +38,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "tell": "Give measured results back.",
     },
     "Look": {
+        "evaluate": "Measure a model, or any generator's molecules.",
         "status": "How far a run or a campaign is.",
         "info": "What a checkpoint, corpus or campaign holds.",
     },
