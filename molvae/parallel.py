@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import deque
+from concurrent.futures import wait
 from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeVar
+
+from molvae.errors import MolvaeError, StoppedEarly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
 A = TypeVar("A")
 B = TypeVar("B")
 
+_ASKED_EVERY = 0.25  # seconds between two questions whether to stop
+
 
 def available_cores() -> int:
     """Cores this process may use (the affinity mask, not the machine)."""
@@ -21,7 +27,12 @@ def available_cores() -> int:
 
 
 def ordered_map(
-    function: Callable[[A], B], items: Iterable[A], *, workers: int = 0, chunk: int = 64
+    function: Callable[[A], B],
+    items: Iterable[A],
+    *,
+    workers: int = 0,
+    chunk: int = 64,
+    stop: Callable[[], bool] | None = None,
 ) -> Iterator[B]:
     """`map(function, items)` in `workers` processes: same results, same order, constant memory.
 
@@ -30,22 +41,58 @@ def ordered_map(
         items: Read lazily: at most `2 * workers + 2` chunks are in flight.
         workers: 0 computes in this process.
         chunk: Items sent to a worker at once.
+        stop: Asked between results and while waiting for one; when it says yes, work in flight is dropped.
+
+    Raises:
+        StoppedEarly: `stop` said yes.
+        MolvaeError: A worker process died.
     """
     if workers <= 0:
-        yield from map(function, items)
+        for item in items:
+            _heed(stop)
+            yield function(item)
         return
     from loky import ProcessPoolExecutor
 
-    executor = ProcessPoolExecutor(max_workers=workers)
+    executor = ProcessPoolExecutor(max_workers=workers, initializer=_ignore_interrupts)
     pending: deque[Future[list[B]]] = deque()
+    complete = False
     try:
         for part in _batched(items, chunk):
             pending.append(executor.submit(_apply, function, part))
             if len(pending) > 2 * workers + 1:
-                yield from pending.popleft().result()
-        yield from chain.from_iterable(future.result() for future in _drained(pending))
+                yield from _awaited(pending.popleft(), stop)
+        yield from chain.from_iterable(_awaited(future, stop) for future in _drained(pending))
+        complete = True
     finally:
-        executor.shutdown(wait=True, kill_workers=bool(pending))
+        executor.shutdown(wait=True, kill_workers=not complete)
+
+
+def _awaited(future: Future[list[B]], stop: Callable[[], bool] | None) -> list[B]:
+    from loky.process_executor import BrokenProcessPool
+
+    try:
+        while not future.done():
+            _heed(stop)
+            wait([future], timeout=None if stop is None else _ASKED_EVERY)
+        _heed(stop)
+        return future.result()
+    except BrokenProcessPool as error:
+        _heed(stop)
+        raise MolvaeError(
+            f"a worker process died: {type(error).__name__}",
+            hint="Most often the memory is full: use fewer workers.",
+        ) from error
+
+
+def _heed(stop: Callable[[], bool] | None) -> None:
+    if stop is not None and stop():
+        raise StoppedEarly("stopped early", hint="The same command resumes.")
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C reaches every process of a terminal; the parent decides what becomes of its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _batched(items: Iterable[A], size: int) -> Iterator[tuple[A, ...]]:
