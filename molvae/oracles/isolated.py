@@ -31,7 +31,7 @@ def isolated(
         UsageError: The oracle cannot be made, as it says itself.
     """
     limits = settings or ExternalSettings()
-    command = [sys.executable, "-m", "molvae.oracles.serving", text]
+    command = [sys.executable, "-m", "molvae.oracles.serving", text, *sys.path]
     first = CommandWorker(command, limits)
     try:
         hello = first.greet()

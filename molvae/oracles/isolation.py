@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _GUARDIAN = str(Path(__file__).with_name("guardian.py"))
 _LONGEST_LINE = 64 << 20  # bytes of one answer
 _LAST_WORDS = 4096  # bytes of stderr that are remembered
-_FAREWELL = 1.0  # seconds to end by itself once its input has ended
+_FAREWELL = 2.0  # seconds to end by itself once its input, or its output, has ended
 _BY_SIGNAL = 128
 
 

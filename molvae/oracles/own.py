@@ -6,6 +6,7 @@ import importlib
 import inspect
 import re
 import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,22 +22,42 @@ OWN = re.compile(r"(?P<module>[A-Za-z_][\w.]*|.+\.py):(?P<attribute>[A-Za-z_][\w
 """What a function of the user's own looks like."""
 
 
-def own_oracle(text: str, known: Iterable[str] = ()) -> Oracle:
+def check_own(text: str, known: Iterable[str] = ()) -> None:
+    """Refuse a text whose module is nowhere, without importing anything.
+
+    Args:
+        text: `module:function` or `path/to/file.py:function`.
+        known: Names that may have been meant instead.
+
+    Raises:
+        UsageError: The text is none of these, or there is no such module or file.
+    """
+    name = _parts(text)[0]
+    if name.endswith(".py"):
+        if not Path(name).is_file():
+            raise UsageError(f"the oracle '{text}' names a file that does not exist: {name}")
+        return
+    top, folder = name.partition(".")[0], Path.cwd()
+    if top not in sys.builtin_module_names and PathFinder.find_spec(top, [*sys.path, str(folder)]) is None:
+        raise UsageError(
+            f"the oracle '{text}' names a module that is not found: {name}{suggest(name, known)}",
+            hint=f"Looked in {folder} and among what is installed.",
+        )
+
+
+def own_oracle(text: str) -> Oracle:
     """The oracle `module:function` or `path/to/file.py:function` means, in this process.
 
     Args:
         text: Module and function; a class is instantiated.
-        known: Names that may have been meant where there is no such module.
 
     Raises:
         UnknownNameError: The module has no such function; the nearest is named.
         UsageError: The text is none of these, or the module cannot be imported.
     """
-    parts = OWN.fullmatch(text.strip())
-    if parts is None:
-        raise UsageError(f"expected module:function or file.py:function, got '{text}'")
-    module_name, attribute = parts["module"], parts["attribute"]
-    found: Any = _module(module_name, text, known)
+    check_own(text)
+    module_name, attribute = _parts(text)
+    found: Any = _module(module_name, text)
     for part in attribute.split("."):
         if not hasattr(found, part):
             options = [name for name in dir(found) if not name.startswith("_")]
@@ -51,6 +72,13 @@ def own_oracle(text: str, known: Iterable[str] = ()) -> Oracle:
     return FunctionOracle(found, text)
 
 
+def _parts(text: str) -> tuple[str, str]:
+    parts = OWN.fullmatch(text.strip())
+    if parts is None:
+        raise UsageError(f"expected module:function or file.py:function, got '{text}'")
+    return parts["module"], parts["attribute"]
+
+
 def _instance(kind: type, text: str) -> Any:
     try:
         return kind()
@@ -58,28 +86,13 @@ def _instance(kind: type, text: str) -> Any:
         raise UsageError(f"the oracle '{text}' cannot be made: {describe_error(error)}") from error
 
 
-def _module(name: str, text: str, known: Iterable[str]) -> ModuleType:
-    if name.endswith(".py"):
-        path = Path(name)
-        if not path.is_file():
-            raise UsageError(f"the oracle '{text}' names a file that does not exist: {path}")
-        return _imported(path.stem, path.parent.resolve(), text, known)
-    return _imported(name, Path.cwd(), text, known)
-
-
-def _imported(name: str, folder: Path, text: str, known: Iterable[str]) -> ModuleType:
-    """Imports a module that is installed or lies in `folder`, which then stays importable."""
+def _module(name: str, text: str) -> ModuleType:
+    """Imports a file, or a module that is installed or lies here; its folder then stays importable."""
+    path = Path(name)
+    name, folder = (path.stem, path.parent.resolve()) if name.endswith(".py") else (name, Path.cwd())
     try:
         if str(folder) not in sys.path:
             sys.path.append(str(folder))  # last, so that it shadows nothing that is installed
         return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name == name.partition(".")[0]:
-            nearest = suggest(name, known)
-            raise UsageError(
-                f"the oracle '{text}' names a module that is not found: {name}{nearest}",
-                hint=f"Looked in {folder} and among what is installed.",
-            ) from error
-        raise UsageError(f"the oracle '{text}' cannot be imported: {describe_error(error)}") from error
     except (Exception, SystemExit) as error:
         raise UsageError(f"the oracle '{text}' cannot be imported: {describe_error(error)}") from error

@@ -14,7 +14,7 @@ from molvae.oracles.desirability import SHAPES, desirability_oracle
 from molvae.oracles.http import http_oracle
 from molvae.oracles.isolated import inline_oracle, isolated, isolated_oracle
 from molvae.oracles.isomers import isomer_oracle
-from molvae.oracles.own import OWN
+from molvae.oracles.own import OWN, check_own
 from molvae.oracles.penalized_logp import penalized_logp_oracle
 from molvae.oracles.properties import DescriptorOracle
 from molvae.oracles.similarity import similarity_oracle
@@ -54,6 +54,7 @@ def load_oracle(text: str) -> Oracle:
             hint=f"A module of your own with that name is ./{parts.name}.py:{parts.argument or 'function'}.",
         )
     if OWN.fullmatch(text.strip()):
+        check_own(text.strip(), known_oracles())
         return isolated(text.strip())
     known = known_oracles()
     raise UnknownNameError(

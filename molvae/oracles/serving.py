@@ -14,7 +14,6 @@ from molvae.chemistry.molecule import Invalid, Molecule, parse
 from molvae.errors import UsageError
 from molvae.oracles.base import ORACLES, OracleText, Score, ask
 from molvae.oracles.own import OWN, own_oracle
-from molvae.oracles.plugins import known_oracles, load_oracle
 from molvae.oracles.protocol import VERSION, write_answer
 
 if TYPE_CHECKING:
@@ -53,8 +52,11 @@ def scores_of(oracle: Oracle, smiles: Sequence[str]) -> list[Score]:
 
 
 def _loaded(text: str) -> Oracle:
-    own = OWN.fullmatch(text) and OracleText.read(text).name not in ORACLES
-    return own_oracle(text, known_oracles()) if own else load_oracle(text)
+    if OWN.fullmatch(text) and OracleText.read(text).name not in ORACLES:
+        return own_oracle(text)
+    from molvae.oracles.plugins import load_oracle  # needs much that a user's own function does not
+
+    return load_oracle(text)
 
 
 def _say(answers: TextIO, message: dict[str, object]) -> None:
@@ -63,9 +65,10 @@ def _say(answers: TextIO, message: dict[str, object]) -> None:
 
 
 def main() -> None:
-    """Serve the oracle of the first argument; what it prints must not get among the answers."""
+    """Serve the oracle of the first argument; the others are places where its caller finds modules."""
+    sys.path += [place for place in sys.argv[2:] if place not in sys.path]
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+    os.dup2(2, 1)  # what the oracle prints must not get among the answers
     serve(sys.argv[1], sys.stdin, answers)
 
 

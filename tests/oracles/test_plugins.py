@@ -186,7 +186,12 @@ def own_module(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("docking_of_mine:score", 4.0), ("docking_of_mine:Model", 2.0), ("docking_of_mine:Native", 3.0)],
+    [
+        ("docking_of_mine:score", 4.0),
+        ("inline:docking_of_mine:score", 4.0),
+        ("inline:docking_of_mine:Model", 2.0),
+        ("inline:docking_of_mine:Native", 3.0),
+    ],
 )
 @pytest.mark.usefixtures("own_module")
 def test_a_users_own_module_in_the_working_directory(text, value):
@@ -198,19 +203,20 @@ def test_a_users_own_module_in_the_working_directory(text, value):
 def test_a_users_own_file(own_module, monkeypatch, tmp_path_factory):
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     text = f"{own_module}/docking_of_mine.py:score"
-    oracle = load_oracle(text)
-    assert oracle.name == text
-    assert oracle(MOLECULES)[0].value == 4.0
+    with load_oracle(text) as oracle:
+        assert oracle.name == text
+        assert oracle(MOLECULES)[0].value == 4.0
+    assert load_oracle(f"inline:{text}")(MOLECULES)[0].value == 4.0
 
 
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
         ("docking_of_mine:scores", UnknownNameError, "did you mean 'score'"),
-        ("docking_of_mine:TABLE", UsageError, "is a dict, expected a function"),
-        ("docking_of_mine:Broken", UsageError, "OSError: no weights"),
-        ("broken_of_mine:score", UsageError, "no_such_module_anywhere"),
-        ("syntax_of_mine:score", UsageError, "SyntaxError"),
+        ("inline:docking_of_mine:TABLE", UsageError, "is a dict, expected a function"),
+        ("inline:docking_of_mine:Broken", UsageError, "OSError: no weights"),
+        ("inline:broken_of_mine:score", UsageError, "no_such_module_anywhere"),
+        ("inline:syntax_of_mine:score", UsageError, "SyntaxError"),
         ("nowhere_of_mine:score", UsageError, "module that is not found: nowhere_of_mine"),
         ("./nowhere.py:score", UsageError, "file that does not exist"),
         ("qde", UnknownNameError, "did you mean 'qed'"),
