@@ -77,6 +77,7 @@ class ExternalOracle:
         for worker in self._workers:
             self._idle.put(worker)
         self._closing = threading.Event()
+        self._troubles: list[str] = []
         self._end = weakref.finalize(self, _close_all, self._workers)
 
     @property
@@ -88,6 +89,11 @@ class ExternalOracle:
     def workers(self) -> int:
         """Requests that run at a time: with fewer molecules at once than this, some have nothing to do."""
         return self._settings.workers
+
+    @property
+    def troubles(self) -> list[str]:
+        """What went wrong with whole requests so far, also where asking again helped."""
+        return list(self._troubles)
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
         """One score for each molecule, in order."""
@@ -133,6 +139,7 @@ class ExternalOracle:
                 return worker.ask(smiles, self._settings.timeout * len(smiles))
             except Trouble as trouble:
                 failure = trouble
+                self._troubles.append(trouble.score.detail)
             if self._closing.is_set():
                 break
             if failure.apart and len(smiles) > 1:
