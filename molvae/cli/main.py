@@ -33,6 +33,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Search": {
         "oracles": "What can be searched for, and what molecules score.",
+        "oracle": "Check an oracle of your own.",
         "optimize": "Find molecules with the properties you want.",
         "ask": "Get the next batch to measure, as a file.",
         "tell": "Give measured results back.",
