@@ -38,9 +38,9 @@ def command() -> None:
 def check(session: Session, oracle: str, large: int) -> None:
     """Ask ORACLE about ordinary, odd, repeated and many molecules, and say what is wrong with the answers.
 
-    It is asked about a hundred molecules: whether it answers, whether a molecule always scores the same (asked
-    again, in another order, alone), how long it takes, and what it does with molecules it cannot score. Exit
-    code 4 when something is wrong.
+    It is asked about a hundred molecules: whether it answers, whether a molecule always scores the same
+    (asked again, in another order, alone), how long it takes, and what it does with molecules it cannot
+    score. Exit code 4 when something is wrong.
 
     \b
     Examples:

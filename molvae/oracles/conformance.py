@@ -127,7 +127,7 @@ def _look_at_answers(asked: _Asked, scores: Sequence[Score]) -> None:
         asked.found(
             "answers",
             "wrong",
-            f"It has a score for none of {len(scores)} ordinary molecules: {bad[0].detail}.",
+            f"None of {len(scores)} ordinary molecules has a score: {bad[0].detail}.",
         )
     elif bad:
         asked.found(
@@ -139,8 +139,8 @@ def _look_at_answers(asked: _Asked, scores: Sequence[Score]) -> None:
         asked.found(
             "answers",
             "note",
-            f"All {len(values)} ordinary molecules have the same score, {values[0]:g}: a broken program often "
-            "answers so, and nothing can be learned from it.",
+            f"All {len(values)} ordinary molecules have the same score, {values[0]:g}: broken programs often "
+            "answer so, and nothing can be learned from it.",
         )
     else:
         asked.found(
@@ -177,9 +177,7 @@ def _look_at_order(asked: _Asked, molecules: Sequence[Molecule], first: Sequence
         return  # differences would say nothing more
     different = _first_difference(molecules, first, turned)
     if different:
-        sentence = (
-            f"In reversed order the molecules score differently: {different}. Answer in the order asked."
-        )
+        sentence = f"Turned around, molecules score differently: {different}. Answer in the order asked."
     elif different := _first_difference(molecules, first, alone):
         sentence = f"Alone a molecule scores differently than in company: {different}. Score each for itself."
     elif different := _first_difference([molecules[0]] * 2, [first[0]] * 2, [twice[0], twice[2]]):
@@ -197,7 +195,8 @@ def _look_at_many(asked: _Asked, large: int) -> None:
     scores = asked.about(molecules)
     asked.report.seconds_in_batch = (time.perf_counter() - begun) / n
     bad = [score for score in scores if not score.is_ok]
-    speed = f"{_seconds(asked.report.seconds_in_batch)} per molecule, {_seconds(asked.report.seconds_alone)} alone"
+    together, alone = asked.report.seconds_in_batch, asked.report.seconds_alone
+    speed = f"{_seconds(together)} per molecule, {_seconds(alone)} alone"
     if len(bad) > n // 2:
         asked.found(
             "large batch", "wrong", f"{len(bad)} of {n} molecules asked at once failed: {bad[0].detail}."
@@ -221,7 +220,7 @@ def _look_at_odd(asked: _Asked, first: Sequence[Score]) -> None:
         asked.found(
             "odd molecules",
             "wrong",
-            "After odd molecules (salts, ions, one atom) ordinary ones fail as well.",
+            "After odd molecules (salts, ions, one atom) ordinary ones fail too.",
         )
     elif bad:
         text, score = bad[0]
@@ -244,8 +243,8 @@ def _look_at_no_molecules(asked: _Asked) -> None:
         asked.found(
             "no molecules",
             "note",
-            f"'{text}' is no molecule and was given {score.value:g}. molvae sends molecules only, yet a number "
-            "for a failure is how wrong results begin: answer null.",
+            f"'{text}' is no molecule and was given {score.value:g}. molvae sends molecules only, yet a "
+            "number for a failure is how wrong results begin: answer null.",
         )
     else:
         asked.found("no molecules", "good", "Texts that are no molecules are failures, not numbers.")
