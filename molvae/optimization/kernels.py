@@ -1,94 +1,87 @@
-r"""MinMax (count Tanimoto) kernel, and a kernel that looks similarities up in a table."""
+r"""The mixed kernel: MinMax similarities of several fingerprints plus an RBF on numbers.
+
+.. math::
+    k(a, b) = \sum_v w_v\, \mathrm{MinMax}_v(a, b)
+            + w_0 \exp\Big(-\tfrac{1}{2} \sum_j (x_j(a) - x_j(b))^2 / \ell_j^2\Big)
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from gpytorch.kernels import Kernel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
-
-def minmax_similarity(a: Tensor, b: Tensor) -> Tensor:
-    r"""Exact MinMax similarity of count vectors.
-
-    .. math:: k(a, b) = \frac{\sum_i \min(a_i, b_i)}{\sum_i \max(a_i, b_i)}
-
-    The sum of minima is the scalar product of unary expansions,
-    :math:`\min(a, b) = \sum_{l \ge 1} [a \ge l][b \ge l]`, so it is one matrix product per count level over
-    the columns that reach that level. Two empty vectors have
-    similarity 1. (Ralaivola et al., Neural Networks 18, 2005.)
-
-    Args:
-        a: Non-negative whole numbers, `n x f`.
-        b: Non-negative whole numbers, `m x f`.
-
-    Returns:
-        `n x m`, float64, in [0, 1].
-
-    >>> minmax_similarity(torch.tensor([[2.0, 0.0, 1.0]]), torch.tensor([[1.0, 1.0, 1.0]])).tolist()
-    [[0.5]]
-    """
-    low_a, low_b = a.to(torch.float32), b.to(torch.float32)
-    ceiling = torch.minimum(_column_maximum(low_a), _column_maximum(low_b))
-    shared = torch.zeros(len(a), len(b), dtype=torch.float32, device=a.device)
-    columns = torch.nonzero(ceiling >= 1)[:, 0]
-    level = 1
-    while len(columns):
-        low_a, low_b, ceiling = low_a[:, columns], low_b[:, columns], ceiling[columns]
-        shared += (low_a >= level).float() @ (low_b >= level).float().T  # exact below 2^24
-        level += 1
-        columns = torch.nonzero(ceiling >= level)[:, 0]
-    minima = shared.double()
-    maxima = a.double().sum(-1)[:, None] + b.double().sum(-1)[None, :] - minima
-    return torch.where(maxima > 0, minima / maxima.clamp_min(1.0), torch.ones_like(minima))
+    from molvae.optimization.similarities import Comparison, Gallery
 
 
-def _column_maximum(counts: Tensor) -> Tensor:
-    return counts.amax(0) if len(counts) else torch.zeros(counts.shape[-1], device=counts.device)
-
-
-class MinMaxKernel(Kernel):  # type: ignore[misc]
-    """`minmax_similarity` as a GPyTorch kernel without parameters; wrap it in a `ScaleKernel`."""
-
-    has_lengthscale = False
-    is_stationary = False
-
-    def forward(self, x1: Tensor, x2: Tensor, diag: bool = False, **_: Any) -> Tensor:  # noqa: FBT001, FBT002
-        """Similarities of `... x n x f` and `... x m x f`: `... x n x m`, or `... x n` when `diag`."""
-        if diag:
-            total = torch.maximum(x1, x2).double().sum(-1)
-            return torch.where(total > 0, torch.minimum(x1, x2).double().sum(-1) / total.clamp_min(1.0), 1.0)
-        if x1.dim() == 2:  # noqa: PLR2004
-            return minmax_similarity(x1, x2)
-        batch = (x1[..., 0, 0] + x2[..., 0, 0]).shape
-        left = x1.expand(*batch, *x1.shape[-2:]).flatten(0, -3)
-        right = x2.expand(*batch, *x2.shape[-2:]).flatten(0, -3)
-        blocks = torch.stack([minmax_similarity(a, b) for a, b in zip(left, right, strict=True)])
-        return blocks.reshape(*batch, x1.shape[-2], x2.shape[-2])
-
-
-class TableKernel(Kernel):  # type: ignore[misc]
-    """Looks covariances up in a table: inputs are row numbers, so a Gram matrix is computed once and shared.
-
-    Several outputs, many steps of a hyperparameter fit and every later posterior read the same table.
+@dataclass(frozen=True)
+class Hyperparameters:
+    """Of one output, in units of its scaled scores.
 
     Attributes:
-        table: Similarities, `n x n`, float64.
+        weights: Prior variance of each fingerprint's part, one per view.
+        numbers_weight: Prior variance of the part that sees numbers; 0 without it.
+        lengthscales: Of each number, `p`; empty without that part.
+        noise: Noise variance.
+        mean: Constant prior mean.
     """
 
-    has_lengthscale = False
-    is_stationary = False
+    weights: tuple[float, ...]
+    numbers_weight: float
+    lengthscales: tuple[float, ...]
+    noise: float
+    mean: float
 
-    def __init__(self, table: Tensor) -> None:
-        super().__init__()
-        self.table = table
+    @property
+    def outputscale(self) -> float:
+        """Prior variance."""
+        return sum(self.weights) + self.numbers_weight
 
-    def forward(self, x1: Tensor, x2: Tensor, diag: bool = False, **_: Any) -> Tensor:  # noqa: FBT001, FBT002
-        """Entries of the table at rows `x1` (`... x n x 1`) and columns `x2` (`... x m x 1`)."""
-        rows, columns = x1[..., 0].long(), x2[..., 0].long()
-        if diag:
-            return self.table[rows, columns]
-        return self.table[rows[..., :, None], columns[..., None, :]]
+    def to_json(self) -> list[Any]:
+        """As JSON values."""
+        return [list(self.weights), self.numbers_weight, list(self.lengthscales), self.noise, self.mean]
+
+    @classmethod
+    def from_json(cls, row: Sequence[Any]) -> Hyperparameters:
+        """The inverse of `to_json`."""
+        return cls(tuple(row[0]), row[1], tuple(row[2]), row[3], row[4])
+
+
+def gram(gallery: Gallery, views: Sequence[str], values: Hyperparameters) -> Tensor:
+    """Prior covariances among the observations, `n x n`."""
+    tables = [gallery.gram(view) for view in views]
+    return _mixed(tables, gallery.numbers, gallery.numbers, values)
+
+
+def cross(comparison: Comparison, views: Sequence[str], values: Hyperparameters) -> Tensor:
+    """Prior covariances of candidates and observations, `q x n`."""
+    tables = [comparison.cross(view) for view in views]
+    return _mixed(tables, comparison.numbers, comparison.gallery.numbers, values)
+
+
+def own(comparison: Comparison, views: Sequence[str], values: Hyperparameters) -> Tensor:
+    """Prior covariances among the candidates, `q x q`."""
+    tables = [comparison.own(view) for view in views]
+    return _mixed(tables, comparison.numbers, comparison.numbers, values)
+
+
+def _mixed(tables: Sequence[Tensor], a: Tensor, b: Tensor, values: Hyperparameters) -> Tensor:
+    mixed = torch.zeros(len(a), len(b), dtype=torch.float64)
+    for weight, table in zip(values.weights, tables, strict=True):
+        mixed += weight * table
+    if values.numbers_weight > 0:
+        scales = torch.tensor(values.lengthscales, dtype=torch.float64)
+        mixed += values.numbers_weight * torch.exp(-0.5 * squared_distances(a / scales, b / scales))
+    return mixed
+
+
+def squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    """Squared Euclidean distances of rows, `q x n`."""
+    squared = (a * a).sum(1)[:, None] + (b * b).sum(1)[None, :] - 2.0 * (a @ b.T)
+    return squared.clamp_min(0.0)

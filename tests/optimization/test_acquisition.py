@@ -125,7 +125,7 @@ class TestBatches:
         taken = torch.zeros(n).double() if taken is None else torch.tensor(taken).double()
         chosen = [Slot(0, UpperConfidence(1e-4))] * slots
         return select_batch(
-            self.problem, chosen, joint(means, torch.eye(n)), torch.tensor(similarity).double(), taken, cap
+            self.problem, chosen, [joint(means, torch.eye(n))], torch.tensor(similarity).double(), taken, cap
         )
 
     def test_takes_the_best_first(self):
@@ -148,11 +148,11 @@ class TestBatches:
     def test_doubt_moves_the_second_choice_elsewhere(self):
         believed = joint([0.0, 0.0, -0.05], [[1.0, 0.99, 0.0], [0.99, 1.0, 0.0], [0.0, 0.0, 1.0]])
         slots = [Slot(0, UpperConfidence(1.0))] * 2
-        assert select_batch(self.problem, slots, believed, torch.eye(3), torch.zeros(3), 0.9) == [0, 2]
+        assert select_batch(self.problem, slots, [believed], torch.eye(3), torch.zeros(3), 0.9) == [0, 2]
 
     def test_slots_may_have_different_goals(self):
         problem = Problem(2, (Standing(0.0, 1.0),) * 2, NONE)
         mean = torch.tensor([[2.0, 0.0], [0.0, 2.0], [1.0, 1.0]]).double()
         believed = Belief(mean, torch.ones(3, 2).double(), torch.eye(3).double().expand(2, 3, 3))
         slots = [Slot(0, UpperConfidence(0.01)), Slot(1, UpperConfidence(0.01))]
-        assert select_batch(problem, slots, believed, torch.eye(3), torch.zeros(3), 0.9) == [0, 1]
+        assert select_batch(problem, slots, [believed], torch.eye(3), torch.zeros(3), 0.9) == [0, 1]

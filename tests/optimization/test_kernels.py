@@ -1,66 +1,48 @@
-"""The MinMax kernel is what its formula says, positive semidefinite, and a proper GPyTorch kernel."""
+"""The mixed kernel is the weighted sum it claims to be, positive semidefinite, and survives the journal."""
 
-import pytest
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
 import torch
-from gpytorch.kernels import ScaleKernel
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from molvae.optimization.kernels import MinMaxKernel, TableKernel, minmax_similarity
+sys.path.insert(0, str(Path(__file__).parent))
 
-COUNTS = st.lists(st.lists(st.integers(0, 9), min_size=5, max_size=5), min_size=1, max_size=8)
+from looks import by_definition, counts, gallery, seen
 
+from molvae.optimization.kernels import Hyperparameters, cross, gram, own
 
-def by_definition(a, b):
-    low, high = torch.minimum(a[:, None], b[None]).sum(-1), torch.maximum(a[:, None], b[None]).sum(-1)
-    return torch.where(high > 0, low / high.clamp_min(1), 1.0).double()
+VIEWS = ("morgan", "atom_pair")
+VALUES = Hyperparameters((0.5, 0.2), 0.3, (1.0, 2.0, 4.0), 0.01, 0.0)
 
 
-def counts(n, f=64, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.poisson(torch.full((n, f), 0.7), generator=generator)
+def look(n, seed):
+    numbers = np.random.default_rng(seed).normal(size=(n, 3))
+    return counts(n, seed=seed), counts(n, seed=seed + 50), numbers
 
 
-@settings(max_examples=60, deadline=None)
-@given(COUNTS, COUNTS)
-def test_equals_its_definition(a, b):
-    a, b = torch.tensor(a).double(), torch.tensor(b).double()
-    assert torch.allclose(minmax_similarity(a, b), by_definition(a, b), atol=1e-12)
+def test_equals_the_sum_of_its_parts():
+    x, new = look(9, 0), look(4, 1)
+    observed = gallery(seen(*x))
+    a, b = observed.scaled(new[2]).numpy(), observed.numbers.numpy()
+    distance = (((a[:, None] - b[None]) / np.array(VALUES.lengthscales)) ** 2).sum(-1)
+    expected = (
+        0.5 * by_definition(new[0], x[0]) + 0.2 * by_definition(new[1], x[1]) + 0.3 * np.exp(-0.5 * distance)
+    )
+    assert np.allclose(cross(observed.compare(seen(*new)), VIEWS, VALUES), expected, atol=1e-12)
 
 
-def test_is_a_similarity_and_positive_semidefinite():
-    x = counts(80)
-    gram = minmax_similarity(x, x)
-    assert torch.equal(gram, gram.T)
-    assert torch.equal(gram.diagonal(), torch.ones(80).double())
-    assert gram.min() >= 0
-    assert torch.linalg.eigvalsh(gram).min() > -1e-10
+def test_is_symmetric_positive_semidefinite_with_a_constant_diagonal():
+    observed = gallery(seen(*look(60, 2)))
+    table = gram(observed, VIEWS, VALUES)
+    assert torch.allclose(table, table.T, atol=1e-14)
+    assert torch.allclose(table.diagonal(), torch.full((60,), VALUES.outputscale).double())
+    assert torch.linalg.eigvalsh(table).min() > -1e-10
+    again = own(observed.compare(seen(*look(60, 2))), VIEWS, VALUES)
+    assert torch.allclose(again, table, atol=1e-12)
 
 
-def test_empty_vectors_and_empty_sets():
-    zero = torch.zeros(1, 4)
-    assert minmax_similarity(zero, zero).item() == 1.0
-    assert minmax_similarity(zero, torch.ones(1, 4)).item() == 0.0
-    assert minmax_similarity(torch.zeros(0, 4), torch.ones(3, 4)).shape == (0, 3)
-
-
-def test_gpytorch_kernel_agrees_in_every_mode():
-    kernel, x, y = MinMaxKernel(), counts(6).double(), counts(4, seed=1).double()
-    assert torch.equal(kernel(x, y).to_dense(), minmax_similarity(x, y))
-    assert torch.allclose(kernel(x, x, diag=True), torch.ones(6).double())
-    batched = kernel(x.expand(3, 6, 64), y.expand(3, 4, 64)).to_dense()
-    assert torch.equal(batched[2], minmax_similarity(x, y))
-    assert ScaleKernel(MinMaxKernel())(x).to_dense().shape == (6, 6)
-
-
-def test_table_kernel_looks_up_rows_and_columns():
-    table = torch.arange(9.0, dtype=torch.float64).reshape(3, 3)
-    rows, columns = torch.tensor([[2.0], [0.0]]), torch.tensor([[1.0]])
-    assert TableKernel(table)(rows, columns).to_dense().tolist() == [[7.0], [1.0]]
-    assert TableKernel(table)(rows, rows, diag=True).tolist() == [8.0, 0.0]
-
-
-@pytest.mark.parametrize("high", [1, 40, 250])
-def test_high_counts_stay_exact(high):
-    a, b = torch.full((1, 3), float(high)), torch.tensor([[float(high), 0.0, 1.0]])
-    assert minmax_similarity(a, b).item() == pytest.approx((high + 1) / (3 * high), abs=1e-15)
+def test_hyperparameters_survive_the_journal_exactly():
+    values = Hyperparameters((0.1 + 0.2,), 1 / 3, (np.pi,), 1e-6, -0.7)
+    assert Hyperparameters.from_json(json.loads(json.dumps(values.to_json()))) == values

@@ -1,146 +1,266 @@
 """Surrogates interpolate, know what they do not know, and agree with GPyTorch's own posterior."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from botorch.models import SingleTaskGP
-from gpytorch.kernels import ScaleKernel
+from gpytorch.kernels import Kernel, ScaleKernel
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from looks import by_definition, counts, gallery, seen
 
 from molvae.errors import UnknownNameError
-from molvae.optimization.config import SurrogateSettings
-from molvae.optimization.kernels import MinMaxKernel
+from molvae.optimization.config import MemberSettings, SurrogateSettings
+from molvae.optimization.similarities import Gallery
 from molvae.optimization.surrogates.base import make_surrogate, training_rows
-from molvae.optimization.surrogates.gaussian_process import exact_algebra
+from molvae.optimization.surrogates.exact import ExactProcess
+from molvae.optimization.surrogates.fitting import MixtureFit, Prior
+from molvae.optimization.surrogates.latent import LatentSurrogate, exact_algebra
+from molvae.optimization.surrogates.portfolio import Portfolio
 
-FIXED = SurrogateSettings(hyperparameters="fixed", outputscale=1.0, noise=1e-5)
-
-
-def fingerprints(n, seed=0):
-    return torch.poisson(torch.full((n, 80), 0.6), generator=torch.Generator().manual_seed(seed))
-
-
-def latents(n, seed=0):
-    return torch.randn(n, 5, generator=torch.Generator().manual_seed(seed))
+PLAIN, MIXED = SurrogateSettings().members[:2]
+BOTH = pytest.mark.parametrize("settings", [PLAIN, MIXED], ids=["plain", "mixed"])
 
 
-@pytest.mark.parametrize(("name", "draw"), [("fingerprint", fingerprints), ("latent", latents)])
+def look(n, seed=0):
+    """Everything the default surrogates look at."""
+    x = counts(n, seed=seed)
+    numbers = np.stack([x[:, :10].sum(1), x[:, 10:20].sum(1)], axis=1).astype(np.float64)
+    found = seen(x, counts(n, seed=seed + 100), numbers)
+    views = ("morgan", "feature_morgan", "atom_pair")
+    return type(found)(views, (*found.multisets, found.multisets[0]), numbers)
+
+
+def scores(n, seed=0):
+    x = counts(n, seed=seed)
+    return torch.from_numpy(100.0 + 5.0 * x[:, :1] + x[:, 1:2]).double()
+
+
+def fitted(settings, x, y, **more):
+    surrogate = make_surrogate(settings)
+    observed = Gallery(x)
+    surrogate.fit(observed, y, **more)
+    return surrogate, observed
+
+
+@BOTH
 class TestEverySurrogate:
-    def test_interpolates_what_it_has_seen(self, name, draw):
-        surrogate = make_surrogate(SurrogateSettings(name=name, outputscale=1.0, noise=1e-5))
-        x = draw(30)
-        y = 100.0 + 5.0 * x[:, :1].double() + x[:, 1:2].double()
-        surrogate.fit(x, y)
-        belief = surrogate.posterior(x)
-        slack = 1e-2 if name == "fingerprint" else 2.0  # BoTorch's noise prior keeps some noise on z
-        assert torch.allclose(belief.mean, y, atol=slack)
-        assert (belief.variance < surrogate.posterior(draw(30, seed=9)).variance.min()).all()
+    def test_interpolates_what_it_has_seen(self, settings):
+        quiet = settings.model_copy(update={"noise": 1e-5})
+        surrogate, observed = fitted(quiet, look(30), scores(30))
+        belief = surrogate.posterior(observed.compare(look(30)))
+        assert (belief.mean - scores(30)).std() < 0.4 * scores(30).std()
+        unknown = surrogate.posterior(observed.compare(look(30, seed=9)))
+        assert belief.variance.max() < unknown.variance.mean()
 
-    def test_joint_belief_has_the_marginal_one_on_its_diagonal(self, name, draw):
-        surrogate = make_surrogate(SurrogateSettings(name=name))
-        x = draw(20)
-        surrogate.fit(x, torch.cat([x[:, :1], -x[:, 1:2]], dim=1).double())
-        new = draw(7, seed=3)
-        marginal, joint = surrogate.posterior(new), surrogate.posterior(new, joint=True)
+    def test_joint_belief_has_the_marginal_one_on_its_diagonal(self, settings):
+        y = torch.cat([scores(20), -2.0 * scores(20, seed=4)], dim=1)
+        surrogate, observed = fitted(settings, look(20), y)
+        comparison = observed.compare(look(7, seed=3))
+        marginal, joint = surrogate.posterior(comparison), surrogate.posterior(comparison, joint=True)
         assert joint.covariance.shape == (2, 7, 7)
         assert torch.allclose(marginal.mean, joint.mean, atol=1e-8)
         assert torch.allclose(marginal.variance, joint.variance, atol=1e-8)
 
-    def test_pending_candidates_keep_the_mean_and_take_the_doubt(self, name, draw):
-        x, new = draw(20), draw(3, seed=5)
-        y = x[:, :1].double()
-        settings = SurrogateSettings(name=name, hyperparameters="fixed")
-        alone, waiting = make_surrogate(settings), make_surrogate(settings)
-        alone.fit(x, y)
-        waiting.fit(x, y, pending=new)
-        assert torch.allclose(alone.posterior(new).mean, waiting.posterior(new).mean, atol=1e-6)
-        assert (waiting.posterior(new).variance < alone.posterior(new).variance).all()
+    def test_pending_candidates_keep_the_mean_and_take_the_doubt(self, settings):
+        alone, observed = fitted(settings, look(20), scores(20))
+        whole = type(look(1)).joined([look(20), look(3, seed=5)])
+        numbers = observed.numbers  # scaling by the same numbers, so that only the doubt differs
+        waiting, everything = fitted(
+            settings.model_copy(update={"numbers": False}), whole, scores(20), n_pending=3
+        )
+        reference, plain = fitted(settings.model_copy(update={"numbers": False}), look(20), scores(20))
+        new = look(3, seed=5)
+        before, after = reference.posterior(plain.compare(new)), waiting.posterior(everything.compare(new))
+        assert torch.allclose(before.mean, after.mean, atol=1e-6)
+        assert (after.variance < before.variance).all()
+        assert len(numbers) == 20
+        assert alone.posterior(observed.compare(new)).mean.shape == (3, 1)
 
-    def test_missing_scores_are_left_out_of_their_column_only(self, name, draw):
-        x = draw(12)
-        y = torch.stack([x[:, 0], x[:, 1]], dim=1).double()
+    def test_missing_scores_are_left_out_of_their_column_only(self, settings):
+        y = torch.cat([scores(12), scores(12)], dim=1)
         y[:6, 1] = torch.nan
-        surrogate = make_surrogate(SurrogateSettings(name=name))
-        surrogate.fit(x, y)
-        belief = surrogate.posterior(x)
+        surrogate, observed = fitted(settings, look(12), y)
+        belief = surrogate.posterior(observed.compare(look(12)))
         assert torch.isfinite(belief.mean).all()
         assert (belief.variance[:6, 1] > belief.variance[:6, 0] / 10).all()
+        only, rest = fitted(settings, look(12), y[:, :1])
+        assert torch.allclose(only.posterior(rest.compare(look(12))).mean, belief.mean[:, :1])
 
-    def test_a_column_without_scores_believes_the_prior(self, name, draw):
-        x = draw(4)
-        surrogate = make_surrogate(SurrogateSettings(name=name))
-        surrogate.fit(x, torch.full((4, 1), torch.nan, dtype=torch.float64))
-        belief = surrogate.posterior(x, joint=True)
+    def test_a_column_without_scores_believes_the_prior(self, settings):
+        surrogate, observed = fitted(settings, look(4), torch.full((4, 1), torch.nan, dtype=torch.float64))
+        belief = surrogate.posterior(observed.compare(look(4)), joint=True)
         assert belief.mean.tolist() == [[0.0]] * 4
         assert torch.allclose(belief.variance, torch.ones(4, 1).double())
 
     @pytest.mark.parametrize("y", [[1.0, 1.0, 1.0], [0.0, 1e30, 1e30], [0.0, 1e-12, 2e-12], [5.0]])
-    @pytest.mark.parametrize("hyperparameters", ["fixed", "map"])
-    def test_hostile_targets_give_finite_beliefs(self, name, draw, y, hyperparameters):
-        x = draw(len(y))
-        surrogate = make_surrogate(SurrogateSettings(name=name, hyperparameters=hyperparameters))
-        surrogate.fit(torch.cat([x, x]), torch.tensor(y + y).double()[:, None])
-        belief = surrogate.posterior(draw(3, seed=2), joint=True)
+    def test_hostile_targets_give_finite_beliefs(self, settings, y):
+        x = type(look(1)).joined([look(len(y)), look(len(y))])
+        surrogate, observed = fitted(settings, x, torch.tensor(y + y).double()[:, None])
+        belief = surrogate.posterior(observed.compare(look(3, seed=2)), joint=True)
         assert torch.isfinite(belief.mean).all()
         assert (belief.variance >= 0).all()
 
-    def test_unfitted_surrogate_refuses(self, name, draw):
+    def test_fits_are_reproducible(self, settings):
+        first, second = fitted(settings, look(40), scores(40)), fitted(settings, look(40), scores(40))
+        beliefs = [s.posterior(o.compare(look(5, seed=1))) for s, o in (first, second)]
+        assert torch.equal(beliefs[0].mean, beliefs[1].mean)
+        assert torch.equal(beliefs[0].variance, beliefs[1].variance)
+
+    def test_unfitted_surrogate_refuses(self, settings):
         with pytest.raises(ValueError, match="fit the surrogate"):
-            make_surrogate(SurrogateSettings(name=name)).posterior(draw(1))
+            make_surrogate(settings).posterior(gallery(look(2)).compare(look(1)))
+
+
+class MinMax(Kernel):
+    """The definition, as a GPyTorch kernel."""
+
+    has_lengthscale = False
+
+    def forward(self, x1, x2, diag=False, **_):
+        table = torch.from_numpy(by_definition(x1.numpy(), x2.numpy()))
+        return table.diagonal() if diag else table
 
 
 def test_posterior_equals_a_plain_gpytorch_model():
-    x, new = fingerprints(25).double(), fingerprints(6, seed=1).double()
-    y = (x[:, :1] - x[:, 2:3]).double()
-    surrogate = make_surrogate(FIXED)
-    surrogate.fit(x, y)
-    process = surrogate._process
-    scaler = process.scalers[0]
+    x, new, y = counts(25), counts(6, seed=1), scores(25)
+    settings = MemberSettings(name="x", outputscale=1.0, noise=1e-5)
+    surrogate, observed = fitted(settings, seen(x), y)
+    mean, scale = y.mean(), y.std(correction=0)
     with exact_algebra(), torch.no_grad():
         plain = SingleTaskGP(
-            x, scaler.to_unit(y), covar_module=ScaleKernel(MinMaxKernel()), outcome_transform=None
-        )
+            torch.from_numpy(x).double(), (y - mean) / scale, covar_module=ScaleKernel(MinMax()),
+            outcome_transform=None,
+        )  # fmt: skip
         plain.covar_module.outputscale = 1.0
-        plain.likelihood.noise_covar.register_constraint(
-            "raw_noise", type(plain.likelihood.noise_covar.raw_noise_constraint)(1e-7, transform=None)
-        )
+        noise = plain.likelihood.noise_covar
+        noise.register_constraint("raw_noise", type(noise.raw_noise_constraint)(1e-7, transform=None))
         plain.likelihood.noise = 1e-5
         plain.mean_module.constant.data.fill_(0.0)
-        posterior = plain.eval().posterior(new)
-    belief = surrogate.posterior(new)
-    assert torch.allclose(belief.mean, scaler.from_unit(posterior.mean), atol=1e-6)
-    assert torch.allclose(belief.variance, posterior.variance * scaler.scale**2, atol=1e-6)
+        posterior = plain.eval().posterior(torch.from_numpy(new).double())
+    belief = surrogate.posterior(observed.compare(seen(new)))
+    assert torch.allclose(belief.mean, posterior.mean * scale + mean, atol=1e-6)
+    assert torch.allclose(belief.variance, posterior.variance * scale**2, atol=1e-5)
 
 
-def test_map_fit_finds_noise_where_there_is_noise():
-    x = fingerprints(120)
-    signal = x[:, :10].sum(1).double()
-    noise = torch.randn(120, generator=torch.Generator().manual_seed(1)).double() * 4
-    fitted = SurrogateSettings(hyperparameters="map", outputscale=1.0)
-    clean, noisy = make_surrogate(fitted), make_surrogate(fitted)
-    clean.fit(x, signal[:, None])
-    noisy.fit(x, (signal + noise)[:, None])
-    assert noisy._process.hyperparameters[0].noise > clean._process.hyperparameters[0].noise
+@pytest.mark.parametrize("p", [1, 7])
+def test_a_grown_factor_equals_a_fresh_one(p):
+    table = torch.from_numpy(by_definition(counts(40), counts(40)))
+    y = scores(40)[:, 0]
+    n = 40 - p
+    old = ExactProcess.fit(table[:n, :n], y[:n], noise=1e-3, mean=0.3)
+    grown, fresh = (
+        old.extended(table[n:, :n], table[n:, n:], y[n:]),
+        ExactProcess.fit(table, y, noise=1e-3, mean=0.3),
+    )
+    assert torch.allclose(grown.factor, fresh.factor, atol=1e-10)
+    assert torch.allclose(grown.residual, fresh.residual, atol=1e-7)
 
 
-def test_fits_are_reproducible():
-    x, y = fingerprints(40), fingerprints(40)[:, :1].double()
-    fitted = SurrogateSettings(hyperparameters="map")
-    first, second = make_surrogate(fitted), make_surrogate(fitted)
-    first.fit(x, y)
-    second.fit(x, y)
-    assert torch.equal(first.posterior(x).mean, second.posterior(x).mean)
+class TestFit:
+    def tables(self, n):
+        return [torch.from_numpy(by_definition(counts(n, seed=s), counts(n, seed=s))) for s in (0, 100)]
+
+    def numbers(self, n):
+        return torch.from_numpy(np.random.default_rng(0).normal(size=(n, 3)))
+
+    def test_its_gradient_is_that_of_its_loss(self):
+        y = self.numbers(15)[:, 0]
+        for own in (True, False):
+            fit = MixtureFit(self.tables(15), self.numbers(15), y, Prior(), own_lengthscales=own)
+            at = np.random.default_rng(1).normal(scale=0.3, size=len(fit._center)) + fit._center.numpy()
+            _, gradient = fit._objective(at)
+            for j in range(len(at)):
+                step = np.zeros_like(at)
+                step[j] = 1e-5
+                slope = (fit._objective(at + step)[0] - fit._objective(at - step)[0]) / 2e-5
+                assert gradient[j] == pytest.approx(slope, rel=1e-4, abs=1e-6)
+
+    def test_finds_the_number_that_matters(self):
+        numbers = self.numbers(80)
+        y = torch.sin(2.0 * numbers[:, 1])
+        values = MixtureFit(self.tables(80), numbers, (y - y.mean()) / y.std(), Prior()).run()
+        assert values.numbers_weight > 3 * sum(values.weights)
+        assert values.lengthscales[1] < min(values.lengthscales[0], values.lengthscales[2]) / 2
+
+    def test_finds_noise_where_there_is_noise(self):
+        signal = torch.from_numpy(counts(120)[:, :10].sum(1)).double()
+        noise = torch.randn(120, generator=torch.Generator().manual_seed(1)).double() * 4
+        clean, noisy = (
+            MixtureFit(self.tables(120), None, (y - y.mean()) / y.std(), Prior()).run()
+            for y in (signal, signal + noise)
+        )
+        assert noisy.noise > clean.noise
+
+    def test_is_kept_until_the_observations_have_grown(self):
+        first, _ = fitted(MIXED, look(40), scores(40))
+        kept = first.remembered()
+        assert kept[0]["n"] == 40
+        same, _ = fitted(MIXED, look(45), scores(45), remembered=kept)
+        assert same.hyperparameters == first.hyperparameters
+        new, _ = fitted(MIXED, look(60), scores(60), remembered=kept)
+        assert new.remembered()[0]["n"] == 60
+        assert new.hyperparameters != first.hyperparameters
+
+
+def test_a_portfolio_is_its_surrogates():
+    observed, y = Gallery(look(30)), scores(30)
+    portfolio = Portfolio(SurrogateSettings().members, observed, y)
+    comparison = observed.compare(look(5, seed=1))
+    for settings, belief in zip(SurrogateSettings().members, portfolio.beliefs(comparison)):
+        alone, _ = fitted(settings, look(30), y)
+        assert torch.equal(belief.mean, alone.posterior(comparison).mean)
+    again = Portfolio(SurrogateSettings().members, observed, y, remembered=portfolio.remembered())
+    assert again.remembered() == portfolio.remembered()
+
+
+class TestLatent:
+    def test_interpolates_and_has_a_length_scale_per_coordinate(self):
+        z = torch.randn(30, 5, generator=torch.Generator().manual_seed(0))
+        surrogate = LatentSurrogate()
+        surrogate.fit(z, z[:, :1].double())
+        assert torch.allclose(surrogate.posterior(z).mean, z[:, :1].double(), atol=0.5)
+        scales = surrogate.lengthscales()
+        assert scales.argmin() == 0
+        joint = surrogate.posterior(z[:4] + 0.1, joint=True)
+        assert torch.allclose(surrogate.posterior(z[:4] + 0.1).variance, joint.variance, atol=1e-8)
+
+    def test_takes_pending_points_at_their_mean(self):
+        z = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+        alone, waiting = LatentSurrogate(fitted=False), LatentSurrogate(fitted=False)
+        alone.fit(z[:15], z[:15, :1].double())
+        waiting.fit(z[:15], z[:15, :1].double(), pending=z[15:])
+        assert torch.allclose(alone.posterior(z[15:]).mean, waiting.posterior(z[15:]).mean, atol=1e-6)
+        assert (waiting.posterior(z[15:]).variance < alone.posterior(z[15:]).variance).all()
+
+    @pytest.mark.parametrize("y", [[1.0, 1.0, 1.0], [0.0, 1e30, 1e30], [torch.nan] * 3, [5.0]])
+    def test_hostile_targets_give_finite_beliefs(self, y):
+        z = torch.randn(len(y), 3, generator=torch.Generator().manual_seed(0))
+        surrogate = LatentSurrogate()
+        surrogate.fit(z, torch.tensor(y).double()[:, None])
+        belief = surrogate.posterior(z, joint=True)
+        assert torch.isfinite(belief.mean).all()
+        assert (belief.variance >= 0).all()
 
 
 def test_training_rows_keep_the_best_and_a_sample_of_the_rest():
     y = torch.tensor(np.random.default_rng(0).permutation(100.0 + np.arange(100)))
     y[3] = torch.nan
-    rows = training_rows(y, 10, 20, torch.Generator().manual_seed(0))
+    priority = torch.rand(100, generator=torch.Generator().manual_seed(0))
+    rows = training_rows(y, 10, 20, priority)
     assert len(rows) == 30
     assert set(torch.topk(torch.nan_to_num(y, nan=-1.0), 10).indices.tolist()) <= set(rows.tolist())
     assert rows.tolist() == sorted(set(rows.tolist()))
-    assert training_rows(y, 200, 0, torch.Generator()).tolist() == list(range(100))
+    assert training_rows(y, 200, 0, priority).tolist() == list(range(100))
+    more = torch.cat([y, torch.tensor([0.0]).double()])
+    later = training_rows(more, 10, 20, torch.cat([priority, torch.zeros(1)]))
+    assert later.tolist() == rows.tolist()  # the sample does not change under the surrogates' feet
 
 
 def test_unknown_surrogate_names_the_nearest():
-    with pytest.raises(UnknownNameError, match="did you mean 'fingerprint'"):
-        make_surrogate(SurrogateSettings(name="fingerprnt"))
+    with pytest.raises(UnknownNameError, match="did you mean 'mixture'"):
+        make_surrogate(MemberSettings(name="x", kind="mixtur"))

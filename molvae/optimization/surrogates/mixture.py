@@ -7,16 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from molvae.optimization.kernels import Hyperparameters, cross, gram, own
 from molvae.optimization.surrogates.base import SURROGATES, Belief, training_rows
 from molvae.optimization.surrogates.exact import ExactProcess
-from molvae.optimization.surrogates.mixture_kernel import (
-    Hyperparameters,
-    MixtureFit,
-    Prior,
-    cross,
-    gram,
-    own,
-)
+from molvae.optimization.surrogates.fitting import MixtureFit, Prior
 from molvae.optimization.transforms import ScoreScaler
 
 if TYPE_CHECKING:
