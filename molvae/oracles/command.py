@@ -157,7 +157,7 @@ def command_oracle(text: OracleText) -> ExternalOracle:
 
     Raises:
         ConfigError: An option that is none.
-        UsageError: No program, or one that does not exist.
+        UsageError: No program, one that does not exist, or one that does not say hello.
     """
     settings = external_settings(text)
     try:
@@ -173,8 +173,35 @@ def command_oracle(text: OracleText) -> ExternalOracle:
             f"the oracle '{text}' names a program that does not exist or cannot be run: {command[0]}",
             hint="Give its whole path, make it executable, or name its interpreter: cmd:python dock.py.",
         )
-    kind = ReinventWorker if settings.reinvent else CommandWorker
-    return ExternalOracle(str(text), partial(kind, command, settings), settings)
+    if settings.reinvent:
+        return ExternalOracle(str(text), partial(ReinventWorker, command, settings), settings)
+    return started(command, settings, str(text))[0]
+
+
+def started(
+    command: Sequence[str], settings: ExternalSettings, text: str
+) -> tuple[ExternalOracle, dict[str, Any]]:
+    """The oracle of a program whose first worker runs already, and what it said in its hello.
+
+    Args:
+        command: Program and arguments.
+        settings: Time-outs, workers, retries.
+        text: What makes the oracle.
+
+    Raises:
+        UsageError: The program does not start, so that no campaign begins with it.
+    """
+    first = CommandWorker(command, settings)
+    try:
+        hello = first.greet()
+    except Trouble as trouble:
+        raise UsageError(
+            f"the oracle '{text}' does not start: {trouble.score.detail}",
+            hint="A program written for REINVENT 4 is cmd[reinvent]:PROGRAM." if text[:3] == "cmd" else None,
+        ) from None
+    ready = [first]
+    make = partial(CommandWorker, command, settings)
+    return ExternalOracle(text, lambda: ready.pop() if ready else make(), settings), hello
 
 
 def external_settings(text: OracleText) -> ExternalSettings:

@@ -6,15 +6,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from molvae.errors import UnknownNameError, UsageError
-from molvae.oracles.command import CommandWorker, external_settings
+from molvae.oracles.command import external_settings, started
 from molvae.oracles.config import ExternalSettings
-from molvae.oracles.external import ExternalOracle, Trouble
 from molvae.oracles.own import OWN, own_oracle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from molvae.oracles.base import Oracle, OracleText
+    from molvae.oracles.external import ExternalOracle
 
 
 def isolated(
@@ -25,29 +25,20 @@ def isolated(
     Args:
         text: What makes it.
         settings: Time-outs, workers, retries.
-        name: What it is called; by default as it calls itself.
+        name: What it is called, if not as the text.
 
     Raises:
-        UsageError: The oracle cannot be made, as it says itself.
+        UsageError: The oracle cannot be made; the message is its own.
     """
     limits = settings or ExternalSettings()
     command = [sys.executable, "-m", "molvae.oracles.serving", text, *sys.path]
-    first = CommandWorker(command, limits)
-    try:
-        hello = first.greet()
-    except Trouble as trouble:
-        raise UsageError(f"the oracle '{text}' does not start: {trouble.score.detail}") from None
+    oracle, hello = started(command, limits, name or text)
     wrong = hello.get("wrong")
     if wrong is not None:
-        first.close()
+        oracle.close()
         kind = UnknownNameError if wrong["kind"] == "UnknownNameError" else UsageError
         raise kind(wrong["message"], hint=wrong["hint"])
-    ready = [first]
-    return ExternalOracle(
-        name or str(hello["name"]),
-        lambda: ready.pop() if ready else CommandWorker(command, limits),
-        limits,
-    )
+    return oracle
 
 
 def isolated_oracle(text: OracleText) -> ExternalOracle:

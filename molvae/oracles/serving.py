@@ -37,7 +37,7 @@ def serve(text: str, requests: TextIO, answers: TextIO) -> None:
         wrong = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
         _say(answers, {"version": VERSION, "wrong": wrong})
         return
-    _say(answers, {"version": VERSION, "name": oracle.name})
+    _say(answers, {"version": VERSION})
     for line in requests:
         asked = json.loads(line)
         answers.write(write_answer(asked["id"], scores_of(oracle, asked["smiles"])))

@@ -1,0 +1,87 @@
+"""What docs/write-an-oracle.md shows is run, and the example oracles say what they need."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from molvae.chemistry.molecule import parse
+from molvae.cli.main import run
+from molvae.errors import UsageError
+from molvae.oracles.config import ExternalSettings
+from molvae.oracles.plugins import load_oracle
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "write-an-oracle.md").read_text(encoding="utf-8")
+EXAMPLES = ROOT / "scripts" / "oracles"
+FILES = dict(re.findall(r"```python file=(\S+)\n(.*?)```", PAGE, re.DOTALL))
+CHECKS = re.findall(r"```sh\n(molvae oracle check .*?)\n```", PAGE)
+
+
+def python(text):
+    """The text with this Python in place of the one on the path, which may be another or none."""
+    return text.replace(":python ", f":{shlex.quote(sys.executable)} -S ", 1)
+
+
+@pytest.mark.parametrize("command", CHECKS)
+def test_the_oracles_of_the_page_keep_the_protocol(command, tmp_path, monkeypatch, capsys):
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    words = shlex.split(python(command))[1:]
+    assert run([*words, "--molecules", "8", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["keeps_protocol"]
+    assert report["findings"][0]["verdict"] == "good"
+
+
+def test_the_page_names_every_setting_with_its_default():
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", PAGE, re.MULTILINE))
+    defaults = {name: field.default for name, field in ExternalSettings.model_fields.items()}
+    assert {name: float(value) for name, value in rows.items()} == {
+        name: default for name, default in defaults.items() if name not in {"reinvent", "key"}
+    }
+
+
+def test_the_toy_scores():
+    with load_oracle(f"cmd:{sys.executable} -S {EXAMPLES / 'toy.py'}") as oracle:
+        scores = oracle([parse("CCO"), parse("CI"), parse("CN")])
+    assert [score.status for score in scores] == ["ok", "failed", "ok"]
+    assert scores[0].value == 2.0
+
+
+@pytest.mark.skipif(shutil.which("vina") is not None, reason="Vina is installed here")
+def test_the_docking_wrapper_explains_itself_where_vina_is_absent():
+    with pytest.raises(UsageError, match=r"vina is not installed: get it from .*does not exist"):
+        load_oracle(f"cmd:{sys.executable} {EXAMPLES / 'docking.py'} nowhere.pdbqt --center 0 0 0")
+
+
+def test_the_docking_wrapper_reads_what_vina_prints(tmp_path, monkeypatch):
+    table = "mode |   affinity | dist from best mode\n-----+---\n   1       -7.31          0          0\n"
+    for name, body in {
+        "vina": f"cat <<'END'\n{table}END",
+        "mk_prepare_ligand.py": "case \"$(cat \"$2\")\" in *' I '*) echo 'no iodine here' >&2; exit 1;; esac",
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "receptor.pdbqt").touch()
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    command = f"cmd:{sys.executable} {EXAMPLES / 'docking.py'} {tmp_path}/receptor.pdbqt --center 1 2 3"
+    with load_oracle(command) as oracle:
+        scores = oracle([parse("CCO"), parse("CI")])
+    assert scores[0].value == -7.31
+    assert scores[1].status == "failed"
+    assert "mk_prepare_ligand.py ended with exit code 1: no iodine here" in scores[1].detail
+
+
+def test_the_chemprop_wrapper_explains_itself(tmp_path):
+    expected = r"chemprop is not installed in this Python: pip install chemprop|cannot be loaded"
+    with pytest.raises(UsageError, match=expected):
+        load_oracle(f"cmd:{sys.executable} -S {EXAMPLES / 'chemprop_model.py'} {tmp_path}/none.pt")
