@@ -11,17 +11,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
 from molvae.campaign.runner import run
 from molvae.campaign.trace import running_top, top_auc
-from molvae.chemistry.molecule import is_valid, parse
+from molvae.chemistry.molecule import Invalid, is_valid, parse
 from molvae.config import load_settings
 from molvae.errors import LockedError
-from molvae.latent.codec import MolVAE
-from molvae.optimization.pareto import hypervolume
 from molvae.oracles.base import Score, ask
 from molvae.oracles.plugins import load_oracle
 
@@ -30,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from molvae.chemistry.molecule import Molecule
+    from molvae.latent.codec import MolVAE
     from molvae.oracles.base import Oracle
 
 PARETO = "pareto"
@@ -109,20 +107,37 @@ class Timed:
         return scores
 
 
+class Blind:
+    """Stands where a model would, for a run that has nothing to ask of one."""
+
+    latent_size = 1
+
+    def encode(self, molecules: Sequence[Molecule], /) -> np.ndarray:
+        """Nothing is known of any molecule."""
+        return np.full((len(molecules), 1), np.nan, dtype=np.float32)
+
+    def decode(self, z: np.ndarray, /) -> list[Molecule | Invalid]:
+        """No latent point is a molecule."""
+        return [Invalid("", "there is no model")] * len(z)
+
+    def sample_latent(self, n: int, /, *, generator: np.random.Generator) -> np.ndarray:
+        """Nothing to draw from."""
+        del generator
+        return np.zeros((n, 1), dtype=np.float32)
+
+
 def play(run_: Run) -> dict[str, Any]:
     """The row of a run: what is on disk if it is finished, else played or gone on with until it is."""
     finished = summary(run_.path)
     if finished is not None:
         return finished
-    torch.set_num_threads(1)
     settings = _settings(run_)
     oracles = {name: Timed(load_oracle(name)) for name, _ in run_.goals}
     run_.path.parent.mkdir(parents=True, exist_ok=True)
-    start = _start(run_)
+    model = Blind() if run_.method == RANDOM_LIBRARY else _model(run_.checkpoint)
+    journal = run_.path.with_suffix(".sqlite")
     try:
-        campaign = Campaign.create(
-            run_.path.with_suffix(".sqlite"), _model(run_.checkpoint), settings, start=start
-        )
+        campaign = Campaign.create(journal, model, settings, start=_start(run_))
     except LockedError:
         return {**identity(run_), "calls": None}  # another process is at it
     with campaign:
@@ -165,6 +180,10 @@ def summary(path: Path) -> dict[str, Any] | None:
 def judged(task: str, values: Sequence[Sequence[float | None]], budget: int) -> dict[str, Any]:
     """The figures of a run from its scores in call order: best, top-10, AUC; or the hypervolume."""
     if task == PARETO:
+        import torch
+
+        from molvae.optimization.pareto import hypervolume
+
         qed, similarity, sa = np.array(values, dtype=float).reshape(len(values), 3).T
         unit = np.stack([qed, similarity, (_HARD - sa) / (_HARD - _EASY)], axis=1)
         return {
@@ -259,4 +278,9 @@ def _library(path: Path) -> list[str]:
 
 @cache
 def _model(path: Path) -> MolVAE:
+    import torch
+
+    from molvae.latent.codec import MolVAE
+
+    torch.set_num_threads(1)  # processes are what a machine's cores are for
     return MolVAE.load(path, device="cpu")

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import gzip
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from molvae.campaign.trace import top_auc
+from molvae.oracles.benchmarks import PMO_20
+from molvae.oracles.plugins import load_oracle
+from tests.conftest import little_smiles
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts" / "benchmark"
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    return importlib.import_module("pmo_runs")
+
+
+@pytest.fixture
+def library(tmp_path):
+    path = tmp_path / "library.csv"
+    path.write_text("smiles\n" + "\n".join(little_smiles()) + "\n")
+    return path
+
+
+def read(path):
+    return gzip.decompress(path.with_suffix(".csv.gz").read_bytes()).decode().splitlines()
+
+
+def run_of(runs, library, task="qed", seed=0):
+    return runs.Run(
+        label="random-library",
+        method=runs.RANDOM_LIBRARY,
+        task=task,
+        seed=seed,
+        budget=60,
+        work=library.parent / "work",
+        library=library,
+        checkpoint=Path("none"),
+    )
+
+
+def test_a_run_is_kept_in_call_order_and_audited(runs, library):
+    run = run_of(runs, library)
+    row = runs.play(run)
+    assert (row["calls"], row["failed"]) == (60, 0)
+    lines = read(run.path)[1:]
+    scores = [float(line.split(",")[3]) for line in lines]
+    assert row["auc_top10"] == pytest.approx(top_auc(scores, budget=60), abs=1e-6)
+    assert {line.split(",")[2] for line in lines} == {"start"}
+    assert runs.audit(run.path) == []
+    assert runs.play(run) == row  # finished: read, not played
+    assert runs.play(run_of(runs, library, seed=1))["auc_top10"] != row["auc_top10"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (lambda lines: [*lines[:5], lines[4], *lines[5:-1]], "charged twice"),
+        (lambda lines: [lines[0], lines[1].rpartition(",")[0] + ",0.9999", *lines[2:]], "1 scores differ"),
+        (lambda lines: lines[:-1], "calls is 59, the row says 60"),
+        (lambda lines: [lines[0], lines[1].replace(",", ",C(", 1), *lines[2:]], "not a canonical SMILES"),
+    ],
+)
+def test_the_audit_finds_what_was_spoiled(runs, library, spoil, problem):
+    run = run_of(runs, library)
+    runs.play(run)
+    lines = spoil(read(run.path))
+    run.path.with_suffix(".csv.gz").write_bytes(gzip.compress("\n".join(lines).encode() + b"\n"))
+    assert any(problem in told for told in runs.audit(run.path))
+
+
+def test_three_goals_are_judged_by_hypervolume(runs, library):
+    run = run_of(runs, library, task=runs.PARETO)
+    row = runs.play(run)
+    assert 0 < row["hypervolume"] < 1
+    assert runs.audit(run.path) == []
+    assert runs.judged(runs.PARETO, [[0.5, 0.5, 5.5]], 1)["hypervolume"] == 0.125
+
+
+@pytest.mark.usefixtures("runs")
+def test_figures_are_of_complete_sets_alone(tmp_path):
+    report = importlib.import_module("pmo_report")
+    anchors = importlib.import_module("pmo_anchors")
+    assert set(anchors.PUBLISHED) == set(PMO_20)
+    assert [round(sum(column), 3) for column in zip(*anchors.PUBLISHED.values(), strict=True)] == [
+        13.912, 13.740, 13.594, 12.227
+    ]  # the sums that were published  # fmt: skip
+    assert all(load_oracle(task) for task in anchors.RANDOM_310)
+    common = {"method": report.DEFAULT, "best": 1.0, "overhead_ms_per_call": 20.0}
+    table = [
+        {"task": task, "budget": budget, "seed": seed, "auc_top10": 0.5 + seed / 10, **common}
+        for task in PMO_20
+        for budget in (300, 1000)
+        for seed in (0, 1)
+    ]
+    assert report.figures(table) == {"pmo20_1k": 11.0, "beats_random_300": 19}
+    assert report.figures(table[:-2]) == {"beats_random_300": 19}
+    sums = report.per_task(table)[-1]
+    assert (sums["task"], sums["latent-bo 1,000"], sums["latent-bo 300"]) == ("sum", 11.0, 11.0)
+    (tmp_path / "pmo.json").write_text(json.dumps({"table": table}))
+    assert len(report.merged(tmp_path / "work", tmp_path)) == len(table)
