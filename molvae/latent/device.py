@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import TYPE_CHECKING
+
 import torch
 
 from molvae.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def resolve_device(name: str) -> torch.device:
@@ -18,3 +24,14 @@ def resolve_device(name: str) -> torch.device:
     if not there[kind]:
         raise UsageError(f"this machine has no {kind} device", hint="Use --device auto.")
     return torch.device(name)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute with one thread inside the block, so that sums round the same on any machine load."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

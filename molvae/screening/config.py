@@ -1,0 +1,123 @@
+"""Settings of a screen: what is asked of each molecule, and what is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import model_validator
+
+from molvae.config import Field, Settings
+
+PREDICTED = "predicted_"
+"""What the name of a property the model predicts begins with."""
+
+
+class Criterion(Settings):
+    """One score and what is wanted of it, in the words of a search."""
+
+    name: str = Field(min_length=1)
+    """A descriptor (`qed`), any oracle (`similarity:SMILES`, `module:function`), or `predicted_NAME` for a
+    property the model predicts."""
+
+    direction: Literal["maximize", "minimize", "at_most", "at_least"] = "maximize"
+    """maximize and minimize rank the hits; at_most and at_least decide what a hit is."""
+
+    bound: float | None = None
+    """The bound of at_most and at_least."""
+
+    @model_validator(mode="after")
+    def _bound_belongs_to_limits(self) -> Criterion:
+        if self.is_goal != (self.bound is None):
+            raise ValueError(
+                f"{self.direction} {self.name} {'takes no' if self.is_goal else 'needs a'} bound"
+            )
+        return self
+
+    @property
+    def is_goal(self) -> bool:
+        """Whether it ranks hits instead of deciding what a hit is."""
+        return self.direction in {"maximize", "minimize"}
+
+    def admits(self, value: float) -> bool:
+        """Whether a score is within the bound; every score is if there is none."""
+        if self.bound is None:
+            return True
+        return value <= self.bound if self.direction == "at_most" else value >= self.bound
+
+
+class ScreenSettings(Settings):
+    """Everything that decides the result of a screen, given the library and the model."""
+
+    library: str
+    """What is screened: .smi .txt .csv .tsv .sdf (plain or .gz), .parquet, or - for stdin."""
+    checkpoint: Path
+    """The model."""
+    smiles_column: str | None = None
+    """Column that holds the SMILES, by name or by number from 1; found by itself if not given."""
+    id_column: str | None = None
+    """Column that holds the names of the molecules; found by itself if not given."""
+    standardize: Literal["model", "none", "basic", "parent"] = "model"
+    """How far molecules are standardized; model: as those the model has learned from."""
+    min_heavy_atoms: int = Field(default=1, ge=1)
+    """Smaller molecules are dropped."""
+    max_heavy_atoms: int = Field(default=200, ge=1)
+    """Larger molecules are dropped."""
+    filters: tuple[str, ...] = ()
+    """Filter catalogs whose hits are dropped (pains, brenk, nih, …)."""
+    reference: Path | None = None
+    """Corpus or file of molecules that are not news: they are dropped as known."""
+    predict: bool = True
+    """Add the properties the model predicts, with standard deviations."""
+    descriptors: tuple[str, ...] = ()
+    """Descriptors added to what is kept (qed, logp, sa, …)."""
+    domain: tuple[str, ...] = ("unknown-tokens",)
+    """Checks of the applicability domain, whose misses are dropped: unknown-tokens, reconstruction, …; or
+    none."""
+    objectives: tuple[Criterion, ...] = ()
+    """What makes a hit, and what ranks hits."""
+    top: int = Field(default=1000, ge=0)
+    """How many of the best molecules are kept."""
+    keep_all: bool = False
+    """Keep all hits besides; so it is when nothing ranks them."""
+    report_dropped: bool = False
+    """List in rejected.csv also what filters, the domain, the reference and the objectives dropped."""
+    part_bytes: int = Field(default=1 << 19, ge=1)
+    """Size of a part of a plain text file: the unit of work, and of what a kill can cost."""
+    part_rows: int = Field(default=8192, ge=1, le=1 << 20)
+    """Rows of a part of any other input."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ScreenSettings:
+        wishes = [(wish.name, wish.direction) for wish in self.objectives]
+        if len(set(wishes)) < len(wishes):
+            raise ValueError("an objective is given twice")
+        if "none" in self.domain and len(self.domain) > 1:
+            raise ValueError("the domain is none or a list of checks")
+        return self
+
+    @property
+    def goals(self) -> tuple[Criterion, ...]:
+        """What ranks hits."""
+        return tuple(wish for wish in self.objectives if wish.is_goal)
+
+    @property
+    def limits(self) -> tuple[Criterion, ...]:
+        """What makes a hit."""
+        return tuple(wish for wish in self.objectives if not wish.is_goal)
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether all hits are kept."""
+        return self.keep_all or not self.goals
+
+    @property
+    def domain_checks(self) -> tuple[str, ...]:
+        """The checks of the applicability domain."""
+        return () if self.domain == ("none",) else self.domain
+
+    @property
+    def needs_network(self) -> bool:
+        """Whether molecules are encoded at all."""
+        asked = any(wish.name.startswith(PREDICTED) for wish in self.objectives)
+        return self.predict or asked or bool(self.domain_checks)

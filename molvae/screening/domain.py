@@ -1,0 +1,75 @@
+"""The applicability domain: may the model be asked about this molecule?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from molvae.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from molvae.chemistry.molecule import Molecule
+    from molvae.latent.codec import MolVAE
+
+
+class Domain(Protocol):
+    """A check of molecules against what a model knows; a pure function of each molecule."""
+
+    meaning: str
+    """One sentence: what a molecule outside is, and what that says about its predictions."""
+
+    def outside(self, molecules: Sequence[Molecule], z: NDArray[np.float32]) -> list[str]:
+        """For each molecule why it lies outside; an empty text if it lies inside.
+
+        Args:
+            molecules: `n` molecules.
+            z: Their posterior means, `n x d`.
+        """
+
+
+DOMAINS: Registry[Callable[[MolVAE], Domain]] = Registry("domain check", "molvae.domains")
+"""Makes a check for a model; third parties add theirs under the entry-point group `molvae.domains`."""
+
+
+@DOMAINS.register("unknown-tokens")
+class KnownTokens:
+    """Outside is what is written with tokens that the training data did not have."""
+
+    meaning = (
+        "outside: a molecule with an element, charge or ring the training data did not have; the model reads "
+        "it as unknown, so vector and predictions are of some other molecule"
+    )
+
+    def __init__(self, model: MolVAE) -> None:
+        self._tokenizer = model.tokenizer
+
+    def outside(self, molecules: Sequence[Molecule], z: NDArray[np.float32]) -> list[str]:
+        """Names the unknown tokens."""
+        del z
+        found = [self._tokenizer.unknown(molecule.smiles) for molecule in molecules]
+        return [f"unknown to the model: {' '.join(tokens)}" if tokens else "" for tokens in found]
+
+
+@DOMAINS.register("reconstruction")
+class Reconstructed:
+    """Outside is what does not come back when it is encoded and decoded."""
+
+    meaning = (
+        "outside: a molecule whose vector decodes to another one; strict, as even of molecules like its "
+        "training data a model loses some, and slow: each molecule is written out token by token"
+    )
+
+    def __init__(self, model: MolVAE) -> None:
+        self._model = model
+
+    def outside(self, molecules: Sequence[Molecule], z: NDArray[np.float32]) -> list[str]:
+        """Shows what came back instead."""
+        back = self._model.decode(z)
+        return [
+            "" if read == given else f"reads back as {getattr(read, 'smiles', 'no molecule')}"
+            for given, read in zip(molecules, back, strict=True)
+        ]

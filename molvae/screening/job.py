@@ -1,0 +1,134 @@
+"""What one screen is: its settings, its input and its model, told apart from any other by a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from molvae.config import settings_from
+from molvae.data.writers import Column
+from molvae.errors import StorageError, UsageError
+from molvae.persistence import write_atomically
+from molvae.screening.config import PREDICTED, ScreenSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+JOB = "job.json"
+_PLACES = {"library", "checkpoint", "reference"}  # settings that say where, not what
+
+
+@dataclass(frozen=True)
+class Job:
+    """A screen, as it stands in ``job.json``.
+
+    Attributes:
+        settings: What is asked and kept.
+        columns: The columns of the library.
+        property_names: What the model predicts.
+        inputs: sha256 of the model and the reference, and what tells the library from others.
+        version: Of molvae.
+    """
+
+    settings: ScreenSettings
+    columns: tuple[str, ...]
+    property_names: tuple[str, ...]
+    inputs: tuple[tuple[str, str | int], ...]
+    version: str
+
+    @property
+    def digest(self) -> str:
+        """Tells this screen from others: the same rows through the same stages have the same digest."""
+        settings = self.settings.model_dump(mode="json", exclude=_PLACES)
+        facts = {**self._facts(), "settings": settings}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def numbers(self) -> list[str]:
+        """Names of the columns of numbers, in order."""
+        names = []
+        if self.settings.predict:
+            for name in self.property_names:
+                names += [f"{PREDICTED}{name}", f"{PREDICTED}{name}_sd"]
+        names += self.settings.descriptors
+        names += [wish.name for wish in self.settings.objectives]
+        return list(dict.fromkeys(names))
+
+    def table(self, *, ranked: bool) -> list[Column]:
+        """The columns of a table of hits, in order; a column of the user's called like ours is renamed."""
+        own = [Column("rank", "integer"), Column("utility", "number")] if ranked else []
+        own += [Column("line", "integer"), Column("identifier"), Column("smiles", "smiles")]
+        own += [Column(name, "number") for name in self.numbers()]
+        taken = {column.name for column in own}
+        names = [f"input.{name}" if name in taken else name for name in self.columns]
+        return [*own, *(Column(name) for name in names)]
+
+    def save(self, directory: Path) -> None:
+        """Write ``job.json``, or check that the directory holds this very screen.
+
+        Raises:
+            UsageError: It holds another one.
+        """
+        path = directory / JOB
+        beside = [entry.name for entry in directory.iterdir()] if directory.is_dir() else []
+        if path.exists():
+            other = load_job(directory)
+            if other.digest != self.digest:
+                raise UsageError(
+                    f"{directory} holds another screen: {_difference(self, other)}",
+                    hint="Give the same settings, or another directory.",
+                )
+            return
+        if any(name != "shards" and not name.startswith(".") for name in beside):
+            raise UsageError(f"{directory} exists and is no screen", hint="Choose another directory.")
+        write_atomically(path, json.dumps(self._facts(), indent=2, ensure_ascii=False) + "\n")
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "settings": self.settings.model_dump(mode="json"),
+            "columns": list(self.columns),
+            "property_names": list(self.property_names),
+            "inputs": dict(self.inputs),
+            "version": self.version,
+        }
+
+
+def load_job(directory: Path) -> Job:
+    """Read ``job.json``.
+
+    Raises:
+        StorageError: It is missing or damaged.
+    """
+    path = directory / JOB
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        return Job(
+            settings_from(ScreenSettings, facts["settings"], str(path)),
+            tuple(facts["columns"]),
+            tuple(facts["property_names"]),
+            tuple(facts["inputs"].items()),
+            facts["version"],
+        )
+    except FileNotFoundError:
+        raise StorageError(f"{directory} is no screen: it has no {JOB}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StorageError(f"{path} cannot be read: {error}") from error
+
+
+def _difference(one: Job, other: Job) -> str:
+    """The first thing in which two jobs differ, in words."""
+    mine, theirs = one.settings.model_dump(exclude=_PLACES), other.settings.model_dump(exclude=_PLACES)
+    for name, value in mine.items():
+        if theirs[name] != value:
+            return f"{name} is {_shown(theirs[name])} there and {_shown(value)} here"
+    for name, value in one.inputs:
+        if dict(other.inputs).get(name) != value:
+            return f"the {name.replace('_', ' ')} is not the same"
+    return f"it was made by molvae {other.version}" if one.version != other.version else "its input differs"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(str(item) for item in value) or "nothing"
+    return "not given" if value is None else str(value)

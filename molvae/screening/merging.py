@@ -1,0 +1,203 @@
+"""Merge screened parts: verify every one, account for every row, rank what can be among the best."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from molvae.data.reports import SafeTable
+from molvae.data.writers import open_writer
+from molvae.errors import InputError, StorageError, UsageError
+from molvae.persistence import committed_directory
+from molvae.screening.funnel import Funnel
+from molvae.screening.job import load_job
+from molvae.screening.parts import Hit, manifest_of, part_path, read_part
+from molvae.screening.pipeline import ENDS
+from molvae.screening.ranking import Range, best, first_of_each, leaders
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from molvae.data.writers import Writer
+    from molvae.screening.job import Job
+    from molvae.screening.parts import StoredPart
+
+RESULT = "result"
+KIND, SCHEMA = "screen", 1
+_POOL = 20_000  # rows that wait to be ranked before the hopeless ones are dropped
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The result of a screen.
+
+    Attributes:
+        path: Its directory: funnel.json, rejected.csv, the best and all hits as far as they are kept.
+        funnel: The account of all rows of the library.
+        best: The best molecules, best first: (utility, hit).
+        job: What was asked.
+    """
+
+    path: Path
+    funnel: Funnel
+    best: list[tuple[float, Hit]]
+    job: Job
+
+
+def merge(directories: Sequence[Path], *, output: Path | None = None, suffix: str = ".csv") -> Merged:
+    """Merge the parts of all shards, wherever they were screened, into one result.
+
+    The same parts give the same bytes, whoever screened them. Memory does not grow with the library.
+
+    Args:
+        directories: What `screen` wrote.
+        output: Directory of the result; `result` in the first of them if not given.
+        suffix: Format of the tables (.csv, .csv.gz, .parquet, .smi, .sdf, .jsonl).
+
+    Raises:
+        InputError: Parts are missing.
+        StorageError: A directory is no screen, or of another one; a part is damaged, or is there twice and
+            differs.
+    """
+    if not directories:
+        raise UsageError("nothing to merge: give the directories of a screen")
+    job = load_job(directories[0])
+    for other in directories[1:]:
+        if load_job(other).digest != job.digest:
+            raise StorageError(f"{other} holds another screen than {directories[0]}")
+    n_parts = _n_parts(directories, job)
+    _require_all(directories, n_parts)
+    target = output if output is not None else directories[0] / RESULT
+    _check_target(target)
+    with committed_directory(target, kind=KIND, schema=SCHEMA) as path:
+        gathered = _Gathered(job)
+        with contextlib.ExitStack() as stack:
+            rejected = stack.enter_context(
+                SafeTable(path / "rejected.csv", ("row", "text", "stage", "reason"))
+            )
+            everything = None
+            if job.settings.keeps_all:
+                columns = job.table(ranked=False)
+                everything = stack.enter_context(open_writer(path / f"hits{suffix}", columns))
+            for number in range(n_parts):
+                gathered.add(_part(directories, number, job), rejected, everything)
+        ranked = gathered.ranked()
+        if job.settings.goals:
+            with open_writer(path / f"best{suffix}", job.table(ranked=True)) as writer:
+                for rank, (utility, hit) in enumerate(ranked, start=1):
+                    writer.write([rank, utility, *_cells(hit)])
+        facts = {"n_parts": n_parts, "job": job.digest, **gathered.funnel.facts()}
+        (path / "funnel.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return Merged(target, gathered.funnel, ranked, job)
+
+
+class _Gathered:
+    """What grows while parts are added: the account, the lines, the pool of rows to be ranked."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.funnel = Funnel()
+        self.over = Range()
+        self._lines = 0
+        self._pool: list[Hit] = []
+        names = job.numbers()
+        self._goals = [
+            (names.index(wish.name), 1.0 if wish.direction == "maximize" else -1.0)
+            for wish in job.settings.goals
+        ]
+
+    def add(self, part: StoredPart, rejected: SafeTable, everything: Writer | None) -> None:
+        for line, text, stage, reason in part.rejected():
+            rejected.write(line + self._lines, text, stage, reason)
+        for hit in part.hits():
+            moved = Hit(hit.leads, hit.line + self._lines, hit.identifier, hit.smiles, hit.numbers, hit.cells)
+            if everything is not None:
+                everything.write(_cells(moved))
+            if moved.leads:
+                self._pool.append(moved)
+        if len(self._pool) > max(_POOL, 4 * self.job.settings.top):
+            self._prune()
+        self.funnel += part.funnel
+        self.over |= part.over
+        self._lines += part.n_lines
+
+    def ranked(self) -> list[tuple[float, Hit]]:
+        """The best of all, best first."""
+        if not self._pool:
+            return []
+        self._prune()
+        rows, worth = best(self._values(self._pool), self.over, self.job.settings.top)
+        return [(float(worth[row]), self._pool[row]) for row in rows]
+
+    def _prune(self) -> None:
+        first = [self._pool[n] for n in first_of_each([hit.smiles for hit in self._pool])]
+        self._pool = [first[n] for n in leaders(self._values(first), self.job.settings.top)]
+
+    def _values(self, hits: list[Hit]) -> np.ndarray:
+        rows = [[sign * (hit.numbers[column] or 0.0) for column, sign in self._goals] for hit in hits]
+        return np.array(rows, dtype=np.float64).reshape(len(hits), len(self._goals))
+
+
+def _cells(hit: Hit) -> list[Any]:
+    return [hit.line, hit.identifier, hit.smiles, *hit.numbers, *hit.cells]
+
+
+def _n_parts(directories: Sequence[Path], job: Job) -> int:
+    """How many parts the library has, as every shard that came to its end has written."""
+    found = set()
+    for directory in directories:
+        for path in sorted((directory / ENDS).glob("*/end.json")):
+            try:
+                end = json.loads(path.read_text(encoding="utf-8"))
+                if end["job"] == job.digest:
+                    found.add(int(end["n_parts"]))
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise StorageError(f"{path} cannot be read: {error}") from error
+    if not found:
+        raise InputError(
+            f"no shard in {', '.join(map(str, directories))} has come to its end",
+            hint="Run the same 'molvae screen' again: it goes on.",
+        )
+    if len(found) > 1:
+        raise StorageError(f"the shards disagree on the number of parts: {sorted(found)}")
+    return found.pop()
+
+
+def _require_all(directories: Sequence[Path], n_parts: int) -> None:
+    missing = [n for n in range(n_parts) if not any(part_path(d, n).exists() for d in directories)]
+    if missing:
+        shown = ", ".join(map(str, missing[:5])) + (" …" if len(missing) > 5 else "")  # noqa: PLR2004
+        raise InputError(
+            f"{len(missing):,} of {n_parts:,} parts are missing: {shown}",
+            hint="Run the shards again that were stopped: they go on where they were.",
+        )
+
+
+def _part(directories: Sequence[Path], number: int, job: Job) -> StoredPart:
+    """A part from the first directory that has it; where others have it too, it must be the same."""
+    found = [directory for directory in directories if part_path(directory, number).exists()]
+    for other in found[1:]:
+        if manifest_of(other, number) != manifest_of(found[0], number):
+            raise StorageError(
+                f"part {number} in {found[0]} and in {other} differ",
+                hint="They were made on different machines or devices: leave one of the directories out.",
+            )
+    part = read_part(found[0], number, job.digest)
+    assert part is not None  # noqa: S101 - it was just seen
+    return part
+
+
+def _check_target(target: Path) -> None:
+    if target.is_dir() and any(target.iterdir()):
+        try:
+            kind = json.loads((target / "MANIFEST.json").read_text(encoding="utf-8"))["kind"]
+        except (OSError, ValueError, KeyError, TypeError):
+            kind = None
+        if kind != KIND:
+            raise UsageError(f"{target} exists and is no result of a screen", hint="Choose another output.")

@@ -1,0 +1,150 @@
+"""What is known already: the hashed canonical SMILES of a reference, sorted, in a file mapped into memory."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from molvae.chemistry.admission import Refused, Rules, admit
+from molvae.data.corpus import Corpus
+from molvae.data.readers import Row, open_table
+from molvae.errors import InputError, StorageError
+from molvae.parallel import ordered_map
+from molvae.persistence import MANIFEST, sha256_of, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from molvae.progress import Progress
+
+    Hashes = NDArray[np.uint64]
+
+TASK = "read the reference"
+_DIGEST = 32  # bytes of sha256 in front of the hashes
+_CHUNK = 256
+
+
+def fingerprint_of(reference: Path) -> str:
+    """The sha256 that tells a reference from others: of the file, or of a corpus's manifest.
+
+    Raises:
+        InputError: There is nothing to read.
+    """
+    file = reference / MANIFEST if reference.is_dir() else reference
+    try:
+        return sha256_of(file)
+    except OSError as error:
+        raise InputError(f"cannot read the reference {file}: {error.strerror or error}") from error
+
+
+def make_known(
+    reference: Path,
+    directory: Path,
+    rules: Rules,
+    *,
+    workers: int,
+    progress: Progress,
+    stop: Callable[[], bool] | None = None,
+) -> Path:
+    """Write the file of known molecules, unless it is there already; returns where it is.
+
+    Args:
+        reference: A corpus directory or any file of molecules.
+        directory: Where the file goes; its name depends on the reference and the rules.
+        rules: How molecules are standardized, those of the screen; size and filters do not matter.
+        workers: Processes; 0 for none but this.
+        progress: Told how far it is.
+        stop: Asked now and then whether to stop.
+    """
+    rules = Rules(rules.standardize, rules.keep_stereo)
+    key = hashlib.sha256(f"{fingerprint_of(reference)} {rules}".encode()).hexdigest()
+    path = directory / f"known-{key[:16]}.bin"
+    if path.exists() and _is_whole(path):
+        return path
+    progress.start(TASK)
+    found: set[int] = set()
+    if reference.is_dir():
+        corpus = Corpus.open(reference)
+        same = (corpus.settings.standardize, corpus.settings.keep_stereo) == (
+            rules.standardize,
+            rules.keep_stereo,
+        )
+        texts: Iterable[Row] = (Row(n, text, "", {}) for n, text in enumerate(corpus.smiles()))
+        function = _hash_as_it_is if same else partial(_hash_row, rules=rules)
+    else:
+        table = open_table(reference)
+        progress.note(f"{reference}: {table.note}")
+        texts = (row for row in table.raw_rows() if isinstance(row, Row))
+        function = partial(_hash_row, rules=rules)
+    workers = 0 if function is _hash_as_it_is else workers
+    for value in ordered_map(function, texts, workers=workers, chunk=_CHUNK, stop=stop):
+        if value is not None:
+            found.add(value)
+        progress.advance(TASK, 1)
+    progress.finish(TASK, molecules=len(found))
+    data = np.array(sorted(found), dtype="<u8").tobytes()
+    write_atomically(path, hashlib.sha256(data).digest() + data)
+    return path
+
+
+class Known:
+    """Looks molecules up in a file of known ones.
+
+    A molecule is known by 64 bits of its canonical SMILES: among 10^9 molecules screened against 10^6, about
+    one in 20,000 screens takes one new molecule for a known one.
+
+    Args:
+        path: What `make_known` wrote.
+
+    Raises:
+        StorageError: It is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not _is_whole(path):
+            raise StorageError(f"{path} is damaged", hint="Delete it: it is made again.")
+        self._hashes: Hashes = np.memmap(path, dtype="<u8", mode="r", offset=_DIGEST) if _n(path) else _none()
+
+    def holds(self, smiles: Sequence[str]) -> NDArray[np.bool_]:
+        """Whether each canonical SMILES is known, `n`."""
+        wanted = np.array([_hash(text) for text in smiles], dtype=np.uint64)
+        if not len(self._hashes):
+            return np.zeros(len(wanted), dtype=np.bool_)
+        places = np.minimum(np.searchsorted(self._hashes, wanted), len(self._hashes) - 1)
+        return np.asarray(self._hashes[places] == wanted)
+
+
+def _none() -> Hashes:
+    return np.empty(0, dtype=np.uint64)
+
+
+def _n(path: Path) -> int:
+    return (path.stat().st_size - _DIGEST) // 8
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            said = file.read(_DIGEST)
+            return hashlib.file_digest(file, "sha256").digest() == said
+    except OSError:
+        return False
+
+
+def _hash(smiles: str) -> int:
+    return int.from_bytes(hashlib.blake2b(smiles.encode(), digest_size=8).digest(), "little")
+
+
+def _hash_as_it_is(row: Row) -> int | None:
+    return _hash(row.text)
+
+
+def _hash_row(row: Row, *, rules: Rules) -> int | None:
+    admitted = admit(row.text, rules, is_molblock=row.is_molblock)
+    return None if isinstance(admitted, Refused) else _hash(admitted.smiles)

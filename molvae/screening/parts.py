@@ -1,0 +1,139 @@
+"""Screened parts on disk: each a committed directory that is complete and verified, or not there."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from molvae.errors import CheckpointError, StorageError
+from molvae.persistence import MANIFEST, committed_directory, recover_directory, verify_directory
+from molvae.screening.funnel import Funnel
+from molvae.screening.ranking import Range
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from molvae.screening.job import Job
+    from molvae.screening.stages import Screened
+
+KIND, SCHEMA = "screened part", 1
+_FACTS, _HITS, _REJECTED = "part.json", "hits.jsonl", "rejected.jsonl"
+_PER_FOLDER = 1000
+
+
+@dataclass(frozen=True)
+class StoredPart:
+    """The account of a part, as it was written.
+
+    Attributes:
+        path: Its directory.
+        funnel: What became of its rows.
+        n_lines: To be added to the lines of the parts after it.
+        over: Range of each goal over its hits.
+    """
+
+    path: Path
+    funnel: Funnel
+    n_lines: int
+    over: Range
+
+    def hits(self) -> Iterator[Hit]:
+        """What was kept, in the order of the input."""
+        with (self.path / _HITS).open(encoding="utf-8") as file:
+            for line in file:
+                yield Hit(*json.loads(line))
+
+    def rejected(self) -> Iterator[tuple[int, str, str, str]]:
+        """(line, text, stage, reason) of the rows that are reported."""
+        with (self.path / _REJECTED).open(encoding="utf-8") as file:
+            for line in file:
+                number, text, stage, reason = json.loads(line)
+                yield number, text, stage, reason
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A molecule that was kept.
+
+    Attributes:
+        leads: Whether it can be among the best.
+        line: Of the input; in a text file, of its part.
+        identifier: Its name.
+        smiles: Standardized.
+        numbers: A value for each of `Job.numbers`, `None` where there is none.
+        cells: The cells of its row.
+    """
+
+    leads: bool
+    line: int
+    identifier: str
+    smiles: str
+    numbers: list[float | None]
+    cells: list[str]
+
+
+def part_path(directory: Path, number: int) -> Path:
+    """Where a part stands: a thousand in a folder, as no file system likes a million."""
+    return directory / "parts" / f"{number // _PER_FOLDER:06d}" / f"{number:09d}"
+
+
+def write_part(directory: Path, number: int, job: Job, screened: Screened, n_lines: int) -> None:
+    """Commit a part.
+
+    Raises:
+        StorageError: The disk refuses.
+    """
+    names = job.numbers()
+    with committed_directory(part_path(directory, number), kind=KIND, schema=SCHEMA) as path:
+        with (path / _HITS).open("w", encoding="utf-8") as file:
+            for entry in screened.entries:
+                numbers = [_number(entry.values.get(name)) for name in names]
+                cells = [entry.row.fields.get(name, "") for name in job.columns]
+                row = entry.row
+                hit = [entry.leads, row.line, row.identifier, entry.molecule.smiles, numbers, cells]
+                file.write(json.dumps(hit, allow_nan=False) + "\n")
+        with (path / _REJECTED).open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in screened.rejected)
+        facts = {
+            "part": number,
+            "job": job.digest,
+            "n_lines": n_lines,
+            "low": screened.over.low,
+            "high": screened.over.high,
+            "funnel": screened.funnel.facts(),
+        }
+        (path / _FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def read_part(directory: Path, number: int, digest: str) -> StoredPart | None:
+    """A verified part; `None` if it has not been screened yet.
+
+    Raises:
+        CheckpointError: It is damaged.
+        StorageError: It belongs to another screen.
+    """
+    path = part_path(directory, number)
+    recover_directory(path)
+    if not path.exists():
+        return None
+    verify_directory(path, kind=KIND, schema=SCHEMA)
+    try:
+        facts: dict[str, Any] = json.loads((path / _FACTS).read_text(encoding="utf-8"))
+        if facts["job"] != digest or facts["part"] != number:
+            raise StorageError(f"{path} belongs to another screen", hint="Choose another directory.")
+        over = Range(tuple(facts["low"]), tuple(facts["high"]))
+        return StoredPart(path, Funnel.from_facts(facts["funnel"]), facts["n_lines"], over)
+    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+        raise CheckpointError(f"{path} is not a readable part: {error}") from error
+
+
+def manifest_of(directory: Path, number: int) -> bytes:
+    """What tells the contents of a part from others."""
+    return (part_path(directory, number) / MANIFEST).read_bytes()
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)

@@ -1,0 +1,201 @@
+"""Screen a library: parts go to workers, are committed when done, and skipped when they are there."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
+
+import molvae
+from molvae.data.partition import Library, Part, PartReader, Shard
+from molvae.errors import CheckpointError, InputError
+from molvae.latent.codec import MolVAE
+from molvae.parallel import available_cores, ordered_map
+from molvae.persistence import MANIFEST, directory_lock, sha256_of, write_atomically
+from molvae.progress import SILENT, Progress
+from molvae.screening.funnel import Funnel
+from molvae.screening.job import Job
+from molvae.screening.novelty import fingerprint_of, make_known
+from molvae.screening.parts import read_part, write_part
+from molvae.screening.stages import Screener, rules_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from molvae.screening.config import ScreenSettings
+
+TASK = "screen"
+ENDS = "shards"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of a shard did.
+
+    Attributes:
+        funnel: The account of all parts of the shard, those of earlier runs included.
+        n_parts: Parts of the whole library.
+        n_skipped: Parts of this shard that were there already.
+        seconds: Processor time of this run, by stage.
+    """
+
+    funnel: Funnel
+    n_parts: int
+    n_skipped: int
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a worker needs to screen any part; small, so that it travels to worker processes."""
+
+    job: Job
+    reader: PartReader
+    directory: Path
+    known: Path | None
+    device: str
+
+    def __call__(self, part: Part, stop: Callable[[], bool] | None = None) -> tuple[Funnel, dict[str, float]]:
+        screener = _equipment(self)
+        rows = self.reader.rows(part)
+        screened = screener.screen(rows, stop=stop)
+        write_part(self.directory, part.number, self.job, screened, rows.n_lines)
+        return screened.funnel, screened.seconds
+
+
+def screen(
+    settings: ScreenSettings,
+    output: Path,
+    *,
+    shard: Shard = Shard(),  # noqa: B008 - it is frozen
+    workers: int = -1,
+    device: str = "auto",
+    progress: Progress = SILENT,
+    stop: Callable[[], bool] | None = None,
+) -> Outcome:
+    """Screen one shard of a library into a directory that shards may share.
+
+    The unit of work is a part: a piece of the input that depends on neither shards nor workers. It is
+    screened by one process and committed atomically; a part that is there is skipped, so that resume, retry
+    and requeue are the same call. What the parts hold depends on settings, library and model alone. Memory
+    does not grow with the library.
+
+    Args:
+        settings: What is asked and kept.
+        output: The directory.
+        shard: Which share of the parts.
+        workers: Processes; 0 for none but this, -1 for one per core.
+        device: Where the model runs, in every worker.
+        progress: Told how far it is.
+        stop: Asked now and then whether to stop; parts in flight are dropped.
+
+    Raises:
+        InputError: The library cannot be read.
+        UsageError: A name in the settings means nothing, or the directory holds something else.
+        CheckpointError: The model is damaged.
+        LockedError: Another process works on this shard in this directory.
+        StoppedEarly: `stop` said yes; the same call resumes.
+    """
+    if workers < 0:
+        workers = available_cores() if available_cores() > 1 else 0
+    library = Library(
+        settings.library,
+        smiles_column=settings.smiles_column,
+        id_column=settings.id_column,
+        part_bytes=settings.part_bytes,
+        part_rows=settings.part_rows,
+    )
+    progress.note(f"{settings.library}: {library.note}")
+    model = MolVAE.load(settings.checkpoint, device=device)
+    Screener(settings, model, None)  # what is misspelt is told before any work
+    job = _job(settings, library, model)
+    ends = output / ENDS / f"{shard.index}-of-{shard.count}"
+    with directory_lock(ends):
+        job.save(output)
+        known = _known(settings, output, model, workers=workers, progress=progress, stop=stop)
+        del model
+        work = _Work(job, library.reader, output, known, device)
+        outcome = _run(work, library, shard, workers=workers, progress=progress, stop=stop)
+        end = {"n_parts": outcome.n_parts, "job": job.digest}
+        write_atomically(ends / "end.json", json.dumps(end) + "\n")
+    return outcome
+
+
+def _run(
+    work: _Work,
+    library: Library,
+    shard: Shard,
+    *,
+    workers: int,
+    progress: Progress,
+    stop: Callable[[], bool] | None,
+) -> Outcome:
+    done = _Done()
+    here = partial(work, stop=stop) if workers <= 0 else work
+    n_rows = 0
+    progress.start(TASK)
+    parts = _unfinished(work, library.parts(shard), done, progress)
+    for funnel, seconds in ordered_map(here, parts, workers=workers, chunk=1, stop=stop):
+        done.funnel += funnel
+        done.seconds.update(seconds)
+        n_rows += funnel.read
+        progress.advance(TASK, funnel.read, hits=done.funnel.hits)
+    progress.finish(TASK, rows=n_rows, hits=done.funnel.hits)
+    if done.funnel.read == 0 and library.n_parts == 0:
+        raise InputError(f"{work.reader.path} has no rows")
+    return Outcome(done.funnel, library.n_parts or 0, done.n_skipped, dict(done.seconds))
+
+
+class _Done:
+    def __init__(self) -> None:
+        self.funnel = Funnel()
+        self.seconds: Counter[str] = Counter()
+        self.n_skipped = 0
+
+
+def _unfinished(work: _Work, parts: Iterator[Part], done: _Done, progress: Progress) -> Iterator[Part]:
+    """The parts that are not there, or damaged; the others are counted."""
+    for part in parts:
+        try:
+            stored = read_part(work.directory, part.number, work.job.digest)
+        except CheckpointError as error:
+            progress.note(f"{error.message}: it is screened again")
+            stored = None
+        if stored is None:
+            yield part
+        else:
+            done.funnel += stored.funnel
+            done.n_skipped += 1
+
+
+@lru_cache(maxsize=1)
+def _equipment(work: _Work) -> Screener:
+    """The stages, made once in each process."""
+    settings = work.job.settings
+    return Screener(settings, MolVAE.load(settings.checkpoint, device=work.device), work.known)
+
+
+def _job(settings: ScreenSettings, library: Library, model: MolVAE) -> Job:
+    inputs: dict[str, str | int] = {f"library_{name}": value for name, value in library.identity.items()}
+    inputs["checkpoint"] = sha256_of(settings.checkpoint / MANIFEST)
+    if settings.reference is not None:
+        inputs["reference"] = fingerprint_of(settings.reference)
+    return Job(settings, library.columns, model.property_names, tuple(inputs.items()), molvae.__version__)
+
+
+def _known(
+    settings: ScreenSettings,
+    output: Path,
+    model: MolVAE,
+    *,
+    workers: int,
+    progress: Progress,
+    stop: Callable[[], bool] | None,
+) -> Path | None:
+    if settings.reference is None:
+        return None
+    rules = rules_of(settings, model)
+    return make_known(settings.reference, output, rules, workers=workers, progress=progress, stop=stop)

@@ -1,0 +1,113 @@
+"""Rank hits by one goal or several, and keep the few that can still be among the best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Lowest and highest value of each goal over all hits, `m` each; empty before there is a hit."""
+
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, goals: Array) -> Range:
+        """The range of the rows of `goals` (`n x m`)."""
+        if not goals.size:
+            return cls()
+        return cls(tuple(goals.min(axis=0).tolist()), tuple(goals.max(axis=0).tolist()))
+
+    def __or__(self, other: Range) -> Range:
+        if not self.low or not other.low:
+            return self if self.low else other
+        return Range(tuple(map(min, self.low, other.low)), tuple(map(max, self.high, other.high)))
+
+
+def order(goals: Array) -> NDArray[np.int64]:
+    """Rows by their first goal, then the second and so on, highest first; equal rows as they stand."""
+    keys = [-goals[:, j] for j in reversed(range(goals.shape[1]))]
+    return np.lexsort(keys) if keys else np.arange(len(goals))
+
+
+def leaders(goals: Array, k: int) -> NDArray[np.int64]:
+    """The rows that fewer than `k` others are sure to beat: all that can be among the `k` best, in order.
+
+    A row is sure to beat another if it is at least as good in every goal (of equal rows, the first one). With
+    one goal these are the `k` best. With several, the utility depends on the range of each goal over all
+    hits, which nobody knows before the last part; but it never falls when a goal rises, so whatever the
+    range turns out to be, the `k` best are among these rows (a k-skyband; Papadias 2005).
+
+    Args:
+        goals: Goals, all to be maximized, `n x m`.
+        k: How many of the best are wanted.
+
+    >>> leaders(np.array([[1.0, 3.0], [2.0, 2.0], [1.5, 1.0], [3.0, 1.0]]), 1).tolist()
+    [0, 1, 3]
+    """
+    ranked = order(goals)
+    if goals.shape[1] < 2 or len(goals) <= k:  # noqa: PLR2004 - one goal, or none
+        return np.sort(ranked[:k])
+    band = np.empty((len(goals), goals.shape[1] - 1))
+    kept: list[int] = []
+    for row in ranked.tolist():  # who beats a row comes before it, and among those only leaders count
+        others = goals[row, 1:]
+        if (band[: len(kept)] >= others).all(axis=1).sum() < k:
+            band[len(kept)] = others
+            kept.append(row)
+    return np.sort(np.array(kept, dtype=np.int64))
+
+
+def utilities(goals: Array, over: Range) -> Array:
+    """Utility of each row, `n`.
+
+    One goal: the score itself, with its sign turned when it is minimized. Several goals: each is put to the
+    unit interval by its range over all hits (a goal that does not vary counts 1), and the utility is their
+    geometric mean: the same numbers a search gives to the same rows.
+
+    Args:
+        goals: Goals, all to be maximized, `n x m`.
+        over: Their range.
+    """
+    if goals.shape[1] == 1:
+        return goals[:, 0]
+    low, high = np.array(over.low), np.array(over.high)
+    span = np.where(high > low, high - low, 1.0)
+    scaled = np.where(high > low, (goals - low) / span, 1.0)
+    worth: Array = np.prod(scaled, axis=1) ** (1.0 / max(1, goals.shape[1]))
+    return worth
+
+
+def best(goals: Array, over: Range, k: int) -> tuple[NDArray[np.int64], Array]:
+    """The `k` best rows, best first, and the utility of every row.
+
+    Rows of equal utility are ranked by their goals, and equal rows stay as they stand.
+
+    Args:
+        goals: Goals, all to be maximized, `n x m`, with `m` not 0.
+        over: Their range over all hits.
+        k: How many.
+    """
+    worth = utilities(goals, over)
+    by_goals = order(goals)
+    ranked = by_goals[np.argsort(-worth[by_goals], kind="stable")]
+    return ranked[:k], worth
+
+
+def first_of_each(keys: Sequence[str]) -> NDArray[np.int64]:
+    """Positions of the first occurrence of each key, in order."""
+    first: dict[str, int] = {}
+    for position, key in enumerate(keys):
+        first.setdefault(key, position)
+    return np.array(list(first.values()), dtype=np.int64)

@@ -1,0 +1,311 @@
+"""The stages a row goes through, for the rows of one part; runs in worker processes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from molvae.chemistry.admission import Refused, Rules, admit
+from molvae.chemistry.descriptors import DESCRIPTORS
+from molvae.chemistry.facts import REMEMBERED, facts_of
+from molvae.chemistry.filters import FILTERS
+from molvae.data.records import BadRow, Row
+from molvae.errors import StoppedEarly, UnknownNameError, suggest
+from molvae.latent.device import one_thread
+from molvae.oracles.base import ask
+from molvae.oracles.plugins import load_oracle
+from molvae.screening.config import PREDICTED, Criterion, ScreenSettings
+from molvae.screening.domain import DOMAINS
+from molvae.screening.funnel import BAD, Funnel
+from molvae.screening.novelty import Known
+from molvae.screening.ranking import Range, first_of_each, leaders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from molvae.chemistry.molecule import Molecule
+    from molvae.latent.codec import MolVAE
+    from molvae.oracles.base import Oracle
+
+_STEP = 256  # rows between two questions whether to stop
+_TOGETHER = REMEMBERED // 2  # molecules shown to one oracle after the other while their facts are remembered
+_LONGEST = 200  # characters of a bad row that are kept
+_MOST_REASONS = 50  # different reasons counted one by one in a part
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A row on its way.
+
+    Attributes:
+        row: As it was read.
+        molecule: Standardized.
+        values: Numbers by column name.
+        leads: Whether it can be among the best.
+    """
+
+    row: Row
+    molecule: Molecule
+    values: dict[str, float] = field(default_factory=dict)
+    leads: bool = False
+
+
+@dataclass(frozen=True)
+class Screened:
+    """What became of the rows of one part.
+
+    Attributes:
+        funnel: Their account.
+        entries: What is kept: all hits, or those that can be among the best.
+        over: Range of each goal over all hits.
+        rejected: (line, text, stage, reason) of the rows to be reported.
+        seconds: Processor time spent, by stage.
+    """
+
+    funnel: Funnel
+    entries: list[Entry]
+    over: Range
+    rejected: list[tuple[int, str, str, str]]
+    seconds: dict[str, float]
+
+
+class Screener:
+    """Holds what the stages need: the model, filters, oracles, the known molecules.
+
+    Args:
+        settings: Of the screen.
+        model: The model.
+        known: File of known molecules, if there is a reference.
+
+    Raises:
+        UsageError: A name in the settings that means nothing, or a property the model does not predict.
+    """
+
+    def __init__(self, settings: ScreenSettings, model: MolVAE, known: Path | None) -> None:
+        self.settings, self.model = settings, model
+        self.rules = rules_of(settings, model)
+        self.known = None if known is None else Known(known)
+        self.domain = [DOMAINS.get(name)(model) for name in settings.domain_checks]
+        # what costs nothing is asked first, then the limits, then the goals, which most molecules never meet
+        wishes = sorted(settings.objectives, key=lambda wish: (not _is_predicted(wish), wish.is_goal))
+        self.wishes = wishes
+        _check_predicted(wishes, model.property_names)
+        for name in settings.descriptors:
+            DESCRIPTORS.get(name)
+        for name in settings.filters:
+            FILTERS.get(name)
+        self.oracles: dict[str, Oracle] = {
+            wish.name: load_oracle(wish.name) for wish in wishes if not _is_predicted(wish)
+        }
+
+    def screen(self, rows: Iterable[Row | BadRow], *, stop: Callable[[], bool] | None = None) -> Screened:
+        """Lead the rows of a part through all stages.
+
+        What comes out depends on these rows alone: batches of the network are formed among them, and it
+        computes with one thread.
+
+        Raises:
+            StoppedEarly: `stop` said yes.
+        """
+        run = _Run(self, stop)
+        with run.timed("read"):
+            given = list(rows)
+        run.read = len(given)
+        entries = run.novel(run.admitted(given))
+        if self.settings.needs_network:
+            entries = run.inside(run.encoded(entries))
+        hits = run.scored(entries)
+        return run.finished(hits)
+
+
+def rules_of(settings: ScreenSettings, model: MolVAE) -> Rules:
+    """What is asked of a molecule before the model sees it."""
+    level = model.settings.standardize if settings.standardize == "model" else settings.standardize
+    return Rules(
+        level,
+        model.settings.keep_stereo,
+        settings.min_heavy_atoms,
+        settings.max_heavy_atoms,
+        settings.filters,
+    )
+
+
+class _Run:
+    """The stages for one part, with its account."""
+
+    def __init__(self, screener: Screener, stop: Callable[[], bool] | None) -> None:
+        self.screener, self.settings, self.stop = screener, screener.settings, stop
+        self.read = 0
+        self.dropped: Counter[str] = Counter()
+        self.by_reason: Counter[str] = Counter()
+        self.rejected: list[tuple[int, str, str, str]] = []
+        self.seconds: Counter[str] = Counter()
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        started = time.process_time()
+        yield
+        self.seconds[stage] += time.process_time() - started
+
+    def heed(self) -> None:
+        if self.stop is not None and self.stop():
+            raise StoppedEarly("stopped early", hint="The same command resumes.")
+
+    def drop(self, row: Row | BadRow, stage: str, reason: str, kind: str | None = None) -> None:
+        """Account for a row that goes no further; `kind` is the reason without the numbers of this row."""
+        self.dropped[stage] += 1
+        label = f"{stage}: {kind or (reason.splitlines() or ['unknown'])[0]}"
+        known = label in self.by_reason or len(self.by_reason) < _MOST_REASONS
+        self.by_reason[label if known else f"{stage}: other"] += 1
+        if stage in BAD or self.settings.report_dropped:
+            self.rejected.append((row.line, _shown(row), stage, reason))
+
+    def admitted(self, rows: list[Row | BadRow]) -> list[Entry]:
+        entries = []
+        with self.timed("chemistry"):
+            for n, row in enumerate(rows):
+                if n % _STEP == 0:
+                    self.heed()
+                if isinstance(row, BadRow):
+                    self.drop(row, "read", row.reason)
+                    continue
+                admitted = admit(row.text, self.screener.rules, is_molblock=row.is_molblock)
+                if isinstance(admitted, Refused):
+                    self.drop(row, admitted.stage, admitted.reason)
+                else:
+                    entries.append(Entry(row, admitted))
+        return entries
+
+    def novel(self, entries: list[Entry]) -> list[Entry]:
+        known = self.screener.known
+        if known is None or not entries:
+            return entries
+        with self.timed("novelty"):
+            held = known.holds([entry.molecule.smiles for entry in entries])
+            return list(self._without(entries, ["in the reference" if h else "" for h in held], "known"))
+
+    def encoded(self, entries: list[Entry]) -> tuple[list[Entry], NDArray[np.float32]]:
+        """Those the model can read, with what it predicts, and their posterior means `n x d`."""
+        self.heed()
+        model = self.screener.model
+        with self.timed("network"), one_thread():
+            z = model.encode([entry.molecule for entry in entries])
+            prediction = model.predict_latent(z)
+        means, deviations = prediction.mean.tolist(), np.sqrt(prediction.variance).tolist()
+        for entry, mean, deviation in zip(entries, means, deviations, strict=True):
+            for name, value, spread in zip(prediction.names, mean, deviation, strict=True):
+                entry.values[f"{PREDICTED}{name}"] = value
+                entry.values[f"{PREDICTED}{name}_sd"] = spread
+        fine = np.asarray(np.isfinite(z).all(axis=1))
+        reasons = ["" if ok else self._unreadable(entry) for ok, entry in zip(fine, entries, strict=True)]
+        return list(self._without(entries, reasons, "encode")), z[fine]
+
+    def inside(self, encoded: tuple[list[Entry], NDArray[np.float32]]) -> list[Entry]:
+        entries, z = encoded
+        for check in self.screener.domain:
+            self.heed()
+            with self.timed("domain"), one_thread():
+                reasons = check.outside([entry.molecule for entry in entries], z)
+            entries = list(self._without(entries, reasons, "domain"))
+            z = z[np.array([not reason for reason in reasons], dtype=np.bool_)]
+        return entries
+
+    def scored(self, entries: list[Entry]) -> list[Entry]:
+        """Those with every score and within every bound."""
+        hits: list[Entry] = []
+        with self.timed("objective"):
+            for start in range(0, len(entries), _TOGETHER):
+                group = entries[start : start + _TOGETHER]
+                for wish in self.screener.wishes:
+                    self.heed()
+                    group = self._within(group, wish)
+                hits += group
+        return hits
+
+    def finished(self, hits: list[Entry]) -> Screened:
+        with self.timed("rank"):
+            goals = np.array([[_signed(e, wish) for wish in self.settings.goals] for e in hits])
+            goals = goals.reshape(len(hits), len(self.settings.goals))
+            if self.settings.goals:
+                first = first_of_each([entry.molecule.smiles for entry in hits])
+                for position in first[leaders(goals[first], self.settings.top)].tolist():
+                    hits[position].leads = True
+            kept = hits if self.settings.keeps_all else [entry for entry in hits if entry.leads]
+        with self.timed("descriptors"):
+            for entry in kept:
+                facts = facts_of(entry.molecule)
+                for name in self.settings.descriptors:
+                    if name not in entry.values:
+                        entry.values[name] = facts.descriptor(name)
+        funnel = Funnel(self.read, len(hits), dict(self.dropped), dict(self.by_reason))
+        return Screened(funnel, kept, Range.of(goals), self.rejected, dict(self.seconds))
+
+    def _within(self, entries: list[Entry], wish: Criterion) -> list[Entry]:
+        oracle = self.screener.oracles.get(wish.name)
+        if oracle is not None:
+            asked = [entry for entry in entries if wish.name not in entry.values]
+            reasons = {}
+            for entry, score in zip(asked, ask(oracle, [e.molecule for e in asked]), strict=True):
+                if score.is_ok:
+                    entry.values[wish.name] = score.value
+                else:
+                    reasons[id(entry)] = f"{wish.name}: {score.status}: {score.detail}"
+            entries = list(self._without(entries, [reasons.get(id(e), "") for e in entries], "score"))
+        words = f"{wish.name} not {wish.direction.replace('_', ' ')} {wish.bound}"
+        kept = []
+        for entry in entries:
+            value = entry.values[wish.name]
+            if wish.admits(value):
+                kept.append(entry)
+            else:
+                self.drop(entry.row, "objective", f"{words}: {value:.6g}", words)
+        return kept
+
+    def _without(self, entries: list[Entry], reasons: list[str], stage: str) -> Iterator[Entry]:
+        for entry, reason in zip(entries, reasons, strict=True):
+            if reason:
+                self.drop(entry.row, stage, reason)
+            else:
+                yield entry
+
+    def _unreadable(self, entry: Entry) -> str:
+        from molvae.tokenizers.base import TokenizationError
+
+        try:
+            self.screener.model.tokenizer.encode(entry.molecule.smiles)
+        except TokenizationError as error:
+            return error.message
+        return "the model gives no finite vector"
+
+
+def _is_predicted(wish: Criterion) -> bool:
+    return wish.name.startswith(PREDICTED)
+
+
+def _check_predicted(wishes: list[Criterion], names: tuple[str, ...]) -> None:
+    known = [f"{PREDICTED}{name}" for name in names]
+    for wish in wishes:
+        if _is_predicted(wish) and wish.name not in known:
+            there = f"It predicts {', '.join(known)}." if known else "It predicts nothing."
+            raise UnknownNameError(
+                f"the model does not predict '{wish.name}'{suggest(wish.name, known)}", hint=there
+            )
+
+
+def _signed(entry: Entry, wish: Criterion) -> float:
+    value = entry.values[wish.name]
+    return value if wish.direction == "maximize" else -value
+
+
+def _shown(row: Row | BadRow) -> str:
+    if isinstance(row, Row) and row.is_molblock:  # too long for a cell: its name stands for it
+        return row.identifier or "(molblock)"
+    return row.text[:_LONGEST]
