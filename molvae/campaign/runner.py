@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings, objectives
 from molvae.campaign.observations import Observation
+from molvae.campaign.sources.report import move_reports
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.errors import OracleError
 from molvae.optimization.config import SearchSettings
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.model import LatentModel
     from molvae.campaign.observations import Candidate, StartMolecule
+    from molvae.campaign.sources.report import MoveReport
     from molvae.campaign.table import Row
     from molvae.campaign.trace import TracePoint
     from molvae.oracles.base import Oracle
@@ -47,6 +49,7 @@ class Result:
         table: Every molecule of the campaign.
         best: The ten best.
         trace: Progress call by call.
+        moves: What each source of molecules brought.
     """
 
     path: Path
@@ -59,6 +62,7 @@ class Result:
     table: list[Row]
     best: list[Row]
     trace: list[TracePoint]
+    moves: list[MoveReport]
 
     @property
     def overhead_per_call(self) -> float:
@@ -209,4 +213,5 @@ def _result(campaign: Campaign, scoring: float) -> Result:
         table=table,
         best=campaign.best(10),
         trace=campaign.trace(),
+        moves=move_reports(table, campaign.history.state),
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.config import CampaignSettings, Objective
     from molvae.campaign.observations import StartMolecule
+    from molvae.campaign.sources.report import MoveReport
     from molvae.campaign.table import Row
     from molvae.cli.output import Session
     from molvae.latent.codec import MolVAE
@@ -185,6 +186,45 @@ def summary_text(settings: CampaignSettings, best: Sequence[Row], table: Sequenc
     compared = comparison(settings, table)
     text += "\n" + table_text(tuple(compared[0]), [tuple(line.values()) for line in compared])
     return text if best else "no molecule within all bounds yet\n" + text
+
+
+def moves_text(reports: Sequence[MoveReport]) -> str:
+    """What each source of molecules brought; a hit is a candidate that came among the ten best."""
+    header = ("source", "calls", "hits", "hit rate", "best", "attempts", "new", "share")
+    rows = [
+        (
+            report.move,
+            report.scored,
+            report.hits,
+            _rate(report.hit_rate),
+            None if np.isnan(report.best) else report.best,
+            report.attempts,
+            report.new,
+            _rate(report.share) if report.attempts else "",
+        )
+        for report in reports
+    ]
+    return "\n" + table_text(header, rows) if rows else ""
+
+
+def move_facts(reports: Sequence[MoveReport]) -> list[dict[str, Any]]:
+    """The same for JSON."""
+    return [
+        {
+            "source": report.move,
+            "calls": report.scored,
+            "hits": report.hits,
+            "best": None if np.isnan(report.best) else report.best,
+            "attempts": report.attempts,
+            "new": report.new,
+            "share": round(report.share, 4),
+        }
+        for report in reports
+    ]
+
+
+def _rate(value: float) -> str:
+    return "" if np.isnan(value) else f"{100 * value:.0f}%"
 
 
 def row_facts(rows: Sequence[Row], objectives: Sequence[Objective]) -> list[Mapping[str, Any]]:

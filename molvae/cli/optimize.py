@@ -15,6 +15,27 @@ if TYPE_CHECKING:
     from molvae.cli.output import Session
 
 
+class Share(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
+    """`NAME`, or `NAME=share`."""
+
+    name = "NAME[=share]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """Name and share; 1 where none is given."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, number = str(value).partition("=")
+        try:
+            share = float(number) if equals else 1.0
+        except ValueError:
+            share = -1.0
+        if not name or not 0 < share < float("inf"):
+            self.fail(f"expected NAME or NAME=share, for example latent=0.5, got '{value}'", param, ctx)
+        return name, share
+
+
 @click.command(cls=options.SettingsCommand, settings=CampaignSettings)
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @options.output(rows=False, required=True, meaning="Directory of the campaign: journal, tables, pictures.")
@@ -23,6 +44,14 @@ if TYPE_CHECKING:
 @options.setting(CampaignSettings, "q", "-q", metavar="N")
 @options.setting(CampaignSettings, "seed", metavar="N")
 @options.setting(CampaignSettings, "method")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    type=Share(),
+    help="Where proposals come from: latent, graph, library, each with its share at the start; repeatable. "
+    "'--source latent' keeps to latent space.",
+)
 @click.option(
     "--start",
     multiple=True,
@@ -60,6 +89,7 @@ def command(
     minimize: tuple[str, ...],
     at_most: tuple[tuple[str, float], ...],
     at_least: tuple[tuple[str, float], ...],
+    sources: tuple[tuple[str, float], ...],
     **given: Any,
 ) -> None:
     """Search the latent space of CHECKPOINT for molecules that are good at what you name.
@@ -91,6 +121,7 @@ def command(
     from molvae.oracles.plugins import load_oracle
 
     wanted = objectives.as_settings(maximize, minimize, at_most, at_least)
+    given["sources"] = dict(sources) or None
     settings = campaign_settings(output, wanted, given, config, assignments)
     oracles = {objective.name: load_oracle(objective.name) for objective in settings.objectives}
     molecules = campaigns.start_molecules(
@@ -122,10 +153,11 @@ def command(
         "seconds_scoring": round(result.seconds_scoring, 2),
         "start_and_found": campaigns.comparison(settings, result.table),
         "best": campaigns.row_facts(best, settings.objectives),
+        "sources": campaigns.move_facts(result.moves),
         "molecules": output / "molecules.csv",
         **drawn,
     }
-    text = campaigns.summary_text(settings, result.best, result.table)
+    text = campaigns.summary_text(settings, result.best, result.table) + campaigns.moves_text(result.moves)
     places_text = "\n".join(
         f"{name:<10} {path}" for name, path in {"molecules": output / "molecules.csv", **drawn}.items()
     )

@@ -81,6 +81,7 @@ def _campaign(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
     import numpy as np
 
     from molvae.campaign.campaign import Campaign
+    from molvae.campaign.sources.report import move_reports
     from molvae.cli.objectives import value_of, wish
     from molvae.reporting.figures import Track, optimization_progress
 
@@ -99,6 +100,7 @@ def _campaign(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
             ),
         }
         trace = [row for row in table if row.call is not None]
+        moves = move_reports(table, campaign.history.state)
     if picture is not None:
         trace.sort(key=lambda row: row.call or 0)
         values = [[v if (v := value_of(s)) is not None else np.nan for s in row.scores] for row in trace]
@@ -110,7 +112,8 @@ def _campaign(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
         optimization_progress(tracks, picture, n_start=n_start)
     text = facts_text(facts)
     if table:
-        text += "\n" + campaigns.summary_text(settings, best, table)
+        text += "\n" + campaigns.summary_text(settings, best, table) + campaigns.moves_text(moves)
     facts["start_and_found"] = campaigns.comparison(settings, table)
     facts["best"] = campaigns.row_facts(best, settings.objectives)
+    facts["sources"] = campaigns.move_facts(moves)
     return facts, text

@@ -1,0 +1,86 @@
+"""What each source of molecules brought: attempts, candidates, and candidates that improved on the best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from molvae.campaign.table import Row
+
+_TOP = 10
+
+
+@dataclass(frozen=True)
+class MoveReport:
+    """One move, or another origin of candidates (start, library, prior).
+
+    Attributes:
+        move: Its name, as candidates carry it.
+        scored: Calls spent on its candidates.
+        hits: Of these, how many were among the ten best when they were scored.
+        best: Highest utility it brought; NaN when none.
+        attempts: Molecules it tried to make in inner searches.
+        new: Of these, how many were acceptable molecules not met before.
+        share: Of the attempts of the last batch.
+    """
+
+    move: str
+    scored: int
+    hits: int
+    best: float
+    attempts: int
+    new: int
+    share: float
+
+    @property
+    def hit_rate(self) -> float:
+        """Hits per call; NaN before the first call."""
+        return self.hits / self.scored if self.scored else float("nan")
+
+
+def move_reports(table: Sequence[Row], state: Mapping[str, Any]) -> list[MoveReport]:
+    """Reports of every move that was tried or whose candidates were scored, most hits first.
+
+    Args:
+        table: Of the campaign.
+        state: What its method kept at the last batch.
+    """
+    called = sorted((row for row in table if row.call is not None), key=lambda row: row.call or 0)
+    hits = _hits([row.utility for row in called])
+    moves: Mapping[str, Mapping[str, Any]] = state.get("sources", {}).get("moves", {})
+    names = dict.fromkeys([*(row.source for row in called), *moves])
+    reports = []
+    for name in names:
+        mine = [(row.utility, hit) for row, hit in zip(called, hits) if row.source == name]
+        worth = [utility for utility, _ in mine if np.isfinite(utility)]
+        kept = moves.get(name, {})
+        reports.append(
+            MoveReport(
+                move=name,
+                scored=len(mine),
+                hits=sum(hit for _, hit in mine),
+                best=max(worth, default=float("nan")),
+                attempts=int(kept.get("attempts", 0)),
+                new=int(kept.get("new", 0)),
+                share=float(kept.get("share", 0.0)),
+            )
+        )
+    wanted = [report for report in reports if report.scored or report.attempts]
+    return sorted(wanted, key=lambda report: (-report.hits, -report.scored, report.move))
+
+
+def _hits(utilities: Sequence[float]) -> list[bool]:
+    """Which values came among the ten best of those before them."""
+    top: list[float] = []
+    hits = []
+    for value in utilities:
+        hit = bool(np.isfinite(value)) and (len(top) < _TOP or value > top[-1])
+        hits.append(hit)
+        if hit:
+            top = sorted([*top, value], reverse=True)[:_TOP]
+    return hits
