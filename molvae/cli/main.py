@@ -38,6 +38,9 @@ SECTIONS: dict[str, dict[str, str]] = {
         "ask": "Get the next batch to measure, as a file.",
         "tell": "Give measured results back.",
     },
+    "Scale": {
+        "screen": "Lead a whole library through a model, and merge the shards.",
+    },
     "Look": {
         "evaluate": "Measure a model, or any generator's molecules.",
         "status": "How far a run or a campaign is.",

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def stopping(max_minutes: float | None) -> Iterator[Callable[[], bool]]:
+def stopping(max_minutes: float | None, *, resumable: bool = False) -> Iterator[Callable[[], bool]]:
     """A question to ask between steps: is it time to stop?
 
     Ctrl-C, SIGTERM and SIGUSR1 (a batch system's warning) say yes; a second Ctrl-C or SIGTERM ends the
     process at once. The block ends as the signal says: `KeyboardInterrupt` (exit 130),
-    `Terminated` (143), or `StoppedEarly` (75) after SIGUSR1 and when the time is up.
+    `Terminated` (143), or `StoppedEarly` (75) after SIGUSR1 and when the time is up. With
+    `resumable` it is `StoppedEarly` whatever came, so that a batch system that sends SIGTERM runs it again.
     """
     from molvae.cli.main import Terminated
 
@@ -41,6 +42,8 @@ def stopping(max_minutes: float | None) -> Iterator[Callable[[], bool]]:
                 signal.signal(kind, remember)
         yield lambda: bool(received) or (deadline is not None and time.monotonic() >= deadline)
     except StoppedEarly as stopped:
+        if resumable:
+            raise
         if signal.SIGINT in received:
             raise KeyboardInterrupt from stopped
         if signal.SIGTERM in received:

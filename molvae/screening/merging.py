@@ -87,6 +87,8 @@ def merge(directories: Sequence[Path], *, output: Path | None = None, suffix: st
                 everything = stack.enter_context(open_writer(path / f"hits{suffix}", columns))
             for number in range(n_parts):
                 gathered.add(_part(directories, number, job), rejected, everything)
+        if gathered.funnel.read == 0:
+            raise InputError("the library has no rows")
         ranked = gathered.ranked()
         if job.settings.goals:
             with open_writer(path / f"best{suffix}", job.table(ranked=True)) as writer:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import molvae
 from molvae.data.partition import Library, Part, PartReader, Shard
-from molvae.errors import CheckpointError, InputError
+from molvae.errors import CheckpointError
 from molvae.latent.codec import MolVAE
 from molvae.parallel import available_cores, ordered_map
 from molvae.persistence import MANIFEST, directory_lock, sha256_of, write_atomically
@@ -144,8 +144,6 @@ def _run(
         n_rows += funnel.read
         progress.advance(TASK, funnel.read, hits=done.funnel.hits)
     progress.finish(TASK, rows=n_rows, hits=done.funnel.hits)
-    if done.funnel.read == 0 and library.n_parts == 0:
-        raise InputError(f"{work.reader.path} has no rows")
     return Outcome(done.funnel, library.n_parts or 0, done.n_skipped, dict(done.seconds))
 
 
