@@ -1,0 +1,142 @@
+"""Train every member of the autoencoder family alike and compare what their latent spaces are good for.
+
+Every member has the same sizes, steps, data and seed; only its settings differ. For each: reconstruction, KL,
+active units; validity, uniqueness and FCD of z drawn from N(0, I), from a fitted Gaussian mixture and from a
+fitted flow; and how much of logP, QED and SA a linear model reads off z.
+
+    python scripts/benchmark/family.py --corpus CORPUS
+
+Runs are kept under runs/family and go on where they stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from record import ROOT, commit, record  # beside this file
+
+from molvae.chemistry.molecule import parse
+from molvae.data.corpus import Corpus
+from molvae.evaluation.frechet import chemnet_statistics, frechet_distance
+from molvae.evaluation.information import active_units, kl_divergence
+from molvae.evaluation.probes import linear_probe
+from molvae.evaluation.reconstruction import reconstruction
+from molvae.latent.assessment import write
+from molvae.latent.codec import MolVAE
+from molvae.progress import SILENT, PlainProgress
+from molvae.seeding import Seeds
+from molvae.training.config import PriorSettings, TrainSettings
+from molvae.training.prior_fitting import fit_prior
+from molvae.training.trainer import train
+
+SIZES = {"latent_size": 64, "encoder_hidden": 128, "decoder_hidden": 256, "head_hidden": 64}
+DIRAC = {"model": {"posterior": "dirac"}, "fixed_beta": True, "beta": 0.0}
+MEMBERS: dict[str, dict[str, Any]] = {
+    "plain": DIRAC,
+    "denoising": {**DIRAC, "model": {"posterior": "dirac", "source_dropout": 0.15, "source_swap": 0.05}},
+    "sparse": {**DIRAC, "model": {"posterior": "dirac", "penalties": {"sparse": 0.1}}},
+    "contractive": {**DIRAC, "model": {"posterior": "dirac", "penalties": {"contractive": 0.03}}},
+    "discrepancy": {**DIRAC, "model": {"posterior": "dirac", "penalties": {"mmd": 30.0}}},
+    "vae": {"fixed_beta": True, "beta": 1.0},
+    "beta-vae 0.1": {"fixed_beta": True, "beta": 0.1},
+    "free bits": {"fixed_beta": True, "beta": 1.0, "free_bits": 0.5},
+    "KL target": {"kl_target": 45.0},
+    "conditional": {"kl_target": 45.0, "property_weight": 0.0, "model": {"conditional": True}},
+}
+PRIORS = ("normal", "mixture", "flow")
+_TEST = 2000  # test molecules reconstructed
+_PROBED = 5000  # of the linear probe
+
+
+def main() -> None:
+    """Train, measure, print and write results/family.json."""
+    options = _options()
+    started_at = commit()
+    corpus = Corpus.open(options.corpus)
+    held_out = corpus.smiles(np.sort(np.concatenate([corpus.rows("valid"), corpus.rows("test")])))
+    cache = ROOT / "runs" / "reference-statistics"
+    reference = None if options.no_fcd else chemnet_statistics(held_out, cache=cache)
+    table = []
+    for member in options.members:
+        row: dict[str, Any] = {"member": member}
+        model = MolVAE.load(_trained(member, options), device="cpu")
+        row |= _on_molecules(model, corpus)
+        for prior in PRIORS:
+            row |= _on_prior(model, corpus, prior, reference, options)
+        table.append(row)
+        print(row, flush=True)
+    figures = {
+        f"{name}_{row['member'].replace(' ', '_')}": row[name]
+        for row in table
+        for name in ("recon", "validity_normal", "validity_flow", "fcd_normal", "fcd_flow", "probe_r2")
+    }
+    path = record("family", figures=figures, table=table, seeds=[options.seed], started_at=started_at)
+    print(f"-> {path.name}")
+
+
+def _trained(member: str, options: argparse.Namespace) -> Path:
+    changes = MEMBERS[member]
+    common = {
+        "epochs": options.epochs,
+        "seed": options.seed,
+        "threads": options.threads,
+        "device": "cpu",
+        "patience": options.epochs,
+        "prior": {"name": "normal"},
+    }
+    model = {**SIZES, **changes.get("model", {})}
+    settings = TrainSettings.model_validate({**common, **changes, "model": model})
+    run = options.work / member.replace(" ", "-")
+    return train(options.corpus, run, settings, progress=PlainProgress(sys.stderr, every=60.0)).checkpoint
+
+
+def _on_molecules(model: MolVAE, corpus: Corpus) -> dict[str, Any]:
+    test = corpus.rows("test")[:_TEST]
+    mu, sigma = model.posterior([parse(smiles) for smiles in corpus.smiles(test)])
+    match = reconstruction(corpus.smiles(test), write(model, mu))
+    rows = np.sort(Seeds(0).numpy("family-probe").permutation(corpus.rows("train"))[:_PROBED])
+    z = model.encode([parse(smiles) for smiles in corpus.smiles(rows)])
+    explained = [linear_probe(z, corpus.labels[rows, column])[0] for column in range(corpus.labels.shape[1])]
+    return {
+        "recon": match["molecule match"],
+        "kl": float(kl_divergence(mu, sigma).mean()) if (sigma > 0).all() else None,
+        "active_units": active_units(mu),
+        "probe_r2": float(np.mean(explained)),
+    }
+
+
+def _on_prior(
+    model: MolVAE, corpus: Corpus, prior: str, reference: Any, options: argparse.Namespace
+) -> dict[str, Any]:
+    settings = PriorSettings(name=prior)
+    fitted = fit_prior(model, corpus, settings, seed=options.seed, progress=SILENT)
+    z = fitted.sample_latent(options.n_samples, generator=Seeds(options.seed).numpy("family-samples"))
+    texts = write(fitted, z)
+    valid = [molecule.smiles for text in texts if hasattr(molecule := parse(text), "smiles")]
+    enough = reference is not None and len(valid) > 1
+    return {
+        f"validity_{prior}": len(valid) / len(texts),
+        f"unique_{prior}": len(set(valid)) / max(len(valid), 1),
+        f"fcd_{prior}": frechet_distance(chemnet_statistics(valid), reference) if enough else None,
+    }
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--corpus", type=Path, required=True, help="made by 'molvae prepare', with labels")
+    parser.add_argument("--members", nargs="+", choices=list(MEMBERS), default=list(MEMBERS))
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--n-samples", type=int, default=5000)
+    parser.add_argument("--no-fcd", action="store_true", help="leave out what takes longest")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "family")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
