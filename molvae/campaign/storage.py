@@ -3,6 +3,10 @@
 SQLite in WAL mode with synchronous=FULL keeps every committed event through a kill or a power cut. It does
 not notice flipped bits in a value, so each event carries the sha256 of itself and its predecessor, and a head
 row carries the number of events and the last digest: a changed, missing or cut-off event is refused.
+
+A process that is killed leaves its last events in the write-ahead log, where SQLite takes a damaged frame for
+the end: they would vanish without a word. While a journal is open for writing, `molvae.campaign.tally` keeps
+beside it how many events were committed, and a journal that has fewer is refused.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
+from molvae.campaign.tally import Tally, read_tally
 from molvae.errors import JournalError, LockedError, StorageError
 
 if TYPE_CHECKING:
@@ -73,6 +78,7 @@ class Journal:
     def __init__(self, path: Path, *, writable: bool = True) -> None:
         self.path = path
         self.writable = writable
+        self._tally = Tally(path)
         self._closing = contextlib.ExitStack()
         try:
             if writable:
@@ -80,11 +86,16 @@ class Journal:
             else:
                 _refuse_missing(path)
             _refuse_foreign(path)
+            promised = read_tally(path)  # before the database: a writer may be adding to both
+            self._closing.callback(self._tally.settle)
             with self._explained():
                 self._database = sqlite3.connect(path, isolation_level=None, timeout=30.0)
                 self._closing.callback(self._database.close)
                 self._prepare()
                 self._head = self._verify()
+                self._keep_promise(promised)
+            if writable:
+                self._tally.begin(*self._head)
         except BaseException:
             self._closing.close()
             raise
@@ -123,11 +134,23 @@ class Journal:
                     self._database.execute("ROLLBACK")
                 raise
         self._head = (n_events + 1, new_digest)
+        self._tally.write(*self._head)
         return Event(n_events + 1, kind, json.loads(text), moment)
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and let go of it."""
         self._closing.close()
+
+    def _keep_promise(self, promised: tuple[int, str] | None) -> None:
+        if promised is None:
+            return
+        n_events, digest = promised
+        row = self._database.execute("SELECT digest FROM event WHERE number = ?", (n_events,)).fetchone()
+        if n_events > 0 and row != (digest,):
+            raise JournalError(
+                f"the journal {self.path} is damaged: {n_events} events were written, it has {self._head[0]}",
+                hint=f"Restore it from a copy. If it is the copy, remove {self._tally.path.name} beside it.",
+            )
 
     def __enter__(self) -> Self:
         return self

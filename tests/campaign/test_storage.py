@@ -151,3 +151,68 @@ def test_an_uncommitted_write_ahead_log_is_folded_in(path, tmp_path):
         for file in path.parent.iterdir():
             shutil.copy(file, tmp_path / file.name)
     assert payloads(tmp_path / "campaign.sqlite") == list(range(13))
+
+
+def left_behind(path, n_events, folder):
+    """The files a process leaves that is killed after so many events, as they are on the disk."""
+    with Journal(path) as journal:
+        for number in range(n_events):
+            journal.append("tell", {"number": number})
+        folder.mkdir()
+        for file in path.parent.iterdir():
+            shutil.copy(file, folder / file.name)
+    return folder / path.name
+
+
+def test_a_damaged_write_ahead_log_cannot_hide_events(tmp_path):
+    """SQLite reads up to the first damaged frame and takes it for the end; the tally knows better."""
+    whole = left_behind(tmp_path / "run" / "journal", 6, tmp_path / "killed")
+    log = whole.with_name("journal-wal")
+    content = log.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for trial in range(60):
+        copy = tmp_path / f"copy{trial}"
+        shutil.copytree(whole.parent, copy)
+        position = int(rng.integers(len(content)))
+        broken = bytearray(content)
+        broken[position] ^= 1 << int(rng.integers(8))
+        (copy / log.name).write_bytes(bytes(broken) if trial % 3 else content[:position])
+        try:
+            assert payloads(copy / "journal") == list(range(6))
+        except (JournalError, StorageError):
+            refused += 1
+            with pytest.raises((JournalError, StorageError)):
+                Journal(copy / "journal")
+            assert (copy / ".journal.tally").exists()  # nothing is forgotten by looking
+    assert refused > 20
+    (whole.with_name("journal-wal")).unlink()
+    with pytest.raises(JournalError, match=r"6 events were written"):
+        Journal(whole)
+
+
+def test_the_tally_leaves_with_the_log_and_a_damaged_one_is_told(path, tmp_path):
+    copy = left_behind(path, 1, tmp_path / "killed")
+    tally = copy.with_name(".campaign.sqlite.tally")
+    text = tally.read_text()
+    assert text.startswith("00000000000000000013 ")
+    tally.write_text(text.replace("13 ", "12 "))
+    with pytest.raises(JournalError, match=r"\.tally is damaged"):
+        Journal(copy)
+    tally.write_text(text)
+    assert len(payloads(copy)) == 13
+    with Journal(copy) as journal:
+        journal.append("tell", {"number": 99})
+    assert sorted(file.name for file in copy.parent.iterdir()) == ["campaign.sqlite"]
+
+
+def test_a_kill_between_commit_and_tally_is_no_damage(tmp_path):
+    copy = left_behind(tmp_path / "run" / "journal", 3, tmp_path / "killed")
+    earlier = left_behind(tmp_path / "other" / "journal", 2, tmp_path / "before")
+    tally = copy.with_name(".journal.tally")
+    tally.write_bytes(earlier.with_name(".journal.tally").read_bytes())
+    with pytest.raises(JournalError, match="2 events were written"):
+        Journal(copy)  # of another journal: its events have other times
+    for text in (b"", None):
+        tally.unlink() if text is None else tally.write_bytes(text)
+        assert len(payloads(copy)) == 3
