@@ -146,9 +146,9 @@ def play(run_: Run) -> dict[str, Any]:
         played = max(1, result.n_calls - before)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         charged = sorted((row for row in result.table if row.call is not None), key=lambda row: row.call or 0)
-        lines = [(row.smiles, row.source, *(_number(score) for score in row.scores)) for row in charged]
-    _write(run_.path, [name for name, _ in run_.goals], lines)
-    values = [list(line[2:]) for line in lines]
+    values = [[_number(score) for score in row.scores] for row in charged]
+    names = [name for name, _ in run_.goals]
+    _write(run_.path, names, [(row.smiles, row.source, *line) for row, line in zip(charged, values)])
     row = {
         **identity(run_),
         **judged(run_.task, values, run_.budget),
