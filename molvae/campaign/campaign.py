@@ -12,7 +12,7 @@ import numpy as np
 
 from molvae.campaign.features import FeatureMemory
 from molvae.campaign.history import History, latent_to_text, scores_to_json
-from molvae.campaign.initialization import initial_batch, n_initial_left, read_start
+from molvae.campaign.initialization import check_names, initial_batch, n_initial_left, read_start
 from molvae.campaign.methods.base import Batch, Situation, make_method
 from molvae.campaign.observations import Candidate, Observation, Receipt, StartMolecule, check_score, merge
 from molvae.campaign.storage import Journal
@@ -69,9 +69,10 @@ class Campaign:
 
         Raises:
             InputError: Start molecules were given and none is valid.
-            UsageError: The journal was made with other settings or another start; or an unknown method.
+            UsageError: The journal was made with other settings or another start.
+            UnknownNameError: A method, proposal source or filter there is none of.
         """
-        make_method(settings.method)
+        check_names(settings)
         journal = Journal(Path(path))
         try:
             if len(journal) == 0:
@@ -147,7 +148,8 @@ class Campaign:
         """Hand out the next candidates: never scored, never handed out before, all different.
 
         Args:
-            n: How many; what the settings say by default (`q`, growing to `q_most`). Never more than the budget leaves.
+            n: How many; what the settings say by default (`q`, growing to `q_most`). Never more than the
+                budget leaves.
 
         Returns:
             The candidates, written to the journal before this returns. Empty when the budget is handed out,

@@ -72,6 +72,10 @@ class CampaignSettings(Settings):
     max_heavy_atoms: int = Field(default=100, ge=1)
     """Larger molecules are never proposed, so that unbounded objectives are not won by size."""
 
+    filters: tuple[str, ...] = ()
+    """Filters a proposed molecule must pass (pains, brenk, chembl, lipinski, ...), before a call is spent on it;
+    your own start molecules are scored in any case."""
+
     n_library: int = Field(default=200, ge=0)
     """Unseen start molecules the surrogate looks at for each batch."""
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from molvae.campaign.methods.base import Batch, Draft, Situation
+from molvae.campaign.methods.base import Batch, Draft, Situation, make_method
 from molvae.campaign.observations import StartMolecule
+from molvae.campaign.sources.base import find_source
+from molvae.chemistry.filters import FILTERS
 from molvae.chemistry.molecule import Invalid, is_valid, parse
 from molvae.errors import InputError, UsageError
 
@@ -14,8 +16,23 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from molvae.campaign.config import CampaignSettings
+
 _PRIOR_ROUNDS = 20
 _SMALLEST_DRAW = 16
+
+
+def check_names(settings: CampaignSettings) -> None:
+    """Refuse a search method, proposal source or filter there is none of, before anything is begun.
+
+    Raises:
+        UnknownNameError: Names the nearest match.
+    """
+    make_method(settings.method)
+    for source in settings.sources:
+        find_source(source)
+    for name in settings.filters:
+        FILTERS.get(name)
 
 
 def read_start(

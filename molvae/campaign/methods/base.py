@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -79,12 +80,20 @@ class Situation:
         return [text for text in dict.fromkeys(smiles) if text not in trials]
 
     def acceptable(self, molecule: Molecule | Invalid) -> Molecule | None:
-        """The molecule, or nothing if it is invalid or too large."""
+        """The molecule, or nothing if it is invalid, too large or refused by a filter."""
         from molvae.chemistry.molecule import is_valid
 
-        if not is_valid(molecule) or molecule.mol.GetNumHeavyAtoms() > self.history.settings.max_heavy_atoms:
+        settings = self.history.settings
+        if not is_valid(molecule) or molecule.mol.GetNumHeavyAtoms() > settings.max_heavy_atoms:
             return None
-        return molecule
+        return molecule if not settings.filters or _passes(molecule, settings.filters) else None
+
+
+@lru_cache(maxsize=4096)  # offspring repeat themselves
+def _passes(molecule: Molecule, filters: tuple[str, ...]) -> bool:
+    from molvae.chemistry.filters import filter_reasons
+
+    return not filter_reasons(molecule, filters)
 
 
 class SearchMethod(Protocol):

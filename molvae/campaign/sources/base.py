@@ -100,11 +100,16 @@ SOURCES: Registry[Callable[[Situation, Latents, float], ProposalSource]] = Regis
 _MODULES = ("latent", "graph", "library")
 
 
-def make_source(name: str, situation: Situation, latents: Latents, widening: float) -> ProposalSource:
-    """The proposal source of that name; `UnknownNameError` names the nearest match otherwise."""
+def find_source(name: str) -> Callable[[Situation, Latents, float], ProposalSource]:
+    """The factory of that name; `UnknownNameError` names the nearest match otherwise."""
     for module in [name] if name in _MODULES else _MODULES:
         import_module(f"molvae.campaign.sources.{module}")  # each registers itself
-    return SOURCES.get(name)(situation, latents, widening)
+    return SOURCES.get(name)
+
+
+def make_source(name: str, situation: Situation, latents: Latents, widening: float) -> ProposalSource:
+    """The proposal source of that name."""
+    return find_source(name)(situation, latents, widening)
 
 
 def spread(counts: Mapping[str, int]) -> list[str]:
