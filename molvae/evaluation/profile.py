@@ -131,7 +131,8 @@ class _Gathering:
     def profile(self, n_texts: int) -> Profile:
         n, parts = len(self.smiles), self.parts
         bits = np.frombuffer(b"".join(self.bits), dtype=np.uint8)
-        numbers = np.array(self.descriptors, dtype=np.float64).reshape(n, -1)
+        width = len(DESCRIPTOR_NAMES) if "descriptors" in parts else 0
+        numbers = np.array(self.descriptors, dtype=np.float64).reshape(n, width)
         return Profile(
             n_texts=n_texts,
             smiles=self.smiles,
