@@ -11,6 +11,8 @@ from pmo_anchors import METHODS, PUBLISHED, RANDOM_310
 from pmo_runs import PARETO, summary
 from record import RESULTS, record
 
+from molvae.campaign.config import CampaignSettings
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 NAME = "pmo"
-DEFAULT, LATENT_ONLY, RANDOM, GENETIC = "latent-bo", "latent-only", "random-library", "mol-ga"
+DEFAULT = str(CampaignSettings.model_fields["method"].default)
+LATENT_ONLY, RANDOM, GENETIC = "latent-only", "random-library", "mol-ga"
 """Labels the figures are made of: the default method, latent proposals alone, and the two baselines."""
 _LARGE, _SMALL, _SHORT, _PARETO_BUDGET = 10_000, 1_000, 300, 500
 _IDENTITY = ("task", "method", "budget", "seed")
@@ -33,6 +36,8 @@ def report(work: Path) -> None:
             "  ".join(f"{_shown(value):>10}" if i else f"{value:26}" for i, value in enumerate(line.values()))
         )
     print("  ".join(f"{name} {value}" for name, value in found.items()) or "no figure is complete yet")
+    for mixture in mixtures(table):
+        print(f"not of one commit: {mixture}")
     seeds = sorted({row["seed"] for row in table})
     print(record(NAME, figures=found, table=table, seeds=seeds, summary=summaries))
 
@@ -52,7 +57,7 @@ def merged(work: Path, results: Path = RESULTS) -> list[Row]:
 
 
 def figures(table: Iterable[Row]) -> dict[str, float | int | None]:
-    """The figures whose runs are complete; others are absent."""
+    """The figures whose runs are complete, all tasks with the same seeds; others are absent."""
     rows = list(table)
     found: dict[str, float | int | None] = {}
     for name, label, budget in (
@@ -60,11 +65,11 @@ def figures(table: Iterable[Row]) -> dict[str, float | int | None]:
         ("pmo20_1k", DEFAULT, _SMALL),
         ("pmo20_latent_only", LATENT_ONLY, _LARGE),
     ):
-        means = _means(rows, label, budget, "auc_top10")
-        if set(PUBLISHED) <= set(means):
+        if _complete(rows, label, budget, PUBLISHED):
+            means = _means(rows, label, budget, "auc_top10")
             found[name] = round(sum(means[task] for task in PUBLISHED), 4)
-    best = _means(rows, DEFAULT, _SHORT, "best")
-    if set(RANDOM_310) <= set(best):
+    if _complete(rows, DEFAULT, _SHORT, RANDOM_310):
+        best = _means(rows, DEFAULT, _SHORT, "best")
         found["beats_random_300"] = sum(best[task] > value for task, value in RANDOM_310.items())
     times = [row["overhead_ms_per_call"] for row in _of(rows, DEFAULT, _LARGE)]
     if times:
@@ -102,6 +107,23 @@ def per_task(table: Iterable[Row]) -> list[Row]:
         for name, column in columns.items()
     }
     return [*lines, {"task": "sum", **whole}]
+
+
+def mixtures(table: Iterable[Row]) -> list[str]:
+    """Arms whose runs were not all begun at the same commit: their means are of different programs."""
+    commits: defaultdict[str, set[str]] = defaultdict(set)
+    for row in table:
+        commits[f"{row['method']} {row['budget']:,}"].add(row.get("commit", ""))
+    return [f"{arm}: {', '.join(sorted(found))}" for arm, found in commits.items() if len(found) > 1]
+
+
+def _complete(rows: Iterable[Row], label: str, budget: int, tasks: Iterable[str]) -> bool:
+    """Whether every task was run, with the same seeds."""
+    seeds: defaultdict[str, set[int]] = defaultdict(set)
+    for row in _of(rows, label, budget):
+        seeds[row["task"]].add(row["seed"])
+    wanted = [frozenset(seeds[task]) for task in tasks]
+    return bool(wanted[0]) and len(set(wanted)) == 1
 
 
 def _of(rows: Iterable[Row], label: str, budget: int) -> list[Row]:

@@ -102,8 +102,14 @@ def test_figures_are_of_complete_sets_alone(tmp_path):
         for seed in (0, 1)
     ]
     assert report.figures(table) == {"pmo20_1k": 11.0, "beats_random_300": 19}
-    assert report.figures(table[:-2]) == {"beats_random_300": 19}
+    assert report.figures(table[:-1]) == {"beats_random_300": 19}
     sums = report.per_task(table)[-1]
-    assert (sums["task"], sums["latent-bo 1,000"], sums["latent-bo 300"]) == ("sum", 11.0, 11.0)
+    assert (sums["task"], sums[f"{report.DEFAULT} 1,000"], sums[f"{report.DEFAULT} 300"]) == (
+        "sum",
+        11.0,
+        11.0,
+    )
+    assert report.mixtures([{**table[0], "commit": "a"}, {**table[2], "commit": "b"}]) == []
+    assert len(report.mixtures([{**table[0], "commit": "a"}, {**table[0], "commit": "b"}])) == 1
     (tmp_path / "pmo.json").write_text(json.dumps({"table": table}))
     assert len(report.merged(tmp_path / "work", tmp_path)) == len(table)
