@@ -73,7 +73,7 @@ class CampaignSettings(Settings):
     """Larger molecules are never proposed, so that unbounded objectives are not won by size."""
 
     filters: tuple[str, ...] = ()
-    """Filters a proposed molecule must pass (pains, brenk, chembl, lipinski, ...), before a call is spent on it;
+    """Filters a proposed molecule must pass (pains, brenk, chembl, lipinski, ...), before a call is spent;
     your own start molecules are scored in any case."""
 
     n_library: int = Field(default=200, ge=0)

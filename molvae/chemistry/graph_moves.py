@@ -52,7 +52,7 @@ def mutated(molecule: Molecule, rng: Random, *, n_edits: int = 1) -> str | None:
     False
     """
     with rdBase.BlockLogs():
-        mol, smiles = _prepared(molecule), None
+        mol, smiles = _prepared(molecule.smiles), None
         for number in range(n_edits):
             child, smiles = _edited(mol, molecule.smiles, rng)
             if child is None:
@@ -65,7 +65,7 @@ def mutated(molecule: Molecule, rng: Random, *, n_edits: int = 1) -> str | None:
 def crossed(a: Molecule, b: Molecule, rng: Random) -> str | None:
     """A child of two molecules, as SMILES: a piece of each, joined where a bond or a ring was cut."""
     with rdBase.BlockLogs():
-        left, right = _prepared(a), _prepared(b)
+        left, right = _prepared(a.smiles), _prepared(b.smiles)
         for _ in range(_TRIES):
             cut = cut_bond if rng.random() < 0.5 else cut_ring  # noqa: PLR2004
             first, second = cut(left, rng), cut(right, rng)
@@ -87,7 +87,7 @@ def decorated(molecule: Molecule, rng: Random, groups: Sequence[Piece] | None = 
     """
     bank = common_groups() if groups is None else groups
     with rdBase.BlockLogs():
-        mol = _prepared(molecule)
+        mol = _prepared(molecule.smiles)
         for _ in range(_TRIES):
             core = _core(mol, rng) if rng.random() < 0.5 else _opened(mol, rng)  # noqa: PLR2004
             if core is None:
@@ -99,8 +99,9 @@ def decorated(molecule: Molecule, rng: Random, groups: Sequence[Piece] | None = 
 
 
 @lru_cache(maxsize=_PREPARED)
-def _prepared(molecule: Molecule) -> Chem.Mol:
-    return editable(molecule.mol)
+def _prepared(smiles: str) -> Chem.Mol:
+    # read again from canonical SMILES: what a seed brings must not depend on how a parent was once written
+    return editable(Chem.MolFromSmiles(smiles))
 
 
 def _edited(mol: Chem.Mol, before: str, rng: Random) -> tuple[Chem.Mol | None, str | None]:

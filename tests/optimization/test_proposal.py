@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from molvae.optimization.baselines import random_rows
+from molvae.optimization.baselines import Evolution, random_rows
 from molvae.optimization.config import ProposalSettings
-from molvae.optimization.proposal import pcn, propose, rank_weights, slerp
+from molvae.optimization.proposal import Elites, pcn, propose, rank_weights, slerp
+
+MOVES = {"pcn": 120, "noise": 60, "slerp": 80, "prior": 40}
 
 
 def normal(n, d=32, seed=0):
@@ -60,13 +62,23 @@ def test_slerp_between_prior_draws_keeps_the_prior_norm():
     assert np.linalg.norm(middle, axis=1).mean() == pytest.approx(np.sqrt(63.5), rel=0.01)
 
 
+def proposed(elites, counts, *, widening=1.0, fitness=None, deviation=0.1, seed=0, **settings):
+    worth = np.arange(float(len(elites))) if fitness is None else fitness
+    return propose(
+        Elites(elites, worth, np.full_like(elites, deviation)),
+        counts,
+        ProposalSettings(**settings),
+        np.random.default_rng(seed),
+        normal(sum(counts.values()), seed=2),
+        widening=widening,
+    )
+
+
 def test_proposals_account_for_themselves():
-    elites, draws = normal(10), normal(300, seed=2)
-    found = propose(elites, np.arange(10.0), ProposalSettings(), np.random.default_rng(0), draws, n=300)
+    elites = normal(10)
+    found = proposed(elites, MOVES)
     assert found.z.shape == (300, 32)
-    assert len(found.source) == len(found.parent) == 300
-    share = {name: found.source.count(name) / 300 for name in ("pcn", "slerp", "prior")}
-    assert share == pytest.approx({"pcn": 0.7, "slerp": 0.2, "prior": 0.1}, abs=0.08)
+    assert {move: found.source.count(move) for move in MOVES} == MOVES
     prior = np.array([name == "prior" for name in found.source])
     assert (found.parent[prior] == -1).all()
     assert (found.parent[~prior] >= 0).all()
@@ -76,15 +88,29 @@ def test_proposals_account_for_themselves():
     assert near.max() < np.linalg.norm(found.z[prior], axis=1).min() + 2
 
 
-def test_widening_takes_longer_steps():
-    settings = ProposalSettings(pcn=1, slerp=0, prior=0)
+def test_noise_follows_the_deviations_of_the_posterior():
+    elites = normal(1)
+    deviation = np.where(np.arange(32) < 16, 0.0, 1.0).astype(np.float32)[None]
+    found = propose(
+        Elites(elites, np.zeros(1), deviation),
+        {"noise": 400},
+        ProposalSettings(scale_low=0.5, scale_high=0.5 + 1e-9),
+        np.random.default_rng(0),
+        normal(400),
+    )
+    assert np.array_equal(found.z[:, :16], np.repeat(elites[:, :16], 400, axis=0))
+    assert (found.z - elites)[:, 16:].std() == pytest.approx(0.5, rel=0.05)
+    with pytest.raises(ValueError, match="deviations"):
+        propose(
+            Elites(elites, np.zeros(1)), {"noise": 1}, ProposalSettings(), np.random.default_rng(0), normal(1)
+        )
+
+
+@pytest.mark.parametrize("move", ["pcn", "noise"])
+def test_widening_takes_longer_steps(move):
     elites = normal(1)
     distance = [
-        np.linalg.norm(
-            propose(elites, np.zeros(1), settings, np.random.default_rng(0), normal(50), n=50, widening=w).z
-            - elites,
-            axis=1,
-        ).mean()
+        np.linalg.norm(proposed(elites, {move: 50}, widening=w).z - elites, axis=1).mean()
         for w in (0.5, 1.0, 2.0)
     ]
     assert distance[0] < distance[1] < distance[2]
@@ -92,12 +118,24 @@ def test_widening_takes_longer_steps():
 
 @pytest.mark.parametrize("n_elites", [0, 1])
 def test_few_elites_fall_back(n_elites):
-    found = propose(
-        normal(n_elites), np.zeros(n_elites), ProposalSettings(), np.random.default_rng(0), normal(40), n=40
-    )
-    assert len(found.z) == 40
+    found = proposed(normal(n_elites), MOVES)
+    assert len(found.z) == 300
     assert "slerp" not in found.source
     assert n_elites or set(found.source) == {"prior"}
+
+
+def test_cma_es_climbs_a_slope_and_survives_a_round_trip():
+    goal = normal(1, d=8)[0]
+    evolution = Evolution.start(np.zeros(8, dtype=np.float32), 0.5)
+    generator = np.random.default_rng(0)
+    for _ in range(60):
+        points = evolution.candidates(evolution.n_population, generator)
+        again = Evolution.from_json(evolution.to_json())
+        evolution = evolution.after(points, -((points - goal) ** 2).sum(axis=1))
+        same = again.after(points, -((points - goal) ** 2).sum(axis=1))
+        assert same.to_json() == evolution.to_json()
+    assert evolution.generation == 60
+    assert np.linalg.norm(evolution.mean - goal) < 0.05 * np.linalg.norm(goal)
 
 
 def test_rank_weights_fall_with_rank_and_sum_to_one():
