@@ -9,13 +9,18 @@ import numpy as np
 from molvae.tokenizers.vocabulary import SPECIALS, Vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
 
 def merged_vocabulary(
-    units: Vocabulary, values: NDArray[np.integer], lengths: NDArray[np.integer], n_merges: int
+    units: Vocabulary,
+    values: NDArray[np.integer],
+    lengths: NDArray[np.integer],
+    n_merges: int,
+    *,
+    complete: Callable[[Sequence[str]], bool] = lambda _: True,
 ) -> Vocabulary:
     """Add the tokens that merges make to a vocabulary of units.
 
@@ -23,19 +28,25 @@ def merged_vocabulary(
         units: The smallest units.
         values: Their ids in all rows of a sample of text, one row after the other; special ones never merge.
         lengths: Ids in each row.
-        n_merges: Pairs to merge, at most.
+        n_merges: Tokens to add, at most.
+        complete: Which sequences of units may be a token. Merges go through others on their way.
     """
     ids = np.asarray(values, dtype=np.int64)
-    pairs = learn_merges(np.where(ids < len(SPECIALS), -1, ids), lengths, len(units), n_merges)
-    texts = list(units.tokens)
-    for first, second in pairs:
-        texts.append(texts[first] + texts[second])
-    return Vocabulary(tuple(dict.fromkeys(texts)))  # two pairs may spell the same
+    made: list[tuple[str, ...]] = [(token,) for token in units.tokens]
+    chosen: dict[str, None] = {}
+    for first, second in learn_merges(np.where(ids < len(SPECIALS), -1, ids), lengths, len(units)):
+        if len(chosen) == n_merges:
+            break
+        made.append(made[first] + made[second])
+        text = "".join(made[-1])
+        if text not in units and complete(made[-1]):
+            chosen[text] = None  # two pairs may spell the same
+    return Vocabulary((*units.tokens, *chosen))
 
 
 def learn_merges(
-    values: NDArray[np.integer], lengths: NDArray[np.integer], n_units: int, n_merges: int
-) -> list[tuple[int, int]]:
+    values: NDArray[np.integer], lengths: NDArray[np.integer], n_units: int
+) -> Iterator[tuple[int, int]]:
     """Learn pairs to merge by byte-pair encoding.
 
     Time and again the pair of neighbors that occurs most often becomes one id of its own (Sennrich et al.,
@@ -45,32 +56,30 @@ def learn_merges(
         values: Ids of all rows, one after the other.
         lengths: Ids in each row; pairs do not cross rows.
         n_units: Ids there are before the first merge; ids below 0 never merge.
-        n_merges: Pairs to merge, at most; it ends early when no pair occurs twice.
 
-    Returns:
-        The pairs, in order; the k-th makes the id ``n_units + k``.
+    Yields:
+        The pairs, in order, until none occurs twice; the k-th makes the id ``n_units + k``.
 
-    >>> learn_merges(np.array([0, 1, 2, 0, 1]), np.array([3, 2]), 3, 5)
+    >>> list(learn_merges(np.array([0, 1, 2, 0, 1]), np.array([3, 2]), 3))
     [(0, 1)]
     """
     ids = np.asarray(values, dtype=np.int64).copy()
     row = np.repeat(np.arange(len(lengths)), lengths)
-    width = n_units + n_merges
-    merges: list[tuple[int, int]] = []
-    for made in range(n_units, width):
+    made = n_units
+    while True:
         beside = (ids[:-1] >= 0) & (ids[1:] >= 0) & (row[:-1] == row[1:])
-        pairs = ids[:-1] * width + ids[1:]
+        pairs = ids[:-1] * (made + 1) + ids[1:]
         counts = np.bincount(pairs[beside])
         if not len(counts) or counts.max() < 2:  # noqa: PLR2004 - a pair seen once is no pattern
-            break
+            return
         best = int(counts.argmax())  # the lowest of equals, so that the result is reproducible
         starts = _apart(np.flatnonzero(beside & (pairs == best)))
         ids[starts] = made
         kept = np.ones(len(ids), dtype=bool)
         kept[starts + 1] = False
         ids, row = ids[kept], row[kept]
-        merges.append((best // width, best % width))
-    return merges
+        yield best // (made + 1), best % (made + 1)
+        made += 1
 
 
 def _apart(starts: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from molvae.tokenizers.merging import LongestMatch, learn_merges
+from molvae.tokenizers.merging import LongestMatch, learn_merges, merged_vocabulary
+from molvae.tokenizers.vocabulary import Vocabulary
 
 ROWS = st.lists(st.lists(st.integers(-1, 3), max_size=12), max_size=8)
 
@@ -36,11 +37,22 @@ def plain(rows, n_units, n_merges):
 def test_merges_are_those_of_the_plain_algorithm(rows, n_merges):
     values = np.array([value for row in rows for value in row], dtype=np.int64)
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
-    assert learn_merges(values, lengths, 4, n_merges) == plain(rows, 4, n_merges)
+    assert list(islice(learn_merges(values, lengths, 4), n_merges)) == plain(rows, 4, n_merges)
 
 
 def test_pairs_do_not_cross_rows():
-    assert learn_merges(np.array([0, 1] * 3), np.ones(6, dtype=np.int64), 2, 3) == []
+    assert list(learn_merges(np.array([0, 1] * 3), np.ones(6, dtype=np.int64), 2)) == []
+
+
+def test_only_complete_tokens_join_the_vocabulary():
+    units = Vocabulary.build("ab()")
+    values = np.array([units.index(unit) for unit in "a(b)a(b)ab" * 3])
+    vocabulary = merged_vocabulary(
+        units, values, np.array([len(values)]), 3, complete=lambda token: token.count("(") == token.count(")")
+    )
+    assert len(vocabulary) == len(units) + 3
+    assert all(token.count("(") == token.count(")") for token in vocabulary.tokens[len(units) :])
+    assert vocabulary.tokens[: len(units)] == units.tokens
 
 
 @given(
