@@ -113,6 +113,11 @@ def learn_vocabulary(
         return units
     ids = np.array([EOS, *map(units.index, list(tokens)[1:])], dtype=np.int64)
     values, lengths = _sample(settings, kept, directory)
+    tokenizer = TOKENIZERS.get(settings.tokenizer)
+    if settings.complete_merges:
+        return merged_vocabulary(
+            units, ids[values], lengths, settings.n_merges, complete=tokenizer.is_complete
+        )
     return merged_vocabulary(units, ids[values], lengths, settings.n_merges)
 
 

@@ -45,6 +45,9 @@ class PrepareSettings(Settings):
     n_merges: int = Field(default=256, ge=0, le=4096)
     """Units that often stand together are merged into so many longer tokens (byte-pair encoding): a molecule
     becomes a third as many steps for the model. 0 keeps one token per atom, bond, branch and ring closure."""
+    complete_merges: bool = True
+    """Merge only what closes each branch and ring it opens: fewer molecules are cut short, but a molecule has
+    half again as many tokens."""
     max_tokens: int = Field(default=128, ge=1, le=512)
     """Molecules of more tokens are rejected, counted before merging."""
     min_token_count: int = Field(default=1, ge=1)

@@ -69,13 +69,19 @@ class Tokenizer(ABC):
         """Turn concatenated tokens into SMILES; nonsense gives text that no SMILES parser accepts."""
 
     @classmethod
+    def is_complete(cls, units: Sequence[str]) -> bool:
+        """Whether what these units open they also close, so that they stand for themselves in any text."""
+        return len(units) > 0
+
+    @classmethod
     def build(cls, smiles: Iterable[str], *, min_count: int = 1, n_merges: int = 0) -> Tokenizer:
-        """Make a tokenizer whose vocabulary is learned from these SMILES, merged tokens included."""
+        """Make a tokenizer whose vocabulary, with complete merged tokens, is learned from these SMILES."""
         rows = [cls.split(text) for text in smiles]
         vocabulary = Vocabulary.build((unit for row in rows for unit in row), min_count=min_count)
         if n_merges:
             ids = np.array([vocabulary.index(unit) for row in rows for unit in row], dtype=np.int64)
-            vocabulary = merged_vocabulary(vocabulary, ids, np.array([len(row) for row in rows]), n_merges)
+            lengths = np.array([len(row) for row in rows])
+            vocabulary = merged_vocabulary(vocabulary, ids, lengths, n_merges, complete=cls.is_complete)
         return cls(vocabulary)
 
     @classmethod

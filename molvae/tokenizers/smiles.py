@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from molvae.tokenizers.base import TOKENIZERS, Tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _TOKEN = re.compile(r"\[[^\[\]]+\]|Br|Cl|%\(\d+\)|%\d\d|->|<-|.", re.DOTALL)
 
@@ -31,6 +34,26 @@ class SmilesTokenizer(Tokenizer):
     def cut(cls, notation: str) -> list[str]:
         """Cut SMILES into atoms, bonds, branches and ring closures."""
         return _TOKEN.findall(notation)
+
+    @classmethod
+    def is_complete(cls, units: Sequence[str]) -> bool:
+        """Whether every branch and every ring that is opened is closed.
+
+        >>> [
+        ...     SmilesTokenizer.is_complete(SmilesTokenizer.cut(text))
+        ...     for text in ("c1ccccc1", "(=O)", "c1cc", ")C(")
+        ... ]
+        [True, True, False, False]
+        """
+        depth = 0
+        open_rings: set[str] = set()
+        for unit in units:
+            depth += (unit == "(") - (unit == ")")
+            if depth < 0:
+                return False
+            if unit.isdecimal() or unit.startswith("%"):
+                open_rings ^= {unit}
+        return depth == 0 and not open_rings
 
     @classmethod
     def write(cls, notation: str) -> str:
