@@ -27,6 +27,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Model": {
         "train": "Train a model on a corpus.",
+        "fit-prior": "Fit what samples are drawn from.",
         "sample": "Draw new molecules.",
         "encode": "Molecules to latent vectors (and predicted properties).",
         "decode": "Latent vectors to molecules.",
@@ -72,7 +73,7 @@ class LazyGroup(click.Group):
         """Import the module of that name; `None` if there is no such command."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = importlib.import_module(f"molvae.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"molvae.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def resolve_command(

@@ -31,6 +31,11 @@ _MOST_ROUNDS = 200
     show_default=True,
     help="0 writes the most likely token each time; higher is more random.",
 )
+@click.option(
+    "--prior",
+    metavar="NAME",
+    help="normal draws from N(0, I) although a prior was fitted.  [default: the fitted one]",
+)
 @click.option("--unique", is_flag=True, help="Go on until there are N different valid molecules.")
 @click.option(
     "--describe", multiple=True, metavar="A,B", help="Add descriptors as columns (qed,logp,sa,mw, ...)."
@@ -48,6 +53,7 @@ def command(
     checkpoint: Path,
     n: int,
     temperature: float,
+    prior: str | None,
     unique: bool,
     describe: tuple[str, ...],
     predict: bool,
@@ -80,7 +86,7 @@ def command(
     seen: set[str] = set()
     with session.progress() as progress, session.rows(output, columns) as writer:
         progress.start("sample", n)
-        for batch in _draws(model, n, temperature, seed, endless=unique):
+        for batch in _draws(model, n, temperature, prior, seed, endless=unique):
             drawn += len(batch)
             chosen = _new(batch, seen)[: n - written] if unique else batch
             seen.update(m.smiles for m in chosen if is_valid(m))
@@ -108,7 +114,7 @@ def _new(batch: Sequence[Molecule | Invalid], seen: set[str]) -> list[Molecule |
 
 
 def _draws(
-    model: MolVAE, n: int, temperature: float, seed: int, *, endless: bool
+    model: MolVAE, n: int, temperature: float, prior: str | None, seed: int, *, endless: bool
 ) -> Iterator[list[Molecule | Invalid]]:
     """Draws in chunks: the first as `model.sample(n, seed=seed)`, each later one with a seed of its own."""
     from molvae.seeding import Seeds
@@ -116,7 +122,7 @@ def _draws(
     left = n
     for number in range(_MOST_ROUNDS if endless else n):
         own = seed if number == 0 else Seeds(seed).integer("sample-chunk", number)
-        yield model.sample(min(_CHUNK, left), temperature=temperature, seed=own)
+        yield model.sample(min(_CHUNK, left), temperature=temperature, seed=own, prior=prior)
         left -= 0 if endless else min(_CHUNK, left)
         if left == 0:
             return

@@ -31,8 +31,8 @@ from molvae.latent.checkpoint import (
 from molvae.latent.config import CodecSettings
 from molvae.latent.device import resolve_device
 from molvae.latent.prediction import PropertyPrediction
-from molvae.models.priors import PRIORS
-from molvae.models.priors.base import Prior, StandardNormal
+from molvae.models.priors.base import PRIORS, Prior
+from molvae.models.priors.normal import StandardNormal
 from molvae.models.vae import SequenceVAE
 from molvae.persistence import committed_directory, verify_directory
 from molvae.seeding import Seeds
@@ -186,16 +186,41 @@ class MolVAE:
             for text, ok in zip(texts, finite, strict=True)
         ]
 
-    def sample(self, n: int, *, temperature: float = 0.0, seed: int = 0) -> list[Molecule | Invalid]:
-        """Molecules from `n` draws of the prior, single shot: a draw that decodes to none is `Invalid`."""
-        z = self.sample_latent(n, generator=Seeds(seed).numpy("sample"))
+    def sample(
+        self, n: int, *, temperature: float = 0.0, seed: int = 0, prior: str | None = None
+    ) -> list[Molecule | Invalid]:
+        """Molecules from `n` draws of the prior, single shot: a draw that decodes to none is `Invalid`.
+
+        Args:
+            n: How many.
+            temperature: As for `decode`.
+            seed: Root of the draws.
+            prior: `normal` draws from N(0, I) even if another prior was fitted.
+        """
+        z = self.sample_latent(n, generator=Seeds(seed).numpy("sample"), prior=prior)
         return self.decode(z, temperature=temperature, seed=seed)
 
-    def sample_latent(self, n: int, *, generator: np.random.Generator) -> NDArray[np.float32]:
-        """Latent vectors `n x d` drawn from the prior."""
+    def sample_latent(
+        self, n: int, *, generator: np.random.Generator, prior: str | None = None
+    ) -> NDArray[np.float32]:
+        """Latent vectors `n x d` drawn from the prior, or from N(0, I) if `prior` is `normal`.
+
+        Raises:
+            UsageError: `prior` is neither the model's nor `normal`.
+        """
         own = torch.Generator().manual_seed(int(generator.integers(2**63)))
-        drawn: NDArray[np.float32] = self.prior.sample(n, own).numpy()
+        drawn: NDArray[np.float32] = self._prior_named(prior).sample(n, own).numpy()
         return drawn
+
+    def _prior_named(self, name: str | None) -> Prior:
+        if name in (None, self.prior.name):
+            return self.prior
+        if name == StandardNormal.name:
+            return StandardNormal(self.latent_size)
+        held = " or ".join(sorted({StandardNormal.name, self.prior.name}))
+        raise UsageError(
+            f"this model draws from {held}, not from '{name}'", hint="Fit one: molvae fit-prior."
+        )
 
     def predict(self, molecules: Sequence[Text]) -> PropertyPrediction:
         """Properties of molecules, read off their posterior means."""

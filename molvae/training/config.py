@@ -6,18 +6,28 @@ from typing import Literal
 
 from molvae.config import Field, Settings
 from molvae.models.config import ModelSettings
+from molvae.models.priors.config import FitSettings
 
 
-class PriorSettings(Settings):
-    """How a prior is fitted to a trained model."""
+class PriorSettings(FitSettings):
+    """Which prior is fitted to a trained model, and to what."""
 
-    n_components: int = Field(default=0, ge=0)
-    """Gaussians in the mixture (fewer if there are few molecules); 0 keeps N(0, I). Worth trying where the KL
-    is far from its target: steered to 45 nats on ZINC250k, one Gaussian did no better than N(0, I)."""
-    n_samples: int = Field(default=20_000, ge=2)
-    """Training molecules whose posterior samples it is fitted to, at most."""
+    name: str = "normal"
+    """Prior that samples are drawn from: flow, mixture, gaussian, or normal for N(0, I)."""
+    posterior_scale: float = Field(default=1.0, ge=0.0, le=1.0)
+    """Share of the posteriors' standard deviations it is fitted with: below 1, samples lie nearer to the
+    posterior means, where the decoder writes better."""
+    n_samples: int = Field(default=250_000, ge=2)
+    """Training molecules whose posteriors it is fitted to, at most."""
     n_validation: int = Field(default=1000, ge=1)
     """Samples its validity is measured on."""
+
+
+class FitPriorSettings(PriorSettings):
+    """What `molvae fit-prior` does."""
+
+    name: str = "flow"
+    """Prior that samples are drawn from: flow, mixture, gaussian, or normal for N(0, I)."""
 
 
 class TrainSettings(Settings):

@@ -1,21 +1,23 @@
-"""Fitting a prior to a trained model: posterior samples of the training molecules show where z lives."""
+"""Fitting a prior to a trained model: the posteriors of the training molecules show where z lives."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from molvae.data.batching import collate
-from molvae.models.priors import GaussianMixture
+from molvae.data.batching import pad
+from molvae.errors import InputError
+from molvae.models.posterior import Posterior
+from molvae.models.priors.base import PRIORS
+from molvae.models.priors.normal import StandardNormal
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
-from molvae.training.validation import on_prior, to_tensors
+from molvae.training.validation import on_prior
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from molvae.data.corpus import Corpus
     from molvae.latent.codec import MolVAE
     from molvae.progress import Progress
@@ -27,48 +29,79 @@ _ROWS = 512
 def fit_prior(
     model: MolVAE, corpus: Corpus, settings: PriorSettings, *, seed: int = 0, progress: Progress = SILENT
 ) -> MolVAE:
-    """The model with a prior fitted to posterior samples of the corpus's training molecules.
+    """The model with a prior fitted to the posteriors of the corpus's training molecules.
 
     Args:
         model: A trained model; it is not changed.
         corpus: What it was trained on.
-        settings: How many components and samples.
-        seed: Root of the sampling and the fit.
-        progress: Told of the encoding.
+        settings: Which prior, how it is fitted, and to how much.
+        seed: Root of the choice of molecules, the fit and the measurement.
+        progress: Told of the encoding and the fit.
 
     Returns:
         The model with the prior, its validity and uniqueness measured and added to the card.
+
+    Raises:
+        UnknownNameError: There is no prior of that name.
+        InputError: The corpus was not prepared for this model, or has no training molecules.
     """
     seeds = Seeds(seed)
-    z = posterior_samples(model, corpus, settings.n_samples, seed=seed, progress=progress)
-    n_components = min(settings.n_components, max(1, len(z) // (2 * model.latent_size)))
-    prior = GaussianMixture.fit(z, n_components=n_components, seed=seeds.integer("prior"))
+    kind = PRIORS.get(settings.name)
+    if kind is StandardNormal:
+        prior, told = StandardNormal(model.latent_size), "N(0, I)"
+    else:
+        posterior = posteriors(model, corpus, settings.n_samples, seed=seed, progress=progress)
+        told = f"{settings.name}, fitted to the posteriors of {len(posterior.mu)} molecules"
+        if settings.posterior_scale != 1.0:
+            told += f", their standard deviations times {settings.posterior_scale:g}"
+        narrowed = _scaled(posterior, settings.posterior_scale)
+        prior = kind.fit(narrowed, settings, generator=seeds.torch("prior"), progress=progress)
     fitted = model.with_prior(prior)
     measured = on_prior(fitted, n_samples=settings.n_validation, seed=seeds.integer("prior-validation"))
-    facts: dict[str, Any] = {
-        "prior": f"Gaussian mixture of {n_components}, fitted to {len(z)} posterior samples",
-        "metrics": {**model.settings.facts.get("metrics", {}), **measured},
-    }
+    facts: dict[str, Any] = {"prior": told, "metrics": {**_without_priors(model), **measured}}
     return model.with_prior(prior, facts)
 
 
-@torch.inference_mode()
-def posterior_samples(
-    model: MolVAE, corpus: Corpus, n: int, *, seed: int, progress: Progress = SILENT
-) -> NDArray[np.float32]:
-    """One posterior sample of each of (at most) `n` training molecules, drawn at random, `n x d`."""
-    seeds = Seeds(seed)
-    rows = corpus.rows("train")
-    rows = np.sort(seeds.numpy("prior-rows").permutation(rows)[:n])
+@torch.no_grad()
+def posteriors(model: MolVAE, corpus: Corpus, n: int, *, seed: int, progress: Progress = SILENT) -> Posterior:
+    """The posteriors of (at most) `n` training molecules, drawn at random, `n x d`, on the model's device.
+
+    Raises:
+        InputError: The corpus was not prepared for this model, or has no training molecules.
+    """
+    if corpus.vocabulary.tokens != model.tokenizer.vocabulary.tokens:
+        raise InputError(
+            f"the corpus {corpus.path} was not prepared for this model: its vocabulary is another",
+            hint="Give the corpus the model was trained on.",
+        )
+    rows = Seeds(seed).numpy("prior-rows").permutation(corpus.rows("train"))[:n]
+    if len(rows) == 0:
+        raise InputError(f"the corpus {corpus.path} has no training molecules")
     rows = rows[np.argsort(corpus.lengths[rows], kind="stable")]
-    generator = seeds.torch("prior-noise")
-    samples = []
+    encoded = []
     progress.start("encode", len(rows))
     for start in range(0, len(rows), _ROWS):
-        batch = collate(corpus, rows[start : start + _ROWS], scaler=model.scaler, randomized=None)
-        tensors = to_tensors(batch, model.device)
-        posterior = model.network.encode(tensors["tokens"], tensors["lengths"])
-        samples.append(posterior.rsample(generator).cpu().numpy())
-        progress.advance("encode", len(batch))
+        tokens, lengths = pad(corpus.ids, rows[start : start + _ROWS])
+        encoded.append(
+            model.network.encode(
+                torch.from_numpy(tokens).to(model.device), torch.from_numpy(lengths).to(model.device)
+            )
+        )
+        progress.advance("encode", len(lengths))
     progress.finish("encode")
-    return np.concatenate(samples)
+    return Posterior(torch.cat([p.mu for p in encoded]), torch.cat([p.logvar for p in encoded]))
+
+
+def _scaled(posterior: Posterior, scale: float) -> Posterior:
+    """Posteriors with their standard deviations times `scale`."""
+    shift = 2.0 * math.log(scale) if scale > 0.0 else -math.inf
+    return Posterior(posterior.mu, posterior.logvar + shift)
+
+
+def _without_priors(model: MolVAE) -> dict[str, Any]:
+    """The figures of a model's card, without those of priors fitted before."""
+    fitted = [name for name in PRIORS.names() if name != StandardNormal.name]
+    gone = {f"{name}_{figure}" for name in fitted for figure in ("validity", "uniqueness")}
+    return {
+        name: value for name, value in model.settings.facts.get("metrics", {}).items() if name not in gone
+    }

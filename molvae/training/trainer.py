@@ -15,7 +15,8 @@ from molvae.data.corpus import Corpus
 from molvae.errors import InputError, StoppedEarly
 from molvae.latent.codec import MolVAE
 from molvae.latent.device import resolve_device
-from molvae.models.priors.base import StandardNormal
+from molvae.models.priors.base import PRIORS
+from molvae.models.priors.normal import StandardNormal
 from molvae.persistence import directory_lock
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
@@ -105,6 +106,7 @@ class _Run:
         facts: dict[str, Any],
     ) -> None:
         self.settings, self.directory, self.world = settings, directory, processes
+        PRIORS.get(settings.prior.name)  # an unknown name ends here, not after the last epoch
         self.progress = progress if processes.leads else SILENT
         self.seeds = Seeds(settings.seed)
         if settings.threads:
@@ -136,7 +138,7 @@ class _Run:
             self._epoch(should_stop)
         self.progress.finish("train", epochs=self.at.epoch)
         checkpoint = self.directory / "model"
-        if self.world.leads and self.settings.prior.n_components:
+        if self.world.leads and self.settings.prior.name != StandardNormal.name:
             self._fit_prior(checkpoint)
         self.world.barrier()
         metrics: dict[str, float] = MolVAE.load(checkpoint, device="cpu").settings.facts["metrics"]
@@ -145,7 +147,7 @@ class _Run:
     def _fit_prior(self, checkpoint: Path) -> None:
         """Give the best model its prior, unless a run that ended here before has done so."""
         best = MolVAE.load(checkpoint, device=str(self.device))
-        if best.prior.name != StandardNormal.name:
+        if best.prior.name == self.settings.prior.name:
             return
         seed = self.seeds.integer("prior")
         fitted = fit_prior(best, self.corpus, self.settings.prior, seed=seed, progress=self.progress)

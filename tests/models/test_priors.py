@@ -1,53 +1,186 @@
-"""Priors draw what they were fitted to, and survive being written as tensors."""
+"""Priors draw what they were fitted to, run both ways, and survive being written as tensors."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import pytest
 import torch
 
-from molvae.models.priors import PRIORS, GaussianMixture
-from molvae.models.priors.base import StandardNormal
+from molvae.models.posterior import Posterior
+from molvae.models.priors.base import PRIORS, ReversiblePrior
+from molvae.models.priors.config import FitSettings
+from molvae.models.priors.flow import FlowPrior
+from molvae.models.priors.flow_fitting import Standardization, matching_loss
+from molvae.models.priors.velocity import VelocityField
+
+FLOW = {"width": 64, "hidden": 128, "n_blocks": 2, "n_harmonics": 3, "steps": 600, "batch_size": 256}
+SETTINGS = FitSettings.model_validate(
+    {"mixture": {"n_components": 2}, "flow": {**FLOW, "learning_rate": 3e-3}}
+)
+BRIEF = FitSettings.model_validate(
+    {"mixture": {"n_components": 2}, "flow": {"width": 6, "hidden": 7, "n_blocks": 2, "steps": 5}}
+)
+SIZE = 4
+NAMES = ["flow", "gaussian", "mixture", "normal"]
 
 
-def _blobs(n=4000):
-    generator = np.random.default_rng(0)
-    mixing = generator.standard_normal((3, 3))
-    left = generator.standard_normal((n, 3)) @ mixing.T + 6.0
-    right = 0.3 * generator.standard_normal((n, 3)) - 6.0
-    return np.concatenate([left, right]).astype(np.float32)
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def exact(points):
+    """Posteriors without width: what is fitted is the points."""
+    return Posterior(points, torch.full_like(points, -math.inf))
+
+
+def blobs(n=4000):
+    own = generator()
+    left = torch.randn(n, 3, generator=own) @ torch.randn(3, 3, generator=own).t() + 6.0
+    return torch.cat([left, 0.3 * torch.randn(n, 3, generator=own) - 6.0])
+
+
+def moons(n, seed):
+    """Two interleaved half circles in a plane of four dimensions, under correlated noise."""
+    own = generator(seed)
+    turn = math.pi * torch.rand(n, 1, generator=own)
+    upper = torch.rand(n, 1, generator=own) < 0.5
+    plane = torch.cat(
+        [torch.where(upper, turn.cos(), 1 - turn.cos()), torch.where(upper, turn.sin(), 0.5 - turn.sin())], 1
+    )
+    mixing, spread = (torch.randn(k, SIZE, generator=generator(k)) for k in (2, SIZE))
+    return 3.0 * plane @ mixing + 0.1 * torch.randn(n, SIZE, generator=own) @ spread
+
+
+def energy_distance(a, b):
+    """2 E|a - b| - E|a - a'| - E|b - b'|: 0 if and only if both come from one distribution."""
+    n = len(a)
+    within = sum(torch.cdist(x, x).sum().item() / (n * (n - 1)) for x in (a, b))
+    return 2 * torch.cdist(a, b).mean().item() - within
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    posterior = exact(moons(4000, seed=1))
+    return {name: PRIORS.get(name).fit(posterior, SETTINGS, generator=generator()) for name in NAMES}
+
+
+def test_the_flow_is_at_most_half_as_far_from_two_moons_as_a_gaussian(fitted):
+    held_out = moons(2000, seed=2)
+    distance = {
+        name: energy_distance(prior.sample(2000, generator(3)), held_out) for name, prior in fitted.items()
+    }
+    floor = abs(energy_distance(moons(2000, seed=4), held_out))
+    assert distance["flow"] < 0.5 * distance["gaussian"], (distance, floor)
+    assert distance["gaussian"] < 0.5 * distance["normal"], (distance, floor)
+
+
+@pytest.mark.parametrize("name", ["flow", "gaussian", "normal"])
+def test_a_reversible_prior_is_the_normal_seen_through_an_invertible_map(fitted, name):
+    prior = fitted[name]
+    assert isinstance(prior, ReversiblePrior)
+    noise = torch.randn(2000, SIZE, generator=generator(5))
+    z = prior.from_normal(noise)
+    assert torch.equal(z, prior.sample(2000, generator(5)))
+    assert (prior.to_normal(z) - noise).abs().mean() < 0.01
+    held_out = moons(2000, seed=6)
+    there = prior.to_normal(held_out)
+    assert (prior.from_normal(there) - held_out).abs().mean() < 0.01
+    if name == "flow":  # what was never seen in fitting lies, on the other side, where N(0, I) does
+        assert energy_distance(there, noise) < energy_distance(fitted["gaussian"].to_normal(held_out), noise)
+
+
+def test_the_gaussian_has_the_moments_of_the_mixture_of_posteriors():
+    mu = moons(3000, seed=1)
+    logvar = torch.linspace(-1.0, 1.0, SIZE).expand(3000, SIZE)
+    drawn = PRIORS.get("gaussian").fit(Posterior(mu, logvar), SETTINGS, generator=generator())
+    z = drawn.sample(60_000, generator(1))
+    expected = torch.cov(mu.t()) + logvar[0].exp().diag()
+    torch.testing.assert_close(torch.cov(z.t()), expected, rtol=0.03, atol=0.2)
+    torch.testing.assert_close(z.mean(0), mu.mean(0), rtol=0.0, atol=0.1)
 
 
 @pytest.mark.parametrize("k", [1, 2])
-def test_a_mixture_has_the_moments_of_what_it_was_fitted_to(k):
-    z = _blobs()
-    drawn = GaussianMixture.fit(z, n_components=k, seed=0).sample(40_000, torch.Generator().manual_seed(0))
-    np.testing.assert_allclose(drawn.mean(0), z.mean(0), atol=0.15)
-    np.testing.assert_allclose(np.cov(drawn.numpy().T), np.cov(z.T), rtol=0.05, atol=0.3)
+def test_a_mixture_finds_the_hole_between_two_blobs(k):
+    settings = FitSettings.model_validate({"mixture": {"n_components": k}})
+    z = blobs()
+    drawn = PRIORS.get("mixture").fit(exact(z), settings, generator=generator()).sample(40_000, generator())
+    torch.testing.assert_close(torch.cov(drawn.t()), torch.cov(z.t()), rtol=0.05, atol=0.3)
     between = float((drawn[:, 0].abs() < 1).float().mean())
-    assert (between < 0.02) == (k == 2)  # one Gaussian fills the hole between the blobs, two do not
+    assert (between < 0.02) == (k == 2)  # one Gaussian fills the hole, two do not
 
 
-@pytest.mark.parametrize("name", ["normal", "mixture"])
-def test_the_same_prior_comes_back_from_its_tensors(name):
-    prior = StandardNormal(3) if name == "normal" else GaussianMixture.fit(_blobs(50), n_components=2)
-    again = PRIORS.get(name).from_tensors(prior.tensors(), 3)
-    drawn = prior.sample(7, torch.Generator().manual_seed(1))
-    assert drawn.shape == (7, 3)
-    assert torch.equal(drawn, again.sample(7, torch.Generator().manual_seed(1)))
-    assert prior.sample(0, torch.Generator()).shape == (0, 3)
+def test_a_gaussian_is_exact_and_needs_no_network():
+    variance = torch.tensor([0.05, 0.3, 1.0, 4.0])
+    field = VelocityField(variance, width=8, hidden=8, n_blocks=1, n_harmonics=2)
+    field.initialize(generator())
+    axes = torch.linalg.qr(torch.randn(SIZE, SIZE, generator=generator()))[0]
+    alone = Posterior(torch.zeros(64, SIZE), variance.log().expand(64, SIZE))
+    assert matching_loss(field, torch.eye(SIZE), alone, generator()).item() < 1e-10
+    assert matching_loss(field, axes, alone, generator()).item() > 0.1
+    noise = torch.randn(9, SIZE, generator=generator())
+    prior = FlowPrior(Standardization(torch.ones(SIZE), torch.full((SIZE,), 2.0), axes), field, n_steps=1)
+    torch.testing.assert_close(prior.from_normal(noise), 1 + 2 * (noise * variance.sqrt()) @ axes.t())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_fit_is_a_function_of_the_generator_alone(name):
+    kind, posterior = PRIORS.get(name), exact(moons(400, seed=1))
+    global_state = torch.get_rng_state()
+    first, again = (kind.fit(posterior, BRIEF, generator=generator(9)).tensors() for _ in range(2))
+    assert first.keys() == again.keys()
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert torch.equal(torch.get_rng_state(), global_state)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_prior_comes_back_from_its_tensors(fitted, name):
+    prior = fitted[name]
+    again = PRIORS.get(name).from_tensors({k: v.clone() for k, v in prior.tensors().items()}, SIZE)
+    drawn = prior.sample(7, generator(1))
+    assert drawn.shape == (7, SIZE)
+    assert drawn.dtype == torch.float32
+    assert torch.equal(drawn, again.sample(7, generator(1)))
+    assert prior.sample(0, generator()).shape == (0, SIZE)
+    assert np.isfinite(prior.sample(1, generator(2)).numpy()).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_damaged_tensors_are_refused(fitted, name):
+    kind, tensors = PRIORS.get(name), fitted[name].tensors()
+    with pytest.raises(ValueError, match=r"more|no tensors"):
+        kind.from_tensors({**tensors, "more": torch.zeros(1)}, SIZE)
+    for key, tensor in tensors.items():
+        damages = {
+            "NaN": torch.full_like(tensor, float("nan")),
+            "shape": tensor.new_zeros(*tensor.shape, 2),
+            "scalar": tensor.new_zeros(()),
+            "integers": tensor.int(),
+        }
+        for damaged in damages.values():
+            with pytest.raises(ValueError, match=r"shape|finite|matrix|made of|weights"):
+                kind.from_tensors({**tensors, key: damaged}, SIZE)
+        with pytest.raises(ValueError, match=r"made of|missing"):
+            kind.from_tensors({k: v for k, v in tensors.items() if k != key}, SIZE)
+    if tensors:
+        with pytest.raises(ValueError, match="shape"):
+            kind.from_tensors(tensors, SIZE + 1)
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("name", "key", "value"),
     [
-        {"weights": torch.tensor([0.5, 0.6])},
-        {"means": torch.zeros(2, 4)},
-        {"factors": torch.full((2, 3, 3), float("nan"))},
-        {"more": torch.zeros(1)},
+        ("mixture", "weights", torch.tensor([0.5, 0.6])),
+        ("mixture", "weights", torch.tensor([-0.5, 1.5])),
+        ("gaussian", "factor", torch.ones(SIZE, SIZE)),
+        ("gaussian", "factor", -torch.eye(SIZE)),
+        ("flow", "scale", torch.zeros(SIZE)),
+        ("flow", "velocity.variances", -torch.ones(SIZE)),
+        ("flow", "steps", torch.tensor([2.5])),
+        ("flow", "steps", torch.tensor([1e9])),
     ],
 )
-def test_tensors_that_do_not_fit_together_are_refused(change):
-    tensors = {**GaussianMixture.fit(_blobs(50), n_components=2).tensors(), **change}
-    with pytest.raises(ValueError, match=r"mixture|shape"):
-        GaussianMixture.from_tensors(tensors, 3)
+def test_numbers_that_make_no_prior_are_refused(fitted, name, key, value):
+    with pytest.raises(ValueError, match=r"add up|triangular|positive|steps"):
+        PRIORS.get(name).from_tensors({**fitted[name].tensors(), key: value}, SIZE)

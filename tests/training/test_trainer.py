@@ -32,7 +32,11 @@ SETTINGS = TrainSettings.model_validate(
             "head_hidden": 8,
             "token_dropout": 0.2,
         },
-        "prior": {"n_components": 1, "n_validation": 20},
+        "prior": {
+            "name": "flow",
+            "flow": {"width": 8, "hidden": 8, "n_blocks": 1, "steps": 5},
+            "n_validation": 20,
+        },
         "epochs": 2,
         "batch_size": 48,
         "warmup_steps": 4,

@@ -1,16 +1,24 @@
-"""What every prior does: draw latent vectors, and be written as tensors."""
+"""What every prior does: be fitted to posteriors, draw latent vectors, and be written as tensors."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Self
+from importlib import import_module
+from typing import TYPE_CHECKING, ClassVar, Self, final
 
 import torch
 
+from molvae.progress import SILENT
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Generator, Tensor
+
+    from molvae.models.posterior import Posterior
+    from molvae.models.priors.config import FitSettings
+    from molvae.progress import Progress
 
 
 class Prior(ABC):
@@ -24,42 +32,101 @@ class Prior(ABC):
 
     @abstractmethod
     def tensors(self) -> dict[str, Tensor]:
-        """What it takes to make this prior again."""
+        """What it takes to make this prior again: it then draws the same vectors, bit for bit."""
 
     @classmethod
     @abstractmethod
     def from_tensors(cls, tensors: dict[str, Tensor], latent_size: int) -> Self:
         """Make the prior `tensors()` came from; `ValueError` if they do not fit together."""
 
+    @classmethod
+    @abstractmethod
+    def fit(
+        cls,
+        posterior: Posterior,
+        settings: FitSettings,
+        *,
+        generator: Generator,
+        progress: Progress = SILENT,
+    ) -> Self:
+        """Fit to the aggregated posterior: the mixture, with equal weights, of the posteriors of molecules.
 
-PRIORS: Registry[type[Prior]] = Registry("prior", "molvae.priors")
+        Args:
+            posterior: Of the training molecules, `n x d` each; a log variance of minus infinity means that
+                only the mean counts.
+            settings: Of all priors; each reads its own part.
+            generator: Source of everything random, on the CPU: the same state gives the same prior.
+            progress: Told of a fit that takes long.
+        """
+
+
+class ReversiblePrior(Prior):
+    """A prior that is N(0, I) seen through a map with an inverse, so that moves made for N(0, I) apply.
+
+    A move that keeps N(0, I) (a pCN step, a walk on a sphere) keeps this prior if it is made between
+    `to_normal` and `from_normal`.
+    """
+
+    @property
+    @abstractmethod
+    def latent_size(self) -> int:
+        """Dimensions `d`."""
+
+    @abstractmethod
+    def from_normal(self, noise: Tensor) -> Tensor:
+        """Latent vectors of the standard normal vectors `n x d` they are made from, `n x d`."""
+
+    @abstractmethod
+    def to_normal(self, z: Tensor) -> Tensor:
+        """The standard normal vectors that latent vectors `n x d` are made from, `n x d`."""
+
+    @final
+    def sample(self, n: int, generator: Generator) -> Tensor:
+        """`from_normal` of standard normal draws, `n x d`."""
+        return self.from_normal(torch.randn(n, self.latent_size, generator=generator))
+
+
+class _Priors(Registry[type[Prior]]):
+    """The registry, which finds the built-in priors by itself the first time it is asked."""
+
+    def get(self, name: str) -> type[Prior]:
+        _load_built_in()
+        return super().get(name)
+
+    def names(self) -> list[str]:
+        _load_built_in()
+        return super().names()
+
+
+def _load_built_in() -> None:
+    for module in ("normal", "gaussian", "mixture", "flow"):
+        import_module(f"molvae.models.priors.{module}")  # each registers itself
+
+
+PRIORS: Registry[type[Prior]] = _Priors("prior", "molvae.priors")
 """Priors by the name a checkpoint gives them."""
 
 
-@PRIORS.register("normal")
-class StandardNormal(Prior):
-    """N(0, I), which the KL term pulls the posterior towards.
+def check_tensors(prior: str, tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Check the names, shapes and values of the tensors of a prior.
 
     Args:
-        latent_size: `d`.
+        prior: What it is called in an error ("a mixture").
+        tensors: What was read.
+        shapes: What was expected.
+
+    Raises:
+        ValueError: Names or shapes differ, or numbers are not floating point or not finite.
     """
-
-    name = "normal"
-
-    def __init__(self, latent_size: int) -> None:
-        self.latent_size = latent_size
-
-    def sample(self, n: int, generator: Generator) -> Tensor:
-        """Standard normal draws, `n x d`."""
-        return torch.randn(n, self.latent_size, generator=generator)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Nothing."""
-        return {}
-
-    @classmethod
-    def from_tensors(cls, tensors: dict[str, Tensor], latent_size: int) -> Self:
-        """It needs none."""
-        if tensors:
-            raise ValueError(f"the normal prior has no tensors, got {', '.join(tensors)}")
-        return cls(latent_size)
+    if tensors.keys() != shapes.keys():
+        different = ", ".join(sorted(tensors.keys() ^ shapes.keys()))
+        raise ValueError(f"{prior} is made of other tensors; missing or not expected: {different}")
+    for name, shape in shapes.items():
+        tensor = tensors[name]
+        if tuple(tensor.shape) != shape or not tensor.is_floating_point():
+            raise ValueError(
+                f"'{name}' must hold floating-point numbers of shape {shape}, got {tensor.dtype} of shape "
+                f"{tuple(tensor.shape)}"
+            )
+        if not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"'{name}' is not finite")

@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import torch
 
-from molvae.models.priors.base import PRIORS, Prior
+from molvae.models.priors.base import PRIORS, Prior, check_tensors
+from molvae.models.priors.gaussian import RIDGE
+from molvae.progress import SILENT
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from torch import Generator, Tensor
 
-_RIDGE = 1e-4  # added to the variances, so that every covariance has a Cholesky factor
+    from molvae.models.posterior import Posterior
+    from molvae.models.priors.config import FitSettings
+    from molvae.progress import Progress
+
 _ROUNDS = 60  # of expectation maximization
 
 
 @PRIORS.register("mixture")
 class GaussianMixture(Prior):
-    """Full-covariance Gaussians; one of them is the Gaussian of all posterior samples.
+    """Full-covariance Gaussians.
 
     A VAE's aggregated posterior is not N(0, I), and a decoder writes worse where it was never trained (Dai &
     Wipf, arXiv:1903.05789; Ghosh et al., arXiv:1903.12436, who fit the mixture afterwards).
@@ -37,24 +41,33 @@ class GaussianMixture(Prior):
         self.weights, self.means, self.factors = weights, means, factors
 
     @classmethod
-    def fit(cls, z: NDArray[np.floating], *, n_components: int = 1, seed: int = 0) -> Self:
-        """Fit to posterior samples `n x d` by expectation maximization (scikit-learn); k <= n."""
+    def fit(
+        cls,
+        posterior: Posterior,
+        settings: FitSettings,
+        *,
+        generator: Generator,
+        progress: Progress = SILENT,
+    ) -> Self:
+        """Fit to one sample of each posterior by expectation maximization (scikit-learn)."""
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture as Mixture
 
+        del progress
+        z = posterior.rsample(generator)
+        z = z[torch.randperm(len(z), generator=generator)[: settings.mixture.n_samples]]
         mixture = Mixture(
-            n_components,
-            reg_covar=_RIDGE,
+            min(settings.mixture.n_components, max(1, len(z) // (2 * z.shape[1]))),
+            reg_covar=RIDGE,
             max_iter=_ROUNDS,
             tol=1e-2,
             init_params="k-means++",
-            random_state=seed % 2**32,
+            random_state=int(torch.randint(2**31, (), generator=generator)),
         )
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", ConvergenceWarning
-            )  # a fair fit after _ROUNDS is all that is asked
-            mixture.fit(np.asarray(z, dtype=np.float64))
+            # A fair fit after _ROUNDS is all that is asked.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            mixture.fit(z.cpu().double().numpy())
         factors = np.linalg.cholesky(mixture.covariances_)
         return cls(
             *(torch.from_numpy(a.astype(np.float32)) for a in (mixture.weights_, mixture.means_, factors))
@@ -77,13 +90,9 @@ class GaussianMixture(Prior):
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], latent_size: int) -> Self:
         """The mixture of these weights, means and factors."""
-        if tensors.keys() != {"weights", "means", "factors"}:
-            raise ValueError(f"a mixture has weights, means and factors, got {', '.join(tensors)}")
-        k = len(tensors["weights"])
-        expected = {"weights": (k,), "means": (k, latent_size), "factors": (k, latent_size, latent_size)}
-        for name, shape in expected.items():
-            if tuple(tensors[name].shape) != shape or not bool(torch.isfinite(tensors[name]).all()):
-                raise ValueError(f"'{name}' must be finite and of shape {shape}")
+        k = len(tensors["weights"]) if "weights" in tensors and tensors["weights"].dim() else 0
+        shapes = {"weights": (k,), "means": (k, latent_size), "factors": (k, latent_size, latent_size)}
+        check_tensors("a mixture", tensors, shapes)
         if bool((tensors["weights"] < 0).any()) or abs(float(tensors["weights"].sum()) - 1) > 1e-3:  # noqa: PLR2004
             raise ValueError("the weights of a mixture are not negative and add up to 1")
         return cls(tensors["weights"], tensors["means"], tensors["factors"])

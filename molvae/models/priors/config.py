@@ -1,0 +1,48 @@
+"""Settings of the priors that are fitted to a trained model."""
+
+from __future__ import annotations
+
+from molvae.config import Field, Settings
+
+
+class MixtureSettings(Settings):
+    """A Gaussian mixture fitted by expectation maximization."""
+
+    n_components: int = Field(default=8, ge=1)
+    """Gaussians, each with a full covariance; fewer if there are few molecules."""
+    n_samples: int = Field(default=50_000, ge=2)
+    """Posterior samples it is fitted to, at most."""
+
+
+class FlowSettings(Settings):
+    """A flow-matching prior: how large its network is and how long it is trained."""
+
+    width: int = Field(default=512, ge=1, le=8192)
+    """Units between the residual blocks."""
+    hidden: int = Field(default=1024, ge=1, le=8192)
+    """Hidden units of each residual block."""
+    n_blocks: int = Field(default=3, ge=1, le=32)
+    """Residual blocks."""
+    n_harmonics: int = Field(default=4, ge=1, le=64)
+    """Cosines and sines of the time the network reads."""
+    steps: int = Field(default=6000, ge=1)
+    """Training steps."""
+    max_passes: int = Field(default=200, ge=1)
+    """Passes over the molecules after which training ends, if that comes before `steps`."""
+    batch_size: int = Field(default=512, ge=1)
+    """Molecules per step."""
+    learning_rate: float = Field(default=1e-3, gt=0.0)
+    """Peak of the learning rate: linear warm-up, then a cosine to 0."""
+    ema_decay: float = Field(default=0.999, ge=0.0, lt=1.0)
+    """Decay of the running mean of the weights, which is what is kept."""
+    sampling_steps: int = Field(default=5, ge=1, le=1000)
+    """Runge-Kutta steps (four evaluations each) from noise to a latent vector."""
+
+
+class FitSettings(Settings):
+    """What each prior that can be fitted takes."""
+
+    mixture: MixtureSettings = MixtureSettings()
+    """The Gaussian mixture."""
+    flow: FlowSettings = FlowSettings()
+    """The flow."""

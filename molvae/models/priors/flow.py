@@ -1,0 +1,145 @@
+"""The flow-matching prior: noise is carried to latent vectors, and back, by a learned velocity field."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING, Self
+
+import torch
+
+from molvae.models.priors.base import PRIORS, ReversiblePrior, check_tensors
+from molvae.models.priors.flow_fitting import Standardization, fit_flow
+from molvae.models.priors.velocity import VelocityField
+from molvae.progress import SILENT
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from molvae.models.posterior import Posterior
+    from molvae.models.priors.config import FitSettings
+    from molvae.progress import Progress
+
+_ROWS = 2048  # points that travel at once
+_MOST_STEPS = 1000
+_FIELD, _VARIANCES = "velocity.", "velocity.variances"
+
+
+@PRIORS.register("flow")
+class FlowPrior(ReversiblePrior):
+    """Where an ordinary differential equation carries N(0, I) to.
+
+    The field is that of `velocity`, integrated by the classical Runge-Kutta method (order 4); an untrained
+    network leaves one Gaussian. The network is rounded to half precision, in which it is stored, so that a
+    prior that was saved and read draws what it drew before.
+
+    Args:
+        units: Where the latent vectors lie, and their principal axes.
+        velocity: The field along these axes.
+        n_steps: Runge-Kutta steps from noise to latent vectors.
+    """
+
+    name = "flow"
+
+    def __init__(self, units: Standardization, velocity: VelocityField, n_steps: int) -> None:
+        self.units, self.n_steps = units, n_steps
+        self.velocity = velocity.requires_grad_(requires_grad=False).eval()
+        for parameter in self.velocity.parameters():
+            parameter.data = parameter.data.half().float()
+
+    @property
+    def latent_size(self) -> int:
+        """Dimensions `d`."""
+        return len(self.units.mean)
+
+    @classmethod
+    def fit(
+        cls,
+        posterior: Posterior,
+        settings: FitSettings,
+        *,
+        generator: Generator,
+        progress: Progress = SILENT,
+    ) -> Self:
+        """Flow matching to the posteriors, with their noise integrated out (`flow_fitting`)."""
+        units, velocity = fit_flow(posterior, settings.flow, generator, progress)
+        return cls(units, velocity, settings.flow.sampling_steps)
+
+    def from_normal(self, noise: Tensor) -> Tensor:
+        """Latent vectors at the end of the paths that begin in `noise`, `n x d`."""
+        arrived = self._travel(noise, 0.0, math.pi / 2) * self.velocity.variances.sqrt()
+        return self.units.restore(arrived)
+
+    def to_normal(self, z: Tensor) -> Tensor:
+        """Where the paths that end in `z` begin, `n x d`."""
+        return self._travel(self.units.apply(z) / self.velocity.variances.sqrt(), math.pi / 2, 0.0)
+
+    @torch.inference_mode()
+    def _travel(self, points: Tensor, start: float, end: float) -> Tensor:
+        stops = torch.linspace(start, end, self.n_steps + 1, dtype=torch.float64)
+        parts = []
+        for part in points.split(_ROWS):
+            x = part
+            for now, then in pairwise(stops.tolist()):
+                x = self._step(x, now, then - now)
+            parts.append(x)
+        return torch.cat(parts)
+
+    def _step(self, x: Tensor, angle: float, step: float) -> Tensor:
+        def at(points: Tensor, share: float) -> Tensor:
+            field: Tensor = self.velocity(points, points.new_full((len(points), 1), angle + share * step))
+            return field
+
+        first = at(x, 0.0)
+        second = at(x + 0.5 * step * first, 0.5)
+        third = at(x + 0.5 * step * second, 0.5)
+        fourth = at(x + step * third, 1.0)
+        return x + step / 6.0 * (first + 2.0 * second + 2.0 * third + fourth)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Mean, scale, axes and number of steps, and the field: its network in half precision."""
+        field = {_FIELD + name: tensor.half() for name, tensor in self.velocity.state_dict().items()}
+        field[_VARIANCES] = self.velocity.variances
+        steps = torch.tensor([float(self.n_steps)])
+        return {
+            **field,
+            "mean": self.units.mean,
+            "scale": self.units.scale,
+            "axes": self.units.axes,
+            "steps": steps,
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor], latent_size: int) -> Self:
+        """The flow of this field."""
+        velocity = _field_of(tensors, latent_size)
+        shapes = {_FIELD + name: tuple(tensor.shape) for name, tensor in velocity.state_dict().items()}
+        shapes |= {"mean": (latent_size,), "scale": (latent_size,), "axes": (latent_size, latent_size)}
+        check_tensors("a flow", tensors, {**shapes, "steps": (1,)})
+        if not bool((tensors["scale"] > 0).all()) or not bool((tensors[_VARIANCES] > 0).all()):
+            raise ValueError("scales and variances of a flow are positive")
+        n_steps = float(tensors["steps"])
+        if not n_steps.is_integer() or not 1 <= n_steps <= _MOST_STEPS:
+            raise ValueError(f"a flow takes 1 to {_MOST_STEPS} steps, got {n_steps}")
+        velocity.load_state_dict(
+            {name: tensors[_FIELD + name].float() for name in velocity.state_dict()}, assign=True
+        )
+        units = Standardization(*(tensors[name].float() for name in ("mean", "scale", "axes")))
+        return cls(units, velocity, int(n_steps))
+
+
+def _field_of(tensors: dict[str, Tensor], latent_size: int) -> VelocityField:
+    """A field of the sizes the tensors have, without memory of its own; `ValueError` if they say none."""
+    try:
+        width = tensors[_FIELD + "enter.weight"].shape[0]
+        n_harmonics = tensors[_FIELD + "clock.weight"].shape[1] // 2
+        hidden = tensors[_FIELD + "blocks.0.expand.weight"].shape[0]
+    except (KeyError, IndexError) as error:
+        raise ValueError(f"a flow has a network, but {error} is missing or not a matrix") from None
+    n_blocks = sum(name.endswith(".expand.weight") for name in tensors)
+    with torch.device("meta"):
+        field = VelocityField(
+            torch.ones(latent_size), width=width, hidden=hidden, n_blocks=n_blocks, n_harmonics=n_harmonics
+        )
+    field.multiples = 2.0 * torch.arange(1, n_harmonics + 1)
+    return field

@@ -1,0 +1,151 @@
+"""Flow matching: a velocity field is trained on the posteriors of molecules."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from molvae.models.posterior import Posterior
+from molvae.models.priors.gaussian import moments
+from molvae.models.priors.velocity import VelocityField
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from molvae.models.priors.config import FlowSettings
+    from molvae.progress import Progress
+
+_WARMUP = 100  # steps over which the learning rate rises
+_SHOWN = 50  # steps the loss that is shown is a mean of
+_SMALL = 1e-6
+_LOG_NOISE_MEAN, _LOG_NOISE_STD = (
+    -1.0,
+    1.0,
+)  # of cot(a), noise over signal: there is little to learn elsewhere
+
+
+@dataclass(frozen=True)
+class Standardization:
+    """Latent vectors in units of their standard deviations, along the axes in which these do not correlate.
+
+    Attributes:
+        mean: `d`.
+        scale: Standard deviations, `d`.
+        axes: Eigenvectors of the correlation matrix, in columns, `d x d`.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    axes: Tensor
+
+    def apply(self, z: Tensor) -> Tensor:
+        """Coordinates of latent vectors `n x d`, `n x d`."""
+        return (z - self.mean) / self.scale @ self.axes
+
+    def restore(self, coordinates: Tensor) -> Tensor:
+        """Latent vectors of coordinates `n x d`, `n x d`."""
+        return coordinates @ self.axes.t() * self.scale + self.mean
+
+
+def fit_flow(
+    posterior: Posterior, settings: FlowSettings, generator: Generator, progress: Progress
+) -> tuple[Standardization, VelocityField]:
+    """The units and the velocity field of the flow to the aggregated posterior, on the CPU.
+
+    Works where the posterior is; draws with the generator, on the CPU, so that the device only rounds.
+    """
+    device = posterior.mu.device
+    mean, covariance = moments(posterior)
+    scale = covariance.diagonal().clamp_min(_SMALL).sqrt()
+    variances, axes = torch.linalg.eigh(covariance / torch.outer(scale, scale))
+    units = Standardization(mean.float(), scale.float(), axes.float())
+    with torch.random.fork_rng(devices=[]):  # modules draw weights when they are made: not from the caller's
+        field = VelocityField(
+            variances.clamp_min(_SMALL).float(),
+            width=settings.width,
+            hidden=settings.hidden,
+            n_blocks=settings.n_blocks,
+            n_harmonics=settings.n_harmonics,
+        )
+    field.initialize(generator)
+    standard = Posterior(
+        (posterior.mu - units.mean.to(device)) / units.scale.to(device),
+        posterior.logvar - 2.0 * units.scale.log().to(device),
+    )
+    _train(field.to(device), units.axes.to(device), standard, settings, generator, progress)
+    return units, field.cpu()
+
+
+def _train(
+    field: VelocityField,
+    axes: Tensor,
+    posterior: Posterior,
+    settings: FlowSettings,
+    generator: Generator,
+    progress: Progress,
+) -> None:
+    """Train the network on standardized posteriors; what stays is the running mean of its weights."""
+    n_rows = len(posterior.mu)
+    size = min(settings.batch_size, n_rows)
+    n_steps = min(settings.steps, math.ceil(settings.max_passes * n_rows / size))
+    weights = list(field.parameters())
+    optimizer = torch.optim.Adam(weights, lr=settings.learning_rate, betas=(0.9, 0.99))
+    averaged = [weight.detach().clone() for weight in weights]
+    shown = 0.0
+    progress.start("prior", n_steps)
+    for step in range(n_steps):
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * _rate(step, n_steps)
+        rows = torch.randint(n_rows, (size,), generator=generator).to(axes.device)
+        loss = matching_loss(field, axes, Posterior(posterior.mu[rows], posterior.logvar[rows]), generator)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        decay = min(settings.ema_decay, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for mean, weight in zip(averaged, weights, strict=True):
+                mean.lerp_(weight, 1.0 - decay)
+        shown += (loss.item() - shown) / min(step + 1, _SHOWN)
+        progress.advance("prior", 1, loss=shown)
+    with torch.no_grad():
+        for mean, weight in zip(averaged, weights, strict=True):
+            weight.copy_(mean)
+    progress.finish("prior", loss=shown)
+
+
+def matching_loss(field: VelocityField, axes: Tensor, posterior: Posterior, generator: Generator) -> Tensor:
+    r"""Mean square of what the network misses, per dimension, at one random angle for each posterior.
+
+    A point x = cos(a) x0 + sin(a) x1 is drawn with x1 from the posterior N(m, s). Its velocity is then not
+    used as drawn but as its mean given x and the posterior, which has the same regression and less noise:
+
+    .. math:: E[v | x] = \cos a\, m + \frac{\cos a \sin a (s - 1)}{\cos^2 a + s \sin^2 a} (x - \sin a\, m)
+
+    Args:
+        field: The field.
+        axes: Principal axes in which it works, columns, `d x d`.
+        posterior: Standardized posteriors, `b x d`.
+        generator: Source of the angles and the noise, on the CPU.
+    """
+    center, variance = posterior.mu, posterior.logvar.exp()
+    share = torch.randn(len(center), 1, generator=generator).mul_(_LOG_NOISE_STD).add_(_LOG_NOISE_MEAN).exp_()
+    angles = (math.pi / 2 - share.atan()).to(axes.device)
+    noise = torch.randn(center.shape, generator=generator).to(axes.device)
+    cosine, sine = angles.cos(), angles.sin()
+    spread = (cosine.square() + variance * sine.square()).clamp_min(_SMALL)
+    away = spread.sqrt() * noise  # x - sin(a) m
+    velocity = cosine * center + cosine * sine * (variance - 1.0) / spread * away
+    deviations = field.deviations(angles)
+    points = (sine * center + away) @ axes / deviations
+    resting = cosine * sine * (field.variances - 1.0) / deviations * points  # the velocity were all Gaussian
+    wanted = (velocity @ axes - resting) * deviations / field.variances.sqrt()
+    missed: Tensor = field.correction(points, angles) - wanted
+    return missed.square().mean()
+
+
+def _rate(step: int, n_steps: int) -> float:
+    """Share of the peak learning rate: linear warm-up, then half a cosine."""
+    return min(1.0, (step + 1) / _WARMUP) * 0.5 * (1.0 + math.cos(math.pi * step / n_steps))

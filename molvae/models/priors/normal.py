@@ -1,0 +1,66 @@
+"""N(0, I): the prior a VAE is trained towards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from molvae.models.priors.base import PRIORS, ReversiblePrior
+from molvae.progress import SILENT
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from molvae.models.posterior import Posterior
+    from molvae.models.priors.config import FitSettings
+    from molvae.progress import Progress
+
+
+@PRIORS.register("normal")
+class StandardNormal(ReversiblePrior):
+    """N(0, I), which the KL term pulls the posterior towards.
+
+    Args:
+        latent_size: `d`.
+    """
+
+    name = "normal"
+
+    def __init__(self, latent_size: int) -> None:
+        self._latent_size = latent_size
+
+    @property
+    def latent_size(self) -> int:
+        """Dimensions `d`."""
+        return self._latent_size
+
+    @classmethod
+    def fit(
+        cls,
+        posterior: Posterior,
+        settings: FitSettings,
+        *,
+        generator: Generator,
+        progress: Progress = SILENT,
+    ) -> Self:
+        """There is nothing to fit."""
+        del settings, generator, progress
+        return cls(posterior.mu.shape[1])
+
+    def from_normal(self, noise: Tensor) -> Tensor:
+        """The same vectors."""
+        return noise
+
+    def to_normal(self, z: Tensor) -> Tensor:
+        """The same vectors."""
+        return z
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor], latent_size: int) -> Self:
+        """It needs none."""
+        if tensors:
+            raise ValueError(f"the normal prior has no tensors, got {', '.join(tensors)}")
+        return cls(latent_size)

@@ -1,0 +1,107 @@
+"""The velocity field of a flow: exact for a Gaussian, and a residual network for what is not Gaussian."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from torch import Generator
+
+
+class ResidualBlock(nn.Module):
+    """h + contract(SiLU(expand(h) + clock(time))); inputs have unit variance, so that no layer needs a norm.
+
+    Args:
+        width: Units in and out.
+        hidden: Units inside.
+        clock: Numbers that tell the time.
+    """
+
+    def __init__(self, width: int, hidden: int, clock: int) -> None:
+        super().__init__()
+        self.expand = nn.Linear(width, hidden)
+        self.clock = nn.Linear(clock, hidden, bias=False)
+        self.contract = nn.Linear(hidden, width)
+
+    def forward(self, states: Tensor, clock: Tensor) -> Tensor:
+        """States after the block, `b x width`."""
+        inside = self.expand(states) + self.clock(clock)
+        after: Tensor = states + self.contract(functional.silu(inside))
+        return after
+
+
+class VelocityField(nn.Module):
+    r"""The velocity of points on their way from noise to latent vectors; an angle a goes from 0 to pi / 2.
+
+    A point is x = cos(a) x0 + sin(a) x1 with x0 from N(0, I) and x1 a latent vector; the field is the mean of
+    its velocity -sin(a) x0 + cos(a) x1 over all such pairs that meet in x. (These are straight paths from
+    noise to data, scaled to keep the variance: Lipman et al., arXiv:2210.02747; Albergo & Vanden-Eijnden,
+    arXiv:2209.15571.) Were the latent vectors Gaussian with variance l along a coordinate, the point would
+    have the variance d(a)^2 along it and, divided by d(a), it would rest:
+
+    .. math:: d(a)^2 = \cos^2 a + l \sin^2 a
+
+    So points are kept divided by d, and the network, whose last layer begins at 0, has to know only how the
+    distribution differs from a Gaussian. Its unit is the standard deviation the velocity has in the Gaussian
+    case, the square root of l over d.
+
+    Args:
+        variances: Of the latent vectors along their principal axes, `d`.
+        width: Units between the blocks.
+        hidden: Hidden units of a block.
+        n_blocks: Residual blocks.
+        n_harmonics: Cosines and sines of the angle the network reads.
+    """
+
+    variances: Tensor
+    multiples: Tensor
+
+    def __init__(
+        self, variances: Tensor, *, width: int, hidden: int, n_blocks: int, n_harmonics: int
+    ) -> None:
+        super().__init__()
+        size, clock = len(variances), 2 * n_harmonics
+        self.register_buffer("variances", variances)
+        self.register_buffer("multiples", 2.0 * torch.arange(1, n_harmonics + 1), persistent=False)
+        self.enter = nn.Linear(size, width)
+        self.clock = nn.Linear(clock, width, bias=False)
+        self.blocks = nn.ModuleList(ResidualBlock(width, hidden, clock) for _ in range(n_blocks))
+        self.leave = nn.Linear(width, size)
+
+    def initialize(self, generator: Generator) -> None:
+        """Fill the network: every layer keeps the variance of its inputs, but the last one begins at 0."""
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.normal_(layer.weight, std=1.0 / math.sqrt(layer.in_features), generator=generator)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+        for block in self.blocks:
+            nn.init.normal_(
+                block.contract.weight,
+                std=(block.contract.in_features * len(self.blocks)) ** -0.5,
+                generator=generator,
+            )
+        nn.init.zeros_(self.leave.weight)
+
+    def deviations(self, angles: Tensor) -> Tensor:
+        """d(a) of the coordinates at angles `b x 1`, `b x d`."""
+        return (angles.cos().square() + self.variances * angles.sin().square()).sqrt()
+
+    def forward(self, points: Tensor, angles: Tensor) -> Tensor:
+        """Velocities of points divided by d(a), `b x d`, at angles `b x 1`."""
+        return self.correction(points, angles) * self.variances.sqrt() / self.deviations(angles).square()
+
+    def correction(self, points: Tensor, angles: Tensor) -> Tensor:
+        """What the network adds to the velocities of a Gaussian, in its unit, `b x d`."""
+        turns = angles * self.multiples
+        clock = torch.cat([turns.cos(), turns.sin()], dim=1)
+        states = self.enter(points) + self.clock(clock)
+        for block in self.blocks:
+            states = block(states, clock)
+        added: Tensor = self.leave(states)
+        return added

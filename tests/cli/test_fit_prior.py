@@ -1,0 +1,60 @@
+"""`molvae fit-prior` writes a model that samples from its new prior, and `sample --prior` goes round it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+from molvae.latent.codec import MolVAE
+
+SMALL = (
+    "--set",
+    "flow.width=16",
+    "--set",
+    "flow.hidden=16",
+    "--set",
+    "flow.steps=10",
+    "--set",
+    "n_validation=30",
+)
+
+
+def test_fit_prior_measures_before_and_after_and_sample_uses_it(
+    molvae, tiny_checkpoint, little_corpus, tmp_path
+):
+    target = tmp_path / "better"
+    done = molvae("fit-prior", tiny_checkpoint, "--corpus", little_corpus, "-o", target, *SMALL, "--json")
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
+    assert set(told["before"]) == {"normal_validity", "normal_uniqueness"}
+    assert set(told["after"]) == {"flow_validity", "flow_uniqueness"}
+    assert MolVAE.load(tiny_checkpoint).prior.name == "normal", "the model that was read is left alone"
+    model = MolVAE.load(target)
+    assert model.prior.name == "flow"
+    assert model.settings.facts["metrics"]["flow_validity"] == told["after"]["flow_validity"]
+    assert (
+        molvae("sample", target, "-n", 20, "--prior", "normal").out
+        == molvae("sample", tiny_checkpoint, "-n", 20).out
+    )
+    assert molvae("sample", target, "-n", 20).out != molvae("sample", tiny_checkpoint, "-n", 20).out
+    refused = molvae("sample", target, "-n", 1, "--prior", "mixture")
+    assert (refused.code, "molvae fit-prior" in refused.err) == (2, True)
+
+
+def test_without_a_target_the_model_is_replaced_and_the_table_is_for_people(
+    molvae, tiny_checkpoint, little_corpus, tmp_path
+):
+    run = tmp_path / "run"
+    shutil.copytree(tiny_checkpoint, run / "model")
+    done = molvae(
+        "fit-prior", run, "--corpus", little_corpus, "--prior", "gaussian", "--set", "n_validation=20"
+    )
+    assert done.code == 0, done.err
+    lines = [line.split()[:2] for line in done.out.splitlines()]
+    assert ["before", "normal"] in lines
+    assert ["after", "gaussian"] in lines
+    assert MolVAE.load(run / "model").prior.name == "gaussian"
+    refused = molvae("fit-prior", run, "--corpus", little_corpus, "--prior", "gausian")
+    assert (refused.code, "did you mean 'gaussian'" in refused.err) == (2, True)
+    assert molvae("fit-prior", run, "--corpus", tmp_path / "nowhere").code == 5
+    assert MolVAE.load(run / "model").prior.name == "gaussian"

@@ -1,0 +1,94 @@
+"""A prior is fitted to the model's own posteriors, measured, and told of on the card."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from molvae.data.config import PrepareSettings
+from molvae.data.corpus import Corpus
+from molvae.data.preparation import prepare
+from molvae.errors import InputError, UnknownNameError, UsageError
+from molvae.latent.codec import MolVAE
+from molvae.training.config import PriorSettings
+from molvae.training.prior_fitting import fit_prior, posteriors
+
+FLOW = {"width": 16, "hidden": 16, "n_blocks": 1, "steps": 20}
+
+
+def settings(name, **others):
+    return PriorSettings.model_validate({"name": name, "n_validation": 20, "flow": FLOW, **others})
+
+
+@pytest.fixture(scope="module")
+def corpus(little_corpus):
+    return Corpus.open(little_corpus)
+
+
+def test_posteriors_are_those_of_the_training_molecules(tiny_model, corpus):
+    found = posteriors(tiny_model, corpus, 40, seed=3)
+    assert found.mu.shape == (40, tiny_model.latent_size)
+    rows = corpus.rows("train")
+    mu, sigma = tiny_model.posterior(corpus.smiles(rows))
+    nearest = np.abs(found.mu.numpy()[:, None] - mu[None]).max(axis=2).argmin(axis=1)
+    np.testing.assert_allclose(found.mu, mu[nearest], atol=1e-5)
+    np.testing.assert_allclose(np.exp(0.5 * found.logvar.numpy()), sigma[nearest], rtol=1e-4)
+    assert len(set(nearest.tolist())) == 40
+
+
+@pytest.mark.parametrize("name", ["flow", "gaussian", "mixture"])
+def test_a_checkpoint_keeps_its_prior_and_the_card_tells_of_it(tiny_model, corpus, tmp_path, name):
+    fitted = fit_prior(tiny_model, corpus, settings(name), seed=1)
+    fitted.save(tmp_path / "model")
+    again = MolVAE.load(tmp_path / "model", device="cpu")
+    assert again.prior.name == name
+    drawn = [model.sample_latent(9, generator=np.random.default_rng(4)) for model in (fitted, again)]
+    np.testing.assert_array_equal(*drawn)
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert f"{name}, fitted to the posteriors of {len(corpus.rows('train'))} molecules" in card
+    metrics = again.settings.facts["metrics"]
+    valid = [bool(getattr(item, "smiles", "")) for item in again.sample(400, seed=0)]
+    assert abs(np.mean(valid) - metrics[f"{name}_validity"]) < 0.35  # of 20 draws
+    assert metrics.items() >= tiny_model.settings.facts["metrics"].items()
+
+
+def test_fitting_again_forgets_what_was_fitted_before(tiny_model, corpus):
+    first = fit_prior(tiny_model, corpus, settings("gaussian"), seed=1)
+    second = fit_prior(first, corpus, settings("mixture"), seed=1)
+    assert "gaussian_validity" in first.settings.facts["metrics"]
+    assert "gaussian_validity" not in second.settings.facts["metrics"]
+    back = fit_prior(second, corpus, settings("normal"), seed=1)
+    assert back.prior.tensors() == {}
+    assert back.settings.facts["prior"] == "N(0, I)"
+
+
+def test_a_smaller_posterior_scale_narrows_the_prior(tiny_model, corpus):
+    wide, half, none = (
+        fit_prior(tiny_model, corpus, settings("gaussian", posterior_scale=scale)).prior.factor
+        for scale in (1.0, 0.5, 0.0)
+    )
+    variance = posteriors(tiny_model, corpus, 10_000, seed=0).logvar.exp().mean(0).sum()
+    spread = [float((factor @ factor.t()).trace()) for factor in (wide, half, none)]
+    assert spread[0] - spread[2] == pytest.approx(float(variance), rel=1e-3)
+    assert spread[1] - spread[2] == pytest.approx(float(variance) / 4, rel=1e-3)
+
+
+def test_a_fitted_model_still_draws_from_the_standard_normal(tiny_model, corpus):
+    fitted = fit_prior(tiny_model, corpus, settings("gaussian"))
+    expected = [getattr(item, "smiles", None) for item in tiny_model.sample(20, seed=2)]
+    assert [getattr(item, "smiles", None) for item in fitted.sample(20, seed=2, prior="normal")] == expected
+    named = [getattr(item, "smiles", None) for item in fitted.sample(20, seed=2, prior="gaussian")]
+    assert named == [getattr(item, "smiles", None) for item in fitted.sample(20, seed=2)]
+    assert named != expected
+    with pytest.raises(UsageError, match="draws from gaussian or normal, not from 'flow'"):
+        fitted.sample(1, prior="flow")
+
+
+def test_what_does_not_fit_is_explained(tiny_model, corpus, tmp_path):
+    with pytest.raises(UnknownNameError, match="did you mean 'flow'"):
+        fit_prior(tiny_model, corpus, settings("flwo"))
+    (tmp_path / "few.smi").write_text("CCO\nCCN\nCCBr\nCCI\n")
+    other = PrepareSettings(input=(str(tmp_path / "few.smi"),), output=tmp_path / "corpus", workers=0)
+    prepare(other)
+    with pytest.raises(InputError, match="not prepared for this model"):
+        fit_prior(tiny_model, Corpus.open(tmp_path / "corpus"), settings("gaussian"))
