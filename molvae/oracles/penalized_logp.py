@@ -98,7 +98,7 @@ class PenalizedLogP:
 
 
 def penalized_logp_oracle(text: OracleText) -> PenalizedLogP:
-    """`penalized_logp[variant]`: logP - SA - large cycles, standardized as in variant zinc, tdc or raw.
+    """`penalized_logp[zinc]`: logP - SA - large cycles, standardized over ZINC250k; or tdc, or raw.
 
     Raises:
         UsageError: An unknown variant, or an argument.

@@ -74,7 +74,7 @@ class SimilarityOracle:
 
 
 def similarity_oracle(text: OracleText) -> SimilarityOracle:
-    """`similarity[fingerprint]:SMILES`: likeness to a molecule, 0 to 1.
+    """`similarity[ecfp4]:SMILES`: likeness to a molecule, 0 to 1; or ecfp6, fcfp4, fcfp6, atom_pair, phco.
 
     The fingerprint is one of `FINGERPRINTS`, ecfp4 where none is named. `rediscovery` is another name for it.
 

@@ -71,14 +71,14 @@ def _section(name: str, content: dict[str, Any]) -> str:
     summary = content.get("summary")
     rows = summary or content.get("table") or []
     fits = bool(rows) and len(rows[0]) <= _MOST_COLUMNS and (bool(summary) or len(rows) <= _MOST_ROWS)
-    if summary or not fits:
+    figures = content.get("figures") or {}
+    if figures and (summary or not fits):
         lines += _table(
-            ["figure", "value"],
-            [[name.replace("_", " "), value] for name, value in content.get("figures", {}).items()],
+            ["figure", "value"], [[name.replace("_", " "), value] for name, value in figures.items()]
         )
     if fits:
         columns = list(rows[0])
-        lines += [""] if summary else []
+        lines += [""] if summary and figures else []
         lines += _table(columns, [[row.get(column) for column in columns] for row in rows])
     machine = content.get("machine") or {}
     where = f" on {machine['cores']} cores of {machine['cpu']}" if machine.get("cpu") else ""
