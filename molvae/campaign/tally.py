@@ -94,5 +94,5 @@ def _path(journal: Path) -> Path:
 
 
 def _line(n_events: int, digest: str) -> bytes:
-    text = f"{n_events:020d} {digest or '-':64}"
+    text = f"{n_events:020d} {digest or '-' * 64}"
     return f"{text} {hashlib.sha256(text.encode()).hexdigest()[:16]}\n".encode()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from molvae.campaign.storage import Journal
+from molvae.campaign.tally import _line
 from molvae.errors import JournalError, LockedError, StorageError
 
 
@@ -213,6 +214,6 @@ def test_a_kill_between_commit_and_tally_is_no_damage(tmp_path):
     tally.write_bytes(earlier.with_name(".journal.tally").read_bytes())
     with pytest.raises(JournalError, match="2 events were written"):
         Journal(copy)  # of another journal: its events have other times
-    for text in (b"", None):
+    for text in (_line(0, ""), b"", None):
         tally.unlink() if text is None else tally.write_bytes(text)
         assert len(payloads(copy)) == 3
