@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -54,9 +55,11 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         temporary = Path(name)
         with os.fdopen(descriptor, "wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # says that it is not abandoned
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -67,6 +70,14 @@ def write_atomically(path: Path, data: bytes | str) -> None:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what killed processes left of earlier writes: files whose lock nobody holds."""
+    for stray in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with contextlib.suppress(OSError), stray.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stray.unlink()
 
 
 @contextlib.contextmanager
@@ -137,7 +148,7 @@ def remove_strays(target: Path) -> None:
 
     Call it only when no other process is writing `target`.
     """
-    for stray in target.parent.glob(f".{target.name}.*.tmp"):
+    for stray in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
         shutil.rmtree(stray, ignore_errors=True)
     if target.exists():
         shutil.rmtree(_previous(target), ignore_errors=True)
