@@ -95,10 +95,9 @@ _CEILING = 2_000  # training molecules whose posteriors are sampled
 @options.output(rows=False, meaning="Write metrics.json, metrics.txt and pictures here.")
 @options.common()
 @options.pass_session
-@click.pass_context
 def command(
-    ctx: click.Context,
     session: Session,
+    /,
     source: Path,
     output: Path | None,
     alerts: Path | None,
@@ -127,7 +126,7 @@ def command(
 
     chosen = {
         **given,
-        "alerts": evaluation_inputs.alert_directory(alerts, asked=_is_asked(ctx, "alerts")),
+        "alerts": evaluation_inputs.alert_directory(alerts, asked=_is_asked("alerts")),
         "workers": workers if workers is not None else _cores(available_cores()),
     }
     corpus = evaluation_inputs.open_corpus(given["corpus_path"])
@@ -227,8 +226,8 @@ def _write(output: Path, assessed: Assessment, references: Sequence[MoleculeSet]
     return ["metrics.json", "metrics.txt", *draw(output, assessed, references)]
 
 
-def _is_asked(ctx: click.Context, name: str) -> bool:
-    return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+def _is_asked(name: str) -> bool:
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 def _cores(available: int) -> int:

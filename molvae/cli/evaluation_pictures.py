@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from molvae.evaluation.molecules import MoleculeSet
+    from molvae.evaluation.profile import Part
     from molvae.latent.assessment import Assessment
 
+_SHOWN: tuple[Part, ...] = ("descriptors",)
 _TITLES = ("logP", "SA", "QED", "weight (g/mol)")
 
 
@@ -21,12 +23,12 @@ def draw(output: Path, assessed: Assessment, references: Sequence[MoleculeSet]) 
     from molvae.reporting.evaluation_figures import property_histograms
 
     drawn = _heads(output, assessed) if assessed.truth is not None else []
-    own = None if assessed.samples is None else assessed.samples.profile(("descriptors",)).descriptors
+    own = None if assessed.samples is None else assessed.samples.profile(_SHOWN).descriptors
     if own is not None and len(own):
         others = {
             reference.name: known
             for reference in references
-            if (known := reference.profile(("descriptors",)).descriptors) is not None
+            if (known := reference.profile(_SHOWN).descriptors) is not None
         }
         property_histograms(own, others, _TITLES, output / "properties.png")
         drawn.append("properties.png")

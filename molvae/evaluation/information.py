@@ -62,7 +62,7 @@ def mutual_information(
     The lower bound compares the density of one sample of each posterior with the mean of its densities under
     the posteriors of all `n` molecules; it cannot exceed log n (Poole 2019, arXiv:1905.06922, section 2.3).
     The upper bound is the mean KL to any fixed distribution, here the Gaussian of the aggregate posterior's
-    own mean and covariance (the same, section 2.1).
+    own mean and covariance (the same, section 2.1); NaN for no more molecules than dimensions.
 
     Args:
         mu: Posterior means, `n x d`.
@@ -95,6 +95,8 @@ def _mean_kl_to_aggregate(mu: NDArray[np.float64], sigma: NDArray[np.float64]) -
 
     The squares cancel: what remains is half of log |C| minus the mean of log |diag sigma²|.
     """
+    if len(mu) <= mu.shape[1]:  # too few to know a covariance by: the bound would be too low to be one
+        return math.nan
     centered = mu - mu.mean(axis=0)
     covariance = centered.T @ centered / len(mu) + np.diag((sigma**2).mean(axis=0))
     _, log_determinant = np.linalg.slogdet(covariance)

@@ -157,7 +157,7 @@ def write(
             generator=generator,
         )
         decoded = model.tokenizer.decode_many(written.tokens.cpu().numpy())
-        finite = np.isfinite(part).all(axis=1).tolist()
+        finite = np.asarray(np.isfinite(part).all(axis=1))
         texts += [text if fine else "" for text, fine in zip(decoded, finite, strict=True)]
         progress.advance(task, len(part))
     progress.finish(task)
@@ -174,7 +174,7 @@ def _held_out(
     """What is measured on held-out molecules: reconstruction, code and heads."""
     prepared = model.prepare(molecules)
     mu, sigma = model.posterior(prepared)
-    encoded = np.isfinite(mu).all(axis=1)
+    encoded = np.asarray(np.isfinite(mu).all(axis=1))
     if not encoded.any():
         raise InputError(f"none of the {len(prepared)} held-out molecules can be encoded")
     pairs = zip(prepared, encoded, strict=True)

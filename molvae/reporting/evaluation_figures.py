@@ -118,4 +118,4 @@ def _draw_histograms(axes: Axes, own: np.ndarray, others: Mapping[str, np.ndarra
 
 
 def _finite(values: np.ndarray) -> np.ndarray:
-    return values[np.isfinite(values)]
+    return np.asarray(values[np.isfinite(values)])
