@@ -6,10 +6,11 @@ import os
 import signal
 from collections import deque
 from concurrent.futures import wait
+from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from molvae.errors import MolvaeError, StoppedEarly
+from molvae.errors import MissingDependencyError, MolvaeError, StoppedEarly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 A = TypeVar("A")
 B = TypeVar("B")
+
+Engine = Literal["local", "ray"]
+"""Where workers are: processes of this machine, or actors of a Ray cluster."""
 
 _ASKED_EVERY = 0.25  # seconds between two questions whether to stop
 
@@ -33,6 +37,8 @@ def ordered_map(
     workers: int = 0,
     chunk: int = 64,
     stop: Callable[[], bool] | None = None,
+    engine: Engine = "local",
+    gpu: bool = False,
 ) -> Iterator[B]:
     """`map(function, items)` in `workers` processes: same results, same order, constant memory.
 
@@ -42,11 +48,18 @@ def ordered_map(
         workers: 0 computes in this process.
         chunk: Items sent to a worker at once.
         stop: Asked between results and while waiting for one; when it says yes, work in flight is dropped.
+        engine: `ray` uses the actors of a Ray cluster: that of the environment (`RAY_ADDRESS`), else one on
+            this machine. It wants all items at once, and `workers` 0 means as many as there is room for.
+        gpu: Whether an actor gets a GPU for itself where the cluster has any.
 
     Raises:
         StoppedEarly: `stop` said yes.
         MolvaeError: A worker process died.
+        MissingDependencyError: Ray is wanted and not installed.
     """
+    if engine == "ray":
+        yield from _over_ray(function, items, workers=workers, stop=stop, gpu=gpu)
+        return
     if workers <= 0:
         for item in items:
             _heed(stop)
@@ -83,6 +96,64 @@ def _awaited(future: Future[list[B]], stop: Callable[[], bool] | None) -> list[B
             f"a worker process died: {type(error).__name__}",
             hint="Most often the memory is full: use fewer workers.",
         ) from error
+
+
+def _over_ray(
+    function: Callable[[A], B],
+    items: Iterable[A],
+    *,
+    workers: int,
+    stop: Callable[[], bool] | None,
+    gpu: bool,
+) -> Iterator[B]:
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise MissingDependencyError("Ray is not installed", hint="pip install 'molvae[ray]'") from error
+    rows = [{"item": _Opaque(item)} for item in items]
+    if not rows:
+        return
+    ours = not ray.is_initialized()
+    if ours:
+        ray.init(log_to_driver=False)
+    try:
+        context = ray.data.DataContext.get_current()
+        context.execution_options.preserve_order = True
+        context.enable_progress_bars = False
+        resources = ray.cluster_resources()
+        gpus = 1 if gpu and resources.get("GPU", 0) >= 1 else 0
+        room = int(resources["GPU"] if gpus else resources.get("CPU", 1))
+        done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+            _RayWorker,
+            fn_constructor_args=(function,),
+            compute=ray.data.ActorPoolStrategy(size=min(workers if workers > 0 else room, len(rows))),
+            num_cpus=1,
+            num_gpus=gpus,
+        )
+        for row in done.iter_rows():
+            _heed(stop)
+            yield row["result"].value
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+@dataclass(frozen=True)
+class _Opaque:
+    """Anything, as a cell of a table that its library leaves alone."""
+
+    value: Any
+
+
+class _RayWorker:
+    """What stays in one actor: the function, with everything it has loaded."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self._function = function
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        return {"result": _Opaque(self._function(row["item"].value))}
 
 
 def _heed(stop: Callable[[], bool] | None) -> None:

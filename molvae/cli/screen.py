@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -80,6 +80,13 @@ class _Screen(options.SettingsCommand):
     help="Processes: -1 one per core, 0 none but this; the result is the same.",
 )
 @click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Processes here, or actors of a Ray cluster (RAY_ADDRESS; else one is started here).",
+)
+@click.option(
     "--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop in time (exit 75); resume later."
 )
 @_table_format()
@@ -95,6 +102,7 @@ def command(
     output: Path,
     shard: str,
     workers: int,
+    engine: Literal["local", "ray"],
     max_minutes: float | None,
     suffix: str,
     device: str,
@@ -145,6 +153,7 @@ def command(
             shard=share,
             workers=workers,
             device=device,
+            engine=engine,
             progress=progress,
             stop=stop,
         )

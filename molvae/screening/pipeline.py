@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import molvae
 from molvae.data.partition import Library, Part, PartReader, Shard
-from molvae.errors import CheckpointError
+from molvae.errors import CheckpointError, UsageError
 from molvae.latent.codec import MolVAE
 from molvae.parallel import available_cores, ordered_map
 from molvae.persistence import MANIFEST, directory_lock, sha256_of, write_atomically
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from molvae.parallel import Engine
     from molvae.screening.config import ScreenSettings
 
 TASK = "screen"
@@ -73,6 +74,7 @@ def screen(
     shard: Shard = Shard(),  # noqa: B008 - it is frozen
     workers: int = -1,
     device: str = "auto",
+    engine: Engine = "local",
     progress: Progress = SILENT,
     stop: Callable[[], bool] | None = None,
 ) -> Outcome:
@@ -89,6 +91,8 @@ def screen(
         shard: Which share of the parts.
         workers: Processes; 0 for none but this, -1 for one per core.
         device: Where the model runs, in every worker.
+        engine: Processes of this machine, or the actors of a Ray cluster whose nodes all see the library, the
+            model and the directory.
         progress: Told how far it is.
         stop: Asked now and then whether to stop; parts in flight are dropped.
 
@@ -100,7 +104,7 @@ def screen(
         StoppedEarly: `stop` said yes; the same call resumes.
     """
     if workers < 0:
-        workers = available_cores() if available_cores() > 1 else 0
+        workers = available_cores() if engine == "local" and available_cores() > 1 else 0
     library = Library(
         settings.library,
         smiles_column=settings.smiles_column,
@@ -109,6 +113,11 @@ def screen(
         part_rows=settings.part_rows,
     )
     progress.note(f"{settings.library}: {library.note}")
+    if engine == "ray" and library.reader.kind == "stream":
+        raise UsageError(
+            f"{settings.library} can only be read from its beginning, and Ray's workers read for themselves",
+            hint="Unpack it into a .smi, .csv or .parquet file, or use --engine local.",
+        )
     model = MolVAE.load(settings.checkpoint, device=device)
     Screener(settings, model, None)  # what is misspelt is told before any work
     job = _job(settings, library, model)
@@ -118,8 +127,9 @@ def screen(
         known = _known(settings, output, model, workers=workers, progress=progress, stop=stop)
         del model
         work = _Work(job, library.reader, output, known, device)
-        outcome = _run(work, library, shard, workers=workers, progress=progress, stop=stop)
-        end = {"n_parts": outcome.n_parts, "job": job.digest}
+        outcome = _run(work, library, shard, workers=workers, engine=engine, progress=progress, stop=stop)
+        spent = {stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()}
+        end = {"n_parts": outcome.n_parts, "job": job.digest, "seconds": spent}
         write_atomically(ends / "end.json", json.dumps(end) + "\n")
     return outcome
 
@@ -130,15 +140,19 @@ def _run(
     shard: Shard,
     *,
     workers: int,
+    engine: Engine,
     progress: Progress,
     stop: Callable[[], bool] | None,
 ) -> Outcome:
     done = _Done()
-    here = partial(work, stop=stop) if workers <= 0 else work
+    here = partial(work, stop=stop) if engine == "local" and workers <= 0 else work
     n_rows = 0
     progress.start(TASK)
     parts = _unfinished(work, library.parts(shard), done, progress)
-    for funnel, seconds in ordered_map(here, parts, workers=workers, chunk=1, stop=stop):
+    results = ordered_map(
+        here, parts, workers=workers, chunk=1, stop=stop, engine=engine, gpu=work.device != "cpu"
+    )
+    for funnel, seconds in results:
         done.funnel += funnel
         done.seconds.update(seconds)
         n_rows += funnel.read
