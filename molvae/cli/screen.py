@@ -10,6 +10,7 @@ import click
 from molvae.cli import objectives, options, places
 from molvae.cli.output import table_text
 from molvae.cli.stopping import stopping
+from molvae.errors import InputError
 from molvae.screening.config import ScreenSettings
 
 if TYPE_CHECKING:
@@ -207,6 +208,11 @@ def _tell(session: Session, merged: Merged) -> None:
         ]
         text += "\n" + table_text(["rank", *dict.fromkeys(wanted), "line", "SMILES"], rows)
     session.report(facts, f"{text}\nresult  {merged.path}")
+    if merged.funnel.valid == 0:
+        raise InputError(
+            f"none of the {merged.funnel.read:,} rows holds a molecule",
+            hint=f"{merged.path / 'rejected.csv'} says why.",
+        )
 
 
 def _account(funnel: Funnel) -> str:

@@ -185,7 +185,6 @@ class Library:
         part_rows: int,
     ) -> None:
         table = open_table(path, smiles_column=smiles_column, id_column=id_column)
-        self._table: Table | None = table
         self._part_rows, self._part_bytes = part_rows, part_bytes
         self.columns, self.note = table.columns, table.note
         self.smiles_column = table.smiles_column
@@ -193,6 +192,7 @@ class Library:
         self.n_parts: int | None = None
         self._groups: tuple[int, ...] = ()
         self._begin = 0
+        self._table: Table | None = None
         layout = table.layout
         if layout is not None and layout.delimiter is None:
             self._groups = ParquetRows(Path(path)).groups
@@ -204,6 +204,7 @@ class Library:
             self.n_parts = max(1, -(-(size - self._begin) // part_bytes))
             self.reader = PartReader(path, "bytes", layout)
         else:
+            self._table = table
             self.reader = PartReader(path, "stream", layout)
 
     def parts(self, shard: Shard) -> Iterator[Part]:

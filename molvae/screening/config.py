@@ -72,8 +72,8 @@ class ScreenSettings(Settings):
     descriptors: tuple[str, ...] = ()
     """Descriptors added to what is kept (qed, logp, sa, …)."""
     domain: tuple[str, ...] = ("unknown-tokens",)
-    """Checks of the applicability domain, whose misses are dropped: unknown-tokens, reconstruction, …; or
-    none."""
+    """Checks of the applicability domain, whose misses are dropped: unknown-tokens, calibrated (what `molvae
+    calibrate` taught the model), reconstruction; or none."""
     objectives: tuple[Criterion, ...] = ()
     """What makes a hit, and what ranks hits."""
     top: int = Field(default=1000, ge=0)

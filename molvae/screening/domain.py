@@ -73,3 +73,26 @@ class Reconstructed:
             "" if read == given else f"reads back as {getattr(read, 'smiles', 'no molecule')}"
             for given, read in zip(molecules, back, strict=True)
         ]
+
+
+@DOMAINS.register("calibrated")
+class Calibrated:
+    """Outside is what is stranger to the model than nearly all molecules like its training data."""
+
+    meaning = (
+        "outside: a molecule that is stranger to the model than 95 of 100 held-out molecules like its "
+        "training data, by how well it is written again and where its vector lies; one in twenty of those is "
+        "lost"
+    )
+
+    def __init__(self, model: MolVAE) -> None:
+        self._model, self._domain = model, model.known_domain()
+
+    def outside(self, molecules: Sequence[Molecule], z: NDArray[np.float32]) -> list[str]:
+        """Says how strange."""
+        del z
+        scores = self._domain.score(self._model, molecules)
+        return [
+            "" if inside else f"strange to the model: p {p_value:.2g}"
+            for inside, p_value in zip(scores.inside(), scores.p_value, strict=True)
+        ]

@@ -119,7 +119,9 @@ def screen(
             hint="Unpack it into a .smi, .csv or .parquet file, or use --engine local.",
         )
     model = MolVAE.load(settings.checkpoint, device=device)
-    Screener(settings, model, None)  # what is misspelt is told before any work
+    checks = Screener(settings, model, None).domain  # what is misspelt is told before any work
+    for name, check in zip(settings.domain_checks, checks, strict=True):
+        progress.note(f"domain {name}: {check.meaning}")
     job = _job(settings, library, model)
     ends = output / ENDS / f"{shard.index}-of-{shard.count}"
     with directory_lock(ends):
