@@ -79,6 +79,7 @@ def tiny_checkpoint(little_corpus: Path) -> Path:
             "beta": 0.05,
             "beta_warmup_steps": 100,
             "kl_target": 16.0,
+            "prior": {"name": "normal"},
             "n_validation": 32,
             "patience": 25,
             "threads": 1,

@@ -20,6 +20,7 @@ from molvae.training.config import TrainSettings
 @click.command(cls=options.SettingsCommand, settings=TrainSettings)
 @click.argument("corpus", type=click.Path(path_type=Path))
 @options.output(rows=False, required=True, meaning="Directory of the run: settings, metrics, states, model.")
+@options.setting(TrainSettings, "initial", metavar="CHECKPOINT")
 @options.setting(TrainSettings, "epochs")
 @options.setting(TrainSettings, "batch_size")
 @options.setting(TrainSettings, "learning_rate")
@@ -68,6 +69,7 @@ def command(
       molvae train corpus -o run --epochs 60 --set model.decoder_hidden=512
       molvae train corpus -o run --resume
       molvae train corpus -o run --config train.toml --seed 3
+      molvae train corpus -o run --initial checkpoints/zinc250k --epochs 5
       torchrun --nproc-per-node 2 -m molvae train corpus -o run
     """
     from molvae.reporting.figures import learning_curves

@@ -24,14 +24,30 @@ if TYPE_CHECKING:
 _MARGIN = 8  # tokens a decode may be longer than the longest training molecule
 
 
+def with_sizes_of_initial(settings: TrainSettings) -> TrainSettings:
+    """The settings, with the sizes of the checkpoint that training starts from, if there is one."""
+    if settings.initial is None:
+        return settings
+    sizes = MolVAE.load(settings.initial, device="cpu").settings.model
+    noise = {"token_dropout": settings.model.token_dropout}
+    return settings.model_copy(update={"model": sizes.model_copy(update=noise)})
+
+
 def fresh_model(
     corpus: Corpus, train_rows: NDArray[np.int64], settings: TrainSettings, facts: dict[str, Any]
 ) -> MolVAE:
-    """A model with random weights, on the CPU; its properties are scaled by the training rows."""
+    """A model on the CPU, its properties scaled by the training rows; the weights are random or `initial`'s.
+
+    Raises:
+        ConfigError: The corpus was not prepared with the vocabulary of `initial`.
+    """
     scaler = PropertyScaler.fit(corpus.labels[train_rows], corpus.property_names)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(Seeds(settings.seed).integer("weights"))
         network = SequenceVAE(settings.model, len(corpus.vocabulary), len(corpus.property_names))
+    if settings.initial is not None:
+        _copy_weights(MolVAE.load(settings.initial, device="cpu"), network, corpus, scaler)
+        facts = {"initial": settings.initial.name, **facts}
     codec = CodecSettings(
         model=settings.model,
         tokenizer=corpus.tokenizer_name,
@@ -44,6 +60,22 @@ def fresh_model(
         facts={"n_training_molecules": len(train_rows), "seed": settings.seed, **facts},
     )
     return MolVAE(network, TOKENIZERS.get(corpus.tokenizer_name)(corpus.vocabulary), codec)
+
+
+def _copy_weights(source: MolVAE, network: SequenceVAE, corpus: Corpus, scaler: PropertyScaler) -> None:
+    """Take over all weights, but the property head's if it is for other properties."""
+    same_text = (
+        source.tokenizer.vocabulary == corpus.vocabulary and source.tokenizer.name == corpus.tokenizer_name
+    )
+    if not same_text:
+        raise ConfigError(
+            f"the corpus {corpus.path} has another vocabulary than the checkpoint to start from",
+            hint="Prepare it with --vocabulary and --tokenizer of that checkpoint.",
+        )
+    weights = source.network.state_dict()
+    if source.property_names != scaler.names:
+        weights = {name: value for name, value in weights.items() if not name.startswith("head.")}
+    network.load_state_dict(weights, strict=False)
 
 
 def chosen_rows(corpus: Corpus, settings: TrainSettings) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

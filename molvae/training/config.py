@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from molvae.config import Field, Settings
@@ -37,6 +38,9 @@ class TrainSettings(Settings):
     """Sizes of the model."""
     prior: PriorSettings = PriorSettings()
     """The prior fitted when training ends, which samples are then drawn from."""
+    initial: Path | None = None
+    """Checkpoint whose weights training starts from, and whose sizes it has; the corpus must be prepared with
+    its vocabulary (prepare --vocabulary)."""
     epochs: int = Field(default=30, ge=1)
     """Passes over the training split."""
     batch_size: int = Field(default=128, ge=1)
@@ -53,10 +57,16 @@ class TrainSettings(Settings):
     """Weight of the KL term, nats against nats; where the controller starts if kl_target is set."""
     kl_target: float | None = Field(default=45.0, gt=0.0)
     """KL in nats per molecule a controller steers beta to; with fixed_beta it is ignored."""
+    kl_start: float | None = Field(default=None, gt=0.0)
+    """KL the controller steers to at first, on the way to kl_target; if not given, kl_target itself."""
+    kl_moving: float = Field(default=0.6, ge=0.0, le=1.0)
+    """Share of the run over which it moves from kl_start to kl_target."""
     fixed_beta: bool = False
     """Keep beta as it is (after its warm-up) instead of steering KL to kl_target."""
     beta_warmup_steps: int = Field(default=1000, ge=0)
     """Steps over which beta rises linearly from 0."""
+    free_bits: float = Field(default=0.0, ge=0.0)
+    """KL of a dimension, in nats, below which it costs no less: keeps dimensions from being emptied."""
     property_weight: float = Field(default=1.0, ge=0.0)
     """Weight of the property term."""
     randomized_input: bool = False

@@ -11,7 +11,7 @@ import torch
 from molvae.data.batching import pad
 from molvae.errors import InputError
 from molvae.models.posterior import Posterior
-from molvae.models.priors.base import PRIORS
+from molvae.models.priors.base import PRIORS, Prior
 from molvae.models.priors.normal import StandardNormal
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
@@ -48,7 +48,8 @@ def fit_prior(
     seeds = Seeds(seed)
     kind = PRIORS.get(settings.name)
     if kind is StandardNormal:
-        prior, told = StandardNormal(model.latent_size), "N(0, I)"
+        prior: Prior = StandardNormal(model.latent_size)
+        told = "N(0, I)"
     else:
         posterior = posteriors(model, corpus, settings.n_samples, seed=seed, progress=progress)
         told = f"{settings.name}, fitted to the posteriors of {len(posterior.mu)} molecules"

@@ -34,12 +34,15 @@ def learning_rate(settings: TrainSettings, step: int, n_steps: int) -> float:
 class BetaController:
     """Steers the KL to a target by multiplying beta, once it has been warmed up.
 
-    An integral controller on log beta: `log beta += gain * (KL / target - 1)` with KL a running mean.
+    An integral controller on log beta: `log beta += gain * (KL / goal - 1)` with KL a running mean. The goal
+    moves in a straight line from a first value to the target and stays there.
 
     Attributes:
         beta: Weight of the KL after its warm-up.
-        target: KL to reach in nats per molecule; None keeps beta.
+        target: KL to end at in nats per molecule; None keeps beta.
         warmup: Steps over which the weight rises from 0 to beta.
+        first: KL to start from.
+        n_moving: Steps over which the goal moves from `first` to `target`.
         step: Steps seen.
         mean_kl: Running mean of the KL; None before the first step.
     """
@@ -47,14 +50,24 @@ class BetaController:
     beta: float
     target: float | None
     warmup: int
+    first: float | None = None
+    n_moving: int = 0
     step: int = 0
     mean_kl: float | None = None
 
     @classmethod
-    def start(cls, settings: TrainSettings) -> BetaController:
-        """The controller at the first step."""
+    def start(cls, settings: TrainSettings, n_steps: int) -> BetaController:
+        """The controller at the first of so many steps."""
         target = None if settings.fixed_beta else settings.kl_target
-        return cls(settings.beta, target, settings.beta_warmup_steps)
+        n_moving = round(settings.kl_moving * n_steps)
+        return cls(settings.beta, target, settings.beta_warmup_steps, settings.kl_start, n_moving)
+
+    @property
+    def goal(self) -> float | None:
+        """KL to reach at this step."""
+        if self.target is None or self.first is None or self.step >= self.n_moving:
+            return self.target
+        return self.first + (self.target - self.first) * self.step / self.n_moving
 
     @property
     def weight(self) -> float:
@@ -65,8 +78,7 @@ class BetaController:
         """The controller for the next step, having seen this step's KL (mean over the batch)."""
         mean = kl if self.mean_kl is None else _MEMORY * self.mean_kl + (1.0 - _MEMORY) * kl
         beta = self.beta
-        if self.target is not None and self.step >= self.warmup:
-            beta = min(
-                max(beta * math.exp(_GAIN * (mean / self.target - 1.0)), _BETA_RANGE[0]), _BETA_RANGE[1]
-            )
+        goal = self.goal
+        if goal is not None and self.step >= self.warmup:
+            beta = min(max(beta * math.exp(_GAIN * (mean / goal - 1.0)), _BETA_RANGE[0]), _BETA_RANGE[1])
         return replace(self, beta=beta, step=self.step + 1, mean_kl=mean)

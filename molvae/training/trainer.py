@@ -21,7 +21,7 @@ from molvae.persistence import directory_lock
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
 from molvae.training import records
-from molvae.training.assembly import chosen_rows, fresh_model
+from molvae.training.assembly import chosen_rows, fresh_model, with_sizes_of_initial
 from molvae.training.distributed import World, world
 from molvae.training.prior_fitting import fit_prior
 from molvae.training.schedules import BetaController, learning_rate
@@ -105,6 +105,7 @@ class _Run:
         progress: Progress,
         facts: dict[str, Any],
     ) -> None:
+        settings = with_sizes_of_initial(settings)
         self.settings, self.directory, self.world = settings, directory, processes
         PRIORS.get(settings.prior.name)  # an unknown name ends here, not after the last epoch
         self.progress = progress if processes.leads else SILENT
@@ -120,9 +121,9 @@ class _Run:
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
-        self.controller = BetaController.start(settings)
         self.at = Standing()
         self.n_batches = len(self._batches(0))
+        self.controller = BetaController.start(settings, settings.epochs * self.n_batches)
         if self.n_batches == 0:
             raise InputError("the corpus has no batch to train on", hint="Lower batch_size or add molecules.")
         self.states = directory / "states"
@@ -187,7 +188,7 @@ class _Run:
         noise = self.seeds.torch("noise", self.at.step, self.world.rank)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half_precision()):
             elbo: Elbo = self.parallel(**to_tensors(batch, self.device), generator=noise)
-            loss = elbo.loss(self.controller.weight, settings.property_weight)
+            loss = elbo.loss(self.controller.weight, settings.property_weight, settings.free_bits)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.model.network.parameters(), settings.gradient_clip)
@@ -195,7 +196,7 @@ class _Run:
         self._account(elbo, float(norm), rate)
 
     def _account(self, elbo: Elbo, norm: float, rate: float) -> None:
-        names = ("reconstruction", "kl", "property")
+        names = ("reconstruction", "kl", "property", "penalty")
         terms = torch.stack([getattr(elbo, name).detach().float().mean() for name in names]).tolist()
         terms = self.world.mean(terms)
         self.controller = self.controller.after(terms[1])

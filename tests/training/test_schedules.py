@@ -30,7 +30,17 @@ def test_beta_settles_where_the_kl_meets_its_target():
 
 
 def test_without_a_target_beta_stays():
-    controller = BetaController.start(TrainSettings(beta=0.3, fixed_beta=True, beta_warmup_steps=4))
+    controller = BetaController.start(TrainSettings(beta=0.3, fixed_beta=True, beta_warmup_steps=4), 100)
     for _ in range(50):
         controller = controller.after(1000.0)
     assert controller.weight == 0.3
+
+
+def test_the_goal_of_the_kl_moves_in_a_line_and_stays():
+    settings = TrainSettings(kl_start=80.0, kl_target=40.0, kl_moving=0.5)
+    controller, goals = BetaController.start(settings, 20), []
+    for _ in range(15):
+        goals.append(controller.goal)
+        controller = controller.after(50.0)
+    assert goals[:3] == [80.0, 76.0, 72.0]
+    assert goals[10:] == [40.0] * 5

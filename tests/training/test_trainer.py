@@ -12,8 +12,11 @@ import sys
 import time
 
 import pytest
+import torch
 
 from molvae.config import to_toml
+from molvae.data.config import PrepareSettings
+from molvae.data.preparation import prepare
 from molvae.errors import CheckpointError, ConfigError, InputError, LockedError, StoppedEarly
 from molvae.latent.codec import MolVAE
 from molvae.persistence import directory_lock
@@ -96,6 +99,34 @@ def test_a_stopped_run_resumes_bit_for_bit(little_corpus, tmp_path, uninterrupte
     train(little_corpus, tmp_path / "run", SETTINGS)
     assert _bytes(tmp_path / "run") == _bytes(uninterrupted)
     assert _figures(tmp_path / "run") == _figures(uninterrupted)
+
+
+def test_training_starts_from_a_checkpoint(little_corpus, tmp_path, uninterrupted):
+    start = uninterrupted / "model"
+    still = {"initial": start, "learning_rate": 1e-12, "weight_decay": 0.0, "epochs": 1}
+    train(little_corpus, tmp_path / "run", TrainSettings(**(SETTINGS.model_dump() | still)))
+    before, after = (MolVAE.load(path, device="cpu") for path in (start, tmp_path / "run" / "model"))
+    assert after.settings.model == before.settings.model
+    assert after.settings.facts["initial"] == "model"
+    for name, weight in before.network.state_dict().items():
+        torch.testing.assert_close(after.network.state_dict()[name], weight, rtol=0, atol=1e-6)
+
+
+def test_a_checkpoint_of_another_vocabulary_is_no_start(little_csv, tmp_path, uninterrupted):
+    def prepared(name, **changes):
+        settings = {"input": (str(little_csv),), "output": tmp_path / name, "descriptors": ("logp",)}
+        prepare(PrepareSettings(**settings, workers=0, cache=tmp_path / "cache", **changes))
+        return tmp_path / name
+
+    start = {"initial": uninterrupted / "model", "randomized_input": False, "epochs": 1}
+    settings = TrainSettings(**(SETTINGS.model_dump() | start))
+    with pytest.raises(ConfigError, match="vocabulary"):
+        train(prepared("units", n_merges=0), tmp_path / "refused", settings)
+    corpus = prepared("same", vocabulary=uninterrupted / "model")
+    train(corpus, tmp_path / "run", settings)
+    model = MolVAE.load(tmp_path / "run" / "model", device="cpu")
+    assert model.property_names == ("logp",)
+    assert model.tokenizer.vocabulary == MolVAE.load(uninterrupted / "model").tokenizer.vocabulary
 
 
 def test_a_finished_run_is_not_trained_again(little_corpus, uninterrupted):
