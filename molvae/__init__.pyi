@@ -21,6 +21,10 @@ from .data.corpus import Corpus as Corpus
 from .data.preparation import prepare as prepare
 from .errors import MolvaeError as MolvaeError
 from .latent.codec import MolVAE as MolVAE
+from .latent.estimators import LatentRegressor as LatentRegressor
+from .latent.estimators import MolVAETransformer as MolVAETransformer
+from .latent.interpolation import interpolate as interpolate
+from .latent.neighbors import neighborhood as neighborhood
 from .oracles.base import Score as Score
 from .oracles.plugins import load_oracle as load_oracle
 from .training.config import TrainSettings as TrainSettings

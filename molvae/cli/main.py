@@ -31,6 +31,9 @@ SECTIONS: dict[str, dict[str, str]] = {
         "sample": "Draw new molecules.",
         "encode": "Molecules to latent vectors (and predicted properties).",
         "decode": "Latent vectors to molecules.",
+        "interpolate": "Walk from one molecule to another.",
+        "neighbors": "Find analogues of a molecule.",
+        "arithmetic": "Add or remove an attribute.",
     },
     "Search": {
         "oracles": "What can be searched for, and what molecules score.",
@@ -44,6 +47,8 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Look": {
         "evaluate": "Measure a model, or any generator's molecules.",
+        "domain": "Is a molecule one the model knows about?",
+        "calibrate": "Let a checkpoint learn about its own latent space.",
         "status": "How far a run or a campaign is.",
         "info": "What a checkpoint, corpus or campaign holds.",
     },

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 KIND, SCHEMA = "model", 1
 CONFIG, VOCABULARY, CARD = "config.json", "vocabulary.json", "README.md"
-WEIGHTS, PRIOR = "weights.safetensors", "prior.safetensors"
+WEIGHTS, PRIOR, DOMAIN = "weights.safetensors", "prior.safetensors", "domain.safetensors"
 _JSON_LIMIT = 16 << 20  # bytes
 
 

@@ -17,6 +17,7 @@ from molvae.latent import card
 from molvae.latent.checkpoint import (
     CARD,
     CONFIG,
+    DOMAIN,
     KIND,
     PRIOR,
     SCHEMA,
@@ -30,13 +31,15 @@ from molvae.latent.checkpoint import (
 )
 from molvae.latent.config import CodecSettings
 from molvae.latent.device import resolve_device
+from molvae.latent.domain import ApplicabilityDomain
+from molvae.latent.likelihood import token_batches
 from molvae.latent.prediction import PropertyPrediction
 from molvae.models.priors.base import PRIORS, Prior
 from molvae.models.priors.normal import StandardNormal
 from molvae.models.vae import SequenceVAE
 from molvae.persistence import committed_directory, verify_directory
 from molvae.seeding import Seeds
-from molvae.tokenizers.base import TOKENIZERS, TokenizationError, Tokenizer
+from molvae.tokenizers.base import TOKENIZERS, Tokenizer
 from molvae.tokenizers.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -63,6 +66,7 @@ class MolVAE:
         tokenizer: Its tokenizer.
         settings: What the checkpoint's `config.json` says.
         prior: Where latent vectors are drawn from; N(0, I) if not given.
+        domain: Which molecules it knows about; None before it was calibrated.
     """
 
     def __init__(
@@ -71,11 +75,13 @@ class MolVAE:
         tokenizer: Tokenizer,
         settings: CodecSettings,
         prior: Prior | None = None,
+        domain: ApplicabilityDomain | None = None,
     ) -> None:
         self.network = network.eval()
         self.tokenizer = tokenizer
         self.prior = prior if prior is not None else StandardNormal(settings.model.latent_size)
         self.settings = settings.model_copy(update={"prior": self.prior.name})
+        self.domain = domain
         self.scaler = PropertyScaler(settings.property_names, settings.property_mean, settings.property_scale)
         self.device = next(network.parameters()).device
 
@@ -112,7 +118,8 @@ class MolVAE:
             network = SequenceVAE(settings.model, len(vocabulary), len(settings.property_names))
         load_weights(network, directory / WEIGHTS, assign=True)
         prior = _load_prior(directory, settings, stored=PRIOR in manifest.files)
-        return cls(network.to(resolve_device(device)), tokenizer, settings, prior)
+        domain = _load_domain(directory, settings) if DOMAIN in manifest.files else None
+        return cls(network.to(resolve_device(device)), tokenizer, settings, prior, domain)
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint directory, atomically; what stood there before is replaced."""
@@ -122,6 +129,9 @@ class MolVAE:
             save_tensors(self.network.state_dict(), directory / WEIGHTS)
             if tensors := self.prior.tensors():
                 save_tensors(tensors, directory / PRIOR)
+            if self.domain is not None:
+                arrays = {name: torch.from_numpy(array) for name, array in self.domain.arrays().items()}
+                save_tensors(arrays, directory / DOMAIN)
             (directory / CARD).write_text(card.render(self.settings, self.n_parameters), encoding="utf-8")
 
     @property
@@ -262,25 +272,11 @@ class MolVAE:
     @torch.inference_mode()
     def _posteriors(self, molecules: Sequence[Text]) -> Iterator[tuple[NDArray[np.int64], Posterior]]:
         """Row numbers and posteriors of what can be encoded, in batches of similar length."""
-        encoded: dict[int, NDArray[np.int64]] = {}
-        for row, item in enumerate(self.prepare(molecules)):
-            if isinstance(item, Invalid):
-                continue
-            try:
-                encoded[row] = self.tokenizer.encode(item.smiles)
-            except TokenizationError:
-                continue
-        order = sorted(encoded, key=lambda row: len(encoded[row]))
-        for start in range(0, len(order), _ROWS):
-            rows = order[start : start + _ROWS]
-            lengths = np.array([len(encoded[row]) for row in rows])
-            tokens = np.zeros((len(rows), int(lengths.max())), dtype=np.int64)
-            for line, row in enumerate(rows):
-                tokens[line, : lengths[line]] = encoded[row]
+        for rows, tokens, lengths in token_batches(self.tokenizer, self.prepare(molecules)):
             posterior = self.network.encode(
                 torch.from_numpy(tokens).to(self.device), torch.from_numpy(lengths).to(self.device)
             )
-            yield np.array(rows), posterior
+            yield rows, posterior
 
     def to(self, device: torch.device) -> MolVAE:
         """This model, its network moved to a device."""
@@ -291,7 +287,25 @@ class MolVAE:
     def with_prior(self, prior: Prior, facts: dict[str, Any] | None = None) -> MolVAE:
         """The same network drawing from another prior; `facts` are added to the card."""
         settings = self.settings.model_copy(update={"facts": {**self.settings.facts, **(facts or {})}})
-        return MolVAE(self.network, self.tokenizer, settings, prior)
+        return MolVAE(self.network, self.tokenizer, settings, prior, self.domain)
+
+    def with_domain(self, domain: ApplicabilityDomain, facts: dict[str, Any] | None = None) -> MolVAE:
+        """The same model with an applicability domain; `facts` are added to the card."""
+        settings = self.settings.model_copy(update={"facts": {**self.settings.facts, **(facts or {})}})
+        return MolVAE(self.network, self.tokenizer, settings, self.prior, domain)
+
+    def known_domain(self) -> ApplicabilityDomain:
+        """The applicability domain.
+
+        Raises:
+            UsageError: The model was not calibrated.
+        """
+        if self.domain is None:
+            raise UsageError(
+                "this model does not know its applicability domain",
+                hint="Run 'molvae calibrate CHECKPOINT --corpus CORPUS' once.",
+            )
+        return self.domain
 
     def __repr__(self) -> str:
         return (
@@ -302,6 +316,14 @@ class MolVAE:
     def facts(self) -> dict[str, Any]:
         """What is known of the model: the contents of its card."""
         return card.facts(self.settings, self.n_parameters)
+
+
+def _load_domain(directory: Path, settings: CodecSettings) -> ApplicabilityDomain:
+    arrays = {name: tensor.numpy() for name, tensor in load_tensors(directory / DOMAIN).items()}
+    try:
+        return ApplicabilityDomain.from_arrays(arrays, settings.model.latent_size)
+    except ValueError as error:
+        raise CheckpointError(f"the domain of {directory} is damaged: {error}") from None
 
 
 def _load_prior(directory: Path, settings: CodecSettings, *, stored: bool) -> Prior:

@@ -129,6 +129,12 @@ class SequenceVAE(nn.Module):
             generator=generator,
         )
 
+    def reconstruction(self, tokens: Tensor, lengths: Tensor, z: Tensor) -> Tensor:
+        """-log p(x|z) of token rows `b x t` of lengths `b` given latent vectors `b x d`, in nats, `b`."""
+        begin = torch.full_like(tokens[:, :1], BOS)
+        inputs = torch.cat([begin, tokens[:, :-1]], dim=1)
+        return reconstruction_nll(self.decoder(inputs, self._with_condition(z, None, None)), tokens, lengths)
+
     def predict(self, z: Tensor) -> Prediction:
         """Scaled properties from latent vectors `b x d`; empty columns when the model has no head."""
         if self.head is None:

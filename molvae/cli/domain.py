@@ -1,0 +1,80 @@
+"""`molvae domain`: is a molecule one the model knows about?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from molvae.cli import inputs, molecules, options, places
+from molvae.data.writers import Column
+
+if TYPE_CHECKING:
+    from molvae.cli.output import Session
+
+_CHUNK = 4096  # rows held in memory at once
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("molecule", nargs=-1, required=True)
+@options.columns()
+@click.option(
+    "--false-alarm",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.05,
+    show_default=True,
+    help="Share of molecules like the training set that may be called outside.",
+)
+@options.device()
+@options.output()
+@options.common()
+@options.pass_session
+def command(
+    session: Session,
+    checkpoint: Path,
+    molecule: tuple[str, ...],
+    smiles_column: str | None,
+    id_column: str | None,
+    false_alarm: float,
+    device: str,
+    output: Path | None,
+) -> None:
+    """Say of each MOLECULE (a SMILES, a file, or - for stdin) whether it is in the model's domain.
+
+    Three scores tell how strange a molecule is to the model: whether it can write it again
+    (reconstruction), how populated its region is (density), and how far the nearest training molecule is
+    (neighbor). They are compared with held-out molecules like those of the training set (the checkpoint must
+    be calibrated): 'p_value' is the share of those that are at least as strange, all scores combined.
+
+    \b
+    Examples:
+      molvae domain checkpoints/zinc250k 'CC(=O)Nc1ccc(O)cc1' 'C1CC2CC1C2'
+      molvae domain checkpoints/zinc250k library.csv --false-alarm 0.01 -o domain.csv
+    """
+    from molvae.latent.codec import MolVAE
+    from molvae.latent.domain import COMBINED, SCORES
+
+    model = MolVAE.load(places.checkpoint(checkpoint), device=device)
+    domain = model.known_domain()
+    columns = [Column("identifier"), Column("input"), Column("smiles", "smiles"), Column("reason")]
+    columns += [Column("in_domain"), Column("p_value", "number")]
+    columns += [Column(name, "number") for name in (*SCORES, COMBINED)]
+    n_rows, n_inside = 0, 0
+    given = inputs.given(molecule, session, smiles_column=smiles_column, id_column=id_column)
+    parts = inputs.chunks(given, _CHUNK)
+    with session.progress() as progress, session.rows(output, columns) as writer:
+        progress.start("domain")
+        for part in parts:
+            prepared = inputs.prepared(model, part)
+            scores = domain.score(model, prepared)
+            inside = scores.inside(false_alarm)
+            values = [scores.p_value, *(getattr(scores, name) for name in (*SCORES, COMBINED))]
+            for row, item, verdict, *numbers in zip(part, prepared, inside, *values, strict=True):
+                smiles, reason = molecules.smiles_or_none(item), molecules.reason_or_none(item)
+                told = "yes" if verdict else "no"
+                writer.write([row.identifier, row.text, smiles, reason, told, *map(float, numbers)])
+            n_rows, n_inside = n_rows + len(part), n_inside + int(inside.sum())
+            progress.advance("domain", len(part))
+    session.wrote(output, {"rows": n_rows, "in_domain": n_inside, "outside": n_rows - n_inside})

@@ -1,0 +1,152 @@
+"""Attribute directions: add or remove a property by moving along a vector of latent space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+from scipy import linalg
+
+from molvae.chemistry.molecule import Invalid, Molecule, is_valid
+from molvae.chemistry.similarity import tanimoto
+from molvae.errors import InputError
+from molvae.seeding import Seeds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from molvae.latent.codec import MolVAE
+
+DirectionMethod: TypeAlias = Literal["means", "ridge"]
+_FEWEST = 20  # molecules a direction is learned from
+_RIDGE = 1e-2  # times n, added to the scatter matrix of z
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """Where an attribute grows.
+
+    Attributes:
+        name: The attribute.
+        vector: Step that raises it by one unit, as far as a linear model of it goes; `d`.
+        method: How it was found.
+        r2: Share of the attribute's variance that a linear model of z explains, on the molecules it was
+            learned from.
+        n: Molecules it was learned from.
+    """
+
+    name: str
+    vector: NDArray[np.float32]
+    method: DirectionMethod
+    r2: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shifted:
+    """A molecule moved along a direction.
+
+    Attributes:
+        parent: Where it started, or why there is none.
+        molecule: What it became.
+        similarity: Tanimoto similarity of the two (count Morgan fingerprints of radius 3); NaN if either is
+            invalid.
+    """
+
+    parent: Molecule | Invalid
+    molecule: Molecule | Invalid
+    similarity: float
+
+
+def learn_direction(
+    z: NDArray[np.floating],
+    values: NDArray[np.floating],
+    *,
+    name: str = "",
+    method: DirectionMethod = "means",
+) -> Direction:
+    """Learn the direction in which an attribute grows.
+
+    `means`: the regression of z on the attribute, cov(z, y) / var(y): how the mean of z moves when the
+    attribute rises by one unit; for a yes/no attribute exactly the difference of the two means. `ridge`: the
+    shortest step that raises a ridge regression of the attribute on z by one unit.
+
+    Args:
+        z: Latent vectors, `n x d`; rows that are not finite are left out.
+        values: The attribute, `n`; NaN is missing.
+        name: Of the attribute.
+        method: How.
+
+    Raises:
+        InputError: Too few molecules have both, or the attribute never varies.
+
+    >>> z = np.random.default_rng(0).normal(size=(500, 4))
+    >>> learn_direction(z, 2.0 * z[:, 1], method="ridge").vector.round(2).tolist()
+    [-0.0, 0.5, 0.0, 0.0]
+    """
+    known = np.isfinite(values) & np.isfinite(z).all(axis=1)
+    x, y = np.asarray(z, dtype=np.float64)[known], np.asarray(values, dtype=np.float64)[known]
+    if len(y) < _FEWEST or y.std() == 0:
+        raise InputError(
+            f"{len(y)} molecules with different values of '{name}' are too few for a direction",
+            hint=f"Give at least {_FEWEST} molecules among which it varies.",
+        )
+    x, y = x - x.mean(axis=0), y - y.mean()
+    together = x.T @ y
+    scatter = x.T @ x + _RIDGE * len(y) * np.eye(x.shape[1])
+    weights = linalg.solve(scatter, together, assume_a="pos")
+    r2 = 1.0 - float(np.square(y - x @ weights).sum() / np.square(y).sum())
+    vector = together / (y @ y) if method == "means" else weights / (weights @ weights)
+    return Direction(name, vector.astype(np.float32), method, r2, len(y))
+
+
+def random_direction(direction: Direction, generator: np.random.Generator) -> Direction:
+    """A direction of the same length that knows nothing of the attribute: what to compare with."""
+    noise = generator.standard_normal(len(direction.vector))
+    vector = noise / np.linalg.norm(noise) * np.linalg.norm(direction.vector)
+    return Direction("random", vector.astype(np.float32), direction.method, 0.0, 0)
+
+
+def shift(
+    model: MolVAE,
+    molecules: Sequence[str | Molecule | Invalid],
+    direction: Direction,
+    amount: float,
+    *,
+    n_tries: int = 1,
+    seed: int = 0,
+) -> list[Shifted]:
+    """Move molecules along a direction and decode; one result per molecule, order kept.
+
+    Args:
+        model: The model.
+        molecules: SMILES or molecules.
+        direction: Where to.
+        amount: How much of the attribute to add; negative removes.
+        n_tries: Points decoded per molecule: the first is the moved mean, the others posterior samples moved
+            likewise; the valid one most similar to the parent, but not the parent, is kept.
+        seed: Of the samples.
+    """
+    prepared = model.prepare(molecules)
+    mu, sigma = model.posterior(prepared)
+    generator = Seeds(seed).numpy("arithmetic")
+    best: list[Shifted] = [Shifted(item, Invalid("", "not decoded"), float("nan")) for item in prepared]
+    for number in range(max(n_tries, 1)):
+        noise = generator.standard_normal(mu.shape, dtype=np.float32) if number else np.float32(0.0)
+        decoded = model.decode(mu + sigma * noise + np.float32(amount) * direction.vector)
+        best = [_better(old, item) for old, item in zip(best, decoded, strict=True)]
+    return best
+
+
+def _better(old: Shifted, item: Molecule | Invalid) -> Shifted:
+    if not is_valid(old.parent):
+        return Shifted(old.parent, Invalid("", "its parent is not a molecule"), float("nan"))
+    if not is_valid(item):
+        return old if is_valid(old.molecule) else Shifted(old.parent, item, float("nan"))
+    new = Shifted(old.parent, item, float(tanimoto(old.parent, [item])[0]))
+    if not is_valid(old.molecule) or old.molecule == old.parent:
+        return new
+    return new if new.molecule != new.parent and new.similarity > old.similarity else old

@@ -1,0 +1,205 @@
+"""The applicability domain: how far a molecule is from what the model was trained on, and where to stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from scipy import linalg
+from scipy.spatial import cKDTree
+
+from molvae.errors import InputError
+from molvae.latent.likelihood import likelihood
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from molvae.chemistry.molecule import Invalid, Molecule
+    from molvae.latent.codec import MolVAE
+    from molvae.latent.likelihood import Likelihood
+
+SCORES = ("reconstruction", "density", "neighbor", "surprise")
+"""Single scores, each higher the stranger a molecule is; the first three make the combined one."""
+COMBINED = "combined"
+_N_COMBINED = 3  # not surprise: large molecules are surprising, and no strangers for that
+_GRID = 1001  # quantiles kept of each score on held-out molecules
+_REFERENCE = 8192  # training molecules kept for the neighbor distance
+_COMPONENTS = 32  # principal axes in which neighbors are looked for
+_RIDGE = 1e-4  # added to the covariance of the means
+_FEWEST = 100  # held-out molecules to calibrate on
+
+
+@dataclass(frozen=True, slots=True)
+class DomainScores:
+    """How strange each of `n` molecules is to the model; NaN for what it cannot read.
+
+    Attributes:
+        reconstruction: -log p(x | mu) per token, in nats: can the model write it again?
+        density: Squared Mahalanobis distance of mu among the training molecules' means, over `d`.
+        neighbor: Distance of mu to the nearest training molecule, on whitened principal axes.
+        surprise: Reconstruction + KL, the negative ELBO of the molecule as a whole, in nats.
+        combined: The first three as one (Fisher): -2 Σ log p, where p is the share of held-out molecules
+            whose score is at least as high. Near 6 for a typical molecule.
+        p_value: Share of held-out molecules with a combined score at least as high: the false-alarm rate at
+            which this molecule would just be called strange.
+    """
+
+    reconstruction: NDArray[np.float64]
+    density: NDArray[np.float64]
+    neighbor: NDArray[np.float64]
+    surprise: NDArray[np.float64]
+    combined: NDArray[np.float64]
+    p_value: NDArray[np.float64]
+
+    def inside(self, false_alarm: float = 0.05) -> NDArray[np.bool_]:
+        """Which molecules are in the domain, if this share of molecules like the training set may be lost.
+
+        What the model cannot read is outside.
+        """
+        return np.nan_to_num(self.p_value, nan=0.0) > false_alarm
+
+
+@dataclass(frozen=True)
+class ApplicabilityDomain:
+    """What it takes to score molecules: made from training molecules, calibrated on held-out ones.
+
+    Attributes:
+        center: Mean of the training molecules' means, `d`.
+        factor: Cholesky factor of their covariance, `d x d`.
+        axes: Whitened principal axes, `d x c`.
+        reference: Training molecules on these axes, `m x c`.
+        quantiles: Of the four scores and the combined one on held-out molecules, `5 x q`.
+    """
+
+    center: NDArray[np.float32]
+    factor: NDArray[np.float32]
+    axes: NDArray[np.float32]
+    reference: NDArray[np.float32]
+    quantiles: NDArray[np.float32]
+
+    @classmethod
+    def fit(
+        cls,
+        model: MolVAE,
+        training: Sequence[str | Molecule],
+        held_out: Sequence[str | Molecule],
+        *,
+        generator: np.random.Generator,
+    ) -> Self:
+        """Learn where the training molecules lie and how held-out ones of the same kind score.
+
+        Args:
+            model: The model.
+            training: Molecules it was trained on; some 10,000 are plenty.
+            held_out: Molecules like them that it was not trained on.
+            generator: Chooses the reference molecules, if there are many.
+
+        Raises:
+            InputError: Too few molecules can be read.
+        """
+        mu = model.encode(training)
+        mu = mu[np.isfinite(mu).all(axis=1)].astype(np.float64)
+        if len(mu) <= mu.shape[1]:
+            raise InputError(f"{len(mu)} training molecules are too few for {mu.shape[1]} latent dimensions")
+        center = mu.mean(axis=0)
+        covariance = np.cov(mu, rowvar=False) + _RIDGE * np.eye(mu.shape[1])
+        values, vectors = np.linalg.eigh(covariance)
+        top = np.argsort(values)[::-1][:_COMPONENTS]
+        axes = vectors[:, top] / np.sqrt(values[top])
+        chosen = generator.permutation(len(mu))[:_REFERENCE]
+        parts = (center, np.linalg.cholesky(covariance), axes, (mu[chosen] - center) @ axes)
+        center32, factor, axes32, reference = (part.astype(np.float32) for part in parts)
+        bare = cls(center32, factor, axes32, reference, np.zeros((0, 0), dtype=np.float32))
+        singles = bare._single(likelihood(model, held_out))
+        singles = singles[:, np.isfinite(singles).all(axis=0)]
+        if singles.shape[1] < _FEWEST:
+            raise InputError(
+                f"{singles.shape[1]} held-out molecules are too few to calibrate on",
+                hint=f"Give at least {_FEWEST}.",
+            )
+        grid = np.linspace(0.0, 1.0, _GRID)
+        of_singles = np.quantile(singles, grid, axis=1).T
+        combined = np.quantile(_combine(singles, of_singles), grid)
+        quantiles = np.concatenate([of_singles, combined[None]]).astype(np.float32)
+        return cls(center32, factor, axes32, reference, quantiles)
+
+    def score(self, model: MolVAE, molecules: Sequence[str | Molecule | Invalid]) -> DomainScores:
+        """Scores of molecules, same length and order."""
+        singles = self._single(likelihood(model, molecules))
+        combined = _combine(singles, self.quantiles[:-1])
+        p_value = np.where(np.isfinite(combined), _share_above(combined, self.quantiles[-1]), np.nan)
+        reconstruction, density, neighbor, surprise = singles
+        return DomainScores(reconstruction, density, neighbor, surprise, combined, p_value)
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """What it takes to make this domain again."""
+        return {
+            "center": self.center,
+            "factor": self.factor,
+            "axes": self.axes,
+            "reference": self.reference,
+            "quantiles": self.quantiles,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32]], latent_size: int) -> Self:
+        """The domain these arrays came from.
+
+        Raises:
+            ValueError: They do not fit together.
+        """
+        names = {"center", "factor", "axes", "reference", "quantiles"}
+        if arrays.keys() != names:
+            raise ValueError(f"a domain has {', '.join(sorted(names))}, got {', '.join(sorted(arrays))}")
+        n_axes = min(_COMPONENTS, latent_size)
+        expected = {
+            "center": (latent_size,),
+            "factor": (latent_size, latent_size),
+            "axes": (latent_size, n_axes),
+            "reference": (len(arrays["reference"]), n_axes),
+            "quantiles": (len(SCORES) + 1, _GRID),
+        }
+        for name, shape in expected.items():
+            if arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
+                raise ValueError(f"'{name}' must be finite and of shape {shape}")
+        if len(arrays["reference"]) == 0 or (np.diag(arrays["factor"]) <= 0).any():
+            raise ValueError("the reference is empty or the factor is no Cholesky factor")
+        if (np.diff(arrays["quantiles"], axis=1) < 0).any():
+            raise ValueError("quantiles do not fall")
+        return cls(**{name: arrays[name] for name in names})
+
+    def _single(self, terms: Likelihood) -> NDArray[np.float64]:
+        """The four single scores, `4 x n`."""
+        n = len(terms.mu)
+        readable = np.isfinite(terms.mu).all(axis=1)
+        scores = np.full((len(SCORES), n), np.nan)
+        if not readable.any():
+            return scores
+        away = terms.mu[readable].astype(np.float64) - self.center
+        whitened = linalg.solve_triangular(self.factor.astype(np.float64), away.T, lower=True)
+        nearest, _ = cKDTree(self.reference).query(away @ self.axes)
+        scores[0] = terms.reconstruction / terms.n_tokens
+        scores[1, readable] = np.square(whitened).mean(axis=0)
+        scores[2, readable] = nearest
+        scores[3] = terms.reconstruction + terms.kl
+        return scores
+
+
+def _share_above(values: NDArray[np.float64], quantiles: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Share of the calibration molecules at least as high; beyond the highest, half of one grid step."""
+    below = np.interp(values, quantiles, np.linspace(0.0, 1.0, len(quantiles)))
+    return np.clip(1.0 - below, 0.5 / len(quantiles), 1.0)
+
+
+def _combine(singles: NDArray[np.float64], quantiles: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Fisher's sum over the combined scores, `n`; beyond the calibrated range it goes on growing."""
+    total = np.zeros(singles.shape[1])
+    pairs = zip(singles[:_N_COMBINED], quantiles[:_N_COMBINED], strict=True)
+    for values, grid in pairs:
+        middle, high = (float(grid[round(share * (len(grid) - 1))]) for share in (0.5, 0.9))
+        beyond = np.maximum((values - grid[-1]) / max(high - middle, 1e-9), 0.0)
+        total += -2.0 * np.log(_share_above(values, grid)) + 2.0 * beyond
+    return total

@@ -1,0 +1,144 @@
+"""Paths between two molecules through latent space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from molvae.chemistry.molecule import Invalid, Molecule, is_valid
+from molvae.chemistry.similarity import tanimoto
+from molvae.errors import InputError, UsageError
+from molvae.seeding import Seeds
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from molvae.latent.codec import MolVAE
+
+PathKind: TypeAlias = Literal["spherical", "linear"]
+_JITTER = 0.1  # of a standard normal, added to a point whose decode is no molecule
+
+
+@dataclass(frozen=True, slots=True)
+class Waypoint:
+    """One step of a path.
+
+    Attributes:
+        position: 0 at the start, 1 at the end.
+        molecule: What its point decodes to.
+        to_start: Tanimoto similarity to the start (count Morgan fingerprints of radius 3); NaN if invalid.
+        to_end: Similarity to the end, likewise.
+        n_decodes: Points decoded until one was a molecule; 1 if the point itself was.
+    """
+
+    position: float
+    molecule: Molecule | Invalid
+    to_start: float
+    to_end: float
+    n_decodes: int
+
+
+def path_points(
+    start: NDArray[np.floating], end: NDArray[np.floating], n_steps: int, kind: PathKind = "spherical"
+) -> NDArray[np.float32]:
+    """Points `n_steps x d` from one latent vector `d` to another, both included.
+
+    A straight line between two draws of a high-dimensional normal passes through points far shorter than any
+    draw; the spherical path (White, arXiv:1609.04468) turns the direction and changes the length evenly.
+
+    >>> path_points(np.array([2.0, 0.0]), np.array([0.0, 2.0]), 3).round(3).tolist()
+    [[2.0, 0.0], [1.414, 1.414], [0.0, 2.0]]
+    >>> path_points(np.array([2.0, 0.0]), np.array([0.0, 2.0]), 3, "linear").tolist()
+    [[2.0, 0.0], [1.0, 1.0], [0.0, 2.0]]
+    """
+    a, b = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
+    share = np.linspace(0.0, 1.0, n_steps)[:, None]
+    lengths = np.linalg.norm(a), np.linalg.norm(b)
+    angle = 0.0
+    if kind == "spherical" and min(lengths) > 0:
+        angle = float(np.arccos(np.clip(a @ b / (lengths[0] * lengths[1]), -1.0, 1.0)))
+    if np.sin(angle) < 1e-6:  # noqa: PLR2004 - the same or the opposite direction: no arc between them
+        points = (1.0 - share) * a + share * b
+    else:
+        turned = np.sin((1.0 - share) * angle) * a / lengths[0] + np.sin(share * angle) * b / lengths[1]
+        points = turned / np.sin(angle) * ((1.0 - share) * lengths[0] + share * lengths[1])
+    return points.astype(np.float32)
+
+
+def interpolate(
+    model: MolVAE,
+    start: str | Molecule,
+    end: str | Molecule,
+    *,
+    n_steps: int = 9,
+    kind: PathKind = "spherical",
+    n_tries: int = 10,
+    seed: int = 0,
+) -> list[Waypoint]:
+    """Molecules on the path from one molecule to another.
+
+    The ends are what the model makes of the two molecules: where it does not reconstruct one, the path begins
+    or ends at its reconstruction, and the similarities say so.
+
+    Args:
+        model: The model.
+        start: SMILES or molecule.
+        end: Likewise.
+        n_steps: Points on the path, both ends included; at least 2.
+        kind: Shape of the path.
+        n_tries: A point that decodes to no molecule is tried again, moved a little, so often at most.
+        seed: Of those moves.
+
+    Raises:
+        InputError: An end is not a molecule.
+        UsageError: Fewer than 2 steps.
+    """
+    if n_steps < 2:  # noqa: PLR2004 - both ends
+        raise UsageError(f"a path has at least 2 steps, got {n_steps}")
+    ends = model.prepare([start, end])
+    for item in ends:
+        if isinstance(item, Invalid):
+            raise InputError(f"'{item.text}' is not a molecule: {item.reason}")
+    first, last = (item for item in ends if is_valid(item))
+    z = model.encode([first, last])
+    if not np.isfinite(z).all():
+        raise InputError("the model cannot read one of the two molecules", hint="It is too long.")
+    points = path_points(z[0], z[1], n_steps, kind)
+    molecules, n_decodes = _decode_with_tries(model, points, n_tries, Seeds(seed).numpy("interpolation"))
+    return [
+        Waypoint(float(position), molecule, *_similarities(molecule, first, last), n)
+        for position, molecule, n in zip(np.linspace(0, 1, n_steps), molecules, n_decodes, strict=True)
+    ]
+
+
+def distinct(path: list[Waypoint]) -> list[Waypoint]:
+    """The waypoints at which the path reaches a molecule for the first time; invalid ones are left out."""
+    first: dict[str, Waypoint] = {}
+    for waypoint in path:
+        if is_valid(waypoint.molecule):
+            first.setdefault(waypoint.molecule.smiles, waypoint)
+    return list(first.values())
+
+
+def _decode_with_tries(
+    model: MolVAE, points: NDArray[np.float32], n_tries: int, generator: np.random.Generator
+) -> tuple[list[Molecule | Invalid], list[int]]:
+    molecules, n_decodes = model.decode(points), [1] * len(points)
+    for _ in range(n_tries - 1):
+        failed = [row for row, molecule in enumerate(molecules) if not is_valid(molecule)]
+        if not failed:
+            break
+        noise = generator.standard_normal((len(failed), points.shape[1]), dtype=np.float32)
+        for row, molecule in zip(failed, model.decode(points[failed] + _JITTER * noise), strict=True):
+            n_decodes[row] += 1
+            molecules[row] = molecule if is_valid(molecule) else molecules[row]
+    return molecules, n_decodes
+
+
+def _similarities(molecule: Molecule | Invalid, first: Molecule, last: Molecule) -> tuple[float, float]:
+    if not is_valid(molecule):
+        return float("nan"), float("nan")
+    to_first, to_last = tanimoto(molecule, [first, last]).tolist()
+    return to_first, to_last

@@ -1,0 +1,206 @@
+"""Analogues of a molecule: what lies around its point, at a radius or a similarity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from molvae.chemistry.molecule import Invalid, Molecule, is_valid
+from molvae.chemistry.similarity import tanimoto
+from molvae.errors import InputError, UsageError
+from molvae.progress import SILENT
+from molvae.seeding import Seeds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from molvae.latent.codec import MolVAE
+    from molvae.progress import Progress
+
+RADII = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
+"""Radii at which a calibration measures, in posterior standard deviations."""
+FACT = "similarity_by_radius"
+"""Where the calibrated curve stands among a checkpoint's facts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbor:
+    """A molecule found around another.
+
+    Attributes:
+        molecule: The molecule.
+        similarity: Tanimoto similarity to the parent (count Morgan fingerprints of radius 3).
+        n_found: Draws that decoded to it.
+    """
+
+    molecule: Molecule
+    similarity: float
+    n_found: int
+
+
+@dataclass(frozen=True, slots=True)
+class Neighborhood:
+    """What was found around a molecule.
+
+    Attributes:
+        parent: The molecule.
+        radius: Where it was looked, in posterior standard deviations.
+        neighbors: Distinct molecules other than the parent, the most similar first.
+        n_draws: Points decoded.
+        n_valid: Of those, the ones that were molecules.
+        n_parent: Of those, the ones that were the parent itself.
+    """
+
+    parent: Molecule
+    radius: float
+    neighbors: list[Neighbor]
+    n_draws: int
+    n_valid: int
+    n_parent: int
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarityCurve:
+    """How similar to its parent a molecule decoded at a radius is, on average.
+
+    Attributes:
+        radius: Radii, increasing, in posterior standard deviations.
+        similarity: Mean Tanimoto similarity of the valid molecules at each, the parent itself included.
+        validity: Share of draws that were molecules, at each.
+        n_molecules: Held-out molecules it was measured on.
+    """
+
+    radius: tuple[float, ...]
+    similarity: tuple[float, ...]
+    validity: tuple[float, ...]
+    n_molecules: int
+
+    def radius_for(self, similarity: float) -> float:
+        """The smallest radius at which the mean similarity is down to `similarity`; the ends bound it.
+
+        >>> SimilarityCurve((0.5, 1.0, 2.0), (0.9, 0.7, 0.3), (1, 1, 1), 9).radius_for(0.5)
+        1.5
+        """
+        falling = np.minimum.accumulate(self.similarity)[::-1]
+        return float(np.interp(similarity, falling, self.radius[::-1]))
+
+    def to_fact(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {
+            "radius": list(self.radius),
+            "similarity": list(self.similarity),
+            "validity": list(self.validity),
+            "n_molecules": self.n_molecules,
+        }
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> SimilarityCurve:
+        """The curve among a checkpoint's facts.
+
+        Raises:
+            UsageError: The checkpoint was not calibrated.
+        """
+        fact = facts.get(FACT)
+        if fact is None:
+            raise UsageError(
+                "this checkpoint does not know how similarity falls with the radius",
+                hint="Give a radius, or run 'molvae calibrate' on it once.",
+            )
+        return cls(
+            tuple(fact["radius"]), tuple(fact["similarity"]), tuple(fact["validity"]), fact["n_molecules"]
+        )
+
+
+def neighborhood(
+    model: MolVAE, parent: str | Molecule, *, radius: float, n_draws: int = 200, seed: int = 0
+) -> Neighborhood:
+    """Decode points around a molecule: `mu + radius * sigma * noise`, with the posterior's own sigma.
+
+    Args:
+        model: The model.
+        parent: SMILES or molecule.
+        radius: In posterior standard deviations; 1 draws from the posterior itself.
+        n_draws: Points decoded.
+        seed: Of the draws.
+
+    Raises:
+        InputError: The parent is not a molecule, or the model cannot read it.
+    """
+    (molecule,) = model.prepare([parent])
+    if isinstance(molecule, Invalid):
+        raise InputError(f"'{molecule.text}' is not a molecule: {molecule.reason}")
+    mu, sigma = model.posterior([molecule])
+    if not np.isfinite(mu).all():
+        raise InputError(f"the model cannot read {molecule.smiles}", hint="It is too long.")
+    decoded = model.decode(_around(mu, sigma, radius, n_draws, Seeds(seed).numpy("neighbors")))
+    found = [item for item in decoded if is_valid(item)]
+    counts: dict[Molecule, int] = {}
+    for item in found:
+        counts[item] = counts.get(item, 0) + 1
+    others = [item for item in counts if item != molecule]
+    similarities = tanimoto(molecule, others).tolist() if others else []
+    neighbors = [Neighbor(item, s, counts[item]) for item, s in zip(others, similarities, strict=True)]
+    neighbors.sort(key=lambda neighbor: (-neighbor.similarity, neighbor.molecule.smiles))
+    return Neighborhood(molecule, radius, neighbors, n_draws, len(found), counts.get(molecule, 0))
+
+
+def measure_similarity(
+    model: MolVAE,
+    molecules: Sequence[str | Molecule],
+    *,
+    radii: Sequence[float] = RADII,
+    n_draws: int = 5,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> SimilarityCurve:
+    """Measure how similarity falls with the radius, on molecules the model was not trained on.
+
+    Args:
+        model: The model.
+        molecules: Held-out molecules; those it cannot read are left out.
+        radii: Increasing, in posterior standard deviations.
+        n_draws: Points around each molecule and radius.
+        seed: Of the draws.
+        progress: Told of every radius.
+
+    Raises:
+        InputError: None of the molecules can be read.
+    """
+    mu, sigma = model.posterior(molecules)
+    prepared = model.prepare(molecules)
+    rows = [row for row, item in enumerate(prepared) if is_valid(item) and np.isfinite(mu[row]).all()]
+    if not rows:
+        raise InputError("none of the molecules to calibrate on can be read")
+    parents = [item for row in rows if is_valid(item := prepared[row])]
+    generator = Seeds(seed).numpy("similarity-curve")
+    similarity, validity = [], []
+    progress.start("similarity by radius", len(radii))
+    for radius in radii:
+        z = np.concatenate([_around(mu[[row]], sigma[[row]], radius, n_draws, generator) for row in rows])
+        decoded = model.decode(z)
+        of = np.repeat(np.arange(len(rows)), n_draws)
+        found = [
+            float(tanimoto(parents[parent], [item])[0])
+            for parent, item in zip(of, decoded, strict=True)
+            if is_valid(item)
+        ]
+        similarity.append(float(np.mean(found)) if found else 0.0)
+        validity.append(len(found) / len(decoded))
+        progress.advance("similarity by radius")
+    progress.finish("similarity by radius")
+    return SimilarityCurve(tuple(radii), tuple(similarity), tuple(validity), len(rows))
+
+
+def _around(
+    mu: NDArray[np.float32],
+    sigma: NDArray[np.float32],
+    radius: float,
+    n: int,
+    generator: np.random.Generator,
+) -> NDArray[np.float32]:
+    noise = generator.standard_normal((n, mu.shape[1]), dtype=np.float32)
+    return (mu + np.float32(radius) * sigma * noise).astype(np.float32)
