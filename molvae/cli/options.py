@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -76,14 +78,47 @@ def seed(default: int | None = 0) -> Decorator:
 
 
 def device() -> Decorator:
-    """`--device`."""
-    return click.option(
-        "--device",
-        type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-        default="auto",
-        show_default=True,
-        help="Where the network runs.",
+    """`--device`, and `--threads` for the CPU."""
+    return stacked(
+        click.option(
+            "--device",
+            type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+            default="auto",
+            show_default=True,
+            help="Where the network runs.",
+        ),
+        threads(),
     )
+
+
+def threads() -> Decorator:
+    """`--threads`, in force while the command runs; the command does not see it.
+
+    One by default: matrices are small, waiting threads burn cores, and other numbers round differently.
+    """
+    option = click.option(
+        "--threads",
+        type=click.IntRange(0),
+        default=0,
+        metavar="N",
+        help="CPU threads; more pay on an idle machine.  [default: OMP_NUM_THREADS if set, else 1]",
+    )
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def limited(*args: Any, threads: int, **kwargs: Any) -> Any:
+            import torch
+
+            before = torch.get_num_threads()
+            torch.set_num_threads(threads or (before if "OMP_NUM_THREADS" in os.environ else 1))
+            try:
+                return function(*args, **kwargs)
+            finally:
+                torch.set_num_threads(before)
+
+        return option(limited)
+
+    return decorate
 
 
 def output(*, required: bool = False, rows: bool = True, meaning: str | None = None) -> Decorator:
