@@ -133,7 +133,7 @@ class CsvWriter:
         self.skipped = 0
         self._columns = columns
         self._writer = csv.writer(stream, lineterminator="\n")
-        self._writer.writerow([neutralize(column.name) for column in columns])
+        self._writer.writerow([_text_cell(column.name) for column in columns])
 
     def write(self, row: Sequence[Any]) -> None:
         """Write one line; absent values are empty cells."""
@@ -283,7 +283,12 @@ def _cell(value: Any, column: Column) -> str:
     if absent(value):
         return ""
     text = str(_plain(value) if column.kind == "integer" else value)
-    return neutralize(text) if column.kind == "text" else text
+    return _text_cell(text) if column.kind == "text" else text
+
+
+def _text_cell(text: str) -> str:
+    """Neutralized, with line ends that the csv module quotes: a bare CR it does not, before Python 3.13."""
+    return neutralize(text).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _plain(value: Any) -> Any:
