@@ -122,11 +122,12 @@ class ReinventWorker:
             Trouble: There is none.
         """
         program = self._program = Program(self._command)
+        limit = seconds + self._settings.start  # it loads its models every time
         try:
-            text = program.exchange("\n".join(smiles), time.monotonic() + seconds, last=True)
+            text = program.exchange("\n".join(smiles), time.monotonic() + limit, last=True)
             return read_answer(text, smiles, key=self._settings.key)
         except ProgramLate:
-            raise Trouble(f"no answer within {seconds:g} s", status="timeout", again=False) from None
+            raise Trouble(f"no answer within {limit:g} s", status="timeout", again=False) from None
         except (ProgramEnded, ProgramFloods) as error:
             raise Trouble(str(error)) from None
         except ProtocolError as error:

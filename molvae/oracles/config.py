@@ -43,7 +43,7 @@ class ExternalSettings(Settings):
     """Seconds for one molecule; a request of several has as many times that."""
 
     start: float = Field(default=120.0, gt=0)
-    """Seconds a program has to load its models and say hello."""
+    """Seconds a program has to load its models and say hello; one for REINVENT has them for each request."""
 
     workers: int = Field(default=1, ge=1, le=256)
     """Programs, or open requests, at a time."""

@@ -90,6 +90,8 @@ class HttpWorker:
         data = response.read(_LONGEST_ANSWER + 1)
         if len(data) > _LONGEST_ANSWER:
             raise Trouble(f"an answer of more than {_LONGEST_ANSWER >> 20} MB", again=False)
+        if response.length:
+            raise http.client.IncompleteRead(data, response.length)
         return response.status, data.decode(errors="replace")
 
     def _read(self, status: int, text: str, smiles: Sequence[str]) -> list[Score]:
