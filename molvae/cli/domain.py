@@ -55,6 +55,7 @@ def command(
     """
     from molvae.latent.codec import MolVAE
     from molvae.latent.domain import COMBINED, SCORES
+    from molvae.latent.likelihood import likelihood
 
     model = MolVAE.load(places.checkpoint(checkpoint), device=device)
     domain = model.known_domain()
@@ -68,7 +69,7 @@ def command(
         progress.start("domain")
         for part in parts:
             prepared = inputs.prepared(model, part)
-            scores = domain.score(model, prepared)
+            scores = domain.score(likelihood(model, prepared))
             inside = scores.inside(false_alarm)
             values = [scores.p_value, *(getattr(scores, name) for name in (*SCORES, COMBINED))]
             for row, item, verdict, *numbers in zip(part, prepared, inside, *values, strict=True):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from molvae.latent import neighbors
 from molvae.latent.domain import ApplicabilityDomain
+from molvae.latent.likelihood import likelihood
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
 
@@ -44,6 +45,8 @@ def calibrate(
         model, held_out[:n_parents], seed=seeds.integer("similarity-curve"), progress=progress
     )
     progress.start("domain")
-    domain = ApplicabilityDomain.fit(model, training, held_out, generator=seeds.numpy("domain"))
+    domain = ApplicabilityDomain.fit(
+        model.encode(training), likelihood(model, held_out), generator=seeds.numpy("domain")
+    )
     progress.finish("domain")
     return model.with_domain(domain, {neighbors.FACT: curve.to_fact()})

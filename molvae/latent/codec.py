@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 
 from molvae.chemistry.molecule import Invalid, Molecule, parse
 from molvae.chemistry.standardize import standardize
 from molvae.data.scaling import PropertyScaler
-from molvae.errors import CheckpointError, InputError, UsageError
+from molvae.errors import UsageError
 from molvae.latent import card
+from molvae.latent.batches import token_batches
 from molvae.latent.checkpoint import (
     CARD,
     CONFIG,
@@ -23,31 +23,27 @@ from molvae.latent.checkpoint import (
     SCHEMA,
     VOCABULARY,
     WEIGHTS,
-    load_tensors,
-    load_weights,
-    read_json,
     save_tensors,
     write_json,
 )
-from molvae.latent.config import CodecSettings
 from molvae.latent.device import resolve_device
-from molvae.latent.domain import ApplicabilityDomain
-from molvae.latent.likelihood import token_batches
 from molvae.latent.prediction import PropertyPrediction
-from molvae.models.priors.base import PRIORS, Prior
+from molvae.latent.reading import read_parts
 from molvae.models.priors.normal import StandardNormal
-from molvae.models.vae import SequenceVAE
-from molvae.persistence import committed_directory, verify_directory
+from molvae.persistence import committed_directory
 from molvae.seeding import Seeds
-from molvae.tokenizers.base import TOKENIZERS, Tokenizer
-from molvae.tokenizers.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from molvae.latent.config import CodecSettings
+    from molvae.latent.domain import ApplicabilityDomain
     from molvae.models.posterior import Posterior
+    from molvae.models.priors.base import Prior
+    from molvae.models.vae import SequenceVAE
+    from molvae.tokenizers.base import Tokenizer
 
     Text: TypeAlias = str | Molecule | Invalid
 
@@ -96,30 +92,9 @@ class MolVAE:
         Raises:
             CheckpointError: It is missing, incomplete, altered, of another version, or not what it says.
         """
-        directory = Path(path)
-        manifest = verify_directory(directory, kind=KIND, schema=SCHEMA)
-        for name in (CONFIG, VOCABULARY, WEIGHTS):
-            if name not in manifest.files:
-                raise CheckpointError(f"{directory} has no {name}")
-        try:
-            settings = CodecSettings.model_validate(read_json(directory / CONFIG))
-        except ValidationError as error:
-            raise CheckpointError(
-                f"{directory / CONFIG} is not a model's: {error.errors()[0]['msg']}"
-            ) from None
-        try:
-            vocabulary = Vocabulary.from_json((directory / VOCABULARY).read_text(encoding="utf-8"))
-        except (InputError, UnicodeDecodeError) as error:
-            raise CheckpointError(f"{directory / VOCABULARY} is not a vocabulary: {error}") from None
-        if settings.tokenizer not in TOKENIZERS:
-            raise CheckpointError(f"{directory} needs the tokenizer '{settings.tokenizer}', unknown here")
-        tokenizer = TOKENIZERS.get(settings.tokenizer)(vocabulary)
-        with torch.device("meta"):
-            network = SequenceVAE(settings.model, len(vocabulary), len(settings.property_names))
-        load_weights(network, directory / WEIGHTS, assign=True)
-        prior = _load_prior(directory, settings, stored=PRIOR in manifest.files)
-        domain = _load_domain(directory, settings) if DOMAIN in manifest.files else None
-        return cls(network.to(resolve_device(device)), tokenizer, settings, prior, domain)
+        parts = read_parts(Path(path))
+        network = parts.network.to(resolve_device(device))
+        return cls(network, parts.tokenizer, parts.settings, parts.prior, parts.domain)
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint directory, atomically; what stood there before is replaced."""
@@ -316,21 +291,3 @@ class MolVAE:
     def facts(self) -> dict[str, Any]:
         """What is known of the model: the contents of its card."""
         return card.facts(self.settings, self.n_parameters)
-
-
-def _load_domain(directory: Path, settings: CodecSettings) -> ApplicabilityDomain:
-    arrays = {name: tensor.numpy() for name, tensor in load_tensors(directory / DOMAIN).items()}
-    try:
-        return ApplicabilityDomain.from_arrays(arrays, settings.model.latent_size)
-    except ValueError as error:
-        raise CheckpointError(f"the domain of {directory} is damaged: {error}") from None
-
-
-def _load_prior(directory: Path, settings: CodecSettings, *, stored: bool) -> Prior:
-    if settings.prior not in PRIORS:
-        raise CheckpointError(f"{directory} needs the prior '{settings.prior}', unknown here")
-    tensors = load_tensors(directory / PRIOR) if stored else {}
-    try:
-        return PRIORS.get(settings.prior).from_tensors(tensors, settings.model.latent_size)
-    except ValueError as error:
-        raise CheckpointError(f"the prior of {directory} is damaged: {error}") from None

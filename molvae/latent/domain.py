@@ -10,16 +10,11 @@ from scipy import linalg
 from scipy.spatial import cKDTree
 
 from molvae.errors import InputError
-from molvae.latent.likelihood import likelihood
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
-
-    from molvae.chemistry.molecule import Invalid, Molecule
-    from molvae.latent.codec import MolVAE
-    from molvae.latent.likelihood import Likelihood
 
 SCORES = ("reconstruction", "density", "neighbor", "surprise")
 """Single scores, each higher the stranger a molecule is; the first three make the combined one."""
@@ -30,6 +25,23 @@ _REFERENCE = 8192  # training molecules kept for the neighbor distance
 _COMPONENTS = 32  # principal axes in which neighbors are looked for
 _RIDGE = 1e-4  # added to the covariance of the means
 _FEWEST = 100  # held-out molecules to calibrate on
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """Terms of the ELBO for each of `n` molecules; NaN for what the model cannot read.
+
+    Attributes:
+        reconstruction: -log p(x | mu), in nats, `n`.
+        kl: KL(q(z|x) || N(0, I)), in nats, `n`.
+        n_tokens: Tokens, the end mark included, `n`.
+        mu: Posterior means, `n x d`.
+    """
+
+    reconstruction: NDArray[np.float64]
+    kl: NDArray[np.float64]
+    n_tokens: NDArray[np.float64]
+    mu: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,26 +94,20 @@ class ApplicabilityDomain:
 
     @classmethod
     def fit(
-        cls,
-        model: MolVAE,
-        training: Sequence[str | Molecule],
-        held_out: Sequence[str | Molecule],
-        *,
-        generator: np.random.Generator,
+        cls, training: NDArray[np.floating], held_out: Likelihood, *, generator: np.random.Generator
     ) -> Self:
         """Learn where the training molecules lie and how held-out ones of the same kind score.
 
         Args:
-            model: The model.
-            training: Molecules it was trained on; some 10,000 are plenty.
-            held_out: Molecules like them that it was not trained on.
+            training: Posterior means of molecules the model was trained on, `n x d`; some 10,000 are plenty.
+            held_out: Of molecules like them that it was not trained on.
             generator: Chooses the reference molecules, if there are many.
 
         Raises:
             InputError: Too few molecules can be read.
         """
-        mu = model.encode(training)
-        mu = mu[np.isfinite(mu).all(axis=1)].astype(np.float64)
+        mu = np.asarray(training, dtype=np.float64)
+        mu = mu[np.isfinite(mu).all(axis=1)]
         if len(mu) <= mu.shape[1]:
             raise InputError(f"{len(mu)} training molecules are too few for {mu.shape[1]} latent dimensions")
         center = mu.mean(axis=0)
@@ -113,7 +119,7 @@ class ApplicabilityDomain:
         parts = (center, np.linalg.cholesky(covariance), axes, (mu[chosen] - center) @ axes)
         center32, factor, axes32, reference = (part.astype(np.float32) for part in parts)
         bare = cls(center32, factor, axes32, reference, np.zeros((0, 0), dtype=np.float32))
-        singles = bare._single(likelihood(model, held_out))
+        singles = bare._single(held_out)
         singles = singles[:, np.isfinite(singles).all(axis=0)]
         if singles.shape[1] < _FEWEST:
             raise InputError(
@@ -126,9 +132,9 @@ class ApplicabilityDomain:
         quantiles = np.concatenate([of_singles, combined[None]]).astype(np.float32)
         return cls(center32, factor, axes32, reference, quantiles)
 
-    def score(self, model: MolVAE, molecules: Sequence[str | Molecule | Invalid]) -> DomainScores:
-        """Scores of molecules, same length and order."""
-        singles = self._single(likelihood(model, molecules))
+    def score(self, terms: Likelihood) -> DomainScores:
+        """Scores of molecules (`latent.likelihood` gives their terms), same length and order."""
+        singles = self._single(terms)
         combined = _combine(singles, self.quantiles[:-1])
         p_value = np.where(np.isfinite(combined), _share_above(combined, self.quantiles[-1]), np.nan)
         reconstruction, density, neighbor, surprise = singles

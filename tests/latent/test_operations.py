@@ -139,7 +139,7 @@ class TestDomain:
             np.testing.assert_allclose(together.mu[row], tiny_model.encode([molecules[row]])[0], atol=1e-5)
 
     def test_held_out_molecules_raise_as_many_false_alarms_as_was_said(self, calibrated):
-        inside = calibrated.domain.score(calibrated, little_smiles()[1::2]).inside(0.2)
+        inside = calibrated.domain.score(likelihood(calibrated, little_smiles()[1::2])).inside(0.2)
         assert inside.mean() == pytest.approx(0.8, abs=0.03)
 
     def test_foreign_molecules_are_told_apart_and_what_is_unreadable_is_outside(self, calibrated):
@@ -150,7 +150,7 @@ class TestDomain:
             "FC(F)(F)C(F)(F)F",
         ]
         own = little_smiles()[::9]
-        scores = calibrated.domain.score(calibrated, [*own, *foreign, "C1CC"])
+        scores = calibrated.domain.score(likelihood(calibrated, [*own, *foreign, "C1CC"]))
         truth = np.r_[np.zeros(len(own)), np.ones(len(foreign))]
         assert roc_auc_score(truth, scores.combined[:-1]) > 0.9
         assert np.isnan(scores.combined[-1])
@@ -160,8 +160,10 @@ class TestDomain:
         calibrated.save(tmp_path / "model")
         back = MolVAE.load(tmp_path / "model", device="cpu")
         molecules = little_smiles()[:5]
-        expected = calibrated.domain.score(calibrated, molecules)
-        np.testing.assert_array_equal(back.domain.score(back, molecules).combined, expected.combined)
+        expected = calibrated.domain.score(likelihood(calibrated, molecules))
+        np.testing.assert_array_equal(
+            back.domain.score(likelihood(back, molecules)).combined, expected.combined
+        )
         wrong = {**calibrated.domain.arrays(), "factor": np.zeros((3, 3), dtype=np.float32)}
         with pytest.raises(ValueError, match="factor"):
             ApplicabilityDomain.from_arrays(wrong, calibrated.latent_size)
