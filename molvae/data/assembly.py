@@ -114,11 +114,14 @@ def learn_vocabulary(
     ids = np.array([EOS, *map(units.index, list(tokens)[1:])], dtype=np.int64)
     values, lengths = _sample(settings, kept, directory)
     tokenizer = TOKENIZERS.get(settings.tokenizer)
-    if settings.complete_merges:
-        return merged_vocabulary(
-            units, ids[values], lengths, settings.n_merges, complete=tokenizer.is_complete
-        )
-    return merged_vocabulary(units, ids[values], lengths, settings.n_merges)
+    return merged_vocabulary(
+        units,
+        ids[values],
+        lengths,
+        settings.n_merges,
+        min_count=settings.min_merge_count,
+        complete=tokenizer.is_complete if settings.complete_merges else lambda _: True,
+    )
 
 
 def read_vocabulary(path: Path) -> Vocabulary:

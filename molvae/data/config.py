@@ -45,6 +45,8 @@ class PrepareSettings(Settings):
     n_merges: int = Field(default=256, ge=0, le=4096)
     """Units that often stand together are merged into so many longer tokens (byte-pair encoding): a molecule
     becomes a third as many steps for the model. 0 keeps one token per atom, bond, branch and ring closure."""
+    min_merge_count: int = Field(default=100, ge=2)
+    """Pairs rarer than this, among at most 50,000 training molecules, are not merged."""
     complete_merges: bool = True
     """Merge only what closes each branch and ring it opens: fewer molecules are cut short, but a molecule has
     half again as many tokens."""

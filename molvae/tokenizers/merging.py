@@ -20,6 +20,7 @@ def merged_vocabulary(
     lengths: NDArray[np.integer],
     n_merges: int,
     *,
+    min_count: int = 2,
     complete: Callable[[Sequence[str]], bool] = lambda _: True,
 ) -> Vocabulary:
     """Add the tokens that merges make to a vocabulary of units.
@@ -29,12 +30,13 @@ def merged_vocabulary(
         values: Their ids in all rows of a sample of text, one row after the other; special ones never merge.
         lengths: Ids in each row.
         n_merges: Tokens to add, at most.
+        min_count: A pair that occurs less often is not merged: there is too little to learn it from.
         complete: Which sequences of units may be a token. Merges go through others on their way.
     """
     ids = np.asarray(values, dtype=np.int64)
     made: list[tuple[str, ...]] = [(token,) for token in units.tokens]
     chosen: dict[str, None] = {}
-    for first, second in learn_merges(np.where(ids < len(SPECIALS), -1, ids), lengths, len(units)):
+    for first, second in learn_merges(np.where(ids < len(SPECIALS), -1, ids), lengths, len(units), min_count):
         if len(chosen) == n_merges:
             break
         made.append(made[first] + made[second])
@@ -45,7 +47,7 @@ def merged_vocabulary(
 
 
 def learn_merges(
-    values: NDArray[np.integer], lengths: NDArray[np.integer], n_units: int
+    values: NDArray[np.integer], lengths: NDArray[np.integer], n_units: int, min_count: int = 2
 ) -> Iterator[tuple[int, int]]:
     """Learn pairs to merge by byte-pair encoding.
 
@@ -56,9 +58,10 @@ def learn_merges(
         values: Ids of all rows, one after the other.
         lengths: Ids in each row; pairs do not cross rows.
         n_units: Ids there are before the first merge; ids below 0 never merge.
+        min_count: Occurrences a pair needs.
 
     Yields:
-        The pairs, in order, until none occurs twice; the k-th makes the id ``n_units + k``.
+        The pairs, in order, until none occurs so often; the k-th makes the id ``n_units + k``.
 
     >>> list(learn_merges(np.array([0, 1, 2, 0, 1]), np.array([3, 2]), 3))
     [(0, 1)]
@@ -70,7 +73,7 @@ def learn_merges(
         beside = (ids[:-1] >= 0) & (ids[1:] >= 0) & (row[:-1] == row[1:])
         pairs = ids[:-1] * (made + 1) + ids[1:]
         counts = np.bincount(pairs[beside])
-        if not len(counts) or counts.max() < 2:  # noqa: PLR2004 - a pair seen once is no pattern
+        if not len(counts) or counts.max() < min_count:
             return
         best = int(counts.argmax())  # the lowest of equals, so that the result is reproducible
         starts = _apart(np.flatnonzero(beside & (pairs == best)))

@@ -187,6 +187,19 @@ class TestSplit:
         assert balance.rejected == 2
         assert "'later' in column 'fold'" in read_csv(corpus.path / "rejected.csv")[0]["reason"]
 
+    def test_merges_are_learned_from_the_training_part_and_shorten_every_row(self, run):
+        rows = "smiles,fold\n" + "".join(
+            f"{'C' * n}c1ccccc1,{'train' if n % 3 else 'test'}\n" for n in range(40)
+        )
+        units, _ = run(rows, split="fold", n_merges=0)
+        merged, _ = run(rows, split="fold", n_merges=8, min_merge_count=20)
+        assert merged.smiles() == units.smiles()
+        assert "c1ccccc1" in merged.vocabulary
+        assert set(units.vocabulary.tokens) <= set(merged.vocabulary.tokens)
+        assert (merged.lengths < units.lengths).all()
+        none, _ = run(rows, split="fold", n_merges=8, min_merge_count=10_000)
+        assert none.vocabulary == units.vocabulary
+
     def test_the_vocabulary_knows_the_training_part_only(self, run):
         rows = "smiles,fold\nCCO,train\nCCN,train\nCCBr,test\nCC(Br)CBr,valid\n"
         corpus, balance = run(rows, split="fold", n_merges=0)
