@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
 import json
 import shutil
+from importlib.util import find_spec
 
 import pytest
 
 from molvae.data.partition import Shard
-from molvae.errors import CheckpointError, InputError, LockedError, StoppedEarly, StorageError, UsageError
+from molvae.errors import (
+    CheckpointError,
+    InputError,
+    LockedError,
+    MissingDependencyError,
+    StoppedEarly,
+    StorageError,
+    UsageError,
+)
 from molvae.persistence import directory_lock
 from molvae.screening.config import ScreenSettings
 from molvae.screening.merging import merge
@@ -58,11 +68,11 @@ def asked(library, tiny_checkpoint):
             "objectives": (
                 {"name": "qed"},
                 {"name": "logp", "direction": "minimize"},
-                {"name": "predicted_weight", "direction": "at_most", "bound": 25.0},
+                {"name": "predicted_weight", "direction": "at_most", "bound": 16.0},
             ),
             "top": 5,
             "keep_all": True,
-            "part_bytes": 300,
+            "part_bytes": 150,
             "part_rows": 16,
         }
         return ScreenSettings.model_validate({**plain, **changes})
@@ -108,14 +118,14 @@ def test_every_row_is_accounted_for(undisturbed, library):
     assert told["dropped"]["read"] == 1
     assert told["dropped"]["parse"] == 3
     assert told["dropped"]["domain"] == 1
-    assert told["dropped"]["filter"] == 1
+    assert told["dropped"]["filter"] == 2
     assert told["dropped"]["objective"] > 5
     hits, lines = table(result / "hits.csv"), library.read_text().splitlines()
     assert len(hits) == told["hits"]
     for row in hits:  # what came from the user's row is still there, and the line is the line of the file
         cells = lines[int(row["line"]) - 1].split(",")
         assert [row["input.smiles"], row["name"], row["weight"]] == cells
-        assert float(row["predicted_weight"]) <= 25.0
+        assert float(row["predicted_weight"]) <= 16.0
     rejected = table(result / "rejected.csv")
     assert {(row["stage"], lines[int(row["row"]) - 1].split(",")[1]) for row in rejected} == {
         ("parse", "gap"), ("parse", "=cmd()"), ("parse", "empty"), ("read", "too")
@@ -221,3 +231,19 @@ def test_domain_checks_say_what_they_mean_and_names_are_checked_first(asked, tmp
     ):
         with pytest.raises(UsageError, match="did you mean"):
             screen(asked(**wrong), tmp_path / "t", workers=0, device="cpu")
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'molvae[ray]'")
+def test_a_real_local_ray_cluster_gives_the_same_bytes(asked, undisturbed, library, tmp_path):
+    screen(asked(), tmp_path / "s", engine="ray", workers=2, device="cpu")
+    assert contents(merge([tmp_path / "s"]).path) == undisturbed[1]
+    packed = tmp_path / "library.csv.gz"
+    packed.write_bytes(gzip.compress(library.read_bytes()))
+    with pytest.raises(UsageError, match="from its beginning"):
+        screen(asked(library=str(packed)), tmp_path / "t", engine="ray", device="cpu")
+
+
+@pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
+def test_without_ray_a_sentence_says_what_to_install(asked, tmp_path):
+    with pytest.raises(MissingDependencyError, match="Ray is not installed"):
+        screen(asked(), tmp_path / "s", engine="ray", device="cpu")
