@@ -160,9 +160,14 @@ def directory_lock(path: Path) -> Iterator[None]:
 
     Raises:
         LockedError: Another process holds it.
+        StorageError: The disk refuses.
     """
-    path.mkdir(parents=True, exist_ok=True)
-    with (path / ".lock").open("a+") as file:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        file = (path / ".lock").open("a+")
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
