@@ -105,6 +105,8 @@ def screen(
     """
     if workers < 0:
         workers = available_cores() if engine == "local" and available_cores() > 1 else 0
+    if output.is_file():
+        raise UsageError(f"{output} is a file; a directory is to be made there")
     library = Library(
         settings.library,
         smiles_column=settings.smiles_column,

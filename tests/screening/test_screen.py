@@ -207,7 +207,7 @@ def test_what_is_known_is_dropped_from_a_corpus_or_a_file(asked, little_corpus, 
     best = table(undisturbed[0] / "result" / "best.csv")
     known.write_text("\n".join(row["smiles"] for row in best[:3]) + "\nno molecule\n")
     for reference, n_known in ((known, 3), (little_corpus, None)):
-        output = tmp_path / reference.name
+        output = tmp_path / f"after-{reference.stem}"
         run(asked(reference=reference), output)
         merged = merge([output])
         left = {hit.smiles for _, hit in merged.best}
