@@ -1,0 +1,276 @@
+"""Time our training and sampling against the MOSES loops and against the machine's matrix products, in turns.
+
+    python scripts/benchmark/speed.py --corpus runs/zinc250k    (a corpus of molvae prepare)
+    python scripts/benchmark/speed.py --short                   (a quick look, on the starter set)
+
+Each repeat lets every contender work once, so that whatever else the machine does meets all of them; medians
+over the repeats are printed, and the range of the ratio. `ceiling` is the share of our time that the matrix
+products alone would take (scripts/benchmark/ceiling.py has the formula). Sizes: `ours` are those of the
+checkpoint, for both; `moses` are those of MOSES, for both (but our encoder reads both ways). Writing stops at
+the end mark, so its speed depends on lengths: with `ours`, the checkpoint writes; with `moses`, fresh weights
+whose end mark is as likely as it takes for the corpus's mean length, molecules counted by tokens written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import moses_loop
+import torch
+from ceiling import Ceiling, of_training, of_writing
+from moses_loop import MosesTraining, MosesVAE, Sizes
+from record import ROOT, commit, record
+
+from molvae.data.batching import epoch_batches
+from molvae.data.config import PrepareSettings
+from molvae.data.corpus import Corpus
+from molvae.data.preparation import prepare
+from molvae.latent.codec import MolVAE
+from molvae.models.config import ModelSettings
+from molvae.models.generation import WINDOW
+from molvae.models.vae import EOS, SequenceVAE
+from molvae.progress import SILENT
+from molvae.seeding import Seeds
+from molvae.tokenizers.base import TOKENIZERS, Tokenizer
+from molvae.training.config import TrainSettings
+from molvae.training.distributed import World
+from molvae.training.trainer import _Run
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Iterator
+
+    from ceiling import Product
+
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+
+
+class Contest:
+    """Three callables that take turns: ours, theirs (amounts of work done), and the ceiling of ours."""
+
+    def __init__(
+        self,
+        ours: Callable[[], float],
+        theirs: Callable[[], float],
+        products: Counter[Product],
+        per_work: float,
+        options: argparse.Namespace,
+    ) -> None:
+        self.ours, self.theirs, self.per_work, self.options = ours, theirs, per_work, options
+        self.clock = CLOCKS[options.clock]
+        self.ceiling = Ceiling(products, self.clock)
+
+    def held(self) -> dict[str, Any]:
+        """Figures of all repeats; what comes before the first is not counted."""
+        self.ours(), self.theirs()
+        rates = []
+        for _ in range(self.options.repeats):
+            ours, theirs = self._rate(self.ours), self._rate(self.theirs)
+            ideal = self.ceiling.seconds(self.options.product_seconds) * self.per_work
+            rates.append((ours, theirs, ours * ideal, self.ceiling.operations * self.per_work / ideal / 1e9))
+        ratios = sorted(ours / theirs for ours, theirs, *_ in rates)
+        return {
+            "ours": round(median(ours for ours, *_ in rates), 1),
+            "moses": round(median(rate[1] for rate in rates), 1),
+            "ratio": round(median(ratios), 2),
+            "ratio_range": f"{ratios[0]:.2f} to {ratios[-1]:.2f}",
+            "ceiling": round(median(rate[2] for rate in rates), 3),
+            "gflops": round(median(rate[3] for rate in rates), 1),
+        }
+
+    def _rate(self, work: Callable[[], float]) -> float:
+        """Work per second of one turn."""
+        started = self.clock()
+        until = time.perf_counter() + self.options.turn_seconds
+        done = work()
+        while time.perf_counter() < until:
+            done += work()
+        return done / (self.clock() - started)
+
+
+def training(corpus: Corpus, sizes: ModelSettings, batch_size: int, options: argparse.Namespace) -> Contest:
+    """Tokens predicted per second: the trainer's own step against the MOSES loop."""
+    settings = TrainSettings(
+        model=sizes, batch_size=batch_size, threads=torch.get_num_threads(), device="cpu"
+    )
+    directory = Path(tempfile.gettempdir()) / "never-written"
+    run = _Run(corpus.path, directory, settings, World(), SILENT, {})  # what `molvae train` runs
+    batches = _endless(corpus, batch_size)
+
+    def ours() -> float:
+        rows = next(batches)
+        run._step(rows)  # noqa: SLF001
+        return float(corpus.lengths[rows].sum())
+
+    model = MosesVAE(_theirs(sizes), corpus.vocabulary.tokens[4:])
+    theirs = MosesTraining(model.train(), _texts(corpus), batch_size)
+    n_steps = round(float(corpus.lengths.mean()))
+    products = of_training(sizes, batch_size, n_steps, len(corpus.vocabulary))
+    return Contest(ours, theirs.step, products, 1.0 / (batch_size * n_steps), options)
+
+
+def sampling(corpus: Corpus, codec: MolVAE | None, options: argparse.Namespace) -> Contest:
+    """SMILES per second, drawn at temperature 1 from N(0, I); parsing is left out for both."""
+    sizes = codec.settings.model if codec is not None else MOSES_SIZES
+    mean_length = float(corpus.lengths.mean())
+    network = codec.network if codec is not None else _untrained(corpus, mean_length)
+    tokenizer: Tokenizer = (
+        codec.tokenizer if codec is not None else TOKENIZERS.get(corpus.tokenizer_name)(corpus.vocabulary)
+    )
+    max_length = codec.settings.max_length if codec is not None else int(corpus.lengths.max()) + 8
+    generator = torch.Generator().manual_seed(0)
+    written = _Tally()
+
+    def ours() -> float:
+        z = torch.randn(options.rows, sizes.latent_size, generator=generator)
+        tokens = network.decode(z, max_length=max_length, temperature=1.0, generator=generator).tokens
+        texts = tokenizer.decode_many(tokens.numpy())
+        written.add(int((tokens > 0).sum()), len(texts))
+        return len(texts) if codec is not None else written.last / mean_length
+
+    model = MosesVAE(_theirs(sizes), tokenizer.vocabulary.tokens[4:]).eval()
+    for _ in range(2):  # lengths are needed for the count of products
+        ours()
+    per_molecule = written.mean if codec is not None else mean_length
+    n_rows = min(WINDOW, options.rows)
+    products = of_writing(sizes, n_rows, per_molecule, len(tokenizer.vocabulary))
+    return Contest(
+        ours,
+        lambda: float(len(model.sample(options.rows))),
+        products,
+        per_molecule / n_rows / 1000.0,
+        options,
+    )
+
+
+class _Tally:
+    """Tokens written, in all and the last time."""
+
+    def __init__(self) -> None:
+        self.tokens, self.molecules, self.last = 0, 0, 0
+
+    def add(self, tokens: int, molecules: int) -> None:
+        self.tokens, self.molecules, self.last = self.tokens + tokens, self.molecules + molecules, tokens
+
+    @property
+    def mean(self) -> float:
+        return self.tokens / self.molecules
+
+
+MOSES_SIZES = ModelSettings(
+    latent_size=128, embedding_size=64, encoder_hidden=256, decoder_hidden=512, decoder_layers=3
+)
+
+
+def _theirs(sizes: ModelSettings) -> Sizes:
+    if sizes is MOSES_SIZES:
+        return Sizes()
+    return Sizes(
+        embedding=sizes.embedding_size,
+        encoder_hidden=sizes.encoder_hidden,
+        encoder_layers=sizes.encoder_layers,
+        bidirectional=True,
+        latent=sizes.latent_size,
+        decoder_hidden=sizes.decoder_hidden,
+        decoder_layers=sizes.decoder_layers,
+    )
+
+
+def _untrained(corpus: Corpus, mean_length: float) -> SequenceVAE:
+    """A network of MOSES's sizes that ends a row at each token with probability 1 / mean length."""
+    torch.manual_seed(0)
+    network = SequenceVAE(MOSES_SIZES, len(corpus.vocabulary), 0).eval()
+    with torch.no_grad():
+        network.decoder.output.weight.zero_()
+        network.decoder.output.bias.zero_()
+        others = len(corpus.vocabulary) - 4
+        network.decoder.output.bias[EOS] = torch.tensor(others / (mean_length - 1.0)).log()
+    return network
+
+
+def _endless(corpus: Corpus, batch_size: int) -> Iterator[Any]:
+    """The trainer's batches, epoch after epoch, full ones only."""
+    epoch = 0
+    while True:
+        generator = Seeds(0).numpy("batches", epoch)
+        for rows in epoch_batches(corpus.rows("train"), corpus.lengths, batch_size, generator):
+            if len(rows) == batch_size:
+                yield rows
+        epoch += 1
+
+
+def _texts(corpus: Corpus, most: int = 20_000) -> list[list[str]]:
+    """Training molecules as lists of tokens, a random part of them if there are many."""
+    tokens = corpus.vocabulary.tokens
+    rows = Seeds(0).numpy("texts").permutation(corpus.rows("train"))[:most]
+    return [[tokens[number] for number in corpus.tokens(row)[:-1]] for row in rows]
+
+
+def main() -> None:
+    """Hold every contest, print and record the table."""
+    options = _options()
+    started_at = commit()
+    codec = MolVAE.load(options.checkpoint, device="cpu")
+    table = []
+    with tempfile.TemporaryDirectory() as temporary:
+        corpus = Corpus.open(options.corpus or _starter(Path(temporary) / "corpus"))
+        for threads in options.threads:
+            torch.set_num_threads(threads)
+            for sizes in options.sizes:
+                own = codec if sizes == "ours" else None
+                model, batch = (own.settings.model, 128) if own else (MOSES_SIZES, moses_loop.BATCH_SIZE)
+                for work, contest in (
+                    ("training, tokens/s", training(corpus, model, batch, options)),
+                    ("sampling, molecules/s", sampling(corpus, own, options)),
+                ):
+                    row = {"work": work, "sizes": sizes, "threads": threads, **contest.held()}
+                    table.append(row)
+                    print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
+    figures = _figures(table)
+    print("  ".join(f"{name} {value}" for name, value in figures.items()))
+    if not options.short:
+        print(record("speed", figures=figures, table=table, seeds=[0], started_at=started_at))
+
+
+def _figures(table: list[dict[str, Any]]) -> dict[str, float | int | None]:
+    """At the same sizes as ours, the worst over the thread counts."""
+    figures: dict[str, float | int | None] = {}
+    for name in ("ratio", "ceiling"):
+        for work, short in (("training", "train"), ("sampling", "sample")):
+            found = [row[name] for row in table if row["work"].startswith(work) and row["sizes"] == "ours"]
+            figures[f"{short}_{name}"] = min(found) if found else None
+    return figures
+
+
+def _starter(path: Path) -> Path:
+    source = str(ROOT / "datasets" / "starter.csv.gz")
+    prepare(PrepareSettings(input=(source,), output=path, workers=0))
+    return path
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--corpus", type=Path, help="made by molvae prepare; default: the starter set")
+    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--sizes", nargs="+", choices=["ours", "moses"], default=["ours", "moses"])
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--turn-seconds", type=float, default=4.0, help="shortest turn of a contender")
+    parser.add_argument("--product-seconds", type=float, default=0.3, help="per shape and repeat")
+    parser.add_argument("--rows", type=int, default=1024, help="molecules sampled at once")
+    parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall", help="cpu: on a busy machine")
+    parser.add_argument("--short", action="store_true", help="a quick look that is not recorded")
+    options = parser.parse_args()
+    if options.short:
+        options.repeats, options.turn_seconds, options.product_seconds = 3, 0.5, 0.02
+        options.rows = min(options.rows, 256)
+    return options
+
+
+if __name__ == "__main__":
+    main()
