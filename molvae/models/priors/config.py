@@ -17,19 +17,19 @@ class MixtureSettings(Settings):
 class FlowSettings(Settings):
     """A flow-matching prior: how large its network is and how long it is trained."""
 
-    width: int = Field(default=512, ge=1, le=8192)
+    width: int = Field(default=256, ge=1, le=8192)
     """Units between the residual blocks."""
-    hidden: int = Field(default=1024, ge=1, le=8192)
+    hidden: int = Field(default=512, ge=1, le=8192)
     """Hidden units of each residual block."""
     n_blocks: int = Field(default=3, ge=1, le=32)
     """Residual blocks."""
     n_harmonics: int = Field(default=4, ge=1, le=64)
     """Cosines and sines of the time the network reads."""
-    steps: int = Field(default=6000, ge=1)
+    steps: int = Field(default=12_000, ge=1)
     """Training steps."""
     max_passes: int = Field(default=200, ge=1)
     """Passes over the molecules after which training ends, if that comes before `steps`."""
-    batch_size: int = Field(default=512, ge=1)
+    batch_size: int = Field(default=256, ge=1)
     """Molecules per step."""
     learning_rate: float = Field(default=1e-3, gt=0.0)
     """Peak of the learning rate: linear warm-up, then a cosine to 0."""

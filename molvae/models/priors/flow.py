@@ -78,8 +78,8 @@ class FlowPrior(ReversiblePrior):
     def _travel(self, points: Tensor, start: float, end: float) -> Tensor:
         stops = torch.linspace(start, end, self.n_steps + 1, dtype=torch.float64)
         parts = []
-        for part in points.split(_ROWS):
-            x = part
+        for first in range(0, max(len(points), 1), _ROWS):
+            x = points[first : first + _ROWS]
             for now, then in pairwise(stops.tolist()):
                 x = self._step(x, now, then - now)
             parts.append(x)

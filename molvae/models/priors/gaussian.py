@@ -60,7 +60,8 @@ class Gaussian(ReversiblePrior):
 
     def to_normal(self, z: Tensor) -> Tensor:
         """L^-1 (z - m) for each row, `n x d`."""
-        return torch.linalg.solve_triangular(self.factor, (z - self.mean).t(), upper=False).t()
+        noise: Tensor = torch.linalg.solve_triangular(self.factor, (z - self.mean).t(), upper=False).t()
+        return noise
 
     def tensors(self) -> dict[str, Tensor]:
         """Mean and factor."""

@@ -80,12 +80,8 @@ class VelocityField(nn.Module):
                 nn.init.normal_(layer.weight, std=1.0 / math.sqrt(layer.in_features), generator=generator)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
-        for block in self.blocks:
-            nn.init.normal_(
-                block.contract.weight,
-                std=(block.contract.in_features * len(self.blocks)) ** -0.5,
-                generator=generator,
-            )
+        for block in self.blocks:  # their sum adds as much variance as it finds
+            block.get_parameter("contract.weight").data.div_(math.sqrt(len(self.blocks)))
         nn.init.zeros_(self.leave.weight)
 
     def deviations(self, angles: Tensor) -> Tensor:
