@@ -1,0 +1,132 @@
+"""Count the faults: many trials of each family of tests/faults, and what they found.
+
+`scripts/faults` calls it. A trial that breaks a promise is told with its family, number and reason, and
+counted; the exit code is 1 when there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from record import commit, record  # beside this file
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "faults"))
+
+from families import FAMILIES  # type: ignore[import-not-found]
+from fault import Broken  # type: ignore[import-not-found]
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KINDS = {
+    "silent_load": "silent_loads",
+    "lost_score": "lost_scores",
+    "doubled_score": "doubled_scores",
+    "orphan": "orphans",
+}
+
+
+def tried(
+    trial: Callable[[random.Random, Path], str], rng: random.Random, temporary: Path
+) -> tuple[str, str]:
+    """Make one trial; return what happened and, if a promise was broken, its kind."""
+    folder = Path(tempfile.mkdtemp(dir=temporary))
+    try:
+        return trial(rng, folder), ""
+    except Broken as broken:
+        return str(broken), broken.kind
+    except Exception as error:  # noqa: BLE001 - whatever was not foreseen is a failure too
+        return f"{type(error).__name__}: {error}", "failure"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def family_row(family: Any, n_trials: int, seed: int, temporary: Path, seconds: float) -> dict[str, Any]:
+    """Make the trials of one family, as many as the time allows; return its row of the table."""
+    found: Counter[str] = Counter()
+    broken: Counter[str] = Counter()
+    reasons: list[str] = []
+    begun = time.monotonic()
+    done = 0
+    for number in range(n_trials):
+        if time.monotonic() - begun > seconds:
+            break
+        word, kind = tried(family.trial, random.Random(f"{seed} {family.name} {number}"), temporary)
+        done += 1
+        if kind:
+            broken[kind] += 1
+            reasons.append(word)
+            print(f"  {family.name}, trial {number}: {word}", file=sys.stderr)
+        else:
+            found[word.partition(":")[0]] += 1
+    return {
+        "family": family.name,
+        "trials": done,
+        "nightly": family.nightly,
+        "failures": sum(broken.values()),
+        **{plural: broken[kind] for kind, plural in KINDS.items()},
+        "what happened": ", ".join(f"{word} {count}" for word, count in found.most_common(4)),
+        "causes": reasons[:3],
+        "seconds": round(time.monotonic() - begun, 1),
+    }
+
+
+def main() -> None:
+    """Run the families, print the table, write results/faults.json when asked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--share", type=float, default=1.0, help="share of a night's trials (1 by default)")
+    parser.add_argument("--only", action="append", help="names of families, or parts of them; repeatable")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="most for one family")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--record", action="store_true", help="write scripts/benchmark/results/faults.json")
+    options = parser.parse_args()
+    started_at = commit()
+    chosen = [f for f in FAMILIES if not options.only or any(part in f.name for part in options.only)]
+    rows = []
+    temporary = Path(tempfile.mkdtemp(prefix="faults-"))
+    os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
+    try:
+        for family in chosen:
+            n_trials = max(1, round(family.nightly * options.share))
+            rows.append(family_row(family, n_trials, options.seed, temporary, options.seconds))
+            row = rows[-1]
+            print(
+                f"{row['family']:36} {row['trials']:6} trials {row['failures']:4} failures "
+                f"{row['seconds']:7.1f} s  {row['what happened']}",
+                flush=True,
+            )
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    figures: dict[str, float | int | None] = {
+        "trials": sum(row["trials"] for row in rows),
+        "trials_of_a_night": sum(row["nightly"] for row in rows),
+        "failures": sum(row["failures"] for row in rows),
+        **{plural: sum(row[plural] for row in rows) for plural in KINDS.values()},
+    }
+    print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items()))
+    if options.record:
+        summary = [{key: row[key] for key in ("family", "trials", "nightly", "failures")} for row in rows]
+        path = record(
+            "faults",
+            figures=figures,
+            table=rows,
+            seeds=[options.seed],
+            started_at=started_at,
+            summary=summary,
+        )
+        print(f"-> {path.name}")
+    sys.exit(1 if figures["failures"] else 0)
+
+
+if __name__ == "__main__":
+    main()

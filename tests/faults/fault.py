@@ -1,0 +1,163 @@
+"""What a fault is, what a trial of it is, and how a process is made to die at a chosen instant.
+
+A trial does one harmful thing to molvae and looks at what is left. It returns one word on what happened, or
+raises `Broken`. `families.py` lists all of them; the suite runs a few trials of each, `scripts/faults` many.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+Kind = Literal["failure", "silent_load", "lost_score", "doubled_score", "orphan"]
+
+Trial = Callable[[Random, Path], str]
+"""`(random numbers, empty folder) -> what happened`."""
+
+
+class Broken(AssertionError):  # noqa: N818 - it is what a promise is then
+    """A promise that was not kept."""
+
+    def __init__(self, kind: Kind, detail: str) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of fault."""
+
+    name: str
+    trial: Trial
+    nightly: int
+    """Trials of a night, as the catalogue of faults asks."""
+    short: int
+    """Trials in the suite."""
+    promise: str
+    """What holds whatever happens."""
+
+
+def require(condition: object, detail: str, kind: Kind = "failure") -> None:
+    if not condition:
+        raise Broken(kind, detail)
+
+
+_EVENTS = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.truncate", "os.link"}
+_DIED = "killed"
+
+
+class Bomb:
+    """Counts what a process does to files; at the chosen count it dies as by kill -9.
+
+    Opening for writing, flushing to the disk, renaming, removing and making directories count; with `half`
+    the file that is flushed is first cut in the middle, as a power cut may leave it.
+    """
+
+    def __init__(self, at: int, within: Path, *, half: bool = False) -> None:
+        self.left = at
+        self.within = str(within)
+        self.half = half
+
+    def arm(self) -> None:
+        flush = os.fsync
+
+        def fsync(descriptor: int) -> None:
+            if self.left <= 1 and self.half:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
+            self._count()
+            flush(descriptor)
+
+        os.fsync = fsync
+        sys.addaudithook(self._heard)
+
+    def _heard(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open":
+            path, _, flags = arguments
+            writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR)
+            if writes and str(path).startswith(self.within):
+                self._count()
+        elif event in _EVENTS and str(arguments[0]).startswith(self.within):
+            self._count()
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def in_child(action: Callable[[], object], *, bomb: Bomb | None = None) -> int:
+    """Run an action in a forked process and return how it ended: 0, 70 if it raised, minus a signal."""
+    child = os.fork()
+    if child == 0:
+        code = 70
+        try:
+            if bomb is not None:
+                bomb.arm()
+            action()
+            code = 0
+        except BaseException as error:  # noqa: BLE001 - the parent is told by the exit code
+            os.write(2, f"{type(error).__name__}: {error}\n".encode())
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def killed_after(action: Callable[[], object], seconds: float, ready: Path | None = None) -> int:
+    """Run an action in a forked process and kill it so many seconds after `ready` exists."""
+    child = os.fork()
+    if child == 0:
+        code = 70
+        try:
+            os.setsid()
+            action()
+            code = 0
+        except BaseException as error:  # noqa: BLE001 - the parent is told by the exit code
+            os.write(2, f"{type(error).__name__}: {error}\n".encode())
+        finally:
+            os._exit(code)
+    deadline = time.monotonic() + 120.0
+    while ready is not None and not ready.exists() and time.monotonic() < deadline:
+        if os.waitpid(child, os.WNOHANG)[0] == child:
+            return 0
+        time.sleep(0.002)
+    time.sleep(seconds)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def hidden(folder: Path) -> list[str]:
+    """Files that were meant to be temporary."""
+    endings = (".tmp", ".previous", ".tally", "-wal", "-shm")
+    return [path.name for path in folder.rglob("*") if path.name.endswith(endings)]
+
+
+def processes(marker: str) -> list[int]:
+    """Running processes with a text in their command line, this one excepted."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if marker.encode() in path.read_bytes() and int(path.parent.name) != os.getpid():
+                found.append(int(path.parent.name))
+    return found
+
+
+def require_no_orphans(marker: str, seconds: float = 10.0) -> None:
+    """No process with this text in its command line is left, after a moment to end."""
+    deadline = time.monotonic() + seconds
+    while left := processes(marker):
+        if time.monotonic() > deadline:
+            for process in left:
+                with contextlib.suppress(OSError):
+                    os.kill(process, signal.SIGKILL)
+            raise Broken("orphan", f"{len(left)} processes are left")
+        time.sleep(0.02)

@@ -1,0 +1,64 @@
+"""A few trials of each family of faults; `scripts/faults` makes many."""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import model_faults
+import oracle_faults
+import text_faults
+from families import FAMILIES
+
+ONE_BY_ONE = {family.name for family in FAMILIES if family.short == 0}
+
+
+def folders(tmp_path):
+    number = 0
+    while True:
+        folder = tmp_path / f"t{number}"
+        folder.mkdir()
+        yield folder
+        number += 1
+
+
+@pytest.mark.parametrize(
+    "family", [family for family in FAMILIES if family.short], ids=lambda f: f.name.replace(" ", "-")
+)
+def test_the_promise_holds(family, tmp_path):
+    rng = random.Random(family.name)  # a text, so that families do not share their numbers
+    for _, folder in zip(range(family.short), folders(tmp_path), strict=False):
+        assert family.trial(rng, folder)
+
+
+@pytest.mark.parametrize("name", sorted(model_faults.HOSTILE))
+def test_a_hostile_model_directory_is_refused(name, tmp_path):
+    assert model_faults.refused(name, tmp_path) == "refused"
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [
+        *(("command", mode) for mode in ("raise", "segfault", "hang", "leaves_children", "deaf", "flood")),
+        *(("command", mode) for mode in ("wrong_length", "nan", "text", "garbage", "other_id", "twice")),
+        *(("server", mode) for mode in ("drip", "status_500", "cut_off", "reordered", "redirect", "none")),
+        *(("reinvent", mode) for mode in ("exit", "wrong_length")),
+        ("python", "segfault"),
+    ],
+)
+def test_a_hostile_oracle_costs_only_its_molecule(kind, mode, tmp_path):
+    assert oracle_faults.hostile(kind, mode, tmp_path)
+
+
+@pytest.mark.parametrize("name", text_faults.MALFORMED)
+def test_a_malformed_file_is_read_or_refused(name, tmp_path):
+    assert text_faults.prepared(name, random.Random(0), tmp_path)
+
+
+def test_those_left_out_above_are_run_one_by_one():
+    assert {"hostile model directories", "hostile oracles", "malformed input files"} == ONE_BY_ONE
