@@ -54,11 +54,11 @@ def command(
       molvae domain checkpoints/zinc250k library.csv --false-alarm 0.01 -o domain.csv
     """
     from molvae.latent.codec import MolVAE
-    from molvae.latent.domain import COMBINED, SCORES
+    from molvae.latent.domain import COMBINED, SCORES, require_domain
     from molvae.latent.likelihood import likelihood
 
     model = MolVAE.load(places.checkpoint(checkpoint), device=device)
-    domain = model.known_domain()
+    domain = require_domain(model.domain)
     columns = [Column("identifier"), Column("input"), Column("smiles", "smiles"), Column("reason")]
     columns += [Column("in_domain"), Column("p_value", "number")]
     columns += [Column(name, "number") for name in (*SCORES, COMBINED)]

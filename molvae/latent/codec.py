@@ -142,7 +142,12 @@ class MolVAE:
         return mu, sigma
 
     def decode(
-        self, z: NDArray[np.floating], *, temperature: float = 0.0, seed: int = 0
+        self,
+        z: NDArray[np.floating],
+        *,
+        temperature: float = 0.0,
+        seed: int = 0,
+        properties: NDArray[np.floating] | None = None,
     ) -> list[Molecule | Invalid]:
         """Molecules from latent vectors `n x d`.
 
@@ -150,19 +155,29 @@ class MolVAE:
             z: Latent vectors; a row that is not finite is invalid.
             temperature: 0 writes the most likely token each time; otherwise tokens are drawn.
             seed: Root of the draws.
+            properties: What a conditional model is told, `n x p` in their own units; NaN is unknown.
 
         Raises:
-            UsageError: `z` is not `n x d`.
+            UsageError: `z` is not `n x d`, or the model is not a conditional one.
         """
         points = np.asarray(z, dtype=np.float32)
         if points.ndim != 2 or points.shape[1] != self.latent_size:  # noqa: PLR2004 - rows and columns
             raise UsageError(f"latent vectors must be n x {self.latent_size}, got shape {points.shape}")
+        told = {}
+        if properties is not None:
+            if not self.settings.model.conditional:
+                raise UsageError("this model's decoder does not see properties")
+            told = dict(zip(("properties", "observed"), self.scaled_properties(properties), strict=True))
         generator = Seeds(seed).torch("decode")
         texts: list[str] = []
         for start in range(0, len(points), _ROWS):
             part = torch.from_numpy(np.nan_to_num(points[start : start + _ROWS])).to(self.device)
             written = self.network.decode(
-                part, max_length=self.settings.max_length, temperature=temperature, generator=generator
+                part,
+                max_length=self.settings.max_length,
+                temperature=temperature,
+                generator=generator,
+                **{name: tensor[start : start + _ROWS] for name, tensor in told.items()},
             )
             texts += self.tokenizer.decode_many(written.tokens.cpu().numpy())
         finite = np.asarray(np.isfinite(points).all(axis=1))
@@ -170,6 +185,12 @@ class MolVAE:
             parse(text) if ok else Invalid("", "the latent vector is not finite")
             for text, ok in zip(texts, finite, strict=True)
         ]
+
+    def scaled_properties(self, values: NDArray[np.floating]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Properties in their own units, `n x p`, as the network takes them: scaled, and which are known."""
+        unit = self.scaler.to_unit(np.asarray(values, dtype=np.float32))
+        observed = torch.from_numpy(np.isfinite(unit)).to(self.device)
+        return torch.from_numpy(np.nan_to_num(unit)).float().to(self.device), observed
 
     def sample(
         self, n: int, *, temperature: float = 0.0, seed: int = 0, prior: str | None = None
@@ -268,19 +289,6 @@ class MolVAE:
         """The same model with an applicability domain; `facts` are added to the card."""
         settings = self.settings.model_copy(update={"facts": {**self.settings.facts, **(facts or {})}})
         return MolVAE(self.network, self.tokenizer, settings, self.prior, domain)
-
-    def known_domain(self) -> ApplicabilityDomain:
-        """The applicability domain.
-
-        Raises:
-            UsageError: The model was not calibrated.
-        """
-        if self.domain is None:
-            raise UsageError(
-                "this model does not know its applicability domain",
-                hint="Run 'molvae calibrate CHECKPOINT --corpus CORPUS' once.",
-            )
-        return self.domain
 
     def __repr__(self) -> str:
         return (

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import linalg
 from scipy.spatial import cKDTree
 
-from molvae.errors import InputError
+from molvae.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +72,20 @@ class DomainScores:
         What the model cannot read is outside.
         """
         return np.nan_to_num(self.p_value, nan=0.0) > false_alarm
+
+
+def require_domain(domain: ApplicabilityDomain | None) -> ApplicabilityDomain:
+    """A model's domain.
+
+    Raises:
+        UsageError: It has none, not having been calibrated.
+    """
+    if domain is None:
+        raise UsageError(
+            "this model does not know its applicability domain",
+            hint="Run 'molvae calibrate CHECKPOINT --corpus CORPUS' once.",
+        )
+    return domain
 
 
 @dataclass(frozen=True)

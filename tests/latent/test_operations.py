@@ -14,7 +14,7 @@ from molvae.errors import InputError, UsageError
 from molvae.latent.arithmetic import learn_direction, random_direction, shift
 from molvae.latent.calibration import calibrate
 from molvae.latent.codec import MolVAE
-from molvae.latent.domain import ApplicabilityDomain
+from molvae.latent.domain import ApplicabilityDomain, require_domain
 from molvae.latent.interpolation import distinct, interpolate, path_points
 from molvae.latent.likelihood import likelihood
 from molvae.latent.neighbors import SimilarityCurve, neighborhood
@@ -170,4 +170,4 @@ class TestDomain:
 
     def test_an_uncalibrated_model_says_so(self, tiny_model):
         with pytest.raises(UsageError, match="calibrate"):
-            tiny_model.known_domain()
+            require_domain(tiny_model.domain)
