@@ -33,6 +33,7 @@ _WEIGHTS_OF_ELEMENTS = (
 )
 _RING_SIZES, _RING_WEIGHTS = (3, 4, 5, 6, 7), (0.05, 0.05, 0.4, 0.45, 0.05)
 _SMALL_RING, _LARGEST_RING = 4, 7
+_WITH_HYDROGEN = Chem.MolFromSmarts("[!H0]")
 _ALLENE_IN_RING = Chem.MolFromSmarts("[R]=[R]=[R]")
 _PREPARED = 4096
 _SULFUR = 16
@@ -132,16 +133,18 @@ def _largest_ring(*mols: Chem.Mol) -> int:
     return max((len(ring) for mol in mols for ring in mol.GetRingInfo().AtomRings()), default=0)
 
 
-def _hydrogens(mol: Chem.Mol) -> list[int]:
-    return [atom.GetTotalNumHs() for atom in mol.GetAtoms()]
+def _free(mol: Chem.Mol) -> list[int]:
+    """Atoms that have a hydrogen to give."""
+    return [index for (index,) in mol.GetSubstructMatches(_WITH_HYDROGEN)]
 
 
 def _append_atom(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
-    free = [(index, n) for index, n in enumerate(_hydrogens(mol)) if n]
+    free = _free(mol)
     if not free:
         return None
-    index, n = rng.choice(free)
-    order = min(n, rng.choices((1, 2, 3), weights=(0.7, 0.25, 0.05))[0])
+    index = rng.choice(free)
+    wanted = rng.choices((1, 2, 3), weights=(0.7, 0.25, 0.05))[0]
+    order = min(mol.GetAtomWithIdx(index).GetTotalNumHs(), wanted)
     element = rng.choices(_ELEMENTS, weights=_WEIGHTS_OF_ELEMENTS[order])[0]
     mol.AddBond(index, mol.AddAtom(Chem.Atom(element)), _BONDS[order])
     return mol
@@ -200,7 +203,7 @@ def _change_order(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
 
 
 def _close_ring(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
-    free = [index for index, n in enumerate(_hydrogens(mol)) if n]
+    free = _free(mol)
     if len(free) < 3:  # noqa: PLR2004
         return None
     start = rng.choice(free)
@@ -264,7 +267,7 @@ def _core(mol: Chem.Mol, rng: Random) -> Piece | None:
 
 def _opened(mol: Chem.Mol, rng: Random) -> Piece | None:
     """The molecule with its open end at a random atom that has a hydrogen to give."""
-    free = [index for index, n in enumerate(_hydrogens(mol)) if n]
+    free = _free(mol)
     return Piece(mol, (rng.choice(free),)) if free else None
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from random import Random
 
 _TRIES = 6
+_CUTTABLE = Chem.MolFromSmarts("*-;!@*")
 _BONDS = (Chem.BondType.SINGLE, Chem.BondType.DOUBLE)
 
 COMMON_GROUPS = (
@@ -67,11 +68,11 @@ def editable(mol: Chem.Mol) -> Chem.Mol:
 
 def cut_bond(mol: Chem.Mol, rng: Random) -> tuple[Piece, Piece] | None:
     """Both sides of a random single bond outside rings, in random order; nothing if there is none."""
-    bonds = [b for b in mol.GetBonds() if b.GetBondType() == _BONDS[0] and not b.IsInRing()]
+    bonds = mol.GetSubstructMatches(_CUTTABLE)
     if not bonds:
         return None
-    bond = rng.choice(bonds)
-    pieces = _fragments(mol, [bond.GetIdx()], [(bond.GetBeginAtomIdx(),), (bond.GetEndAtomIdx(),)])
+    begin, end = rng.choice(bonds)
+    pieces = _fragments(mol, [mol.GetBondBetweenAtoms(begin, end).GetIdx()], [(begin,), (end,)])
     return pieces if pieces is None or rng.random() < 0.5 else (pieces[1], pieces[0])  # noqa: PLR2004
 
 

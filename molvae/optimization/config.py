@@ -112,6 +112,11 @@ class AcquisitionSettings(Settings):
     beta_high: float = 0.0
     """UCB draws its beta as 10^U(low, high): the upper exponent."""
 
+    batch: Literal["greedy", "noisy"] = "greedy"
+    """How a batch is chosen among the best candidates: greedy = by the functions that were climbed, each
+    conditioned on the choices before it; noisy = by qLogNEI, or qLogNEHVI when there are several goals, which
+    integrate over noise in the best observations and take longer."""
+
     similarity_cap: float = Field(default=0.9, gt=0, le=1)
     """Two molecules of one batch are less similar than this (MinMax), where the pool allows."""
 
@@ -122,34 +127,43 @@ class AcquisitionSettings(Settings):
 class ProposalSettings(Settings):
     """How latent space is walked."""
 
-    pcn: float = Field(default=0.7, ge=0)
+    pcn: float = Field(default=0.2, ge=0)
     """Share of proposals that are pCN moves around a parent."""
 
-    slerp: float = Field(default=0.2, ge=0)
+    slerp: float = Field(default=0.25, ge=0)
     """Share of proposals on the spherical path between two parents."""
 
-    noise: float = Field(default=0.0, ge=0)
-    """Share of proposals that are a parent's posterior with its deviations scaled."""
+    noise: float = Field(default=0.2, ge=0)
+    """Share of proposals drawn around a parent from the encoder's posterior, its deviations scaled."""
 
-    prior: float = Field(default=0.1, ge=0)
+    ascent: float = Field(default=0.3, ge=0)
+    """Share of proposals that go from a parent to where a linear model of the scores rises."""
+
+    prior: float = Field(default=0.05, ge=0)
     """Share of proposals drawn fresh from the prior."""
 
-    step_low: float = Field(default=0.1, gt=0, lt=1)
+    step_low: float = Field(default=0.2, gt=0, lt=1)
     """Smallest pCN step."""
 
     step_high: float = Field(default=0.8, gt=0, lt=1)
     """Largest pCN step; steps are drawn log-uniformly between the two."""
 
-    scale_low: float = Field(default=1.0, gt=0)
+    scale_low: float = Field(default=0.5, gt=0)
     """Smallest factor on the posterior's deviations in a noise move."""
 
-    scale_high: float = Field(default=8.0, gt=0)
+    scale_high: float = Field(default=2.0, gt=0)
     """Largest factor; factors are drawn log-uniformly between the two."""
 
-    widen_above: float = Field(default=0.75, ge=0, le=1)
+    climb_low: float = Field(default=0.7, gt=0)
+    """Shortest ascent, in deviations of the prior."""
+
+    climb_high: float = Field(default=4.0, gt=0)
+    """Longest ascent; lengths are drawn log-uniformly between the two."""
+
+    widen_above: float = Field(default=0.6, ge=0, le=1)
     """Steps grow when more than this share of the decodes repeats known molecules."""
 
-    narrow_below: float = Field(default=0.4, ge=0, le=1)
+    narrow_below: float = Field(default=0.15, ge=0, le=1)
     """Steps shrink when less than this share of the decodes repeats known molecules."""
 
     patience: int = Field(default=200, ge=1)
@@ -184,7 +198,7 @@ class ShareSettings(Settings):
     adapt: bool = True
     """Whether shares follow experience."""
 
-    floor: float = Field(default=0.3, ge=0, le=1)
+    floor: float = Field(default=0.2, ge=0, le=1)
     """No move gets less than this part of its share at the start."""
 
     half_life: float = Field(default=10.0, gt=0)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.linalg import cho_solve, solve_triangular
+from scipy.special import ndtri
+from scipy.stats import rankdata
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
     Points = NDArray[np.float32]
 
-PCN, NOISE, SLERP, PRIOR = "pcn", "noise", "slerp", "prior"
+PCN, NOISE, SLERP, ASCENT, PRIOR = "pcn", "noise", "slerp", "ascent", "prior"
 _LONGEST_STEP = 0.95
 
 
@@ -97,6 +100,45 @@ def rank_weights(scores: NDArray[np.float64], pressure: float) -> NDArray[np.flo
 
 
 @dataclass(frozen=True)
+class Slope:
+    """Where scores rise in latent space: the posterior of a linear model, N(mean, noise^2 precision^-1).
+
+    Attributes:
+        mean: Weights, `d`.
+        root: Lower Cholesky factor of the precision, `d x d`.
+        noise: Standard deviation of what the model leaves unexplained.
+    """
+
+    mean: NDArray[np.float64]
+    root: NDArray[np.float64]
+    noise: float
+
+    @classmethod
+    def fit(cls, z: Points, scores: NDArray[np.float64]) -> Slope:
+        """Ridge regression on the normal scores of ranks, which no outlier moves.
+
+        The penalty `d` gives weights the prior variance 1 / d, a score of unit variance under N(0, I).
+
+        Args:
+            z: Latent points, `n x d`.
+            scores: Of each, `n`; higher is better.
+        """
+        n, d = z.shape
+        heights = ndtri((rankdata(scores) - 0.5) / n) if n else np.zeros(0)
+        points = z.astype(np.float64)
+        root = np.linalg.cholesky(points.T @ points + d * np.eye(d))
+        mean = cho_solve((root, True), points.T @ heights)
+        rest = heights - points @ mean
+        return cls(mean, root, float(np.sqrt((rest @ rest + 1.0) / (n + 1.0))))
+
+    def directions(self, n: int, generator: np.random.Generator) -> NDArray[np.float64]:
+        """`n x d` unit vectors, each along weights drawn from the posterior: wilder where less is known."""
+        noise = generator.standard_normal((len(self.mean), n))
+        drawn = self.mean + self.noise * solve_triangular(self.root, noise, lower=True, trans=1).T
+        return np.asarray(drawn / np.maximum(np.linalg.norm(drawn, axis=1, keepdims=True), 1e-12))
+
+
+@dataclass(frozen=True)
 class Elites:
     """Latent points to start from.
 
@@ -104,11 +146,13 @@ class Elites:
         z: `e x d`.
         fitness: Worth of each, `e`; higher is better.
         deviation: Standard deviations of the encoder's posterior, `e x d`; needed for noise moves alone.
+        slope: Where scores rise; needed for ascents alone.
     """
 
     z: Points
     fitness: NDArray[np.float64]
     deviation: Points | None = None
+    slope: Slope | None = None
 
 
 def propose(
@@ -120,12 +164,13 @@ def propose(
     *,
     widening: float = 1.0,
 ) -> Proposals:
-    """Latent points by the moves asked for: pcn, noise, slerp, prior.
+    """Latent points by the moves asked for: pcn, noise, slerp, ascent, prior.
 
     Elites are drawn by rank of their fitness. Steps of pCN and scales of noise are log-uniform between the
     settings' bounds, times `widening` (steps are kept below 1). Noise is the encoder's own uncertainty about
-    the elite, scaled. Slerp walks .2 to .8 of the way between two different elites. Without elites all points
-    come from the prior, with a single one pCN takes the place of slerp.
+    the elite, scaled. Slerp walks .2 to .8 of the way between two different elites. An ascent goes up a slope
+    drawn from what is known of it, by a log-uniform distance, after a short pCN step. Without elites all
+    points come from the prior, with a single one pCN takes the place of slerp.
 
     Args:
         elites: Parents, `e` of them.
@@ -135,7 +180,7 @@ def propose(
         prior_draws: Draws from the prior, `n x d`, at least as many as points; as many as needed are used.
         widening: Factor on the steps and scales.
     """
-    wanted = {move: int(counts.get(move, 0)) for move in (PCN, NOISE, SLERP, PRIOR)}
+    wanted = {move: int(counts.get(move, 0)) for move in (PCN, NOISE, SLERP, ASCENT, PRIOR)}
     if not len(elites.z):
         wanted = {PRIOR: sum(wanted.values())}
     elif len(elites.z) == 1:
@@ -143,7 +188,7 @@ def propose(
     weights = rank_weights(elites.fitness, settings.pressure) if len(elites.z) else np.ones(0)
     points, moves, parents = [prior_draws[: wanted.get(PRIOR, 0)]], [PRIOR] * wanted.get(PRIOR, 0), []
     parents.append(np.full(wanted.get(PRIOR, 0), -1, dtype=np.int64))
-    for move, walk in ((PCN, _stepped), (NOISE, _shaken), (SLERP, _crossed)):
+    for move, walk in ((PCN, _stepped), (NOISE, _shaken), (SLERP, _crossed), (ASCENT, _climbed)):
         n = wanted.get(move, 0)
         if n:
             first = generator.choice(len(elites.z), size=n, p=weights)
@@ -193,6 +238,20 @@ def _crossed(
     shift = generator.integers(1, len(elites.z), size=len(rows))
     others = (rows + shift) % len(elites.z)
     return slerp(elites.z[rows], elites.z[others], generator.uniform(0.2, 0.8, size=len(rows)))
+
+
+def _climbed(
+    elites: Elites,
+    rows: NDArray[np.int64],
+    settings: ProposalSettings,
+    generator: np.random.Generator,
+    widening: float,
+) -> Points:
+    if elites.slope is None:
+        raise ValueError("ascents need a slope")
+    steps = _log_uniform(settings.climb_low, settings.climb_high, len(rows), generator) * widening
+    near = pcn(elites.z[rows], settings.step_low, generator)
+    return (near + steps[:, None] * elites.slope.directions(len(rows), generator)).astype(np.float32)
 
 
 def _log_uniform(low: float, high: float, n: int, generator: np.random.Generator) -> NDArray[np.float64]:

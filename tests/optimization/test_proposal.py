@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from molvae.optimization.baselines import Evolution, random_rows
 from molvae.optimization.config import ProposalSettings
-from molvae.optimization.proposal import Elites, pcn, propose, rank_weights, slerp
+from molvae.optimization.proposal import Elites, Slope, pcn, propose, rank_weights, slerp
 
-MOVES = {"pcn": 120, "noise": 60, "slerp": 80, "prior": 40}
+MOVES = {"pcn": 100, "noise": 60, "slerp": 70, "ascent": 40, "prior": 30}
 
 
 def normal(n, d=32, seed=0):
@@ -65,7 +65,7 @@ def test_slerp_between_prior_draws_keeps_the_prior_norm():
 def proposed(elites, counts, *, widening=1.0, fitness=None, deviation=0.1, seed=0, **settings):
     worth = np.arange(float(len(elites))) if fitness is None else fitness
     return propose(
-        Elites(elites, worth, np.full_like(elites, deviation)),
+        Elites(elites, worth, np.full_like(elites, deviation), Slope.fit(elites, worth)),
         counts,
         ProposalSettings(**settings),
         np.random.default_rng(seed),
@@ -100,10 +100,33 @@ def test_noise_follows_the_deviations_of_the_posterior():
     )
     assert np.array_equal(found.z[:, :16], np.repeat(elites[:, :16], 400, axis=0))
     assert (found.z - elites)[:, 16:].std() == pytest.approx(0.5, rel=0.05)
-    with pytest.raises(ValueError, match="deviations"):
-        propose(
-            Elites(elites, np.zeros(1)), {"noise": 1}, ProposalSettings(), np.random.default_rng(0), normal(1)
-        )
+    for move, missing in (("noise", "deviations"), ("ascent", "slope")):
+        with pytest.raises(ValueError, match=missing):
+            propose(
+                Elites(elites, np.zeros(1)),
+                {move: 1},
+                ProposalSettings(),
+                np.random.default_rng(0),
+                normal(1),
+            )
+
+
+def test_ascents_go_where_scores_rise_and_anywhere_while_that_is_unknown():
+    z, weights = normal(600), np.random.default_rng(5).standard_normal(32)
+    scores = z @ weights + 0.3 * np.random.default_rng(6).standard_normal(600)
+    unit = weights / np.linalg.norm(weights)
+    found = Slope.fit(z, scores).directions(50, np.random.default_rng(0))
+    assert np.linalg.norm(found, axis=1) == pytest.approx(np.ones(50))
+    assert (found @ unit).min() > 0.9
+    assert np.allclose(found, Slope.fit(z, np.exp(scores)).directions(50, np.random.default_rng(0)))
+    blind = Slope.fit(z[:0], scores[:0]).directions(400, np.random.default_rng(0))
+    assert abs((blind @ unit).mean()) < 0.03
+    elites = normal(5)
+    climbed = propose(
+        Elites(elites, np.zeros(5), slope=Slope.fit(z, scores)), {"ascent": 100}, ProposalSettings(),
+        np.random.default_rng(0), normal(100),
+    )  # fmt: skip
+    assert ((climbed.z - elites[climbed.parent]) @ unit > 0).all()
 
 
 @pytest.mark.parametrize("move", ["pcn", "noise"])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from molvae.campaign.model import TellsPosterior
 from molvae.campaign.sources.base import SOURCES, Offspring
-from molvae.optimization.proposal import Elites, propose
+from molvae.campaign.utility import utilities
+from molvae.optimization.proposal import Elites, Slope, propose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
     from molvae.campaign.methods.base import Situation
     from molvae.campaign.sources.base import Latents, Parents
 
+_N_SLOPE = 2000
+
 
 @SOURCES.register("latent")
 class LatentMoves:
-    """pCN steps, posterior noise, paths between parents, draws from the prior.
+    """pCN steps, posterior noise, paths between parents, ascents, draws from the prior.
 
     Args:
         situation: Has model and settings.
@@ -30,6 +34,7 @@ class LatentMoves:
     """
 
     def __init__(self, situation: Situation, latents: Latents, widening: float) -> None:
+        self.situation = situation
         self.model = situation.model
         self.settings = situation.history.settings.search.proposal
         self.latents = latents
@@ -40,7 +45,7 @@ class LatentMoves:
         """The moves of `ProposalSettings`; posterior noise only where the model tells its posterior."""
         noise = self.settings.noise if isinstance(self.model, TellsPosterior) else 0.0
         shares = {"pcn": self.settings.pcn, "noise": noise, "slerp": self.settings.slerp}
-        return {**shares, "prior": self.settings.prior}
+        return {**shares, "ascent": self.settings.ascent, "prior": self.settings.prior}
 
     def offspring(
         self, parents: Parents, counts: Mapping[str, int], generator: np.random.Generator
@@ -50,7 +55,8 @@ class LatentMoves:
         encoded = np.flatnonzero(np.isfinite(z).all(axis=1))
         names = [parents.smiles[int(row)] for row in encoded]
         deviation = self._deviation(names) if counts.get("noise") else None
-        elites = Elites(z[encoded], parents.fitness[encoded], deviation)
+        slope = self._slope if counts.get("ascent") else None
+        elites = Elites(z[encoded], parents.fitness[encoded], deviation, slope)
         n = sum(counts.values())
         draws = self.model.sample_latent(n, generator=generator)
         moves = propose(elites, counts, self.settings, generator, draws, widening=self.widening)
@@ -60,6 +66,18 @@ class LatentMoves:
                 self.model.decode(moves.z), moves.source, moves.parent, strict=True
             )
         ]
+
+    @cached_property
+    def _slope(self) -> Slope:
+        """Fitted to the best of what was scored."""
+        history = self.situation.history
+        trials = list(history.trials.values())
+        values = np.array([trial.values for trial in trials]).reshape(len(trials), -1)
+        worth = utilities(values, history.settings.objectives) if trials else np.empty(0)
+        best = [row for row in np.argsort(-worth, kind="stable")[:_N_SLOPE] if np.isfinite(worth[row])]
+        z = self.latents([trials[row].smiles for row in best])
+        encoded = np.isfinite(z).all(axis=1)
+        return Slope.fit(z[encoded], worth[best][encoded])
 
     def _deviation(self, smiles: list[str]) -> NDArray[np.float32] | None:
         if not isinstance(self.model, TellsPosterior):
