@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 from molvae.data.columnar import ParquetRows
 from molvae.data.readers import open_table
@@ -81,6 +81,15 @@ class Part:
     group: tuple[int, int] = (0, 0)
     rows: tuple[Row | BadRow, ...] | None = None
 
+    def fingerprint(self) -> str:
+        """The sha256 of the rows it brings: tells one stream from another; empty if it brings none."""
+        if self.rows is None:
+            return ""
+        digest = hashlib.sha256()
+        for row in self.rows:
+            digest.update(f"{row.line}\0{row.text}\0".encode(errors="replace"))
+        return digest.hexdigest()
+
 
 class PartRows:
     """The rows of a part, to be read once.
@@ -141,7 +150,7 @@ class PartReader:
             with Path(self.path).open("rb") as file:
                 start, stop = _line_start(file, part.start), _line_start(file, part.stop)
                 file.seek(start)
-                window = io.BufferedReader(_Window(file, stop - start))
+                window = io.BufferedReader(cast("io.RawIOBase", _Window(file, stop - start)))
                 encoding = "utf-8-sig" if start == 0 else "utf-8"
                 text = io.TextIOWrapper(window, encoding=encoding, errors="replace", newline=None)
                 lines = _counted(numbered_lines(text), counted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from molvae.latent.likelihood import likelihood
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Calibrated:
     def outside(self, molecules: Sequence[Molecule], z: NDArray[np.float32]) -> list[str]:
         """Says how strange."""
         del z
-        scores = self._domain.score(self._model, molecules)
+        scores = self._domain.score(likelihood(self._model, molecules))
         return [
             "" if inside else f"strange to the model: p {p_value:.2g}"
             for inside, p_value in zip(scores.inside(), scores.p_value, strict=True)

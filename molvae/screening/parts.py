@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from molvae.data.partition import Part
     from molvae.screening.job import Job
     from molvae.screening.stages import Screened
 
@@ -80,14 +81,14 @@ def part_path(directory: Path, number: int) -> Path:
     return directory / "parts" / f"{number // _PER_FOLDER:06d}" / f"{number:09d}"
 
 
-def write_part(directory: Path, number: int, job: Job, screened: Screened, n_lines: int) -> None:
+def write_part(directory: Path, part: Part, job: Job, screened: Screened, n_lines: int) -> None:
     """Commit a part.
 
     Raises:
         StorageError: The disk refuses.
     """
     names = job.numbers()
-    with committed_directory(part_path(directory, number), kind=KIND, schema=SCHEMA) as path:
+    with committed_directory(part_path(directory, part.number), kind=KIND, schema=SCHEMA) as path:
         with (path / _HITS).open("w", encoding="utf-8") as file:
             for entry in screened.entries:
                 numbers = [_number(entry.values.get(name)) for name in names]
@@ -98,8 +99,9 @@ def write_part(directory: Path, number: int, job: Job, screened: Screened, n_lin
         with (path / _REJECTED).open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in screened.rejected)
         facts = {
-            "part": number,
+            "part": part.number,
             "job": job.digest,
+            "rows": part.fingerprint(),
             "n_lines": n_lines,
             "low": screened.over.low,
             "high": screened.over.high,
@@ -108,8 +110,14 @@ def write_part(directory: Path, number: int, job: Job, screened: Screened, n_lin
         (path / _FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
-def read_part(directory: Path, number: int, digest: str) -> StoredPart | None:
+def read_part(directory: Path, number: int, digest: str, rows: str = "") -> StoredPart | None:
     """A verified part; `None` if it has not been screened yet.
+
+    Args:
+        directory: Of the screen.
+        number: Of the part.
+        digest: Of the screen.
+        rows: The fingerprint of the rows it must have been made of, where it is known.
 
     Raises:
         CheckpointError: It is damaged.
@@ -124,6 +132,8 @@ def read_part(directory: Path, number: int, digest: str) -> StoredPart | None:
         facts: dict[str, Any] = json.loads((path / _FACTS).read_text(encoding="utf-8"))
         if facts["job"] != digest or facts["part"] != number:
             raise StorageError(f"{path} belongs to another screen", hint="Choose another directory.")
+        if rows not in ("", facts["rows"]):
+            raise StorageError(f"{path} was made of other rows", hint="Choose another directory.")
         over = Range(tuple(facts["low"]), tuple(facts["high"]))
         return StoredPart(path, Funnel.from_facts(facts["funnel"]), facts["n_lines"], over)
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
@@ -63,7 +63,7 @@ class _Work:
         screener = _equipment(self)
         rows = self.reader.rows(part)
         screened = screener.screen(rows, stop=stop)
-        write_part(self.directory, part.number, self.job, screened, rows.n_lines)
+        write_part(self.directory, part, self.job, screened, rows.n_lines)
         return screened.funnel, screened.seconds
 
 
@@ -158,7 +158,8 @@ def _run(
     )
     for funnel, seconds in results:
         done.funnel += funnel
-        done.seconds.update(seconds)
+        for stage, spent in seconds.items():
+            done.seconds[stage] += spent
         n_rows += funnel.read
         progress.advance(TASK, funnel.read, hits=done.funnel.hits)
     progress.finish(TASK, rows=n_rows, hits=done.funnel.hits)
@@ -168,7 +169,7 @@ def _run(
 class _Done:
     def __init__(self) -> None:
         self.funnel = Funnel()
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self.n_skipped = 0
 
 
@@ -176,7 +177,7 @@ def _unfinished(work: _Work, parts: Iterator[Part], done: _Done, progress: Progr
     """The parts that are not there, or damaged; the others are counted."""
     for part in parts:
         try:
-            stored = read_part(work.directory, part.number, work.job.digest)
+            stored = read_part(work.directory, part.number, work.job.digest, part.fingerprint())
         except CheckpointError as error:
             progress.note(f"{error.message}: it is screened again")
             stored = None

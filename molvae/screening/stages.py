@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -147,7 +147,7 @@ class _Run:
         self.dropped: Counter[str] = Counter()
         self.by_reason: Counter[str] = Counter()
         self.rejected: list[tuple[int, str, str, str]] = []
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+import io
 import json
 import shutil
 from importlib.util import find_spec
@@ -231,6 +232,18 @@ def test_domain_checks_say_what_they_mean_and_names_are_checked_first(asked, tmp
     ):
         with pytest.raises(UsageError, match="did you mean"):
             screen(asked(**wrong), tmp_path / "t", workers=0, device="cpu")
+
+
+def test_another_stream_is_not_taken_for_the_one_that_was_screened(asked, tmp_path, monkeypatch):
+    streams = ["CCO\nCC\n", "CCO\nCC\n", "CCO\nCCC\n"]
+    for stream, n_skipped in zip(streams, (0, 1, None), strict=True):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stream.encode())))
+        if n_skipped is None:
+            with pytest.raises(StorageError, match="made of other rows"):
+                screen(asked(library="-"), tmp_path / "s", workers=0, device="cpu")
+        else:
+            done = screen(asked(library="-"), tmp_path / "s", workers=0, device="cpu")
+            assert done.n_skipped == n_skipped
 
 
 @pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'molvae[ray]'")
