@@ -137,7 +137,9 @@ def test_a_fit_is_a_function_of_the_generator_alone(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_prior_comes_back_from_its_tensors(fitted, name):
     prior = fitted[name]
-    again = PRIORS.get(name).from_tensors({k: v.clone() for k, v in prior.tensors().items()}, SIZE)
+    again = PRIORS.get(name).from_tensors(
+        {k: v.clone(memory_format=torch.contiguous_format) for k, v in prior.tensors().items()}, SIZE
+    )
     drawn = prior.sample(7, generator(1))
     assert drawn.shape == (7, SIZE)
     assert drawn.dtype == torch.float32

@@ -61,7 +61,8 @@ def fit_flow(
     mean, covariance = moments(posterior)
     scale = covariance.diagonal().clamp_min(_SMALL).sqrt()
     variances, axes = torch.linalg.eigh(covariance / torch.outer(scale, scale))
-    units = Standardization(mean.float(), scale.float(), axes.float())
+    # A factorization lays its result out by columns, a file by rows, and products round by the layout.
+    units = Standardization(mean.float(), scale.float(), axes.float().contiguous())
     with torch.random.fork_rng(devices=[]):  # modules draw weights when they are made: not from the caller's
         field = VelocityField(
             variances.clamp_min(_SMALL).float(),

@@ -52,7 +52,7 @@ class Gaussian(ReversiblePrior):
         del settings, generator, progress
         mean, covariance = moments(posterior)
         factor = torch.linalg.cholesky(covariance + RIDGE * torch.eye(len(mean), dtype=covariance.dtype))
-        return cls(mean.float(), factor.float())
+        return cls(mean.float(), factor.float().contiguous())  # as a file lays it out: products round by it
 
     def from_normal(self, noise: Tensor) -> Tensor:
         """M + L x for each row, `n x d`."""
