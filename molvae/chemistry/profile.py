@@ -1,7 +1,7 @@
-"""The physicochemical profile of a molecule: the few numbers most scores are made of, in one pass over its atoms.
+"""The physicochemical profile of a molecule: the few numbers that most scores are made of.
 
 A surrogate reads tens of thousands of molecules, so this is written for speed: element counts, hydrogens and
-charge come from one walk over the atoms, the others from RDKit's compiled descriptors.
+charge come from one walk over its atoms, the others from RDKit's compiled descriptors.
 """
 
 from __future__ import annotations

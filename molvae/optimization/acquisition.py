@@ -11,7 +11,8 @@ from botorch.acquisition.logei import qLogExpectedImprovement
 from botorch.models.model import Model
 from botorch.posteriors import GPyTorchPosterior
 from botorch.sampling.normal import SobolQMCNormalSampler
-from gpytorch.distributions import MultivariateNormal
+from gpytorch.distributions import MultitaskMultivariateNormal, MultivariateNormal
+from linear_operator import to_linear_operator
 from linear_operator.utils.cholesky import psd_safe_cholesky
 
 from molvae.registry import Registry
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from molvae.optimization.surrogates.base import Belief
 
 _MC_SAMPLES = 256
+_NUGGET = 1e-6  # of the variance of scaled scores
 
 
 class Acquisition(Protocol):
@@ -46,8 +48,8 @@ class Acquisition(Protocol):
 class PoolModel(Model):  # type: ignore[misc]
     """A finite pool with a known belief, as a BoTorch model: inputs are row numbers of the pool.
 
-    It lets any BoTorch acquisition run on beliefs that were computed once for the whole pool. Scores should
-    be in units of their spread: variances below 1e-9 are raised to it.
+    Outputs are independent. It lets any BoTorch acquisition run on beliefs that were computed once for the
+    whole pool. Scores should be in units of their spread: variances below 1e-9 are raised to it.
     """
 
     def __init__(self, belief: Belief) -> None:
@@ -56,8 +58,8 @@ class PoolModel(Model):  # type: ignore[misc]
 
     @property
     def num_outputs(self) -> int:
-        """One."""
-        return 1
+        """Of the belief."""
+        return self.belief.mean.shape[1]
 
     @property
     def batch_shape(self) -> torch.Size:
@@ -67,13 +69,20 @@ class PoolModel(Model):  # type: ignore[misc]
     def posterior(self, X: Tensor, *_: Any, posterior_transform: Any = None, **__: Any) -> Any:  # noqa: N803
         """Belief about rows `X` (`b x q x 1`)."""
         rows = X[..., 0].long()  # b x q
-        mean = self.belief.mean[:, 0][rows]
-        if rows.shape[-1] == 1 or self.belief.covariance is None:
-            covariance = torch.diag_embed(self.belief.variance[:, 0][rows].clamp_min(1e-9))
-        else:
-            covariance = self.belief.covariance[0][rows[..., :, None], rows[..., None, :]]
-        posterior = GPyTorchPosterior(MultivariateNormal(mean, covariance))
+        outputs = [self._output(j, rows) for j in range(self.num_outputs)]
+        alone = len(outputs) == 1
+        joint = outputs[0] if alone else MultitaskMultivariateNormal.from_independent_mvns(outputs)
+        posterior = GPyTorchPosterior(joint)
         return posterior if posterior_transform is None else posterior_transform(posterior)
+
+    def _output(self, j: int, rows: Tensor) -> Any:
+        if rows.shape[-1] == 1 or self.belief.covariance is None:
+            covariance = torch.diag_embed(self.belief.variance[:, j][rows].clamp_min(1e-9))
+        else:
+            covariance = self.belief.covariance[j][rows[..., :, None], rows[..., None, :]]
+            nugget = _NUGGET * torch.eye(rows.shape[-1], dtype=torch.float64)  # a row may be there twice
+            covariance = to_linear_operator(covariance + nugget)
+        return MultivariateNormal(self.belief.mean[:, j][rows], covariance)
 
 
 def pool_rows(n: int) -> Tensor:

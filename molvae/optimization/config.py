@@ -120,6 +120,9 @@ class AcquisitionSettings(Settings):
     similarity_cap: float = Field(default=0.9, gt=0, le=1)
     """Two molecules of one batch are less similar than this (MinMax), where the pool allows."""
 
+    scaffold_cap: int | None = Field(default=None, ge=1)
+    """Most molecules of one batch that share a Bemis-Murcko scaffold, where the pool allows; absent: any."""
+
     n_joint: int = Field(default=256, ge=1)
     """Candidates with the highest acquisition among which the batch is chosen jointly."""
 

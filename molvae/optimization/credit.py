@@ -78,7 +78,7 @@ class Credit:
         return replace(self, picks=tuple(picks.tolist()), hits=tuple(hits.tolist()), recent=recent)
 
     def skills(self) -> NDArray[np.float64]:
-        """Rank correlation of each surrogate's predictions with the latest outcomes; 0 while there are few."""
+        """Rank correlation of each surrogate's predictions with the latest outcomes; near 0 while few."""
         if len(self.recent) < 2:  # noqa: PLR2004
             return np.zeros(len(self.picks))
         ranks = rankdata(np.array(self.recent), axis=0)

@@ -39,7 +39,7 @@ class Problem:
     """What all slots share.
 
     Attributes:
-        n_goals: The first `n_goals` outputs of a belief are goals, the others are constrained.
+        n_goals: The first `n_goals` outputs of a belief are goals, the next ones are constrained.
         standings: Of each goal.
         bounds: Of the constrained outputs.
     """
@@ -51,7 +51,7 @@ class Problem:
     def value(self, slot: Slot, beliefs: Sequence[Belief]) -> Tensor:
         """Acquisition values of `n` candidates for one slot."""
         belief = beliefs[slot.member]
-        rest = slice(self.n_goals, None)
+        rest = slice(self.n_goals, self.n_goals + len(self.bounds.lower))
         constraints = Belief(belief.mean[:, rest], belief.variance[:, rest])
         return constrained(
             slot.acquisition, belief.output(slot.goal), self.standings[slot.goal], constraints, self.bounds
@@ -95,18 +95,29 @@ def select_batch(
     """
     nearest = taken.clone()
     chosen: list[int] = []
-    open_rows = torch.ones(len(nearest), dtype=torch.bool)
     for slot in slots[: len(nearest)]:
         values = problem.value(slot, beliefs)
-        free = open_rows & (nearest < cap)
-        if bool(free.any()):
-            row = int(torch.argmax(torch.where(free, values, -torch.inf)))
-            row = row if bool(free[row]) else int(torch.nonzero(free)[0, 0])
-        else:
-            row = int(torch.argmin(torch.where(open_rows, nearest, torch.inf)))
+        row = next_row(values, nearest, chosen, cap)
         chosen.append(row)
-        open_rows[row] = False
         nearest = torch.maximum(nearest, similarity[:, row])
         problem = problem.after(beliefs[slot.member], row)
         beliefs = [belief.believing(row) for belief in beliefs]
     return chosen
+
+
+def next_row(values: Tensor, nearest: Tensor, chosen: Sequence[int], cap: float) -> int:
+    """The best row that is not chosen and less similar than `cap` to what is; else the least similar one.
+
+    Args:
+        values: Acquisition values, `n`.
+        nearest: Highest similarity of each row to what is chosen or pending, `n`.
+        chosen: Rows taken already.
+        cap: Similarity at which two candidates are too close to share a batch.
+    """
+    open_rows = torch.ones(len(values), dtype=torch.bool)
+    open_rows[list(chosen)] = False
+    free = open_rows & (nearest < cap)
+    if not bool(free.any()):
+        return int(torch.argmin(torch.where(open_rows, nearest, torch.inf)))
+    row = int(torch.argmax(torch.where(free, values, -torch.inf)))
+    return row if bool(free[row]) else int(torch.nonzero(free)[0, 0])

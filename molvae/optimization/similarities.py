@@ -1,4 +1,4 @@
-"""Similarities of candidates and observations, computed once and shared by all surrogates that look at them."""
+"""Similarities of candidates and observations, computed once and shared by all surrogates."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from molvae.optimization.features import Features, Multisets
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from molvae.optimization.features import Features, Multisets
 
 _DENSE_SHARE = 0.04  # pairs that at least this share of a gallery has go through the dense product
 

@@ -293,3 +293,41 @@ def test_best_table_and_trace_agree(campaign):
     assert trace[-1].best == values[0]
     assert trace[-1].top10 == pytest.approx(np.mean(values[:10]))
     assert all(a.best <= b.best for a, b in itertools.pairwise(trace))
+
+
+@pytest.mark.parametrize("maximize", [("qed",), ("qed", "tpsa")])
+def test_a_noisy_choice_fills_batches_and_survives_constraints(tmp_path, model, settings, quick, maximize):
+    acquisition = quick.acquisition.model_copy(update={"batch": "noisy", "n_joint": 24})
+    search = quick.model_copy(update={"acquisition": acquisition})
+    wanted = settings(maximize=maximize, at_most={"logp": 3.0}, search=search)
+    with Campaign.create(tmp_path / "c.sqlite", model, wanted) as campaign:
+        first = campaign.ask()
+        names = [objective.name for objective in wanted.objectives]
+        for batch in (first, campaign.ask()):
+            for c in batch:
+                scores = tuple(Score.ok(worth(c.smiles) / (2 + j)) for j in range(len(names)))
+                campaign.tell([Observation(c.smiles, scores, c.identifier)])
+        chosen = campaign.ask()
+    assert len({c.smiles for c in chosen}) == 4
+    assert {c.surrogate for c in chosen} <= {"plain", "mixed"}
+
+
+def test_the_journal_says_which_surrogate_chose_what(campaign, tmp_path):
+    tell(campaign, campaign.ask(8))
+    tell(campaign, campaign.ask(8))
+    rows = campaign.table()
+    assert [row.surrogate for row in rows[:8]] == [None] * 8
+    assert {row.surrogate for row in rows[8:]} == {"plain", "mixed"}
+    campaign.ask(4)
+    credit = campaign.history.state["ledger"]["credit"]
+    assert sum(credit["picks"]) == pytest.approx(8, rel=0.1)
+    assert len(credit["recent"]) == 8
+    campaign.close()
+    with Campaign.open(tmp_path / "c.sqlite") as again:
+        assert [row.surrogate for row in again.table()] == [row.surrogate for row in campaign.table()]
+
+
+@pytest.mark.parametrize(("n_calls", "q"), [(0, 4), (200, 4), (499, 9), (2500, 50), (9999, 50)])
+def test_batches_grow_with_the_calls_spent(settings, n_calls, q):
+    assert settings(q=4, q_most=50).batch_size(n_calls) == q
+    assert settings(q=4).batch_size(n_calls) == 4

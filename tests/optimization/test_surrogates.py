@@ -121,7 +121,7 @@ class MinMax(Kernel):
 
     has_lengthscale = False
 
-    def forward(self, x1, x2, diag=False, **_):
+    def forward(self, x1, x2, diag=False, **_):  # noqa: FBT002 - as GPyTorch calls it
         table = torch.from_numpy(by_definition(x1.numpy(), x2.numpy()))
         return table.diagonal() if diag else table
 

@@ -10,12 +10,16 @@ import torch
 
 from molvae.campaign.utility import constrained_scores, goals
 from molvae.optimization.constraints import Bounds, Standing
+from molvae.optimization.noisy import Targets
+from molvae.optimization.pareto import non_dominated
 from molvae.optimization.scalarization import chebyshev_columns
 from molvae.optimization.selection import Problem
 from molvae.optimization.surrogates.base import training_rows
 from molvae.optimization.transforms import ScoreScaler
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from molvae.campaign.methods.base import Situation
 
 
@@ -25,15 +29,38 @@ class Data:
 
     Attributes:
         smiles: Molecules with at least one score, `n`.
-        y: Goals (one, or several scalarizations) and then constrained scores, `n x m`; NaN where missing.
+        y: Goals (one, or several scalarizations), then constrained scores, then the goals that were
+            scalarized, if they are needed, `n x m`; NaN where missing.
         pending: Molecules handed out whose scores are awaited.
         problem: What is to be maximized and bounded.
+        goals: Columns of `y` that are goals, not scalarizations of them; empty if these are not needed.
     """
 
     smiles: list[str]
     y: torch.Tensor
     pending: list[str]
     problem: Problem
+    goals: tuple[int, ...] = ()
+
+    def best(self, n: int) -> NDArray[np.int64]:
+        """Rows of at most `n` observations nothing feasible is better than: the best, or the Pareto front."""
+        y, lower = self.y, self.problem.n_goals
+        upper = lower + len(self.problem.bounds.lower)
+        wanted = torch.where(
+            self.problem.bounds.satisfied(y[:, lower:upper])[:, None], y[:, list(self.goals)], torch.nan
+        )
+        if wanted.shape[1] > 1:
+            return np.flatnonzero(non_dominated(wanted).numpy())[-n:]
+        order = np.argsort(-np.nan_to_num(wanted[:, 0].numpy(), nan=-np.inf), kind="stable")[:n]
+        return order[np.isfinite(wanted[order, 0].numpy())]
+
+    @property
+    def targets(self) -> Targets:
+        """What the columns are to a choice that looks at goals and constraints themselves."""
+        first = self.problem.n_goals
+        constraints = tuple(range(first, first + len(self.problem.bounds.lower)))
+        scales = torch.tensor([ScoreScaler.fit(column).scale for column in self.y.T], dtype=torch.float64)
+        return Targets(self.goals, constraints, self.problem.bounds, scales)
 
 
 def training_data(situation: Situation, generator: torch.Generator, *, since: int = 0) -> Data | None:
@@ -64,8 +91,18 @@ def training_data(situation: Situation, generator: torch.Generator, *, since: in
     worth = torch.where(allowed, columns[:, 0], columns[:, 0] - 1e6)
     surrogate = search.surrogate
     rows = training_rows(worth, surrogate.n_best, surrogate.n_random, _priority(situation, len(scored)))
-    y = torch.cat([columns, constraints], dim=1)[rows]
-    return Data([scored[row].smiles for row in rows], y, [t.smiles for t in history.pending], problem)
+    several = wanted.shape[1] > 1 and search.acquisition.batch == "noisy"
+    blocks = [columns, constraints, *([wanted] if several else [])]
+    y = torch.cat(blocks, dim=1)[rows]
+    own = range(y.shape[1] - wanted.shape[1], y.shape[1]) if several else range(wanted.shape[1])
+    pending = [trial.smiles for trial in history.pending]
+    return Data(
+        [scored[row].smiles for row in rows],
+        y,
+        pending,
+        problem,
+        tuple(own) if several or wanted.shape[1] == 1 else (),
+    )
 
 
 def _priority(situation: Situation, n: int) -> torch.Tensor:

@@ -17,13 +17,16 @@ from molvae.campaign.initialization import library, prior_drafts
 from molvae.campaign.methods.base import METHODS, Batch, Draft
 from molvae.campaign.methods.data import training_data
 from molvae.campaign.methods.ledger import Ledger
-from molvae.campaign.methods.pool import Pool, best_rank
+from molvae.campaign.methods.pool import Pool, best_rank, varied
 from molvae.campaign.sources.base import Latents, Parents
 from molvae.campaign.sources.mix import Mix
 from molvae.campaign.utility import goals
+from molvae.chemistry.scaffolds import murcko_scaffold
 from molvae.optimization.acquisition import ACQUISITIONS
 from molvae.optimization.baselines import random_rows
 from molvae.optimization.credit import allotted
+from molvae.optimization.features import Features
+from molvae.optimization.noisy import select_noisy
 from molvae.optimization.selection import Slot, select_batch
 from molvae.optimization.similarities import Gallery
 from molvae.optimization.surrogates.portfolio import Portfolio
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from molvae.optimization.surrogates.base import Belief
 
 _ELITE_PER_PARENT = 3
+_BASELINE = 24  # observations a noisy choice weighs its candidates against
 
 
 @METHODS.register("latent-bo")
@@ -115,19 +119,9 @@ class _InnerSearch:
             return [], {**self.situation.history.state, "sources": self.mix.to_json(())}
         fitness = best_rank(self.pool.all_values)
         order = np.argsort(-fitness, kind="stable")
-        top = order[: self.settings.search.acquisition.n_joint]
-        portfolio, view = self.pool.portfolio, self.situation.features.views[0]
-        comparison = portfolio.gallery.compare(self.pool.all_features.take(top))
-        beliefs = portfolio.beliefs(comparison, joint=True)
-        awaited = comparison.cross(view)[:, len(self.data.smiles) :]
-        rows = select_batch(
-            self.pool.problem,
-            self.pool.slots[:n],
-            beliefs,
-            comparison.own(view),
-            awaited.amax(1) if awaited.shape[1] else torch.zeros(len(top), dtype=torch.float64),
-            self.settings.search.acquisition.similarity_cap,
-        )
+        top = self._top(order, n)
+        portfolio = self.pool.portfolio
+        rows, beliefs = self._selected(top, n)
         chosen = [
             replace(self.pool.drafts[top[row]], surrogate=portfolio.names[slot.member])
             for row, slot in zip(rows, self.pool.slots)
@@ -144,6 +138,41 @@ class _InnerSearch:
             "fits": portfolio.remembered(),
             "ledger": self.ledger.to_json(self._foretold(chosen, rows, beliefs)),
         }
+
+    def _top(self, order: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+        """Rows of the pool among which the batch is chosen, best first."""
+        settings = self.settings.search.acquisition
+        if settings.scaffold_cap is None:
+            return order[: settings.n_joint]
+
+        def scaffold(row: int) -> str:
+            molecule = self.latents.molecule(self.pool.drafts[row].smiles)
+            return "" if molecule is None else murcko_scaffold(molecule)
+
+        most, wanted = settings.scaffold_cap, max(n, settings.n_joint)
+        rows = varied(order.tolist(), scaffold, most=most, least=n, n=wanted)
+        return np.array(rows, dtype=np.int64)
+
+    def _selected(self, top: NDArray[np.int64], n: int) -> tuple[list[int], tuple[Belief, ...]]:
+        """Which of the pool's rows `top` make the batch, and what was believed of them."""
+        portfolio, view = self.pool.portfolio, self.situation.features.views[0]
+        candidates = self.pool.all_features.take(top)
+        comparison = portfolio.gallery.compare(candidates)
+        similarity, awaited = comparison.own(view), comparison.cross(view)[:, len(self.data.smiles) :]
+        taken = awaited.amax(1) if awaited.shape[1] else torch.zeros(len(top), dtype=torch.float64)
+        settings, slots = self.settings.search.acquisition, self.pool.slots[:n]
+        best = self.data.best(_BASELINE) if settings.batch == "noisy" else []
+        if not len(best):
+            beliefs = portfolio.beliefs(comparison, joint=True)
+            problem, cap = self.pool.problem, settings.similarity_cap
+            return select_batch(problem, slots, beliefs, similarity, taken, cap), beliefs
+        baseline = portfolio.gallery.features.take(best)
+        both = portfolio.gallery.compare(Features.joined([candidates, baseline]))
+        beliefs = portfolio.beliefs(both, joint=True)
+        members = [slot.member for slot in slots]
+        seed = self.situation.seeds.integer("noisy", self.situation.history.n_asks) % 2**31
+        cap = settings.similarity_cap
+        return select_noisy(self.data.targets, members, beliefs, similarity, taken, cap, seed), beliefs
 
     def _foretold(
         self, chosen: Sequence[Draft], rows: Sequence[int], beliefs: Sequence[Belief]

@@ -72,24 +72,21 @@ class MixtureSurrogate:
         Pending candidates are taken to score their mean.
         """
         self._outputs, self._fits = [], []
+        priors: dict[Hyperparameters, Tensor] = {}  # outputs with the same hyperparameters share a table
         for j, column in enumerate(y.T):
             scaler = ScoreScaler.fit(column)
             rows = torch.nonzero(torch.isfinite(column))[:, 0]
             targets = scaler.to_unit(column[rows])
-            values = self._hyperparameters(
-                gallery, rows, targets, remembered[j] if j < len(remembered) else {}
-            )
+            old = remembered[j] if j < len(remembered) else {}
+            values = self._hyperparameters(gallery, rows, targets, old)
             if not len(rows):
                 self._outputs.append(_Output(scaler, values, None, None))
                 continue
+            if values not in priors:
+                priors[values] = gram(gallery, self.settings.views, values)
             waiting = torch.arange(len(y), len(y) + n_pending)
+            process = _conditioned(priors[values], rows, waiting, targets, values)
             columns = torch.cat([rows, waiting])
-            prior = gram(gallery, self.settings.views, values)
-            process = ExactProcess.fit(prior[rows][:, rows], targets, noise=values.noise, mean=values.mean)
-            if n_pending:
-                between, among = prior[waiting][:, rows], prior[waiting][:, waiting]
-                believed, _ = process.posterior(between, among.diagonal())
-                process = process.extended(between, among, believed)
             everything = len(columns) == len(gallery)
             self._outputs.append(_Output(scaler, values, None if everything else columns, process))
 
@@ -159,6 +156,19 @@ class MixtureSurrogate:
             noise=settings.noise,
             mean=settings.mean,
         )
+
+
+def _conditioned(
+    prior: Tensor, rows: Tensor, waiting: Tensor, targets: Tensor, values: Hyperparameters
+) -> ExactProcess:
+    """The process of one output, given the prior covariances of the whole gallery."""
+    seen = prior if len(rows) == len(prior) else prior[rows][:, rows]
+    process = ExactProcess.fit(seen, targets, noise=values.noise, mean=values.mean)
+    if not len(waiting):
+        return process
+    between, among = prior[waiting][:, rows], prior[waiting][:, waiting]
+    believed, _ = process.posterior(between, among.diagonal())
+    return process.extended(between, among, believed)
 
 
 def _believed(output: _Output, between: Tensor, among: Tensor) -> tuple[Tensor, Tensor]:
