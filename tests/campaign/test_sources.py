@@ -11,6 +11,7 @@ from molvae.campaign.sources.mix import Mix
 from molvae.campaign.sources.shares import MoveRecord, Shares, Tally, allotted
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.molecule import Invalid, is_valid, parse
+from molvae.chemistry.scaffolds import murcko_scaffold
 from molvae.errors import UnknownNameError
 from molvae.optimization.config import ShareSettings
 from molvae.oracles.base import Score
@@ -144,12 +145,8 @@ class TestMix:
             campaign.tell([Observation(c.smiles, (Score.ok(len(c.smiles) / 9),)) for c in candidates])
             campaign.ask(4)
             moves = campaign.history.state["sources"]["moves"]
-        assert {move for move, record in moves.items() if record["attempts"]} <= {
-            "pcn",
-            "noise",
-            "slerp",
-            "prior",
-        }
+        tried = {move for move, record in moves.items() if record["attempts"]}
+        assert tried <= {"pcn", "noise", "slerp", "ascent", "prior"}
 
     def test_the_journal_says_what_each_move_did(self, situation, parents):
         mix = Mix(situation, Latents(situation))
@@ -219,3 +216,13 @@ def test_unknown_names_are_refused_before_anything_is_begun(tmp_path, model, set
     with pytest.raises(UnknownNameError, match="did you mean"):
         Campaign.create(tmp_path / "u", model, settings(**{key: value}))
     assert not (tmp_path / "u").exists()
+
+
+def test_a_batch_varies_in_scaffold_where_it_is_told_to(tmp_path, model, settings, quick):
+    acquisition = quick.acquisition.model_copy(update={"scaffold_cap": 1})
+    wanted = settings(search=quick.model_copy(update={"acquisition": acquisition}))
+    with Campaign.create(tmp_path / "s", model, wanted) as campaign:
+        candidates = campaign.ask(8)
+        campaign.tell([Observation(c.smiles, (Score.ok(len(c.smiles) / 9),)) for c in candidates])
+        scaffolds = [murcko_scaffold(parse(candidate.smiles)) for candidate in campaign.ask(4)]
+    assert len(set(scaffolds)) == 4

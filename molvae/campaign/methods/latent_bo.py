@@ -106,7 +106,7 @@ class _InnerSearch:
         """Fill the pool: leftovers of the last batch, unseen library molecules, then the generations."""
         reserve = [Draft(*row) for row in self.situation.history.state.get("reserve", ())]
         self._add(reserve, {})
-        rest = library(self.situation)
+        rest = library(self.situation) if "library" in self.settings.sources else []
         chosen = random_rows(len(rest), self.settings.n_library, self.situation.generator("library"))
         self._add([Draft(rest[row], "library") for row in chosen], {})
         for generation in range(self.settings.search.n_generations):

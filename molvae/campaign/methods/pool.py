@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 from molvae.optimization.features import Features
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -72,3 +73,25 @@ def best_rank(values: NDArray[np.float64]) -> NDArray[np.float64]:
     ranks = np.empty_like(order)
     np.put_along_axis(ranks, order, np.arange(values.shape[1])[None, :].repeat(len(values), axis=0), axis=1)
     return np.asarray(-ranks.min(axis=0), dtype=np.float64)  # negated as integers: no minus zero
+
+
+def varied(order: Iterable[int], family: Callable[[int], str], most: int, least: int, n: int) -> list[int]:
+    """The first `n` rows of `order` with at most `most` of a family.
+
+    Where these are fewer than `least`, the first of the others follow.
+
+    >>> varied([0, 1, 2, 3], "aaab".__getitem__, most=2, least=2, n=4)
+    [0, 1, 3]
+    >>> varied([0, 1, 2], "aaa".__getitem__, most=1, least=2, n=3)
+    [0, 1]
+    """
+    members: Counter[str] = Counter()
+    kept: list[int] = []
+    surplus: list[int] = []
+    for row in order:
+        if len(kept) == n:
+            break
+        name = family(row)
+        members[name] += 1
+        (kept if members[name] <= most else surplus).append(row)
+    return kept + surplus[: max(0, least - len(kept))]
