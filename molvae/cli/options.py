@@ -107,14 +107,12 @@ def threads() -> Decorator:
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def limited(*args: Any, threads: int, **kwargs: Any) -> Any:
-            import torch
+            from molvae.latent.device import limited_threads
 
-            before = torch.get_num_threads()
-            torch.set_num_threads(threads or (before if "OMP_NUM_THREADS" in os.environ else 1))
-            try:
+            if threads == 0 and "OMP_NUM_THREADS" in os.environ:
                 return function(*args, **kwargs)
-            finally:
-                torch.set_num_threads(before)
+            with limited_threads(threads or 1):
+                return function(*args, **kwargs)
 
         return option(limited)
 

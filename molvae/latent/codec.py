@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     Text: TypeAlias = str | Molecule | Invalid
 
-_ROWS = 512  # molecules the network works on at once
+_WRITTEN = 16_384  # rows handed to the decoder at once, which writes a window of them side by side
 
 
 class MolVAE:
@@ -170,14 +170,14 @@ class MolVAE:
             told = dict(zip(("properties", "observed"), self.scaled_properties(properties), strict=True))
         generator = Seeds(seed).torch("decode")
         texts: list[str] = []
-        for start in range(0, len(points), _ROWS):
-            part = torch.from_numpy(np.nan_to_num(points[start : start + _ROWS])).to(self.device)
+        for start in range(0, len(points), _WRITTEN):
+            part = torch.from_numpy(np.nan_to_num(points[start : start + _WRITTEN])).to(self.device)
             written = self.network.decode(
                 part,
                 max_length=self.settings.max_length,
                 temperature=temperature,
                 generator=generator,
-                **{name: tensor[start : start + _ROWS] for name, tensor in told.items()},
+                **{name: tensor[start : start + _WRITTEN] for name, tensor in told.items()},
             )
             texts += self.tokenizer.decode_many(written.tokens.cpu().numpy())
         finite = np.asarray(np.isfinite(points).all(axis=1))

@@ -27,10 +27,10 @@ def resolve_device(name: str) -> torch.device:
 
 
 @contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute with one thread inside the block, so that sums round the same on any machine load."""
+def limited_threads(n: int) -> Iterator[None]:
+    """Let torch use so many CPU threads inside the block; sums round differently with each number."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(n)
     try:
         yield
     finally:

@@ -16,7 +16,7 @@ from molvae.chemistry.facts import REMEMBERED, facts_of
 from molvae.chemistry.filters import FILTERS
 from molvae.data.records import BadRow, Row
 from molvae.errors import StoppedEarly, UnknownNameError, suggest
-from molvae.latent.device import one_thread
+from molvae.latent.device import limited_threads
 from molvae.oracles.base import ask
 from molvae.oracles.plugins import load_oracle
 from molvae.screening.config import PREDICTED, Criterion, ScreenSettings
@@ -196,7 +196,7 @@ class _Run:
         """Those the model can read, with what it predicts, and their posterior means `n x d`."""
         self.heed()
         model = self.screener.model
-        with self.timed("network"), one_thread():
+        with self.timed("network"), limited_threads(1):
             z = model.encode([entry.molecule for entry in entries])
             prediction = model.predict_latent(z)
         means, deviations = prediction.mean.tolist(), np.sqrt(prediction.variance).tolist()
@@ -212,7 +212,7 @@ class _Run:
         entries, z = encoded
         for check in self.screener.domain:
             self.heed()
-            with self.timed("domain"), one_thread():
+            with self.timed("domain"), limited_threads(1):
                 reasons = check.outside([entry.molecule for entry in entries], z)
             entries = list(self._without(entries, reasons, "domain"))
             z = z[np.array([not reason for reason in reasons], dtype=np.bool_)]
