@@ -14,6 +14,7 @@ from molvae.chemistry.molecule import is_valid, parse
 from molvae.errors import OracleError
 from molvae.optimization.config import SearchSettings
 from molvae.oracles.base import ask as ask_oracle
+from molvae.oracles.base import n_workers
 from molvae.oracles.plugins import load_oracle
 from molvae.progress import SILENT
 
@@ -76,7 +77,7 @@ def run(
     """Ask, score and tell until the budget is spent; candidates still pending from an earlier run come first.
 
     Each score is in the journal before the next molecule is scored, so a kill loses at most the calls in
-    flight (`evaluation_batch`); these are made again and charged once.
+    flight (`evaluation_batch`, or as many as an oracle has workers); these are made again and charged once.
 
     Args:
         campaign: Open for writing, with a model.
@@ -94,7 +95,7 @@ def run(
     progress.advance(TASK, campaign.n_calls)
     while candidates := campaign.pending or campaign.ask():
         before = campaign.n_calls
-        size = campaign.settings.evaluation_batch
+        size = max(campaign.settings.evaluation_batch, *map(n_workers, loaded.values()))
         for first in range(0, len(candidates), size):
             begun = time.perf_counter()
             observations = _score(candidates[first : first + size], names, loaded)

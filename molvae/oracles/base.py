@@ -154,6 +154,11 @@ def ask(oracle: Oracle, molecules: Sequence[Molecule]) -> list[Score]:
     return [Score.of(answer) for answer in answers]
 
 
+def n_workers(oracle: Oracle) -> int:
+    """How many molecules an oracle scores at a time; 1 where it does not say."""
+    return int(getattr(oracle, "workers", 1))
+
+
 def describe_error(error: BaseException) -> str:
     """Type and message of an exception, on one line, even if its message cannot be had."""
     try:

@@ -25,7 +25,7 @@ from molvae.chemistry.facts import REMEMBERED
 from molvae.chemistry.molecule import Invalid, Molecule, parse
 from molvae.config import settings_from
 from molvae.errors import ConfigError, UnknownNameError, UsageError, suggest
-from molvae.oracles.base import OracleText, Score, ask
+from molvae.oracles.base import OracleText, Score, ask, n_workers
 from molvae.oracles.config import MEANS, Mean, MpoSettings
 from molvae.oracles.desirability import SHAPES
 
@@ -80,6 +80,11 @@ class CompositeOracle:
     def name(self) -> str:
         """The text that makes this oracle."""
         return self._name
+
+    @property
+    def workers(self) -> int:
+        """Molecules scored at a time, as the busiest term does."""
+        return max(n_workers(term) for term in self.terms)
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
         """The mean of each molecule."""

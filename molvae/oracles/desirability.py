@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from molvae.errors import UsageError
-from molvae.oracles.base import OracleText, Score, ask
+from molvae.oracles.base import OracleText, Score, ask, n_workers
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
@@ -109,6 +109,11 @@ class DesirabilityOracle:
     def name(self) -> str:
         """The text that makes this oracle."""
         return self._name
+
+    @property
+    def workers(self) -> int:
+        """Molecules scored at a time, as the inner oracle does."""
+        return n_workers(self.oracle)
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
         """Worth of each molecule, 0 to 1."""

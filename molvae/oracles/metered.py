@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from molvae.chemistry.molecule import Invalid, Molecule
 from molvae.errors import UsageError
-from molvae.oracles.base import Oracle, Score, ask
+from molvae.oracles.base import Oracle, Score, ask, n_workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,6 +68,11 @@ class MeteredOracle:
     def known(self) -> dict[str, Score]:
         """A copy of all scores known, by canonical SMILES: what a later meter takes as its `cache`."""
         return dict(self._known)
+
+    @property
+    def workers(self) -> int:
+        """Molecules scored at a time, as the inner oracle does."""
+        return n_workers(self._oracle)
 
     def __call__(self, molecules: Sequence[Molecule | Invalid]) -> list[Score]:
         """One score for each, in order; new molecules are asked in the order of their first appearance."""

@@ -1,7 +1,7 @@
 """Dock molecules with AutoDock Vina or gnina: an oracle in kcal/mol, lower is better.
 
     molvae oracle check 'cmd[timeout=300]:python scripts/oracles/docking.py receptor.pdbqt --center 10 5 -3'
-    molvae optimize CHECKPOINT -o docked --set evaluation_batch=4 --minimize \
+    molvae optimize CHECKPOINT -o docked --minimize \
         'cmd[timeout=300,workers=4]:python scripts/oracles/docking.py receptor.pdbqt --center 10 5 -3'
 
 Needs `vina` with Meeko's `mk_prepare_ligand.py`, or `gnina`, which reads SDF by itself. A molecule that gets
