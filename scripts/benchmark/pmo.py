@@ -44,11 +44,13 @@ def main() -> int:
     if options.audit:
         return _audit(options.work)
     runs = _runs(options)
+    left = 0
     for row in _played(runs, options.jobs):
         print(_line(row), flush=True)
+        left += row["calls"] is None
     if not options.no_record:
         report(options.work)
-    return 0
+    return int(left > 0)
 
 
 def _played(runs: list[Run], jobs: int) -> Iterator[dict[str, Any]]:
@@ -107,7 +109,7 @@ def _audit(work: Path) -> int:
 def _line(row: dict[str, Any]) -> str:
     head = f"{row['task']:26} {row['method']:16} seed {row['seed']}"
     if row["calls"] is None:
-        return f"{head}  another process is at it"
+        return f"{head}  {row['trouble']}"
     text = f"{head}  calls {row['calls']:5}"
     for name, short in (
         ("best", "best"),

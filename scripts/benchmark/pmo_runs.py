@@ -18,7 +18,7 @@ from molvae.campaign.runner import run
 from molvae.campaign.trace import running_top, top_auc
 from molvae.chemistry.molecule import Invalid, is_valid, parse
 from molvae.config import load_settings
-from molvae.errors import LockedError
+from molvae.errors import LockedError, UsageError
 from molvae.oracles.base import Score, ask
 from molvae.oracles.plugins import load_oracle
 
@@ -139,7 +139,10 @@ def play(run_: Run) -> dict[str, Any]:
     try:
         campaign = Campaign.create(journal, model, settings, start=_start(run_))
     except LockedError:
-        return {**identity(run_), "calls": None}  # another process is at it
+        return {**identity(run_), "calls": None, "trouble": "another process is at it"}
+    except UsageError:  # defaults have changed since
+        trouble = f"begun with other settings; remove {journal.name} to begin again, or choose another --work"
+        return {**identity(run_), "calls": None, "trouble": trouble}
     with campaign:
         before, wall, cpu = campaign.n_calls, time.perf_counter(), time.process_time()
         result = run(campaign, oracles)
