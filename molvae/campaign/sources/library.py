@@ -5,7 +5,6 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
-from molvae.campaign.initialization import library
 from molvae.campaign.sources.base import SOURCES, Offspring, spread
 from molvae.chemistry.graph_moves import crossed
 from molvae.chemistry.molecule import Invalid, parse
@@ -38,7 +37,7 @@ class LibraryMoves:
         del widening
         self.pressure = situation.history.settings.search.proposal.pressure
         self.latents = latents
-        self.unseen = library(situation)
+        self.unseen = situation.unseen(molecule.smiles for molecule in situation.history.start)
         self.mates = [*self.unseen, *situation.history.trials]
 
     @property
