@@ -23,7 +23,7 @@ from record import ROOT, commit, record
 
 from molvae.chemistry.molecule import parse
 from molvae.latent.codec import MolVAE
-from molvae.latent.device import one_thread
+from molvae.latent.device import limited_threads
 
 OBJECTIVES = ["--maximize", "qed", "--at-most", "sa=3.5", "--at-least", "predicted_logP=0"]
 CHEAPEST = [
@@ -85,7 +85,7 @@ def floors(smiles: list[str], checkpoint: Path) -> tuple[float, float]:
     molecules = [parse(text) for text in smiles[:SAMPLE]]
     rdkit = (time.process_time() - started) / len(molecules)
     model = MolVAE.load(checkpoint, device="cpu")
-    with one_thread():
+    with limited_threads(1):
         started = time.process_time()
         for molecule in molecules:
             model.tokenizer.encode(getattr(molecule, "smiles", "C"))
