@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 MOST_TRIES = 5
 """Decodes of one latent vector before it is given up, where decodes are rejected."""
 
-_ROWS = 512  # latent vectors the network works on at once
+_ROWS = 4096  # latent vectors handed to the decoder at once, which refills its batch from them
 _SAMPLES_NOTE = (
     "valid, unique and all that compares with a reference: samples of the model's own prior, greedy, "
     "single shot, invalid ones counted."
