@@ -24,6 +24,7 @@ def library(tmp_path):
 def test_two_shards_and_a_merge(molvae, library, tiny_checkpoint, tmp_path):
     words = [library, "--checkpoint", tiny_checkpoint, "-o", tmp_path / "s", "--maximize", "qed"]
     words += ["--at-most", "logp=2", "--all", "--workers", 0, "--device", "cpu"]
+    words += ["--set", "part_bytes=20"]
     first = molvae("screen", *words, "--shard", "1/2", "--json")
     assert first.code == 0
     done = molvae("screen", "merge", tmp_path / "s")

@@ -26,7 +26,7 @@ def asked(little_csv, tiny_checkpoint, tmp_path_factory):
             "checkpoint": tiny_checkpoint,
             "objectives": ({"name": "qed"}, {"name": "predicted_weight"}),
             "top": 7,
-            "part_bytes": 200,
+            "part_bytes": 100,
         }
     )
 
@@ -82,7 +82,7 @@ def test_a_signal_ends_with_75_and_the_same_command_goes_on(asked, undisturbed, 
     path = tmp_path / "stopped"
     words = ["screen", asked.library, "--checkpoint", str(asked.checkpoint), "-o", str(path), "-q"]
     words += ["--maximize", "qed", "--maximize", "predicted_weight", "--top", "7", "--workers", "0"]
-    words += ["--set", "part_bytes=200", "--device", "cpu"]
+    words += ["--set", "part_bytes=100", "--device", "cpu"]
     child = forked(main, words)
     while child.is_alive() and len(parts(path)) < 2:
         time.sleep(0.001)
