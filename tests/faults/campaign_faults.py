@@ -124,7 +124,8 @@ def interrupted_search(rng: Random, folder: Path) -> str:
     if child == 0:
         _command(lambda: _search(folder, "journal", "random", 3, budget=200))
     deadline = time.monotonic() + 120
-    while not log.exists() and time.monotonic() < deadline:
+    while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
+        require(os.waitpid(child, os.WNOHANG)[0] == 0, "the command ended before it was interrupted")
         time.sleep(0.002)
     time.sleep(rng.uniform(0.0, 0.3))
     twice = rng.random() < 0.3
