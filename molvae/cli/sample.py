@@ -46,6 +46,13 @@ _PER_REQUEST = 20  # draws that are chosen among for each molecule with wanted p
     metavar="NAME=VALUE",
     help="Wanted value of a property the model knows; may be repeated.",
 )
+@click.option(
+    "--refinements",
+    type=click.IntRange(0),
+    default=2,
+    show_default=True,
+    help="Rounds of decoding and encoding that lead a draw nearer to molecules; 0 decodes it as it is.",
+)
 @click.option("--unique", is_flag=True, help="Go on until there are N different valid molecules.")
 @click.option(
     "--describe", multiple=True, metavar="A,B", help="Add descriptors as columns (qed,logp,sa,mw, ...)."
@@ -65,6 +72,7 @@ def command(
     temperature: float,
     prior: str | None,
     condition: tuple[str, ...],
+    refinements: int,
     unique: bool,
     describe: tuple[str, ...],
     predict: bool,
@@ -101,7 +109,7 @@ def command(
     seen: set[str] = set()
     with session.progress() as progress, session.rows(output, columns) as writer:
         progress.start("sample", n)
-        for batch in _draws(model, n, temperature, prior, wanted, seed, endless=unique):
+        for batch in _draws(model, n, temperature, prior, wanted, refinements, seed, endless=unique):
             drawn += len(batch)
             chosen = _new(batch, seen)[: n - written] if unique else batch
             seen.update(m.smiles for m in chosen if is_valid(m))
@@ -137,6 +145,7 @@ def _draws(
     temperature: float,
     prior: str | None,
     wanted: np.ndarray | None,
+    refinements: int,
     seed: int,
     *,
     endless: bool,
@@ -150,7 +159,7 @@ def _draws(
         own = seed if number == 0 else Seeds(seed).integer("sample-chunk", number)
         count = min(_CHUNK, left)
         if wanted is None:
-            yield model.sample(count, temperature=temperature, seed=own, prior=prior)
+            yield model.sample(count, temperature=temperature, seed=own, prior=prior, refinements=refinements)
         else:
             requests = np.repeat(wanted[None], count, axis=0)
             yield sample_conditional(

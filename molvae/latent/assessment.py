@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from molvae.chemistry.molecule import Invalid, Molecule, canonical
 from molvae.errors import InputError, UsageError
@@ -18,6 +17,8 @@ from molvae.evaluation.prediction import prediction_metrics
 from molvae.evaluation.probes import linear_probe
 from molvae.evaluation.profile import PARTS
 from molvae.evaluation.reconstruction import reconstruction
+from molvae.latent.batches import written_texts
+from molvae.latent.codec import REFINEMENTS
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
 
@@ -38,8 +39,8 @@ MOST_TRIES = 5
 
 _ROWS = 4096  # latent vectors handed to the decoder at once, which refills its batch from them
 _SAMPLES_NOTE = (
-    "valid, unique and all that compares with a reference: samples of the model's own prior, greedy, "
-    "single shot, invalid ones counted."
+    f"valid, unique and all that compares with a reference: samples of the model's own prior after "
+    f"{REFINEMENTS} rounds of refinement, greedy, single shot, invalid ones counted."
 )
 _TRIES_NOTE = f"valid in {MOST_TRIES} tries: greedy first, then drawn at T = 1 until a decode is valid."
 
@@ -108,7 +109,7 @@ def assess(
     table = held_out.table + _variants(model, training, n_variants, seed, progress)
     if n_samples == 0:
         return Assessment(table, truth=held_out.truth, prediction=held_out.prediction)
-    z = model.sample_latent(n_samples, generator=Seeds(seed).numpy("sample"))
+    z = model.refine(model.sample_latent(n_samples, generator=Seeds(seed).numpy("sample")), REFINEMENTS)
     texts = write(model, z, progress=progress, task="sample")
     samples = MoleculeSet(texts, alerts=alerts, workers=workers, device=str(model.device), progress=progress)
     table += measure(
@@ -150,15 +151,14 @@ def write(
     progress.start(task, len(points))
     for start in range(0, len(points), _ROWS):
         part = points[start : start + _ROWS]
-        written = model.network.decode(
-            torch.from_numpy(np.nan_to_num(part)).to(model.device),
+        texts += written_texts(
+            model.network,
+            model.tokenizer,
+            part,
             max_length=model.settings.max_length,
             temperature=temperature,
             generator=generator,
         )
-        decoded = model.tokenizer.decode_many(written.tokens.cpu().numpy())
-        finite = np.asarray(np.isfinite(part).all(axis=1))
-        texts += [text if fine else "" for text, fine in zip(decoded, finite, strict=True)]
         progress.advance(task, len(part))
     progress.finish(task)
     return texts
@@ -222,7 +222,7 @@ def _variants(
         return MetricTable(())
     seeds = Seeds(seed)
     own = model.sample_latent(n, generator=seeds.numpy("assess-prior"))
-    starts = {model.prior.name: own}
+    starts = {model.prior.name: own, f"{model.prior.name} refined": model.refine(own, REFINEMENTS)}
     if model.prior.name != "normal":
         noise = seeds.numpy("assess-normal").standard_normal(own.shape, dtype=np.float32)
         starts["normal"] = noise

@@ -1,12 +1,14 @@
-"""Molecules as padded rows of tokens, in batches of similar length."""
+"""Molecules as padded rows of tokens, and rows of tokens as texts, many at once."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
-from molvae.chemistry.molecule import is_valid
+from molvae.chemistry.molecule import is_valid, parse
+from molvae.chemistry.standardize import standardize
 from molvae.tokenizers.base import TokenizationError
 
 if TYPE_CHECKING:
@@ -15,9 +17,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from molvae.chemistry.molecule import Invalid, Molecule
+    from molvae.chemistry.standardize import Level
+    from molvae.models.vae import SequenceVAE
     from molvae.tokenizers.base import Tokenizer
 
-_ROWS = 512  # molecules the network works on at once
+_ROWS = 512  # molecules the network reads at once
+_WRITTEN = 16_384  # rows handed to the decoder at once, which writes a window of them side by side
+
+
+def standardized(
+    items: Sequence[str | Molecule | Invalid], level: Level, *, keep_stereo: bool
+) -> list[Molecule | Invalid]:
+    """Parse and standardize what is text; molecules, and what is none, pass as they are."""
+    made: list[Molecule | Invalid] = []
+    for item in items:
+        molecule = parse(item) if isinstance(item, str) else item
+        if isinstance(item, str) and is_valid(molecule):
+            molecule = standardize(molecule, level, keep_stereo=keep_stereo)
+        made.append(molecule)
+    return made
 
 
 def token_batches(
@@ -40,3 +58,42 @@ def token_batches(
         for line, row in enumerate(rows):
             tokens[line, : lengths[line]] = encoded[row]
         yield np.array(rows), tokens, lengths
+
+
+def written_texts(
+    network: SequenceVAE,
+    tokenizer: Tokenizer,
+    z: NDArray[np.float32],
+    *,
+    max_length: int,
+    temperature: float,
+    generator: torch.Generator,
+    told: tuple[torch.Tensor, torch.Tensor] | None = None,
+) -> list[str]:
+    """What a network writes from latent vectors `n x d`, molecule or not; nothing from a row not finite.
+
+    Args:
+        network: The network.
+        tokenizer: Its tokenizer.
+        z: Latent vectors.
+        max_length: Longest row in tokens.
+        temperature: 0 is greedy; otherwise tokens are drawn.
+        generator: Source of the draws.
+        told: Properties a conditional network sees, and which are known, `n x p` each.
+    """
+    device = next(network.parameters()).device
+    texts: list[str] = []
+    for start in range(0, len(z), _WRITTEN):
+        rows = slice(start, start + _WRITTEN)
+        properties, observed = (None, None) if told is None else (told[0][rows], told[1][rows])
+        written = network.decode(
+            torch.from_numpy(np.nan_to_num(z[rows])).to(device),
+            max_length=max_length,
+            temperature=temperature,
+            generator=generator,
+            properties=properties,
+            observed=observed,
+        )
+        texts += tokenizer.decode_many(written.tokens.cpu().numpy())
+    finite = np.asarray(np.isfinite(z).all(axis=1))
+    return [text if fine else "" for text, fine in zip(texts, finite, strict=True)]

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 
 from molvae.chemistry.molecule import Invalid, Molecule, parse
-from molvae.chemistry.standardize import standardize
 from molvae.data.scaling import PropertyScaler
 from molvae.errors import UsageError
 from molvae.latent import card
-from molvae.latent.batches import token_batches
+from molvae.latent.batches import standardized, token_batches, written_texts
 from molvae.latent.checkpoint import (
     CARD,
     CONFIG,
@@ -29,7 +28,7 @@ from molvae.latent.checkpoint import (
 from molvae.latent.device import resolve_device
 from molvae.latent.prediction import PropertyPrediction
 from molvae.latent.reading import read_parts
-from molvae.models.priors.normal import StandardNormal
+from molvae.models.priors.normal import StandardNormal, named_prior
 from molvae.persistence import committed_directory
 from molvae.seeding import Seeds
 
@@ -47,7 +46,8 @@ if TYPE_CHECKING:
 
     Text: TypeAlias = str | Molecule | Invalid
 
-_WRITTEN = 16_384  # rows handed to the decoder at once, which writes a window of them side by side
+REFINEMENTS = 2
+"""Rounds that lead samples to where the model agrees with itself; more change little."""
 
 
 class MolVAE:
@@ -163,28 +163,34 @@ class MolVAE:
         points = np.asarray(z, dtype=np.float32)
         if points.ndim != 2 or points.shape[1] != self.latent_size:  # noqa: PLR2004 - rows and columns
             raise UsageError(f"latent vectors must be n x {self.latent_size}, got shape {points.shape}")
-        told = {}
-        if properties is not None:
-            if not self.settings.model.conditional:
-                raise UsageError("this model's decoder does not see properties")
-            told = dict(zip(("properties", "observed"), self.scaled_properties(properties), strict=True))
-        generator = Seeds(seed).torch("decode")
-        texts: list[str] = []
-        for start in range(0, len(points), _WRITTEN):
-            part = torch.from_numpy(np.nan_to_num(points[start : start + _WRITTEN])).to(self.device)
-            written = self.network.decode(
-                part,
-                max_length=self.settings.max_length,
-                temperature=temperature,
-                generator=generator,
-                **{name: tensor[start : start + _WRITTEN] for name, tensor in told.items()},
-            )
-            texts += self.tokenizer.decode_many(written.tokens.cpu().numpy())
+        if properties is not None and not self.settings.model.conditional:
+            raise UsageError("this model's decoder does not see properties")
+        texts = written_texts(
+            self.network,
+            self.tokenizer,
+            points,
+            max_length=self.settings.max_length,
+            temperature=temperature,
+            generator=Seeds(seed).torch("decode"),
+            told=None if properties is None else self.scaled_properties(properties),
+        )
         finite = np.asarray(np.isfinite(points).all(axis=1))
         return [
             parse(text) if ok else Invalid("", "the latent vector is not finite")
             for text, ok in zip(texts, finite, strict=True)
         ]
+
+    @torch.inference_mode()
+    def refine(self, z: NDArray[np.floating], rounds: int = 1) -> NDArray[np.float32]:
+        """Latent vectors `n x d` led to where the model agrees with itself (`SequenceVAE.refine`).
+
+        Samples of the prior decode to molecules more often afterwards. Each round costs a decode.
+        """
+        points = torch.from_numpy(np.nan_to_num(np.asarray(z, dtype=np.float32))).to(self.device)
+        led = self.network.refine(points, max_length=self.settings.max_length, rounds=rounds)
+        refined: NDArray[np.float32] = led.cpu().numpy()
+        refined[~np.isfinite(z).all(axis=1)] = np.nan
+        return refined
 
     def scaled_properties(self, values: NDArray[np.floating]) -> tuple[torch.Tensor, torch.Tensor]:
         """Properties in their own units, `n x p`, as the network takes them: scaled, and which are known."""
@@ -193,7 +199,13 @@ class MolVAE:
         return torch.from_numpy(np.nan_to_num(unit)).float().to(self.device), observed
 
     def sample(
-        self, n: int, *, temperature: float = 0.0, seed: int = 0, prior: str | None = None
+        self,
+        n: int,
+        *,
+        temperature: float = 0.0,
+        seed: int = 0,
+        prior: str | None = None,
+        refinements: int = REFINEMENTS,
     ) -> list[Molecule | Invalid]:
         """Molecules from `n` draws of the prior, single shot: a draw that decodes to none is `Invalid`.
 
@@ -202,8 +214,10 @@ class MolVAE:
             temperature: As for `decode`.
             seed: Root of the draws.
             prior: `normal` draws from N(0, I) even if another prior was fitted.
+            refinements: Rounds of `refine` before the decode; 0 decodes the draws as they are.
         """
         z = self.sample_latent(n, generator=Seeds(seed).numpy("sample"), prior=prior)
+        z = self.refine(z, refinements)
         return self.decode(z, temperature=temperature, seed=seed)
 
     def sample_latent(
@@ -215,18 +229,8 @@ class MolVAE:
             UsageError: `prior` is neither the model's nor `normal`.
         """
         own = torch.Generator().manual_seed(int(generator.integers(2**63)))
-        drawn: NDArray[np.float32] = self._prior_named(prior).sample(n, own).numpy()
+        drawn: NDArray[np.float32] = named_prior(self.prior, prior, self.latent_size).sample(n, own).numpy()
         return drawn
-
-    def _prior_named(self, name: str | None) -> Prior:
-        if name in (None, self.prior.name):
-            return self.prior
-        if name == StandardNormal.name:
-            return StandardNormal(self.latent_size)
-        held = " or ".join(sorted({StandardNormal.name, self.prior.name}))
-        raise UsageError(
-            f"this model draws from {held}, not from '{name}'", hint="Fit one: molvae fit-prior."
-        )
 
     def predict(self, molecules: Sequence[Text]) -> PropertyPrediction:
         """Properties of molecules, read off their posterior means."""
@@ -250,7 +254,7 @@ class MolVAE:
 
     def prepare(self, molecules: Sequence[Text]) -> list[Molecule | Invalid]:
         """Parse and standardize SMILES as the training data were; anything else passes as it is."""
-        return [self._prepare(item) if isinstance(item, str) else item for item in molecules]
+        return standardized(molecules, self.settings.standardize, keep_stereo=self.settings.keep_stereo)
 
     def unknown_tokens(self, molecules: Sequence[Text]) -> list[tuple[str, ...]]:
         """Tokens of each molecule that the vocabulary lacks: the model reads them as unknown."""
@@ -258,12 +262,6 @@ class MolVAE:
             tuple(self.tokenizer.unknown(item.smiles)) if isinstance(item, Molecule) else ()
             for item in self.prepare(molecules)
         ]
-
-    def _prepare(self, text: str) -> Molecule | Invalid:
-        molecule = parse(text)
-        if isinstance(molecule, Invalid):
-            return molecule
-        return standardize(molecule, self.settings.standardize, keep_stereo=self.settings.keep_stereo)
 
     @torch.inference_mode()
     def _posteriors(self, molecules: Sequence[Text]) -> Iterator[tuple[NDArray[np.int64], Posterior]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from molvae.errors import UsageError
 from molvae.models.priors.base import PRIORS, ReversiblePrior
 from molvae.progress import SILENT
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from molvae.models.posterior import Posterior
+    from molvae.models.priors.base import Prior
     from molvae.models.priors.config import FitSettings
     from molvae.progress import Progress
 
@@ -64,3 +66,17 @@ class StandardNormal(ReversiblePrior):
         if tensors:
             raise ValueError(f"the normal prior has no tensors, got {', '.join(tensors)}")
         return cls(latent_size)
+
+
+def named_prior(own: Prior, name: str | None, latent_size: int) -> Prior:
+    """A model's own prior, or N(0, I) if that is the name.
+
+    Raises:
+        UsageError: The name is neither.
+    """
+    if name in (None, own.name):
+        return own
+    if name == StandardNormal.name:
+        return StandardNormal(latent_size)
+    held = " or ".join(sorted({StandardNormal.name, own.name}))
+    raise UsageError(f"this model draws from {held}, not from '{name}'", hint="Fit one: molvae fit-prior.")
