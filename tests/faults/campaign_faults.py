@@ -9,10 +9,9 @@ import signal
 import sys
 import time
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
-from fault import hidden, killed_after, require, require_no_orphans
+from fault import hidden, killed_after, require, require_no_orphans, scratch
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -171,7 +170,7 @@ class Telling(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.path = Path(mkdtemp(prefix="faults-")) / "journal"
+        self.path = scratch() / "journal"
         self.campaign = Campaign.create(self.path, FakeModel(), self.settings)
         self.asked: list[str] = []
         self.known: dict[str, Score] = {}

@@ -16,7 +16,7 @@ from fault import Family
 
 FAMILIES = (
     Family(
-        "kill -9 of optimize", campaign_faults.killed_search, 200, 2,
+        "kill -9 of optimize", campaign_faults.killed_search, 200, 1,
         "no score lost or charged twice, no process or file left, the budget is exact",
     ),
     Family(
@@ -28,7 +28,7 @@ FAMILIES = (
         "no corpus or a whole one; again, and it is the undisturbed one",
     ),
     Family(
-        "kill inside the write window", storage_faults.directory_window, 200, 40,
+        "kill inside the write window", storage_faults.directory_window, 200, 20,
         "the old or the new directory, never a mixture, nothing left behind",
     ),
     Family(
@@ -50,14 +50,14 @@ FAMILIES = (
     ),
     Family("locks of killed writers", storage_faults.locks, 20, 2, "one writer at a time, not a dead one"),
     Family(
-        "SIGINT and SIGTERM, once or twice", campaign_faults.interrupted_search, 300, 2,
+        "SIGINT and SIGTERM, once or twice", campaign_faults.interrupted_search, 300, 1,
         "the documented exit code, finished scores on record, no process left",
     ),
     Family(
         "hostile oracles", oracle_faults.hostile_oracle_trial, 72, 0,
         "one score for each molecule, failures with a reason, in time, no process left",
     ),
-    Family("tells in any order", campaign_faults.telling, 500, 8, "what is on record is what was told"),
+    Family("tells in any order", campaign_faults.telling, 500, 4, "what is on record is what was told"),
     Family("SMILES fuzz", text_faults.fuzzed_smiles, 16_000, 300, "a molecule or a reason, within 2 s"),
     Family("SELFIES fuzz", text_faults.fuzzed_selfies, 16_000, 200, "a molecule or a reason, within 2 s"),
     Family(

@@ -13,8 +13,10 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Literal
 
 Kind = Literal["failure", "silent_load", "lost_score", "doubled_score", "orphan"]
@@ -43,6 +45,16 @@ class Family:
     """Trials in the suite."""
     promise: str
     """What holds whatever happens."""
+
+
+@cache
+def _scratch_root() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="faults-")
+
+
+def scratch() -> Path:
+    """An empty folder that outlives a trial and vanishes when this process ends."""
+    return Path(mkdtemp(dir=_scratch_root().name))
 
 
 def require(condition: object, detail: str, kind: Kind = "failure") -> None:

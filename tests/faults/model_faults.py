@@ -11,13 +11,11 @@ import sys
 import time
 import zipfile
 from functools import cache
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from fault import Bomb, hidden, in_child, killed_after, require
+from fault import Bomb, hidden, in_child, killed_after, require, scratch
 from safetensors.torch import load_file, save_file
 
 from molvae.data.config import PrepareSettings
@@ -30,6 +28,7 @@ from molvae.training.trainer import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from random import Random
 
 _HEADS = ("C", "CC", "CCC", "N", "O", "F", "Cl", "CO", "CN(C)", "N#C")
@@ -65,7 +64,7 @@ def _prepared(table: Path, output: Path) -> None:
 @cache
 def _whole() -> tuple[Path, Path, Path]:
     """A table, its corpus, and a run that nothing has disturbed."""
-    folder = Path(mkdtemp(prefix="faults-"))
+    folder = scratch()
     table = _table(folder)
     _prepared(table, folder / "corpus")
     train(folder / "corpus", folder / "run", _SETTINGS)

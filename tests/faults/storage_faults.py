@@ -8,17 +8,16 @@ import resource
 import shutil
 import time
 from functools import cache
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
-from fault import Bomb, hidden, in_child, killed_after, require
+from fault import Bomb, hidden, in_child, killed_after, require, scratch
 
 from molvae.campaign.storage import Journal
 from molvae.errors import JournalError, StorageError
 from molvae.persistence import committed_directory, verify_directory, write_atomically
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from random import Random
 
 _FILES = {"a.json": "{}", "b/weights.bin": "x" * 9000, "c.txt": "some text\n"}
@@ -105,7 +104,7 @@ def journal_kill(rng: Random, folder: Path) -> str:
 @cache
 def _left_behind() -> tuple[Path, int]:
     """A journal as a killed process leaves it: events in the file, and events in the log only."""
-    folder = Path(mkdtemp(prefix="faults-"))
+    folder = scratch()
     path = folder / "run" / "journal"
     with Journal(path) as journal:
         for number in range(20):
