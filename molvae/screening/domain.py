@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from molvae.latent.domain import require_domain
 from molvae.latent.likelihood import likelihood
 from molvae.registry import Registry
 
@@ -87,7 +88,7 @@ class Calibrated:
     )
 
     def __init__(self, model: MolVAE) -> None:
-        self._model, self._domain = model, model.known_domain()
+        self._model, self._domain = model, require_domain(model.domain)
 
     def outside(self, molecules: Sequence[Molecule], z: NDArray[np.float32]) -> list[str]:
         """Says how strange."""

@@ -232,6 +232,8 @@ def test_domain_checks_say_what_they_mean_and_names_are_checked_first(asked, tmp
     ):
         with pytest.raises(UsageError, match="did you mean"):
             screen(asked(**wrong), tmp_path / "t", workers=0, device="cpu")
+    with pytest.raises(UsageError, match="applicability domain"):
+        screen(asked(domain=("calibrated",)), tmp_path / "t", workers=0, device="cpu")
 
 
 def test_another_stream_is_not_taken_for_the_one_that_was_screened(asked, tmp_path, monkeypatch):
