@@ -77,8 +77,15 @@ def _bytes(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 
 
+def _result_of(run: Path) -> dict[str, str]:
+    """The model and the newest state; where a run stopped, an older state may be of another step."""
+    newest = max(path.name for path in (run / "states").iterdir() if path.name.startswith("step-"))
+    model, state = _bytes(run / "model"), _bytes(run / "states" / newest)
+    return {f"model/{n}": d for n, d in model.items()} | {f"{newest}/{n}": d for n, d in state.items()}
+
+
 def _same_run(run: Path, detail: str) -> None:
-    mine, theirs = _bytes(run), _bytes(_whole()[2])
+    mine, theirs = _result_of(run), _result_of(_whole()[2])
     different = sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
     require(not different, f"{detail}: not the bytes of an undisturbed run: {different[:4]}", "silent_load")
     require(not hidden(run), f"{detail}: left behind: {hidden(run)}")
