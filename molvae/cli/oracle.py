@@ -19,7 +19,13 @@ _MARKS = {"good": "ok   ", "note": "note ", "wrong": "WRONG"}
 
 @click.group(no_args_is_help=True)
 def command() -> None:
-    """Look after an oracle of your own: a function, a program or a server that scores molecules."""
+    """Look after an oracle of your own: a function, a program, a server.
+
+    \b
+    Examples:
+      molvae oracle check dock.py:score
+      molvae oracle check 'cmd:python dock.py receptor.pdbqt'
+    """
 
 
 @command.command()
