@@ -162,7 +162,7 @@ def optimize(
         method=method,
         n_initial=n_initial,
         search=search or SearchSettings(),
-        **({} if sources is None else {"sources": dict(sources)}),
+        sources=CampaignSettings.model_fields["sources"].default if sources is None else dict(sources),
     )
     loaded = _loaded([objective.name for objective in settings.objectives], oracles or {})
     with Campaign.create(output, model, settings, start=start) as campaign:
