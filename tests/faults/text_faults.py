@@ -36,6 +36,14 @@ _PIECES = (
     "{",
     "[13CH3-]", "[Na+]", "%(100)", "&", "C" * 200, "(" * 120, "[U+99]", "1" * 9,
 )  # fmt: skip
+_DRUGS = (
+    "CC(=O)Oc1ccccc1C(=O)O", "Cn1cnc2c1c(=O)n(C)c(=O)n2C", "CN1CCC[C@H]1c1cccnc1", "[Na+].CC(=O)[O-]",
+    "F/C=C\\F",
+    "Cc1ccc(-c2cc(C(F)(F)F)nn2-c2ccc(S(N)(=O)=O)cc2)cc1",
+    "CC1(C)S[C@@H]2[C@H](NC(=O)Cc3ccccc3)C(=O)N2[C@H]1C(=O)O",
+    "C12C3C4C1C5C2C3C45", "[2H]C([2H])([2H])O", "OB(O)c1ccccc1", "C[Si](C)(C)C",
+    "O=[N+]([O-])c1ccccc1", "C[Se]C",
+)  # fmt: skip
 _SELFIES = (
     "[C]", "[=C]", "[#N]", "[Ring1]", "[Branch1]", "[=Branch2]", "[O]", "[nop]", "[Cl]", "[C@@H1]", "[Ring3]",
     "[", "]", "[]", "[X]", ".", "C", " ", "\0", "[epsilon]", "[N+1]", "[=Ring2]", "[C][C]" * 40,
@@ -46,9 +54,13 @@ _TIME = 2.0
 def fuzzed_smiles(rng: Random, folder: Path) -> str:
     """Any text: a molecule or a reason, in time, and never a molecule that is not what was written."""
     del folder
-    text = "".join(rng.choices(_PIECES, k=rng.randrange(0, 14)))
-    if rng.random() < 0.2:
-        text = "CC(=O)Oc1ccccc1C(=O)O"[: rng.randrange(22)] + text
+    if rng.random() < 0.3:
+        text = "".join(rng.choices(_PIECES, k=rng.randrange(0, 14)))
+    else:  # a real molecule, and something done to it
+        text = rng.choice(_DRUGS)
+        for _ in range(rng.randrange(3)):
+            place = rng.randrange(len(text) + 1)
+            text = text[:place] + rng.choice(["", rng.choice(_PIECES)]) + text[place + rng.randrange(2) :]
     begun = time.process_time()
     read = parse(text)
     require(time.process_time() - begun < _TIME, f"{text[:40]!r} took too long")
