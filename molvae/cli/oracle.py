@@ -24,7 +24,7 @@ def command() -> None:
     \b
     Examples:
       molvae oracle check dock.py:score
-      molvae oracle check 'cmd:python dock.py receptor.pdbqt'
+      molvae oracle check 'cmd:python dock.py receptor.pdbqt' --json
     """
 
 
