@@ -96,7 +96,7 @@ class LazyGroup(click.Group):
         del ctx
         for title, commands in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl(list(commands.items()), col_max=10)
+                formatter.write_dl(list(commands.items()), col_max=12)
 
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
