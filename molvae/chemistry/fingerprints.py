@@ -107,7 +107,7 @@ def count_entries(
     radius: int | None = None,
     n_features: int = 4096,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Folded counts of many molecules, only those that are not zero: what `count_matrix` has, without its zeros.
+    """Folded counts of many molecules that are not zero: what `count_matrix` has, without its zeros.
 
     Returns:
         lengths: How many features each molecule has, `n`.

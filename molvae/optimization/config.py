@@ -16,7 +16,7 @@ class MemberSettings(Settings):
     kind: str = "mixture"
     """Surrogate: mixture (exact Gaussian process with a mixed kernel) or the name of a plug-in."""
 
-    views: tuple[str, ...] = ("morgan",)
+    views: tuple[Literal["morgan", "feature_morgan", "atom_pair"], ...] = ("morgan",)
     """Fingerprints it looks at through MinMax kernels."""
 
     numbers: bool = False

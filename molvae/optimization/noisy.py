@@ -65,10 +65,23 @@ class Targets:
         found: list[Callable[[Tensor], Tensor]] = []
         for j, (low, high) in enumerate(zip(self.bounds.lower / scales, self.bounds.upper / scales)):
             if torch.isfinite(high):
-                found.append(lambda y, j=j, high=high: y[..., m + j] - high)
+                found.append(_Excess(m + j, high, 1.0))
             if torch.isfinite(low):
-                found.append(lambda y, j=j, low=low: low - y[..., m + j])
+                found.append(_Excess(m + j, low, -1.0))
         return found or None
+
+
+@dataclass(frozen=True)
+class _Excess:
+    """How far an output is beyond its bound: above it with sign 1, below it with sign -1."""
+
+    output: int
+    bound: Tensor
+    sign: float
+
+    def __call__(self, y: Tensor) -> Tensor:
+        excess: Tensor = self.sign * (y[..., self.output] - self.bound)
+        return excess
 
 
 def select_noisy(
@@ -99,7 +112,7 @@ def select_noisy(
     for member in members[:n]:
         function = _function(models[member], targets, n, chosen, seed)
         with torch.no_grad(), exact_algebra():
-            values = torch.cat([function(rows) for rows in pool_rows(n).split(64)])
+            values = torch.cat([function(rows) for rows in torch.split(pool_rows(n), 64)])
         row = next_row(values, nearest, chosen, cap)
         chosen.append(row)
         nearest = torch.maximum(nearest, similarity[:, row])

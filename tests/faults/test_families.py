@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import random
-import sys
-from pathlib import Path
-
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 import model_faults
 import oracle_faults
+import pytest
 import text_faults
 from families import FAMILIES
 

@@ -52,7 +52,8 @@ class Data:
         if wanted.shape[1] > 1:
             return np.flatnonzero(non_dominated(wanted).numpy())[-n:]
         order = np.argsort(-np.nan_to_num(wanted[:, 0].numpy(), nan=-np.inf), kind="stable")[:n]
-        return order[np.isfinite(wanted[order, 0].numpy())]
+        best: NDArray[np.int64] = order[np.isfinite(wanted[order, 0].numpy())]
+        return best
 
     @property
     def targets(self) -> Targets:

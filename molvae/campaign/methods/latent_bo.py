@@ -161,8 +161,8 @@ class _InnerSearch:
         similarity, awaited = comparison.own(view), comparison.cross(view)[:, len(self.data.smiles) :]
         taken = awaited.amax(1) if awaited.shape[1] else torch.zeros(len(top), dtype=torch.float64)
         settings, slots = self.settings.search.acquisition, self.pool.slots[:n]
-        best = self.data.best(_BASELINE) if settings.batch == "noisy" else []
-        if not len(best):
+        best = self.data.best(_BASELINE) if settings.batch == "noisy" else np.empty(0, dtype=np.int64)
+        if len(best) == 0:
             beliefs = portfolio.beliefs(comparison, joint=True)
             problem, cap = self.pool.problem, settings.similarity_cap
             return select_batch(problem, slots, beliefs, similarity, taken, cap), beliefs

@@ -66,6 +66,6 @@ class ExactProcess:
 
 
 def _solved(factor: Tensor, right: Tensor) -> Tensor:
-    if right.dim() == 1:
-        return torch.linalg.solve_triangular(factor, right[:, None], upper=False)[:, 0]
-    return torch.linalg.solve_triangular(factor, right, upper=False)
+    columns = right[:, None] if right.dim() == 1 else right
+    solved: Tensor = torch.linalg.solve_triangular(factor, columns, upper=False)
+    return solved[:, 0] if right.dim() == 1 else solved

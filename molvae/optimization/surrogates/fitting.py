@@ -105,7 +105,7 @@ class MixtureFit:
         residual = torch.linalg.solve_triangular(factor, (self.y - theta[-1])[:, None], upper=False)
         loss = 0.5 * (residual**2).sum() + factor.diagonal().log().sum()
         loss = loss + 0.5 * (((theta - self._center) / self._spread) ** 2).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         assert theta.grad is not None  # noqa: S101 - the loss depends on every entry
         return float(loss.detach()), theta.grad.numpy()
 
@@ -116,7 +116,8 @@ class MixtureFit:
         if self.numbers is not None:
             scaled = self.numbers / theta[self._parts : self._parts + self._p].exp()
             covariance = covariance + weights[-1] * torch.exp(-0.5 * squared_distances(scaled, scaled))
-        return covariance + (theta[-2].exp() + _JITTER) * torch.eye(n, dtype=torch.float64)
+        noisy: Tensor = covariance + (theta[-2].exp() + _JITTER) * torch.eye(n, dtype=torch.float64)
+        return noisy
 
     def _values(self, vector: NDArray[np.float64]) -> Hyperparameters:
         weights = [math.exp(x) for x in vector[: self._parts]]
