@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from collections import deque
 from concurrent.futures import wait
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ Engine = Literal["local", "ray"]
 """Where workers are: processes of this machine, or actors of a Ray cluster."""
 
 _ASKED_EVERY = 0.25  # seconds between two questions whether to stop
+_LOOKED_EVERY = 1.0  # seconds between two looks of a worker whether its parent is still there
 
 
 def available_cores() -> int:
@@ -66,8 +69,9 @@ def ordered_map(
             yield function(item)
         return
     from loky import ProcessPoolExecutor
+    from loky.process_executor import BrokenProcessPool
 
-    executor = ProcessPoolExecutor(max_workers=workers, initializer=_ignore_interrupts)
+    executor = ProcessPoolExecutor(max_workers=workers, initializer=_settle, initargs=(os.getpid(),))
     pending: deque[Future[list[B]]] = deque()
     complete = False
     try:
@@ -77,25 +81,22 @@ def ordered_map(
                 yield from _awaited(pending.popleft(), stop)
         yield from chain.from_iterable(_awaited(future, stop) for future in _drained(pending))
         complete = True
+    except BrokenProcessPool as error:
+        _heed(stop)  # a batch system may have told the workers first
+        raise MolvaeError(
+            f"a worker process died: {type(error).__name__}",
+            hint="Most often the memory is full: use fewer workers.",
+        ) from error
     finally:
         executor.shutdown(wait=True, kill_workers=not complete)
 
 
 def _awaited(future: Future[list[B]], stop: Callable[[], bool] | None) -> list[B]:
-    from loky.process_executor import BrokenProcessPool
-
-    try:
-        while not future.done():
-            _heed(stop)
-            wait([future], timeout=None if stop is None else _ASKED_EVERY)
+    while not future.done():
         _heed(stop)
-        return future.result()
-    except BrokenProcessPool as error:
-        _heed(stop)
-        raise MolvaeError(
-            f"a worker process died: {type(error).__name__}",
-            hint="Most often the memory is full: use fewer workers.",
-        ) from error
+        wait([future], timeout=None if stop is None else _ASKED_EVERY)
+    _heed(stop)
+    return future.result()
 
 
 def _over_ray(
@@ -116,7 +117,7 @@ def _over_ray(
         return
     ours = not ray.is_initialized()
     if ours:
-        ray.init(log_to_driver=False)
+        _start_ray(ray)
     try:
         context = ray.data.DataContext.get_current()
         context.execution_options.preserve_order = True
@@ -137,6 +138,18 @@ def _over_ray(
     finally:
         if ours:
             ray.shutdown()
+
+
+def _start_ray(ray: Any) -> None:
+    """Join the cluster of the environment, or start one here, without its web page."""
+    here = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
+    try:
+        ray.init(log_to_driver=False, **here)
+    except Exception as error:  # Ray raises all kinds, bare ones too
+        raise MolvaeError(
+            f"Ray does not start: {' '.join(str(error).split())[:300]}",
+            hint="Check RAY_ADDRESS, or use --engine local.",
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -161,9 +174,16 @@ def _heed(stop: Callable[[], bool] | None) -> None:
         raise StoppedEarly("stopped early", hint="The same command resumes.")
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches every process of a terminal; the parent decides what becomes of its workers."""
+def _settle(parent: int) -> None:
+    """Make a worker heed its parent alone: Ctrl-C reaches all processes of a terminal, kill -9 only one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+
+
+def _leave_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOKED_EVERY)
+    os._exit(1)
 
 
 def _batched(items: Iterable[A], size: int) -> Iterator[tuple[A, ...]]:

@@ -7,10 +7,13 @@ import json
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from molvae.errors import MolvaeError
 from molvae.parallel import available_cores, ordered_map
 from molvae.progress import EventLog, PlainProgress, Tee, read_events
 from molvae.seeding import Seeds
@@ -55,6 +58,36 @@ def test_a_map_keeps_order_and_reads_lazily(workers):
     assert len(read) < 200
     assert list(results) == list(range(3, 1000))
     assert available_cores() >= 1
+
+
+def test_workers_end_with_their_parent():
+    code = """
+from molvae.parallel import ordered_map
+tasks = ["__import__('os').getpid()"] + ["__import__('time').sleep(300)"] * 4
+print(next(ordered_map(eval, tasks, workers=1, chunk=1)), flush=True)
+__import__('os').kill(__import__('os').getpid(), 9)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
+        worker = int(child.stdout.readline())
+        child.wait()
+    deadline = time.monotonic() + 60
+    while is_running(worker) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not is_running(worker)
+
+
+def test_a_worker_that_dies_is_a_sentence():
+    with pytest.raises(MolvaeError, match="a worker process died"):
+        list(ordered_map(os._exit, [1] * 20, workers=1, chunk=1))
+
+
+def is_running(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{process}/stat")
+    return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 def test_an_error_in_a_worker_arrives():
