@@ -20,6 +20,7 @@ TITLES = {
     "optimize_vs_random": "Search against random draws at the same budget",
     "speed": "Training and sampling against the MOSES loops and the machine",
     "prepare": "Preparing ZINC250k",
+    "faults": "Faults: what was tried and what held",
 }
 """What a result file shows, in the order of the README; others follow under their own names."""
 
@@ -43,6 +44,10 @@ NOTES = {
         "model), medians over the repeats, in float32. Both draw at temperature 1; parsing is left out. The "
         "ceiling is the share of our time that the matrix products alone would take. With --clock cpu in the "
         "command, other work shared the machine and processor time was counted."
+    ),
+    "faults": (
+        "Kills, full disks, damaged and hostile files, oracles and texts (tests/faults); a trial fails when "
+        "its family's promise does not hold. Trials: of this run. Nightly: of scripts/faults without options."
     ),
 }
 """What a reader must know to read a table."""
