@@ -79,8 +79,8 @@ def command(
 
     \b
     Examples:
-      molvae arithmetic checkpoints/zinc250k 'CC(=O)Nc1ccc(O)cc1' --attribute logp --add 1 --from zinc.csv
-      molvae arithmetic run hits.csv --attribute pIC50 --add 1 --from assay.csv -o raised.csv
+      molvae arithmetic run CCOc1ccccc1 --attribute logp --add 1 --from zinc.csv
+      molvae arithmetic run hits.csv --attribute pIC50 --add 1 --from assay.csv
     """
     from molvae.latent.arithmetic import learn_direction, shift
     from molvae.latent.codec import MolVAE

@@ -51,7 +51,7 @@ def command(
     \b
     Examples:
       molvae domain checkpoints/zinc250k 'CC(=O)Nc1ccc(O)cc1' 'C1CC2CC1C2'
-      molvae domain checkpoints/zinc250k library.csv --false-alarm 0.01 -o domain.csv
+      molvae domain run library.csv --false-alarm 0.01 -o domain.csv
     """
     from molvae.latent.codec import MolVAE
     from molvae.latent.domain import COMBINED, SCORES, require_domain

@@ -117,7 +117,7 @@ def command(
     \b
     Examples:
       molvae evaluate samples.smi --reference test.smi --train train.smi
-      molvae evaluate samples.csv --reference test.csv --reference scaffolds.csv --no-fcd --json
+      molvae evaluate samples.csv --reference test.csv --no-fcd --json
       molvae evaluate samples.smi --corpus corpus --split test,valid -o measured
       molvae evaluate checkpoints/zinc250k --corpus corpus -o measured
       molvae evaluate run --corpus corpus -n 1000 --molecules 500 --no-fcd

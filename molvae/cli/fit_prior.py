@@ -52,15 +52,15 @@ def command(
 
     \b
     Priors:
-      flow      flow matching: a network carries noise to where molecules lie (the default)
+      flow      a network carries noise to where molecules lie (the default)
       mixture   Gaussians with full covariances
       gaussian  one Gaussian
       normal    N(0, I): takes a fitted prior away
     \b
     Examples:
       molvae fit-prior run --corpus corpus
-      molvae fit-prior run --corpus corpus --prior mixture --set mixture.n_components=20 -o other
-      molvae fit-prior checkpoints/zinc250k --corpus corpus --set flow.steps=12000 -o better
+      molvae fit-prior run --corpus corpus --prior mixture -o other
+      molvae fit-prior run --corpus corpus --set flow.steps=12000 -o better
     """
     from molvae.data.corpus import Corpus
     from molvae.latent.codec import MolVAE

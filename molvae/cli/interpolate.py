@@ -69,8 +69,8 @@ def command(
 
     \b
     Examples:
-      molvae interpolate checkpoints/zinc250k 'CC(=O)Nc1ccc(O)cc1' 'CC(C)Cc1ccc(C(C)C(=O)O)cc1'
-      molvae interpolate run 'CCO' 'c1ccccc1O' --steps 20 --distinct --picture path.svg
+      molvae interpolate checkpoints/zinc250k 'CC(=O)Nc1ccc(O)cc1' 'CCOc1ccccc1'
+      molvae interpolate run CCO c1ccccc1O --steps 20 --distinct --picture p.svg
     """
     from molvae.latent import interpolation
     from molvae.latent.codec import MolVAE

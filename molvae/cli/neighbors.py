@@ -73,8 +73,8 @@ def command(
     \b
     Examples:
       molvae neighbors checkpoints/zinc250k 'CC(=O)Nc1ccc(O)cc1'
-      molvae neighbors checkpoints/zinc250k 'CC(=O)Nc1ccc(O)cc1' --similarity 0.6 --picture near.svg
-      molvae neighbors run 'CCOc1ccccc1' --radius 2 --draws 1000 --describe qed,logp -o near.csv
+      molvae neighbors run 'CC(=O)Nc1ccc(O)cc1' --similarity 0.6 --picture p.svg
+      molvae neighbors run CCOc1ccccc1 --radius 2 --describe qed,logp -o near.csv
     """
     from molvae.latent.codec import MolVAE
     from molvae.latent.neighbors import SimilarityCurve, neighborhood

@@ -91,7 +91,7 @@ def command(
       molvae sample checkpoints/zinc250k -n 5
       molvae sample checkpoints/zinc250k -n 1000 --unique -o new.smi
       molvae sample run -n 100 --describe qed,logp,sa --predict -o new.csv
-      molvae sample run -n 100 --condition logP=2.5 --condition qed=0.9 --describe qed,logp
+      molvae sample run --condition logP=2.5 --condition qed=0.9 --describe logp
     """
     from molvae.chemistry.descriptors import DESCRIPTORS
     from molvae.chemistry.molecule import is_valid
