@@ -15,6 +15,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 TITLES = {
+    "generation": "The shipped model on ZINC250k",
     "metrics_golden": "The metrics against published values",
     "pmo": "PMO: sample efficiency on 20 published tasks",
     "optimize_vs_random": "Search against random draws at the same budget",
@@ -25,6 +26,12 @@ TITLES = {
 """What a result file shows, in the order of the README; others follow under their own names."""
 
 NOTES = {
+    "generation": (
+        "5,000 test molecules; 30,000 greedy, single-shot samples, drawn from the model's prior and led "
+        "through two rounds of decoding and encoding, invalid ones counted. The floor is the FCD of 25,000 "
+        "training molecules to the same test and validation molecules. For comparison, JT-VAE reports 76.7 % "
+        "reconstruction; this model was trained on two cores for about two hours and is not there yet."
+    ),
     "metrics_golden": (
         "30,000 samples of JT-VAE whose MOSES figures were published, measured by molvae against "
         "the full Test and TestSF sets."
