@@ -1,4 +1,4 @@
-"""`molvae domain`: is a molecule one the model knows about?"""
+"""`molvae domain`: tell whether a molecule is one the model knows about."""
 
 from __future__ import annotations
 

@@ -45,9 +45,9 @@ class MetricTable:
     >>> table["valid"], table.to_json()["metrics"][1]["value"]
     (0.5, None)
     >>> print(table.to_text())
-    metric  value  n
-    valid ↑   0.5  4
-    FCD ↓       -  1
+    metric   value  n
+    valid ↑    0.5  4
+    FCD ↓        -  1
     """
 
     rows: tuple[Metric, ...]

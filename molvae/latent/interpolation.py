@@ -48,7 +48,7 @@ def path_points(
     A straight line between two draws of a high-dimensional normal passes through points far shorter than any
     draw; the spherical path (White, arXiv:1609.04468) turns the direction and changes the length evenly.
 
-    >>> path_points(np.array([2.0, 0.0]), np.array([0.0, 2.0]), 3).round(3).tolist()
+    >>> [[round(float(x), 3) for x in p] for p in path_points(np.array([2.0, 0.0]), np.array([0.0, 2.0]), 3)]
     [[2.0, 0.0], [1.414, 1.414], [0.0, 2.0]]
     >>> path_points(np.array([2.0, 0.0]), np.array([0.0, 2.0]), 3, "linear").tolist()
     [[2.0, 0.0], [1.0, 1.0], [0.0, 2.0]]

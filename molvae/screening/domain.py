@@ -1,4 +1,4 @@
-"""The applicability domain: may the model be asked about this molecule?"""
+"""The applicability domain: whether the model may be asked about this molecule."""
 
 from __future__ import annotations
 
