@@ -91,7 +91,7 @@ class HttpWorker:
         if len(data) > _LONGEST_ANSWER:
             raise Trouble(f"an answer of more than {_LONGEST_ANSWER >> 20} MB", again=False)
         if response.length:
-            raise http.client.IncompleteRead(data, response.length)
+            raise Trouble(f"the answer of {self._host} ends {response.length} bytes before it was to")
         return response.status, data.decode(errors="replace")
 
     def _read(self, status: int, text: str, smiles: Sequence[str]) -> list[Score]:

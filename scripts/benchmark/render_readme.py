@@ -101,7 +101,9 @@ def _section(name: str, content: dict[str, Any]) -> str:
         lines += _table(columns, [[row.get(column) for column in columns] for row in rows])
     machine = content.get("machine") or {}
     where = f" on {machine['cores']} cores of {machine['cpu']}" if machine.get("cpu") else ""
-    return "\n".join([*lines, "", f"From `{content.get('command', name)}`{where}."])
+    source = f"From `{content.get('command', name)}`{where}."
+    wrapped = textwrap.fill(source, _WIDTH, break_long_words=False, break_on_hyphens=False)
+    return "\n".join([*lines, "", wrapped])
 
 
 def _table(columns: list[str], rows: list[list[Any]]) -> list[str]:
