@@ -77,6 +77,8 @@ def render(settings: CodecSettings, n_parameters: int) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, dict):  # a curve: its figures are in config.json
+        return f"calibrated ({', '.join(map(str, value))})"
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "none"
     return str(value).replace("|", "\\|")
