@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import signal
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 HEADS = ("C", "CC", "CCC", "CC(C)", "N", "O", "F", "Cl", "CO", "CN(C)", "N#C")
 CORES = ("c1ccc({})cc1", "C1CCC({})CC1", "c1ccnc({})c1", "C(=O)N{}", "c1ccc({})s1", "S(=O)(=O)N{}")
 TAILS = ("C", "CC", "CCC", "C(C)C", "CO", "CCO", "CC#N", "CCN", "C(F)F", "CCCl")
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C even where the tests were started in the background, so that child processes do."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def little_smiles() -> list[str]:
