@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _CHUNK = 10_000  # draws held in memory at once
 _MOST_ROUNDS = 200
 _DESCRIPTOR_OF = {"sas": "sa"}  # what a label of a well-known data set is called here
+_FEW = 2000  # draws at least that are chosen among where properties are wanted
 _PER_REQUEST = 20  # draws that are chosen among for each molecule with wanted properties
 
 
@@ -163,7 +164,11 @@ def _draws(
         else:
             requests = np.repeat(wanted[None], count, axis=0)
             yield sample_conditional(
-                model, requests, temperature=temperature, seed=own, n_pool=max(POOL, _PER_REQUEST * count)
+                model,
+                requests,
+                temperature=temperature,
+                seed=own,
+                n_pool=max(min(POOL, _FEW + 100 * count), _PER_REQUEST * count),
             )
         left -= 0 if endless else min(_CHUNK, left)
         if left == 0:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from molvae.chemistry.molecule import Invalid, Molecule
     from molvae.latent.codec import MolVAE
 
-POOL = 20_000
-"""Draws of the prior among which latent vectors are chosen; they are not decoded."""
+POOL = 10_000
+"""Refined draws of the prior among which latent vectors are chosen."""
+_REFINEMENTS = 2  # after which the heads, which were trained on molecules, can be trusted
 _ROWS = 256  # requests compared with the pool at once
 
 
@@ -53,7 +54,8 @@ def sample_conditional(
     """One molecule for each request, single shot: one decode each, which may be `Invalid`.
 
     A model whose decoder sees the properties is told them. For any other, latent vectors are drawn from the
-    prior and, before anything is decoded, chosen by what the property heads say of them.
+    prior, refined (`MolVAE.refine`: the heads were trained on molecules, and are right about no others), and
+    chosen by what the property heads say of them.
 
     Args:
         model: The model.
@@ -74,7 +76,7 @@ def sample_conditional(
 def choose_latent(
     model: MolVAE, wanted: NDArray[np.floating], *, generator: np.random.Generator, n_pool: int = POOL
 ) -> NDArray[np.float32]:
-    """A latent vector for each request `n x p` out of draws of the prior, `n x d`; none is used twice.
+    """A latent vector for each request `n x p` out of refined draws of the prior, `n x d`; none comes twice.
 
     By Bayes' rule p(z | y) is the prior times the heads' likelihood of y: a draw of the pool is taken with a
     chance in proportion to its likelihood.
@@ -84,7 +86,9 @@ def choose_latent(
     """
     if not model.property_names:
         raise UsageError("this model has no property heads", hint="Train it with labels or descriptors.")
-    pool = model.sample_latent(max(n_pool, len(wanted)), generator=generator)
+    pool = model.refine(model.sample_latent(max(n_pool, len(wanted)), generator=generator), _REFINEMENTS)
+    distinct = np.unique(pool, axis=0)  # draws that were led to one molecule are one
+    pool = distinct if len(distinct) >= len(wanted) else pool
     predicted = model.predict_latent(pool)
     left = np.zeros(len(pool))  # minus infinity once taken
     chosen = np.empty(len(wanted), dtype=np.int64)
