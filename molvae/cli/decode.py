@@ -35,9 +35,7 @@ _COORDINATE = re.compile(r"z(\d+)")
     show_default=True,
     help="0 writes the most likely token each time; higher is more random.",
 )
-@click.option(
-    "--describe", multiple=True, metavar="A,B", help="Add descriptors as columns (qed,logp,sa,mw, ...)."
-)
+@molecules.describe()
 @options.seed()
 @options.device()
 @options.output()

@@ -95,13 +95,7 @@ def _seed_of(seed: int | None, chunk: int) -> int | None:
 
 
 def _why_not(model: MolVAE, item: Molecule | Invalid) -> str:
-    from molvae.tokenizers.base import TokenizationError
+    from molvae.chemistry.molecule import is_valid
+    from molvae.latent.batches import why_unreadable
 
-    reason = molecules.reason_or_none(item)
-    if reason is not None:
-        return reason
-    try:
-        model.tokenizer.encode(molecules.smiles_or_none(item) or "")
-    except TokenizationError as error:
-        return error.message
-    return "the model gives no finite vector"
+    return why_unreadable(model.tokenizer, item) if is_valid(item) else molecules.reason_or_none(item) or ""

@@ -38,9 +38,7 @@ if TYPE_CHECKING:
     help="Decode a point that gives no molecule again, moved a little, so often at most.",
 )
 @click.option("--distinct", is_flag=True, help="Each molecule once, where the path first reaches it.")
-@click.option(
-    "--describe", multiple=True, metavar="A,B", help="Add descriptors as columns (qed,logp,sa,mw, ...)."
-)
+@molecules.describe()
 @pictures.option()
 @options.seed()
 @options.device()

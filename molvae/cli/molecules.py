@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from molvae.data.writers import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from molvae.chemistry.molecule import Invalid, Molecule
     from molvae.latent.codec import MolVAE
+
+
+def describe() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--describe`: descriptors as further columns of molecules that are written."""
+    return click.option(
+        "--describe", multiple=True, metavar="A,B", help="Add descriptors as columns (qed,logp,sa,mw, ...)."
+    )
 
 
 def property_columns(model: MolVAE, describe: Sequence[str], *, predict: bool) -> list[Column]:

@@ -40,9 +40,7 @@ _DRAWN = 25  # neighbors in a picture
     show_default=True,
     help="Leave out neighbors less similar than this.",
 )
-@click.option(
-    "--describe", multiple=True, metavar="A,B", help="Add descriptors as columns (qed,logp,sa,mw, ...)."
-)
+@molecules.describe()
 @click.option("--predict", is_flag=True, help="Add the properties the model predicts.")
 @pictures.option()
 @options.seed()

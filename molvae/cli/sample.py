@@ -55,9 +55,7 @@ _PER_REQUEST = 20  # draws that are chosen among for each molecule with wanted p
     help="Rounds of decoding and encoding that lead a draw nearer to molecules; 0 decodes it as it is.",
 )
 @click.option("--unique", is_flag=True, help="Go on until there are N different valid molecules.")
-@click.option(
-    "--describe", multiple=True, metavar="A,B", help="Add descriptors as columns (qed,logp,sa,mw, ...)."
-)
+@molecules.describe()
 @click.option(
     "--predict", is_flag=True, help="Add the properties the model predicts, with standard deviations."
 )

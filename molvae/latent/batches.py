@@ -38,6 +38,15 @@ def standardized(
     return made
 
 
+def why_unreadable(tokenizer: Tokenizer, molecule: Molecule) -> str:
+    """Why a molecule has no finite latent vector."""
+    try:
+        tokenizer.encode(molecule.smiles)
+    except TokenizationError as error:
+        return error.message
+    return "the model gives no finite vector"
+
+
 def token_batches(
     tokenizer: Tokenizer, molecules: Sequence[Molecule | Invalid]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:

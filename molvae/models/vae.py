@@ -157,9 +157,9 @@ class SequenceVAE(nn.Module):
 
     def reconstruction(self, tokens: Tensor, lengths: Tensor, z: Tensor) -> Tensor:
         """-log p(x|z) of token rows `b x t` of lengths `b` given latent vectors `b x d`, in nats, `b`."""
-        begin = torch.full_like(tokens[:, :1], BOS)
-        inputs = torch.cat([begin, tokens[:, :-1]], dim=1)
-        return reconstruction_nll(self.decoder(inputs, self._with_condition(z, None, None)), tokens, lengths)
+        return reconstruction_nll(
+            self.decoder(_shifted(tokens), self._with_condition(z, None, None)), tokens, lengths
+        )
 
     def predict(self, z: Tensor) -> Prediction:
         """Scaled properties from latent vectors `b x d`; empty columns when the model has no head."""
@@ -169,12 +169,11 @@ class SequenceVAE(nn.Module):
         return prediction
 
     def _decoder_inputs(self, tokens: Tensor, generator: Generator | None) -> Tensor:
-        begin = torch.full_like(tokens[:, :1], BOS)
-        inputs = torch.cat([begin, tokens[:, :-1]], dim=1)
+        inputs = _shifted(tokens)
         if not self.training:
             return inputs
         hidden = hide(inputs, self.settings.token_dropout, UNK, generator)
-        return torch.cat([begin, hidden[:, 1:]], dim=1)
+        return torch.cat([inputs[:, :1], hidden[:, 1:]], dim=1)
 
     def _corrupted(self, source: Tensor, lengths: Tensor, generator: Generator | None) -> Tensor:
         swapped = swap(source, lengths, self.settings.source_swap, generator)
@@ -206,3 +205,8 @@ class SequenceVAE(nn.Module):
         if weights.mmd:
             total = total + weights.mmd * mean_discrepancy(z, generator)
         return total
+
+
+def _shifted(tokens: Tensor) -> Tensor:
+    """What the decoder reads when it is to write `tokens`, `b x t`: the begin mark and all but the last."""
+    return torch.cat([torch.full_like(tokens[:, :1], BOS), tokens[:, :-1]], dim=1)

@@ -16,6 +16,7 @@ from molvae.chemistry.facts import REMEMBERED, facts_of
 from molvae.chemistry.filters import FILTERS
 from molvae.data.records import BadRow, Row
 from molvae.errors import StoppedEarly, UnknownNameError, suggest
+from molvae.latent.batches import why_unreadable
 from molvae.latent.device import limited_threads
 from molvae.oracles.base import ask
 from molvae.oracles.plugins import load_oracle
@@ -205,7 +206,10 @@ class _Run:
                 entry.values[f"{PREDICTED}{name}"] = value
                 entry.values[f"{PREDICTED}{name}_sd"] = spread
         fine = np.asarray(np.isfinite(z).all(axis=1))
-        reasons = ["" if ok else self._unreadable(entry) for ok, entry in zip(fine, entries, strict=True)]
+        reasons = [
+            "" if ok else why_unreadable(model.tokenizer, entry.molecule)
+            for ok, entry in zip(fine, entries, strict=True)
+        ]
         return list(self._without(entries, reasons, "encode")), z[fine]
 
     def inside(self, encoded: tuple[list[Entry], NDArray[np.float32]]) -> list[Entry]:
@@ -275,15 +279,6 @@ class _Run:
                 self.drop(entry.row, stage, reason)
             else:
                 yield entry
-
-    def _unreadable(self, entry: Entry) -> str:
-        from molvae.tokenizers.base import TokenizationError
-
-        try:
-            self.screener.model.tokenizer.encode(entry.molecule.smiles)
-        except TokenizationError as error:
-            return error.message
-        return "the model gives no finite vector"
 
 
 def _is_predicted(wish: Criterion) -> bool:
