@@ -82,10 +82,12 @@ def command(
       molvae arithmetic run CCOc1ccccc1 --attribute logp --add 1 --from zinc.csv
       molvae arithmetic run hits.csv --attribute pIC50 --add 1 --from assay.csv
     """
+    checkpoint = places.checkpoint(checkpoint)  # a wrong path is told before libraries are loaded
+
     from molvae.latent.arithmetic import learn_direction, shift
     from molvae.latent.codec import MolVAE
 
-    model = MolVAE.load(places.checkpoint(checkpoint), device=device)
+    model = MolVAE.load(checkpoint, device=device)
     rows = [row for name in teachers for row in _read(name, session, _LEARNED_FROM)]
     direction = learn_direction(
         model.encode(inputs.prepared(model, rows)), _attribute(rows, attribute), name=attribute, method=method

@@ -92,6 +92,11 @@ def command(
     journal = places.journal(campaign)
     directory = journal.parent
     wanted = objectives.as_settings(maximize, minimize, at_most, at_least)
+    if not journal.is_file() and not wanted and checkpoint is None and config is None and not assignments:
+        raise UsageError(
+            f"there is no campaign at {campaign} yet",
+            hint="To begin one, name a model and what you measure: --checkpoint DIR --maximize potency",
+        )
     changed = wanted or start or config or assignments or any(v is not None for v in given.values())
     model: MolVAE | None = None
     if not journal.is_file() or changed:

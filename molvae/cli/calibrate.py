@@ -52,7 +52,7 @@ def command(
 
     place = places.checkpoint(checkpoint)
     model = MolVAE.load(place, device=device)
-    opened = Corpus.open(corpus)
+    opened = Corpus.open(places.corpus(corpus))
     parts: dict[str, list[str]] = {}
     for part, n in (("train", _TRAINING), ("valid", _HELD_OUT)):
         rows = opened.rows(part)  # type: ignore[arg-type]

@@ -64,6 +64,8 @@ def command(
       molvae decode checkpoints/zinc250k 'CC(=O)Nc1ccc(O)cc1'
       molvae decode checkpoints/zinc250k latent.csv --temperature 0.5 --seed 3
     """
+    checkpoint = places.checkpoint(checkpoint)  # a wrong path is told before libraries are loaded
+
     from molvae.chemistry.descriptors import DESCRIPTORS
     from molvae.chemistry.molecule import is_valid
     from molvae.latent.codec import MolVAE
@@ -72,7 +74,7 @@ def command(
     names = options.split_names(describe)
     for name in names:
         DESCRIPTORS.get(name)  # fail before the work
-    model = MolVAE.load(places.checkpoint(checkpoint), device=device)
+    model = MolVAE.load(checkpoint, device=device)
     columns = [Column("identifier"), Column("input"), Column("smiles", "smiles"), Column("reason")]
     columns += molecules.property_columns(model, names, predict=False)
     n_rows, n_valid = 0, 0

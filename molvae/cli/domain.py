@@ -53,11 +53,13 @@ def command(
       molvae domain checkpoints/zinc250k 'CC(=O)Nc1ccc(O)cc1' 'C1CC2CC1C2'
       molvae domain run library.csv --false-alarm 0.01 -o domain.csv
     """
+    checkpoint = places.checkpoint(checkpoint)  # a wrong path is told before libraries are loaded
+
     from molvae.latent.codec import MolVAE
     from molvae.latent.domain import COMBINED, SCORES, require_domain
     from molvae.latent.likelihood import likelihood
 
-    model = MolVAE.load(places.checkpoint(checkpoint), device=device)
+    model = MolVAE.load(checkpoint, device=device)
     domain = require_domain(model.domain)
     columns = [Column("identifier"), Column("input"), Column("smiles", "smiles"), Column("reason")]
     columns += [Column("in_domain"), Column("p_value", "number")]

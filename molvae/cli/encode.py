@@ -58,9 +58,11 @@ def command(
       molvae encode checkpoints/zinc250k mine.csv --predict -o latent.csv
       cat mine.smi | molvae encode checkpoints/zinc250k - > latent.csv
     """
+    checkpoint = places.checkpoint(checkpoint)  # a wrong path is told before libraries are loaded
+
     from molvae.latent.codec import MolVAE
 
-    model = MolVAE.load(places.checkpoint(checkpoint), device=device)
+    model = MolVAE.load(checkpoint, device=device)
     columns = [Column("identifier"), Column("input"), Column("smiles", "smiles"), Column("reason")]
     columns += molecules.property_columns(model, (), predict=predict)
     columns += [Column(f"z{index}", "number") for index in range(model.latent_size)]

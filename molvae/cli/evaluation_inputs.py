@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.cli import inputs, options
+from molvae.cli import inputs, options, places
 from molvae.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def open_corpus(path: Path | None) -> Corpus | None:
     """The corpus, if one was named."""
     from molvae.data.corpus import Corpus
 
-    return None if path is None else Corpus.open(path)
+    return None if path is None else Corpus.open(places.corpus(path))
 
 
 def held_out_rows(corpus: Corpus, split: str) -> np.ndarray:

@@ -72,7 +72,7 @@ def command(
     source = places.checkpoint(checkpoint)
     target = output or source
     model = MolVAE.load(source, device=device)
-    examined = Corpus.open(corpus)
+    examined = Corpus.open(places.corpus(corpus))
     begun = time.monotonic()
     with session.progress() as progress:
         fitted = fit_prior(model, examined, settings, seed=seed, progress=progress)

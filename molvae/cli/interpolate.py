@@ -70,11 +70,13 @@ def command(
       molvae interpolate checkpoints/zinc250k 'CC(=O)Nc1ccc(O)cc1' 'CCOc1ccccc1'
       molvae interpolate run CCO c1ccccc1O --steps 20 --distinct --picture p.svg
     """
+    checkpoint = places.checkpoint(checkpoint)  # a wrong path is told before libraries are loaded
+
     from molvae.latent import interpolation
     from molvae.latent.codec import MolVAE
 
     names = options.split_names(describe)
-    model = MolVAE.load(places.checkpoint(checkpoint), device=device)
+    model = MolVAE.load(checkpoint, device=device)
     path = interpolation.interpolate(model, start, end, n_steps=steps, kind=kind, n_tries=tries, seed=seed)
     n_valid = sum(waypoint.to_start == waypoint.to_start for waypoint in path)
     shown = interpolation.distinct(path) if distinct else path

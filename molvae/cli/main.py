@@ -62,6 +62,17 @@ Exit codes:
 """
 
 
+_PLAIN_WORDS = {
+    "is not a valid integer range": "is not a whole number",
+    "is not a valid integer": "is not a whole number",
+    "is not a valid float range": "is not a number",
+    "is not a valid float": "is not a number",
+    "in the range x>=": "in the range from ",
+    "in the range x>": "in the range above ",
+    "No such command": "no command",
+}
+
+
 class Terminated(BaseException):
     """The operating system asked the process to end (SIGTERM)."""
 
@@ -86,9 +97,10 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As in click, with the nearest match when there is no such command."""
         if not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
-            known = self.list_commands(ctx)
-            nearest = suggest(args[0], known) or f"; there are {', '.join(known)}"
-            raise click.UsageError(f"no command '{args[0]}'{nearest}", ctx)
+            if args[0] == "help":  # what half the other programs understand
+                args = [*args[1:2], "--help"]
+                return super().resolve_command(ctx, args) if len(args) > 1 else ("help", _HELP, [])
+            raise click.UsageError(f"no command '{args[0]}'{suggest(args[0], self.list_commands(ctx))}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -136,6 +148,12 @@ def cli() -> None:
 
     'molvae COMMAND --help' teaches each command with examples.
     """
+
+
+@click.command("help", add_help_option=False)
+@click.pass_context
+def _HELP(ctx: click.Context) -> None:  # noqa: N802 - a constant: the one command without a file
+    click.echo(ctx.find_root().get_help())
 
 
 def run(argv: Sequence[str]) -> int:
@@ -191,9 +209,20 @@ def _run(argv: Sequence[str], session: Session) -> int:
 def _usage_sentence(error: click.UsageError) -> str:
     if isinstance(error, click.NoSuchOption) and error.ctx is not None:
         known = [name for param in error.ctx.command.get_params(error.ctx) for name in param.opts]
-        return f"no option '{error.option_name}'{suggest(error.option_name, known)}"
-    message = error.format_message().rstrip(".")
-    return message[:1].lower() + message[1:]
+        return f"no option '{error.option_name}'{_nearest_option(error.option_name, known)}"
+    message = error.format_message().rstrip(".?").replace(". Did you mean", "; did you mean")
+    for theirs, ours in _PLAIN_WORDS.items():
+        message = message.replace(theirs, ours)
+    return message[:1].lower() + message[1:] + ("?" if "did you mean" in message else "")
+
+
+def _nearest_option(name: str, known: Sequence[str]) -> str:
+    """The option that is written like it, or whose initials it is (--lr, --bs)."""
+    initials = {"".join(word[:1] for word in option.strip("-").split("-")): option for option in known}
+    meant = initials.get(name.strip("-"))
+    if meant is not None and "-" in meant.strip("-"):
+        return f"; did you mean '{meant}'?"
+    return suggest(name, [option for option in known if option != "--help" or name.startswith("--h")])
 
 
 def _internal(session: Session) -> int:

@@ -74,13 +74,15 @@ def command(
       molvae neighbors run 'CC(=O)Nc1ccc(O)cc1' --similarity 0.6 --picture p.svg
       molvae neighbors run CCOc1ccccc1 --radius 2 --describe qed,logp -o near.csv
     """
+    checkpoint = places.checkpoint(checkpoint)  # a wrong path is told before libraries are loaded
+
     from molvae.latent.codec import MolVAE
     from molvae.latent.neighbors import SimilarityCurve, neighborhood
 
     if radius is not None and similarity is not None:
         raise UsageError("give either --radius or --similarity, not both")
     names = options.split_names(describe)
-    model = MolVAE.load(places.checkpoint(checkpoint), device=device)
+    model = MolVAE.load(checkpoint, device=device)
     if similarity is not None:
         radius = SimilarityCurve.from_facts(model.settings.facts).radius_for(similarity)
         session.note(f"similarity {similarity:g} is a radius of {radius:.2f}, on average")

@@ -28,7 +28,7 @@ def command() -> None:
     """
 
 
-@command.command()
+@command.command(short_help="Ask it about a hundred molecules; say what is wrong.")
 @click.argument("oracle")
 @click.option(
     "--molecules",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import shutil
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from molvae.errors import StorageError
@@ -46,9 +48,9 @@ class Session:
         if self.as_json:
             _say(json.dumps({"error": message, "hint": hint, "exit_code": code}))
             return
-        _say(f"molvae: {message}")
-        if hint:
-            _say(f"  {hint}")
+        _say(_wrapped(f"molvae: {message}", "        "))
+        for line in (hint or "").splitlines():
+            _say(_wrapped(f"  {line}", "  "))
 
     def trace(self, text: str) -> None:
         """A traceback, on request."""
@@ -159,6 +161,16 @@ def _say(text: str) -> None:
     with contextlib.suppress(OSError):  # nobody listens to stderr: the work goes on
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
+
+
+def _wrapped(line: str, indent: str) -> str:
+    """A long line in lines as wide as the terminal, cut between words; as it is where nobody looks."""
+    width = shutil.get_terminal_size().columns
+    if not sys.stderr.isatty() or len(line) <= width:
+        return line
+    wrapper = textwrap.TextWrapper(width, subsequent_indent=indent, break_long_words=False)
+    wrapper.break_on_hyphens = False
+    return "\n".join(wrapper.wrap(line))
 
 
 def _noun(name: str, count: Any) -> str:

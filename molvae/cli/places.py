@@ -2,24 +2,54 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Literal
 
-from molvae.errors import InputError
+from molvae.errors import CheckpointError, InputError, suggest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+MANIFEST = "MANIFEST.json"
 MODEL = "model"
 JOURNAL = "journal.sqlite"
 METRICS = "metrics.jsonl"
+
+_TABLES = (".csv", ".tsv", ".smi", ".smiles", ".txt", ".sdf", ".parquet", ".jsonl", ".gz")
 
 Kind = Literal["model", "corpus", "run", "campaign"]
 
 
 def checkpoint(path: Path) -> Path:
-    """The model directory meant by `path`: itself, or the best model of the run that it is."""
-    return path / MODEL if not (path / "MANIFEST.json").exists() and (path / MODEL).is_dir() else path
+    """The model directory meant by `path`: itself, or the best model of the run that it is.
+
+    Raises:
+        CheckpointError: There is no directory of ours, with what may have been meant.
+    """
+    if (path / MANIFEST).exists() or path.with_name(f".{path.name}.previous").is_dir():
+        return path  # the second: a save that was killed, which loading sets right
+    if (path / MODEL).is_dir():
+        return path / MODEL
+    raise _no_checkpoint(path)
+
+
+def corpus(path: Path) -> Path:
+    """The corpus directory meant by `path`: itself.
+
+    Raises:
+        CheckpointError: There is no directory of ours, with what to do.
+    """
+    if (path / MANIFEST).exists() or path.with_name(f".{path.name}.previous").is_dir():
+        return path
+    made = "Make one of your molecules: molvae prepare FILE -o corpus"
+    if path.is_file():
+        raise CheckpointError(
+            f"{path} is a file, and a corpus is a directory", hint=f"molvae prepare {path} -o corpus"
+        )
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a directory, but no corpus", hint=made)
+    raise CheckpointError(f"no corpus directory at {path}{_nearest(path)}", hint=made)
 
 
 def journal(path: Path) -> Path:
@@ -33,9 +63,14 @@ def kind_of(path: Path) -> Kind:
     Raises:
         InputError: Nothing, or nothing of ours.
     """
+    if path.suffix.lower() in _TABLES and path.is_file():
+        raise InputError(
+            f"{path} is a file of molecules; a checkpoint, corpus, run or campaign was expected",
+            hint="encode, domain, oracles, screen and prepare read such files.",
+        )
     if path.is_file() or (path / JOURNAL).is_file():
         return "campaign"
-    manifest = path / "MANIFEST.json"
+    manifest = path / MANIFEST
     if manifest.is_file():
         try:
             kind = json.loads(manifest.read_text(encoding="utf-8"))["kind"]
@@ -45,8 +80,43 @@ def kind_of(path: Path) -> Kind:
     if (path / MODEL).is_dir() or (path / METRICS).is_file() or (path / "states").is_dir():
         return "run"
     if not path.exists():
-        raise InputError(f"nothing at {path}", hint="Check the path for a typing mistake.")
+        hint = "Check the path for a typing mistake."
+        raise InputError(f"nothing at {path}{_nearest(path)}", hint=hint)
     raise InputError(
         f"{path} is no checkpoint, corpus, run or campaign",
         hint="A run and a campaign are the directories that train and optimize were given with -o.",
     )
+
+
+def _no_checkpoint(path: Path) -> CheckpointError:
+    trained = (
+        "A checkpoint is what 'molvae train CORPUS -o run' makes; the repository has checkpoints/zinc250k."
+    )
+    if path.is_file():
+        return CheckpointError(
+            f"{path} is a file, and a checkpoint is a directory",
+            hint="The checkpoint comes first, then molecules: molvae COMMAND checkpoints/zinc250k ...",
+        )
+    if (path / "states").is_dir() or (path / METRICS).is_file():
+        return CheckpointError(
+            f"the run {path} has no model yet", hint="The first one is saved after its first epoch."
+        )
+    if path.is_dir():
+        inside = [child for child in _children(path) if (child / MANIFEST).exists()]
+        meant = f"; did you mean {inside[0]}?" if inside else ""
+        return CheckpointError(f"{path} is a directory, but no model directory{meant}", hint=trained)
+    return CheckpointError(f"no model directory at {path}{_nearest(path)}", hint=trained)
+
+
+def _nearest(path: Path) -> str:
+    """The end of a sentence that names what may have been meant: a neighbor, or the name one level down."""
+    for below in _children(path.parent):
+        if below.is_dir() and (below / path.name / MANIFEST).exists():
+            return f"; did you mean '{below / path.name}'?"
+    return suggest(path.name, [beside.name for beside in _children(path.parent)])
+
+
+def _children(path: Path) -> list[Path]:
+    with contextlib.suppress(OSError):
+        return sorted(child for child in path.iterdir() if not child.name.startswith("."))
+    return []

@@ -10,6 +10,7 @@ import click
 from molvae.cli import options
 from molvae.cli.output import Session, table_text
 from molvae.data.config import PrepareSettings
+from molvae.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +65,13 @@ def command(
     from molvae.data.preparation import prepare
 
     chosen = {**given, "input": files or None, "output": output}
+    if config is None and not assignments:
+        if not files:
+            raise UsageError("no file to prepare", hint="For example: molvae prepare mine.csv -o corpus")
+        if output is None:
+            raise UsageError(
+                "where shall the corpus go?", hint="Name a directory with -o, for example -o corpus"
+            )
     settings = options.build(PrepareSettings, chosen, config=config, assignments=assignments)
     with session.progress() as progress:
         balance = prepare(settings, progress=progress)

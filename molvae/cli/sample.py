@@ -92,6 +92,8 @@ def command(
       molvae sample run -n 100 --describe qed,logp,sa --predict -o new.csv
       molvae sample run --condition logP=2.5 --condition qed=0.9 --describe logp
     """
+    checkpoint = places.checkpoint(checkpoint)  # a wrong path is told before libraries are loaded
+
     from molvae.chemistry.descriptors import DESCRIPTORS
     from molvae.chemistry.molecule import is_valid
     from molvae.latent.codec import MolVAE
@@ -99,7 +101,7 @@ def command(
     names = options.split_names(describe)
     for name in names:
         DESCRIPTORS.get(name)  # fail before the work
-    model = MolVAE.load(places.checkpoint(checkpoint), device=device)
+    model = MolVAE.load(checkpoint, device=device)
     wanted = _wanted(model, condition)
     columns = [Column("identifier"), Column("smiles", "smiles"), Column("reason")]
     columns += molecules.property_columns(model, names, predict=predict)

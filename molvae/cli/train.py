@@ -72,9 +72,6 @@ def command(
       molvae train corpus -o run --initial checkpoints/zinc250k --epochs 5
       torchrun --nproc-per-node 2 -m molvae train corpus -o run
     """
-    from molvae.reporting.figures import learning_curves
-    from molvae.training.trainer import train
-
     written = output / "settings.toml"
     if resume and config is None:
         if not written.is_file():
@@ -84,6 +81,11 @@ def command(
     if not leads:
         session.verbosity = -1
     settings = options.build(TrainSettings, given, config=config, assignments=assignments)
+    corpus = places.corpus(corpus)  # a wrong path is told before libraries are loaded
+
+    from molvae.reporting.figures import learning_curves
+    from molvae.training.trainer import train
+
     facts = {"corpus": corpus.name, "command": shlex.join(["molvae", *sys.argv[1:]])}
     with session.progress() as progress, stopping(max_minutes) as should_stop:
         result = train(corpus, output, settings, progress=progress, should_stop=should_stop, facts=facts)

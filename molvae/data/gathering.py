@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from molvae.data.arrays import ArrayWriter, RaggedWriter
-from molvae.data.columns import require_columns
+from molvae.data.columns import listed, require_columns
 from molvae.data.examination import Accepted, Examiner, Rejected, Task
 from molvae.data.readers import open_table
 from molvae.data.records import BadRow
 from molvae.data.reports import SafeTable
 from molvae.data.splitting import SplitPlan
-from molvae.errors import InputError
+from molvae.errors import InputError, UsageError, suggest
 from molvae.parallel import ordered_map
 
 if TYPE_CHECKING:
@@ -98,9 +98,13 @@ def _tasks(settings: PrepareSettings, progress: Progress) -> Iterator[Task]:
         table = open_table(path, smiles_column=settings.smiles_column, id_column=settings.id_column)
         progress.note(f"{table.name}: {table.note}")
         part_column = SplitPlan.of(settings).column
-        require_columns(
-            [*settings.labels, *([part_column] if part_column else [])], table.columns, table.name
-        )
+        require_columns(settings.labels, table.columns, table.name)
+        if part_column is not None and part_column not in table.columns:
+            raise UsageError(
+                f"the split '{part_column}' is neither random nor scaffold nor a column of {table.name}"
+                + suggest(part_column, ["random", "scaffold", *table.columns]),
+                hint=f"Its columns: {listed(table.columns)}.",
+            )
         for task in _table_tasks(table, settings, part_column, source, index):
             yield task
             index = task.index + 1

@@ -21,6 +21,15 @@ MAX_LINE = 1_000_000
 OVER_LONG = "\x00…"
 """Ends the beginning of a line that was too long to be kept."""
 
+_FOREIGN = (
+    (b"PK\x03\x04", "an Excel workbook or a ZIP archive", "Save the sheet as CSV, or unpack the archive."),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "Save the sheet as CSV."),
+    (b"%PDF", "a PDF document", "Give a table of SMILES: .csv .smi .sdf .parquet."),
+    (b"BZh", "packed with bzip2", "Unpack it, or pipe it: bzcat FILE | molvae COMMAND -"),
+    (b"\xfd7zXZ\x00", "packed with xz", "Unpack it, or pipe it: xzcat FILE | molvae COMMAND -"),
+    (b"\x28\xb5\x2f\xfd", "packed with zstd", "Unpack it, or pipe it: zstdcat FILE | molvae COMMAND -"),
+)
+
 _KEPT = 1000  # characters kept of a line that is too long
 _PEEK = 4096  # bytes looked at to tell formats apart
 
@@ -51,6 +60,10 @@ class Source:
         if not self.head.strip():
             self.close()
             raise InputError(f"{self.path} is empty")
+        for mark, kind, instead in _FOREIGN:
+            if self.head.startswith(mark):
+                self.close()
+                raise InputError(f"{self.path} is {kind}, which is not read here", hint=instead)
 
     @property
     def suffix(self) -> str:
@@ -126,8 +139,14 @@ def check_file(path: Path) -> None:
     if path.is_dir():
         raise InputError(f"{path} is a directory; a file of molecules was expected")
     if not path.exists():
-        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise InputError(f"no file {path}{suggest(path.name, beside)}")
+        beside = list(path.parent.iterdir()) if path.parent.is_dir() else []
+        by_stem = {p.name.partition(".")[0]: p.name for p in beside}  # not all that end with .csv are near
+        meant = suggest(path.name.partition(".")[0], by_stem)
+        nearest = by_stem.get(meant.partition("'")[2].rpartition("'")[0]) if meant else None
+        raise InputError(
+            f"no file {path}" + (f"; did you mean '{nearest}'?" if nearest else ""),
+            hint=None if nearest else "Check the path for a typing mistake.",
+        )
 
 
 def _open(path: Path) -> BinaryIO:

@@ -100,7 +100,7 @@ def interpolate(
     ends = model.prepare([start, end])
     for item in ends:
         if isinstance(item, Invalid):
-            raise InputError(f"'{item.text}' is not a molecule: {item.reason}")
+            raise InputError(f"'{item.text}' is not a molecule: {item.reason}", hint=item.pointer() or None)
     first, last = (item for item in ends if is_valid(item))
     z = model.encode([first, last])
     if not np.isfinite(z).all():

@@ -132,7 +132,9 @@ def neighborhood(
     """
     (molecule,) = model.prepare([parent])
     if isinstance(molecule, Invalid):
-        raise InputError(f"'{molecule.text}' is not a molecule: {molecule.reason}")
+        raise InputError(
+            f"'{molecule.text}' is not a molecule: {molecule.reason}", hint=molecule.pointer() or None
+        )
     mu, sigma = model.posterior([molecule])
     if not np.isfinite(mu).all():
         raise InputError(f"the model cannot read {molecule.smiles}", hint="It is too long.")

@@ -56,10 +56,14 @@ def load_oracle(text: str) -> Oracle:
     if OWN.fullmatch(text.strip()):
         check_own(text.strip(), known_oracles())
         return isolated(text.strip())
-    known = known_oracles()
+    if text.strip().endswith(".py"):
+        raise UsageError(
+            f"'{text}' names a file, an oracle is a function in it", hint=f"For example: {text.strip()}:score"
+        )
     raise UnknownNameError(
-        f"unknown oracle '{text}'{suggest(parts.name, known)}",
-        hint=f"Known: {', '.join(known)}; or your own function as module:function.",
+        f"unknown oracle '{text}'{suggest(parts.name, known_oracles())}",
+        hint="'molvae oracles' lists the names; a function of your own is file.py:function; what you measure "
+        "in the laboratory goes through 'molvae ask' and 'molvae tell'.",
     )
 
 

@@ -67,10 +67,10 @@ def test_no_arguments_is_help_and_a_usage_error(molvae):
         (["optimize", "x", "-o", "y", "--maximize", "qed", "--at-most", "sa"], "expected NAME=value"),
         (
             ["optimize", "x", "-o", "y", "--maximize", "qed", "--budget", "many"],
-            "'many' is not a valid integer",
+            "'many' is not a whole number",
         ),
         (["fetch", "zinc"], "unknown data set 'zinc'"),
-        (["sample", "x", "-o", "out.xlsx"], "no model directory at x"),
+        (["sample", "x", "-o", "out.xlsx"], "cannot tell the format of 'out.xlsx'"),
     ],
 )
 def test_mistakes_are_one_sentence_on_stderr(molvae, tmp_path, monkeypatch, argv, said):

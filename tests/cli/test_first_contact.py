@@ -1,0 +1,124 @@
+"""What a newcomer's mistakes are answered: what was expected, what was meant, what to do."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from molvae.cli.output import Session
+from molvae.persistence import committed_directory
+
+MISTAKES = [
+    # no arguments, and the ways to ask for help
+    ("prepare", 2, "no file to prepare", "molvae prepare mine.csv -o corpus"),
+    ("prepare mine.csv", 2, "where shall the corpus go?", "-o corpus"),
+    ("hlep", 2, "no command 'hlep'", "'molvae --help' shows"),
+    ("optimise", 2, "did you mean 'optimize'?", "'molvae --help' shows"),
+    ("oracle chek", 2, "no command 'chek'; did you mean 'check'?", "'molvae oracle --help' shows"),
+    # options
+    ("train c -o r --lr 3", 2, "no option '--lr'; did you mean '--learning-rate'?", "train --help"),
+    ("sample m --n 2", 2, "did you mean '-n'?", "sample --help"),
+    ("sample m --zzz 2", 2, "no option '--zzz'", "sample --help"),
+    ("sample m -n five", 2, "'five' is not a whole number", "sample --help"),
+    ("sample m -n 0", 2, "0 is not in the range from 1", "sample --help"),
+    ("sample m -o new.xlsx", 2, "cannot tell the format of 'new.xlsx'", ".csv .csv.gz .parquet"),
+    ("optimize m -o mine.csv --maximize qed", 2, "'mine.csv' is a file", "optimize --help"),
+    # files of molecules
+    ("prepare mien.csv -o c", 3, "no file mien.csv; did you mean 'mine.csv'?", ""),
+    ("prepare other.csv -o c", 3, "no file other.csv", "typing mistake"),
+    ("prepare folder -o c", 3, "folder is a directory; a file of molecules was expected", ""),
+    ("prepare empty.csv -o c", 3, "empty.csv is empty", ""),
+    ("prepare header.csv -o c --workers 0", 3, "the input has no rows", ""),
+    ("prepare sheet.xlsx -o c", 3, "an Excel workbook", "Save the sheet as CSV"),
+    ("prepare packed.csv.xz -o c", 3, "packed with xz", "xzcat"),
+    ("prepare names.csv -o c", 3, "no column looks like SMILES; the columns are: name", "--smiles-column"),
+    ("prepare mine.csv -o c --smiles-column smile", 2, "did you mean 'smiles'?", "potency"),
+    ("prepare mine.csv -o c --labels potncy", 2, "no column 'potncy'; did you mean 'potency'?", "smiles"),
+    ("prepare mine.csv -o c --split scafold --workers 0", 2, "did you mean 'scaffold'?", "smiles, potency"),
+    ("prepare bad.csv -o c --workers 0", 3, "none of the 2 rows can be used", "white space at character 2"),
+    # checkpoints, corpora, campaigns
+    ("sample nowhere", 5, "no model directory at nowhere", "molvae train CORPUS -o run"),
+    ("sample models", 5, "models is a directory, but no model directory; did you mean models/zinc?", "train"),
+    ("sample zinc", 5, "no model directory at zinc; did you mean 'models/zinc'?", "train"),
+    ("sample mine.csv", 5, "mine.csv is a file, and a checkpoint is a directory", "comes first"),
+    ("encode CCO models/zinc", 5, "no model directory at CCO", "train"),
+    ("sample begun", 5, "the run begun has no model yet", "after its first epoch"),
+    ("sample corpus", 5, "corpus holds a corpus, but a model was expected", ""),
+    ("train copus -o r", 5, "no corpus directory at copus; did you mean 'corpus'?", "molvae prepare FILE"),
+    ("train mine.csv -o r", 5, "mine.csv is a file, and a corpus is a directory", "molvae prepare mine.csv"),
+    ("info mine.csv", 3, "mine.csv is a file of molecules", "encode, domain"),
+    ("info nowhere", 3, "nothing at nowhere", "typing mistake"),
+    ("ask nowhere", 2, "there is no campaign at nowhere yet", "--checkpoint DIR --maximize potency"),
+    ("tell nowhere mine.csv", 5, "no campaign at nowhere", "typing mistake"),
+    # oracles
+    ("oracles qde", 2, "unknown oracle 'qde'; did you mean 'qed'?", "'molvae oracles' lists"),
+    ("optimize m -o d --maximize potency", 2, "unknown oracle 'potency'", "'molvae ask' and 'molvae tell'"),
+    ("oracle check dock.py", 2, "'dock.py' names a file", "dock.py:score"),
+]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """A newcomer's directory: some files that are right and many that are not."""
+    place = tmp_path_factory.mktemp("desk")
+    for name, content in {
+        "mine.csv": b"smiles,potency\nCCO,1\nCCN,2\n",
+        "empty.csv": b"",
+        "header.csv": b"smiles,potency\n",
+        "names.csv": b"name,value\naspirin,1\ncaffeine,2\n",
+        "bad.csv": b"smiles\nC C\nfoo\n",
+        "sheet.xlsx": b"PK\x03\x04" + bytes(60),
+        "packed.csv.xz": b"\xfd7zXZ\x00" + bytes(60),
+    }.items():
+        (place / name).write_bytes(content)
+    (place / "folder").mkdir()
+    (place / "begun" / "states").mkdir(parents=True)
+    for path, kind in (("models/zinc", "model"), ("corpus", "corpus")):
+        (place / path).parent.mkdir(exist_ok=True)
+        with committed_directory(place / path, kind=kind, schema=1):
+            pass
+    return place
+
+
+@pytest.mark.parametrize(("line", "code", "said", "hint"), MISTAKES, ids=[line for line, *_ in MISTAKES])
+def test_a_mistake_is_answered_by_a_sentence_and_a_way_out(molvae, desk, monkeypatch, line, code, said, hint):
+    monkeypatch.chdir(desk)
+    before = sorted(desk.iterdir())
+    done = molvae(*line.split())
+    assert (done.code, done.out) == (code, "")
+    error = done.err[done.err.index("molvae: ") :]
+    first, _, rest = error.partition("\n")
+    assert said in first
+    assert hint in rest
+    assert "Traceback" not in done.err
+    assert sorted(desk.iterdir()) == before, "a mistake leaves nothing behind"
+
+
+def test_help_is_understood_in_words_too(molvae):
+    assert molvae("help").out == molvae("--help").out
+    assert molvae("help", "sample").out == molvae("sample", "--help").out
+
+
+def test_a_caret_points_at_the_character_to_blame(molvae, tiny_checkpoint):
+    done = molvae("neighbors", tiny_checkpoint, "CC(=O)X")
+    assert done.code == 3
+    assert done.err.splitlines()[-2:] == ["  CC(=O)X", "        ^"]
+
+
+def test_on_a_terminal_long_sentences_are_wrapped_between_words(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    Session().error("a " * 60 + "end", hint="do " * 50)
+    lines = capsys.readouterr().err.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(line.startswith((" ", "molvae: ")) for line in lines)
+    assert " ".join(" ".join(lines).split()) == "molvae: " + "a " * 60 + "end " + ("do " * 50).strip()
+
+
+def test_what_is_too_long_to_be_a_molecule_is_a_row_with_a_reason(molvae, tiny_checkpoint, tmp_path):
+    (tmp_path / "huge.smi").write_text("C" * 2_000_000 + "\nCCc1ccc(C)cc1\n")
+    done = molvae("encode", tiny_checkpoint, tmp_path / "huge.smi")
+    assert done.code == 0
+    assert "2 rows, 1 encoded, 1 not encoded" in done.err
+    assert len(done.out) < 10_000, "what was too long is not printed back"
