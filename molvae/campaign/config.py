@@ -76,7 +76,7 @@ class CampaignSettings(Settings):
     """Filters a proposed molecule must pass (pains, brenk, chembl, lipinski, ...), before a call is spent;
     your own start molecules are scored in any case."""
 
-    n_library: int = Field(default=200, ge=0)
+    n_library: int = Field(default=100, ge=0)
     """Unseen start molecules the surrogate looks at for each batch."""
 
     sources: dict[str, float] = Field(default={"latent": 0.5, "graph": 0.4, "library": 0.1}, min_length=1)

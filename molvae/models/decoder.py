@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 from torch.nn import functional
 
-from molvae.models.gru import GRULayer
+from molvae.models.gru import GRULayer, embedding
 
 if TYPE_CHECKING:
     from molvae.models.config import ModelSettings
@@ -29,7 +29,7 @@ class GRUDecoder(nn.Module):
     def __init__(self, settings: ModelSettings, vocabulary_size: int, n_conditions: int = 0) -> None:
         super().__init__()
         hidden, n_layers = settings.decoder_hidden, settings.decoder_layers
-        self.embedding = nn.Embedding(vocabulary_size, settings.embedding_size)
+        self.embedding = embedding(vocabulary_size, settings.embedding_size)
         self.inputs = nn.ModuleList(
             nn.Linear(settings.embedding_size if layer == 0 else hidden, 3 * hidden, bias=False)
             for layer in range(n_layers)

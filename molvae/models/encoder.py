@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from molvae.models.gru import GRULayer
+from molvae.models.gru import GRULayer, embedding
 from molvae.models.posterior import Posterior
 from molvae.models.precision import at_least_single
 
@@ -33,7 +33,7 @@ class GRUEncoder(nn.Module):
         super().__init__()
         hidden = settings.encoder_hidden
         self.is_dirac = settings.posterior == "dirac"
-        self.embedding = nn.Embedding(vocabulary_size, settings.embedding_size)
+        self.embedding = embedding(vocabulary_size, settings.embedding_size)
         widths = [settings.embedding_size] + [2 * hidden] * (settings.encoder_layers - 1)
         self.inputs = nn.ModuleList(nn.Linear(width, 6 * hidden) for width in widths)
         self.forwards = nn.ModuleList(GRULayer(hidden) for _ in widths)

@@ -10,6 +10,15 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 
+def embedding(n: int, size: int) -> nn.Embedding:
+    """A table of `n` vectors, N(0, 1) as torch draws them.
+
+    Drawn here because torch's own way to fill a table on the meta device, where checkpoints are laid out,
+    imports its compiler, which takes seconds.
+    """
+    return nn.Embedding(n, size, _weight=torch.normal(0.0, 1.0, (n, size)))
+
+
 class GRULayer(nn.Module):
     r"""One direction of one GRU layer (Cho et al. 2014), with the gate convention of `torch.nn.GRU`.
 

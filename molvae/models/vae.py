@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -18,6 +18,7 @@ from molvae.models.regularizers import contraction, mean_discrepancy, sparsity
 
 if TYPE_CHECKING:
     from molvae.models.config import ModelSettings
+    from molvae.models.constraint import Constraint
     from molvae.models.posterior import Posterior
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3  # the ids every vocabulary begins with
@@ -113,10 +114,12 @@ class SequenceVAE(nn.Module):
         generator: Generator | None = None,
         properties: Tensor | None = None,
         observed: Tensor | None = None,
+        constraint: Constraint[Any] | None = None,
     ) -> Generation:
         """Write token rows from latent vectors `b x d`; temperature 0 is greedy.
 
-        A conditional model is told the properties (`b x p`, as in `forward`), or that none is known.
+        A conditional model is told the properties (`b x p`, as in `forward`), or that none is known. A
+        constraint says what may be written; without one, anything.
         """
         return generate(
             self.decoder,
@@ -128,9 +131,12 @@ class SequenceVAE(nn.Module):
             max_length=max_length,
             temperature=temperature,
             generator=generator,
+            constraint=constraint,
         )
 
-    def refine(self, z: Tensor, *, max_length: int, rounds: int = 1) -> Tensor:
+    def refine(
+        self, z: Tensor, *, max_length: int, rounds: int = 1, constraint: Constraint[Any] | None = None
+    ) -> Tensor:
         """Latent vectors of what latent vectors decode to: `z <- mean of q(z | greedy decode of z)`.
 
         A vector from where the decoder was never trained decodes to something near a molecule, and the
@@ -142,9 +148,10 @@ class SequenceVAE(nn.Module):
             z: `n x d`.
             max_length: Longest row that is written.
             rounds: How often.
+            constraint: What may be written on the way; without one, anything.
         """
         for _ in range(rounds):
-            tokens = self.decode(z, max_length=max_length).tokens
+            tokens = self.decode(z, max_length=max_length, constraint=constraint).tokens
             lengths = (tokens != PAD).sum(1).clamp_min(1)
             order = lengths.argsort(stable=True)
             refined = torch.empty_like(z)

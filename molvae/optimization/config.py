@@ -261,8 +261,8 @@ class SearchSettings(Settings):
     n_generations: int = Field(default=4, ge=1)
     """Generations of offspring that climb the acquisition before a batch is chosen."""
 
-    n_offspring: int = Field(default=200, ge=1)
-    """Attempts in each generation, all sources together."""
+    n_offspring: int = Field(default=120, ge=1)
+    """Attempts in each generation, all sources together; at least eight for each candidate of the batch."""
 
     n_parents: int = Field(default=60, ge=1)
     """Molecules with the highest acquisition that become parents of the next generation."""

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from molvae.optimization.surrogates.base import Belief
 
 _ELITE_PER_PARENT = 3
+_OFFSPRING_PER_CANDIDATE = 8
 _BASELINE = 24  # observations a noisy choice weighs its candidates against
 
 
@@ -101,6 +102,7 @@ class _InnerSearch:
         self.elite = _elite(data, _ELITE_PER_PARENT * search.n_parents)
         self.elite_values = self.pool.judge(gallery.features.take(self.elite))
         self.mix = Mix(situation, self.latents)
+        self.n_offspring = max(search.n_offspring, _OFFSPRING_PER_CANDIDATE * n)
 
     def climb(self) -> None:
         """Fill the pool: leftovers of the last batch, unseen library molecules, then the generations."""
@@ -111,7 +113,7 @@ class _InnerSearch:
         self._add([Draft(rest[row], "library") for row in chosen], {})
         for generation in range(self.settings.search.n_generations):
             generator = self.situation.generator("offspring", generation)
-            self._take(self.mix.breed(self._parents(), self.settings.search.n_offspring, generator))
+            self._take(self.mix.breed(self._parents(), self.n_offspring, generator))
 
     def choose(self, n: int) -> tuple[list[Draft], dict[str, Any]]:
         """The batch, and the state for the next one."""

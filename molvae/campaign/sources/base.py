@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from molvae.campaign.model import TellsPosterior
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.registry import Registry
 
@@ -73,6 +74,7 @@ class Latents:
         self.model = situation.model
         self.known = dict(situation.history.latents)
         self.molecules: dict[str, Molecule] = {}
+        self._deviations: dict[str, NDArray[np.float32]] = {}
 
     def __call__(self, smiles: Sequence[str]) -> NDArray[np.float32]:
         """Latent points, `n x d`, new ones encoded in one batch; NaN rows where that is impossible."""
@@ -82,6 +84,18 @@ class Latents:
             points = np.asarray(self.model.encode(molecules), dtype=np.float32)
             self.known.update(zip((molecule.smiles for molecule in molecules), points, strict=True))
         rows = [self.known[text] for text in smiles]
+        return np.stack(rows) if rows else np.empty((0, self.model.latent_size), dtype=np.float32)
+
+    def deviations(self, smiles: Sequence[str]) -> NDArray[np.float32] | None:
+        """Deviations of the posteriors of encoded molecules, `n x d`; nothing where the model tells none."""
+        if not isinstance(self.model, TellsPosterior):
+            return None
+        missing = [text for text in dict.fromkeys(smiles) if text not in self._deviations]
+        if missing:
+            molecules = [m for s in missing if (m := self.molecule(s)) is not None]
+            deviations = np.asarray(self.model.posterior(molecules)[1], dtype=np.float32)
+            self._deviations.update(zip((molecule.smiles for molecule in molecules), deviations, strict=True))
+        rows = [self._deviations[text] for text in smiles]
         return np.stack(rows) if rows else np.empty((0, self.model.latent_size), dtype=np.float32)
 
     def molecule(self, smiles: str) -> Molecule | None:

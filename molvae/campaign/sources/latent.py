@@ -15,8 +15,6 @@ from molvae.optimization.proposal import Elites, Slope, propose
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
     from molvae.campaign.methods.base import Situation
     from molvae.campaign.sources.base import Latents, Parents
 
@@ -54,7 +52,7 @@ class LatentMoves:
         z = self.latents(parents.smiles)
         encoded = np.flatnonzero(np.isfinite(z).all(axis=1))
         names = [parents.smiles[int(row)] for row in encoded]
-        deviation = self._deviation(names) if counts.get("noise") else None
+        deviation = self.latents.deviations(names) if counts.get("noise") else None
         slope = self._slope if counts.get("ascent") else None
         elites = Elites(z[encoded], parents.fitness[encoded], deviation, slope)
         n = sum(counts.values())
@@ -78,10 +76,3 @@ class LatentMoves:
         z = self.latents([trials[row].smiles for row in best])
         encoded = np.isfinite(z).all(axis=1)
         return Slope.fit(z[encoded], worth[best][encoded])
-
-    def _deviation(self, smiles: list[str]) -> NDArray[np.float32] | None:
-        if not isinstance(self.model, TellsPosterior):
-            return None
-        molecules = [molecule for text in smiles if (molecule := self.latents.molecule(text)) is not None]
-        deviation: NDArray[np.float32] = self.model.posterior(molecules)[1]
-        return deviation
