@@ -1,0 +1,206 @@
+"""What the page of `molvae explore` asks: every answer is made of library calls, in the words of JSON."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from markupsafe import Markup
+
+from molvae.chemistry.depiction import grid_svg
+from molvae.chemistry.descriptors import describe
+from molvae.chemistry.molecule import Invalid, Molecule, is_valid
+from molvae.chemistry.similarity import tanimoto
+from molvae.errors import InputError
+from molvae.latent.interpolation import interpolate
+from molvae.latent.likelihood import likelihood
+from molvae.latent.neighbors import FACT, SimilarityCurve, neighborhood
+from molvae.latent.projection import Plane
+from molvae.reporting.drawings import PANEL, compact
+from molvae.seeding import Seeds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from molvae.latent.codec import MolVAE
+
+COMPUTED = ("qed", "logp", "sa", "mw")
+"""Descriptors shown beside what the model predicts."""
+_MOST_NEIGHBORS = 12
+_GRAIN = 10  # units of a compact drawing to a pixel
+
+
+class Explorer:
+    """A model to wander in.
+
+    Args:
+        model: The model.
+        name: What it is called.
+        molecules: Known molecules the map is drawn from; samples of the prior where there are none.
+        n_samples: How many samples, then.
+    """
+
+    def __init__(
+        self, model: MolVAE, name: str, molecules: Sequence[Molecule] = (), *, n_samples: int = 500
+    ) -> None:
+        self.model = model
+        self.name = name
+        self._given = list(molecules)
+        self._n_samples = n_samples
+
+    def facts(self) -> dict[str, Any]:
+        """What the page says of the model, and where it begins."""
+        settings = self.model.settings
+        curve = SimilarityCurve.from_facts(settings.facts) if FACT in settings.facts else None
+        return {
+            "name": self.name,
+            "latent_size": self.model.latent_size,
+            "n_parameters": self.model.n_parameters,
+            "properties": list(self.model.property_names),
+            "computed": list(COMPUTED),
+            "knows_domain": self.model.domain is not None,
+            "similarity_by_radius": None if curve is None else [curve.radius, curve.similarity],
+            "start": self._known[0].smiles,
+            "end": self._known[len(self._known) // 2].smiles,
+        }
+
+    def molecule(self, smiles: str) -> dict[str, Any]:
+        """A molecule, what the model makes of it, and what it says about it."""
+        molecule, z = self._read(smiles)
+        (back,) = self.model.decode(z)
+        similar = float(tanimoto(molecule, [back])[0]) if is_valid(back) else math.nan
+        return {
+            **self._shown(molecule, z),
+            "reconstruction": {**self._shown(back), "similarity": similar, "exact": back == molecule},
+            "unknown_tokens": list(self.model.unknown_tokens([molecule])[0]),
+            "p_value": self._p_value(molecule),
+        }
+
+    def neighbors(self, smiles: str, *, radius: float, n_draws: int, seed: int) -> dict[str, Any]:
+        """Analogues around a molecule, the most similar first."""
+        molecule, _ = self._read(smiles)
+        found = neighborhood(self.model, molecule, radius=radius, n_draws=n_draws, seed=seed)
+        near = found.neighbors[:_MOST_NEIGHBORS]
+        shown = self._all_shown([neighbor.molecule for neighbor in near])
+        return {
+            "n_draws": found.n_draws,
+            "n_valid": found.n_valid,
+            "n_parent": found.n_parent,
+            "n_different": len(found.neighbors),
+            "neighbors": [
+                {**item, "similarity": neighbor.similarity, "n_found": neighbor.n_found}
+                for item, neighbor in zip(shown, near, strict=True)
+            ],
+        }
+
+    def path(self, start: str, end: str, *, n_steps: int, seed: int) -> dict[str, Any]:
+        """Molecules on the way from one to another."""
+        path = interpolate(self.model, start, end, n_steps=n_steps, seed=seed)
+        shown = self._all_shown([waypoint.molecule for waypoint in path])
+        return {
+            "waypoints": [
+                {**item, "position": w.position, "to_start": w.to_start, "to_end": w.to_end}
+                for item, w in zip(shown, path, strict=True)
+            ]
+        }
+
+    def map(self) -> dict[str, Any]:
+        """The known molecules on the plane in which they differ most, with predicted properties."""
+        plane, z = self._plane
+        places, values = plane.place(z), self.model.predict_latent(z).mean
+        return {
+            "share": list(plane.share),
+            "known": bool(self._given),
+            "points": [
+                {"smiles": item.smiles, "at": at, "predicted": row}
+                for item, at, row in zip(self._known, places.tolist(), values.tolist(), strict=True)
+            ],
+        }
+
+    def place(self, smiles: str, *, x: float, y: float) -> dict[str, Any]:
+        """What a molecule becomes when its latent vector is moved to a place on the map."""
+        _, z = self._read(smiles)
+        moved = self._plane[0].moved(z, (x, y))
+        (there,) = self.model.decode(moved)
+        return self._shown(there, moved)
+
+    def drawing(self, smiles: str) -> dict[str, Any]:
+        """A molecule as a picture, as it is written."""
+        (molecule,) = self.model.prepare([smiles])
+        return self._shown(molecule, np.full((1, self.model.latent_size), np.nan))
+
+    @cached_property
+    def _known(self) -> list[Molecule]:
+        """Molecules of the map: those given that the model can read, else what it samples."""
+        if self._given:
+            readable = np.isfinite(self.model.encode(self._given)).all(axis=1)
+            return [molecule for molecule, fine in zip(self._given, readable, strict=True) if fine]
+        drawn = self.model.sample(self._n_samples, seed=0)
+        found = list(dict.fromkeys(item for item in drawn if is_valid(item)))
+        if not found:
+            raise InputError("none of the model's samples is a molecule", hint="Give molecules for the map.")
+        return found
+
+    @cached_property
+    def _plane(self) -> tuple[Plane, NDArray[np.float32]]:
+        z = self.model.encode(self._known)
+        return Plane.fit(z), z
+
+    def _read(self, smiles: str) -> tuple[Molecule, NDArray[np.float32]]:
+        (molecule,) = self.model.prepare([smiles])
+        if isinstance(molecule, Invalid):
+            raise InputError(
+                f"'{molecule.text}' is not a molecule: {molecule.reason}", hint=molecule.pointer() or None
+            )
+        z = self.model.encode([molecule])
+        if not np.isfinite(z).all():
+            raise InputError(f"the model cannot read {molecule.smiles}", hint="It is too long.")
+        return molecule, z
+
+    def _p_value(self, molecule: Molecule) -> float | None:
+        if self.model.domain is None:
+            return None
+        return float(self.model.domain.score(likelihood(self.model, [molecule])).p_value[0])
+
+    def _all_shown(self, molecules: Sequence[Molecule | Invalid]) -> list[dict[str, Any]]:
+        z = self.model.encode(molecules)
+        return [self._shown(item, z[[row]]) for row, item in enumerate(molecules)]
+
+    def _shown(self, molecule: Molecule | Invalid, z: NDArray[np.floating] | None = None) -> dict[str, Any]:
+        """A molecule as the page shows it: picture, values, and its place on the map."""
+        if isinstance(molecule, Invalid):
+            return {"smiles": None, "reason": molecule.reason, "drawing": None}
+        vector = self.model.encode([molecule]) if z is None else z
+        predicted = self.model.predict_latent(vector)
+        readable = bool(np.isfinite(vector).all())
+        return {
+            "smiles": molecule.smiles,
+            "drawing": svg(molecule),
+            "predicted": predicted.mean[0].tolist(),
+            "deviation": np.sqrt(predicted.variance[0]).tolist(),
+            "computed": describe(molecule, COMPUTED).tolist(),
+            "at": self._plane[0].place(vector)[0].tolist() if readable else None,
+        }
+
+
+def svg(molecule: Molecule) -> Markup:
+    """A molecule as an `<svg>` element in the colors of the page's style sheet."""
+    width, height = PANEL
+    strokes = compact(grid_svg([molecule], columns=1, panel=PANEL)).items()
+    body = Markup().join(
+        Markup('<path class="{}" stroke-width="{:g}" d="{}"/>').format(kind, thickness * _GRAIN, path)
+        for (kind, thickness), path in strokes
+    )
+    head = Markup('<svg class="mol" viewBox="0 0 {} {}" role="img" aria-label="{}">')
+    return head.format(width * _GRAIN, height * _GRAIN, molecule.smiles) + body + Markup("</svg>")
+
+
+def known_molecules(model: MolVAE, texts: Sequence[str], n: int) -> list[Molecule]:
+    """Up to `n` of some molecules, drawn at random, as the model reads them; what is none is left out."""
+    order = Seeds(0).numpy("map").permutation(len(texts))[:n]
+    prepared = model.prepare([texts[row] for row in order])
+    return list(dict.fromkeys(item for item in prepared if is_valid(item)))
