@@ -80,9 +80,7 @@ class Latents:
         """Latent points, `n x d`, new ones encoded in one batch; NaN rows where that is impossible."""
         missing = [text for text in dict.fromkeys(smiles) if text not in self.known]
         if missing:
-            molecules = [m for s in missing if (m := self.molecule(s)) is not None]
-            points = np.asarray(self.model.encode(molecules), dtype=np.float32)
-            self.known.update(zip((molecule.smiles for molecule in molecules), points, strict=True))
+            self.known.update(self._encoded(missing))
         rows = [self.known[text] for text in smiles]
         return np.stack(rows) if rows else np.empty((0, self.model.latent_size), dtype=np.float32)
 
@@ -92,11 +90,19 @@ class Latents:
             return None
         missing = [text for text in dict.fromkeys(smiles) if text not in self._deviations]
         if missing:
-            molecules = [m for s in missing if (m := self.molecule(s)) is not None]
-            deviations = np.asarray(self.model.posterior(molecules)[1], dtype=np.float32)
-            self._deviations.update(zip((molecule.smiles for molecule in molecules), deviations, strict=True))
+            self._encoded(missing)
         rows = [self._deviations[text] for text in smiles]
         return np.stack(rows) if rows else np.empty((0, self.model.latent_size), dtype=np.float32)
+
+    def _encoded(self, smiles: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Latent points of molecules, encoded in one batch that tells their deviations too."""
+        molecules = [m for s in smiles if (m := self.molecule(s)) is not None]
+        names = [molecule.smiles for molecule in molecules]
+        if not isinstance(self.model, TellsPosterior):
+            return dict(zip(names, np.asarray(self.model.encode(molecules), dtype=np.float32), strict=True))
+        points, deviations = (np.asarray(part, dtype=np.float32) for part in self.model.posterior(molecules))
+        self._deviations.update(zip(names, deviations, strict=True))
+        return dict(zip(names, points, strict=True))
 
     def molecule(self, smiles: str) -> Molecule | None:
         """The molecule of a canonical SMILES, parsed once."""
