@@ -1,1 +1,1 @@
-"""Pictures of runs and campaigns, drawn from their records alone."""
+"""Reports and pictures of runs, campaigns and screens, made from their records alone."""

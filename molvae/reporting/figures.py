@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatch
-from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,9 +13,10 @@ from matplotlib.ticker import MaxNLocator
 from molvae.errors import InputError, UsageError, suggest
 from molvae.persistence import write_atomically
 from molvae.progress import read_events
+from molvae.reporting.epochs import flat_record, panels, words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -28,19 +27,6 @@ Direction = Literal["maximize", "minimize", "at_most", "at_least"]
 INK, SOFT, GRID = "#1b1f24", "#57606a", "#d8dee4"
 FEW_POINTS = 30  # points that are drawn as dots on their line
 COLORS = ("#0b6bcb", "#d9480f", "#2b8a3e", "#7048e8", "#c2255c", "#0c8599")
-
-PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("validation loss (nats per molecule)", ("loss",)),
-    ("reconstruction (nats per molecule)", ("train reconstruction", "valid reconstruction")),
-    ("KL (nats per molecule)", ("train kl", "valid kl")),
-    ("share of molecules", ("valid exact_reconstruction", "valid *validity", "valid *uniqueness")),
-    ("mean absolute error of properties", ("valid mae_*",)),
-    ("beta", ("beta",)),
-    ("active units", ("valid active_units",)),
-    ("property term (nats per molecule)", ("train property", "valid property")),
-    ("norm of the gradient", ("train gradient_norm",)),
-)
-"""Panel title -> metrics it shows, by section and name in `metrics.jsonl`; a star stands for any ending."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +52,14 @@ def learning_curves(metrics: Path, target: Path) -> None:
     Raises:
         InputError: The log has no epoch yet.
     """
-    epochs = [_flat(record) for record in read_events(metrics, "epoch")]
-    panels = _panels(epochs)
-    if not panels:
+    epochs = [flat_record(record) for record in read_events(metrics, "epoch")]
+    drawn = panels(epochs)
+    if not drawn:
         raise InputError(f"{metrics} has no finished epoch to draw yet")
-    columns = min(3, len(panels))
-    rows = -(-len(panels) // columns)
+    columns = min(3, len(drawn))
+    rows = -(-len(drawn) // columns)
     figure = _figure(4.4 * columns, 3.1 * rows)
-    for index, (title, names) in enumerate(panels):
+    for index, (title, names) in enumerate(drawn):
         axes = figure.add_subplot(rows, columns, index + 1)
         for color, name in enumerate(names):
             points = [
@@ -87,7 +73,7 @@ def learning_curves(metrics: Path, target: Path) -> None:
                 marker="o" if len(x) < FEW_POINTS else None,
                 ms=3,
                 lw=1.6,
-                label=_words(name),
+                label=words(name),
             )
         _dress(axes, title=title, x="epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -204,29 +190,6 @@ def _non_dominated(gains: np.ndarray) -> np.ndarray:
     return mask
 
 
-def _panels(epochs: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
-    seen = list(dict.fromkeys(name for record in epochs for name in record))
-    panels = [
-        (title, [name for name in seen if any(map(partial(fnmatch, name), names))]) for title, names in PANELS
-    ]
-    return [(title, names) for title, names in panels if names]
-
-
-def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"valid": {"kl": 3}}` as `{"valid kl": 3}`; numbers and missing numbers only."""
-    flat: dict[str, Any] = {}
-    for name, value in record.items():
-        inner = value.items() if isinstance(value, dict) else ()
-        flat |= {f"{name} {key}": item for key, item in inner if _drawable(item)}
-        if _drawable(value):
-            flat[name] = value
-    return flat
-
-
-def _drawable(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-
-
 def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
 
@@ -255,12 +218,6 @@ def _axis(name: str, direction: Direction) -> str:
 
 def _shortened(name: str, limit: int = 40) -> str:
     return name if len(name) <= limit else f"{name[: limit - 1]}…"
-
-
-def _words(name: str) -> str:
-    for prefix in ("valid mae_", "valid exact_"):
-        name = name.removeprefix(prefix)
-    return name.replace("valid prior", "prior").replace("_", " ")
 
 
 def _color(index: int) -> str:

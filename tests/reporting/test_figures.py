@@ -7,7 +7,7 @@ import pytest
 
 from molvae.errors import InputError, UsageError
 from molvae.progress import EventLog
-from molvae.reporting import figures
+from molvae.reporting import epochs, figures
 from molvae.reporting.figures import Track, learning_curves, optimization_progress, pareto_scatter
 
 PNG = b"\x89PNG"
@@ -39,7 +39,7 @@ def metrics(tmp_path):
 def test_learning_curves_show_what_was_logged(metrics, tmp_path):
     learning_curves(metrics, tmp_path / "c.png")
     assert (tmp_path / "c.png").read_bytes().startswith(PNG)
-    panels = dict(figures._panels([figures._flat(r) for r in figures.read_events(metrics, "epoch")]))
+    panels = dict(epochs.panels([epochs.flat_record(r) for r in figures.read_events(metrics, "epoch")]))
     assert panels["KL (nats per molecule)"] == ["train kl", "valid kl"]
     assert panels["mean absolute error of properties"] == ["valid mae_qed"]
     assert "active units" not in panels

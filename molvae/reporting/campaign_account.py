@@ -1,0 +1,187 @@
+"""The account of a campaign: where the calls went, who deserves credit, what failed and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from molvae.campaign.sources.report import move_reports
+from molvae.optimization.credit import Credit
+from molvae.reporting.charts import Axes, Layer, bar, chart
+from molvae.reporting.page import Block, Figure, Grid, Section, Words
+from molvae.reporting.scales import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from molvae.campaign.history import History
+    from molvae.campaign.table import Row
+    from molvae.reporting.campaign_progress import Standing
+
+_MOST_REASONS = 20
+_MOST_LINES = 7
+_TOP = 10
+
+
+def calls_section(standing: Standing, history: History) -> Section:
+    """Sources of molecules with their hit rates, and the surrogates' credit."""
+    blocks: list[Block] = []
+    reports = move_reports(standing.rows, history.state)
+    if reports:
+        most = max(report.scored for report in reports) or 1
+        rows = [
+            (
+                report.move,
+                report.scored,
+                report.hits,
+                bar(report.scored / most, inner=report.hits / most),
+                percent(report.hit_rate),
+                standing.sign * report.best,
+                report.attempts or None,
+                report.new or None,
+                percent(report.share) if report.attempts else "-",
+            )
+            for report in reports
+        ]
+        header = (
+            "source",
+            "calls",
+            "hits",
+            "",
+            "hit rate",
+            f"best {standing.measure}",
+            "attempts",
+            "new",
+            "share",
+        )
+        caption = (
+            "A hit came among the ten best of its time. Attempts: molecules a source tried to make in the "
+            "inner search; new: how many of these were acceptable and unseen; share: of the attempts of the "
+            "last batch."
+        )
+        blocks.append(Grid(header, rows, "Sources", caption))
+    if timeline := _timeline(standing.called):
+        blocks.append(timeline)
+    if grid := _surrogates(standing, history):
+        blocks.append(grid)
+    return Section("calls", "Where the calls went", blocks)
+
+
+def _timeline(called: Sequence[Row]) -> Figure | None:
+    counts = Counter(row.source for row in called)
+    if len(counts) < 2:  # noqa: PLR2004 - one source needs no chart
+        return None
+    calls = np.arange(1, len(called) + 1, dtype=np.float64)
+    layers = []
+    for k, (name, _) in enumerate(counts.most_common(_MOST_LINES)):
+        mine = np.cumsum([row.source == name for row in called]).astype(np.float64)
+        layers.append(Layer(calls, mine, name, "steps", f"c{k}"))
+    axes = Axes("oracle calls", "calls of the source", whole_x=True)
+    return Figure(
+        chart(layers, axes, title="calls by source", wide=True), "Calls of each source so far", size="wide"
+    )
+
+
+def _surrogates(standing: Standing, history: History) -> Grid | None:
+    """What each surrogate chose and how much of it came on top; its weight now, from the method's ledger."""
+    chosen: dict[str, list[tuple[bool, float]]] = {}
+    top: list[float] = []
+    for row in standing.called:
+        hit = bool(np.isfinite(row.utility)) and (len(top) < _TOP or row.utility > top[-1])
+        if np.isfinite(row.utility):
+            top = sorted([*top, row.utility], reverse=True)[:_TOP]
+        if row.surrogate is not None:
+            chosen.setdefault(row.surrogate, []).append((hit, row.utility))
+    settings = history.settings.search.surrogate
+    members = [member.name for member in settings.members]
+    weights, skills = _credit(history, len(members))
+    names = list(dict.fromkeys([*members, *chosen])) if chosen or weights else []
+    rows: list[tuple[Any, ...]] = []
+    for name in names:
+        mine = chosen.get(name, [])
+        worth = [utility for _, utility in mine if np.isfinite(utility)]
+        hits = sum(hit for hit, _ in mine)
+        at = members.index(name) if name in members else None
+        rows.append(
+            (
+                name,
+                len(mine),
+                hits,
+                percent(hits / len(mine) if mine else None),
+                standing.sign * max(worth) if worth else None,
+                None if at is None or not skills else float(skills[at]),
+                "-" if at is None or not weights else percent(weights[at]),
+            )
+        )
+    if not rows:
+        return None
+    header = (
+        "surrogate",
+        "calls",
+        "hits",
+        "hit rate",
+        f"best {standing.measure}",
+        "rank correlation",
+        "share now",
+    )
+    caption = (
+        "Rank correlation: of its predictions with the newest scores, shrunk while they are few. Share now: "
+        "of the next batch."
+    )
+    return Grid(header, rows, "Surrogates", caption)
+
+
+def _credit(history: History, n_members: int) -> tuple[list[float], list[float]]:
+    ledger = history.state.get("ledger")
+    if not ledger:
+        return [], []
+    credit = Credit.from_json(ledger["credit"])
+    if len(credit.picks) != n_members:
+        return [], []
+    weights = credit.weights(history.settings.search.surrogate.portfolio)
+    return weights.tolist(), credit.skills().tolist()
+
+
+def failures_section(standing: Standing, history: History) -> Section:
+    """What gave no number and why, what broke a bound, and what was refused at the start."""
+    blocks: list[Block] = []
+    reasons: Counter[tuple[str, str, str]] = Counter()
+    for row in standing.rows:
+        for objective, score in zip(history.settings.objectives, row.scores, strict=True):
+            if score is not None and not score.is_ok:
+                reasons[objective.name, score.status, score.detail or "no reason was given"] += 1
+    if reasons:
+        most = max(reasons.values())
+        rows = [(*key, n, bar(n / most, "c1")) for key, n in reasons.most_common(_MOST_REASONS)]
+        blocks.append(
+            Grid(("objective", "status", "why", "molecules", ""), rows, "Scores that were not to be had")
+        )
+    broken = _broken(standing)
+    if broken:
+        blocks.append(Grid(("bound", "scored", "outside", "", "share outside"), broken, "Bounds"))
+    refused = history.facts.get("refused", [])
+    if refused:
+        blocks.append(
+            Grid(("text", "reason"), refused[:_MOST_REASONS], f"{len(refused):,} start molecules refused")
+        )
+    n_awaited = len(history.pending)
+    if n_awaited:
+        blocks.append(Words(f"{n_awaited:,} candidates are handed out and their scores awaited."))
+    if not reasons and not refused:
+        blocks.insert(0, Words("Nothing failed: every call gave a number."))
+    return Section("failures", "What failed", blocks)
+
+
+def _broken(standing: Standing) -> list[tuple[Any, ...]]:
+    values = standing.matrix(standing.rows)
+    rows = []
+    for index, objective in enumerate(standing.settings.objectives):
+        if objective.bound is None:
+            continue
+        known = values[np.isfinite(values[:, index]), index]
+        over = known > objective.bound if objective.direction == "at_most" else known < objective.bound
+        share = float(over.mean()) if len(known) else 0.0
+        rows.append((standing.wishes[index], len(known), int(over.sum()), bar(share, "c1"), percent(share)))
+    return rows

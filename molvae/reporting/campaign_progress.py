@@ -1,0 +1,378 @@
+"""Progress of a campaign: best and top-10 against calls, against a baseline, and the Pareto front."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from molvae.campaign.campaign import Campaign
+from molvae.campaign.trace import running_top, top_auc
+from molvae.campaign.utility import feasible, goals, utilities
+from molvae.errors import UsageError
+from molvae.reporting.charts import Axes, Guides, Layer, chart
+from molvae.reporting.molecule_table import TableColumn
+from molvae.reporting.page import Card, Figure, Section
+from molvae.reporting.scales import percent, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from molvae.campaign.config import CampaignSettings, Objective
+    from molvae.campaign.table import Row
+
+    Array = NDArray[np.float64]
+
+_TOP = 10
+_GIVEN = ("start", "known", "library")
+_LONG = 26  # characters of an objective's name that stand well on an axis
+_MOST_PAIRS = 6
+_LARGEST_FRONT = 4000  # rows compared with one another
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A campaign's rows seen through its objectives.
+
+    Attributes:
+        settings: Of the campaign.
+        rows: Its table.
+    """
+
+    settings: CampaignSettings
+    rows: Sequence[Row]
+
+    @cached_property
+    def called(self) -> list[Row]:
+        """Charged rows in the order of their calls."""
+        return sorted((row for row in self.rows if row.call is not None), key=lambda row: row.call or 0)
+
+    @cached_property
+    def goal_indices(self) -> list[int]:
+        """Which objectives are goals."""
+        return [i for i, objective in enumerate(self.settings.objectives) if not objective.is_constraint]
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one goal, whose own numbers are then its progress."""
+        return len(self.goal_indices) == 1
+
+    @property
+    def sign(self) -> float:
+        """-1 if the one goal is minimized: its number is the utility times this."""
+        goal = self.settings.objectives[self.goal_indices[0]]
+        return -1.0 if self.single and goal.direction == "minimize" else 1.0
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the objectives, short enough for an axis."""
+        return [_short(objective.name) for objective in self.settings.objectives]
+
+    @property
+    def wishes(self) -> list[str]:
+        """The objectives in words."""
+        return [_wish(objective) for objective in self.settings.objectives]
+
+    @property
+    def measure(self) -> str:
+        """What progress is measured in."""
+        return self.labels[self.goal_indices[0]] if self.single else "utility"
+
+    def values_of(self, row: Row) -> list[float | None]:
+        """The scores of a row, one per objective."""
+        return [s.value if s is not None and s.is_ok else None for s in row.scores]
+
+    def matrix(self, rows: Sequence[Row]) -> Array:
+        """The scores of rows, `n x k`, NaN where missing."""
+        values = [[np.nan if v is None else v for v in self.values_of(row)] for row in rows]
+        return np.array(values, dtype=np.float64).reshape(len(rows), len(self.settings.objectives))
+
+    def columns(self) -> list[TableColumn]:
+        """Of the molecule table."""
+        seen = dict.fromkeys(objective.name for objective in self.settings.objectives)
+        return [
+            TableColumn("smiles", "smiles"),
+            *(TableColumn(name, "number") for name in seen),
+            *(
+                []
+                if self.single
+                else [TableColumn("utility", "number", hint="geometric mean of scaled goals")]
+            ),
+            TableColumn("call", "integer", hint="number of the evaluation"),
+            TableColumn("source", hint="what proposed it"),
+            TableColumn("similarity to parent", "number", hint="Tanimoto, Morgan counts"),
+            TableColumn("feasible", "integer", shown=any(o.is_constraint for o in self.settings.objectives)),
+            TableColumn("trouble", shown=any(_trouble(row) for row in self.rows)),
+            TableColumn("parent", "smiles", shown=False),
+            TableColumn("surrogate", shown=False),
+            TableColumn("identifier", shown=False),
+        ]
+
+    def cells(self, row: Row, similarity: float | None) -> list[Any]:
+        """A row of the molecule table."""
+        values: dict[str, float | None] = {}
+        for objective, value in zip(self.settings.objectives, self.values_of(row)):
+            values.setdefault(objective.name, value)
+        return [
+            row.smiles,
+            *values.values(),
+            *([] if self.single else [row.utility]),
+            None if row.call is None else row.call + 1,
+            row.source,
+            similarity,
+            row.feasible,
+            _trouble(row),
+            row.parent or "",
+            row.surrogate or "",
+            row.identifier or "",
+        ]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Progress call by call, in the campaign's measure.
+
+    Attributes:
+        each: Value of each call's molecule, `n`; NaN when it failed or is not feasible.
+        best: Best so far, `n`.
+        top: Mean of the ten best so far, `n`.
+        auc: Area under `top`, as a share of the budget.
+    """
+
+    each: Array
+    best: Array
+    top: Array
+    auc: float
+
+
+def curves(standing: Standing, other: Standing | None) -> tuple[Curve, Curve | None]:
+    """Curves of a campaign and its baseline, measured with one measure."""
+    both = [standing] if other is None else [standing, other]
+    values = [one.matrix(one.called) for one in both]
+    everything = np.concatenate([standing.matrix(standing.rows), *values[1:]])
+    if standing.single:
+        worth = [utilities(part, standing.settings.objectives) for part in values]
+    else:  # the ranges that goals are scaled by are those of both together
+        joint = utilities(np.concatenate([*values, everything]), standing.settings.objectives)
+        worth = np.split(joint, np.cumsum([len(part) for part in values]))[: len(both)]
+    made = [_curve(part, standing.sign, standing.settings.budget) for part in worth]
+    return made[0], made[1] if other is not None else None
+
+
+def _curve(worth: Array, sign: float, budget: int) -> Curve:
+    best, top = (np.array(line) for line in running_top(worth.tolist(), _TOP))
+    auc = top_auc(worth.tolist(), k=_TOP, budget=budget, frequency=1) if len(worth) else float("nan")
+    if sign < 0:  # the mean of the curve: no area from zero, which would be a good value here
+        known = top[np.isfinite(top)]
+        auc = float(known.mean()) if len(known) else float("nan")
+    return Curve(sign * worth, sign * best, sign * top, sign * auc)
+
+
+def baseline_of(journal: Path, settings: CampaignSettings) -> Standing:
+    """A campaign to compare with.
+
+    Raises:
+        UsageError: Its objectives are others.
+    """
+    path = journal if journal.is_file() else journal / "journal.sqlite"
+    with Campaign.open(path, writable=False) as campaign:
+        found, rows = campaign.settings, campaign.table()
+    if found.objectives != settings.objectives:
+        wishes = ", ".join(map(_wish, found.objectives))
+        raise UsageError(
+            f"the baseline {journal} has other objectives: {wishes}",
+            hint="A baseline is a campaign with the same objectives, for example with --method random.",
+        )
+    return Standing(found, rows)
+
+
+def progress_cards(standing: Standing, other: Standing | None, seconds: float) -> list[Card]:
+    """The figures that matter most."""
+    own, base = curves(standing, other)
+    n, level = len(standing.called), _start_level(standing)
+    n_failed = sum(not any(s is not None and s.is_ok for s in row.scores) for row in standing.called)
+    cards = [
+        Card("calls", f"{n:,}", f"of {standing.settings.budget:,}"),
+        Card(
+            f"best {standing.measure}",
+            shown(_last(own.best)),
+            "" if level is None else f"{shown(level[0])} among {level[2]}",
+        ),
+        Card(
+            "mean of top 10",
+            shown(_last(own.top)),
+            "" if level is None else f"{shown(level[1])} at the start",
+        ),
+        Card("AUC top 10", shown(own.auc), "area under the curve / budget" if standing.sign > 0 else "mean"),
+    ]
+    if base is not None and other is not None:
+        cards.append(
+            Card(f"{other.settings.method} AUC", shown(base.auc), f"top 10 {shown(_last(base.top))}")
+        )
+    cards.append(Card("failed", f"{n_failed:,}", percent(n_failed / n) + " of the calls" if n else ""))
+    cards.append(Card("search", f"{shown(seconds / max(n, 1))} s", "per call, oracle not counted"))
+    return cards
+
+
+def progress_section(standing: Standing, other: Standing | None, numbers: Mapping[str, int]) -> Section:
+    """Best and top-10 so far against calls; each goal by itself where there are several."""
+    if not standing.called:
+        return Section("progress", "Progress", [])
+    own, base = curves(standing, other)
+    calls = np.arange(1, len(own.each) + 1, dtype=np.float64)
+    layers = _dots(standing, calls, own.each, numbers)
+    if base is not None and other is not None:
+        at = np.arange(1, len(base.top) + 1, dtype=np.float64)
+        inside = at <= max(standing.settings.budget, len(calls))
+        named = f"{other.settings.method}: top 10"
+        layers.append(Layer(at[inside], base.top[inside], named, "steps", "c7", dashed=True))
+    layers.append(Layer(calls, own.top, "mean of top 10", "steps", "c1"))
+    layers.append(Layer(calls, own.best, "best so far", "steps", "c0"))
+    level = _start_level(standing) if base is None else None
+    n_start = sum(row.source == "start" for row in standing.called)
+    guides = Guides(
+        levels=[] if level is None else [(level[1], f"top 10 of {level[2]}")],
+        band=(0.5, n_start + 0.5, "start set") if n_start else None,
+    )
+    axes = Axes("oracle calls", standing.measure, whole_x=True, x_range=(0.0, float(len(calls)) + 0.5))
+    figures = [
+        Figure(
+            chart(layers, axes, guides=guides, wide=True, title="progress"),
+            f"{standing.measure} against oracle calls",
+            _explained(standing, own, base),
+            size="wide",
+        )
+    ]
+    if len(standing.settings.objectives) > 1:
+        figures += _each_objective(standing, calls, numbers)
+    return Section("progress", "Progress", figures)
+
+
+def _explained(standing: Standing, own: Curve, base: Curve | None) -> str:
+    area = f"Area under the top-10 curve {shown(own.auc)}"
+    area += f", baseline {shown(base.auc)}." if base is not None else "."
+    if not standing.single:
+        area = "Utility is the geometric mean of the goals, each scaled by its range. " + area
+    return f"{area} Every dot is one call within all bounds; rest on it to see the molecule."
+
+
+def _dots(standing: Standing, calls: Array, each: Array, numbers: Mapping[str, int]) -> list[Layer]:
+    rows = np.array([numbers.get(row.smiles, -1) for row in standing.called], dtype=np.int64)
+    given = np.array([row.source in _GIVEN for row in standing.called], dtype=bool)
+    layers = []
+    for chosen, label, color in ((given, "given", "c7"), (~given, "found", "c2")):
+        if np.isfinite(each[chosen]).any():
+            layers.append(Layer(calls[chosen], each[chosen], label, "dots", color, rows=rows[chosen]))
+    return layers
+
+
+def _each_objective(standing: Standing, calls: Array, numbers: Mapping[str, int]) -> list[Figure]:
+    values = standing.matrix(standing.called)
+    allowed = feasible(values, standing.settings.objectives)
+    figures = []
+    for index, objective in enumerate(standing.settings.objectives):
+        column = values[:, index]
+        if not np.isfinite(column).any():
+            continue
+        layers = _dots(standing, calls, column, numbers)
+        guides = Guides()
+        if objective.bound is not None:
+            guides = Guides(levels=[(objective.bound, _bound(objective))])
+        else:
+            sign = -1.0 if objective.direction == "minimize" else 1.0
+            best, _ = running_top(np.where(allowed, sign * column, np.nan).tolist(), _TOP)
+            layers.append(Layer(calls, sign * np.array(best), "best within bounds", "steps", "c0"))
+        axes = Axes("oracle calls", standing.labels[index], whole_x=True, x_range=(0.0, len(calls) + 0.5))
+        figures.append(Figure(chart(layers, axes, guides=guides), _wish(objective, short=True)))
+    return figures
+
+
+def front_section(standing: Standing, numbers: Mapping[str, int]) -> Section:
+    """Every two goals against one another, with the molecules no other beats in all goals."""
+    objectives = standing.settings.objectives
+    scored = [row for row in standing.rows if row.feasible][:_LARGEST_FRONT]
+    if len(standing.goal_indices) < 2 or not scored:  # noqa: PLR2004
+        return Section("front", "Pareto front", [])
+    values = standing.matrix(scored)
+    front = non_dominated(goals(values, objectives))
+    at = np.array([numbers.get(row.smiles, -1) for row in scored], dtype=np.int64)
+    given = np.array([row.source in _GIVEN for row in scored], dtype=bool)
+    figures = []
+    for i, j in list(combinations(standing.goal_indices, 2))[:_MOST_PAIRS]:
+        layers = [
+            Layer(values[chosen, i], values[chosen, j], label, "dots", color, rows=at[chosen])
+            for chosen, label, color in ((given & ~front, "given", "c7"), (~given & ~front, "found", "c2"))
+            if chosen.any()
+        ]
+        order = np.flatnonzero(front)[np.argsort(values[front, i], kind="stable")]
+        on = Layer(values[order, i], values[order, j], "Pareto front", "dots", "c1", rows=at[order])
+        if len(standing.goal_indices) == 2:  # noqa: PLR2004 - a front of more goals is no line
+            layers.append(replace(on, form="line", label="", rows=None))
+        axes = Axes(_wish(objectives[i], short=True), _wish(objectives[j], short=True))
+        figures.append(Figure(chart([*layers, on], axes), f"{standing.labels[i]} and {standing.labels[j]}"))
+    n_front = int(front.sum())
+    note = f"{n_front:,} of {len(scored):,} molecules within all bounds are beaten by none in all goals."
+    return Section("front", "Pareto front", figures, note)
+
+
+def non_dominated(gains: Array) -> NDArray[np.bool_]:
+    """Which rows of `gains` (`n x m`, all to be maximized) no other row dominates, `n`.
+
+    >>> non_dominated(np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 1.0]])).tolist()
+    [True, True, False]
+    """
+    front = np.ones(len(gains), dtype=bool)
+    for index, row in enumerate(gains):
+        better = (gains >= row).all(axis=1) & (gains > row).any(axis=1)
+        front[index] = not better.any()
+    return front
+
+
+def _start_level(standing: Standing) -> tuple[float, float, str] | None:
+    """Best and mean of the top ten of what the search began with, and what that is; None if it is unknown."""
+    given = [row for row in standing.rows if row.source in {"start", "known"}]
+    first = standing.called[: standing.settings.n_initial]
+    values = standing.matrix(standing.rows)
+    if not len(values):
+        return None
+    worth = dict(
+        zip([row.smiles for row in standing.rows], utilities(values, standing.settings.objectives).tolist())
+    )
+    level = [worth[row.smiles] for row in given or first if np.isfinite(worth[row.smiles])]
+    if not level:
+        return None
+    best = sorted(level, reverse=True)[:_TOP]
+    named = "the start" if given else "the first draws"
+    return standing.sign * best[0], standing.sign * float(np.mean(best)), named
+
+
+def _last(values: Array) -> float:
+    return float(values[-1]) if len(values) else float("nan")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONG else f"{name[: _LONG - 1]}…"
+
+
+def _wish(objective: Objective, *, short: bool = False) -> str:
+    name = _short(objective.name) if short else objective.name
+    return f"{name} {_bound(objective)}" if objective.is_constraint else f"{objective.direction} {name}"
+
+
+def _bound(objective: Objective) -> str:
+    return f"{objective.direction.replace('_', ' ')} {objective.bound:g}"
+
+
+def _trouble(row: Row) -> str:
+    told = [
+        f"{s.status}: {s.detail}" if s.detail else s.status
+        for s in row.scores
+        if s is not None and not s.is_ok
+    ]
+    return "; ".join(dict.fromkeys(told))

@@ -1,0 +1,174 @@
+"""The report of a campaign, from its journal: progress, the best molecules, calls, failures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from molvae.campaign.campaign import Campaign
+from molvae.campaign.storage import Journal
+from molvae.chemistry.molecule import is_valid, parse
+from molvae.chemistry.similarity import tanimoto
+from molvae.reporting.campaign_account import calls_section, failures_section
+from molvae.reporting.campaign_progress import (
+    Standing,
+    baseline_of,
+    front_section,
+    progress_cards,
+    progress_section,
+)
+from molvae.reporting.drawings import Gallery
+from molvae.reporting.molecule_table import molecule_table, row_numbers
+from molvae.reporting.page import Facts, Report, Section, Tile, Tiles
+from molvae.reporting.scales import shown
+from molvae.reporting.settings_facts import flat, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from molvae.campaign.table import Row
+
+_BEST = 12
+_LONGEST_DESCENT = 8
+
+
+def campaign_report(
+    journal: Path, *, baseline: Path | None = None, n_molecules: int = 200, n_rows: int = 5000
+) -> Report:
+    """What a campaign's journal tells; another process may be writing it.
+
+    Args:
+        journal: The SQLite file.
+        baseline: Journal of a campaign with the same objectives to compare with.
+        n_molecules: Molecules of the table that are drawn.
+        n_rows: Molecules of the table, the best ones.
+
+    Raises:
+        JournalError: It is damaged or holds no campaign.
+        UsageError: The baseline has other objectives.
+    """
+    with Journal(journal, writable=False) as opened:
+        times = [event.written_at for event in opened.events()]
+        campaign = Campaign(opened, None)
+        history, rows = campaign.history, campaign.table()
+    standing = Standing(history.settings, rows)
+    other = None if baseline is None else baseline_of(baseline, history.settings)
+    gallery = Gallery()
+    ranked = _ranked(rows)
+    similar = _similarities(ranked[:n_rows])
+    table = molecule_table(
+        standing.columns(),
+        [standing.cells(row, similar.get(row.smiles)) for row in ranked[:n_rows]],
+        gallery,
+        name="campaign",
+        n_molecules=n_molecules,
+        n_total=len(rows),
+    )
+    numbers = row_numbers(table)
+    sections = [
+        progress_section(standing, other, numbers),
+        front_section(standing, numbers),
+        _best_section(standing, ranked, similar, gallery),
+        calls_section(standing, history),
+        failures_section(standing, history),
+        Section(
+            "settings", "Settings", [Facts(flat(history.settings), "Everything that decided this campaign")]
+        ),
+    ]
+    return Report(
+        kind="campaign",
+        title=" · ".join(standing.wishes),
+        subtitle=_subtitle(standing, len(history.start)),
+        when=f"{moment(times[0])} to {moment(times[-1])} · {journal.parent.name}/{journal.name}",
+        cards=progress_cards(standing, other, history.seconds),
+        sections=sections,
+        table=table,
+        gallery=gallery,
+    )
+
+
+def _subtitle(standing: Standing, n_start: int) -> str:
+    settings = standing.settings
+    start = f"from {n_start:,} start molecules" if n_start else "from draws of the model"
+    return f"{settings.method} {start}, {settings.budget:,} calls, {settings.q} a batch, seed {settings.seed}"
+
+
+def _ranked(rows: Sequence[Row]) -> list[Row]:
+    """Best first; what is not feasible after that, scored before failed, in the order of the calls."""
+
+    def place(row: Row) -> tuple[Any, ...]:
+        if row.feasible:
+            return 0, -row.utility, row.call or 0
+        return 1 if any(s is not None and s.is_ok for s in row.scores) else 2, 0.0, row.call or 0
+
+    return sorted(rows, key=place)
+
+
+def _similarities(rows: Sequence[Row]) -> dict[str, float]:
+    """Tanimoto similarity (Morgan counts) of each molecule to its parent, where it has one."""
+    found = {}
+    for row in rows:
+        if row.parent is None:
+            continue
+        one, other = parse(row.smiles), parse(row.parent)
+        if is_valid(one) and is_valid(other):
+            found[row.smiles] = float(tanimoto(one, [other])[0])
+    return found
+
+
+def _best_section(
+    standing: Standing, ranked: Sequence[Row], similar: Mapping[str, float], gallery: Gallery
+) -> Section:
+    best = [row for row in ranked if row.feasible][:_BEST]
+    if not best:
+        return Section("best", "Best molecules", [])
+    tiles = [_tile(standing, row, similar.get(row.smiles), gallery, origin=True) for row in best]
+    blocks = [
+        Tiles(
+            tiles,
+            caption="Below each molecule the one it was made from, by which move, and how alike they are "
+            "(Tanimoto similarity of Morgan counts).",
+        )
+    ]
+    descent = _descent(best[0], {row.smiles: row for row in ranked})
+    if len(descent) > 1:
+        line = [_tile(standing, row, similar.get(row.smiles), gallery) for row in descent]
+        blocks.append(
+            Tiles(
+                line,
+                title="How the best one came about",
+                caption="From the first ancestor on record.",
+                chain=True,
+            )
+        )
+    return Section("best", "Best molecules", blocks)
+
+
+def _descent(row: Row, by_smiles: Mapping[str, Row]) -> list[Row]:
+    """A molecule and its ancestors, oldest first."""
+    line, seen = [row], {row.smiles}
+    while row.parent is not None and row.parent in by_smiles and row.parent not in seen:
+        row = by_smiles[row.parent]
+        seen.add(row.smiles)
+        line.append(row)
+    return line[:_LONGEST_DESCENT][::-1]
+
+
+def _tile(
+    standing: Standing, row: Row, similarity: float | None, gallery: Gallery, *, origin: bool = False
+) -> Tile:
+    values = standing.values_of(row)
+    first = ", ".join(f"{label} {shown(value)}" for label, value in zip(standing.labels, values))
+    born = "known before" if row.call is None else f"call {row.call + 1:,}, {row.source}"
+    if not origin or row.parent is None:
+        return Tile(gallery.draw(row.smiles), row.smiles, (first, born))
+    note = f"{row.source} from this" + ("" if similarity is None else f", similarity {shown(similarity)}")
+    return Tile(
+        gallery.draw(row.smiles),
+        row.smiles,
+        (first, "known before" if row.call is None else f"call {row.call + 1:,}"),
+        gallery.draw(row.parent),
+        note,
+        row.parent,
+    )

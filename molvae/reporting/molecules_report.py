@@ -1,0 +1,266 @@
+"""The report of a file of molecules: what could be read, properties, filters, scaffolds, a grid."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from molvae.chemistry.descriptors import describe_many, meaning
+from molvae.chemistry.filters import filter_reasons
+from molvae.chemistry.molecule import is_valid, parse
+from molvae.chemistry.scaffolds import murcko_scaffold
+from molvae.data.readers import Row, open_table
+from molvae.errors import InputError
+from molvae.reporting.charts import bar, histogram
+from molvae.reporting.drawings import Gallery
+from molvae.reporting.molecule_table import TableColumn, molecule_table
+from molvae.reporting.page import Block, Card, Figure, Grid, Report, Section, Tile, Tiles
+from molvae.reporting.scales import percent, shown
+from molvae.reporting.settings_facts import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from molvae.chemistry.molecule import Molecule
+
+DESCRIPTORS = ("qed", "sa", "logp", "mw", "tpsa", "hbd", "hba", "rotatable_bonds", "rings", "fraction_sp3")
+"""What is computed of every molecule."""
+FILTERS = ("lipinski", "veber", "pains", "brenk")
+"""What every molecule is held against."""
+
+_GRID = 18
+_MOST_REASONS = 12
+_SCAFFOLDS = 6
+_MOST_COLUMNS = 30  # of the file's own
+
+
+@dataclass(frozen=True)
+class Read:
+    """An even draw of the rows of a file.
+
+    Attributes:
+        rows: (line, identifier, molecule, cells) of the rows that hold a molecule.
+        bad: (line, text, reason) of those that do not.
+        n_total: Rows of the file.
+        columns: All columns of the file.
+        smiles_column: The one that was read.
+        id_column: The one with the names.
+        note: Which columns were chosen.
+    """
+
+    rows: Sequence[tuple[int, str, Molecule, dict[str, str]]]
+    bad: Sequence[tuple[int, str, str]]
+    n_total: int
+    columns: Sequence[str]
+    smiles_column: str
+    id_column: str | None
+    note: str
+
+
+def molecules_report(
+    path: Path,
+    *,
+    n_molecules: int = 200,
+    n_rows: int = 5000,
+    smiles_column: str | None = None,
+    id_column: str | None = None,
+) -> Report:
+    """What is in a file of molecules.
+
+    Args:
+        path: The file.
+        n_molecules: Molecules of the table that are drawn.
+        n_rows: Rows that are looked at, drawn evenly from a longer file.
+        smiles_column: By name or number; found if not given.
+        id_column: Likewise.
+
+    Raises:
+        InputError: It cannot be read, or holds no molecule.
+    """
+    read = read_molecules(path, n_rows, smiles_column=smiles_column, id_column=id_column)
+    molecules = [molecule for _, _, molecule, _ in read.rows]
+    values = describe_many(molecules, DESCRIPTORS)
+    reasons = [filter_reasons(molecule, FILTERS) for molecule in molecules]
+    gallery = Gallery()
+    own = _own_columns(read)
+    columns = [
+        TableColumn("smiles", "smiles"),
+        TableColumn("identifier"),
+        *(TableColumn(name, "number" if numbers is not None else "text") for name, numbers in own.items()),
+        *(TableColumn(_free(name, own), "number", hint=meaning(name)) for name in DESCRIPTORS),
+        TableColumn("filters", hint="what the filters say"),
+        TableColumn("line", "integer", shown=False),
+    ]
+    table_rows = [
+        [molecule.smiles, name, *_own_cells(own, n, cells), *values[n].tolist(), "; ".join(reasons[n]), line]
+        for n, (line, name, molecule, cells) in enumerate(read.rows)
+    ]
+    table = molecule_table(
+        columns, table_rows, gallery, name=path.name.split(".")[0] or "molecules", n_molecules=n_molecules
+    )
+    sections = [
+        _grid_section(read, values, gallery),
+        _properties_section(own, values),
+        _filters_section(molecules, reasons),
+        _scaffolds_section(molecules, gallery),
+        _bad_section(read),
+    ]
+    return Report(
+        kind="molecules",
+        title=path.name,
+        subtitle=read.note,
+        when=f"file of {moment(path.stat().st_mtime)}",
+        cards=_cards(read, values, reasons),
+        sections=sections,
+        table=table,
+        gallery=gallery,
+    )
+
+
+def read_molecules(path: Path, n: int, *, smiles_column: str | None, id_column: str | None) -> Read:
+    """Up to `n` rows of a file, drawn evenly from all of them (algorithm R, Vitter 1985; seed 0).
+
+    Raises:
+        InputError: The file cannot be read, or none of the drawn rows holds a molecule.
+    """
+    table = open_table(path, smiles_column=smiles_column, id_column=id_column)
+    generator = np.random.default_rng(0)
+    kept: list[Any] = []
+    total = 0
+    for row in table.rows():
+        total += 1
+        if len(kept) < n:
+            kept.append(row)
+        elif (place := int(generator.integers(total))) < n:
+            kept[place] = row
+    kept.sort(key=lambda row: row.line)
+    rows: list[tuple[int, str, Molecule, dict[str, str]]] = []
+    bad: list[tuple[int, str, str]] = []
+    for row in kept:
+        molecule = parse(row.text) if isinstance(row, Row) else None
+        if molecule is not None and is_valid(molecule):
+            rows.append((row.line, row.identifier, molecule, dict(row.fields)))
+        else:
+            bad.append((row.line, row.text[:200], row.reason if molecule is None else molecule.reason))
+    if not rows:
+        why = f"Line {bad[0][0]}: {bad[0][2]}." if bad else None
+        raise InputError(f"none of the {total:,} rows of {path} holds a molecule", hint=why)
+    note = f"{table.note[:1].upper()}{table.note[1:]}"
+    return Read(rows, bad, total, table.columns, table.smiles_column, table.id_column, note)
+
+
+def _own_columns(read: Read) -> dict[str, NDArray[np.float64] | None]:
+    """The file's own columns: their numbers where most cells are numbers, None where they are text."""
+    taken = {read.smiles_column, read.id_column, "smiles", "identifier"}
+    columns: dict[str, NDArray[np.float64] | None] = {}
+    for name in [name for name in read.columns if name not in taken][:_MOST_COLUMNS]:
+        cells = [cells.get(name, "") for *_, cells in read.rows]
+        numbers = np.array([_number(cell) for cell in cells])
+        filled = sum(bool(cell) for cell in cells)
+        columns[name] = numbers if filled and np.isfinite(numbers).sum() >= filled / 2 else None
+    return columns
+
+
+def _own_cells(own: dict[str, NDArray[np.float64] | None], n: int, cells: dict[str, str]) -> list[Any]:
+    return [cells.get(name, "") if numbers is None else float(numbers[n]) for name, numbers in own.items()]
+
+
+def _free(name: str, taken: dict[str, Any]) -> str:
+    """A name for a computed column that no column of the file has."""
+    lowered = {key.lower() for key in taken}
+    return f"{name} (computed)" if name in lowered else name
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return float("nan")
+
+
+def _cards(read: Read, values: NDArray[np.float64], reasons: Sequence[Sequence[str]]) -> list[Card]:
+    looked = len(read.rows) + len(read.bad)
+    unique = len({molecule.smiles for _, _, molecule, _ in read.rows})
+    clean = sum(not told for told in reasons)
+    medians = np.nanmedian(values, axis=0)
+    return [
+        Card("rows", f"{read.n_total:,}", "" if looked == read.n_total else f"{looked:,} drawn evenly"),
+        Card("valid", percent(len(read.rows) / looked), f"{len(read.bad):,} are no molecule"),
+        Card("different", percent(unique / len(read.rows)), f"{unique:,} molecules"),
+        Card("pass all filters", percent(clean / len(read.rows)), ", ".join(FILTERS)),
+        Card("QED", shown(float(medians[DESCRIPTORS.index("qed")])), "median"),
+        Card("weight", shown(float(medians[DESCRIPTORS.index("mw")])), "median, g/mol"),
+    ]
+
+
+def _grid_section(read: Read, values: NDArray[np.float64], gallery: Gallery) -> Section:
+    shown_names = ("qed", "logp", "mw")
+    at = [DESCRIPTORS.index(name) for name in shown_names]
+    tiles = []
+    for n, (line, name, molecule, _) in enumerate(read.rows[:_GRID]):
+        numbers = ", ".join(f"{label} {shown(float(values[n, i]))}" for label, i in zip(shown_names, at))
+        tiles.append(Tile(gallery.draw(molecule), molecule.smiles, (name or f"line {line}", numbers)))
+    return Section("molecules-first", "First molecules", [Tiles(tiles)])
+
+
+def _properties_section(own: dict[str, NDArray[np.float64] | None], values: NDArray[np.float64]) -> Section:
+    figures: list[Block] = [
+        Figure(histogram(numbers, x=name), name, "a column of the file", "small")
+        for name, numbers in own.items()
+        if numbers is not None and np.isfinite(numbers).any()
+    ]
+    for column, name in enumerate(DESCRIPTORS):
+        if np.isfinite(values[:, column]).any():
+            figures.append(Figure(histogram(values[:, column], x=name), name, meaning(name), "small"))
+    return Section("properties", "Properties", figures)
+
+
+def _filters_section(molecules: Sequence[Molecule], reasons: Sequence[Sequence[str]]) -> Section:
+    n = len(molecules)
+    counts = []
+    for name in FILTERS:
+        passed = sum(not any(told.startswith(f"{name}: ") for told in row) for row in reasons)
+        counts.append((name, passed, bar(passed / n, "c2", inner=passed / n), percent(passed / n)))
+    why = Counter(_kind(told) for row in reasons for told in set(row))
+    blocks: list[Block] = [Grid(("filter", "pass", "", "share"), counts)]
+    if why:
+        most = why.most_common(1)[0][1]
+        rows = [(*key, count, bar(count / most, "c1")) for key, count in why.most_common(_MOST_REASONS)]
+        blocks.append(Grid(("filter", "why", "molecules", ""), rows, "The most frequent alerts"))
+    return Section("filters", "Filters", blocks)
+
+
+def _kind(told: str) -> tuple[str, str]:
+    """A reason without the number of this molecule: `molecular weight 512 over 500` is one kind."""
+    name, _, reason = told.partition(": ")
+    if name in {"lipinski", "veber"}:
+        words = reason.rsplit(" over ", 1)
+        return name, f"{words[0].rsplit(' ', 1)[0]} over {words[1]}" if len(words) > 1 else reason
+    return name, reason
+
+
+def _scaffolds_section(molecules: Sequence[Molecule], gallery: Gallery) -> Section:
+    counts = Counter(murcko_scaffold(molecule) for molecule in molecules)
+    common = [(smiles, count) for smiles, count in counts.most_common(_SCAFFOLDS + 1) if smiles][:_SCAFFOLDS]
+    if not common or common[0][1] < 2:  # noqa: PLR2004 - no scaffold is met twice
+        return Section("scaffolds", "Scaffolds", [])
+    tiles = [
+        Tile(gallery.draw(smiles), smiles, (f"{count:,} molecules", percent(count / len(molecules))))
+        for smiles, count in common
+    ]
+    note = f"{len(counts):,} different Bemis-Murcko scaffolds; the most frequent ones."
+    return Section("scaffolds", "Scaffolds", [Tiles(tiles)], note)
+
+
+def _bad_section(read: Read) -> Section:
+    if not read.bad:
+        return Section("rejected", "Not molecules", [])
+    rows = [(line, text, reason) for line, text, reason in read.bad[:20]]
+    caption = f"The first {len(rows)} of {len(read.bad):,}." if len(read.bad) > len(rows) else ""
+    return Section("rejected", "Not molecules", [Grid(("line", "text", "reason"), rows, caption=caption)])

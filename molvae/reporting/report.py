@@ -1,0 +1,155 @@
+"""One call for a report: look what stands at a path, read its records, write one HTML file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from molvae.errors import InputError, UsageError
+from molvae.persistence import write_atomically
+from molvae.reporting.page import render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from molvae.reporting.page import Report
+
+Kind = Literal["run", "checkpoint", "campaign", "screen", "molecules"]
+
+JOURNAL, METRICS, MODEL, JOB, FUNNEL = "journal.sqlite", "metrics.jsonl", "model", "job.json", "funnel.json"
+_SQLITE = b"SQLite format 3\x00"
+
+
+@dataclass(frozen=True)
+class Written:
+    """A report on disk.
+
+    Attributes:
+        path: The file.
+        kind: What it is about.
+        n_bytes: Its size.
+        n_molecules: Rows of its molecule table.
+        n_drawn: Molecules that are drawn in it.
+    """
+
+    path: Path
+    kind: Kind
+    n_bytes: int
+    n_molecules: int
+    n_drawn: int
+
+
+def kind_of(path: Path) -> Kind:
+    """What stands at a path, by the files that make it so.
+
+    Raises:
+        InputError: Nothing, or nothing a report can be made of; the message says what would be.
+    """
+    if path.is_file():
+        return _kind_of_file(path)
+    if (path / JOURNAL).is_file():
+        return "campaign"
+    if (path / JOB).is_file() or (path / FUNNEL).is_file():
+        return "screen"
+    if (path / METRICS).is_file() or (path / MODEL / "MANIFEST.json").is_file():
+        return "run"
+    if (path / "MANIFEST.json").is_file():
+        return _kind_of_committed(path)
+    if not path.exists():
+        raise InputError(f"nothing at {path}", hint="Check the path for a typing mistake.")
+    raise InputError(
+        f"{path} holds no records a report can be made of",
+        hint="Give a training run, a checkpoint, a campaign, a screen (the directories that train, optimize "
+        "and screen were given with -o) or a file of molecules.",
+    )
+
+
+def make_report(
+    path: Path,
+    *,
+    baseline: Path | None = None,
+    corpus: Path | None = None,
+    n_molecules: int = 200,
+    n_rows: int = 5000,
+    smiles_column: str | None = None,
+    id_column: str | None = None,
+    device: str = "cpu",
+) -> Report:
+    """A report on what stands at a path, not yet rendered.
+
+    Args:
+        path: A run, checkpoint, campaign (or journal), screen (or its result) or file of molecules.
+        baseline: For a campaign: the journal to compare with.
+        corpus: For a model: the corpus it is shown on; of a run, the one beside it if not given.
+        n_molecules: Molecules of the table that are drawn.
+        n_rows: Rows of the table.
+        smiles_column: For a file.
+        id_column: For a file.
+        device: Where a model runs.
+
+    Raises:
+        InputError: There is nothing to report on.
+        UsageError: An option that the kind has no use for.
+    """
+    kind = kind_of(path)
+    if baseline is not None and kind != "campaign":
+        raise UsageError(f"{path} is a {kind}: only a campaign has a baseline")
+    if corpus is not None and kind not in {"run", "checkpoint"}:
+        raise UsageError(f"{path} is a {kind}: only a run or a checkpoint is shown on a corpus")
+    if kind == "campaign":
+        from molvae.reporting.campaign_report import campaign_report
+
+        journal = path if path.is_file() else path / JOURNAL
+        return campaign_report(journal, baseline=baseline, n_molecules=n_molecules, n_rows=n_rows)
+    if kind == "screen":
+        from molvae.reporting.screening_report import screening_report
+
+        return screening_report(path, n_molecules=n_molecules, n_rows=n_rows)
+    if kind == "molecules":
+        from molvae.reporting.molecules_report import molecules_report
+
+        return molecules_report(
+            path, n_molecules=n_molecules, n_rows=n_rows, smiles_column=smiles_column, id_column=id_column
+        )
+    from molvae.reporting.training_report import training_report
+
+    return training_report(path, corpus=corpus, n_molecules=n_molecules, n_rows=n_rows, device=device)
+
+
+def write_report(report: Report, target: Path, kind: Kind) -> Written:
+    """Render a report into one HTML file.
+
+    Raises:
+        StorageError: The disk refuses; an existing file is intact.
+        UsageError: The target does not end with .html.
+    """
+    if target.suffix.lower() not in {".html", ".htm"}:
+        raise UsageError(f"a report is an .html file, not '{target}'")
+    page = render(report).encode()
+    write_atomically(target, page)
+    return Written(
+        target, kind, len(page), 0 if report.table is None else len(report.table.rows), len(report.gallery)
+    )
+
+
+def _kind_of_file(path: Path) -> Kind:
+    with path.open("rb") as file:
+        if file.read(len(_SQLITE)) == _SQLITE:
+            return "campaign"
+    if path.name == METRICS:
+        raise InputError(f"{path} is the log of a training run", hint=f"Give the run: {path.parent}")
+    return "molecules"
+
+
+def _kind_of_committed(path: Path) -> Kind:
+    try:
+        kind = json.loads((path / "MANIFEST.json").read_text(encoding="utf-8"))["kind"]
+    except (OSError, ValueError, KeyError, TypeError):
+        kind = "model"
+    if kind == "corpus":
+        raise InputError(
+            f"{path} is a corpus; a report is made of a run trained on it, or of a file of molecules",
+            hint=f"For example: molvae report RUN --corpus {path}",
+        )
+    return "checkpoint"

@@ -1,0 +1,109 @@
+"""Scales of charts: ranges, round tick marks, and numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+_STEPS = (1.0, 2.0, 5.0, 10.0)
+_LARGE, _SMALL = 1e6, 1e-3  # outside these a number is written with a power of ten
+_MARGIN = 0.04  # of a range, left free at both ends
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A straight map from data to places on the page.
+
+    Attributes:
+        low: Data value at `start`.
+        high: Data value at `end`; never equal to `low`.
+        start: Place of `low`.
+        end: Place of `high`.
+    """
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        """The place of a value."""
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
+
+def span(values: Iterable[NDArray[np.float64]], *, margin: float = _MARGIN) -> tuple[float, float]:
+    """The range of all finite values, with a margin; 0 to 1 where there is none.
+
+    >>> span([np.array([1.0, np.nan]), np.array([3.0])], margin=0.0)
+    (1.0, 3.0)
+    """
+    parts = [part[np.isfinite(part)] for part in values]
+    known = np.concatenate(parts) if parts else np.empty(0)
+    if not len(known):
+        return 0.0, 1.0
+    low, high = float(known.min()), float(known.max())
+    wide = high - low
+    if wide <= 1e-12 * max(abs(low), abs(high), 1e-300):  # all the same
+        wide = abs(low) or 1.0
+        return low - wide / 2, high + wide / 2
+    return low - margin * wide, high + margin * wide
+
+
+def ticks(low: float, high: float, n: int = 5, *, whole: bool = False) -> list[float]:
+    """About `n` round numbers within a range; whole numbers where they are counts.
+
+    >>> ticks(0.0, 1.0)
+    [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    >>> ticks(1, 4, whole=True)
+    [1.0, 2.0, 3.0, 4.0]
+    """
+    raw = (high - low) / max(n, 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = min((s * power for s in _STEPS), key=lambda s: abs(math.log(s / raw)))
+    if whole:
+        step = max(1.0, round(step))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [float(f"{k * step:.12g}") for k in range(first, last + 1)]
+
+
+def shown(value: float | None, digits: int = 3) -> str:
+    """A number in a few significant digits, thousands set apart; a dash where there is none.
+
+    >>> [shown(v) for v in (0.94812, 336.02, 12345.6, 3e-7, 0.0, float("nan"), None)]
+    ['0.948', '336', '12,346', '3e-07', '0', '-', '-']
+    """
+    if value is None or not math.isfinite(value):
+        return "-"
+    if value and not _SMALL <= abs(value) < _LARGE:
+        return f"{value:,.0f}" if value == round(value) and abs(value) < 1e12 else f"{value:.{digits}g}"  # noqa: PLR2004
+    if abs(value) >= 10.0**digits or value == round(value):
+        return f"{value:,.0f}"
+    return f"{float(f'{value:.{digits}g}'):,.15g}"
+
+
+def marks(values: Sequence[float]) -> list[str]:
+    """Tick marks as text, all with as many decimals as the finest needs.
+
+    >>> marks([0.0, 0.5, 1.0])
+    ['0', '0.5', '1']
+    """
+    return [f"{value:,.10g}" if abs(value) < _LARGE else f"{value:.3g}" for value in values]
+
+
+def percent(share: float | None) -> str:
+    """A share as people say it.
+
+    >>> percent(0.1234), percent(None), percent(1.0)
+    ('12.3 %', '-', '100 %')
+    """
+    if share is None or not math.isfinite(share):
+        return "-"
+    return f"{100 * share:.3g} %"

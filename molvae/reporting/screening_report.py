@@ -1,0 +1,311 @@
+"""The report of a screen: the funnel, what was dropped and why, the best molecules, their properties."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from molvae.data.readers import Row, open_table
+from molvae.errors import InputError, StorageError
+from molvae.reporting.charts import bar, histogram
+from molvae.reporting.drawings import Gallery
+from molvae.reporting.molecule_table import TableColumn, molecule_table
+from molvae.reporting.page import Block, Card, Facts, Figure, Grid, Report, Section, Tile, Tiles, Words
+from molvae.reporting.scales import percent, shown
+from molvae.reporting.settings_facts import flat, moment
+from molvae.screening.funnel import STAGES, Funnel
+from molvae.screening.job import JOB, Job, load_job
+from molvae.screening.merging import RESULT
+from molvae.screening.parts import read_part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_BEST = 12
+_MOST_REASONS = 25
+_MOST_EXAMPLES = 20
+_TABLES = ("best", "hits")
+_STEPS = (
+    ("read", "rows read"),
+    ("valid", "valid molecules"),
+    ("kept", "pass the filters, not known"),
+    ("in_domain", "in the model's domain"),
+    ("hits", "hits"),
+)
+_DIGITS = 1e-12
+
+
+@dataclass(frozen=True)
+class Screened:
+    """What a screen left on disk.
+
+    Attributes:
+        funnel: The account of all rows.
+        header: Columns of the kept rows.
+        rows: The kept rows that are shown, as text.
+        n_kept: Kept rows there are.
+        ranked: Whether they are in order of rank.
+        job: What was asked; None where only the result is at hand.
+        rejected: Lines of rejected.csv that are shown.
+        when: Of its last file.
+        unmerged: How many parts this was put together from; None if it was merged.
+    """
+
+    funnel: Funnel
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    n_kept: int
+    ranked: bool
+    job: Job | None
+    rejected: Sequence[Sequence[str]]
+    when: float
+    unmerged: int | None = None
+
+
+def screening_report(path: Path, *, n_molecules: int = 200, n_rows: int = 5000) -> Report:
+    """What a screen came to: of its directory, of a merged result, or of the parts done so far.
+
+    Args:
+        path: The directory.
+        n_molecules: Molecules of the table that are drawn.
+        n_rows: Rows of the table.
+
+    Raises:
+        InputError: No part is done.
+        StorageError: It is damaged.
+    """
+    found = read_screen(path, n_rows)
+    gallery = Gallery()
+    table_columns, rows = _table(found)
+    table = molecule_table(
+        table_columns, rows, gallery, name="hits", n_molecules=n_molecules, n_total=found.n_kept
+    )
+    sections = [
+        _funnel_section(found),
+        _dropped_section(found),
+        _best_section(found, table_columns, rows, gallery),
+        _properties_section(table_columns, rows),
+    ]
+    if found.job is not None:
+        settings = [Facts(flat(found.job.settings), "Everything that decided this screen")]
+        sections.append(Section("settings", "Settings", settings))
+    return Report(
+        kind="screen",
+        title=_title(found, path),
+        subtitle=_subtitle(found),
+        when=moment(found.when),
+        cards=_cards(found),
+        sections=sections,
+        table=table if rows else None,
+        gallery=gallery,
+    )
+
+
+def read_screen(path: Path, n_rows: int) -> Screened:
+    """The records of a screen; its result where it is merged, else the parts that are done.
+
+    Raises:
+        InputError: No part is done.
+        StorageError: It is damaged.
+    """
+    job = load_job(path) if (path / JOB).is_file() else None
+    result = path / RESULT if (path / RESULT / "funnel.json").is_file() else path
+    if (result / "funnel.json").is_file():
+        return _merged(result, job, n_rows)
+    if job is None:
+        raise InputError(f"{path} is no screen")
+    return _from_parts(path, job, n_rows)
+
+
+def _merged(result: Path, job: Job | None, n_rows: int) -> Screened:
+    facts = json.loads((result / "funnel.json").read_text(encoding="utf-8"))
+    try:
+        funnel = Funnel.from_facts(facts)
+    except (KeyError, TypeError, AssertionError) as error:
+        raise StorageError(f"{result / 'funnel.json'} is not the account of a screen: {error}") from None
+    tables = [file for name in _TABLES for file in sorted(result.glob(f"{name}.*"))]
+    header: list[str] = []
+    rows: list[list[str]] = []
+    n_kept = 0
+    if tables:
+        opened = open_table(tables[0], smiles_column="smiles" if tables[0].suffix != ".smi" else None)
+        header = list(opened.columns)
+        for row in opened.rows():
+            n_kept += 1
+            if isinstance(row, Row) and len(rows) < n_rows:
+                header = header if "smiles" in header else ["smiles", *header]
+                rows.append([row.text if name == "smiles" else row.fields.get(name, "") for name in header])
+    rejected: list[list[str]] = []
+    if (result / "rejected.csv").is_file():
+        with (result / "rejected.csv").open(newline="", encoding="utf-8") as file:
+            rejected = list(islice(csv.reader(file), 1, 1 + _MOST_EXAMPLES))
+    ranked = bool(tables) and tables[0].name.startswith("best")
+    when = (result / "funnel.json").stat().st_mtime
+    return Screened(funnel, header, rows, n_kept, ranked, job, rejected, when)
+
+
+def _from_parts(path: Path, job: Job, n_rows: int) -> Screened:
+    funnel, n_parts, n_kept, when = Funnel(), 0, 0, 0.0
+    rows: list[list[str]] = []
+    rejected: list[list[str]] = []
+    for number in _numbers(path):
+        part = read_part(path, number, job.digest)
+        if part is None:
+            continue
+        n_parts += 1
+        funnel += part.funnel
+        when = max(when, part.path.stat().st_mtime)
+        for hit in part.hits():
+            n_kept += 1
+            if len(rows) < n_rows:
+                numbers = ["" if value is None else repr(value) for value in hit.numbers]
+                rows.append([str(hit.line), hit.identifier, hit.smiles, *numbers, *hit.cells])
+        left = _MOST_EXAMPLES - len(rejected)
+        rejected += [[str(cell) for cell in line] for line in islice(part.rejected(), left)]
+    if not n_parts:
+        raise InputError(f"no part of {path} is done yet", hint="Run the same 'molvae screen' on.")
+    header = [column.name for column in job.table(ranked=False)]
+    return Screened(funnel, header, rows, n_kept, False, job, rejected, when, n_parts)
+
+
+def _numbers(path: Path) -> Iterator[int]:
+    for folder in sorted((path / "parts").glob("*")):
+        yield from (int(part.name) for part in sorted(folder.glob("[0-9]*")) if part.name.isdecimal())
+
+
+def _table(found: Screened) -> tuple[list[TableColumn], list[list[Any]]]:
+    """Columns and rows for the page: SMILES first, numbers as numbers, the library's own columns last."""
+    own = [name for name in found.header if name != "smiles"]
+    wanted = [] if found.job is None else [wish.name for wish in found.job.settings.objectives]
+    first = [name for name in ("rank", "identifier", *dict.fromkeys(wanted)) if name in own]
+    names = [*first, *(name for name in own if name not in first)]
+    at = [found.header.index(name) for name in names]
+    smiles = found.header.index("smiles") if found.rows else 0
+    columns, parsed = [TableColumn("smiles", "smiles")], []
+    given = set() if found.job is None else set(found.job.columns)
+    for name, index in zip(names, at, strict=True):
+        cells = [row[index] for row in found.rows]
+        numbers = [_number(cell) for cell in cells]
+        is_number = name != "identifier" and all(n is not None or not c for n, c in zip(numbers, cells))
+        aside = name.startswith("input.") or name in given or name == "line" or name.endswith("_sd")
+        columns.append(TableColumn(name, "number" if is_number else "text", shown=not aside))
+        parsed.append(numbers if is_number else cells)
+    rows = [[row[smiles], *cells] for row, *cells in zip(found.rows, *parsed, strict=True)]
+    return columns, rows
+
+
+def _number(cell: str) -> float | None:
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None
+
+
+def _title(found: Screened, path: Path) -> str:
+    return (
+        f"Screen of {Path(found.job.settings.library).name}"
+        if found.job is not None
+        else f"Screen {path.name}"
+    )
+
+
+def _subtitle(found: Screened) -> str:
+    if found.job is None:
+        return "the merged result"
+    wishes = [
+        f"{w.direction} {w.name}" if w.is_goal else f"{w.name} {w.direction.replace('_', ' ')} {w.bound:g}"
+        for w in found.job.settings.objectives
+    ]
+    words = ", ".join(wishes) or "every molecule that passes"
+    checkpoint = found.job.settings.checkpoint
+    model = checkpoint.parent.name if checkpoint.name == "model" else checkpoint.name
+    return f"{words} · model {model}"
+
+
+def _cards(found: Screened) -> list[Card]:
+    funnel = found.funnel
+    n = max(funnel.read, 1)
+    cards = [
+        Card(
+            label, f"{getattr(funnel, name):,}", "" if name == "read" else percent(getattr(funnel, name) / n)
+        )
+        for name, label in (
+            ("read", "read"),
+            ("valid", "valid"),
+            ("kept", "kept"),
+            ("in_domain", "in domain"),
+            ("hits", "hits"),
+        )
+    ]
+    if found.unmerged is not None:
+        cards.append(Card("not merged yet", f"{found.unmerged:,} parts", "those done so far"))
+    return cards
+
+
+def _funnel_section(found: Screened) -> Section:
+    n = max(found.funnel.read, 1)
+    rows, before = [], found.funnel.read
+    for name, words in _STEPS:
+        count = getattr(found.funnel, name)
+        rows.append((words, count, bar(count / n, inner=count / n), percent(count / n), before - count))
+        before = count
+    caption = f"Every row is accounted for: {found.funnel.balance}."
+    grid = Grid(("step", "rows", "", "of all", "dropped here"), rows, caption=caption)
+    return Section("funnel", "Funnel", [grid])
+
+
+def _dropped_section(found: Screened) -> Section:
+    funnel = found.funnel
+    blocks: list[Block] = []
+    reasons = sorted(funnel.by_reason.items(), key=lambda item: -item[1])
+    if reasons:
+        most = reasons[0][1]
+        order = {stage: place for place, stage in enumerate(STAGES)}
+        rows = []
+        for text, count in reasons[:_MOST_REASONS]:
+            stage, _, reason = text.partition(": ")
+            rows.append((stage if stage in order else "", reason or stage, count, bar(count / most, "c1")))
+        more = len(reasons) - len(rows)
+        caption = f"{more:,} rarer reasons are in funnel.json." if more > 0 else ""
+        blocks.append(Grid(("stage", "why", "rows", ""), rows, caption=caption))
+    if found.rejected:
+        rows = [tuple(line) for line in found.rejected]
+        blocks.append(Grid(("row", "text", "stage", "reason"), rows, "The first rejected rows"))
+    if not blocks:
+        blocks.append(Words("Nothing was dropped."))
+    return Section("dropped", "Dropped, and why", blocks)
+
+
+def _best_section(
+    found: Screened, columns: Sequence[TableColumn], rows: Sequence[Sequence[Any]], gallery: Gallery
+) -> Section:
+    if not rows:
+        return Section("best", "Best molecules", [])
+    names = [column.name for column in columns]
+    wanted = [] if found.job is None else [wish.name for wish in found.job.settings.objectives]
+    picked = [names.index(name) for name in dict.fromkeys(wanted) if name in names]
+    identifier = names.index("identifier") if "identifier" in names else None
+    tiles = []
+    for row in rows[:_BEST]:
+        values = ", ".join(f"{names[i]} {shown(row[i])}" for i in picked)
+        lines = [values, "" if identifier is None else str(row[identifier])]
+        tiles.append(Tile(gallery.draw(str(row[0])), str(row[0]), [line for line in lines if line]))
+    return Section("best", "Best molecules" if found.ranked else "First hits", [Tiles(tiles)])
+
+
+def _properties_section(columns: Sequence[TableColumn], rows: Sequence[Sequence[Any]]) -> Section:
+    figures: list[Block] = []
+    for index, column in enumerate(columns):
+        if column.kind != "number" or not column.shown or column.name in {"rank", "line", "utility"}:
+            continue
+        values = np.array([np.nan if row[index] is None else row[index] for row in rows], dtype=np.float64)
+        if np.isfinite(values).any() and np.nanmax(values) - np.nanmin(values) > _DIGITS:
+            figures.append(Figure(histogram(values, x=column.name), column.name, size="small"))
+    return Section("properties", "Properties of the kept molecules", figures)

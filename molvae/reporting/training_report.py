@@ -1,0 +1,177 @@
+"""The report of a training run or a checkpoint: curves, samples, reconstructions, parity, a latent map."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from molvae.data.corpus import Corpus
+from molvae.errors import InputError
+from molvae.latent.codec import MolVAE
+from molvae.persistence import MANIFEST, sha256_of
+from molvae.progress import read_events
+from molvae.reporting.drawings import Gallery
+from molvae.reporting.molecule_table import row_numbers
+from molvae.reporting.page import Card, Facts, Grid, Report, Section, Words
+from molvae.reporting.scales import percent, shown
+from molvae.reporting.settings_facts import flat, moment
+from molvae.reporting.training_curves import curves_section
+from molvae.reporting.training_molecules import (
+    Shown,
+    map_section,
+    model_table,
+    parity_section,
+    reconstruction_section,
+    samples_section,
+    shown_on,
+    shown_on_samples,
+)
+
+if TYPE_CHECKING:
+    from molvae.reporting.page import Block
+
+_METRICS, _MODEL, _SETTINGS = "metrics.jsonl", "model", "settings.toml"
+_PERCENT = ("exact_reconstruction", "validity", "uniqueness")
+_N_SAMPLES = 200
+
+
+def training_report(
+    path: Path,
+    *,
+    corpus: Path | None = None,
+    n_molecules: int = 200,
+    n_rows: int = 5000,
+    device: str = "cpu",
+) -> Report:
+    """What a training run came to, and what its model does with molecules.
+
+    Args:
+        path: A run, which may still be going on, or a checkpoint.
+        corpus: Whose held-out molecules the model is shown on. Without it: the corpus of the run, if it lies
+            beside the run and is the same; else samples of the model itself.
+        n_molecules: Molecules of the table that are drawn.
+        n_rows: Held-out molecules that are looked at, at most.
+        device: Where the model runs.
+
+    Raises:
+        InputError: The run has neither an epoch nor a model yet.
+        CheckpointError: The model or the corpus is damaged.
+    """
+    metrics = path / _METRICS
+    epochs = read_events(metrics, "epoch") if metrics.is_file() else []
+    place = path / _MODEL if (path / _MODEL).is_dir() else path
+    model = MolVAE.load(place, device=device) if (place / MANIFEST).is_file() else None
+    if model is None and not epochs:
+        raise InputError(f"{path} has no finished epoch and no model yet", hint="Wait for the first epoch.")
+    is_run = metrics.is_file() or place != path
+    gallery = Gallery()
+    found = None if model is None else _shown(model, path, corpus, n_rows)
+    table = None if found is None else model_table(found, gallery, n_molecules=n_molecules)
+    numbers = {} if table is None else row_numbers(table)
+    sections = [curves_section(epochs)]
+    if found is not None:
+        sections += [
+            samples_section(found, gallery),
+            reconstruction_section(found, gallery),
+            parity_section(found, numbers),
+            map_section(found, numbers),
+        ]
+    sections.append(_settings_section(path, model))
+    last = moment(epochs[-1]["time"]) if epochs else ""
+    return Report(
+        kind="training run" if is_run else "checkpoint",
+        title=f"{'Training of' if is_run else 'Model'} {path.resolve().name}",
+        subtitle=_subtitle(model, found),
+        when=f"{moment(epochs[0]['time'])} to {last}" if epochs else "",
+        cards=_cards(epochs, model, found),
+        sections=sections,
+        table=table,
+        gallery=gallery,
+    )
+
+
+def _shown(model: MolVAE, path: Path, corpus: Path | None, n_rows: int) -> Shown:
+    """The model on held-out molecules where there are any, else on its own samples."""
+    place = corpus if corpus is not None else _corpus_beside(path)
+    samples = model.sample(_N_SAMPLES, seed=0)
+    if place is None:
+        return shown_on_samples(model, samples)
+    return shown_on(model, Corpus.open(place), samples, n_rows)
+
+
+def _corpus_beside(run: Path) -> Path | None:
+    """The corpus a run was trained on, if it lies beside it and is the same."""
+    owner = run / "corpus.json"
+    try:
+        facts = json.loads(owner.read_text(encoding="utf-8"))
+        place = run.resolve().parent / Path(facts["corpus"]).name
+        same = (place / MANIFEST).is_file() and sha256_of(place / MANIFEST) == facts["manifest_sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return place if same else None
+
+
+def _subtitle(model: MolVAE | None, found: Shown | None) -> str:
+    if model is None or found is None:
+        return "no model has been saved yet"
+    facts = model.facts()
+    trained = facts.get("n_training_molecules")
+    words = [
+        facts["encoder"],
+        f"z {model.latent_size}",
+        facts["decoder"],
+        f"{model.n_parameters:,} parameters",
+    ]
+    words += [] if trained is None else [f"trained on {trained:,} molecules"]
+    return ", ".join(words)
+
+
+def _cards(epochs: list[dict[str, Any]], model: MolVAE | None, found: Shown | None) -> list[Card]:
+    """Figures of the best epoch, or those on the card of the checkpoint, and what was measured here."""
+    best = min(epochs, key=lambda record: float(record.get("loss") or "inf")) if epochs else {}
+    figures = best.get("valid") or ({} if model is None else model.facts().get("metrics", {}))
+    cards = []
+    if epochs:
+        cards.append(Card("epochs", f"{len(epochs):,}", f"best: {best.get('epoch')}"))
+    named = {
+        "exact_reconstruction": "exact reconstruction",
+        "reconstruction": "reconstruction",
+        "kl": "KL",
+        "normal_validity": "validity of N(0, I)",
+        "active_units": "active units",
+    }
+    notes = {"reconstruction": "nats", "kl": "nats", "exact_reconstruction": "validation, from the mean"}
+    for name, label in named.items():
+        if isinstance(figures.get(name), int | float):
+            value = figures[name]
+            cards.append(
+                Card(label, percent(value) if name.endswith(_PERCENT) else shown(value), notes.get(name, ""))
+            )
+    if found is not None:
+        cards.append(
+            Card("valid samples", percent(found.sample_validity), f"of {len(found.samples):,}, refined, here")
+        )
+    for name, value in figures.items():
+        if name.startswith("mae_") and isinstance(value, int | float):
+            cards.append(Card(f"MAE {name.removeprefix('mae_')}", shown(value), "validation"))
+    return cards[:9]
+
+
+def _settings_section(path: Path, model: MolVAE | None) -> Section:
+    blocks: list[Block] = []
+    if model is not None:
+        facts = {name: value for name, value in model.facts().items() if not isinstance(value, dict)}
+        blocks.append(Facts(flat(facts), "The model", folded=False))
+        if model.facts().get("metrics"):
+            rows = [(name.replace("_", " "), value) for name, value in model.facts()["metrics"].items()]
+            caption = "As recorded when the model was saved; terms of the loss in nats per molecule."
+            blocks.append(Grid(("figure", "value"), rows, "Recorded on its card", caption))
+    if (path / _SETTINGS).is_file():
+        import tomllib
+
+        settings = tomllib.loads((path / _SETTINGS).read_text(encoding="utf-8"))
+        blocks.append(Facts(flat(settings), "Settings of the run"))
+    if not blocks:
+        blocks.append(Words("No settings were found."))
+    return Section("settings", "Model and settings", blocks)
