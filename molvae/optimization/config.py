@@ -63,7 +63,7 @@ class PortfolioSettings(Settings):
     skill_weight: float = Field(default=1.0, ge=0)
     """Weight of the rank correlation between predictions and the newest scores; 0 = only hits count."""
 
-    floor: float = Field(default=0.3, ge=0, le=1)
+    floor: float = Field(default=0.2, ge=0, le=1)
     """This part of every batch is shared equally, so that nobody is forgotten."""
 
     n_elite: int = Field(default=10, ge=1)
