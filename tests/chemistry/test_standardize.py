@@ -26,6 +26,14 @@ def test_basic(text, standard):
     assert standardize(parse(text)).smiles == standard
 
 
+@pytest.mark.parametrize("text", ["OC(=O)C[C@H](N)C", "CS(=O)(=O)c1cc[nH]c1", "C[N+](=O)[O-]", "C/C=C/Cl"])
+def test_what_is_standard_already_comes_back_as_it_is(text):
+    """The short way and the long one agree: the long one is taken for the same molecule beside a salt."""
+    molecule = parse(text)
+    assert standardize(molecule).smiles == molecule.smiles
+    assert standardize(parse(f"{text}.[Na+].[Cl-]")).smiles == molecule.smiles
+
+
 def test_parent_drops_isotopes_and_settles_tautomers():
     assert standardize(parse("[2H]C([2H])([2H])O"), "parent").smiles == "CO"
     two = [standardize(parse(text), "parent") for text in ("Oc1ccccn1", "O=c1cccc[nH]1")]
