@@ -46,9 +46,11 @@ SECTIONS: dict[str, dict[str, str]] = {
         "screen": "Lead a whole library through a model, and merge the shards.",
     },
     "Look": {
+        "report": "An HTML page of a run, a campaign, a screen or a file.",
         "evaluate": "Measure a model, or any generator's molecules.",
         "domain": "Is a molecule one the model knows about?",
         "calibrate": "Let a checkpoint learn about its own latent space.",
+        "explore": "Wander in latent space, in the browser.",
         "status": "How far a run or a campaign is.",
         "info": "What a checkpoint, corpus or campaign holds.",
     },
