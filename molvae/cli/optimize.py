@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,10 @@ from molvae.cli import campaigns, objectives, options, places
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from molvae.cli.output import Session
+    from molvae.progress import Progress
 
 
 class Share(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
@@ -63,6 +67,12 @@ class Share(click.ParamType):  # type: ignore[type-arg]  # generic only in the n
     "--known-scores", is_flag=True, help="Columns of --start named like objectives are used and not charged."
 )
 @click.option(
+    "--tracker",
+    multiple=True,
+    metavar="NAME",
+    help="Follow the search in tensorboard, mlflow, wandb, or one that is registered; repeatable.",
+)
+@click.option(
     "--table",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
@@ -81,6 +91,7 @@ def command(
     smiles_column: str | None,
     id_column: str | None,
     known_scores: bool,
+    tracker: tuple[str, ...],
     table: Path | None,
     device: str,
     config: Path | None,
@@ -136,8 +147,8 @@ def command(
     with Campaign.create(output / places.JOURNAL, model, settings, start=molecules) as campaign:
         save_settings(settings, output / campaigns.SETTINGS)
         campaigns.remember_model(output, places.checkpoint(checkpoint))
-        with session.progress() as progress:
-            result = run(campaign, oracles, progress=progress)
+        with session.progress() as progress, _tracked(progress, tracker, output, settings) as listener:
+            result = run(campaign, oracles, progress=listener)
         best = campaign.best(campaigns.PICTURED)
     campaigns.write_table(output / "molecules.csv", result.table, settings.objectives)
     campaigns.write_table(output / "best.sdf", best, settings.objectives)
@@ -162,6 +173,26 @@ def command(
         f"{name:<10} {path}" for name, path in {"molecules": output / "molecules.csv", **drawn}.items()
     )
     session.report(facts, f"{text}\n{places_text}")
+
+
+@contextlib.contextmanager
+def _tracked(
+    progress: Progress, names: tuple[str, ...], directory: Path, settings: CampaignSettings
+) -> Iterator[Progress]:
+    """The same listener, with trackers that hear how the search stands."""
+    from molvae.campaign.runner import TASK
+    from molvae.progress import Tee
+    from molvae.tracking import TrackedProgress, Trackers
+
+    if not names:
+        yield progress
+        return
+    trackers = Trackers(names, progress)
+    trackers.begin(directory, settings.model_dump(mode="json"))
+    try:
+        yield Tee(progress, TrackedProgress(trackers, TASK))
+    finally:
+        trackers.close()
 
 
 def campaign_settings(

@@ -29,6 +29,7 @@ from molvae.training.config import TrainSettings
 @options.setting(TrainSettings, "precision")
 @options.setting(TrainSettings, "threads")
 @options.setting(TrainSettings, "seed")
+@options.setting(TrainSettings, "trackers", "--tracker", metavar="NAME")
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda", "mps"]),
@@ -70,6 +71,7 @@ def command(
       molvae train corpus -o run --resume
       molvae train corpus -o run --config train.toml --seed 3
       molvae train corpus -o run --initial checkpoints/zinc250k --epochs 5
+      molvae train corpus -o run --tracker tensorboard
       torchrun --nproc-per-node 2 -m molvae train corpus -o run
     """
     written = output / "settings.toml"

@@ -85,3 +85,6 @@ class TrainSettings(Settings):
     """CPU threads of the matrix products; 0 leaves the choice to torch. Other numbers round differently."""
     seed: int = Field(default=0, ge=0)
     """Root of the initial weights, the batch order and all noise."""
+    trackers: tuple[str, ...] = ()
+    """Where the figures of each epoch also go: tensorboard, mlflow, wandb, or one that is registered; they
+    are in metrics.jsonl in any case."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from molvae.data.corpus import Corpus
 
-_FREE = ("device", "threads", "precision", "checkpoint_every")  # may differ when a run is resumed
+_FREE = ("device", "threads", "precision", "checkpoint_every", "trackers")  # may differ when a run is resumed
 
 
 def claim(directory: Path, settings: TrainSettings, corpus: Corpus) -> None:

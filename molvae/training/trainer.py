@@ -20,6 +20,7 @@ from molvae.models.priors.normal import StandardNormal
 from molvae.persistence import directory_lock
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
+from molvae.tracking import Trackers
 from molvae.training import records
 from molvae.training.assembly import chosen_rows, fresh_model, with_sizes_of_initial
 from molvae.training.distributed import World, world
@@ -84,13 +85,17 @@ def train(
         StoppedEarly: `should_stop` said so.
         ConfigError: The directory holds a run with other settings or another corpus.
         InputError: The corpus has no training molecules.
+        MissingDependencyError: A tracker's package is not installed.
         StorageError: The disk refuses, or another process writes the directory.
     """
     with world() as processes:
         lock = directory_lock(run_directory) if processes.leads else contextlib.nullcontext()
         with lock:
             run = _Run(corpus_path, run_directory, settings, processes, progress, facts or {})
-            return run.until_done(should_stop)
+            try:
+                return run.until_done(should_stop)
+            finally:
+                run.trackers.close()
 
 
 class _Run:
@@ -109,6 +114,7 @@ class _Run:
         self.settings, self.directory, self.world = settings, directory, processes
         PRIORS.get(settings.prior.name)  # an unknown name ends here, not after the last epoch
         self.progress = progress if processes.leads else SILENT
+        self.trackers = Trackers(settings.trackers if processes.leads else (), self.progress)
         self.seeds = Seeds(settings.seed)
         if settings.threads:
             torch.set_num_threads(settings.threads)
@@ -131,6 +137,7 @@ class _Run:
     def until_done(self, should_stop: Callable[[], bool]) -> TrainResult:
         """Train to the last epoch, or until patience runs out."""
         self._resume()
+        self.trackers.begin(self.directory, self.settings.model_dump(mode="json"))
         self.progress.start("train", self.settings.epochs * self.n_batches)
         if self.at.step:
             self.progress.advance("train", self.at.step)
@@ -225,6 +232,7 @@ class _Run:
             self._save_model(measured)
         figures = {"train": trained, "valid": measured, "loss": loss, "beta": self.controller.weight}
         records.write_epoch(self.directory, self.at.epoch, self.at.step, figures)
+        self.trackers.log({**figures, "epoch": self.at.epoch}, self.at.step)
         self.progress.note(records.line(self.at.epoch, figures))
 
     def _validation_loss(self, measured: dict[str, float]) -> float:

@@ -1,0 +1,172 @@
+"""Trackers: each speaks to its library as that library expects, and none can harm the run it follows."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from molvae.errors import MissingDependencyError, UnknownNameError
+from molvae.tracking import TRACKERS, TrackedProgress, Trackers
+
+FIGURES = {"train": {"kl": 40.0}, "valid": {"kl": 45.0, "mae_qed": float("nan")}, "loss": 5.5, "done": True}
+KNOWN = {"train/kl": 40.0, "valid/kl": 45.0, "loss": 5.5}
+
+
+class Notes:
+    """A tracker of somebody else's that writes down what it hears."""
+
+    heard: list[tuple] = []  # noqa: RUF012 - shared on purpose: Trackers make their own instance
+
+    def begin(self, directory, settings):
+        self.heard.append(("begin", directory.name, settings))
+
+    def log(self, figures, step):
+        if step == 13:
+            raise ConnectionError("the server\nis away")
+        self.heard.append(("log", figures, step))
+
+    def close(self):
+        self.heard.append(("close",))
+
+
+@pytest.fixture
+def notes(monkeypatch):
+    Notes.heard = []
+    monkeypatch.setitem(TRACKERS._entries, "notes", Notes)
+    return Notes.heard
+
+
+class Listener:
+    def __init__(self):
+        self.said = []
+
+    def note(self, text):
+        self.said.append(text)
+
+
+def fake(monkeypatch, name, **members):
+    module = ModuleType(name)
+    vars(module).update(members)
+    monkeypatch.setitem(sys.modules, name, module)
+
+
+def follow(name, directory):
+    trackers = Trackers([name])
+    trackers.begin(directory, {"model": {"latent_size": 16}, "seed": 0})
+    trackers.log(FIGURES, 7)
+    trackers.close()
+
+
+def test_a_registered_tracker_hears_everything_once(notes, tmp_path):
+    trackers = Trackers(["notes", "notes"])
+    trackers.begin(tmp_path, {"model": {"latent_size": 16}})
+    trackers.log(FIGURES, 7)
+    trackers.log({"loss": float("inf")}, 8)
+    trackers.close()
+    assert notes == [("begin", tmp_path.name, {"model.latent_size": 16}), ("log", KNOWN, 7), ("close",)]
+
+
+def test_a_tracker_that_fails_is_told_of_and_let_go(notes):
+    listener = Listener()
+    trackers = Trackers(["notes"], listener)
+    for step in (12, 13, 14):
+        trackers.log({"loss": 1.0}, step)
+    trackers.close()
+    assert notes == [("log", {"loss": 1.0}, 12)]
+    assert listener.said == [
+        "the tracker 'notes' failed and is left out from here: ConnectionError: the server is away"
+    ]
+
+
+def test_a_search_is_followed_by_its_progress(notes):
+    progress = TrackedProgress(Trackers(["notes"]), "optimize")
+    progress.start("optimize", 10)
+    progress.advance("other", 5, best=1.0)
+    progress.advance("optimize", 3)
+    progress.advance("optimize", 0, best=0.5, top10=0.25)
+    progress.finish("optimize", calls=3)
+    assert notes == [("log", {"best": 0.5, "top10": 0.25}, 3), ("log", {"calls": 3.0}, 3)]
+
+
+def test_what_is_missing_says_how_to_get_it(monkeypatch):
+    for name in ("tensorboard", "mlflow", "wandb"):
+        monkeypatch.setitem(sys.modules, name, None)
+        with pytest.raises(MissingDependencyError) as caught:
+            Trackers([name])
+        assert caught.value.hint == f"pip install {name}"
+    with pytest.raises(UnknownNameError, match="did you mean 'wandb'"):
+        Trackers(["wandbb"])
+
+
+def test_mlflow_goes_on_with_the_run_of_the_directory(monkeypatch, tmp_path):
+    calls = []
+
+    def start_run(**given):
+        calls.append(("start_run", given))
+        return SimpleNamespace(info=SimpleNamespace(run_id="abc"))
+
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
+    fake(
+        monkeypatch,
+        "mlflow",
+        start_run=start_run,
+        set_experiment=lambda name: calls.append(("set_experiment", name)),
+        log_params=lambda given: calls.append(("log_params", given)),
+        log_metrics=lambda given, step: calls.append(("log_metrics", given, step)),
+        end_run=lambda: calls.append(("end_run",)),
+    )
+    follow("mlflow", tmp_path)
+    assert calls == [
+        ("set_experiment", "molvae"),
+        ("start_run", {"run_name": tmp_path.name}),
+        ("log_params", {"model.latent_size": "16", "seed": "0"}),
+        ("log_metrics", KNOWN, 7),
+        ("end_run",),
+    ]
+    calls.clear()
+    follow("mlflow", tmp_path)
+    assert calls[1] == ("start_run", {"run_id": "abc"})
+
+
+def test_wandb_goes_on_with_the_run_of_the_directory(monkeypatch, tmp_path):
+    begun, logged = [], []
+    run = SimpleNamespace(
+        log=lambda given, step: logged.append((given, step)), finish=lambda: logged.append("end")
+    )
+    fake(monkeypatch, "wandb", init=lambda **given: begun.append(given) or run)
+    follow("wandb", tmp_path)
+    follow("wandb", tmp_path)
+    assert begun[0] == begun[1]
+    assert begun[0]["config"] == {"model.latent_size": 16, "seed": 0}
+    assert begun[0]["resume"] == "allow"
+    assert logged == [(KNOWN, 7), "end"] * 2
+
+
+def test_tensorboard_reads_back_what_was_written(tmp_path):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+    follow("tensorboard", tmp_path)
+    (file,) = (tmp_path / "tensorboard").iterdir()
+    read = {v.tag: (e.step, v) for e in EventFileLoader(str(file)).Load() for v in e.summary.value}
+    assert {tag: step for tag, (step, _) in read.items()} == dict.fromkeys(KNOWN, 7)
+
+
+def test_training_tells_its_trackers_each_epoch(notes, little_corpus, tmp_path):
+    from molvae.config import settings_from
+    from molvae.progress import read_events
+    from molvae.training.config import TrainSettings
+    from molvae.training.trainer import train
+
+    sizes = {"latent_size": 4, "embedding_size": 4, "encoder_hidden": 4, "decoder_hidden": 4}
+    values = {"model": sizes, "epochs": 2, "n_validation": 4, "threads": 1, "trackers": ["notes"]}
+    train(little_corpus, tmp_path / "run", settings_from(TrainSettings, values, "the test"))
+    epochs = read_events(tmp_path / "run" / "metrics.jsonl", "epoch")
+    assert [kind for kind, *_ in notes] == ["begin", "log", "log", "close"]
+    assert notes[0][2]["model.latent_size"] == 4
+    for record, (_, figures, step) in zip(epochs, notes[1:3], strict=True):
+        assert step == record["step"]
+        assert figures["epoch"] == record["epoch"]
+        assert figures["valid/reconstruction"] == record["valid"]["reconstruction"]
