@@ -301,7 +301,7 @@ def map_section(found: Shown, numbers: Mapping[str, int]) -> Section:
             low, high, f"{name}, {what}"
         )
         figures.append(Figure(drawn, f"by {name}", size="small"))
-    note = f"Posterior means of {found.where}, on the two principal axes, each with its share of the variance."
+    note = f"Posterior means of {found.where}, on two principal axes, each with its share of the variance."
     return Section("map", "Latent map", figures, note)
 
 
