@@ -57,7 +57,7 @@ class PortfolioSettings(Settings):
     n_recent: int = Field(default=60, ge=2)
     """Latest scored candidates by which predictions are judged."""
 
-    prior_picks: float = Field(default=10.0, gt=0)
+    prior_picks: float = Field(default=4.0, gt=0)
     """Each surrogate begins as if it had chosen so many candidates with average luck."""
 
     skill_weight: float = Field(default=1.0, ge=0)

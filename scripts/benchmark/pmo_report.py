@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pmo_anchors import METHODS, PUBLISHED, RANDOM_310
-from pmo_runs import PARETO, summary
+from pmo_runs import PARETO, begun_as, summary
 from record import RESULTS, record
 
 from molvae.campaign.config import CampaignSettings
@@ -43,16 +43,20 @@ def report(work: Path) -> None:
 
 
 def merged(work: Path, results: Path = RESULTS) -> list[Row]:
-    """Rows of the record before, and over them those of the finished runs in `work`, in a fixed order."""
+    """Rows of the record before, and over them those of the finished runs in `work`, in a fixed order.
+
+    A run also counts for the smaller budgets, with its first calls.
+    """
     rows: dict[tuple[Any, ...], Row] = {}
     before = results / f"{NAME}.json"
     if before.is_file():
         for row in json.loads(before.read_text(encoding="utf-8"))["table"]:
             rows[tuple(row[key] for key in _IDENTITY)] = row
-    for file in work.rglob("*.json"):
-        row = summary(file.with_suffix(""))
-        if row is not None:
-            rows[tuple(row[key] for key in _IDENTITY)] = row
+    found = [path.with_suffix("") for path in sorted(work.rglob("*.json"))]
+    own = [row for path in found if (row := summary(path)) is not None]
+    first = [row for b in (_SHORT, _SMALL) for path in found if (row := begun_as(path, b)) is not None]
+    for row in [*first, *own]:  # a run of its own goes before the beginning of a longer one
+        rows[tuple(row[key] for key in _IDENTITY)] = row
     return [rows[key] for key in sorted(rows, key=lambda key: (key[2], *map(str, key)))]
 
 

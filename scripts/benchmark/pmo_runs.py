@@ -180,6 +180,21 @@ def summary(path: Path) -> dict[str, Any] | None:
     return row
 
 
+def begun_as(path: Path, budget: int) -> dict[str, Any] | None:
+    """The row of what a finished run with more calls was after `budget` of them: no search knows its budget.
+
+    Nothing if the run is no longer than that, or scored its whole budget in one batch (`random-library`).
+    """
+    row = summary(path)
+    if row is None or row["budget"] <= budget or row["method"] == RANDOM_LIBRARY or row["task"] == PARETO:
+        return None
+    with gzip.open(path.with_suffix(".csv.gz"), "rt", encoding="utf-8", newline="") as file:
+        _, *lines = csv.reader(file)
+    values = [[float(text) if text else None for text in line[3:]] for line in lines[:budget]]
+    kept = {key: row[key] for key in ("task", "method", "seed", "commit", "settings")}
+    return {**kept, "budget": budget, **judged(row["task"], values, budget), "first_calls_of": row["budget"]}
+
+
 def judged(task: str, values: Sequence[Sequence[float | None]], budget: int) -> dict[str, Any]:
     """The figures of a run from its scores in call order: best, top-10, AUC; or the hypervolume."""
     if task == PARETO:
