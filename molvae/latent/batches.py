@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from molvae.chemistry.standardize import Level
     from molvae.models.vae import SequenceVAE
     from molvae.tokenizers.base import Tokenizer
+    from molvae.tokenizers.grammar.table import Grammar
 
 _ROWS = 512  # molecules the network reads at once
 _WRITTEN = 16_384  # rows handed to the decoder at once, which writes a window of them side by side
@@ -77,6 +78,7 @@ def written_texts(
     max_length: int,
     temperature: float,
     generator: torch.Generator,
+    grammar: Grammar | None = None,
     told: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> list[str]:
     """What a network writes from latent vectors `n x d`, molecule or not; nothing from a row not finite.
@@ -88,6 +90,7 @@ def written_texts(
         max_length: Longest row in tokens.
         temperature: 0 is greedy; otherwise tokens are drawn.
         generator: Source of the draws.
+        grammar: What may be written; without one, anything.
         told: Properties a conditional network sees, and which are known, `n x p` each.
     """
     device = next(network.parameters()).device
@@ -102,6 +105,7 @@ def written_texts(
             generator=generator,
             properties=properties,
             observed=observed,
+            constraint=grammar,
         )
         texts += tokenizer.decode_many(written.tokens.cpu().numpy())
     finite = np.asarray(np.isfinite(z).all(axis=1))

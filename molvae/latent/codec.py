@@ -80,6 +80,7 @@ class MolVAE:
         self.domain = domain
         self.scaler = PropertyScaler(settings.property_names, settings.property_mean, settings.property_scale)
         self.device = next(network.parameters()).device
+        self.grammar = tokenizer.grammar()
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> MolVAE:
@@ -147,14 +148,19 @@ class MolVAE:
         *,
         temperature: float = 0.0,
         seed: int = 0,
+        constrained: bool = True,
         properties: NDArray[np.floating] | None = None,
     ) -> list[Molecule | Invalid]:
         """Molecules from latent vectors `n x d`.
+
+        Tokens that can lead to no molecule are not written (`Tokenizer.grammar`); a text that is a molecule
+        anyway is the same with and without this.
 
         Args:
             z: Latent vectors; a row that is not finite is invalid.
             temperature: 0 writes the most likely token each time; otherwise tokens are drawn.
             seed: Root of the draws.
+            constrained: Whether to write only what can become a molecule.
             properties: What a conditional model is told, `n x p` in their own units; NaN is unknown.
 
         Raises:
@@ -172,6 +178,7 @@ class MolVAE:
             max_length=self.settings.max_length,
             temperature=temperature,
             generator=Seeds(seed).torch("decode"),
+            grammar=self.grammar if constrained else None,
             told=None if properties is None else self.scaled_properties(properties),
         )
         finite = np.asarray(np.isfinite(points).all(axis=1))
@@ -181,13 +188,20 @@ class MolVAE:
         ]
 
     @torch.inference_mode()
-    def refine(self, z: NDArray[np.floating], rounds: int = 1) -> NDArray[np.float32]:
+    def refine(
+        self, z: NDArray[np.floating], rounds: int = 1, *, constrained: bool = True
+    ) -> NDArray[np.float32]:
         """Latent vectors `n x d` led to where the model agrees with itself (`SequenceVAE.refine`).
 
         Samples of the prior decode to molecules more often afterwards. Each round costs a decode.
         """
         points = torch.from_numpy(np.nan_to_num(np.asarray(z, dtype=np.float32))).to(self.device)
-        led = self.network.refine(points, max_length=self.settings.max_length, rounds=rounds)
+        led = self.network.refine(
+            points,
+            max_length=self.settings.max_length,
+            rounds=rounds,
+            constraint=self.grammar if constrained else None,
+        )
         refined: NDArray[np.float32] = led.cpu().numpy()
         refined[~np.isfinite(z).all(axis=1)] = np.nan
         return refined
@@ -206,6 +220,7 @@ class MolVAE:
         seed: int = 0,
         prior: str | None = None,
         refinements: int = REFINEMENTS,
+        constrained: bool = True,
     ) -> list[Molecule | Invalid]:
         """Molecules from `n` draws of the prior, single shot: a draw that decodes to none is `Invalid`.
 
@@ -215,10 +230,11 @@ class MolVAE:
             seed: Root of the draws.
             prior: `normal` draws from N(0, I) even if another prior was fitted.
             refinements: Rounds of `refine` before the decode; 0 decodes the draws as they are.
+            constrained: As for `decode`; False is what the network does without help.
         """
         z = self.sample_latent(n, generator=Seeds(seed).numpy("sample"), prior=prior)
-        z = self.refine(z, refinements)
-        return self.decode(z, temperature=temperature, seed=seed)
+        z = self.refine(z, refinements, constrained=constrained)
+        return self.decode(z, temperature=temperature, seed=seed, constrained=constrained)
 
     def sample_latent(
         self, n: int, *, generator: np.random.Generator, prior: str | None = None
