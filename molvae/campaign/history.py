@@ -90,8 +90,15 @@ class History:
         if not events or events[0].kind != "create":
             raise JournalError("the journal does not begin with the creation of a campaign")
         first = events[0].payload
+        try:
+            settings = CampaignSettings.model_validate(first["settings"])
+        except ValueError as error:
+            raise JournalError(
+                "the journal's settings are not those of this version of molvae",
+                hint="Read it with the version that wrote it.",
+            ) from error
         history = cls(
-            settings=CampaignSettings.model_validate(first["settings"]),
+            settings=settings,
             start=tuple(StartMolecule(row[0], tuple(row[1])) for row in first["start"]),
             facts=first["facts"],
         )
