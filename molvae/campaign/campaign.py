@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from molvae.campaign.applicability import DomainGate
 from molvae.campaign.features import FeatureMemory
 from molvae.campaign.history import History, latent_to_text, scores_to_json
-from molvae.campaign.initialization import check_names, initial_batch, n_initial_left, read_start
+from molvae.campaign.initialization import check_names, initial_batch, n_initial_left, read_start, start_of
 from molvae.campaign.methods.base import Batch, Situation, make_method
 from molvae.campaign.observations import Candidate, Observation, Receipt, StartMolecule, check_score, merge
 from molvae.campaign.storage import Journal
@@ -47,6 +48,7 @@ class Campaign:
         self._model = model
         self._history = History.replay(list(journal.events()))
         self._features = FeatureMemory(self.settings)
+        self._domain = DomainGate(model) if self.settings.in_domain and model is not None else None
         self._seeds = Seeds(self.settings.seed)
 
     @classmethod
@@ -65,14 +67,19 @@ class Campaign:
             model: Proposes molecules.
             settings: Objectives, budget, method. On an existing journal they must be those it was made with,
                 except for the budget, which may grow.
-            start: Molecules to begin with, with or without known scores.
+            start: Molecules to begin with, with or without known scores: SMILES, `StartMolecule`s, or a table
+                (pandas, polars, Arrow) with a column `smiles`, and scores in columns named like objectives.
 
         Raises:
             InputError: Start molecules were given and none is valid.
-            UsageError: The journal was made with other settings or another start.
+            UsageError: The journal was made with other settings or another start, or the model does not know
+                its domain and is to stay inside.
             UnknownNameError: A method, proposal source or filter there is none of.
         """
         check_names(settings)
+        if settings.in_domain:
+            DomainGate(model)  # a model that cannot tell is refused before anything is written
+        start = list(start_of(start, settings.objectives))
         journal = Journal(Path(path))
         try:
             if len(journal) == 0:
@@ -253,7 +260,7 @@ class Campaign:
 
     def _next(self, n: int) -> Batch:
         assert self._model is not None  # noqa: S101 - `ask` has checked
-        situation = Situation(self._history, self._model, self._features, self._seeds)
+        situation = Situation(self._history, self._model, self._features, self._seeds, self._domain)
         left = n_initial_left(situation)
         scored = any(trial.complete for trial in self._history.trials.values())
         if left:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from molvae.campaign.methods.base import Batch, Draft, Situation, make_method
 from molvae.campaign.observations import StartMolecule
 from molvae.campaign.sources.base import find_source
 from molvae.chemistry.filters import FILTERS
 from molvae.chemistry.molecule import Invalid, is_valid, parse
+from molvae.data.columns import is_smiles_name
+from molvae.data.frames import columns_of, is_frame
 from molvae.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from molvae.campaign.config import CampaignSettings
+    from molvae.campaign.config import CampaignSettings, Objective
 
 _PRIOR_ROUNDS = 20
 _SMALLEST_DRAW = 16
@@ -33,6 +35,29 @@ def check_names(settings: CampaignSettings) -> None:
         find_source(source)
     for name in settings.filters:
         FILTERS.get(name)
+
+
+def start_of(given: Any, objectives: Sequence[Objective]) -> Iterable[StartMolecule | str]:
+    """The start as molecules; of a table in memory, its SMILES, and known scores by the names of objectives.
+
+    Raises:
+        InputError: No column of the table is called like SMILES.
+    """
+    if not is_frame(given):
+        return cast("Iterable[StartMolecule | str]", given)
+    columns = columns_of(given)
+    smiles = next((name for name in columns if is_smiles_name(name)), None)
+    if smiles is None:
+        raise InputError(
+            f"no column of the start is called smiles; there are {', '.join(columns)}",
+            hint="Rename it, or give the column itself.",
+        )
+    known = [columns.get(objective.name, [None] * len(columns[smiles])) for objective in objectives]
+    return [
+        StartMolecule(text or "", scores if any(s is not None for s in scores) else ())
+        for text, *row in zip(columns[smiles], *known, strict=True)
+        for scores in [tuple(None if value is None else float(value) for value in row)]
+    ]
 
 
 def read_start(
@@ -113,7 +138,7 @@ def prior_drafts(
         if missing <= 0:
             break
         z = situation.model.sample_latent(max(_SMALLEST_DRAW, 2 * missing), generator=generator)
-        decoded = [situation.acceptable(molecule) for molecule in situation.model.decode(z)]
+        decoded = situation.all_acceptable(situation.model.decode(z))
         fresh: Sequence[str] = situation.unseen(m.smiles for m in decoded if m is not None)
         for smiles in fresh:
             if smiles not in taken and len(found) < n:

@@ -10,7 +10,10 @@ from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings, objectives
 from molvae.campaign.observations import Observation
 from molvae.campaign.sources.report import move_reports
+from molvae.campaign.table import columns_of_rows, values_of
+from molvae.chemistry.display import table_html
 from molvae.chemistry.molecule import is_valid, parse
+from molvae.data.frames import arrow_stream
 from molvae.errors import OracleError
 from molvae.optimization.config import SearchSettings
 from molvae.oracles.base import ask as ask_oracle
@@ -69,6 +72,26 @@ class Result:
     def overhead_per_call(self) -> float:
         """Seconds of search per evaluation."""
         return self.seconds_searching / max(1, self.n_calls)
+
+    def __repr__(self) -> str:
+        best = f"best {self.best[0].smiles} ({self.best[0].utility:.4g})" if self.best else "nothing feasible"
+        return f"Result({self.n_calls} calls, {self.n_failed} failed, {best}, {self.path})"
+
+    def _repr_html_(self) -> str:
+        names = [objective.name for objective in self.settings.objectives]
+        header = ["molecule", *dict.fromkeys(names), "utility", "source", "SMILES"]
+        rows = []
+        for row in self.best:
+            scores = dict(zip(names, values_of(row), strict=True)).values()
+            rows.append([parse(row.smiles), *scores, row.utility, row.source, row.smiles])
+        said = (
+            f"{self.n_calls:,} calls, {self.n_failed:,} failed; the {len(rows)} best of {len(self.table):,}"
+        )
+        return table_html(header, rows, said)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Every molecule of the campaign as a table: `pandas.DataFrame.from_arrow(result)` and the like."""
+        return arrow_stream(columns_of_rows(self.table, self.settings.objectives), requested_schema)
 
 
 def run(
@@ -146,7 +169,8 @@ def optimize(
         q: Molecules per batch.
         seed: Same seed, same molecules.
         method: latent-bo, turbo, cma-es, mol-ga, random or prior.
-        start: Molecules to begin with, with or without known scores; draws from the prior otherwise.
+        start: Molecules to begin with, with or without known scores, or a table of them (see
+            `Campaign.create`); draws from the prior otherwise.
         output: The journal file.
         oracles: Oracle objects by objective name, for those that are no strings.
         n_initial: Molecules scored before the first surrogate is fitted.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from molvae.campaign.config import Objective
     from molvae.campaign.history import Trial
     from molvae.oracles.base import Score
 
@@ -51,3 +55,24 @@ def row_of(trial: Trial, utility: float, allowed: bool) -> Row:  # noqa: FBT001 
         identifier=None if candidate is None else candidate.identifier,
         surrogate=None if candidate is None else candidate.surrogate,
     )
+
+
+def values_of(row: Row) -> list[float | None]:
+    """Its scores as numbers; `None` where there is none."""
+    return [score.value if score is not None and score.is_ok else None for score in row.scores]
+
+
+def columns_of_rows(table: Sequence[Row], objectives: Sequence[Objective]) -> dict[str, list[Any]]:
+    """A table by columns: each objective once, `None` for what is absent."""
+    columns: dict[str, list[Any]] = {
+        name: [getattr(row, name) for row in table]
+        for name in ("identifier", "smiles", "call", "source", "parent", "surrogate")
+    }
+    values = [values_of(row) for row in table]
+    for index, objective in enumerate(objectives):
+        columns.setdefault(objective.name, [row[index] for row in values])
+    columns["utility"] = [None if math.isnan(row.utility) else row.utility for row in table]
+    columns["feasible"] = [row.feasible for row in table]
+    details = [[s.detail for s in row.scores if s is not None and not s.is_ok] for row in table]
+    columns["trouble"] = ["; ".join(filter(None, texts)) or None for texts in details]
+    return columns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
@@ -119,6 +120,12 @@ class MetricTable:
             return cls(rows, tuple(map(str, content["notes"])))
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a table of metrics: {error}") from error
+
+    def _repr_html_(self) -> str:
+        from molvae.chemistry.display import table_html
+
+        rows = [(f"{row.name} {_ARROWS[row.direction]}", row.value, f"{row.n:,}") for row in self]
+        return table_html(("metric", "value", "n"), rows) + "".join(f"<p>{escape(n)}</p>" for n in self.notes)
 
     def to_text(self) -> str:
         """Aligned columns; an arrow says which way is better."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import torch
 
+from molvae.chemistry.display import MoleculeList
 from molvae.chemistry.molecule import Invalid, Molecule, parse
 from molvae.data.scaling import PropertyScaler
 from molvae.errors import UsageError
@@ -182,10 +183,10 @@ class MolVAE:
             told=None if properties is None else self.scaled_properties(properties),
         )
         finite = np.asarray(np.isfinite(points).all(axis=1))
-        return [
+        return MoleculeList(
             parse(text) if ok else Invalid("", "the latent vector is not finite")
             for text, ok in zip(texts, finite, strict=True)
-        ]
+        )
 
     @torch.inference_mode()
     def refine(
@@ -264,9 +265,9 @@ class MolVAE:
         """Molecules encoded to their posterior means and decoded greedily."""
         parsed = self.prepare(molecules)
         decoded = self.decode(self.encode(parsed))
-        return [
+        return MoleculeList(
             given if isinstance(given, Invalid) else back for given, back in zip(parsed, decoded, strict=True)
-        ]
+        )
 
     def prepare(self, molecules: Sequence[Text]) -> list[Molecule | Invalid]:
         """Parse and standardize SMILES as the training data were; anything else passes as it is."""

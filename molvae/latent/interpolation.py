@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from molvae.chemistry.display import grid_html
 from molvae.chemistry.molecule import Invalid, Molecule, is_valid
 from molvae.chemistry.similarity import tanimoto
 from molvae.errors import InputError, UsageError
@@ -38,6 +39,16 @@ class Waypoint:
     to_start: float
     to_end: float
     n_decodes: int
+
+
+class LatentPath(list[Waypoint]):
+    """The waypoints in order; a notebook shows them as pictures."""
+
+    def _repr_html_(self) -> str:
+        found = [(w.molecule, w) for w in self if is_valid(w.molecule)]
+        legends = [f"{w.position:.2f}: {w.to_start:.2f} | {w.to_end:.2f}" for _, w in found]
+        said = "position on the way, similarity to the start and to the end"
+        return grid_html([molecule for molecule, _ in found], legends, said)
 
 
 def path_points(
@@ -76,7 +87,7 @@ def interpolate(
     kind: PathKind = "spherical",
     n_tries: int = 10,
     seed: int = 0,
-) -> list[Waypoint]:
+) -> LatentPath:
     """Molecules on the path from one molecule to another.
 
     The ends are what the model makes of the two molecules: where it does not reconstruct one, the path begins
@@ -107,10 +118,10 @@ def interpolate(
         raise InputError("the model cannot read one of the two molecules", hint="It is too long.")
     points = path_points(z[0], z[1], n_steps, kind)
     molecules, n_decodes = _decode_with_tries(model, points, n_tries, Seeds(seed).numpy("interpolation"))
-    return [
+    return LatentPath(
         Waypoint(float(position), molecule, *_similarities(molecule, first, last), n)
         for position, molecule, n in zip(np.linspace(0, 1, n_steps), molecules, n_decodes, strict=True)
-    ]
+    )
 
 
 def distinct(path: list[Waypoint]) -> list[Waypoint]:

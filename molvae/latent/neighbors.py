@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from molvae.chemistry.display import grid_html
 from molvae.chemistry.molecule import Invalid, Molecule, is_valid
 from molvae.chemistry.similarity import tanimoto
+from molvae.data.frames import arrow_stream
 from molvae.errors import InputError, UsageError
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
@@ -61,6 +63,21 @@ class Neighborhood:
     n_draws: int
     n_valid: int
     n_parent: int
+
+    def _repr_html_(self) -> str:
+        drawn = [self.parent, *(neighbor.molecule for neighbor in self.neighbors)]
+        legends = ["parent", *(f"{neighbor.similarity:.2f}" for neighbor in self.neighbors)]
+        said = f"{self.n_draws} draws, {self.n_valid} valid, {self.n_parent} the molecule itself"
+        return grid_html(drawn, legends, said)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The neighbors as a table."""
+        columns = {
+            "smiles": [neighbor.molecule.smiles for neighbor in self.neighbors],
+            "similarity": [neighbor.similarity for neighbor in self.neighbors],
+            "found": [neighbor.n_found for neighbor in self.neighbors],
+        }
+        return arrow_stream(columns, requested_schema)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from molvae.chemistry.display import table_html
+from molvae.data.frames import arrow_stream
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -23,3 +27,22 @@ class PropertyPrediction:
     names: tuple[str, ...]
     mean: NDArray[np.float64]
     variance: NDArray[np.float64]
+
+    def columns(self) -> dict[str, list[float | None]]:
+        """Mean and standard deviation of each property, `n` each; `None` for invalid molecules."""
+        deviation = np.sqrt(self.variance)
+        found: dict[str, list[float | None]] = {}
+        for index, name in enumerate(self.names):
+            for key, values in ((name, self.mean), (f"{name}_sd", deviation)):
+                found[key] = [float(v) if np.isfinite(v) else None for v in values[:, index]]
+        return found
+
+    def _repr_html_(self) -> str:
+        columns = self.columns()
+        return table_html(
+            list(columns), list(zip(*columns.values(), strict=True)), f"{len(self.mean):,} molecules"
+        )
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Mean and standard deviation as a table, a row per molecule."""
+        return arrow_stream(self.columns(), requested_schema)
