@@ -76,6 +76,10 @@ class CampaignSettings(Settings):
     """Filters a proposed molecule must pass (pains, brenk, chembl, lipinski, ...), before a call is spent;
     your own start molecules are scored in any case."""
 
+    in_domain: bool = False
+    """Propose only molecules inside the model's applicability domain (it must be calibrated, see molvae
+    calibrate), before a call is spent; your own start molecules are scored in any case."""
+
     n_library: int = Field(default=100, ge=0)
     """Unseen start molecules the surrogate looks at for each batch."""
 

@@ -42,6 +42,12 @@ if TYPE_CHECKING:
 @options.setting(CampaignSettings, "budget", metavar="N")
 @options.setting(CampaignSettings, "seed", metavar="N")
 @options.setting(CampaignSettings, "method")
+@click.option(
+    "--in-domain",
+    is_flag=True,
+    default=None,
+    help="Propose only what lies in the model's applicability domain ('molvae calibrate' makes it known).",
+)
 @click.option("--start", multiple=True, metavar="FILE|SMILES", help="Molecules to begin with; repeatable.")
 @options.columns()
 @click.option(

