@@ -44,6 +44,8 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Scale": {
         "screen": "Lead a whole library through a model, and merge the shards.",
+        "predict": "Properties of every row of a file of any size.",
+        "embed": "Latent vectors of every row of a file of any size.",
     },
     "Look": {
         "report": "An HTML page of a run, a campaign, a screen or a file.",

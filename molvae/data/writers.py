@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
 
+import numpy as np
+
 from molvae.errors import StorageError, UsageError, suggest
 
 if TYPE_CHECKING:
@@ -32,12 +34,14 @@ class Column:
 
     Attributes:
         name: Its header.
-        kind: "smiles" (of a molecule we wrote ourselves), "number", "integer" or "text" (anything that may
-            come from outside: identifiers, rejected input, reasons).
+        kind: "smiles" (of a molecule we wrote ourselves), "number", "integer", "vector" (float32, in Parquet
+            only) or "text" (anything that may come from outside: identifiers, rejected input, reasons).
+        size: Numbers in a vector.
     """
 
     name: str
-    kind: Literal["smiles", "number", "integer", "text"] = "text"
+    kind: Literal["smiles", "number", "integer", "vector", "text"] = "text"
+    size: int = 0
 
 
 class Writer(Protocol):
@@ -107,6 +111,11 @@ def open_writer(target: Path, columns: Sequence[Column]) -> Iterator[Writer]:
         StorageError: The disk refuses; an existing file is intact.
     """
     opener = _OPENERS[suffix_of(target)]
+    if opener is not _parquet_file and any(column.kind == "vector" for column in columns):
+        raise UsageError(
+            f"a column of vectors cannot be written to {target.name}",
+            hint="Use .parquet; 'molvae encode' gives every latent dimension a column of its own.",
+        )
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -212,7 +221,15 @@ class ParquetWriter:
 
         types = {"number": pa.float64(), "integer": pa.int64()}
         self.skipped = 0
-        self._schema = pa.schema([(column.name, types.get(column.kind, pa.string())) for column in columns])
+        self._schema = pa.schema(
+            [
+                (
+                    c.name,
+                    pa.list_(pa.float32(), c.size) if c.kind == "vector" else types.get(c.kind, pa.string()),
+                )
+                for c in columns
+            ]
+        )
         self._file = pq.ParquetWriter(path, self._schema)
         self._rows: list[Sequence[Any]] = []
 
@@ -233,11 +250,30 @@ class ParquetWriter:
         if not self._rows:
             return
         columns = [
-            pa.array([None if absent(value) else _plain(value) for value in values], type=field.type)
+            _vectors(values, field.type.list_size)
+            if pa.types.is_fixed_size_list(field.type)
+            else pa.array([None if absent(value) else _plain(value) for value in values], type=field.type)
             for field, values in zip(self._schema, zip(*self._rows, strict=True), strict=True)
         ]
         self._file.write_table(pa.Table.from_arrays(columns, schema=self._schema))
         self._rows = []
+
+
+def _arrow_type(column: Column) -> Any:
+    import pyarrow as pa
+
+    if column.kind == "vector":
+        return pa.list_(pa.float32(), column.size)
+    return {"number": pa.float64(), "integer": pa.int64()}.get(column.kind, pa.string())
+
+
+def _vectors(values: Sequence[Any], size: int) -> Any:
+    """A column of vectors, absent where one is not finite."""
+    import pyarrow as pa
+
+    rows = np.array(values, dtype=np.float32).reshape(len(values), size)
+    missing = ~np.isfinite(rows).all(axis=1)
+    return pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), size, mask=pa.array(missing))
 
 
 def _text_file(

@@ -11,6 +11,8 @@ from molvae.config import Field, Settings
 
 PREDICTED = "predicted_"
 """What the name of a property the model predicts begins with."""
+P_VALUE = "domain_p_value"
+"""Column of the share of held-out molecules that are at least as strange to the model."""
 
 
 class Criterion(Settings):
@@ -74,12 +76,19 @@ class ScreenSettings(Settings):
     domain: tuple[str, ...] = ("unknown-tokens",)
     """Checks of the applicability domain, whose misses are dropped: unknown-tokens, calibrated (what `molvae
     calibrate` taught the model), reconstruction; or none."""
+    domain_score: bool | None = None
+    """Add how usual a molecule is to the model, as `domain_p_value`: .05 and below is outside its domain;
+    absent: where all rows are kept and the model is calibrated."""
+    vectors: bool = False
+    """Add the latent vectors (posterior means)."""
     objectives: tuple[Criterion, ...] = ()
     """What makes a hit, and what ranks hits."""
     top: int = Field(default=1000, ge=0)
     """How many of the best molecules are kept."""
     keep_all: bool = False
     """Keep all hits besides; so it is when nothing ranks them."""
+    every_row: bool = False
+    """Keep every row of the library in its place: one that is dropped has the reason, and what is known."""
     report_dropped: bool = False
     """List in rejected.csv also what filters, the domain, the reference and the objectives dropped."""
     part_bytes: int = Field(default=1 << 19, ge=1)
@@ -120,4 +129,4 @@ class ScreenSettings(Settings):
     def needs_network(self) -> bool:
         """Whether molecules are encoded at all."""
         asked = any(wish.name.startswith(PREDICTED) for wish in self.objectives)
-        return self.predict or asked or bool(self.domain_checks)
+        return self.predict or self.vectors or asked or bool(self.domain_checks) or bool(self.domain_score)

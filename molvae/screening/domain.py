@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from molvae.chemistry.molecule import Molecule
     from molvae.latent.codec import MolVAE
+    from molvae.latent.domain import DomainScores
 
 
 class Domain(Protocol):
@@ -24,12 +25,15 @@ class Domain(Protocol):
     meaning: str
     """One sentence: what a molecule outside is, and what that says about its predictions."""
 
-    def outside(self, molecules: Sequence[Molecule], z: NDArray[np.float32]) -> list[str]:
+    def outside(
+        self, molecules: Sequence[Molecule], mu: NDArray[np.float32], sigma: NDArray[np.float32]
+    ) -> list[str]:
         """For each molecule why it lies outside; an empty text if it lies inside.
 
         Args:
             molecules: `n` molecules.
-            z: Their posterior means, `n x d`.
+            mu: Their posterior means, `n x d`.
+            sigma: Their posterior standard deviations, `n x d`.
         """
 
 
@@ -49,9 +53,11 @@ class KnownTokens:
     def __init__(self, model: MolVAE) -> None:
         self._tokenizer = model.tokenizer
 
-    def outside(self, molecules: Sequence[Molecule], z: NDArray[np.float32]) -> list[str]:
+    def outside(
+        self, molecules: Sequence[Molecule], mu: NDArray[np.float32], sigma: NDArray[np.float32]
+    ) -> list[str]:
         """Names the unknown tokens."""
-        del z
+        del mu, sigma
         found = [self._tokenizer.unknown(molecule.smiles) for molecule in molecules]
         return [f"unknown to the model: {' '.join(tokens)}" if tokens else "" for tokens in found]
 
@@ -68,9 +74,12 @@ class Reconstructed:
     def __init__(self, model: MolVAE) -> None:
         self._model = model
 
-    def outside(self, molecules: Sequence[Molecule], z: NDArray[np.float32]) -> list[str]:
+    def outside(
+        self, molecules: Sequence[Molecule], mu: NDArray[np.float32], sigma: NDArray[np.float32]
+    ) -> list[str]:
         """Shows what came back instead."""
-        back = self._model.decode(z)
+        del sigma
+        back = self._model.decode(mu)
         return [
             "" if read == given else f"reads back as {getattr(read, 'smiles', 'no molecule')}"
             for given, read in zip(molecules, back, strict=True)
@@ -90,10 +99,17 @@ class Calibrated:
     def __init__(self, model: MolVAE) -> None:
         self._model, self._domain = model, require_domain(model.domain)
 
-    def outside(self, molecules: Sequence[Molecule], z: NDArray[np.float32]) -> list[str]:
+    def scores(
+        self, molecules: Sequence[Molecule], mu: NDArray[np.float32], sigma: NDArray[np.float32]
+    ) -> DomainScores:
+        """How strange each molecule is to the model."""
+        return self._domain.score(likelihood(self._model, molecules, encoded=(mu, sigma)))
+
+    def outside(
+        self, molecules: Sequence[Molecule], mu: NDArray[np.float32], sigma: NDArray[np.float32]
+    ) -> list[str]:
         """Says how strange."""
-        del z
-        scores = self._domain.score(likelihood(self._model, molecules))
+        scores = self.scores(molecules, mu, sigma)
         return [
             "" if inside else f"strange to the model: p {p_value:.2g}"
             for inside, p_value in zip(scores.inside(), scores.p_value, strict=True)

@@ -11,12 +11,14 @@ from molvae.config import settings_from
 from molvae.data.writers import Column
 from molvae.errors import StorageError, UsageError
 from molvae.persistence import write_atomically
-from molvae.screening.config import PREDICTED, ScreenSettings
+from molvae.screening.config import P_VALUE, PREDICTED, ScreenSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 JOB = "job.json"
+VECTOR = "z"
+"""Column of the latent vectors."""
 _PLACES = {"library", "checkpoint", "reference"}  # settings that say where, not what
 
 
@@ -30,6 +32,7 @@ class Job:
         property_names: What the model predicts.
         inputs: sha256 of the model and the reference, and what tells the library from others.
         version: Of molvae.
+        latent_size: Of the model.
     """
 
     settings: ScreenSettings
@@ -37,6 +40,7 @@ class Job:
     property_names: tuple[str, ...]
     inputs: tuple[tuple[str, str | int], ...]
     version: str
+    latent_size: int = 0
 
     @property
     def digest(self) -> str:
@@ -51,6 +55,8 @@ class Job:
         if self.settings.predict:
             for name in self.property_names:
                 names += [f"{PREDICTED}{name}", f"{PREDICTED}{name}_sd"]
+        if self.settings.domain_score:
+            names.append(P_VALUE)
         names += self.settings.descriptors
         names += [wish.name for wish in self.settings.objectives]
         return list(dict.fromkeys(names))
@@ -59,10 +65,12 @@ class Job:
         """The columns of a table of hits, in order; a column of the user's called like ours is renamed."""
         own = [Column("rank", "integer"), Column("utility", "number")] if ranked else []
         own += [Column("line", "integer"), Column("identifier"), Column("smiles", "smiles")]
+        own += [Column("reason")] if self.settings.every_row and not ranked else []
         own += [Column(name, "number") for name in self.numbers()]
-        taken = {column.name for column in own}
+        last = [Column(VECTOR, "vector", self.latent_size)] if self.settings.vectors and not ranked else []
+        taken = {column.name for column in (*own, *last)}
         names = [f"input.{name}" if name in taken else name for name in self.columns]
-        return [*own, *(Column(name) for name in names)]
+        return [*own, *(Column(name) for name in names), *last]
 
     def save(self, directory: Path) -> None:
         """Write ``job.json``, or check that the directory holds this very screen.
@@ -91,6 +99,7 @@ class Job:
             "property_names": list(self.property_names),
             "inputs": dict(self.inputs),
             "version": self.version,
+            "latent_size": self.latent_size,
         }
 
 
@@ -109,6 +118,7 @@ def load_job(directory: Path) -> Job:
             tuple(facts["property_names"]),
             tuple(facts["inputs"].items()),
             facts["version"],
+            facts["latent_size"],
         )
     except FileNotFoundError:
         raise StorageError(f"{directory} is no screen: it has no {JOB}") from None

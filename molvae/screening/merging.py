@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,7 +50,7 @@ class Merged:
     job: Job
 
 
-def merge(directories: Sequence[Path], *, output: Path | None = None, suffix: str = ".csv") -> Merged:
+def merge(directories: Sequence[Path], *, output: Path | None = None, suffix: str | None = None) -> Merged:
     """Merge the parts of all shards, wherever they were screened, into one result.
 
     The same parts give the same bytes, whoever screened them. Memory does not grow with the library.
@@ -58,7 +58,8 @@ def merge(directories: Sequence[Path], *, output: Path | None = None, suffix: st
     Args:
         directories: What `screen` wrote.
         output: Directory of the result; `result` in the first of them if not given.
-        suffix: Format of the tables (.csv, .csv.gz, .parquet, .smi, .sdf, .jsonl).
+        suffix: Format of the tables (.csv, .csv.gz, .parquet, .smi, .sdf, .jsonl); .csv if not given, and
+            .parquet where they hold vectors.
 
     Raises:
         InputError: Parts are missing.
@@ -68,6 +69,7 @@ def merge(directories: Sequence[Path], *, output: Path | None = None, suffix: st
     if not directories:
         raise UsageError("nothing to merge: give the directories of a screen")
     job = load_job(directories[0])
+    suffix = suffix or (".parquet" if job.settings.vectors else ".csv")
     for other in directories[1:]:
         if load_job(other).digest != job.digest:
             raise StorageError(f"{other} holds another screen than {directories[0]}")
@@ -82,9 +84,11 @@ def merge(directories: Sequence[Path], *, output: Path | None = None, suffix: st
                 SafeTable(path / "rejected.csv", ("row", "text", "stage", "reason"))
             )
             everything = None
-            if job.settings.keeps_all:
-                columns = job.table(ranked=False)
-                everything = stack.enter_context(open_writer(path / f"hits{suffix}", columns))
+            if job.settings.keeps_all or job.settings.every_row:
+                name = "rows" if job.settings.every_row else "hits"
+                everything = stack.enter_context(
+                    open_writer(path / f"{name}{suffix}", job.table(ranked=False))
+                )
             for number in range(n_parts):
                 gathered.add(_part(directories, number, job), rejected, everything)
         if gathered.funnel.read == 0:
@@ -117,10 +121,13 @@ class _Gathered:
     def add(self, part: StoredPart, rejected: SafeTable, everything: Writer | None) -> None:
         for line, text, stage, reason in part.rejected():
             rejected.write(line + self._lines, text, stage, reason)
-        for hit in part.hits():
-            moved = Hit(hit.leads, hit.line + self._lines, hit.identifier, hit.smiles, hit.numbers, hit.cells)
+        settings = self.job.settings
+        vectors = part.vectors() if settings.vectors and everything is not None else None
+        for number, hit in enumerate(part.hits()):
+            moved = replace(hit, line=hit.line + self._lines)
             if everything is not None:
-                everything.write(_cells(moved))
+                z = [] if vectors is None else [vectors[number]]
+                everything.write(_cells(moved, reason=settings.every_row) + z)
             if moved.leads:
                 self._pool.append(moved)
         if len(self._pool) > max(_POOL, 4 * self.job.settings.top):
@@ -146,8 +153,9 @@ class _Gathered:
         return np.array(rows, dtype=np.float64).reshape(len(hits), len(self._goals))
 
 
-def _cells(hit: Hit) -> list[Any]:
-    return [hit.line, hit.identifier, hit.smiles, *hit.numbers, *hit.cells]
+def _cells(hit: Hit, *, reason: bool = False) -> list[Any]:
+    why = [hit.reason] if reason else []
+    return [hit.line, hit.identifier, hit.smiles, *why, *hit.numbers, *hit.cells]
 
 
 def _n_parts(directories: Sequence[Path], job: Job) -> int:

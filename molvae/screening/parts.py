@@ -7,21 +7,26 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from molvae.data.records import BadRow
 from molvae.errors import CheckpointError, StorageError
 from molvae.persistence import MANIFEST, committed_directory, recover_directory, verify_directory
 from molvae.screening.funnel import Funnel
 from molvae.screening.ranking import Range
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from molvae.data.partition import Part
     from molvae.screening.job import Job
-    from molvae.screening.stages import Screened
+    from molvae.screening.stages import Entry, Screened
 
 KIND, SCHEMA = "screened part", 1
-_FACTS, _HITS, _REJECTED = "part.json", "hits.jsonl", "rejected.jsonl"
+_FACTS, _HITS, _REJECTED, _VECTORS = "part.json", "hits.jsonl", "rejected.jsonl", "vectors.npy"
 _PER_FOLDER = 1000
 
 
@@ -47,6 +52,11 @@ class StoredPart:
             for line in file:
                 yield Hit(*json.loads(line))
 
+    def vectors(self) -> NDArray[np.float32]:
+        """Latent vectors of the hits, `n x d`, where they are kept; NaN where there is none."""
+        vectors: NDArray[np.float32] = np.load(self.path / _VECTORS, allow_pickle=False)
+        return vectors
+
     def rejected(self) -> Iterator[tuple[int, str, str, str]]:
         """(line, text, stage, reason) of the rows that are reported."""
         with (self.path / _REJECTED).open(encoding="utf-8") as file:
@@ -57,15 +67,16 @@ class StoredPart:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A molecule that was kept.
+    """A molecule that was kept, or a row that was dropped where every row is kept.
 
     Attributes:
         leads: Whether it can be among the best.
         line: Of the input; in a text file, of its part.
         identifier: Its name.
-        smiles: Standardized.
+        smiles: Standardized; empty where the row holds no molecule.
         numbers: A value for each of `Job.numbers`, `None` where there is none.
         cells: The cells of its row.
+        reason: Why it was dropped, or "".
     """
 
     leads: bool
@@ -74,6 +85,7 @@ class Hit:
     smiles: str
     numbers: list[float | None]
     cells: list[str]
+    reason: str = ""
 
 
 def part_path(directory: Path, number: int) -> Path:
@@ -91,11 +103,11 @@ def write_part(directory: Path, part: Part, job: Job, screened: Screened, n_line
     with committed_directory(part_path(directory, part.number), kind=KIND, schema=SCHEMA) as path:
         with (path / _HITS).open("w", encoding="utf-8") as file:
             for entry in screened.entries:
-                numbers = [_number(entry.values.get(name)) for name in names]
-                cells = [entry.row.fields.get(name, "") for name in job.columns]
-                row = entry.row
-                hit = [entry.leads, row.line, row.identifier, entry.molecule.smiles, numbers, cells]
-                file.write(json.dumps(hit, allow_nan=False) + "\n")
+                file.write(json.dumps(_hit(entry, names, job.columns), allow_nan=False) + "\n")
+        if job.settings.vectors:
+            none = np.full(job.latent_size, np.nan, dtype=np.float32)
+            rows = [none if entry.z is None else entry.z for entry in screened.entries]
+            np.save(path / _VECTORS, np.array(rows, dtype=np.float32).reshape(len(rows), job.latent_size))
         with (path / _REJECTED).open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in screened.rejected)
         facts = {
@@ -143,6 +155,16 @@ def read_part(directory: Path, number: int, digest: str, rows: str = "") -> Stor
 def manifest_of(directory: Path, number: int) -> bytes:
     """What tells the contents of a part from others."""
     return (part_path(directory, number) / MANIFEST).read_bytes()
+
+
+def _hit(entry: Entry, names: Sequence[str], columns: Sequence[str]) -> list[Any]:
+    row = entry.row
+    smiles = "" if entry.molecule is None else entry.molecule.smiles
+    numbers = [_number(entry.values.get(name)) for name in names]
+    if isinstance(row, BadRow):
+        return [False, row.line, "", smiles, numbers, ["" for _ in columns], entry.reason]
+    cells = [row.fields.get(name, "") for name in columns]
+    return [entry.leads, row.line, row.identifier, smiles, numbers, cells, entry.reason]
 
 
 def _number(value: float | None) -> float | None:

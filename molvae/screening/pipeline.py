@@ -200,7 +200,11 @@ def _job(settings: ScreenSettings, library: Library, model: MolVAE) -> Job:
     inputs["checkpoint"] = sha256_of(settings.checkpoint / MANIFEST)
     if settings.reference is not None:
         inputs["reference"] = fingerprint_of(settings.reference)
-    return Job(settings, library.columns, model.property_names, tuple(inputs.items()), molvae.__version__)
+    if settings.domain_score is None:
+        scored = settings.every_row and model.domain is not None
+        settings = settings.model_copy(update={"domain_score": scored})
+    facts = (library.columns, model.property_names, tuple(inputs.items()), molvae.__version__)
+    return Job(settings, *facts, model.latent_size)
 
 
 def _known(

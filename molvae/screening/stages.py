@@ -20,8 +20,8 @@ from molvae.latent.batches import why_unreadable
 from molvae.latent.device import limited_threads
 from molvae.oracles.base import ask
 from molvae.oracles.plugins import load_oracle
-from molvae.screening.config import PREDICTED, Criterion, ScreenSettings
-from molvae.screening.domain import DOMAINS
+from molvae.screening.config import P_VALUE, PREDICTED, Criterion, ScreenSettings
+from molvae.screening.domain import DOMAINS, Calibrated
 from molvae.screening.funnel import BAD, Funnel
 from molvae.screening.novelty import Known
 from molvae.screening.ranking import Range, first_of_each, leaders
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from molvae.latent.codec import MolVAE
     from molvae.oracles.base import Oracle
 
+    Array = NDArray[np.float32]
+
 _STEP = 256  # rows between two questions whether to stop
 _TOGETHER = REMEMBERED // 2  # molecules shown to one oracle after the other while their facts are remembered
 _LONGEST = 200  # characters of a bad row that are kept
@@ -48,15 +50,25 @@ class Entry:
 
     Attributes:
         row: As it was read.
-        molecule: Standardized.
+        molecule: Standardized; None only if it was dropped for having none.
         values: Numbers by column name.
         leads: Whether it can be among the best.
+        z: Latent vector, `d`, where vectors are kept.
+        reason: Why it was dropped, or "".
     """
 
-    row: Row
-    molecule: Molecule
+    row: Row | BadRow
+    molecule: Molecule | None
     values: dict[str, float] = field(default_factory=dict)
     leads: bool = False
+    z: NDArray[np.float32] | None = None
+    reason: str = ""
+
+    @property
+    def valid(self) -> Molecule:
+        """The molecule of an entry that has not been dropped."""
+        assert self.molecule is not None  # noqa: S101 - what has none goes no further
+        return self.molecule
 
 
 @dataclass(frozen=True)
@@ -65,7 +77,7 @@ class Screened:
 
     Attributes:
         funnel: Their account.
-        entries: What is kept: all hits, or those that can be among the best.
+        entries: What is kept, in order: all rows, all hits, or those that can be among the best.
         over: Range of each goal over all hits.
         rejected: (line, text, stage, reason) of the rows to be reported.
         seconds: Processor time spent, by stage.
@@ -95,6 +107,7 @@ class Screener:
         self.rules = rules_of(settings, model)
         self.known = None if known is None else Known(known)
         self.domain = [DOMAINS.get(name)(model) for name in settings.domain_checks]
+        self.usual = Calibrated(model) if settings.domain_score else None
         # what costs nothing is asked first, then the limits, then the goals, which most molecules never meet
         wishes = sorted(settings.objectives, key=lambda wish: (not _is_predicted(wish), wish.is_goal))
         self.wishes = wishes
@@ -148,6 +161,7 @@ class _Run:
         self.dropped: Counter[str] = Counter()
         self.by_reason: Counter[str] = Counter()
         self.rejected: list[tuple[int, str, str, str]] = []
+        self.left: list[Entry] = []
         self.seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
@@ -160,8 +174,12 @@ class _Run:
         if self.stop is not None and self.stop():
             raise StoppedEarly("stopped early", hint="The same command resumes.")
 
-    def drop(self, row: Row | BadRow, stage: str, reason: str, kind: str | None = None) -> None:
+    def drop(self, entry: Entry, stage: str, reason: str, kind: str | None = None) -> None:
         """Account for a row that goes no further; `kind` is the reason without the numbers of this row."""
+        entry.reason = reason
+        if self.settings.every_row:
+            self.left.append(entry)
+        row = entry.row
         self.dropped[stage] += 1
         label = f"{stage}: {kind or (reason.splitlines() or ['unknown'])[0]}"
         known = label in self.by_reason or len(self.by_reason) < _MOST_REASONS
@@ -176,11 +194,11 @@ class _Run:
                 if n % _STEP == 0:
                     self.heed()
                 if isinstance(row, BadRow):
-                    self.drop(row, "read", row.reason)
+                    self.drop(Entry(row, None), "read", row.reason)
                     continue
                 admitted = admit(row.text, self.screener.rules, is_molblock=row.is_molblock)
                 if isinstance(admitted, Refused):
-                    self.drop(row, admitted.stage, admitted.reason)
+                    self.drop(Entry(row, None), admitted.stage, admitted.reason)
                 else:
                     entries.append(Entry(row, admitted))
         return entries
@@ -190,36 +208,46 @@ class _Run:
         if known is None or not entries:
             return entries
         with self.timed("novelty"):
-            held = known.holds([entry.molecule.smiles for entry in entries])
+            held = known.holds([entry.valid.smiles for entry in entries])
             return list(self._without(entries, ["in the reference" if h else "" for h in held], "known"))
 
-    def encoded(self, entries: list[Entry]) -> tuple[list[Entry], NDArray[np.float32]]:
-        """Those the model can read, with what it predicts, and their posterior means `n x d`."""
+    def encoded(self, entries: list[Entry]) -> tuple[list[Entry], Array, Array]:
+        """Those the model can read, with what it predicts; posterior means and deviations, `n x d` each."""
         self.heed()
         model = self.screener.model
         with self.timed("network"), limited_threads(1):
-            z = model.encode([entry.molecule for entry in entries])
-            prediction = model.predict_latent(z)
+            mu, sigma = model.posterior([entry.valid for entry in entries])
+            prediction = model.predict_latent(mu)
         means, deviations = prediction.mean.tolist(), np.sqrt(prediction.variance).tolist()
         for entry, mean, deviation in zip(entries, means, deviations, strict=True):
             for name, value, spread in zip(prediction.names, mean, deviation, strict=True):
                 entry.values[f"{PREDICTED}{name}"] = value
                 entry.values[f"{PREDICTED}{name}_sd"] = spread
-        fine = np.asarray(np.isfinite(z).all(axis=1))
+        fine = np.asarray(np.isfinite(mu).all(axis=1))
         reasons = [
-            "" if ok else why_unreadable(model.tokenizer, entry.molecule)
+            "" if ok else why_unreadable(model.tokenizer, entry.valid)
             for ok, entry in zip(fine, entries, strict=True)
         ]
-        return list(self._without(entries, reasons, "encode")), z[fine]
+        entries, mu, sigma = list(self._without(entries, reasons, "encode")), mu[fine], sigma[fine]
+        if self.settings.vectors:
+            for entry, z in zip(entries, mu, strict=True):
+                entry.z = z
+        return entries, mu, sigma
 
-    def inside(self, encoded: tuple[list[Entry], NDArray[np.float32]]) -> list[Entry]:
-        entries, z = encoded
+    def inside(self, encoded: tuple[list[Entry], Array, Array]) -> list[Entry]:
+        entries, mu, sigma = encoded
+        if self.screener.usual is not None:
+            with self.timed("domain"), limited_threads(1):
+                scores = self.screener.usual.scores([entry.valid for entry in entries], mu, sigma)
+            for entry, p_value in zip(entries, scores.p_value.tolist(), strict=True):
+                entry.values[P_VALUE] = p_value
         for check in self.screener.domain:
             self.heed()
             with self.timed("domain"), limited_threads(1):
-                reasons = check.outside([entry.molecule for entry in entries], z)
+                reasons = check.outside([entry.valid for entry in entries], mu, sigma)
             entries = list(self._without(entries, reasons, "domain"))
-            z = z[np.array([not reason for reason in reasons], dtype=np.bool_)]
+            kept = np.array([not reason for reason in reasons], dtype=np.bool_)
+            mu, sigma = mu[kept], sigma[kept]
         return entries
 
     def scored(self, entries: list[Entry]) -> list[Entry]:
@@ -239,12 +267,16 @@ class _Run:
             goals = np.array([[_signed(e, wish) for wish in self.settings.goals] for e in hits])
             goals = goals.reshape(len(hits), len(self.settings.goals))
             if self.settings.goals:
-                first = first_of_each([entry.molecule.smiles for entry in hits])
+                first = first_of_each([entry.valid.smiles for entry in hits])
                 for position in first[leaders(goals[first], self.settings.top)].tolist():
                     hits[position].leads = True
             kept = hits if self.settings.keeps_all else [entry for entry in hits if entry.leads]
+            if self.settings.every_row:
+                kept = sorted([*hits, *self.left], key=lambda entry: entry.row.line)
         with self.timed("descriptors"):
-            for entry in kept:
+            for entry in kept if self.settings.descriptors else ():
+                if entry.molecule is None:
+                    continue
                 facts = facts_of(entry.molecule)
                 for name in self.settings.descriptors:
                     if name not in entry.values:
@@ -257,7 +289,7 @@ class _Run:
         if oracle is not None:
             asked = [entry for entry in entries if wish.name not in entry.values]
             reasons = {}
-            for entry, score in zip(asked, ask(oracle, [e.molecule for e in asked]), strict=True):
+            for entry, score in zip(asked, ask(oracle, [e.valid for e in asked]), strict=True):
                 if score.is_ok:
                     entry.values[wish.name] = score.value
                 else:
@@ -270,13 +302,13 @@ class _Run:
             if wish.admits(value):
                 kept.append(entry)
             else:
-                self.drop(entry.row, "objective", f"{words}: {value:.6g}", words)
+                self.drop(entry, "objective", f"{words}: {value:.6g}", words)
         return kept
 
     def _without(self, entries: list[Entry], reasons: list[str], stage: str) -> Iterator[Entry]:
         for entry, reason in zip(entries, reasons, strict=True):
             if reason:
-                self.drop(entry.row, stage, reason)
+                self.drop(entry, stage, reason)
             else:
                 yield entry
 

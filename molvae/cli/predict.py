@@ -1,0 +1,65 @@
+"""`molvae predict`: what a model says of every row of a file of any size; `predict merge`: the shards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from molvae.cli import options, places, screening
+from molvae.screening.config import ScreenSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from molvae.cli.output import Session
+
+
+@click.command(cls=screening.ShardedCommand, settings=ScreenSettings)
+@click.argument("library")
+@screening.checkpoint()
+@options.output(rows=False, required=True, meaning="Directory of the work; shards may share it.")
+@options.setting(ScreenSettings, "descriptors", metavar="A,B")
+@options.setting(ScreenSettings, "standardize")
+@options.columns()
+@screening.running()
+@screening.table_format()
+@options.config()
+@options.common()
+@options.pass_session
+def command(
+    session: Session,
+    /,
+    library: str,
+    checkpoint: Path,
+    output: Path,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    suffix: str | None,
+    device: str,
+    **given: Any,
+) -> None:
+    """Predict the properties of every row of LIBRARY (a file of molecules, or - for stdin) with a model.
+
+    As many rows come out as went in, in the same order, with the columns they had: the model's properties
+    with standard deviations, descriptors if asked for, and, if the checkpoint is calibrated, how usual the
+    molecule is to the model ('domain_p_value': at .05 and below it is outside the applicability domain). A
+    row that is no molecule, or one with tokens the model does not know, keeps its place and has the reason.
+
+    It runs like 'molvae screen': in parts that stay done, in shards, in constant memory; after a stop (exit
+    75) the same command goes on. A few molecules are quicker with 'molvae encode --predict'.
+
+    \b
+    Examples:
+      molvae predict library.smi --checkpoint checkpoints/zinc250k -o predicted
+      molvae predict big.parquet --checkpoint run --format parquet --shard 3/100 -o predicted
+      molvae predict merge predicted
+
+    \b
+    The directory holds job.json, parts/ and, in the end, result/:
+    rows.csv, rejected.csv (the rows that are no molecules), funnel.json.
+    """
+    running = {name: given.pop(name) for name in ("shard", "workers", "engine", "max_minutes")}
+    chosen = {**given, "library": library, "checkpoint": places.checkpoint(checkpoint), "every_row": True}
+    settings = options.build(ScreenSettings, chosen, config=config, assignments=assignments)
+    screening.run(session, settings, output, suffix=suffix, device=device, **running)
