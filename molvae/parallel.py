@@ -25,6 +25,7 @@ Engine = Literal["local", "ray"]
 """Where workers are: processes of this machine, or actors of a Ray cluster."""
 
 _ASKED_EVERY = 0.25  # seconds between two questions whether to stop
+_SPARE_CPUS = 1  # of a Ray cluster, in its own counting: where actors hold all of them, Ray Data stands still
 _LOOKED_EVERY = 1.0  # seconds between two looks of a worker whether its parent is still there
 
 
@@ -117,14 +118,14 @@ def _over_ray(
         return
     ours = not ray.is_initialized()
     if ours:
-        _start_ray(ray)
+        _start_ray(ray, workers)
     try:
         context = ray.data.DataContext.get_current()
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False
         resources = ray.cluster_resources()
         gpus = 1 if gpu and resources.get("GPU", 0) >= 1 else 0
-        room = int(resources["GPU"] if gpus else resources.get("CPU", 1))
+        room = max(1, int(resources["GPU"] if gpus else resources.get("CPU", 1) - _SPARE_CPUS))
         done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
             _RayWorker,
             fn_constructor_args=(function,),
@@ -140,9 +141,10 @@ def _over_ray(
             ray.shutdown()
 
 
-def _start_ray(ray: Any) -> None:
+def _start_ray(ray: Any, workers: int) -> None:
     """Join the cluster of the environment, or start one here, without its web page."""
-    here = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
+    n_cpus = (workers if workers > 0 else available_cores()) + _SPARE_CPUS
+    here = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False, "num_cpus": n_cpus}
     try:
         ray.init(log_to_driver=False, **here)
     except Exception as error:  # Ray raises all kinds, bare ones too
