@@ -202,12 +202,9 @@ class WandbTracker:
             self._run.finish()
 
 
-for _name, _factory in {
-    "tensorboard": TensorBoardTracker,
-    "mlflow": MlflowTracker,
-    "wandb": WandbTracker,
-}.items():
-    TRACKERS.add(_name, _factory)
+TRACKERS.add("tensorboard", TensorBoardTracker)
+TRACKERS.add("mlflow", MlflowTracker)
+TRACKERS.add("wandb", WandbTracker)
 
 
 def flat(values: Mapping[str, Any], joint: str, prefix: str = "") -> dict[str, Any]:

@@ -51,8 +51,8 @@ def grid_html(molecules: Sequence[Molecule], legends: Sequence[str], said: str) 
 def table_html(header: Sequence[str], rows: Sequence[Sequence[Any]], said: str = "") -> str:
     """A table: molecules are drawn, numbers are short, all else is plain text.
 
-    >>> table_html(["name", "value"], [["a<b", 0.12345], ["c", float("nan")]], "two")
-    '<p>two</p><table><thead><tr><th>name</th><th>value</th></tr></thead><tbody><tr><td>a&lt;b</td><td>0.1234</td></tr><tr><td>c</td><td>-</td></tr></tbody></table>'
+    >>> table_html(["name", "value"], [["a<b", 0.125], ["c", float("nan")]], "two")
+    '<p>two</p><table><thead><tr><th>name</th><th>value</th></tr></thead><tbody><tr><td>a&lt;b</td><td>0.125</td></tr><tr><td>c</td><td>-</td></tr></tbody></table>'
     """
     more = len(rows) - MOST
     note = f"{said}; the first {MOST} are shown" if more > 0 else said

@@ -72,7 +72,7 @@ class Neighborhood:
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """The neighbors as a table."""
-        columns = {
+        columns: dict[str, list[Any]] = {
             "smiles": [neighbor.molecule.smiles for neighbor in self.neighbors],
             "similarity": [neighbor.similarity for neighbor in self.neighbors],
             "found": [neighbor.n_found for neighbor in self.neighbors],

@@ -31,11 +31,18 @@ length.name = "length"
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory, model, quick):
+def result(tmp_path_factory, model):
     output = tmp_path_factory.mktemp("frames") / "c.sqlite"
     oracles = {"length": length}
     return optimize(
-        model, maximize=["length"], budget=14, q=4, n_initial=6, search=quick, output=output, oracles=oracles
+        model,
+        maximize=["length"],
+        budget=14,
+        q=4,
+        n_initial=6,
+        method="prior",
+        output=output,
+        oracles=oracles,
     )
 
 
