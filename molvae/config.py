@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Field",
     "Settings",
+    "differences",
     "field_help",
+    "flat",
     "load_settings",
     "parse_assignment",
     "save_settings",
@@ -102,6 +104,34 @@ def field_help(cls: type[Settings], prefix: str = "") -> Iterator[tuple[str, str
         default = field.get_default(call_default_factory=True, validated_data={})
         shown = "required" if default is PydanticUndefined else str(default)
         yield f"{prefix}{name}", shown, " ".join((field.description or "").split())
+
+
+def flat(values: Mapping[str, Any], joint: str = ".", prefix: str = "") -> dict[str, Any]:
+    """Nested values under one name each.
+
+    >>> flat({"valid": {"kl": 45.0}, "loss": 1.0}, "/")
+    {'valid/kl': 45.0, 'loss': 1.0}
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found |= flat(value, joint, f"{prefix}{name}{joint}")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two dumps of settings, as sentences about single keys.
+
+    >>> differences(
+    ...     {"seed": 0, "model": {"size": 1, "depth": 2}}, {"seed": 0, "model": {"size": 3, "depth": 2}}
+    ... )
+    ['model.size was 1, now 3']
+    """
+    old, new = flat(before), flat(now)
+    keys = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
+    return [f"{key} was {old.get(key)}, now {new.get(key)}" for key in keys]
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from molvae.config import flat
 from molvae.errors import MissingDependencyError
 from molvae.persistence import write_atomically
 from molvae.progress import SILENT
@@ -205,21 +206,6 @@ class WandbTracker:
 TRACKERS.add("tensorboard", TensorBoardTracker)
 TRACKERS.add("mlflow", MlflowTracker)
 TRACKERS.add("wandb", WandbTracker)
-
-
-def flat(values: Mapping[str, Any], joint: str, prefix: str = "") -> dict[str, Any]:
-    """Nested values under one name each.
-
-    >>> flat({"valid": {"kl": 45.0}, "loss": 1.0}, "/")
-    {'valid/kl': 45.0, 'loss': 1.0}
-    """
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            found |= flat(value, joint, f"{prefix}{name}{joint}")
-        else:
-            found[f"{prefix}{name}"] = value
-    return found
 
 
 def _required(module: str, package: str) -> ModuleType:

@@ -21,6 +21,7 @@ from molvae.campaign.table import Row, row_of
 from molvae.campaign.trace import TracePoint, running_top
 from molvae.campaign.utility import feasible, utilities
 from molvae.chemistry.molecule import is_valid, parse
+from molvae.config import differences
 from molvae.errors import UsageError
 from molvae.seeding import Seeds
 
@@ -300,11 +301,9 @@ class Campaign:
         """Refuse to go on with other settings or another start; raise the budget if it has grown."""
         mine, theirs = self.settings.model_dump(mode="json"), settings.model_dump(mode="json")
         budgets = mine.pop("budget"), theirs.pop("budget")
-        different = sorted(key for key in mine if mine[key] != theirs[key])
-        if different:
-            key = different[0]
+        if different := differences(mine, theirs):
             raise UsageError(
-                f"the campaign {self.path} was made with {key} = {mine[key]}, not {theirs[key]}",
+                f"the campaign {self.path} was made with other settings: {different[0]}",
                 hint="Choose another path for a new campaign, or give the settings it was made with.",
             )
         kept, _ = read_start(start, len(settings.objectives))

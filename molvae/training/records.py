@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from molvae.config import load_settings
+from molvae.config import differences, load_settings
 from molvae.errors import ConfigError, StorageError
 from molvae.persistence import MANIFEST, sha256_of, write_atomically
 from molvae.progress import EventLog, read_events
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from molvae.data.corpus import Corpus
 
-_FREE = ("device", "threads", "precision", "checkpoint_every", "trackers")  # may differ when a run is resumed
+_FREE = {"device", "threads", "precision", "checkpoint_every", "trackers"}  # may differ when a run is resumed
 
 
 def claim(directory: Path, settings: TrainSettings, corpus: Corpus) -> None:
@@ -33,13 +33,11 @@ def claim(directory: Path, settings: TrainSettings, corpus: Corpus) -> None:
             f"{directory} holds a run on another corpus", hint="Choose another run directory with -o."
         )
     if written.exists():
-        before = load_settings(TrainSettings, written).model_dump()
-        now = settings.model_dump()
-        changed = [key for key in now if before[key] != now[key] and key not in _FREE]
+        before = load_settings(TrainSettings, written).model_dump(mode="json", exclude=_FREE)
+        changed = differences(before, settings.model_dump(mode="json", exclude=_FREE))
         if changed:
-            detail = ", ".join(f"{key} was {before[key]}, now {now[key]}" for key in changed)
             raise ConfigError(
-                f"{directory} holds a run with other settings: {detail}",
+                f"{directory} holds a run with other settings: {', '.join(changed)}",
                 hint="Give the same settings to resume it, or another run directory with -o.",
             )
     write_atomically(owner, json.dumps({"corpus": corpus.path.name, "manifest_sha256": digest}) + "\n")
