@@ -80,7 +80,7 @@ def _timeline(called: Sequence[Row]) -> Figure | None:
         layers.append(Layer(calls, mine, name, "steps", f"c{k}"))
     axes = Axes("oracle calls", "calls of the source", whole_x=True)
     return Figure(
-        chart(layers, axes, title="calls by source", wide=True), "Calls of each source so far", size="wide"
+        chart(layers, axes, title="calls by source", size="wide"), "Calls of each source so far", size="wide"
     )
 
 
@@ -141,7 +141,7 @@ def _credit(history: History, n_members: int) -> tuple[list[float], list[float]]
     if len(credit.picks) != n_members:
         return [], []
     weights = credit.weights(history.settings.search.surrogate.portfolio)
-    return weights.tolist(), credit.skills().tolist()
+    return weights.tolist(), credit.skills().tolist() if credit.recent else []
 
 
 def failures_section(standing: Standing, history: History) -> Section:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.config import CampaignSettings, Objective
     from molvae.campaign.table import Row
+    from molvae.reporting.charts import Size
 
     Array = NDArray[np.float64]
 
@@ -243,7 +244,7 @@ def progress_section(standing: Standing, other: Standing | None, numbers: Mappin
     axes = Axes("oracle calls", standing.measure, whole_x=True, x_range=(0.0, float(len(calls)) + 0.5))
     figures = [
         Figure(
-            chart(layers, axes, guides=guides, wide=True, title="progress"),
+            chart(layers, axes, guides=guides, size="wide", title="progress"),
             f"{standing.measure} against oracle calls",
             _explained(standing, own, base),
             size="wide",
@@ -289,7 +290,10 @@ def _each_objective(standing: Standing, calls: Array, numbers: Mapping[str, int]
             best, _ = running_top(np.where(allowed, sign * column, np.nan).tolist(), _TOP)
             layers.append(Layer(calls, sign * np.array(best), "best within bounds", "steps", "c0"))
         axes = Axes("oracle calls", standing.labels[index], whole_x=True, x_range=(0.0, len(calls) + 0.5))
-        figures.append(Figure(chart(layers, axes, guides=guides), _wish(objective, short=True)))
+        size: Size = "half" if len(standing.settings.objectives) < 3 else "small"  # noqa: PLR2004
+        figures.append(
+            Figure(chart(layers, axes, guides=guides, size=size), _wish(objective, short=True), size=size)
+        )
     return figures
 
 
@@ -304,7 +308,9 @@ def front_section(standing: Standing, numbers: Mapping[str, int]) -> Section:
     at = np.array([numbers.get(row.smiles, -1) for row in scored], dtype=np.int64)
     given = np.array([row.source in _GIVEN for row in scored], dtype=bool)
     figures = []
-    for i, j in list(combinations(standing.goal_indices, 2))[:_MOST_PAIRS]:
+    pairs = list(combinations(standing.goal_indices, 2))[:_MOST_PAIRS]
+    alone = len(pairs) == 1
+    for i, j in pairs:
         layers = [
             Layer(values[chosen, i], values[chosen, j], label, "dots", color, rows=at[chosen])
             for chosen, label, color in ((given & ~front, "given", "c7"), (~given & ~front, "found", "c2"))
@@ -312,10 +318,12 @@ def front_section(standing: Standing, numbers: Mapping[str, int]) -> Section:
         ]
         order = np.flatnonzero(front)[np.argsort(values[front, i], kind="stable")]
         on = Layer(values[order, i], values[order, j], "Pareto front", "dots", "c1", rows=at[order])
-        if len(standing.goal_indices) == 2:  # noqa: PLR2004 - a front of more goals is no line
+        if alone:  # a front of more goals is no line
             layers.append(replace(on, form="line", label="", rows=None))
         axes = Axes(_wish(objectives[i], short=True), _wish(objectives[j], short=True))
-        figures.append(Figure(chart([*layers, on], axes), f"{standing.labels[i]} and {standing.labels[j]}"))
+        title = f"{standing.labels[i]} and {standing.labels[j]}"
+        size: Size = "wide" if alone else "half"
+        figures.append(Figure(chart([*layers, on], axes, size=size, title=title), title, size=size))
     n_front = int(front.sum())
     note = f"{n_front:,} of {len(scored):,} molecules within all bounds are beaten by none in all goals."
     return Section("front", "Pareto front", figures, note)

@@ -139,7 +139,7 @@ def _best_section(
                 line,
                 title="How the best one came about",
                 caption="From the first ancestor on record.",
-                chain=True,
+                form="chain",
             )
         )
     return Section("best", "Best molecules", blocks)

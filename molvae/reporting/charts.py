@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Form = Literal["line", "steps", "dots", "rings"]
+Size = Literal["small", "half", "wide"]
 
 N_SHADES = 8
 """Classes `q0` to `q7` of the style sheet, for colors that stand for a number."""
 
-_SMALL, _NARROW, _WIDE = (350, 200), (460, 290), (1080, 380)
-_TOP, _RIGHT, _BOTTOM, _LETTER = 12.0, 14.0, 44.0, 6.4  # margins, and about the width of a digit
+_SMALL, _NARROW, _WIDE = (360, 220), (460, 290), (1080, 380)
+_TOP, _RIGHT, _BOTTOM, _LETTER = 12.0, 14.0, 44.0, 7.0  # margins, and about the width of a digit
 _MOST_DOTS = 3_000
 _BINS = 40
 _EDGES = (0.2, 99.8)  # percentiles a histogram shows
@@ -101,7 +102,7 @@ class _Frame:
 
 
 def chart(
-    layers: Sequence[Layer], axes: Axes, *, guides: Guides | None = None, wide: bool = False, title: str = ""
+    layers: Sequence[Layer], axes: Axes, *, guides: Guides | None = None, size: Size = "half", title: str = ""
 ) -> Markup:
     """Series in one plane.
 
@@ -109,12 +110,14 @@ def chart(
         layers: Drawn in order, the last on top.
         axes: Names and ranges.
         guides: Helping lines.
-        wide: Whether it has the width of the page; then a narrow one stands by for small screens.
+        size: How much of the page's width it has; a wide one has a narrow one by it for small screens.
         title: What a screen reader says.
     """
     given = guides if guides is not None else Guides()
-    sizes = ((_WIDE, "wide-only"), (_NARROW, "narrow-only")) if wide else ((_NARROW, ""),)
-    return Markup().join(_chart(layers, axes, given, size, name, title) for size, name in sizes)
+    sizes = [(_WIDE, "wide-only"), (_NARROW, "narrow-only")]
+    if size != "wide":
+        sizes = [(_SMALL if size == "small" else _NARROW, "")]
+    return Markup().join(_chart(layers, axes, given, box, name, title) for box, name in sizes)
 
 
 def histogram(
@@ -190,7 +193,7 @@ def _chart(
         _draw_level(frame, value, label)
     for layer in layers:
         (_draw_points if layer.form in {"dots", "rings"} else _draw_line)(frame, layer)
-    legend = [(layer.label, layer.color + (" dashed" if layer.dashed else "")) for layer in layers]
+    legend = [(layer.label, _key(layer)) for layer in layers]
     if guides.band is not None:
         legend.append((guides.band[2], "band"))
     drawn = _svg(frame, title or f"{axes.y} against {axes.x}", name)
@@ -203,7 +206,7 @@ def _frame(size: tuple[int, int], axes: Axes, layers: Sequence[Layer], guides: G
     low_y, high_y = axes.y_range or span([*(layer.y for layer in layers), levels])
     low_x, high_x = axes.x_range or span([layer.x for layer in layers])
     y_ticks = ticks(low_y, high_y, 5 if height > _SMALL[1] else 3)
-    left = 22.0 + _LETTER * max((len(text) for text in marks(y_ticks)), default=1)
+    left = (30.0 if axes.y else 12.0) + _LETTER * max((len(text) for text in marks(y_ticks)), default=1)
     x = Scale(low_x, high_x, left, width - _RIGHT)
     y = Scale(low_y, high_y, height - _BOTTOM, _TOP)
     frame = _Frame(width, height, x, y)
@@ -281,6 +284,11 @@ def _svg(frame: _Frame, title: str, name: str) -> Markup:
     return Markup('<svg class="chart {}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
         name, frame.width, frame.height, title, Markup().join(frame.parts)
     )
+
+
+def _key(layer: Layer) -> str:
+    spotted = layer.form in {"dots", "rings"}
+    return f"{layer.color}{' spot' if spotted else ' dashed' if layer.dashed else ''}"
 
 
 def _legend(entries: Sequence[tuple[str, str]]) -> Markup:

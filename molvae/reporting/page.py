@@ -20,10 +20,9 @@ from molvae.reporting.scales import shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from molvae.reporting.charts import Size
     from molvae.reporting.molecule_table import MoleculeTable
 
-
-Size = Literal["small", "half", "wide"]
 
 _RIGHT = re.compile(r"-|-?[\d.,]+ %")
 
@@ -110,14 +109,14 @@ class Tiles:
         tiles: The molecules.
         title: Above them.
         caption: Below them.
-        chain: Whether each leads to the next.
+        form: chain if each leads to the next, pairs if each stands beside its origin.
     """
 
     kind: ClassVar[str] = "tiles"
     tiles: Sequence[Tile]
     title: str = ""
     caption: str = ""
-    chain: bool = False
+    form: Literal["", "chain", "pairs"] = ""
 
 
 @dataclass(frozen=True)

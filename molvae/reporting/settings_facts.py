@@ -22,7 +22,7 @@ def flat(settings: Settings | Mapping[str, Any]) -> list[tuple[str, Any]]:
     values = settings if hasattr(settings, "items") else settings.model_dump(mode="json")
     pairs: list[tuple[str, Any]] = []
     for name, value in values.items():
-        _flatten(str(name), value, pairs)
+        _flatten(str(name).replace("_", " "), value, pairs)
     return pairs
 
 
@@ -31,7 +31,7 @@ def _flatten(name: str, value: Any, pairs: list[tuple[str, Any]]) -> None:
         value = dict(enumerate(value))
     if isinstance(value, dict):
         for key, item in value.items():
-            _flatten(f"{name}.{key}", item, pairs)
+            _flatten(f"{name}.{key}".replace("_", " "), item, pairs)
     elif value is not None:
         text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
         pairs.append(

@@ -32,6 +32,6 @@ def curves_section(epochs: Sequence[Mapping[str, Any]]) -> Section:
             x = np.array([float(record["epoch"]) for record in known])
             y = np.array([float(record[name]) for record in known])
             layers.append(Layer(x, y, words(name), color=f"c{color % 8}"))
-        drawn = chart(layers, Axes("epoch", "", whole_x=True), title=title)
+        drawn = chart(layers, Axes("epoch", "", whole_x=True), size="small", title=title)
         figures.append(Figure(drawn, title, _TOLD.get(title, ""), "small"))
     return Section("curves", "Learning curves", figures)

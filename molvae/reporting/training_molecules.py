@@ -43,6 +43,7 @@ WELL_KNOWN = (
 _MOST = 1000  # molecules a report looks at: encoding and decoding cost time
 _TILES = 18
 _PAIRS = 12
+_ALSO_CALLED = {"sas": "sa"}  # what common data sets call a descriptor
 _DESCRIBED = ("qed", "logp", "sa", "mw")
 
 
@@ -113,8 +114,9 @@ def shown_on_samples(model: MolVAE, samples: Sequence[Molecule | Invalid]) -> Sh
     labels = np.full((len(texts), len(model.property_names)), np.nan)
     prepared = model.prepare(texts)
     for column, head in enumerate(model.property_names):
-        if head.lower() in DESCRIPTORS:
-            labels[:, column] = describe_many(prepared, [head.lower()])[:, 0]
+        descriptor = _ALSO_CALLED.get(head.lower(), head.lower())
+        if descriptor in DESCRIPTORS:
+            labels[:, column] = describe_many(prepared, [descriptor])[:, 0]
     where = f"{len(WELL_KNOWN)} well-known drugs and {len(unique):,} samples of the model"
     return _encoded(model, texts, names, labels, where, "computed", samples, len(WELL_KNOWN))
 
@@ -197,7 +199,9 @@ def samples_section(found: Shown, gallery: Gallery) -> Section:
         tiles.append(Tile(gallery.draw(molecule), molecule.smiles, (words, more)))
     if tiles:
         blocks.append(Tiles(tiles))
-    why = Counter(item.reason for item in found.samples if isinstance(item, Invalid))
+    why = Counter(
+        item.reason.partition(" at character")[0] for item in found.samples if isinstance(item, Invalid)
+    )
     if why:
         most = why.most_common(1)[0][1]
         rows = [(reason, count, bar(count / most, "c1")) for reason, count in why.most_common(8)]
@@ -245,7 +249,7 @@ def reconstruction_section(found: Shown, gallery: Gallery) -> Section:
         f"{percent(len(right) / n)} come back as themselves, {percent(valid / n)} are valid, mean similarity "
         f"{shown(mean)}. Both kinds are shown, failures not in proportion:"
     )
-    return Section("reconstruction", "Reconstruction", [Tiles(tiles)], note)
+    return Section("reconstruction", "Reconstruction", [Tiles(tiles, form="pairs")], note)
 
 
 def parity_section(found: Shown, numbers: Mapping[str, int]) -> Section:
@@ -268,7 +272,7 @@ def parity_section(found: Shown, numbers: Mapping[str, int]) -> Section:
             f"MAE {shown(float(error))}, R² {shown(float(r_squared))}; {percent(inside)} inside the model's "
             f"own 90 % interval; n {int(known.sum()):,}"
         )
-        drawn = chart([layer], axes, guides=Guides(diagonal=True), title=f"parity of {name}")
+        drawn = chart([layer], axes, guides=Guides(diagonal=True), size="small", title=f"parity of {name}")
         figures.append(Figure(drawn, name, caption, "small"))
     return Section("parity", "Property parity", figures, f"On {found.where}.")
 
@@ -297,7 +301,7 @@ def map_section(found: Shown, numbers: Mapping[str, int]) -> Section:
         low, high = (float(v) for v in np.percentile(known, [2, 98]))
         shades = (values - low) / (high - low if high > low else 1.0)
         layer = Layer(places[:, 0], places[:, 1], form="dots", rows=at, shades=np.clip(shades, 0, 1))
-        drawn = chart([layer], axes, title=f"latent map by {name}") + shade_legend(
+        drawn = chart([layer], axes, size="small", title=f"latent map by {name}") + shade_legend(
             low, high, f"{name}, {what}"
         )
         figures.append(Figure(drawn, f"by {name}", size="small"))

@@ -19,17 +19,16 @@
     const size = Math.abs(value);
     return size >= 1e6 || size < 1e-3 ? value.toPrecision(3) : String(Number(value.toPrecision(size >= 1000 ? 6 : 4)));
   };
-  const picture = (number, smiles) => {
-    const svg = document.createElementNS(NS, "svg");
-    svg.setAttribute("class", "mol");
-    svg.setAttribute("viewBox", "0 0 220 160");
-    svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", smiles);
-    const use = document.createElementNS(NS, "use");
-    use.setAttribute("href", `#m${number}`);
+  const drawing = (symbol, attributes) => {
+    const svg = document.createElementNS(NS, "svg"), use = document.createElementNS(NS, "use");
+    for (const [key, value] of Object.entries(attributes)) svg.setAttribute(key, value);
+    use.setAttribute("href", `#${symbol}`);
     svg.append(use);
     return svg;
   };
+  const icon = (name) => drawing(`icon-${name}`, { class: "icon" });
+  const picture = (number, smiles) =>
+    drawing(`m${number}`, { class: "mol", viewBox: "0 0 220 160", role: "img", "aria-label": smiles });
 
   // ---- light and dark
   const theme = find("theme");
@@ -54,9 +53,9 @@
       document.execCommand("copy");
       area.remove();
     }
-    button.textContent = "✓";
+    button.replaceChildren(icon("done"));
     button.classList.add("copied");
-    setTimeout(() => { button.textContent = "⧉"; button.classList.remove("copied"); }, 1200);
+    setTimeout(() => { button.replaceChildren(icon("copy")); button.classList.remove("copied"); }, 1200);
   };
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-copy]");
@@ -121,7 +120,7 @@
     const made = make("tr", { id: `row-${number}` }, first);
     for (const index of shownColumns) {
       const one = cell(number, index);
-      if (index === 0) one.append(" ", make("button", { type: "button", class: "copy", "data-copy": smiles, title: "Copy SMILES", "aria-label": "Copy SMILES" }, "⧉"));
+      if (index === 0) one.append(" ", make("button", { type: "button", class: "copy", "data-copy": smiles, title: "Copy SMILES", "aria-label": "Copy SMILES" }, icon("copy")));
       made.append(one);
     }
     return made;
@@ -151,7 +150,13 @@
     find("more").parentElement.hidden = found.length <= state.limit;
     find("more").textContent = `Show ${Math.min(PAGE * 2, found.length - state.limit)} more`;
   };
-  const update = () => { select(); draw(); };
+  const fit = () => { // sticky headers and sideways scrolling exclude one another
+    const holder = table.parentElement;
+    holder.classList.remove("scrolling");
+    holder.classList.toggle("scrolling", table.scrollWidth > holder.clientWidth + 1);
+  };
+  addEventListener("resize", fit);
+  const update = () => { select(); draw(); fit(); };
 
   // ---- the address keeps what is looked at: #sort=-qed&search=Cl
   const remember = () => {
