@@ -79,7 +79,9 @@ class LatentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         head: `ridge` is linear, its strength chosen by leave-one-out error; `gp` is an exact Gaussian process
             with a Matérn kernel, for up to some thousand molecules.
-        seed: Of the restarts of the Gaussian process's fit.
+        seed: Of the restarts of the Gaussian process's fit, and of the rows its kernel is learned from.
+        n_fit: Rows the kernel of the Gaussian process is learned from, which takes many inversions; the
+            process itself is then given all.
 
     Attributes:
         scaler_: Mean and standard deviation of each latent dimension.
@@ -87,9 +89,10 @@ class LatentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         noise_: Standard deviation of the ridge's leave-one-out errors; of no use to `gp`, which has its own.
     """
 
-    def __init__(self, head: Literal["ridge", "gp"] = "ridge", seed: int = 0) -> None:
+    def __init__(self, head: Literal["ridge", "gp"] = "ridge", seed: int = 0, n_fit: int = 500) -> None:
         self.head = head
         self.seed = seed
+        self.n_fit = n_fit
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 - scikit-learn's name
         """Learn from latent vectors `n x d` and values `n`."""
@@ -103,11 +106,18 @@ class LatentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             best = int(np.argmin(self.head_.cv_results_.mean(axis=0)))
             self.noise_ = float(np.sqrt(self.head_.cv_results_[:, best].mean()))
         else:
-            kernel = ConstantKernel(1.0) * Matern(np.sqrt(scaled.shape[1]), nu=2.5) + WhiteKernel(0.1)
-            process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=self.seed)
-            self.head_ = process.fit(scaled, values)
+            self.head_ = self._process(scaled, values)
             self.noise_ = 0.0
         return self
+
+    def _process(self, scaled: NDArray[np.float64], values: NDArray[np.float64]) -> GaussianProcessRegressor:
+        kernel = ConstantKernel(1.0) * Matern(np.sqrt(scaled.shape[1]), nu=2.5) + WhiteKernel(0.1)
+        process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=self.seed)
+        if len(values) <= self.n_fit:
+            return process.fit(scaled, values)
+        some = np.random.default_rng(self.seed).permutation(len(values))[: self.n_fit]
+        learned = process.fit(scaled[some], values[some]).kernel_
+        return GaussianProcessRegressor(learned, optimizer=None, normalize_y=True).fit(scaled, values)
 
     def predict(
         self,

@@ -1,0 +1,203 @@
+"""Measure what can be done in the latent space of a checkpoint: domain, arithmetic, paths, requests.
+
+    python scripts/benchmark/latent_space.py --corpus CORPUS --checkpoint checkpoints/zinc250k
+
+CORPUS is ZINC250k as 'molvae prepare' leaves it; MOLVAE_DATA names the directory that holds qm9/ and
+moleculenet/. Each part is kept under runs/latent-space when it is done, so that the same command goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from latent_space_domain import domain_rows  # beside this file
+from record import ROOT, commit, record  # beside this file
+
+from molvae.chemistry.descriptors import describe_many
+from molvae.chemistry.molecule import is_valid, parse
+from molvae.data.corpus import Corpus
+from molvae.latent.arithmetic import learn_direction, random_direction, shift
+from molvae.latent.codec import MolVAE
+from molvae.latent.conditional import sample_conditional
+from molvae.latent.interpolation import interpolate
+from molvae.persistence import MANIFEST, sha256_of, write_atomically
+from molvae.seeding import Seeds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from molvae.chemistry.molecule import Molecule
+    from molvae.latent.arithmetic import Direction, Shifted
+
+SIZES = {
+    "n_domain": 1000,  # molecules of each set
+    "n_shifted": 500,  # test molecules moved
+    "n_pairs": 100,  # paths
+    "n_requests": 1000,  # conditional samples
+}
+AMOUNTS = (1.0, 1.5, 2.0, 3.0)  # of logP, along the direction; which is best is learned on other molecules
+RISE, SIMILAR = 1.0, 0.4  # a success: logP higher by this and Tanimoto similarity of at least this
+_LEARNED = 5000  # training molecules a direction is learned from
+_TUNED = 200  # validation molecules the amount is chosen on
+_TRIES = 5  # posterior samples moved for each molecule
+_STEPS = 9
+
+
+def main() -> None:
+    """Measure part by part, print, and write results/latent_space.json at the standard sizes."""
+    options = _options()
+    started_at = commit()
+    model, corpus = MolVAE.load(options.checkpoint, device="cpu"), Corpus.open(options.corpus)
+    sizes = {name: getattr(options, name) for name in SIZES}
+    kept = _Kept(options.work / f"{sha256_of(options.checkpoint / MANIFEST)[:16]}", sizes)
+    seeds = Seeds(options.seed)
+    table: list[dict[str, Any]] = []
+    parts: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        "domain": lambda: domain_rows(model, corpus, options.n_domain, seeds),
+        "arithmetic": lambda: _arithmetic(model, corpus, options.n_shifted, seeds),
+        "interpolation": lambda: _interpolation(model, corpus, options.n_pairs, seeds),
+        "conditional": lambda: _conditional(model, corpus, options.n_requests, seeds),
+    }
+    for name, part in parts.items():
+        table += kept.part(name, part)
+    figures = {row["figure"]: row["value"] for row in table}
+    if sizes != SIZES:
+        print("not at the standard sizes: nothing written")
+        return
+    path = record("latent_space", figures=figures, table=table, seeds=[options.seed], started_at=started_at)
+    print(f"-> {path.name}")
+
+
+class _Kept:
+    """Parts that are done, on disk."""
+
+    def __init__(self, directory: Path, sizes: dict[str, int]) -> None:
+        self.directory, self.sizes = directory, sizes
+
+    def part(self, name: str, measure: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        path = self.directory / f"{name}.json"
+        if path.is_file() and (known := json.loads(path.read_text(encoding="utf-8")))["sizes"] == self.sizes:
+            rows: list[dict[str, Any]] = known["rows"]
+        else:
+            started = time.process_time()
+            rows = measure()
+            print(f"{name}: {time.process_time() - started:.0f} s of processor time", flush=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, json.dumps({"sizes": self.sizes, "rows": rows}, indent=2) + "\n")
+        for row in rows:
+            print(row, flush=True)
+        return rows
+
+
+def row_of(figure: str, value: float, n: int, meaning: str) -> dict[str, Any]:
+    """A line of the table."""
+    return {"figure": figure, "value": round(float(value), 4), "n": n, "meaning": meaning}
+
+
+def drawn(corpus: Corpus, part: str, n: int, seeds: Seeds, name: str) -> list[Molecule]:
+    """`n` molecules of a part of the corpus."""
+    rows = np.sort(seeds.numpy(name).permutation(corpus.rows(part))[:n])  # type: ignore[arg-type]
+    return [molecule for text in corpus.smiles(rows) if is_valid(molecule := parse(text))]
+
+
+def _arithmetic(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[dict[str, Any]]:
+    """How often moving along the logP direction raises logP by 1 and keeps the molecule similar."""
+    learned = drawn(corpus, "train", _LEARNED, seeds, "arithmetic-train")
+    along = learn_direction(model.encode(learned), _logp(learned), name="logp")
+    nowhere = random_direction(along, seeds.numpy("arithmetic-random"))
+    tuned = drawn(corpus, "valid", _TUNED, seeds, "arithmetic-valid")
+    test = drawn(corpus, "test", n, seeds, "arithmetic-test")
+    rows = []
+    for name, direction in (("success", along), ("random", nowhere)):
+        rates = [_success(model, tuned, direction, amount) for amount in AMOUNTS]
+        amount = AMOUNTS[int(np.argmax(rates))]
+        meaning = f"logP +1 at Tanimoto >= .4, step of {amount:g} logP, {_TRIES} tries"
+        words = meaning if name == "success" else f"the same, in a random direction; step of {amount:g}"
+        rows.append(row_of(f"arithmetic_{name}", _success(model, test, direction, amount), len(test), words))
+    return rows
+
+
+def _success(model: MolVAE, molecules: list[Molecule], direction: Direction, amount: float) -> float:
+    moved = shift(model, molecules, direction, amount, n_tries=_TRIES)
+    return float(np.mean([_succeeds(item) for item in moved]))
+
+
+def _succeeds(item: Shifted) -> bool:
+    if not is_valid(item.molecule) or not is_valid(item.parent) or item.similarity < SIMILAR:
+        return False
+    before, after = _logp([item.parent, item.molecule])
+    return bool(after - before >= RISE)
+
+
+def _logp(molecules: list[Molecule]) -> np.ndarray:
+    return describe_many(molecules, ["logp"])[:, 0]
+
+
+def _interpolation(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[dict[str, Any]]:
+    """Spherical paths between test molecules: valid steps, and how evenly similarity goes over."""
+    molecules = drawn(corpus, "test", 2 * n, seeds, "interpolation")
+    order = seeds.numpy("interpolation-pairs").permutation(len(molecules))
+    pairs = list(zip(order[::2].tolist(), order[1::2].tolist(), strict=False))
+    at_once, valid, to_start, to_end = [], [], [], []
+    for a, b in pairs:
+        path = interpolate(model, molecules[a], molecules[b], n_steps=_STEPS)
+        valid.append([is_valid(step.molecule) for step in path])
+        at_once.append([is_valid(step.molecule) and step.n_decodes == 1 for step in path])
+        to_start.append([step.to_start for step in path])
+        to_end.append([step.to_end for step in path])
+    falls = np.diff(np.nanmean(np.array(to_start), axis=0)) < 0
+    rises = np.diff(np.nanmean(np.array(to_end), axis=0)) > 0
+    steps = f"of the {_STEPS} steps of {len(pairs)} paths"
+    return [
+        row_of("interpolation_valid", np.mean(valid), len(pairs), f"{steps}: a molecule within 10 tries"),
+        row_of("interpolation_valid_at_once", np.mean(at_once), len(pairs), f"{steps}: the point itself"),
+        row_of(
+            "interpolation_monotone",
+            np.mean([*falls, *rises]),
+            len(pairs),
+            "steps at which mean similarity to the start falls and to the end rises",
+        ),
+    ]
+
+
+def _conditional(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[dict[str, Any]]:
+    """Requests of logP and QED as test molecules have them, one molecule each."""
+    asked = describe_many(drawn(corpus, "test", n, seeds, "conditional"), ["logp", "qed"])
+    names = [name.lower() for name in model.property_names]
+    if not {"logp", "qed"} <= set(names):
+        return []
+    wanted = np.full((len(asked), len(names)), np.nan)
+    wanted[:, names.index("logp")], wanted[:, names.index("qed")] = asked.T
+    made = sample_conditional(model, wanted, seed=seeds.integer("conditional-sample"))
+    fine = [number for number, item in enumerate(made) if is_valid(item)]
+    molecules = [item for item in made if is_valid(item)]
+    error = np.abs(describe_many(molecules, ["logp", "qed"]) - asked[fine]).mean(axis=0)
+    n_made = len(made)
+    distinct = len({molecule.smiles for molecule in molecules}) / max(1, len(molecules))
+    return [
+        row_of("cond_logp_mae", error[0], n_made, "of molecules asked for with a logP and a QED"),
+        row_of("cond_qed_mae", error[1], n_made, "of the same"),
+        row_of("cond_validity", len(molecules) / n_made, n_made, "of the same, one decode each"),
+        row_of("cond_uniqueness", distinct, n_made, "of the valid ones"),
+    ]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--corpus", type=Path, required=True, help="ZINC250k as 'molvae prepare' leaves it")
+    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
+    for name, size in SIZES.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=size)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "latent-space")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
