@@ -162,6 +162,8 @@ def _from_parts(path: Path, job: Job, n_rows: int) -> Screened:
         funnel += part.funnel
         when = max(when, part.path.stat().st_mtime)
         for hit in part.hits():
+            if hit.reason:  # a row that was dropped, where every row is kept
+                continue
             n_kept += 1
             if len(rows) < n_rows:
                 numbers = ["" if value is None else repr(value) for value in hit.numbers]
@@ -170,7 +172,7 @@ def _from_parts(path: Path, job: Job, n_rows: int) -> Screened:
         rejected += [[str(cell) for cell in line] for line in islice(part.rejected(), left)]
     if not n_parts:
         raise InputError(f"no part of {path} is done yet", hint="Run the same 'molvae screen' on.")
-    header = [column.name for column in job.table(ranked=False)]
+    header = [column.name for column in job.table(ranked=True)[2:]]  # without rank and utility
     return Screened(funnel, header, rows, n_kept, False, job, rejected, when, n_parts)
 
 

@@ -59,6 +59,28 @@ def test_predictions_of_a_pipe_with_formulas_made_harmless(
     assert not (out / "result" / "best.csv").exists()
 
 
+def test_predict_and_embed_keep_every_row_and_merge_by_their_own_name(
+    molvae, library, tiny_checkpoint, tmp_path
+):
+    words = [library, "--checkpoint", tiny_checkpoint, "--workers", 0, "--device", "cpu"]
+    done = molvae("predict", *words, "-o", tmp_path / "p", "--descriptors", "mw", "--json")
+    assert (done.code, json.loads(done.out)["read"]) == (0, 5)
+    with (tmp_path / "p" / "result" / "rows.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == ["ethanol", "'=cmd()", "molecule", "c", "d"]
+    assert [bool(row["reason"]) for row in rows] == [False, False, True, False, False]
+    assert [row["mw"][:2] for row in rows] == ["46", "10", "", "72", "45"]
+    assert "domain_p_value" not in rows[0]  # the model is not calibrated
+    for shard in ("0/2", "1/2"):
+        done = molvae("embed", *words, "-o", tmp_path / "e", "--shard", shard, "--set", "part_bytes=20")
+        assert done.code == 0
+    assert f"embed merge {tmp_path / 'e'}" in done.err
+    assert molvae("embed", "merge", tmp_path / "e").code == 0
+    assert (tmp_path / "e" / "result" / "rows.parquet").is_file()
+    done = molvae("embed", "merge", tmp_path / "e", "-o", tmp_path / "r", "--format", "csv")
+    assert (done.code, "molvae encode" in done.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
