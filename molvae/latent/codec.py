@@ -311,6 +311,10 @@ class MolVAE:
             f"properties: {', '.join(self.property_names) or 'none'})"
         )
 
+    def __sklearn_clone__(self) -> MolVAE:
+        """What scikit-learn works with when it copies a pipeline: a trained model is not trained again."""
+        return self
+
     def facts(self) -> dict[str, Any]:
         """What is known of the model: the contents of its card."""
         return card.facts(self.settings, self.n_parameters)

@@ -50,6 +50,11 @@ def test_standard_deviations_cover_the_errors():
         assert deviation.mean() == pytest.approx(0.3, rel=0.3)
 
 
+def test_a_pipeline_shares_a_model_that_is_loaded(tiny_model):
+    pipeline = make_pipeline(MolVAETransformer(tiny_model), LatentRegressor())
+    assert clone(pipeline)[0].checkpoint is tiny_model, "no copy of the network for each fold"
+
+
 def test_features_have_names(tiny_checkpoint):
     transformer = MolVAETransformer(tiny_checkpoint, device="cpu").fit(["CCO"])
     assert transformer.get_feature_names_out()[:2].tolist() == ["z0", "z1"]
