@@ -47,7 +47,12 @@ _DRAWN = 12  # pairs in a picture
     help="means: how the mean of z moves with the attribute; ridge: shortest step of a ridge regression.",
 )
 @click.option(
-    "--tries", type=click.IntRange(1), default=10, show_default=True, help="Points decoded per molecule."
+    "--tries",
+    type=click.IntRange(1),
+    metavar="N",
+    default=10,
+    show_default=True,
+    help="Points decoded per molecule.",
 )
 @pictures.option()
 @options.seed()

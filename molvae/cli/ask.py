@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 @click.command(cls=options.SettingsCommand, settings=CampaignSettings)
 @click.argument("campaign", type=click.Path(path_type=Path))
-@click.option("-n", "n", type=click.IntRange(1), help="How many molecules.  [default: q of the campaign]")
+@click.option(
+    "-n", "n", type=click.IntRange(1), metavar="N", help="How many molecules.  [default: q of the campaign]"
+)
 @options.output(
     meaning="Write the batch here (.csv .csv.gz .parquet .smi .sdf .jsonl); default: stdout as CSV."
 )

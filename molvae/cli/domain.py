@@ -23,6 +23,7 @@ _CHUNK = 4096  # rows held in memory at once
 @click.option(
     "--false-alarm",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="X",
     default=0.05,
     show_default=True,
     help="Share of molecules like the training set that may be called outside.",

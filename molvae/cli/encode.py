@@ -29,6 +29,7 @@ _CHUNK = 4096  # rows held in memory at once
 @click.option(
     "--seed",
     type=click.IntRange(0),
+    metavar="N",
     help="Draw each vector from its posterior with this seed; without it, vectors are posterior means.",
 )
 @options.device()

@@ -55,6 +55,7 @@ _CEILING = 2_000  # training molecules whose posteriors are sampled
     "-n",
     "n_samples",
     type=click.IntRange(0),
+    metavar="N",
     default=10_000,
     show_default=True,
     help="Samples drawn from a model.",
@@ -63,6 +64,7 @@ _CEILING = 2_000  # training molecules whose posteriors are sampled
     "--molecules",
     "n_molecules",
     type=click.IntRange(1),
+    metavar="N",
     default=5_000,
     show_default=True,
     help="Held-out molecules a model reconstructs, drawn at random if there are more.",
@@ -87,6 +89,7 @@ _CEILING = 2_000  # training molecules whose posteriors are sampled
 @click.option(
     "--workers",
     type=click.IntRange(0),
+    metavar="N",
     help="Processes for the chemistry; 0 computes in this one.  [default: one per core]",
 )
 @options.columns()

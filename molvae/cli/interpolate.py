@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 @click.argument("start")
 @click.argument("end")
 @click.option(
-    "--steps", type=click.IntRange(2), default=9, show_default=True, help="Points on the path, ends included."
+    "--steps",
+    type=click.IntRange(2),
+    metavar="N",
+    default=9,
+    show_default=True,
+    help="Points on the path, ends included.",
 )
 @click.option(
     "--path",
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
 @click.option(
     "--tries",
     type=click.IntRange(1),
+    metavar="N",
     default=10,
     show_default=True,
     help="Decode a point that gives no molecule again, moved a little, so often at most.",

@@ -23,19 +23,27 @@ _DRAWN = 25  # neighbors in a picture
 @click.option(
     "--radius",
     type=click.FloatRange(0),
+    metavar="X",
     help="How far to look, in standard deviations of the molecule's posterior.  [default: 1]",
 )
 @click.option(
     "--similarity",
     type=click.FloatRange(0, 1),
+    metavar="X",
     help="Look where molecules are this similar on average (the checkpoint must be calibrated).",
 )
 @click.option(
-    "--draws", type=click.IntRange(1), default=200, show_default=True, help="Points that are decoded."
+    "--draws",
+    type=click.IntRange(1),
+    metavar="N",
+    default=200,
+    show_default=True,
+    help="Points that are decoded.",
 )
 @click.option(
     "--at-least",
     type=click.FloatRange(0, 1),
+    metavar="X",
     default=0.0,
     show_default=True,
     help="Leave out neighbors less similar than this.",

@@ -71,6 +71,7 @@ def seed(default: int | None = 0) -> Decorator:
     return click.option(
         "--seed",
         type=click.IntRange(0),
+        metavar="N",
         default=default,
         show_default=default is not None,
         help="Same seed, same result.",

@@ -60,6 +60,7 @@ def running() -> options.Decorator:
         click.option(
             "--workers",
             type=click.IntRange(-1),
+            metavar="N",
             default=-1,
             show_default=True,
             help="Processes: -1 one per core, 0 none but this; the result is the same.",
@@ -74,6 +75,7 @@ def running() -> options.Decorator:
         click.option(
             "--max-minutes",
             type=click.FloatRange(0, min_open=True),
+            metavar="X",
             help="Stop in time (exit 75); resume later.",
         ),
         options.device(),
