@@ -1,0 +1,162 @@
+"""Beam search: the most likely texts of a latent vector, not only the one a greedy decoder stumbles upon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from molvae.models.decoder import GRUDecoder
+
+WIDTH = 8
+"""Unfinished texts kept for each latent vector."""
+N_BEST = 32
+"""Finished texts kept for each latent vector."""
+MARGIN = 12.0
+"""Nats below the best finished text at which another is given up: what is less likely than that, a stump of
+one or two atoms as a rule, has little to do with the latent vector."""
+_STATES = 512  # texts written side by side: enough for full-speed matrix products
+
+
+@dataclass(frozen=True, slots=True)
+class Beams:
+    """The most likely texts of each latent vector, best first.
+
+    Attributes:
+        tokens: Token ids with the end mark and padding after it, `b x k x t`.
+        log_prob: Log-probability of each text, in nats, `b x k`; minus infinity where there are fewer.
+    """
+
+    tokens: Tensor
+    log_prob: Tensor
+
+
+@torch.inference_mode()
+def beam_search(
+    decoder: GRUDecoder,
+    z: Tensor,
+    *,
+    bos: int,
+    eos: int,
+    pad: int,
+    forbidden: tuple[int, ...] = (),
+    max_length: int,
+    width: int = WIDTH,
+    n_best: int = N_BEST,
+    margin: float = MARGIN,
+) -> Beams:
+    """Find the most likely texts of latent vectors `b x d`.
+
+    Every step the `width` most likely unfinished texts go on; ends of texts are collected apart, so that
+    short ones do not push longer ones out. A latent vector is done when nothing unfinished could still come among
+    its `n_best`, or within `margin` nats of its best; finished texts outside that are dropped.
+
+    Args:
+        decoder: The decoder.
+        z: Latent vectors, `b x d`.
+        bos: Begin mark.
+        eos: End mark.
+        pad: What fills a row after its end mark.
+        forbidden: Further ids that are never written.
+        max_length: Texts without an end mark after so many tokens are given up.
+        width: Unfinished texts kept.
+        n_best: Finished texts kept, `k`.
+        margin: In nats.
+    """
+    never = torch.zeros_like(decoder.output.bias)
+    never[[bos, pad, *forbidden]] = -torch.inf
+    if len(z) == 0:
+        return Beams(torch.empty((0, n_best, 0), dtype=torch.long, device=z.device), z.new_empty((0, n_best)))
+    n_rows = max(1, _STATES // width)
+    parts = [
+        _Search(decoder, z[first : first + n_rows], never, bos, eos, width, n_best).run(
+            max_length, margin, pad
+        )
+        for first in range(0, len(z), n_rows)
+    ]
+    longest = max(part.tokens.shape[2] for part in parts)
+    tokens = [torch.nn.functional.pad(p.tokens, (0, longest - p.tokens.shape[2]), value=pad) for p in parts]
+    return Beams(torch.cat(tokens), torch.cat([part.log_prob for part in parts]))
+
+
+class _Search:
+    """The search for some latent vectors side by side, `r` of them with `w` unfinished texts each.
+
+    Attributes:
+        score: Log-probability of the unfinished texts, `r x w`.
+        ended: Log-probability of the finished ones, `r x k`, with the step and the place they ended at.
+        chosen: Token and parent place of every unfinished text, `r x w` each, per step.
+    """
+
+    def __init__(
+        self, decoder: GRUDecoder, z: Tensor, never: Tensor, bos: int, eos: int, width: int, n_best: int
+    ) -> None:
+        self.decoder, self.never, self.eos, self.width = decoder, never, eos, width
+        spread = z.repeat_interleave(width, 0)
+        self.table = decoder.inputs[0](decoder.embedding.weight)  # v x 3h
+        self.states = [decoder.initial(spread, layer) for layer in range(len(decoder.layers))]
+        self.conditions = [project(spread) for project in decoder.conditions]
+        self.current = torch.full((len(spread),), bos, device=z.device)
+        self.score = z.new_full((len(z), width), -torch.inf)
+        self.score[:, 0] = 0.0  # all begin alike: only one of them goes on
+        self.ended = z.new_full((len(z), n_best), -torch.inf)
+        self.ended_at = torch.zeros((2, len(z), n_best), dtype=torch.long, device=z.device)  # step, place
+        self.chosen: list[tuple[Tensor, Tensor]] = []
+
+    def run(self, max_length: int, margin: float, pad: int) -> Beams:
+        """Search until nothing is left to be found, then read the texts back."""
+        for step in range(max_length):
+            self._advance(step)
+            best, worst = self.ended[:, 0], self.ended[:, -1]
+            open_best = self.score[:, 0]
+            if bool(((open_best < worst) | (open_best < best - margin)).all()):
+                break
+        self.ended.masked_fill_(self.ended < self.ended[:, :1] - margin, -torch.inf)
+        return self._texts(pad)
+
+    def _advance(self, step: int) -> None:
+        n, width = self.score.shape
+        options = self.score[:, :, None] + self._log_prob().view(n, width, -1)  # r x w x v
+        self._end(options[:, :, self.eos], step)
+        options[:, :, self.eos] = -torch.inf
+        self.score, place = options.flatten(1).topk(width, dim=1)
+        parent, token = place // options.shape[2], place % options.shape[2]
+        self.chosen.append((token, parent))
+        rows = (torch.arange(n, device=place.device)[:, None] * width + parent).flatten()
+        self.states = [state.index_select(0, rows) for state in self.states]
+        self.current = token.flatten()
+
+    def _log_prob(self) -> Tensor:
+        decoder = self.decoder
+        projected = self.table.index_select(0, self.current).add_(self.conditions[0])
+        for layer, gru in enumerate(decoder.layers):
+            if layer > 0:
+                projected = decoder.inputs[layer](self.states[layer - 1]).add_(self.conditions[layer])
+            self.states[layer] = gru.step(projected, self.states[layer])  # type: ignore[operator]
+        bias = decoder.output.bias + self.never
+        return torch.addmm(bias, self.states[-1], decoder.output.weight.t()).float().log_softmax(1)
+
+    def _end(self, score: Tensor, step: int) -> None:
+        """Keep the best of the texts that ended before and of those that end at this step (`r x w`)."""
+        places = torch.arange(score.shape[1], device=score.device).expand_as(score)
+        here = torch.stack([torch.full_like(places, step), places])
+        self.ended, order = torch.cat([self.ended, score], dim=1).topk(self.ended.shape[1], dim=1)
+        self.ended_at = torch.cat([self.ended_at, here], dim=2).gather(2, order.expand(2, -1, -1))
+
+    def _texts(self, pad: int) -> Beams:
+        """Follow each finished text back from its end to its first token."""
+        n_steps = len(self.chosen) + 1
+        steps, place = self.ended_at[0], self.ended_at[1].clone()
+        tokens = torch.full((*steps.shape, n_steps), pad, device=steps.device)
+        tokens.scatter_(2, steps[:, :, None], self.eos)
+        for step in reversed(range(n_steps - 1)):
+            token, parent = self.chosen[step]
+            inside = step < steps
+            tokens[:, :, step] = torch.where(inside, token.gather(1, place), tokens[:, :, step])
+            place = torch.where(inside, parent.gather(1, place), place)
+        tokens[self.ended == -torch.inf] = pad
+        return Beams(tokens, self.ended)
