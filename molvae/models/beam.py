@@ -52,7 +52,7 @@ def beam_search(
     """Find the most likely texts of latent vectors `b x d`.
 
     Every step the `width` most likely unfinished texts go on; ends of texts are collected apart, so that
-    short ones do not push longer ones out. A latent vector is done when nothing unfinished could still come among
+    short ones do not push longer ones out. A latent vector is done when nothing unfinished could come among
     its `n_best`, or within `margin` nats of its best; finished texts outside that are dropped.
 
     Args:
