@@ -118,7 +118,7 @@ def load_job(directory: Path) -> Job:
             tuple(facts["property_names"]),
             tuple(facts["inputs"].items()),
             facts["version"],
-            facts["latent_size"],
+            facts.get("latent_size", 0),
         )
     except FileNotFoundError:
         raise StorageError(f"{directory} is no screen: it has no {JOB}") from None
