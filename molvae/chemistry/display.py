@@ -6,7 +6,7 @@ import math
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from molvae.chemistry.depiction import grid_svg, molecule_svg
+from molvae.chemistry.depiction import molecule_svg
 from molvae.chemistry.molecule import Invalid, Molecule
 
 if TYPE_CHECKING:
@@ -14,13 +14,12 @@ if TYPE_CHECKING:
 
 MOST = 24
 """Molecules of a grid, and rows of a table, that are shown."""
-_ACROSS = 6
 _PANEL = (180, 140)
 _PAPER = "background:#fff;color:#000;border-radius:6px"  # RDKit draws in black
 
 
 class MoleculeList(list["Molecule | Invalid"]):
-    """A list of molecules that shows itself as a grid of pictures.
+    """A list of molecules that shows itself as pictures.
 
     >>> MoleculeList([Invalid("X", "no atom")])._repr_html_()
     '<p>0 molecules, 1 invalid</p>'
@@ -44,8 +43,12 @@ def grid_html(molecules: Sequence[Molecule], legends: Sequence[str], said: str) 
     note = f"{said}; the first {MOST} are shown" if more > 0 else said
     if not molecules:
         return f"<p>{escape(note)}</p>"
-    drawn = grid_svg(molecules[:MOST], list(legends[:MOST]), min(_ACROSS, len(molecules)), panel=_PANEL)
-    return f'<p>{escape(note)}</p><div style="{_PAPER};overflow-x:auto;width:fit-content">{drawn}</div>'
+    tiles = "".join(
+        f'<figure style="margin:6px;width:{_PANEL[0]}px">{_drawn(molecule)}'
+        f'<figcaption style="font-size:11px;overflow-wrap:anywhere">{escape(legend)}</figcaption></figure>'
+        for molecule, legend in zip(molecules[:MOST], legends[:MOST], strict=True)
+    )
+    return f'<p>{escape(note)}</p><div style="display:flex;flex-wrap:wrap">{tiles}</div>'
 
 
 def table_html(header: Sequence[str], rows: Sequence[Sequence[Any]], said: str = "") -> str:
@@ -62,10 +65,14 @@ def table_html(header: Sequence[str], rows: Sequence[Sequence[Any]], said: str =
     return f"{sentence}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
+def _drawn(molecule: Molecule) -> str:
+    drawn = molecule_svg(molecule, width=_PANEL[0], height=_PANEL[1])
+    return f'<div style="{_PAPER};width:fit-content">{drawn}</div>'
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, Molecule):
-        drawn = molecule_svg(value, width=_PANEL[0], height=_PANEL[1])
-        return f'<div style="{_PAPER};width:fit-content">{drawn}</div>'
+        return _drawn(value)
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
     if isinstance(value, bool):
