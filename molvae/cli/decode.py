@@ -28,13 +28,7 @@ _COORDINATE = re.compile(r"z(\d+)")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("vectors", nargs=-1, required=True)
 @options.columns()
-@click.option(
-    "--temperature",
-    type=click.FloatRange(0),
-    default=0.0,
-    show_default=True,
-    help="0 writes the most likely token each time; higher is more random.",
-)
+@molecules.decoding(beam=False)
 @molecules.describe()
 @options.seed()
 @options.device()
@@ -48,6 +42,7 @@ def command(
     smiles_column: str | None,
     id_column: str | None,
     temperature: float,
+    beam: bool,
     describe: tuple[str, ...],
     seed: int,
     device: str,
@@ -85,7 +80,7 @@ def command(
         for number, part in enumerate(parts):
             z, reasons = _latent(model, part)
             own = seed if number == 0 else Seeds(seed).integer("decode-chunk", number)
-            decoded = model.decode(z, temperature=temperature, seed=own)
+            decoded = model.decode(z, temperature=temperature, seed=own, beam=beam)
             values = molecules.property_values(model, decoded, names, predict=False)
             for row, molecule, why, numbers in zip(part, decoded, reasons, values, strict=True):
                 reason = why or molecules.reason_or_none(molecule)

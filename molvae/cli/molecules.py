@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from molvae.cli.options import stacked
 from molvae.data.writers import Column
 
 if TYPE_CHECKING:
@@ -19,6 +20,26 @@ def describe() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """`--describe`: descriptors as further columns of molecules that are written."""
     return click.option(
         "--describe", multiple=True, metavar="A,B", help="Add descriptors as columns (qed,logp,sa,mw, ...)."
+    )
+
+
+def decoding(*, beam: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--temperature` and `--beam`: how latent vectors are decoded."""
+    return stacked(
+        click.option(
+            "--temperature",
+            type=click.FloatRange(0),
+            metavar="X",
+            default=0.0,
+            show_default=True,
+            help="0 writes the most likely token each time; higher is more random.",
+        ),
+        click.option(
+            "--beam/--no-beam",
+            default=beam,
+            show_default=True,
+            help="Where the text is no molecule, search for the most likely one that is.",
+        ),
     )
 
 

@@ -29,13 +29,7 @@ _PER_REQUEST = 20  # draws that are chosen among for each molecule with wanted p
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("-n", "n", type=click.IntRange(1), default=100, show_default=True, help="How many.")
-@click.option(
-    "--temperature",
-    type=click.FloatRange(0),
-    default=0.0,
-    show_default=True,
-    help="0 writes the most likely token each time; higher is more random.",
-)
+@molecules.decoding(beam=True)
 @click.option(
     "--prior",
     metavar="NAME",
@@ -50,7 +44,7 @@ _PER_REQUEST = 20  # draws that are chosen among for each molecule with wanted p
 @click.option(
     "--refinements",
     type=click.IntRange(0),
-    default=2,
+    default=0,
     show_default=True,
     help="Rounds of decoding and encoding that lead a draw nearer to molecules; 0 decodes it as it is.",
 )
@@ -69,6 +63,7 @@ def command(
     checkpoint: Path,
     n: int,
     temperature: float,
+    beam: bool,
     prior: str | None,
     condition: tuple[str, ...],
     refinements: int,
@@ -81,7 +76,8 @@ def command(
 ) -> None:
     """Draw N new molecules from the model CHECKPOINT (a model directory, or a run).
 
-    A row per draw: a draw that decodes to no molecule keeps its row, with the reason. With --unique, only
+    A row per draw: where greedy decoding gives no molecule, a beam search looks for the most likely text that
+    is one; a draw without any keeps its row, with the reason. With --unique, only
     different valid molecules are written. With --condition, latent vectors are chosen by what the model's
     property heads say of them (a conditional model is told instead), and the error is reported.
 
@@ -110,7 +106,9 @@ def command(
     seen: set[str] = set()
     with session.progress() as progress, session.rows(output, columns) as writer:
         progress.start("sample", n)
-        for batch in _draws(model, n, temperature, prior, wanted, refinements, seed, endless=unique):
+        for batch in _draws(
+            model, n, temperature, prior, wanted, refinements, seed, endless=unique, beam=beam
+        ):
             drawn += len(batch)
             chosen = _new(batch, seen)[: n - written] if unique else batch
             seen.update(m.smiles for m in chosen if is_valid(m))
@@ -150,6 +148,7 @@ def _draws(
     seed: int,
     *,
     endless: bool,
+    beam: bool,
 ) -> Iterator[list[Molecule | Invalid]]:
     """Draws in chunks: the first as `model.sample(n, seed=seed)`, each later one with a seed of its own."""
     from molvae.latent.conditional import POOL, sample_conditional
@@ -160,7 +159,9 @@ def _draws(
         own = seed if number == 0 else Seeds(seed).integer("sample-chunk", number)
         count = min(_CHUNK, left)
         if wanted is None:
-            yield model.sample(count, temperature=temperature, seed=own, prior=prior, refinements=refinements)
+            yield model.sample(
+                count, temperature=temperature, seed=own, prior=prior, refinements=refinements, beam=beam
+            )
         else:
             requests = np.repeat(wanted[None], count, axis=0)
             yield sample_conditional(
@@ -168,6 +169,7 @@ def _draws(
                 requests,
                 temperature=temperature,
                 seed=own,
+                beam=beam,
                 n_pool=max(min(POOL, _FEW + 100 * count), _PER_REQUEST * count),
             )
         left -= 0 if endless else min(_CHUNK, left)

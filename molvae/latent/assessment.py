@@ -18,7 +18,6 @@ from molvae.evaluation.probes import linear_probe
 from molvae.evaluation.profile import PARTS
 from molvae.evaluation.reconstruction import reconstruction
 from molvae.latent.batches import written_texts
-from molvae.latent.codec import REFINEMENTS
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
 
@@ -38,9 +37,10 @@ MOST_TRIES = 5
 """Decodes of one latent vector before it is given up, where decodes are rejected."""
 
 _ROWS = 4096  # latent vectors handed to the decoder at once, which refills its batch from them
+_REFINEMENTS = 2
 _SAMPLES_NOTE = (
-    f"valid, unique and all that compares with a reference: samples of the model's own prior after "
-    f"{REFINEMENTS} rounds of refinement, greedy, single shot, invalid ones counted."
+    "valid, unique and all that compares with a reference: one sample for each draw of the model's prior, "
+    "by beam search where greedy decoding gives no molecule, invalid ones counted."
 )
 _TRIES_NOTE = f"valid in {MOST_TRIES} tries: greedy first, then drawn at T = 1 until a decode is valid."
 
@@ -109,8 +109,8 @@ def assess(
     table = held_out.table + _variants(model, training, n_variants, seed, progress)
     if n_samples == 0:
         return Assessment(table, truth=held_out.truth, prediction=held_out.prediction)
-    z = model.refine(model.sample_latent(n_samples, generator=Seeds(seed).numpy("sample")), REFINEMENTS)
-    texts = write(model, z, progress=progress, task="sample")
+    z = model.sample_latent(n_samples, generator=Seeds(seed).numpy("sample"))
+    texts = write(model, z, beam=True, progress=progress, task="sample")
     samples = MoleculeSet(texts, alerts=alerts, workers=workers, device=str(model.device), progress=progress)
     table += measure(
         samples,
@@ -132,6 +132,7 @@ def write(
     *,
     temperature: float = 0.0,
     seed: int = 0,
+    beam: bool = False,
     progress: Progress = SILENT,
     task: str = "decode",
 ) -> list[str]:
@@ -142,6 +143,7 @@ def write(
         z: Latent vectors.
         temperature: 0 is greedy; otherwise tokens are drawn.
         seed: Root of the draws.
+        beam: As for `MolVAE.decode`.
         progress: Told of every batch.
         task: Under which name.
     """
@@ -151,7 +153,7 @@ def write(
     progress.start(task, len(points))
     for start in range(0, len(points), _ROWS):
         part = points[start : start + _ROWS]
-        texts += written_texts(
+        own = written_texts(
             model.network,
             model.tokenizer,
             part,
@@ -159,6 +161,7 @@ def write(
             temperature=temperature,
             generator=generator,
         )
+        texts += model.searched(part, own) if beam else own
         progress.advance(task, len(part))
     progress.finish(task)
     return texts
@@ -222,7 +225,7 @@ def _variants(
         return MetricTable(())
     seeds = Seeds(seed)
     own = model.sample_latent(n, generator=seeds.numpy("assess-prior"))
-    starts = {model.prior.name: own, f"{model.prior.name} refined": model.refine(own, REFINEMENTS)}
+    starts = {model.prior.name: own, f"{model.prior.name} refined": model.refine(own, _REFINEMENTS)}
     if model.prior.name != "normal":
         noise = seeds.numpy("assess-normal").standard_normal(own.shape, dtype=np.float32)
         starts["normal"] = noise
@@ -230,9 +233,15 @@ def _variants(
         starts["posterior"] = model.encode(list(training)[:n], seed=seeds.integer("assess-ceiling"))
     table = MetricTable((), (_TRIES_NOTE,))
     for name, z in starts.items():
-        for temperature, how in ((0.0, "greedy"), (1.0, "T = 1")):
+        for temperature, how, beam in ((0.0, "greedy", False), (1.0, "T = 1", False), (0.0, "beam", True)):
             texts = write(
-                model, z, temperature=temperature, seed=seed, progress=progress, task=f"{name} {how}"
+                model,
+                z,
+                temperature=temperature,
+                seed=seed,
+                beam=beam,
+                progress=progress,
+                task=f"{name} {how}",
             )
             table += _shares([canonical(text) for text in texts], f"{name}, {how}")
             if name == model.prior.name and how == "greedy":

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from molvae.chemistry.standardize import Level
     from molvae.models.vae import SequenceVAE
     from molvae.tokenizers.base import Tokenizer
-    from molvae.tokenizers.grammar.table import Grammar
 
 _ROWS = 512  # molecules the network reads at once
 _WRITTEN = 16_384  # rows handed to the decoder at once, which writes a window of them side by side
@@ -78,7 +77,6 @@ def written_texts(
     max_length: int,
     temperature: float,
     generator: torch.Generator,
-    grammar: Grammar | None = None,
     told: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> list[str]:
     """What a network writes from latent vectors `n x d`, molecule or not; nothing from a row not finite.
@@ -90,7 +88,6 @@ def written_texts(
         max_length: Longest row in tokens.
         temperature: 0 is greedy; otherwise tokens are drawn.
         generator: Source of the draws.
-        grammar: What may be written; without one, anything.
         told: Properties a conditional network sees, and which are known, `n x p` each.
     """
     device = next(network.parameters()).device
@@ -105,8 +102,40 @@ def written_texts(
             generator=generator,
             properties=properties,
             observed=observed,
-            constraint=grammar,
         )
         texts += tokenizer.decode_many(written.tokens.cpu().numpy())
     finite = np.asarray(np.isfinite(z).all(axis=1))
     return [text if fine else "" for text, fine in zip(texts, finite, strict=True)]
+
+
+def likely_texts(
+    network: SequenceVAE,
+    tokenizer: Tokenizer,
+    z: NDArray[np.float32],
+    *,
+    max_length: int,
+    width: int,
+    told: tuple[torch.Tensor, torch.Tensor] | None = None,
+) -> list[list[str]]:
+    """The most likely texts of latent vectors `n x d`, best first, molecules or not.
+
+    Args:
+        network: The network.
+        tokenizer: Its tokenizer.
+        z: Latent vectors, all finite.
+        max_length: Longest row in tokens.
+        width: Of the beam.
+        told: As for `written_texts`.
+    """
+    device = next(network.parameters()).device
+    properties, observed = (None, None) if told is None else told
+    found = network.search(
+        torch.from_numpy(z).to(device),
+        max_length=max_length,
+        width=width,
+        properties=properties,
+        observed=observed,
+    )
+    counts = found.log_prob.isfinite().sum(1).tolist()
+    rows = found.tokens.cpu().numpy()
+    return [tokenizer.decode_many(row[:count]) for row, count in zip(rows, counts, strict=True)]

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from molvae.chemistry.display import MoleculeList
-from molvae.chemistry.molecule import Invalid, Molecule, parse
+from molvae.chemistry.molecule import Invalid, Molecule, is_valid, parse
 from molvae.data.scaling import PropertyScaler
 from molvae.errors import UsageError
 from molvae.latent import card
-from molvae.latent.batches import standardized, token_batches, written_texts
+from molvae.latent.batches import likely_texts, standardized, token_batches, written_texts
 from molvae.latent.checkpoint import (
     CARD,
     CONFIG,
@@ -47,8 +47,10 @@ if TYPE_CHECKING:
 
     Text: TypeAlias = str | Molecule | Invalid
 
-REFINEMENTS = 2
-"""Rounds that lead samples to where the model agrees with itself; more change little."""
+BEAM_WIDTHS = (8, 32)
+"""Of the beams that look for a molecule where greedy decoding gives none: the second for what the first
+misses."""
+_SEARCHED = 1024  # latent vectors searched at once
 
 
 class MolVAE:
@@ -81,7 +83,6 @@ class MolVAE:
         self.domain = domain
         self.scaler = PropertyScaler(settings.property_names, settings.property_mean, settings.property_scale)
         self.device = next(network.parameters()).device
-        self.grammar = tokenizer.grammar()
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> MolVAE:
@@ -149,19 +150,17 @@ class MolVAE:
         *,
         temperature: float = 0.0,
         seed: int = 0,
-        constrained: bool = True,
+        beam: bool = False,
         properties: NDArray[np.floating] | None = None,
     ) -> list[Molecule | Invalid]:
         """Molecules from latent vectors `n x d`.
-
-        Tokens that can lead to no molecule are not written (`Tokenizer.grammar`); a text that is a molecule
-        anyway is the same with and without this.
 
         Args:
             z: Latent vectors; a row that is not finite is invalid.
             temperature: 0 writes the most likely token each time; otherwise tokens are drawn.
             seed: Root of the draws.
-            constrained: Whether to write only what can become a molecule.
+            beam: Whether a vector whose text is no molecule becomes the most likely text that is one, where a
+                beam search finds any. What is a molecule anyway is the same with and without it.
             properties: What a conditional model is told, `n x p` in their own units; NaN is unknown.
 
         Raises:
@@ -172,6 +171,7 @@ class MolVAE:
             raise UsageError(f"latent vectors must be n x {self.latent_size}, got shape {points.shape}")
         if properties is not None and not self.settings.model.conditional:
             raise UsageError("this model's decoder does not see properties")
+        told = None if properties is None else self.scaled_properties(properties)
         texts = written_texts(
             self.network,
             self.tokenizer,
@@ -179,30 +179,59 @@ class MolVAE:
             max_length=self.settings.max_length,
             temperature=temperature,
             generator=Seeds(seed).torch("decode"),
-            grammar=self.grammar if constrained else None,
-            told=None if properties is None else self.scaled_properties(properties),
+            told=told,
         )
         finite = np.asarray(np.isfinite(points).all(axis=1))
-        return MoleculeList(
+        molecules = MoleculeList(
             parse(text) if ok else Invalid("", "the latent vector is not finite")
             for text, ok in zip(texts, finite, strict=True)
         )
+        if beam:
+            self._search(points, molecules, told)
+        return molecules
+
+    def searched(self, z: NDArray[np.float32], texts: Sequence[str]) -> list[str]:
+        """Texts written from latent vectors `n x d`, those that are no molecule replaced as by `decode`."""
+        molecules = [parse(text) for text in texts]
+        before = [is_valid(molecule) for molecule in molecules]
+        self._search(z, molecules, None)
+        return [
+            text if done or not is_valid(molecule) else molecule.smiles
+            for text, done, molecule in zip(texts, before, molecules, strict=True)
+        ]
+
+    def _search(
+        self,
+        z: NDArray[np.float32],
+        molecules: list[Molecule | Invalid],
+        told: tuple[torch.Tensor, torch.Tensor] | None,
+    ) -> None:
+        """Replace what is no molecule by the most likely text that is one; a wider beam goes for the rest."""
+        finite = np.asarray(np.isfinite(z).all(axis=1))
+        for width in BEAM_WIDTHS:
+            wrong = [row for row, item in enumerate(molecules) if finite[row] and not is_valid(item)]
+            for start in range(0, len(wrong), _SEARCHED):
+                rows = wrong[start : start + _SEARCHED]
+                texts = likely_texts(
+                    self.network,
+                    self.tokenizer,
+                    z[rows],
+                    max_length=self.settings.max_length,
+                    width=width,
+                    told=None if told is None else (told[0][rows], told[1][rows]),
+                )
+                for row, candidates in zip(rows, texts, strict=True):
+                    found = next((m for text in candidates if is_valid(m := parse(text))), None)
+                    molecules[row] = molecules[row] if found is None else found
 
     @torch.inference_mode()
-    def refine(
-        self, z: NDArray[np.floating], rounds: int = 1, *, constrained: bool = True
-    ) -> NDArray[np.float32]:
+    def refine(self, z: NDArray[np.floating], rounds: int = 1) -> NDArray[np.float32]:
         """Latent vectors `n x d` led to where the model agrees with itself (`SequenceVAE.refine`).
 
         Samples of the prior decode to molecules more often afterwards. Each round costs a decode.
         """
         points = torch.from_numpy(np.nan_to_num(np.asarray(z, dtype=np.float32))).to(self.device)
-        led = self.network.refine(
-            points,
-            max_length=self.settings.max_length,
-            rounds=rounds,
-            constraint=self.grammar if constrained else None,
-        )
+        led = self.network.refine(points, max_length=self.settings.max_length, rounds=rounds)
         refined: NDArray[np.float32] = led.cpu().numpy()
         refined[~np.isfinite(z).all(axis=1)] = np.nan
         return refined
@@ -220,8 +249,8 @@ class MolVAE:
         temperature: float = 0.0,
         seed: int = 0,
         prior: str | None = None,
-        refinements: int = REFINEMENTS,
-        constrained: bool = True,
+        refinements: int = 0,
+        beam: bool = True,
     ) -> list[Molecule | Invalid]:
         """Molecules from `n` draws of the prior, single shot: a draw that decodes to none is `Invalid`.
 
@@ -231,11 +260,11 @@ class MolVAE:
             seed: Root of the draws.
             prior: `normal` draws from N(0, I) even if another prior was fitted.
             refinements: Rounds of `refine` before the decode; 0 decodes the draws as they are.
-            constrained: As for `decode`; False is what the network does without help.
+            beam: As for `decode`; False is greedy decoding, or drawing of tokens, alone.
         """
         z = self.sample_latent(n, generator=Seeds(seed).numpy("sample"), prior=prior)
-        z = self.refine(z, refinements, constrained=constrained)
-        return self.decode(z, temperature=temperature, seed=seed, constrained=constrained)
+        z = self.refine(z, refinements)
+        return self.decode(z, temperature=temperature, seed=seed, beam=beam)
 
     def sample_latent(
         self, n: int, *, generator: np.random.Generator, prior: str | None = None

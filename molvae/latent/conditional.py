@@ -49,6 +49,7 @@ def sample_conditional(
     *,
     temperature: float = 0.0,
     seed: int = 0,
+    beam: bool = True,
     n_pool: int = POOL,
 ) -> list[Molecule | Invalid]:
     """One molecule for each request, single shot: one decode each, which may be `Invalid`.
@@ -62,15 +63,16 @@ def sample_conditional(
         wanted: Requests in the properties' own units, `n x p`; NaN where anything goes.
         temperature: As for `MolVAE.decode`.
         seed: Root of all draws.
+        beam: As for `MolVAE.decode`.
         n_pool: Draws that are chosen among; at least one per request is made.
     """
     requests = np.asarray(wanted, dtype=np.float64)
     seeds = Seeds(seed)
     if model.settings.model.conditional:
         z = _told(model, requests, seeds)
-        return model.decode(z, temperature=temperature, seed=seed, properties=requests)
+        return model.decode(z, temperature=temperature, seed=seed, beam=beam, properties=requests)
     z = choose_latent(model, requests, generator=seeds.numpy("conditional"), n_pool=n_pool)
-    return model.decode(z, temperature=temperature, seed=seed)
+    return model.decode(z, temperature=temperature, seed=seed, beam=beam)
 
 
 def choose_latent(

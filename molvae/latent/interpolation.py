@@ -136,7 +136,7 @@ def distinct(path: list[Waypoint]) -> list[Waypoint]:
 def _decode_with_tries(
     model: MolVAE, points: NDArray[np.float32], n_tries: int, generator: np.random.Generator
 ) -> tuple[list[Molecule | Invalid], list[int]]:
-    molecules, n_decodes = model.decode(points), [1] * len(points)
+    molecules, n_decodes = model.decode(points, beam=True), [1] * len(points)
     for _ in range(n_tries - 1):
         failed = [row for row, molecule in enumerate(molecules) if not is_valid(molecule)]
         if not failed:

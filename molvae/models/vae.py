@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Generator, Tensor, nn
 
+from molvae.models.beam import Beams, beam_search
 from molvae.models.conditions import ConditionalPrior, condition, forget
 from molvae.models.corruption import hide, swap
 from molvae.models.decoder import GRUDecoder
@@ -18,7 +19,6 @@ from molvae.models.regularizers import contraction, mean_discrepancy, sparsity
 
 if TYPE_CHECKING:
     from molvae.models.config import ModelSettings
-    from molvae.models.constraint import Constraint
     from molvae.models.posterior import Posterior
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3  # the ids every vocabulary begins with
@@ -114,12 +114,10 @@ class SequenceVAE(nn.Module):
         generator: Generator | None = None,
         properties: Tensor | None = None,
         observed: Tensor | None = None,
-        constraint: Constraint[Any] | None = None,
     ) -> Generation:
         """Write token rows from latent vectors `b x d`; temperature 0 is greedy.
 
-        A conditional model is told the properties (`b x p`, as in `forward`), or that none is known. A
-        constraint says what may be written; without one, anything.
+        A conditional model is told the properties (`b x p`, as in `forward`), or that none is known.
         """
         return generate(
             self.decoder,
@@ -131,12 +129,30 @@ class SequenceVAE(nn.Module):
             max_length=max_length,
             temperature=temperature,
             generator=generator,
-            constraint=constraint,
         )
 
-    def refine(
-        self, z: Tensor, *, max_length: int, rounds: int = 1, constraint: Constraint[Any] | None = None
-    ) -> Tensor:
+    def search(
+        self,
+        z: Tensor,
+        *,
+        max_length: int,
+        width: int,
+        properties: Tensor | None = None,
+        observed: Tensor | None = None,
+    ) -> Beams:
+        """The most likely token rows of latent vectors `b x d`, by a beam of that width."""
+        return beam_search(
+            self.decoder,
+            self._with_condition(z, properties, observed),
+            bos=BOS,
+            eos=EOS,
+            pad=PAD,
+            forbidden=(UNK,),
+            max_length=max_length,
+            width=width,
+        )
+
+    def refine(self, z: Tensor, *, max_length: int, rounds: int = 1) -> Tensor:
         """Latent vectors of what latent vectors decode to: `z <- mean of q(z | greedy decode of z)`.
 
         A vector from where the decoder was never trained decodes to something near a molecule, and the
@@ -148,10 +164,9 @@ class SequenceVAE(nn.Module):
             z: `n x d`.
             max_length: Longest row that is written.
             rounds: How often.
-            constraint: What may be written on the way; without one, anything.
         """
         for _ in range(rounds):
-            tokens = self.decode(z, max_length=max_length, constraint=constraint).tokens
+            tokens = self.decode(z, max_length=max_length).tokens
             lengths = (tokens != PAD).sum(1).clamp_min(1)
             order = lengths.argsort(stable=True)
             refined = torch.empty_like(z)

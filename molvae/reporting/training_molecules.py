@@ -207,7 +207,7 @@ def samples_section(found: Shown, gallery: Gallery) -> Section:
         rows = [(reason, count, bar(count / most, "c1")) for reason, count in why.most_common(8)]
         blocks.append(Grid(("why a draw is no molecule", "draws", ""), rows))
     note = (
-        f"{len(found.samples):,} greedy draws of the prior ({found.model.prior.name}), seed 0, refined: "
+        f"{len(found.samples):,} draws of the prior ({found.model.prior.name}), seed 0: "
         f"{percent(found.sample_validity)} valid, {percent(unique / max(len(valid), 1))} of these different. "
         "The first ones:"
     )

@@ -150,7 +150,7 @@ def _cards(epochs: list[dict[str, Any]], model: MolVAE | None, found: Shown | No
             )
     if found is not None:
         cards.append(
-            Card("valid samples", percent(found.sample_validity), f"of {len(found.samples):,}, refined, here")
+            Card("valid samples", percent(found.sample_validity), f"of {len(found.samples):,}, here")
         )
     for name, value in figures.items():
         if name.startswith("mae_") and isinstance(value, int | float):

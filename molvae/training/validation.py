@@ -55,12 +55,12 @@ def validate(
 
 
 def on_prior(model: MolVAE, *, n_samples: int, seed: int) -> dict[str, float]:
-    """Validity and uniqueness (among the valid) of greedy, single-shot, unrefined samples of the prior.
+    """Validity and uniqueness (among the valid) of greedy samples of the prior, without a beam.
 
     Returns:
         `PRIOR_validity` and `PRIOR_uniqueness`, with PRIOR the name of the prior (`normal` is N(0, I)).
     """
-    valid = [item.smiles for item in model.sample(n_samples, seed=seed, refinements=0) if is_valid(item)]
+    valid = [item.smiles for item in model.sample(n_samples, seed=seed, beam=False) if is_valid(item)]
     return {
         f"{model.prior.name}_validity": len(valid) / n_samples,
         f"{model.prior.name}_uniqueness": len(set(valid)) / max(len(valid), 1),

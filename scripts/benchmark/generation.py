@@ -59,7 +59,7 @@ def main() -> None:
     floor = math.nan if options.no_fcd else _floor(training, reference, options, progress)
     figures = _figures(tables, model, floor)
     for name, value in figures.items():
-        print(f"{name:16} {'-' if value is None else value}")
+        print(f"{name:24} {'-' if value is None else value}")
     print((table + probe).to_text())
     if not _is_standard(options):
         print("not at the standard sizes: nothing written")
@@ -133,6 +133,7 @@ def _figures(tables: list[MetricTable], model: MolVAE, floor: float) -> dict[str
         "recon_mu": "molecule match (mu)",
         "recon_sampled": "molecule match (sampled z)",
         "prior_validity": "valid",
+        "prior_validity_greedy": f"valid {model.prior.name}, greedy",
         "unique_10k": "unique@10k",
         "novelty": "novelty",
         "fcd": "FCD/test+valid",

@@ -178,3 +178,16 @@ def _written(model, z):
     """The very text a latent vector is written as, if that is canonical."""
     written = model.network.decode(torch.from_numpy(z[None]), max_length=model.settings.max_length)
     return model.tokenizer.decode_many(written.tokens.numpy())
+
+
+def test_a_beam_finds_molecules_where_greedy_decoding_finds_none(tiny_model):
+    model = tiny_model
+    z = 2.0 * np.random.default_rng(0).standard_normal((80, model.latent_size)).astype(np.float32)
+    z[3] = np.nan
+    greedy, searched = model.decode(z), model.decode(z, beam=True)
+    rescued = [b for a, b in zip(greedy, searched, strict=True) if not is_valid(a) and is_valid(b)]
+    assert rescued, "every text was a molecule already: the test says nothing"
+    assert all(a.smiles == b.smiles for a, b in zip(greedy, searched, strict=True) if is_valid(a))
+    assert "not finite" in searched[3].reason
+    alone = model.decode(z[:3], beam=True)
+    assert [getattr(a, "smiles", None) for a in alone] == [getattr(b, "smiles", None) for b in searched[:3]]
