@@ -43,8 +43,9 @@ SIZES = {
 }
 AMOUNTS = (1.0, 1.5, 2.0, 3.0)  # of logP, along the direction; which is best is learned on other molecules
 RISE, SIMILAR = 1.0, 0.4  # a success: logP higher by this and Tanimoto similarity of at least this
-_LEARNED = 5000  # training molecules a direction is learned from
-_TUNED = 200  # validation molecules the amount is chosen on
+_LEARNED = 10  # training molecules a direction is learned from, for each that is moved
+_TUNED = 0.4  # validation molecules the amount is chosen on, likewise
+_POOL = 10  # draws that are chosen among, for each request
 _TRIES = 5  # posterior samples moved for each molecule
 _STEPS = 9
 
@@ -108,10 +109,10 @@ def drawn(corpus: Corpus, part: str, n: int, seeds: Seeds, name: str) -> list[Mo
 
 def _arithmetic(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[dict[str, Any]]:
     """How often moving along the logP direction raises logP by 1 and keeps the molecule similar."""
-    learned = drawn(corpus, "train", _LEARNED, seeds, "arithmetic-train")
+    learned = drawn(corpus, "train", _LEARNED * n, seeds, "arithmetic-train")
     along = learn_direction(model.encode(learned), _logp(learned), name="logp")
     nowhere = random_direction(along, seeds.numpy("arithmetic-random"))
-    tuned = drawn(corpus, "valid", _TUNED, seeds, "arithmetic-valid")
+    tuned = drawn(corpus, "valid", round(_TUNED * n), seeds, "arithmetic-valid")
     test = drawn(corpus, "test", n, seeds, "arithmetic-test")
     rows = []
     for name, direction in (("success", along), ("random", nowhere)):
@@ -174,7 +175,8 @@ def _conditional(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[di
         return []
     wanted = np.full((len(asked), len(names)), np.nan)
     wanted[:, names.index("logp")], wanted[:, names.index("qed")] = asked.T
-    made = sample_conditional(model, wanted, seed=seeds.integer("conditional-sample"))
+    seed = seeds.integer("conditional-sample")
+    made = sample_conditional(model, wanted, seed=seed, n_pool=_POOL * len(wanted))
     fine = [number for number, item in enumerate(made) if is_valid(item)]
     molecules = [item for item in made if is_valid(item)]
     error = np.abs(describe_many(molecules, ["logp", "qed"]) - asked[fine]).mean(axis=0)

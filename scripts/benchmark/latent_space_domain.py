@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from molvae.latent.codec import MolVAE
     from molvae.seeding import Seeds
 
-_REFERENCE = 10_000  # training molecules the references know
+_REFERENCE = 10  # training molecules the references know, for each test molecule
 _EDITS = 4  # of a corrupted molecule
 _FEWEST, _MOST = 10, 40  # symbols of a random SELFIES
 _STRANGEST = 1e6  # for what the model cannot read
@@ -39,7 +39,7 @@ _STRANGEST = 1e6  # for what the model cannot read
 
 def domain_rows(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[dict[str, Any]]:
     """AUROC of each foreign set against the test molecules, by the model and by each reference."""
-    known = _molecules(corpus.smiles(_rows(corpus, "train", _REFERENCE, seeds)), model, _REFERENCE)
+    known = _molecules(corpus.smiles(_rows(corpus, "train", _REFERENCE * n, seeds)), model, _REFERENCE * n)
     home = _molecules(corpus.smiles(_rows(corpus, "test", n, seeds)), model, n)
     sets = _foreign(model, home, n, seeds)
     own = _Model(model)
