@@ -1,0 +1,67 @@
+"""Every snippet of the pages in docs/ is run as it stands there, and no link leads nowhere."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.documents import ROOT, cells, commands, furnish, play, play_notebook, snippets
+
+DOCS = ROOT / "docs"
+PAGES = [page for page in sorted(DOCS.glob("*.md")) if snippets(page.read_text(encoding="utf-8"))]
+OF_ITS_OWN = {"write-an-oracle.md"}  # played by tests/oracles/test_write_an_oracle.py
+LINKED = [
+    *sorted(DOCS.glob("*.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.name not in OF_ITS_OWN], ids=lambda page: page.stem
+)
+def test_what_a_page_shows_works(page, tmp_path, monkeypatch, capsys):
+    furnish(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    play(page.read_text(encoding="utf-8"))
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_there_are_pages_with_snippets():
+    assert len(PAGES) >= 7
+    assert {page.name for page in PAGES} >= OF_ITS_OWN
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
+def test_links_lead_somewhere_and_lines_fit(page):
+    text = page.read_text(encoding="utf-8")
+    prose = re.sub(r"^```.*?^```|`[^`\n]*`", "", text, flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", prose):
+        assert (page.parent / target).exists(), target
+    assert max(len(line) for line in text.splitlines() if not line.startswith("|")) <= 130
+
+
+def test_commands_are_told_apart():
+    code = "# a remark\nmolvae sample run \\\n    -n 5\ncat > x <<'END'\na\nEND\nmolvae info run  # what\n"
+    assert commands(code) == [
+        "molvae sample run \\\n    -n 5",
+        "cat > x <<'END'\na\nEND",
+        "molvae info run  # what",
+    ]
+
+
+@pytest.mark.parametrize("notebook", sorted((DOCS / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_run_and_hold_their_outputs(notebook, tmp_path, monkeypatch):
+    for cell in cells(notebook):
+        assert cell["execution_count"], "it was run before it was committed: jupyter execute --inplace"
+        assert not [output for output in cell["outputs"] if output["output_type"] == "error"]
+    furnish(tmp_path)
+    (tmp_path / "docs" / "notebooks").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "docs" / "notebooks")
+    monkeypatch.syspath_prepend(str(tmp_path / "docs" / "notebooks"))
+    play_notebook(notebook)
+
+
+def test_there_are_two_notebooks():
+    assert len(list((DOCS / "notebooks").glob("*.ipynb"))) == 2
