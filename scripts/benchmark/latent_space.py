@@ -110,18 +110,30 @@ def drawn(corpus: Corpus, part: str, n: int, seeds: Seeds, name: str) -> list[Mo
 def _arithmetic(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[dict[str, Any]]:
     """How often moving along the logP direction raises logP by 1 and keeps the molecule similar."""
     learned = drawn(corpus, "train", _LEARNED * n, seeds, "arithmetic-train")
-    along = learn_direction(model.encode(learned), _logp(learned), name="logp")
-    nowhere = random_direction(along, seeds.numpy("arithmetic-random"))
     tuned = drawn(corpus, "valid", round(_TUNED * n), seeds, "arithmetic-valid")
     test = drawn(corpus, "test", n, seeds, "arithmetic-test")
+    z, logp = model.encode(learned), _logp(learned)
+    both = [learn_direction(z, logp, name="logp", method=method) for method in ("means", "ridge")]
+    along, amount = _best_step(model, tuned, both)
+    noise = seeds.numpy("arithmetic-random")
+    nowhere, far = _best_step(model, tuned, [random_direction(direction, noise) for direction in both])
+    words = f"logP +1 at Tanimoto >= .4: {along.method} direction, step of {amount:g} logP, {_TRIES} tries"
+    found = [(along, amount, "success", words), (along, amount, "random", "a random step of the same length")]
     rows = []
-    for name, direction in (("success", along), ("random", nowhere)):
-        rates = [_success(model, tuned, direction, amount) for amount in AMOUNTS]
-        amount = AMOUNTS[int(np.argmax(rates))]
-        meaning = f"logP +1 at Tanimoto >= .4, step of {amount:g} logP, {_TRIES} tries"
-        words = meaning if name == "success" else f"the same, in a random direction; step of {amount:g}"
-        rows.append(row_of(f"arithmetic_{name}", _success(model, test, direction, amount), len(test), words))
-    return rows
+    for direction, size, name, meaning in found:
+        taken = direction if name == "success" else random_direction(direction, noise)
+        rows.append(row_of(f"arithmetic_{name}", _success(model, test, taken, size), len(test), meaning))
+    share = _success(model, test, nowhere, far)
+    words = "random steps of the length that suits them best"
+    return [*rows, row_of("arithmetic_random_best", share, len(test), words)]
+
+
+def _best_step(
+    model: MolVAE, molecules: list[Molecule], directions: list[Direction]
+) -> tuple[Direction, float]:
+    """The direction and the amount that succeed most often."""
+    steps = [(direction, amount) for direction in directions for amount in AMOUNTS]
+    return max(steps, key=lambda step: _success(model, molecules, *step))
 
 
 def _success(model: MolVAE, molecules: list[Molecule], direction: Direction, amount: float) -> float:

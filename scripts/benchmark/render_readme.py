@@ -50,8 +50,8 @@ NOTES = {
         "happens to hold celecoxib itself; QED cannot exceed about .948."
     ),
     "latent_space": (
-        "On ZINC250k's test molecules. auroc: how well foreign molecules are told from them. Random steps of "
-        "arithmetic go as far as suits them best. cond: mean absolute error to the requested value."
+        "On ZINC250k's test molecules. auroc: how well foreign molecules are told from them. Step sizes of "
+        "arithmetic are chosen on other molecules. cond: mean absolute error to the requested value."
     ),
     "representation": (
         "Root-mean-square error, mean of five splits: a ridge regression and a Gaussian process on the "
