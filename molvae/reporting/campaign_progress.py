@@ -197,7 +197,7 @@ def progress_cards(standing: Standing, other: Standing | None, seconds: float) -
     """The figures that matter most."""
     own, base = curves(standing, other)
     n, level = len(standing.called), _start_level(standing)
-    n_failed = sum(not any(s is not None and s.is_ok for s in row.scores) for row in standing.called)
+    n_failed = sum(bool(_trouble(row)) for row in standing.called)
     cards = [
         Card("calls", f"{n:,}", f"of {standing.settings.budget:,}"),
         Card(
@@ -216,7 +216,9 @@ def progress_cards(standing: Standing, other: Standing | None, seconds: float) -
         cards.append(
             Card(f"{other.settings.method} AUC", shown(base.auc), f"top 10 {shown(_last(base.top))}")
         )
-    cards.append(Card("failed", f"{n_failed:,}", percent(n_failed / n) + " of the calls" if n else ""))
+    cards.append(
+        Card("with a failure", f"{n_failed:,}", percent(n_failed / n) + " of the calls" if n else "")
+    )
     cards.append(Card("search", f"{shown(seconds / max(n, 1))} s", "per call, oracle not counted"))
     return cards
 

@@ -257,7 +257,7 @@ def _telling(layer: Layer) -> NDArray[np.int64]:
     if layer.form != "steps" or len(known) <= 2:  # noqa: PLR2004
         return known
     steps = np.flatnonzero(np.diff(layer.y[known]) != 0) + 1
-    return known[np.unique(np.concatenate([[0], steps, [len(known) - 1]]))]
+    return np.asarray(known[np.unique(np.concatenate([[0], steps, [len(known) - 1]]))])
 
 
 def _draw_points(frame: _Frame, layer: Layer) -> None:

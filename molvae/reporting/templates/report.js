@@ -82,10 +82,10 @@
     return (row) => row[index] !== null && tests[match[2]](row[index]);
   };
   const containing = (word) => {
-    const lowered = word.toLowerCase();
+    const lowered = word.toLowerCase(), exact = word !== lowered; // a capital asks for capitals
     return (row) => row.some((value, index) => {
       if (typeof value !== "string") return false;
-      return columns[index].kind === "smiles" ? value.includes(word) : value.toLowerCase().includes(lowered);
+      return exact || columns[index].kind === "smiles" ? value.includes(word) : value.toLowerCase().includes(lowered);
     });
   };
   const select = () => {
@@ -185,7 +185,7 @@
     chooseSort(parts.get("sort") || "");
     state.search = parts.get("search") || "";
     find("search").value = state.search;
-    find("molecules").scrollIntoView();
+    find("molecules").scrollIntoView({ behavior: "instant" });
   };
   chooser.addEventListener("change", () => { chooseSort(chooser.value); remember(); update(); });
   find("search").addEventListener("input", (event) => { state.search = event.target.value; state.limit = PAGE; remember(); update(); });

@@ -1,0 +1,50 @@
+"""Small, real records to report on: campaigns with failures and hostile words, told to no network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from molvae.campaign.runner import optimize
+from molvae.chemistry.descriptors import describe_many
+from molvae.optimization.config import SearchSettings
+from molvae.oracles.base import Score
+from tests.campaign.fake_model import FakeModel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EVIL = '</script><script>document.title="owned"</script>'
+FORMULA = '=HYPERLINK("http://evil.example","x")'
+QUICK = SearchSettings.model_validate({"n_generations": 1, "n_offspring": 24})
+
+
+class Grumpy:
+    """QED, but it fails for molecules with a nitrile, in hostile words."""
+
+    name = "qed"
+
+    def __call__(self, molecules):
+        values = describe_many(molecules, ["qed"])[:, 0]
+        return [Score.failed(EVIL) if "C#N" in m.smiles else Score.ok(v) for m, v in zip(molecules, values)]
+
+
+def small_campaign(path: Path, *, method: str = "latent-bo", two: bool = False, seed: int = 1) -> Path:
+    """A campaign of 30 calls on the fake model."""
+    model = FakeModel()
+    start = [molecule.smiles for molecule in model.molecules[:: 2 if method == "random" else 9]]
+    optimize(
+        model,
+        maximize=["qed"],
+        minimize=["tpsa"] if two else [],
+        at_most={"sa": 3.0},
+        budget=30,
+        q=5,
+        seed=seed,
+        n_initial=6,
+        method=method,
+        search=QUICK,
+        start=[*start, "not a molecule"],
+        output=path,
+        oracles={"qed": Grumpy()},
+    )
+    return path
