@@ -17,6 +17,8 @@ UNLIMITED = 99
 BOND_HALVES = {"": 2, "-": 2, "/": 2, "\\": 2, "=": 4, "#": 6, ":": 3, "$": 8}
 """Bond order, in halves, of each bond symbol; nothing between two aromatic atoms is 3 halves instead."""
 AROMATIC_HALVES = 3
+LEAST_AROMATIC = 2
+"""Aromatic bonds of an aromatic atom at least: RDKit reads fewer, but (arynes apart) never writes fewer."""
 AROMATIC_BONDS = frozenset({"", ":", "/", "\\"})
 """Symbols that make an aromatic bond between two aromatic atoms."""
 
@@ -185,7 +187,9 @@ def fates(kind: AtomKind, n_aromatic: int, n_other: int, other: int, held: int) 
     """
     if kind.wild:
         return frozenset({True, False})
-    found = set() if held else {needs_double_bond(kind, n_aromatic, n_other, other)}
+    found = set()
+    if not held and n_aromatic >= LEAST_AROMATIC:
+        found.add(needs_double_bond(kind, n_aromatic, n_other, other))
     if n_aromatic + n_other < kind.places:
         left = kind.most - AROMATIC_HALVES * n_aromatic - other
         rest = max(held - 1, 0)

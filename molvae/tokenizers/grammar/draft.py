@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from molvae.tokenizers.grammar.atoms import (
     AROMATIC_HALVES,
     BOND_HALVES,
+    LEAST_AROMATIC,
     AtomKind,
     fates,
     needs_double_bond,
@@ -57,10 +58,11 @@ class Spot(NamedTuple):
 
     @property
     def grows(self) -> bool:
-        """Whether it can take a single bond to one more neighbor."""
-        return self.left >= BOND_HALVES["-"] and (
-            self.kind is None or self.n_aromatic + self.n_other + self.held < self.kind.places
-        )
+        """Whether it can take a bond to one more neighbor, and all else it must have."""
+        if self.left < BOND_HALVES["-"]:
+            return False
+        _, _, kind, n_aromatic, n_other, other, held, _ = self
+        return kind is None or bool(fates(kind, n_aromatic, n_other, other, held + 1))
 
     def bonded(self, halves: int, *, aromatic: bool) -> Spot:
         """The spot with one more bond.
@@ -193,6 +195,8 @@ class Draft:
         if spot.kind is None:
             return
         if not spot.kind.wild:
+            if spot.n_aromatic < LEAST_AROMATIC:
+                raise Refusal
             needs = needs_double_bond(spot.kind, spot.n_aromatic, spot.n_other, spot.other)
             self._keep((having if needs else lacking)(self.ways, spot.bit))
         self.ways = forgetting(self.ways, spot.bit)
