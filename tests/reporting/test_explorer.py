@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import threading
+from importlib.resources import files
 from urllib.parse import urlencode
 
 import numpy as np
@@ -15,6 +17,7 @@ from molvae.errors import InputError, StorageError
 from molvae.latent.interpolation import interpolate
 from molvae.latent.neighbors import neighborhood
 from molvae.latent.projection import Plane
+from molvae.reporting import explorer_server
 from molvae.reporting.explorer import Explorer, known_molecules
 from molvae.reporting.explorer_server import ExplorerServer, serve
 from tests.browser import look, needs_chromium
@@ -147,12 +150,61 @@ def test_a_port_in_use_is_said(server):
         ExplorerServer(server.explorer, server.server_port)
 
 
+ACTS = b"""
+const until = (holds) => new Promise((done) => {
+  const timer = setInterval(() => { if (holds()) { clearInterval(timer); done(); } }, 50);
+});
+(async () => {
+  const told = document.body.dataset;
+  await until(() => told.ready);
+  $("theme").click();
+  $("step").value = $("step").max;
+  $("step").dispatchEvent(new Event("input"));
+  told.end = $("step-tile").querySelector(".name").textContent;
+  $("radius").value = 3;
+  for (const kind of ["input", "change"]) $("radius").dispatchEvent(new Event(kind));
+  await until(() => !$("near").classList.contains("busy"));
+  told.radius = $("radius-shown").textContent;
+  const point = document.querySelectorAll("#map .point")[7];
+  point.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+  await until(() => state.current.smiles === point.dataset.smiles && !$("way").classList.contains("busy"));
+  $("smiles").value = "CC(=O)X";
+  $("go").requestSubmit();
+  await until(() => !$("trouble").hidden);
+  told.acted = point.dataset.smiles;
+})();
+"""
+
+
+class Acting:
+    """The files of the page, with a visitor who does things at the end of its script."""
+
+    def joinpath(self, folder, name):
+        self.content = files("molvae.reporting").joinpath(folder, name).read_bytes()
+        self.content += ACTS if name == "explore.js" else b""
+        return self
+
+    def read_bytes(self):
+        return self.content
+
+
 @needs_chromium
-def test_in_a_browser_the_page_fills_and_complains_of_nothing(server, tmp_path):
+def test_in_a_browser_the_page_fills_answers_a_visitor_and_complains_of_nothing(
+    server, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(explorer_server, "files", lambda _: Acting())
     seen = look(f"{server.url}#{ONE}", tmp_path / "profile", "--window-size=1280,1900")
-    assert seen.console == []
-    assert 'data-ready="yes"' in seen.html
+    told = dict(re.findall(r'data-([a-z]+)="([^"]*)"', seen.html[seen.html.index("<body") :][:300]))
+    assert seen.console == [line for line in seen.console if "400 (Bad Request)" in line], (
+        "but for the SMILES that is none"
+    )
+    assert told["ready"] == "yes"
     assert "tiny &lt;b&gt;" in seen.html, "a name is text, never markup"
     assert seen.html.count('class="point') > 50
     assert seen.html.count('<svg class="mol"') >= 5, "the molecule, its reconstruction and the way"
     assert "60 points around it" in seen.html
+    assert told["end"].startswith("100 %")
+    assert told["radius"].startswith("3.0")
+    assert parse(told["acted"]).smiles in seen.html
+    assert 'data-theme="' in seen.html
+    assert "'CC(=O)X' is not a molecule" in seen.html
