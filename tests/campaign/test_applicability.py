@@ -12,6 +12,7 @@ from molvae.campaign.observations import Observation
 from molvae.errors import UsageError
 from molvae.latent.calibration import calibrate
 from molvae.latent.likelihood import likelihood
+from molvae.oracles.base import Score
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,9 @@ def proposed(path, model, start, **changes):
             candidates = campaign.ask()
             assert campaign.n_calls == len(campaign.history.trials) - len(candidates)
             found += [c.smiles for c in candidates if c.source != "start"]
-            campaign.tell([Observation(c.smiles, (len(c.smiles) / 10,), c.identifier) for c in candidates])
+            campaign.tell(
+                [Observation(c.smiles, (Score.ok(len(c.smiles) / 10),), c.identifier) for c in candidates]
+            )
     return found
 
 
