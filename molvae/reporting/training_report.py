@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _METRICS, _MODEL, _SETTINGS = "metrics.jsonl", "model", "settings.toml"
 _PERCENT = ("exact_reconstruction", "validity", "uniqueness")
 _N_SAMPLES = 200
+_MOST_CARDS = 8
 
 
 def training_report(
@@ -155,7 +156,7 @@ def _cards(epochs: list[dict[str, Any]], model: MolVAE | None, found: Shown | No
     for name, value in figures.items():
         if name.startswith("mae_") and isinstance(value, int | float):
             cards.append(Card(f"MAE {name.removeprefix('mae_')}", shown(value), "validation"))
-    return cards[:9]
+    return cards[:_MOST_CARDS]
 
 
 def _settings_section(path: Path, model: MolVAE | None) -> Section:

@@ -24,6 +24,7 @@ TITLES = {
     "screening": "Screening: rows per second, and where the time goes",
     "speed": "Training and sampling against the MOSES loops and the machine",
     "prepare": "Preparing ZINC250k",
+    "report": "The report of a campaign of 1,000 calls",
     "faults": "Faults: what was tried and what held",
 }
 """What a result file shows, in the order of the README; others follow under their own names."""
@@ -70,6 +71,11 @@ NOTES = {
         "model), medians over the repeats, in float32. Both draw at temperature 1; parsing is left out. The "
         "ceiling is the share of our time that the matrix products alone would take. With --clock cpu in the "
         "command, other work shared the machine and processor time was counted."
+    ),
+    "report": (
+        "Random search in the starter set, opened in headless Chromium, the fastest of four. Processor: "
+        "seconds of all cores beyond those an empty page takes. Clock: until the page has loaded, on a "
+        "machine that was busy with other work."
     ),
     "faults": (
         "Kills, full disks, damaged and hostile files, oracles and texts (tests/faults); a trial fails when "
