@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,7 +95,7 @@ class _Kept:
         return rows
 
 
-def row_of(figure: str, value: float, n: int, meaning: str) -> dict[str, Any]:
+def row_of(figure: str, value: float | np.floating, n: int, meaning: str) -> dict[str, Any]:
     """A line of the table."""
     return {"figure": figure, "value": round(float(value), 4), "n": n, "meaning": meaning}
 
@@ -214,4 +213,4 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -24,7 +24,7 @@ from molvae.latent.domain import require_domain
 from molvae.latent.likelihood import likelihood
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from molvae.chemistry.molecule import Molecule
     from molvae.data.corpus import Corpus
@@ -43,6 +43,7 @@ def domain_rows(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[dic
     home = _molecules(corpus.smiles(_rows(corpus, "test", n, seeds)), model, n)
     sets = _foreign(model, home, n, seeds)
     own = _Model(model)
+    scorers: dict[str, Callable[[Sequence[Molecule]], np.ndarray]]
     scorers = {"model": own, "isolation forest": _Forest(known), "nearest Tanimoto": _Nearest(known)}
     scored = {name: (scorer(home), scorer) for name, scorer in scorers.items()}
     rows = []
