@@ -52,7 +52,8 @@ def command(
     \b
     Examples:
       molvae predict library.smi --checkpoint checkpoints/zinc250k -o predicted
-      molvae predict big.parquet --checkpoint run --format parquet --shard 3/100 -o predicted
+      molvae predict big.parquet --checkpoint run --format parquet \\
+          --shard 3/100 -o predicted
       molvae predict merge predicted
 
     \b

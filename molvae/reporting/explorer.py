@@ -137,7 +137,7 @@ class Explorer:
     def _known(self) -> list[Molecule]:
         """Molecules of the map: those given that the model can read, else what it samples."""
         if self._given:
-            readable = np.isfinite(self.model.encode(self._given)).all(axis=1).tolist()
+            readable = np.asarray(np.isfinite(self.model.encode(self._given)).all(axis=1))
             return [molecule for molecule, fine in zip(self._given, readable, strict=True) if fine]
         drawn = self.model.sample(self._n_samples, seed=0)
         found = list(dict.fromkeys(item for item in drawn if is_valid(item)))
