@@ -278,8 +278,7 @@ def _dropped_section(found: Screened) -> Section:
         caption = f"{more:,} rarer reasons are in funnel.json." if more > 0 else ""
         blocks.append(Grid(("stage", "why", "rows", ""), rows, caption=caption))
     if found.rejected:
-        rows = [tuple(line) for line in found.rejected]
-        blocks.append(Grid(("row", "text", "stage", "reason"), rows, "The first rejected rows"))
+        blocks.append(Grid(("row", "text", "stage", "reason"), found.rejected, "The first rejected rows"))
     if not blocks:
         blocks.append(Words("Nothing was dropped."))
     return Section("dropped", "Dropped, and why", blocks)

@@ -134,13 +134,13 @@ def _encoded(
     prepared = model.prepare(texts)
     mu = model.encode(prepared)
     fine = np.flatnonzero(np.isfinite(mu).all(axis=1))
-    known = [item for item in (prepared[n] for n in fine) if is_valid(item)]
+    known = [item for item in (prepared[n] for n in fine.tolist()) if is_valid(item)]
     prediction = model.predict_latent(mu[fine])
     return Shown(
         model=model,
         where=where,
         molecules=known,
-        identifiers=[names[n] for n in fine],
+        identifiers=[names[n] for n in fine.tolist()],
         mu=mu[fine],
         decoded=model.decode(mu[fine]),
         truth=labels[fine],

@@ -74,7 +74,11 @@ def main() -> None:
     )
     _draw(browser, render(make_report(pictured)))
     print(table[0])
-    figures = {"megabytes": len(html.encode()) / 1e6, "open_processor": work, "open_clock": load}
+    figures: dict[str, float | int | None] = {
+        "megabytes": len(html.encode()) / 1e6,
+        "open_processor": work,
+        "open_clock": load,
+    }
     print(record("report", figures=figures, table=table, seeds=[3]))
 
 
