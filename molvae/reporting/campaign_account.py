@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.history import History
     from molvae.campaign.table import Row
-    from molvae.reporting.campaign_progress import Standing
+    from molvae.reporting.campaign_standing import Standing
 
 _MOST_REASONS = 20
 _MOST_LINES = 7

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,126 +12,26 @@ from molvae.campaign.campaign import Campaign
 from molvae.campaign.trace import running_top, top_auc
 from molvae.campaign.utility import feasible, goals, utilities
 from molvae.errors import UsageError
+from molvae.reporting.campaign_standing import Standing, bound, trouble, wish
 from molvae.reporting.charts import Axes, Guides, Layer, chart
-from molvae.reporting.molecule_table import TableColumn
 from molvae.reporting.page import Card, Figure, Section
 from molvae.reporting.scales import percent, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from molvae.campaign.config import CampaignSettings, Objective
-    from molvae.campaign.table import Row
+    from molvae.campaign.config import CampaignSettings
     from molvae.reporting.charts import Size
 
     Array = NDArray[np.float64]
 
 _TOP = 10
 _GIVEN = ("start", "known", "library")
-_LONG = 26  # characters of an objective's name that stand well on an axis
 _MOST_PAIRS = 6
 _LARGEST_FRONT = 4000  # rows compared with one another
-
-
-@dataclass(frozen=True)
-class Standing:
-    """A campaign's rows seen through its objectives.
-
-    Attributes:
-        settings: Of the campaign.
-        rows: Its table.
-    """
-
-    settings: CampaignSettings
-    rows: Sequence[Row]
-
-    @cached_property
-    def called(self) -> list[Row]:
-        """Charged rows in the order of their calls."""
-        return sorted((row for row in self.rows if row.call is not None), key=lambda row: row.call or 0)
-
-    @cached_property
-    def goal_indices(self) -> list[int]:
-        """Which objectives are goals."""
-        return [i for i, objective in enumerate(self.settings.objectives) if not objective.is_constraint]
-
-    @property
-    def single(self) -> bool:
-        """Whether there is one goal, whose own numbers are then its progress."""
-        return len(self.goal_indices) == 1
-
-    @property
-    def sign(self) -> float:
-        """-1 if the one goal is minimized: its number is the utility times this."""
-        goal = self.settings.objectives[self.goal_indices[0]]
-        return -1.0 if self.single and goal.direction == "minimize" else 1.0
-
-    @property
-    def labels(self) -> list[str]:
-        """Names of the objectives, short enough for an axis."""
-        return [_short(objective.name) for objective in self.settings.objectives]
-
-    @property
-    def wishes(self) -> list[str]:
-        """The objectives in words."""
-        return [_wish(objective) for objective in self.settings.objectives]
-
-    @property
-    def measure(self) -> str:
-        """What progress is measured in."""
-        return self.labels[self.goal_indices[0]] if self.single else "utility"
-
-    def values_of(self, row: Row) -> list[float | None]:
-        """The scores of a row, one per objective."""
-        return [s.value if s is not None and s.is_ok else None for s in row.scores]
-
-    def matrix(self, rows: Sequence[Row]) -> Array:
-        """The scores of rows, `n x k`, NaN where missing."""
-        values = [[np.nan if v is None else v for v in self.values_of(row)] for row in rows]
-        return np.array(values, dtype=np.float64).reshape(len(rows), len(self.settings.objectives))
-
-    def columns(self) -> list[TableColumn]:
-        """Of the molecule table."""
-        seen = dict.fromkeys(objective.name for objective in self.settings.objectives)
-        return [
-            TableColumn("smiles", "smiles"),
-            *(TableColumn(name, "number") for name in seen),
-            *(
-                []
-                if self.single
-                else [TableColumn("utility", "number", hint="geometric mean of scaled goals")]
-            ),
-            TableColumn("call", "integer", hint="number of the evaluation"),
-            TableColumn("source", hint="what proposed it"),
-            TableColumn("similarity to parent", "number", hint="Tanimoto, Morgan counts"),
-            TableColumn("feasible", "integer", shown=any(o.is_constraint for o in self.settings.objectives)),
-            TableColumn("trouble", shown=any(_trouble(row) for row in self.rows)),
-            TableColumn("parent", "smiles", shown=False),
-            TableColumn("surrogate", shown=False),
-            TableColumn("identifier", shown=False),
-        ]
-
-    def cells(self, row: Row, similarity: float | None) -> list[Any]:
-        """A row of the molecule table."""
-        values: dict[str, float | None] = {}
-        for objective, value in zip(self.settings.objectives, self.values_of(row)):
-            values.setdefault(objective.name, value)
-        return [
-            row.smiles,
-            *values.values(),
-            *([] if self.single else [row.utility]),
-            None if row.call is None else row.call + 1,
-            row.source,
-            similarity,
-            row.feasible,
-            _trouble(row),
-            row.parent or "",
-            row.surrogate or "",
-            row.identifier or "",
-        ]
 
 
 @dataclass(frozen=True)
@@ -185,7 +84,7 @@ def baseline_of(journal: Path, settings: CampaignSettings) -> Standing:
     with Campaign.open(path, writable=False) as campaign:
         found, rows = campaign.settings, campaign.table()
     if found.objectives != settings.objectives:
-        wishes = ", ".join(map(_wish, found.objectives))
+        wishes = ", ".join(map(wish, found.objectives))
         raise UsageError(
             f"the baseline {journal} has other objectives: {wishes}",
             hint="A baseline is a campaign with the same objectives, for example with --method random.",
@@ -197,7 +96,7 @@ def progress_cards(standing: Standing, other: Standing | None, seconds: float) -
     """The figures that matter most."""
     own, base = curves(standing, other)
     n, level = len(standing.called), _start_level(standing)
-    n_failed = sum(bool(_trouble(row)) for row in standing.called)
+    n_failed = sum(bool(trouble(row)) for row in standing.called)
     cards = [
         Card("calls", f"{n:,}", f"of {standing.settings.budget:,}"),
         Card(
@@ -286,7 +185,7 @@ def _each_objective(standing: Standing, calls: Array, numbers: Mapping[str, int]
         layers = _dots(standing, calls, column, numbers)
         guides = Guides()
         if objective.bound is not None:
-            guides = Guides(levels=[(objective.bound, _bound(objective))])
+            guides = Guides(levels=[(objective.bound, bound(objective))])
         else:
             sign = -1.0 if objective.direction == "minimize" else 1.0
             best, _ = running_top(np.where(allowed, sign * column, np.nan).tolist(), _TOP)
@@ -294,7 +193,7 @@ def _each_objective(standing: Standing, calls: Array, numbers: Mapping[str, int]
         axes = Axes("oracle calls", standing.labels[index], whole_x=True, x_range=(0.0, len(calls) + 0.5))
         size: Size = "half" if len(standing.settings.objectives) < 3 else "small"  # noqa: PLR2004
         figures.append(
-            Figure(chart(layers, axes, guides=guides, size=size), _wish(objective, short=True), size=size)
+            Figure(chart(layers, axes, guides=guides, size=size), wish(objective, short=True), size=size)
         )
     return figures
 
@@ -322,7 +221,7 @@ def front_section(standing: Standing, numbers: Mapping[str, int]) -> Section:
         on = Layer(values[order, i], values[order, j], "Pareto front", "dots", "c1", rows=at[order])
         if alone:  # a front of more goals is no line
             layers.append(replace(on, form="line", label="", rows=None))
-        axes = Axes(_wish(objectives[i], short=True), _wish(objectives[j], short=True))
+        axes = Axes(wish(objectives[i], short=True), wish(objectives[j], short=True))
         title = f"{standing.labels[i]} and {standing.labels[j]}"
         size: Size = "wide" if alone else "half"
         figures.append(Figure(chart([*layers, on], axes, size=size, title=title), title, size=size))
@@ -364,25 +263,3 @@ def _start_level(standing: Standing) -> tuple[float, float, str] | None:
 
 def _last(values: Array) -> float:
     return float(values[-1]) if len(values) else float("nan")
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LONG else f"{name[: _LONG - 1]}…"
-
-
-def _wish(objective: Objective, *, short: bool = False) -> str:
-    name = _short(objective.name) if short else objective.name
-    return f"{name} {_bound(objective)}" if objective.is_constraint else f"{objective.direction} {name}"
-
-
-def _bound(objective: Objective) -> str:
-    return f"{objective.direction.replace('_', ' ')} {objective.bound:g}"
-
-
-def _trouble(row: Row) -> str:
-    told = [
-        f"{s.status}: {s.detail}" if s.detail else s.status
-        for s in row.scores
-        if s is not None and not s.is_ok
-    ]
-    return "; ".join(dict.fromkeys(told))

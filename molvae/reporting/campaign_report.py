@@ -10,12 +10,12 @@ from molvae.chemistry.molecule import is_valid, parse
 from molvae.chemistry.similarity import tanimoto
 from molvae.reporting.campaign_account import calls_section, failures_section
 from molvae.reporting.campaign_progress import (
-    Standing,
     baseline_of,
     front_section,
     progress_cards,
     progress_section,
 )
+from molvae.reporting.campaign_standing import Standing
 from molvae.reporting.drawings import Gallery
 from molvae.reporting.molecule_table import molecule_table, row_numbers
 from molvae.reporting.page import Facts, Report, Section, Tile, Tiles

@@ -1,0 +1,147 @@
+"""The rows of a campaign seen through its objectives: scores, names in words, columns of its table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from molvae.reporting.molecule_table import TableColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from molvae.campaign.config import CampaignSettings, Objective
+    from molvae.campaign.table import Row
+
+    Array = NDArray[np.float64]
+
+_LONG = 26  # characters of an objective's name that stand well on an axis
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A campaign's rows seen through its objectives.
+
+    Attributes:
+        settings: Of the campaign.
+        rows: Its table.
+    """
+
+    settings: CampaignSettings
+    rows: Sequence[Row]
+
+    @cached_property
+    def called(self) -> list[Row]:
+        """Charged rows in the order of their calls."""
+        return sorted((row for row in self.rows if row.call is not None), key=lambda row: row.call or 0)
+
+    @cached_property
+    def goal_indices(self) -> list[int]:
+        """Which objectives are goals."""
+        return [i for i, objective in enumerate(self.settings.objectives) if not objective.is_constraint]
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one goal, whose own numbers are then its progress."""
+        return len(self.goal_indices) == 1
+
+    @property
+    def sign(self) -> float:
+        """-1 if the one goal is minimized: its number is the utility times this."""
+        goal = self.settings.objectives[self.goal_indices[0]]
+        return -1.0 if self.single and goal.direction == "minimize" else 1.0
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the objectives, short enough for an axis."""
+        return [shortened(objective.name) for objective in self.settings.objectives]
+
+    @property
+    def wishes(self) -> list[str]:
+        """The objectives in words."""
+        return [wish(objective) for objective in self.settings.objectives]
+
+    @property
+    def measure(self) -> str:
+        """What progress is measured in."""
+        return self.labels[self.goal_indices[0]] if self.single else "utility"
+
+    def values_of(self, row: Row) -> list[float | None]:
+        """The scores of a row, one per objective."""
+        return [s.value if s is not None and s.is_ok else None for s in row.scores]
+
+    def matrix(self, rows: Sequence[Row]) -> Array:
+        """The scores of rows, `n x k`, NaN where missing."""
+        values = [[np.nan if v is None else v for v in self.values_of(row)] for row in rows]
+        return np.array(values, dtype=np.float64).reshape(len(rows), len(self.settings.objectives))
+
+    def columns(self) -> list[TableColumn]:
+        """Of the molecule table."""
+        seen = dict.fromkeys(objective.name for objective in self.settings.objectives)
+        return [
+            TableColumn("smiles", "smiles"),
+            *(TableColumn(name, "number") for name in seen),
+            *(
+                []
+                if self.single
+                else [TableColumn("utility", "number", hint="geometric mean of scaled goals")]
+            ),
+            TableColumn("call", "integer", hint="number of the evaluation"),
+            TableColumn("source", hint="what proposed it"),
+            TableColumn("similarity to parent", "number", hint="Tanimoto, Morgan counts"),
+            TableColumn("feasible", "integer", shown=any(o.is_constraint for o in self.settings.objectives)),
+            TableColumn("trouble", shown=any(trouble(row) for row in self.rows)),
+            TableColumn("parent", "smiles", shown=False),
+            TableColumn("surrogate", shown=False),
+            TableColumn("identifier", shown=False),
+        ]
+
+    def cells(self, row: Row, similarity: float | None) -> list[Any]:
+        """A row of the molecule table."""
+        values: dict[str, float | None] = {}
+        for objective, value in zip(self.settings.objectives, self.values_of(row)):
+            values.setdefault(objective.name, value)
+        return [
+            row.smiles,
+            *values.values(),
+            *([] if self.single else [row.utility]),
+            None if row.call is None else row.call + 1,
+            row.source,
+            similarity,
+            row.feasible,
+            trouble(row),
+            row.parent or "",
+            row.surrogate or "",
+            row.identifier or "",
+        ]
+
+
+def shortened(name: str) -> str:
+    """A name short enough for an axis."""
+    return name if len(name) <= _LONG else f"{name[: _LONG - 1]}…"
+
+
+def wish(objective: Objective, *, short: bool = False) -> str:
+    """An objective in words."""
+    name = shortened(objective.name) if short else objective.name
+    return f"{name} {bound(objective)}" if objective.is_constraint else f"{objective.direction} {name}"
+
+
+def bound(objective: Objective) -> str:
+    """The bound of a constraint in words."""
+    return f"{objective.direction.replace('_', ' ')} {objective.bound:g}"
+
+
+def trouble(row: Row) -> str:
+    """What went wrong with the scores of a molecule, in words; empty if nothing did."""
+    told = [
+        f"{s.status}: {s.detail}" if s.detail else s.status
+        for s in row.scores
+        if s is not None and not s.is_ok
+    ]
+    return "; ".join(dict.fromkeys(told))
