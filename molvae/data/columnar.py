@@ -1,16 +1,20 @@
-"""Read Parquet tables in small batches of rows: the door to pyarrow."""
+"""Read and write Parquet tables in small batches of rows: the door to pyarrow."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from molvae.data.cells import Column, absent, plain
 from molvae.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _BATCH = 4096  # rows in memory at once
+_CHUNK = 8192  # rows written at once
 
 
 class ParquetRows:
@@ -60,3 +64,67 @@ class ParquetRows:
             raise InputError(f"{self.path} cannot be read after row {number - 1}: {error}") from error
         finally:
             self._file.close()
+
+
+class ParquetWriter:
+    """Typed columns, written in chunks so that memory does not grow."""
+
+    def __init__(self, path: Path, columns: Sequence[Column]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        types = {"number": pa.float64(), "integer": pa.int64()}
+        self.skipped = 0
+        self._schema = pa.schema(
+            [
+                (
+                    c.name,
+                    pa.list_(pa.float32(), c.size) if c.kind == "vector" else types.get(c.kind, pa.string()),
+                )
+                for c in columns
+            ]
+        )
+        self._file = pq.ParquetWriter(path, self._schema)
+        self._rows: list[Sequence[Any]] = []
+
+    def write(self, row: Sequence[Any]) -> None:
+        """Keep the row until a chunk is full."""
+        self._rows.append(row)
+        if len(self._rows) >= _CHUNK:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left and the file's footer."""
+        self._flush()
+        self._file.close()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        if not self._rows:
+            return
+        columns = [
+            _vectors(values, field.type.list_size)
+            if pa.types.is_fixed_size_list(field.type)
+            else pa.array([None if absent(value) else plain(value) for value in values], type=field.type)
+            for field, values in zip(self._schema, zip(*self._rows, strict=True), strict=True)
+        ]
+        self._file.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+        self._rows = []
+
+
+def _arrow_type(column: Column) -> Any:
+    import pyarrow as pa
+
+    if column.kind == "vector":
+        return pa.list_(pa.float32(), column.size)
+    return {"number": pa.float64(), "integer": pa.int64()}.get(column.kind, pa.string())
+
+
+def _vectors(values: Sequence[Any], size: int) -> Any:
+    """A column of vectors, absent where one is not finite."""
+    import pyarrow as pa
+
+    rows = np.array(values, dtype=np.float32).reshape(len(values), size)
+    missing = ~np.isfinite(rows).all(axis=1)
+    return pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), size, mask=pa.array(missing))

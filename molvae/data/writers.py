@@ -7,41 +7,34 @@ import csv
 import gzip
 import io
 import json
-import math
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-import numpy as np
-
+from molvae.data.cells import Column, absent, plain
+from molvae.data.columnar import ParquetWriter
 from molvae.errors import StorageError, UsageError, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+__all__ = [
+    "SUFFIXES",
+    "Column",
+    "CsvWriter",
+    "JsonLinesWriter",
+    "Writer",
+    "absent",
+    "neutralize",
+    "open_writer",
+    "suffix_of",
+]
+
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".smi", ".sdf", ".jsonl")
 """What a file of results may end with."""
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-_PARQUET_CHUNK = 8192  # rows
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a table.
-
-    Attributes:
-        name: Its header.
-        kind: "smiles" (of a molecule we wrote ourselves), "number", "integer", "vector" (float32, in Parquet
-            only) or "text" (anything that may come from outside: identifiers, rejected input, reasons).
-        size: Numbers in a vector.
-    """
-
-    name: str
-    kind: Literal["smiles", "number", "integer", "vector", "text"] = "text"
-    size: int = 0
 
 
 class Writer(Protocol):
@@ -89,13 +82,6 @@ def neutralize(text: str) -> str:
     except ValueError:
         return f"'{text}"
     return text
-
-
-def absent(value: Any) -> bool:
-    """Whether there is no value: `None`, NaN or the empty text."""
-    if value is None or isinstance(value, str):
-        return not value
-    return not isinstance(value, int) and math.isnan(value)
 
 
 @contextlib.contextmanager
@@ -161,7 +147,7 @@ class JsonLinesWriter:
 
     def write(self, row: Sequence[Any]) -> None:
         """Write one line; absent values are null."""
-        values = (None if absent(value) else _plain(value) for value in row)
+        values = (None if absent(value) else plain(value) for value in row)
         self._stream.write(json.dumps(dict(zip(self._names, values, strict=True))) + "\n")
 
 
@@ -202,7 +188,7 @@ class SdfWriter:
             self.skipped += 1
             return
         properties = {
-            column.name: _one_line(_plain(value))
+            column.name: _one_line(plain(value))
             for column, value in zip(self._columns, row, strict=True)
             if not absent(value)
         }
@@ -210,70 +196,6 @@ class SdfWriter:
         if self._identifier is not None:  # the first line of a block is the molecule's name
             block = _one_line(row[self._identifier]) + block[block.index("\n") :]
         self._stream.write(block)
-
-
-class ParquetWriter:
-    """Typed columns, written in chunks so that memory does not grow."""
-
-    def __init__(self, path: Path, columns: Sequence[Column]) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        types = {"number": pa.float64(), "integer": pa.int64()}
-        self.skipped = 0
-        self._schema = pa.schema(
-            [
-                (
-                    c.name,
-                    pa.list_(pa.float32(), c.size) if c.kind == "vector" else types.get(c.kind, pa.string()),
-                )
-                for c in columns
-            ]
-        )
-        self._file = pq.ParquetWriter(path, self._schema)
-        self._rows: list[Sequence[Any]] = []
-
-    def write(self, row: Sequence[Any]) -> None:
-        """Keep the row until a chunk is full."""
-        self._rows.append(row)
-        if len(self._rows) >= _PARQUET_CHUNK:
-            self._flush()
-
-    def close(self) -> None:
-        """Write what is left and the file's footer."""
-        self._flush()
-        self._file.close()
-
-    def _flush(self) -> None:
-        import pyarrow as pa
-
-        if not self._rows:
-            return
-        columns = [
-            _vectors(values, field.type.list_size)
-            if pa.types.is_fixed_size_list(field.type)
-            else pa.array([None if absent(value) else _plain(value) for value in values], type=field.type)
-            for field, values in zip(self._schema, zip(*self._rows, strict=True), strict=True)
-        ]
-        self._file.write_table(pa.Table.from_arrays(columns, schema=self._schema))
-        self._rows = []
-
-
-def _arrow_type(column: Column) -> Any:
-    import pyarrow as pa
-
-    if column.kind == "vector":
-        return pa.list_(pa.float32(), column.size)
-    return {"number": pa.float64(), "integer": pa.int64()}.get(column.kind, pa.string())
-
-
-def _vectors(values: Sequence[Any], size: int) -> Any:
-    """A column of vectors, absent where one is not finite."""
-    import pyarrow as pa
-
-    rows = np.array(values, dtype=np.float32).reshape(len(values), size)
-    missing = ~np.isfinite(rows).all(axis=1)
-    return pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), size, mask=pa.array(missing))
 
 
 def _text_file(
@@ -318,17 +240,13 @@ _OPENERS: dict[str, Callable[[Path, Sequence[Column]], contextlib.AbstractContex
 def _cell(value: Any, column: Column) -> str:
     if absent(value):
         return ""
-    text = str(_plain(value) if column.kind == "integer" else value)
+    text = str(plain(value) if column.kind == "integer" else value)
     return _text_cell(text) if column.kind == "text" else text
 
 
 def _text_cell(text: str) -> str:
     """Neutralized, with line ends that the csv module quotes: a bare CR it does not, before Python 3.13."""
     return neutralize(text).replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
 
 
 def _one_line(value: Any) -> str:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from molvae.data.partition import Part
+    from molvae.screening.entries import Entry, Screened
     from molvae.screening.job import Job
-    from molvae.screening.stages import Entry, Screened
 
 KIND, SCHEMA = "screened part", 1
 _FACTS, _HITS, _REJECTED, _VECTORS = "part.json", "hits.jsonl", "rejected.jsonl", "vectors.npy"

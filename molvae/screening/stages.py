@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +21,7 @@ from molvae.oracles.base import ask
 from molvae.oracles.plugins import load_oracle
 from molvae.screening.config import P_VALUE, PREDICTED, Criterion, ScreenSettings
 from molvae.screening.domain import DOMAINS, Calibrated
+from molvae.screening.entries import Entry, Screened
 from molvae.screening.funnel import BAD, Funnel
 from molvae.screening.novelty import Known
 from molvae.screening.ranking import Range, first_of_each, leaders
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.chemistry.molecule import Molecule
     from molvae.latent.codec import MolVAE
     from molvae.oracles.base import Oracle
 
@@ -42,52 +41,6 @@ _STEP = 256  # rows between two questions whether to stop
 _TOGETHER = REMEMBERED // 2  # molecules shown to one oracle after the other while their facts are remembered
 _LONGEST = 200  # characters of a bad row that are kept
 _MOST_REASONS = 50  # different reasons counted one by one in a part
-
-
-@dataclass(slots=True, eq=False)
-class Entry:
-    """A row on its way.
-
-    Attributes:
-        row: As it was read.
-        molecule: Standardized; None only if it was dropped for having none.
-        values: Numbers by column name.
-        leads: Whether it can be among the best.
-        z: Latent vector, `d`, where vectors are kept.
-        reason: Why it was dropped, or "".
-    """
-
-    row: Row | BadRow
-    molecule: Molecule | None
-    values: dict[str, float] = field(default_factory=dict)
-    leads: bool = False
-    z: NDArray[np.float32] | None = None
-    reason: str = ""
-
-    @property
-    def valid(self) -> Molecule:
-        """The molecule of an entry that has not been dropped."""
-        assert self.molecule is not None  # noqa: S101 - what has none goes no further
-        return self.molecule
-
-
-@dataclass(frozen=True)
-class Screened:
-    """What became of the rows of one part.
-
-    Attributes:
-        funnel: Their account.
-        entries: What is kept, in order: all rows, all hits, or those that can be among the best.
-        over: Range of each goal over all hits.
-        rejected: (line, text, stage, reason) of the rows to be reported.
-        seconds: Processor time spent, by stage.
-    """
-
-    funnel: Funnel
-    entries: list[Entry]
-    over: Range
-    rejected: list[tuple[int, str, str, str]]
-    seconds: dict[str, float]
 
 
 class Screener:
