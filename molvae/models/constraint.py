@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
+import torch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,6 +101,60 @@ class Guard(Generic[State]):
             if found is not None and self._constraint.needs(found) <= left:
                 return token, found
         return self._end, None
+
+
+class Paths(Generic[State]):
+    """The states of unfinished texts that a beam goes on with, `r x w`.
+
+    Args:
+        constraint: What may be written.
+        n_rows: Latent vectors, `r`.
+        width: Texts of each, `w`.
+        end: The end mark.
+    """
+
+    def __init__(self, constraint: Constraint[State], n_rows: int, width: int, end: int) -> None:
+        self._constraint = constraint
+        self._states: list[list[State | None]] = [[constraint.start()] * width for _ in range(n_rows)]
+        self._width = width
+        self._end = end
+
+    def may_end(self, device: torch.device) -> Tensor:
+        """Which of them may end, `r x w`."""
+        after, end = self._constraint.after, self._end
+        ends = [
+            [state is not None and after(state, end) is not None for state in row] for row in self._states
+        ]
+        return torch.tensor(ends, device=device)
+
+    def advance(self, score: Tensor, place: Tensor, n_tokens: int, left: int) -> tuple[Tensor, Tensor]:
+        """Go on with the best ways that are allowed.
+
+        Args:
+            score: Log-probabilities of ways to go on, best first, `r x k`.
+            place: Which they are: ``path * n_tokens + token``, `r x k`.
+            n_tokens: `v`.
+            left: Tokens that may still follow.
+
+        Returns:
+            Both for the ways taken, `r x w`; minus infinity and 0 where there are fewer.
+        """
+        after, needs = self._constraint.after, self._constraint.needs
+        scores = np.full((len(self._states), self._width), -np.inf)
+        places = np.zeros((len(self._states), self._width), dtype=np.int64)
+        for row, options in enumerate(zip(score.tolist(), place.tolist(), strict=True)):
+            states, taken = self._states[row], 0
+            following: list[State | None] = [None] * self._width
+            for value, where in zip(*options, strict=True):
+                state = states[where // n_tokens]
+                if taken == self._width or value == -np.inf:
+                    break
+                found = None if state is None else after(state, where % n_tokens)
+                if found is not None and needs(found) <= left:
+                    scores[row, taken], places[row, taken], following[taken] = value, where, found
+                    taken += 1
+            self._states[row] = following
+        return score.new_tensor(scores), place.new_tensor(places)
 
 
 def _most_likely(scores: NDArray[np.float64]) -> Iterator[int]:

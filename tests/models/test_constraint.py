@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from molvae.models.beam import beam_search
 from molvae.models.config import ModelSettings
 from molvae.models.generation import generate
 from molvae.models.vae import BOS, EOS, PAD, UNK, SequenceVAE
@@ -140,3 +141,27 @@ def test_a_row_of_which_nothing_is_left_ends_there():
     assert tokens.shape == (12, 2)
     assert (tokens[:, 1] == EOS).all()
     assert _write(_decoder(), _points(0), Ladder()).tokens.shape[0] == 0
+
+
+def test_a_beam_under_a_constraint_finds_the_most_likely_of_the_allowed_texts():
+    decoder, z, ladder = _decoder(), _points(30), Ladder()
+    options = {**MARKS, "max_length": 4, "margin": 1e9}
+    everything = beam_search(decoder, z, **options, width=400, n_best=400)
+    held = beam_search(decoder, z, **options, width=100, n_best=5, constraint=ladder)
+    for row in range(len(z)):
+        pairs = zip(everything.tokens[row], everything.log_prob[row], strict=True)
+        allowed = [(text, p) for text, p in pairs if p > -torch.inf and _states(text, ladder) == (EOS, -1)][
+            :5
+        ]
+        n_found = int(held.log_prob[row].isfinite().sum())
+        assert n_found == len(allowed) > 0
+        torch.testing.assert_close(held.log_prob[row, :n_found], torch.stack([p for _, p in allowed]))
+        for text, (expected, _) in zip(held.tokens[row], allowed, strict=False):
+            assert text[text != PAD].tolist() == expected[expected != PAD].tolist()
+    alone = beam_search(decoder, z[29:], **options, width=100, n_best=5, constraint=ladder)
+    torch.testing.assert_close(alone.log_prob[0], held.log_prob[29])
+    assert (
+        not beam_search(decoder, z[:2], **options, width=3, n_best=2, constraint=Nothing())
+        .log_prob.isfinite()
+        .any()
+    )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import gzip
 import os
+import pickle
 from itertools import islice
 from pathlib import Path
 
@@ -181,6 +183,8 @@ def test_states_are_shared_and_forgotten(monkeypatch, written):
     for token in tokenizer.encode("CCCO")[:3].tolist():
         other = grammar.after(other, token)
     assert one is other, "a chain is a chain, however long"
+    copied = pickle.loads(pickle.dumps(copy.deepcopy(grammar)))  # noqa: S301 - our own
+    assert copied.reads(tokenizer.encode("CCCO")[:-1].tolist())
 
 
 @pytest.mark.skipif("MOLVAE_DATA" not in os.environ, reason="needs the real data sets")

@@ -65,6 +65,10 @@ class Grammar:
         """Tokens a text takes at least until it has ended, the end mark among them."""
         return state.needs
 
+    def __reduce__(self) -> tuple[type[Grammar], tuple[Sequence[Sequence[str]], int]]:
+        """A copy begins with an empty table: what is remembered would be copied link by link."""
+        return type(self), (self._tokens, self._end)
+
     def reads(self, tokens: Sequence[int]) -> bool:
         """Whether these tokens, and then the end mark, are a molecule."""
         state: State | None = self.start()
