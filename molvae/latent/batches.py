@@ -9,7 +9,6 @@ import torch
 
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.chemistry.standardize import standardize
-from molvae.models.beam import N_BEST
 from molvae.tokenizers.base import TokenizationError
 
 if TYPE_CHECKING:
@@ -21,9 +20,7 @@ if TYPE_CHECKING:
     from molvae.chemistry.standardize import Level
     from molvae.models.vae import SequenceVAE
     from molvae.tokenizers.base import Tokenizer
-    from molvae.tokenizers.grammar.table import Grammar
 
-_ALLOWED = 4  # texts that are looked for where a grammar allows molecules alone
 _ROWS = 512  # molecules the network reads at once
 _WRITTEN = 16_384  # rows handed to the decoder at once, which writes a window of them side by side
 
@@ -118,12 +115,9 @@ def likely_texts(
     *,
     max_length: int,
     width: int,
-    grammar: Grammar | None = None,
     told: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> list[list[str]]:
     """The most likely texts of latent vectors `n x d`, best first, molecules or not.
-
-    With a grammar nearly all of them are molecules, so that few are asked for.
 
     Args:
         network: The network.
@@ -131,7 +125,6 @@ def likely_texts(
         z: Latent vectors, all finite.
         max_length: Longest row in tokens.
         width: Of the beam.
-        grammar: What may be written; without one, anything.
         told: As for `written_texts`.
     """
     device = next(network.parameters()).device
@@ -140,10 +133,8 @@ def likely_texts(
         torch.from_numpy(z).to(device),
         max_length=max_length,
         width=width,
-        n_best=N_BEST if grammar is None else _ALLOWED,
         properties=properties,
         observed=observed,
-        constraint=grammar,
     )
     counts = found.log_prob.isfinite().sum(1).tolist()
     rows = found.tokens.cpu().numpy()

@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     Text: TypeAlias = str | Molecule | Invalid
 
 BEAM_WIDTHS = (8, 32)
-"""Of the beams that look for a molecule where greedy decoding gives none: the second, under the grammar, for
-what the first misses. (Under the grammar at once, more of what is found are stumps of an atom or two.)"""
+"""Of the beams that look for a molecule where greedy decoding gives none: the second for what the first
+misses."""
 _SEARCHED = 1024  # latent vectors searched at once
 
 
@@ -83,7 +83,6 @@ class MolVAE:
         self.domain = domain
         self.scaler = PropertyScaler(settings.property_names, settings.property_mean, settings.property_scale)
         self.device = next(network.parameters()).device
-        self.grammar = tokenizer.grammar()
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> MolVAE:
@@ -161,8 +160,7 @@ class MolVAE:
             temperature: 0 writes the most likely token each time; otherwise tokens are drawn.
             seed: Root of the draws.
             beam: Whether a vector whose text is no molecule becomes the most likely text that is one, where a
-                beam search finds any, in the end among those alone that can be molecules
-                (`Tokenizer.grammar`). What is a molecule anyway is the same with and without it.
+                beam search finds any. What is a molecule anyway is the same with and without it.
             properties: What a conditional model is told, `n x p` in their own units; NaN is unknown.
 
         Raises:
@@ -220,7 +218,6 @@ class MolVAE:
                     z[rows],
                     max_length=self.settings.max_length,
                     width=width,
-                    grammar=None if width == BEAM_WIDTHS[0] else self.grammar,
                     told=None if told is None else (told[0][rows], told[1][rows]),
                 )
                 for row, candidates in zip(rows, texts, strict=True):

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-
-from molvae.models.constraint import Paths
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from molvae.models.constraint import Constraint
     from molvae.models.decoder import GRUDecoder
 
 WIDTH = 8
@@ -22,7 +19,6 @@ N_BEST = 32
 MARGIN = 12.0
 """Nats below the best finished text at which another is given up: what is less likely than that, a stump of
 one or two atoms as a rule, has little to do with the latent vector."""
-_OPTIONS = 4  # times the width: ways to go on that a constraint is asked about
 _STATES = 512  # texts written side by side: enough for full-speed matrix products
 
 
@@ -52,7 +48,6 @@ def beam_search(
     width: int = WIDTH,
     n_best: int = N_BEST,
     margin: float = MARGIN,
-    constraint: Constraint[Any] | None = None,
 ) -> Beams:
     """Find the most likely texts of latent vectors `b x d`.
 
@@ -71,7 +66,6 @@ def beam_search(
         width: Unfinished texts kept.
         n_best: Finished texts kept, `k`.
         margin: In nats.
-        constraint: What may be written; without one, anything. Log-probabilities are the decoder's own.
     """
     never = torch.zeros_like(decoder.output.bias)
     never[[bos, pad, *forbidden]] = -torch.inf
@@ -79,7 +73,7 @@ def beam_search(
         return Beams(torch.empty((0, n_best, 0), dtype=torch.long, device=z.device), z.new_empty((0, n_best)))
     n_rows = max(1, _STATES // width)
     parts = [
-        _Search(decoder, z[first : first + n_rows], never, bos, eos, width, n_best, constraint).run(
+        _Search(decoder, z[first : first + n_rows], never, bos, eos, width, n_best).run(
             max_length, margin, pad
         )
         for first in range(0, len(z), n_rows)
@@ -99,15 +93,7 @@ class _Search:
     """
 
     def __init__(
-        self,
-        decoder: GRUDecoder,
-        z: Tensor,
-        never: Tensor,
-        bos: int,
-        eos: int,
-        width: int,
-        n_best: int,
-        constraint: Constraint[Any] | None,
+        self, decoder: GRUDecoder, z: Tensor, never: Tensor, bos: int, eos: int, width: int, n_best: int
     ) -> None:
         self.decoder, self.never, self.eos, self.width = decoder, never, eos, width
         spread = z.repeat_interleave(width, 0)
@@ -120,12 +106,11 @@ class _Search:
         self.ended = z.new_full((len(z), n_best), -torch.inf)
         self.ended_at = torch.zeros((2, len(z), n_best), dtype=torch.long, device=z.device)  # step, place
         self.chosen: list[tuple[Tensor, Tensor]] = []
-        self.paths = None if constraint is None else Paths(constraint, len(z), width, eos)
 
     def run(self, max_length: int, margin: float, pad: int) -> Beams:
         """Search until nothing is left to be found, then read the texts back."""
         for step in range(max_length):
-            self._advance(step, max_length - 1 - step)
+            self._advance(step)
             best, worst = self.ended[:, 0], self.ended[:, -1]
             open_best = self.score[:, 0]
             if bool(((open_best < worst) | (open_best < best - margin)).all()):
@@ -133,17 +118,12 @@ class _Search:
         self.ended.masked_fill_(self.ended < self.ended[:, :1] - margin, -torch.inf)
         return self._texts(pad)
 
-    def _advance(self, step: int, left: int) -> None:
+    def _advance(self, step: int) -> None:
         n, width = self.score.shape
         options = self.score[:, :, None] + self._log_prob().view(n, width, -1)  # r x w x v
-        if self.paths is not None:
-            options[:, :, self.eos].masked_fill_(~self.paths.may_end(options.device), -torch.inf)
         self._end(options[:, :, self.eos], step)
         options[:, :, self.eos] = -torch.inf
-        n_asked = width if self.paths is None else min(_OPTIONS * width, options[0].numel())
-        self.score, place = options.flatten(1).topk(n_asked, dim=1)
-        if self.paths is not None:
-            self.score, place = self.paths.advance(self.score, place, options.shape[2], left)
+        self.score, place = options.flatten(1).topk(width, dim=1)
         parent, token = place // options.shape[2], place % options.shape[2]
         self.chosen.append((token, parent))
         rows = (torch.arange(n, device=place.device)[:, None] * width + parent).flatten()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from molvae.models.constraint import Guard
 from molvae.models.precision import at_least_single
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from molvae.models.constraint import Constraint
     from molvae.models.decoder import GRUDecoder
 
 WINDOW = 256
@@ -29,8 +27,7 @@ class Generation:
 
     Attributes:
         tokens: Token ids with the end mark and padding after it, `b x t`.
-        log_prob: Log-probability of each row at temperature 1, in nats, `b`; `None` unless asked for. It is
-            the decoder's own, whatever constraint the row was written under.
+        log_prob: Log-probability of each row at temperature 1, in nats, `b`; `None` unless asked for.
     """
 
     tokens: Tensor
@@ -49,7 +46,6 @@ def generate(
     max_length: int,
     temperature: float = 0.0,
     generator: Generator | None = None,
-    constraint: Constraint[Any] | None = None,
     log_prob: bool = False,
     window: int | None = None,
 ) -> Generation:
@@ -69,9 +65,6 @@ def generate(
         max_length: Rows without an end mark after so many tokens are cut there.
         temperature: 0 is greedy; otherwise tokens are drawn from softmax(logits / temperature).
         generator: Source of the draws: `max_length` uniform numbers a row, in the order of the rows.
-        constraint: What may be written; without one, anything. A token it refuses is as if its probability
-            were 0: greedy rows take the next likely one, others are drawn from what is left, rescaled to 1. A
-            row of which nothing is left ends there, as it is.
         log_prob: Whether the probabilities are wanted; they cost a logarithm per vocabulary entry.
         window: Rows written side by side; the default suits the device.
     """
@@ -87,13 +80,12 @@ def generate(
     total = at_least_single(z.new_zeros(n_rows + 1))
     never = torch.zeros_like(decoder.output.bias)
     never[[bos, pad, *forbidden]] = -torch.inf
-    guard = None if constraint is None else Guard(constraint, n_rows, eos, max_length, temperature)
     while loop.busy:
         logits = loop.logits(never)
-        uniform = None if draws is None else draws[loop.rows.clamp(max=n_rows - 1), loop.steps]
-        chosen = logits.argmax(1) if uniform is None else _draw(logits, temperature, uniform)
-        if guard is not None:
-            chosen = guard.allowed(chosen, loop.rows, loop.steps, logits, uniform)
+        if draws is None:
+            chosen = logits.argmax(1)
+        else:
+            chosen = _draw(logits, temperature, draws[loop.rows.clamp(max=n_rows - 1), loop.steps])
         tokens[loop.rows, loop.steps] = chosen
         if log_prob:
             surprise = logits.logsumexp(1) - logits.gather(1, chosen[:, None])[:, 0]

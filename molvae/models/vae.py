@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Generator, Tensor, nn
 
-from molvae.models.beam import N_BEST, Beams, beam_search
+from molvae.models.beam import Beams, beam_search
 from molvae.models.conditions import ConditionalPrior, condition, forget
 from molvae.models.corruption import hide, swap
 from molvae.models.decoder import GRUDecoder
@@ -19,7 +19,6 @@ from molvae.models.regularizers import contraction, mean_discrepancy, sparsity
 
 if TYPE_CHECKING:
     from molvae.models.config import ModelSettings
-    from molvae.models.constraint import Constraint
     from molvae.models.posterior import Posterior
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3  # the ids every vocabulary begins with
@@ -138,12 +137,10 @@ class SequenceVAE(nn.Module):
         *,
         max_length: int,
         width: int,
-        n_best: int = N_BEST,
         properties: Tensor | None = None,
         observed: Tensor | None = None,
-        constraint: Constraint[Any] | None = None,
     ) -> Beams:
-        """The most likely token rows of latent vectors `b x d` that a constraint allows, by beam search."""
+        """The most likely token rows of latent vectors `b x d`, by a beam of that width."""
         return beam_search(
             self.decoder,
             self._with_condition(z, properties, observed),
@@ -153,8 +150,6 @@ class SequenceVAE(nn.Module):
             forbidden=(UNK,),
             max_length=max_length,
             width=width,
-            n_best=n_best,
-            constraint=constraint,
         )
 
     def refine(self, z: Tensor, *, max_length: int, rounds: int = 1) -> Tensor:

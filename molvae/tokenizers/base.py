@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.tokenizers.grammar.table import Grammar
-
 MAX_TOKENS = 512
 """The longest text any tokenizer accepts, in units (merged tokens count as what they are made of)."""
 
@@ -74,10 +72,6 @@ class Tokenizer(ABC):
     def is_complete(cls, units: Sequence[str]) -> bool:
         """Whether what these units open they also close, so that they stand for themselves in any text."""
         return len(units) > 0
-
-    def grammar(self) -> Grammar | None:
-        """Say which tokens may follow which texts; None where every text in this notation is a molecule."""
-        return None
 
     @classmethod
     def build(cls, smiles: Iterable[str], *, min_count: int = 1, n_merges: int = 0) -> Tokenizer:

@@ -6,8 +6,6 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 
 from molvae.tokenizers.base import TOKENIZERS, Tokenizer
-from molvae.tokenizers.grammar.table import Grammar
-from molvae.tokenizers.vocabulary import EOS, SPECIALS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,14 +54,6 @@ class SmilesTokenizer(Tokenizer):
             if unit.isdecimal() or unit.startswith("%"):
                 open_rings ^= {unit}
         return depth == 0 and not open_rings
-
-    def grammar(self) -> Grammar:
-        """Say which tokens may follow which texts: those that lead to molecules."""
-        n_marks = len(SPECIALS)
-        tokens: list[list[str]] = [[]] * n_marks + [
-            self.cut(token) for token in self.vocabulary.tokens[n_marks:]
-        ]
-        return Grammar(tokens, end=EOS)
 
     @classmethod
     def write(cls, notation: str) -> str:

@@ -1,4 +1,4 @@
-"""Predictions and vectors: as many rows out as in, in order, whatever the shards; vectors as Parquet holds them."""
+"""Predictions and vectors: as many rows out as in, in order, whatever the shards."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_vectors_are_lists_of_fixed_size_and_the_same_bytes_for_all_shards(
         digests.add(hashlib.sha256(written.read_bytes()).hexdigest())
     assert len(digests) == 1
     table = pq.read_table(written)
-    assert str(table.schema.field("z").type).startswith(f"fixed_size_list<element: float")
+    assert str(table.schema.field("z").type).startswith("fixed_size_list<element: float")
     assert table.schema.field("z").type.list_size == tiny_model.latent_size
     given = [parse(text) if text else None for text in table.column("smiles").to_pylist()]
     for molecule, z, line in zip(
