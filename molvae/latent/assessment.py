@@ -18,6 +18,7 @@ from molvae.evaluation.probes import linear_probe
 from molvae.evaluation.profile import PARTS
 from molvae.evaluation.reconstruction import reconstruction
 from molvae.latent.batches import written_texts
+from molvae.latent.beams import searched_texts
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
 
@@ -161,7 +162,7 @@ def write(
             temperature=temperature,
             generator=generator,
         )
-        texts += model.searched(part, own) if beam else own
+        texts += searched_texts(model, part, own) if beam else own
         progress.advance(task, len(part))
     progress.finish(task)
     return texts

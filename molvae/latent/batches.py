@@ -106,36 +106,3 @@ def written_texts(
         texts += tokenizer.decode_many(written.tokens.cpu().numpy())
     finite = np.asarray(np.isfinite(z).all(axis=1))
     return [text if fine else "" for text, fine in zip(texts, finite, strict=True)]
-
-
-def likely_texts(
-    network: SequenceVAE,
-    tokenizer: Tokenizer,
-    z: NDArray[np.float32],
-    *,
-    max_length: int,
-    width: int,
-    told: tuple[torch.Tensor, torch.Tensor] | None = None,
-) -> list[list[str]]:
-    """The most likely texts of latent vectors `n x d`, best first, molecules or not.
-
-    Args:
-        network: The network.
-        tokenizer: Its tokenizer.
-        z: Latent vectors, all finite.
-        max_length: Longest row in tokens.
-        width: Of the beam.
-        told: As for `written_texts`.
-    """
-    device = next(network.parameters()).device
-    properties, observed = (None, None) if told is None else told
-    found = network.search(
-        torch.from_numpy(z).to(device),
-        max_length=max_length,
-        width=width,
-        properties=properties,
-        observed=observed,
-    )
-    counts = found.log_prob.isfinite().sum(1).tolist()
-    rows = found.tokens.cpu().numpy()
-    return [tokenizer.decode_many(row[:count]) for row, count in zip(rows, counts, strict=True)]

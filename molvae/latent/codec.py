@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from molvae.chemistry.display import MoleculeList
-from molvae.chemistry.molecule import Invalid, Molecule, is_valid, parse
+from molvae.chemistry.molecule import Invalid, Molecule, parse
 from molvae.data.scaling import PropertyScaler
 from molvae.errors import UsageError
 from molvae.latent import card
-from molvae.latent.batches import likely_texts, standardized, token_batches, written_texts
+from molvae.latent.batches import standardized, token_batches, written_texts
+from molvae.latent.beams import search
 from molvae.latent.checkpoint import (
     CARD,
     CONFIG,
@@ -46,11 +47,6 @@ if TYPE_CHECKING:
     from molvae.tokenizers.base import Tokenizer
 
     Text: TypeAlias = str | Molecule | Invalid
-
-BEAM_WIDTHS = (8, 32)
-"""Of the beams that look for a molecule where greedy decoding gives none: the second for what the first
-misses."""
-_SEARCHED = 1024  # latent vectors searched at once
 
 
 class MolVAE:
@@ -187,42 +183,8 @@ class MolVAE:
             for text, ok in zip(texts, finite, strict=True)
         )
         if beam:
-            self._search(points, molecules, told)
+            search(self, points, molecules, told)
         return molecules
-
-    def searched(self, z: NDArray[np.float32], texts: Sequence[str]) -> list[str]:
-        """Texts written from latent vectors `n x d`, those that are no molecule replaced as by `decode`."""
-        molecules = [parse(text) for text in texts]
-        before = [is_valid(molecule) for molecule in molecules]
-        self._search(z, molecules, None)
-        return [
-            text if done or not is_valid(molecule) else molecule.smiles
-            for text, done, molecule in zip(texts, before, molecules, strict=True)
-        ]
-
-    def _search(
-        self,
-        z: NDArray[np.float32],
-        molecules: list[Molecule | Invalid],
-        told: tuple[torch.Tensor, torch.Tensor] | None,
-    ) -> None:
-        """Replace what is no molecule by the most likely text that is one; a wider beam goes for the rest."""
-        finite = np.asarray(np.isfinite(z).all(axis=1))
-        for width in BEAM_WIDTHS:
-            wrong = [row for row, item in enumerate(molecules) if finite[row] and not is_valid(item)]
-            for start in range(0, len(wrong), _SEARCHED):
-                rows = wrong[start : start + _SEARCHED]
-                texts = likely_texts(
-                    self.network,
-                    self.tokenizer,
-                    z[rows],
-                    max_length=self.settings.max_length,
-                    width=width,
-                    told=None if told is None else (told[0][rows], told[1][rows]),
-                )
-                for row, candidates in zip(rows, texts, strict=True):
-                    found = next((m for text in candidates if is_valid(m := parse(text))), None)
-                    molecules[row] = molecules[row] if found is None else found
 
     @torch.inference_mode()
     def refine(self, z: NDArray[np.floating], rounds: int = 1) -> NDArray[np.float32]:
