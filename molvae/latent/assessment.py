@@ -162,7 +162,11 @@ def write(
             temperature=temperature,
             generator=generator,
         )
-        texts += searched_texts(model, part, own) if beam else own
+        if beam:
+            own = searched_texts(
+                model.network, model.tokenizer, part, own, max_length=model.settings.max_length
+            )
+        texts += own
         progress.advance(task, len(part))
     progress.finish(task)
     return texts

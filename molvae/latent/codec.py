@@ -183,7 +183,14 @@ class MolVAE:
             for text, ok in zip(texts, finite, strict=True)
         )
         if beam:
-            search(self, points, molecules, told)
+            search(
+                self.network,
+                self.tokenizer,
+                points,
+                molecules,
+                max_length=self.settings.max_length,
+                told=told,
+            )
         return molecules
 
     @torch.inference_mode()
