@@ -293,7 +293,7 @@ class TestErrors:
         ("options", "error", "message"),
         [
             ({"labels": ("logP2",)}, UsageError, "did you mean 'logP'"),
-            ({"split": "fold"}, UsageError, "no column 'fold'"),
+            ({"split": "fold"}, UsageError, "split 'fold' is neither"),
             ({"descriptors": ("qde",)}, UnknownNameError, "did you mean 'qed'"),
             ({"filters": ("pain",)}, UnknownNameError, "did you mean 'pains'"),
             ({"tokenizer": "smile"}, UnknownNameError, "did you mean 'smiles'"),
