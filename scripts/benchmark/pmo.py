@@ -26,8 +26,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pmo_records import PARETO, audit
 from pmo_report import DEFAULT, report
-from pmo_runs import PARETO, Run, audit, play
+from pmo_runs import Run, play
 from record import ROOT, commit
 
 from molvae.oracles.benchmarks import PMO_20

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pmo_anchors import METHODS, PUBLISHED, RANDOM_310
-from pmo_runs import PARETO, begun_as, summary
+from pmo_records import PARETO, begun_as, summary
 from record import RESULTS, record
 
 from molvae.campaign.config import CampaignSettings

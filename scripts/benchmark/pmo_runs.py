@@ -1,4 +1,4 @@
-"""One run of the PMO benchmark: play it or go on with it, keep what it scored, score that again."""
+"""One run of the PMO benchmark: play it, or go on with it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pmo_records import GOALS, RANDOM_LIBRARY, judged, number, summary, write
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
 from molvae.campaign.runner import run
-from molvae.campaign.trace import running_top, top_auc
-from molvae.chemistry.molecule import Invalid, is_valid, parse
+from molvae.chemistry.molecule import Invalid
 from molvae.config import load_settings
 from molvae.errors import LockedError, UsageError
 from molvae.oracles.base import Score, ask
@@ -29,14 +29,6 @@ if TYPE_CHECKING:
     from molvae.chemistry.molecule import Molecule
     from molvae.latent.codec import MolVAE
     from molvae.oracles.base import Oracle
-
-PARETO = "pareto"
-"""Not a task of PMO: three goals at once, judged by hypervolume."""
-CELECOXIB = "Cc1ccc(-c2cc(C(F)(F)F)nn2-c2ccc(S(N)(=O)=O)cc2)cc1"
-GOALS = {PARETO: (("qed", "maximize"), (f"similarity:{CELECOXIB}", "maximize"), ("sa", "minimize"))}
-_EASY, _HARD = 1.0, 10.0  # ends of the scale of synthetic accessibility
-RANDOM_LIBRARY = "random-library"
-"""Not a registered method: molecules of the library in random order, all of the budget."""
 
 
 @dataclass(frozen=True)
@@ -149,9 +141,9 @@ def play(run_: Run) -> dict[str, Any]:
         played = max(1, result.n_calls - before)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         charged = sorted((row for row in result.table if row.call is not None), key=lambda row: row.call or 0)
-    values = [[_number(score) for score in row.scores] for row in charged]
+    values = [[number(score) for score in row.scores] for row in charged]
     names = [name for name, _ in run_.goals]
-    _write(run_.path, names, [(row.smiles, row.source, *line) for row, line in zip(charged, values)])
+    write(run_.path, names, [(row.smiles, row.source, *line) for row, line in zip(charged, values)])
     row = {
         **identity(run_),
         **judged(run_.task, values, run_.budget),
@@ -171,86 +163,6 @@ def identity(run_: Run) -> dict[str, Any]:
     return {"task": run_.task, "method": run_.label, "budget": run_.budget, "seed": run_.seed}
 
 
-def summary(path: Path) -> dict[str, Any] | None:
-    """The row of a finished run, if it is one."""
-    file = path.with_suffix(".json")
-    if not file.is_file():
-        return None
-    row: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return row
-
-
-def begun_as(path: Path, budget: int) -> dict[str, Any] | None:
-    """The row of what a finished run with more calls was after `budget` of them: no search knows its budget.
-
-    Nothing if the run is no longer than that, or scored its whole budget in one batch (`random-library`).
-    """
-    row = summary(path)
-    if row is None or row["budget"] <= budget or row["method"] == RANDOM_LIBRARY or row["task"] == PARETO:
-        return None
-    with gzip.open(path.with_suffix(".csv.gz"), "rt", encoding="utf-8", newline="") as file:
-        _, *lines = csv.reader(file)
-    values = [[float(text) if text else None for text in line[3:]] for line in lines[:budget]]
-    kept = {key: row[key] for key in ("task", "method", "seed", "commit", "settings")}
-    return {**kept, "budget": budget, **judged(row["task"], values, budget), "first_calls_of": row["budget"]}
-
-
-def judged(task: str, values: Sequence[Sequence[float | None]], budget: int) -> dict[str, Any]:
-    """The figures of a run from its scores in call order: best, top-10, AUC; or the hypervolume."""
-    if task == PARETO:
-        import torch
-
-        from molvae.optimization.pareto import hypervolume
-
-        qed, similarity, sa = np.array(values, dtype=float).reshape(len(values), 3).T
-        unit = np.stack([qed, similarity, (_HARD - sa) / (_HARD - _EASY)], axis=1)
-        return {
-            "calls": len(values),
-            "hypervolume": round(hypervolume(torch.from_numpy(unit), torch.zeros(3)), 6),
-        }
-    scores = [np.nan if line[0] is None else line[0] for line in values]
-    best, top = running_top(scores, 10)
-    return {
-        "calls": len(scores),
-        "best": round(best[-1], 6) if best else None,
-        "top10": round(top[-1], 6) if top else None,
-        "auc_top10": round(top_auc(scores, budget=budget), 6),
-    }
-
-
-def audit(path: Path) -> list[str]:
-    """What is wrong with a finished run, whose molecules are read, checked and scored again."""
-    row = summary(path)
-    if row is None:
-        return ["not finished"]
-    with gzip.open(path.with_suffix(".csv.gz"), "rt", encoding="utf-8", newline="") as file:
-        header, *lines = csv.reader(file)
-    names = header[3:]
-    goals = [name for name, _ in GOALS.get(row["task"], ((row["task"], "maximize"),))]
-    problems = [] if names == goals else [f"scored by {names}, not by {goals}"]
-    molecules = [parse(line[1]) for line in lines]
-    valid = [molecule for molecule in molecules if is_valid(molecule)]
-    if len(valid) < len(lines) or [m.smiles for m in valid] != [line[1] for line in lines]:
-        problems.append("a molecule is not a canonical SMILES")
-        return problems
-    if len({molecule.smiles for molecule in valid}) < len(lines):
-        problems.append("a molecule was charged twice")
-    if [int(line[0]) for line in lines] != list(range(1, len(lines) + 1)) or len(lines) > row["budget"]:
-        problems.append(f"{len(lines)} calls are not 1 to at most {row['budget']}")
-    again = [ask(load_oracle(name), valid) for name in goals]
-    values = [[_number(score) for score in scores] for scores in zip(*again, strict=True)]
-    kept = [[float(text) if text else None for text in line[3:]] for line in lines]
-    wrong = [i for i, (a, b) in enumerate(zip(values, kept, strict=True), 1) if not _equal(a, b)]
-    if wrong:
-        problems.append(f"{len(wrong)} scores differ, the first at call {wrong[0]}")
-    problems += [
-        f"{name} is {value}, the row says {row.get(name)}"
-        for name, value in judged(row["task"], values, row["budget"]).items()
-        if row.get(name) != value
-    ]
-    return problems
-
-
 def _settings(run_: Run) -> CampaignSettings:
     goals = ", ".join(f'{{name = "{name}", direction = "{wish}"}}' for name, wish in run_.goals)
     given = [f"objectives=[{goals}]", f"budget={run_.budget}", f"seed={run_.seed}", *run_.assignments]
@@ -267,25 +179,6 @@ def _start(run_: Run) -> list[str]:
     n = run_.budget + run_.budget // 100 + 10 if run_.method == RANDOM_LIBRARY else run_.n_library
     order = np.random.default_rng([20250, run_.seed]).permutation(len(library))
     return [library[row] for row in order[:n]]
-
-
-def _write(path: Path, names: Sequence[str], lines: Sequence[tuple[Any, ...]]) -> None:
-    with gzip.open(path.with_suffix(".csv.gz"), "wt", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["call", "smiles", "source", *names])
-        for call, line in enumerate(lines, start=1):
-            writer.writerow([call, *("" if value is None else value for value in line)])
-
-
-def _number(score: Score | None) -> float | None:
-    return score.value if score is not None and score.is_ok else None
-
-
-def _equal(a: Sequence[float | None], b: Sequence[float | None]) -> bool:
-    return all(
-        x is None and y is None if x is None or y is None else abs(x - y) <= 1e-6  # noqa: PLR2004
-        for x, y in zip(a, b, strict=True)
-    )
 
 
 @cache

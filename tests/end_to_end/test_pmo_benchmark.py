@@ -24,6 +24,12 @@ def runs(monkeypatch):
 
 
 @pytest.fixture
+def records(monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    return importlib.import_module("pmo_records")
+
+
+@pytest.fixture
 def library(tmp_path):
     path = tmp_path / "library.csv"
     path.write_text("smiles\n" + "\n".join(little_smiles()) + "\n")
@@ -47,7 +53,7 @@ def run_of(runs, library, task="qed", seed=0):
     )
 
 
-def test_a_run_is_kept_in_call_order_and_audited(runs, library):
+def test_a_run_is_kept_in_call_order_and_audited(runs, records, library):
     run = run_of(runs, library)
     row = runs.play(run)
     assert (row["calls"], row["failed"]) == (60, 0)
@@ -55,7 +61,7 @@ def test_a_run_is_kept_in_call_order_and_audited(runs, library):
     scores = [float(line.split(",")[3]) for line in lines]
     assert row["auc_top10"] == pytest.approx(top_auc(scores, budget=60), abs=1e-6)
     assert {line.split(",")[2] for line in lines} == {"start"}
-    assert runs.audit(run.path) == []
+    assert records.audit(run.path) == []
     assert runs.play(run) == row  # finished: read, not played
     assert runs.play(run_of(runs, library, seed=1))["auc_top10"] != row["auc_top10"]
 
@@ -69,20 +75,20 @@ def test_a_run_is_kept_in_call_order_and_audited(runs, library):
         (lambda lines: [lines[0], lines[1].replace(",", ",C(", 1), *lines[2:]], "not a canonical SMILES"),
     ],
 )
-def test_the_audit_finds_what_was_spoiled(runs, library, spoil, problem):
+def test_the_audit_finds_what_was_spoiled(runs, records, library, spoil, problem):
     run = run_of(runs, library)
     runs.play(run)
     lines = spoil(read(run.path))
     run.path.with_suffix(".csv.gz").write_bytes(gzip.compress("\n".join(lines).encode() + b"\n"))
-    assert any(problem in told for told in runs.audit(run.path))
+    assert any(problem in told for told in records.audit(run.path))
 
 
-def test_three_goals_are_judged_by_hypervolume(runs, library):
-    run = run_of(runs, library, task=runs.PARETO)
+def test_three_goals_are_judged_by_hypervolume(runs, records, library):
+    run = run_of(runs, library, task=records.PARETO)
     row = runs.play(run)
     assert 0 < row["hypervolume"] < 1
-    assert runs.audit(run.path) == []
-    assert runs.judged(runs.PARETO, [[0.5, 0.5, 5.5]], 1)["hypervolume"] == 0.125
+    assert records.audit(run.path) == []
+    assert records.judged(records.PARETO, [[0.5, 0.5, 5.5]], 1)["hypervolume"] == 0.125
 
 
 @pytest.mark.usefixtures("runs")
@@ -113,3 +119,15 @@ def test_figures_are_of_complete_sets_alone(tmp_path):
     assert len(report.mixtures([{**table[0], "commit": "a"}, {**table[0], "commit": "b"}])) == 1
     (tmp_path / "pmo.json").write_text(json.dumps({"table": table}))
     assert len(report.merged(tmp_path / "work", tmp_path)) == len(table)
+
+
+def test_a_run_also_counts_for_its_first_calls(records, tmp_path):
+    path, scores = tmp_path / "qed-0", [0.2, 0.9, 0.4, 0.7]
+    records.write(path, ["qed"], [(f"{'C' * n}O", "mutation", score) for n, score in enumerate(scores, 1)])
+    row = {"task": "qed", "method": "latent-bo", "seed": 0, "commit": "", "settings": [], "budget": 4}
+    path.with_suffix(".json").write_text(json.dumps(row))
+    first = records.begun_as(path, 2)
+    assert first == {**row, "budget": 2, "first_calls_of": 4, **records.judged("qed", [[0.2], [0.9]], 2)}
+    assert records.begun_as(path, 4) is None
+    path.with_suffix(".json").write_text(json.dumps({**row, "method": records.RANDOM_LIBRARY}))
+    assert records.begun_as(path, 2) is None
