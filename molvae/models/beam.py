@@ -67,13 +67,12 @@ def beam_search(
         n_best: Finished texts kept, `k`.
         margin: In nats.
     """
-    never = torch.zeros_like(decoder.output.bias)
-    never[[bos, pad, *forbidden]] = -torch.inf
+    bias = decoder.bias_without((bos, pad, *forbidden))
     if len(z) == 0:
         return Beams(torch.empty((0, n_best, 0), dtype=torch.long, device=z.device), z.new_empty((0, n_best)))
     n_rows = max(1, _STATES // width)
     parts = [
-        _Search(decoder, z[first : first + n_rows], never, bos, eos, width, n_best).run(
+        _Search(decoder, z[first : first + n_rows], bias, bos, eos, width, n_best).run(
             max_length, margin, pad
         )
         for first in range(0, len(z), n_rows)
@@ -93,14 +92,12 @@ class _Search:
     """
 
     def __init__(
-        self, decoder: GRUDecoder, z: Tensor, never: Tensor, bos: int, eos: int, width: int, n_best: int
+        self, decoder: GRUDecoder, z: Tensor, bias: Tensor, bos: int, eos: int, width: int, n_best: int
     ) -> None:
-        self.decoder, self.never, self.eos, self.width = decoder, never, eos, width
-        spread = z.repeat_interleave(width, 0)
-        self.table = decoder.inputs[0](decoder.embedding.weight)  # v x 3h
-        self.states = [decoder.initial(spread, layer) for layer in range(len(decoder.layers))]
-        self.conditions = [project(spread) for project in decoder.conditions]
-        self.current = torch.full((len(spread),), bos, device=z.device)
+        self.decoder, self.bias, self.eos = decoder, bias, eos
+        self.table = decoder.token_inputs()
+        self.states, self.conditions = decoder.begin(z.repeat_interleave(width, 0))
+        self.current = torch.full((len(z) * width,), bos, device=z.device)
         self.score = z.new_full((len(z), width), -torch.inf)
         self.score[:, 0] = 0.0  # all begin alike: only one of them goes on
         self.ended = z.new_full((len(z), n_best), -torch.inf)
@@ -120,7 +117,9 @@ class _Search:
 
     def _advance(self, step: int) -> None:
         n, width = self.score.shape
-        options = self.score[:, :, None] + self._log_prob().view(n, width, -1)  # r x w x v
+        inputs = self.table.index_select(0, self.current)
+        logits = self.decoder.step(inputs, self.states, self.conditions, self.bias)
+        options = self.score[:, :, None] + logits.log_softmax(1).view(n, width, -1)  # r x w x v
         self._end(options[:, :, self.eos], step)
         options[:, :, self.eos] = -torch.inf
         self.score, place = options.flatten(1).topk(width, dim=1)
@@ -129,16 +128,6 @@ class _Search:
         rows = (torch.arange(n, device=place.device)[:, None] * width + parent).flatten()
         self.states = [state.index_select(0, rows) for state in self.states]
         self.current = token.flatten()
-
-    def _log_prob(self) -> Tensor:
-        decoder = self.decoder
-        projected = self.table.index_select(0, self.current).add_(self.conditions[0])
-        for layer, gru in enumerate(decoder.layers):
-            if layer > 0:
-                projected = decoder.inputs[layer](self.states[layer - 1]).add_(self.conditions[layer])
-            self.states[layer] = gru.step(projected, self.states[layer])  # type: ignore[operator]
-        bias = decoder.output.bias + self.never
-        return torch.addmm(bias, self.states[-1], decoder.output.weight.t()).float().log_softmax(1)
 
     def _end(self, score: Tensor, step: int) -> None:
         """Keep the best of the texts that ended before and of those that end at this step (`r x w`)."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from molvae.models.gru import GRULayer, embedding
+from molvae.models.precision import at_least_single
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from molvae.models.config import ModelSettings
 
 
@@ -65,3 +69,34 @@ class GRUDecoder(nn.Module):
         """Initial hidden state of a layer, `b x h`."""
         state: Tensor = self.initials[layer](z).tanh()
         return state
+
+    def begin(self, z: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """First states (`b x h` each) and what z adds at every step (`b x 3h` each), per layer."""
+        states = [self.initial(z, layer) for layer in range(len(self.layers))]
+        return states, [project(z) for project in self.conditions]
+
+    def token_inputs(self) -> Tensor:
+        """The first layer's input projection of every token, `v x 3h`."""
+        projected: Tensor = self.inputs[0](self.embedding.weight)
+        return projected
+
+    def bias_without(self, ids: Iterable[int]) -> Tensor:
+        """The bias of the logits, `v`, with which these tokens are never written."""
+        never = torch.zeros_like(self.output.bias)
+        never[list(ids)] = -torch.inf
+        return self.output.bias + never
+
+    def step(self, inputs: Tensor, states: list[Tensor], conditions: list[Tensor], bias: Tensor) -> Tensor:
+        """One step: logits of the next token, `b x v`; the states become those after it.
+
+        Args:
+            inputs: Rows of `token_inputs` of the tokens before, `b x 3h`; overwritten.
+            states: As `begin` gives them; replaced in the list.
+            conditions: As `begin` gives them.
+            bias: Of the logits, `v`.
+        """
+        for layer, gru in enumerate(self.layers):
+            if layer > 0:
+                inputs = self.inputs[layer](states[layer - 1])
+            states[layer] = gru.step(inputs.add_(conditions[layer]), states[layer])  # type: ignore[operator]
+        return at_least_single(torch.addmm(bias, states[-1], self.output.weight.t()))

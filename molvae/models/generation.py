@@ -78,10 +78,9 @@ def generate(
     # One more row than asked for: what a place writes after its row has ended goes there.
     tokens = torch.full((n_rows + 1, max_length), pad, dtype=torch.long, device=z.device)
     total = at_least_single(z.new_zeros(n_rows + 1))
-    never = torch.zeros_like(decoder.output.bias)
-    never[[bos, pad, *forbidden]] = -torch.inf
+    bias = decoder.bias_without((bos, pad, *forbidden))
     while loop.busy:
-        logits = loop.logits(never)
+        logits = loop.logits(bias)
         if draws is None:
             chosen = logits.argmax(1)
         else:
@@ -114,11 +113,11 @@ class _Loop:
         self, decoder: GRUDecoder, z: Tensor, width: int, bos: int, eos: int, max_length: int
     ) -> None:
         self.decoder, self.z, self.bos, self.eos, self.max_length = decoder, z, bos, eos, max_length
-        self.table = decoder.inputs[0](decoder.embedding.weight)  # v x 3h
+        self.table = decoder.token_inputs()
         self.rows = torch.arange(width, device=z.device)
         self.steps = torch.zeros_like(self.rows)
         self.current = torch.full_like(self.rows, bos)
-        self.states, self.conditions = self._begin(slice(0, width))
+        self.states, self.conditions = decoder.begin(z[:width])
         self.n_begun = width
         self.longest = 0
 
@@ -127,17 +126,10 @@ class _Loop:
         """Whether any place is left."""
         return len(self.rows) > 0
 
-    def logits(self, never: Tensor) -> Tensor:
-        """One step of the network at all places, `b x v`; `never` (`v`) is added to the bias."""
-        decoder = self.decoder
-        projected = self.table.index_select(0, self.current).add_(self.conditions[0])
-        for layer, gru in enumerate(decoder.layers):
-            if layer > 0:
-                projected = decoder.inputs[layer](self.states[layer - 1]).add_(self.conditions[layer])
-            self.states[layer] = gru.step(projected, self.states[layer])  # type: ignore[operator]
-        return at_least_single(
-            torch.addmm(decoder.output.bias + never, self.states[-1], decoder.output.weight.t())
-        )
+    def logits(self, bias: Tensor) -> Tensor:
+        """One step of the network at all places, `b x v`, with this bias (`v`)."""
+        inputs = self.table.index_select(0, self.current)
+        return self.decoder.step(inputs, self.states, self.conditions, bias)
 
     def advance(self, chosen: Tensor) -> None:
         """Go on to the next step after these tokens `b`; places that are idle go to waiting rows."""
@@ -158,7 +150,7 @@ class _Loop:
         n_new = self.n_begun - first
         places = idle[:n_new]
         if n_new:
-            states, conditions = self._begin(slice(first, self.n_begun))
+            states, conditions = self.decoder.begin(self.z[first : self.n_begun])
             for old, new in zip([*self.states, *self.conditions], [*states, *conditions], strict=True):
                 old.index_copy_(0, places, new)
             self.rows[places] = torch.arange(first, self.n_begun, device=self.z.device)
@@ -169,9 +161,3 @@ class _Loop:
             self.rows, self.steps, self.current = self.rows[kept], self.steps[kept], self.current[kept]
             self.states = [state.index_select(0, kept) for state in self.states]
             self.conditions = [condition.index_select(0, kept) for condition in self.conditions]
-
-    def _begin(self, rows: slice) -> tuple[list[Tensor], list[Tensor]]:
-        """First states (`b x h` each) and what z adds at every step (`b x 3h` each), per layer."""
-        z = self.z[rows]
-        states = [self.decoder.initial(z, layer) for layer in range(len(self.decoder.layers))]
-        return states, [project(z) for project in self.decoder.conditions]
