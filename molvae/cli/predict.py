@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import options, places, screening
+from molvae.cli import options, screening
 from molvae.screening.config import ScreenSettings
 
 if TYPE_CHECKING:
@@ -60,7 +60,14 @@ def command(
     The directory holds job.json, parts/ and, in the end, result/:
     rows.csv, rejected.csv (the rows that are no molecules), funnel.json.
     """
-    running = {name: given.pop(name) for name in ("shard", "workers", "engine", "max_minutes")}
-    chosen = {**given, "library": library, "checkpoint": places.checkpoint(checkpoint), "every_row": True}
-    settings = options.build(ScreenSettings, chosen, config=config, assignments=assignments)
-    screening.run(session, settings, output, suffix=suffix, device=device, **running)
+    screening.run_every_row(
+        session,
+        library,
+        checkpoint,
+        output,
+        config=config,
+        assignments=assignments,
+        device=device,
+        suffix=suffix,
+        given=given,
+    )

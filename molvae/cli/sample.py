@@ -28,7 +28,9 @@ _PER_REQUEST = 20  # draws that are chosen among for each molecule with wanted p
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("-n", "n", type=click.IntRange(1), default=100, show_default=True, help="How many.")
+@click.option(
+    "-n", "n", type=click.IntRange(1), metavar="N", default=100, show_default=True, help="How many."
+)
 @molecules.decoding(beam=True)
 @click.option(
     "--prior",
@@ -44,6 +46,7 @@ _PER_REQUEST = 20  # draws that are chosen among for each molecule with wanted p
 @click.option(
     "--refinements",
     type=click.IntRange(0),
+    metavar="N",
     default=0,
     show_default=True,
     help="Rounds of decoding and encoding that lead a draw nearer to molecules; 0 decodes it as it is.",

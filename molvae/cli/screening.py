@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from molvae.cli import options
+from molvae.cli import options, places
 from molvae.cli.output import table_text
 from molvae.cli.stopping import stopping
 from molvae.errors import InputError
+from molvae.screening.config import ScreenSettings
 
 if TYPE_CHECKING:
     from molvae.cli.output import Session
-    from molvae.screening.config import ScreenSettings
     from molvae.screening.funnel import Funnel
     from molvae.screening.merging import Merged
 
@@ -128,6 +128,25 @@ def run(
         session.report(facts, _account(outcome.funnel))
         return
     _tell(session, merge([output], suffix=_dotted(suffix)))
+
+
+def run_every_row(
+    session: Session,
+    library: str,
+    checkpoint: Path,
+    output: Path,
+    *,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    device: str,
+    suffix: str | None,
+    given: dict[str, Any],
+) -> None:
+    """As `run`, with all rows of the library in the result; `given` are the other options and settings."""
+    running = {name: given.pop(name) for name in ("shard", "workers", "engine", "max_minutes")}
+    chosen = {**given, "library": library, "checkpoint": places.checkpoint(checkpoint), "every_row": True}
+    settings = options.build(ScreenSettings, chosen, config=config, assignments=assignments)
+    run(session, settings, output, suffix=suffix, device=device, **running)
 
 
 @click.command()
