@@ -76,8 +76,7 @@ NOTES = {
     ),
     "report": (
         "Random search in the starter set, opened in headless Chromium, the fastest of four. Processor: "
-        "seconds of all cores beyond those an empty page takes. Clock: until the page has loaded, on a "
-        "machine that was busy with other work."
+        "seconds of all cores beyond those an empty page takes. Clock: until the page has loaded."
     ),
     "faults": (
         "Kills, full disks, damaged and hostile files, oracles and texts (tests/faults); a trial fails when "
