@@ -2,7 +2,7 @@
 
 Faults that are looked at elsewhere: hostile manifests (foundation/test_persistence), lying checkpoints
 (latent/test_codec), hostile Python functions (oracles/test_plugins), tables in every spelling
-(data/test_readers), exit codes of signals (cli/test_main).
+(data/test_readers).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import campaign_faults
 import model_faults
 import oracle_faults
+import screen_faults
 import storage_faults
 import text_faults
 from fault import Family
@@ -22,6 +23,10 @@ FAMILIES = (
     Family(
         "kill -9 of train", model_faults.killed_training, 200, 1,
         "the resumed run has the bytes of an undisturbed one",
+    ),
+    Family(
+        "kill -9 of screen", screen_faults.killed_screen, 200, 4,
+        "the resumed screen has the bytes of an undisturbed one, no process left",
     ),
     Family(
         "kill -9 of prepare", model_faults.killed_preparation, 100, 3,
@@ -53,6 +58,11 @@ FAMILIES = (
         "SIGINT and SIGTERM, once or twice", campaign_faults.interrupted_search, 300, 1,
         "the documented exit code, finished scores on record, no process left",
     ),
+    Family(
+        "SIGINT, SIGTERM, SIGUSR1 of screen", screen_faults.interrupted_screen, 60, 3,
+        "the documented exit code, and the same command goes on to the same bytes",
+    ),
+    Family("readers that leave a pipe", screen_faults.closed_pipe, 40, 3, "exit code 141, and nothing said"),
     Family(
         "hostile oracles", oracle_faults.hostile_oracle_trial, 72, 0,
         "one score for each molecule, failures with a reason, in time, no process left",

@@ -154,17 +154,18 @@ def hidden(folder: Path) -> list[str]:
 
 
 def processes(marker: str) -> list[int]:
-    """Running processes with a text in their command line, this one excepted."""
+    """Running processes with a text in their command line or environment, this one excepted."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if marker.encode() in path.read_bytes() and int(path.parent.name) != os.getpid():
-                found.append(int(path.parent.name))
+            said = (path / "cmdline").read_bytes() + (path / "environ").read_bytes()
+            if marker.encode() in said and int(path.name) != os.getpid():
+                found.append(int(path.name))
     return found
 
 
 def require_no_orphans(marker: str, seconds: float = 10.0) -> None:
-    """No process with this text in its command line is left, after a moment to end."""
+    """No process with this text in its command line or environment is left, after a moment to end."""
     deadline = time.monotonic() + seconds
     while left := processes(marker):
         if time.monotonic() > deadline:

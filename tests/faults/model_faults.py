@@ -62,7 +62,7 @@ def _prepared(table: Path, output: Path) -> None:
 
 
 @cache
-def _whole() -> tuple[Path, Path, Path]:
+def undisturbed() -> tuple[Path, Path, Path]:
     """A table, its corpus, and a run that nothing has disturbed."""
     folder = scratch()
     table = _table(folder)
@@ -85,7 +85,7 @@ def _result_of(run: Path) -> dict[str, str]:
 
 
 def _same_run(run: Path, detail: str) -> None:
-    mine, theirs = _result_of(run), _result_of(_whole()[2])
+    mine, theirs = _result_of(run), _result_of(undisturbed()[2])
     different = sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
     require(not different, f"{detail}: not the bytes of an undisturbed run: {different[:4]}", "silent_load")
     require(not hidden(run), f"{detail}: left behind: {hidden(run)}")
@@ -93,7 +93,7 @@ def _same_run(run: Path, detail: str) -> None:
 
 def killed_training(rng: Random, folder: Path) -> str:
     """kill -9 at random instants of a training run, or at a chosen operation on its files; then resumed."""
-    corpus, run = _whole()[1], folder / "run"
+    corpus, run = undisturbed()[1], folder / "run"
     killed = 0
     for _ in range(rng.randrange(1, 4)):
         if rng.random() < 0.5:
@@ -113,7 +113,7 @@ def killed_training(rng: Random, folder: Path) -> str:
 
 def stopped_training(rng: Random, folder: Path) -> str:
     """Stopped after any step and resumed: bit for bit the undisturbed run."""
-    corpus, run = _whole()[1], folder / "run"
+    corpus, run = undisturbed()[1], folder / "run"
     n_stops = 0
     for _ in range(rng.randrange(1, 3)):
         stop, steps = rng.randrange(1, 10), iter(range(1, 100))
@@ -128,7 +128,7 @@ def stopped_training(rng: Random, folder: Path) -> str:
 
 def killed_preparation(rng: Random, folder: Path) -> str:
     """Killed at any operation on files while a corpus is prepared; then prepared again."""
-    table, corpus, _ = _whole()
+    table, corpus, _ = undisturbed()
     output = folder / "corpus"
     bomb = Bomb(rng.randrange(1, 45), folder, half=rng.random() < 0.5)
     ended = in_child(lambda: _prepared(table, output), bomb=bomb)
@@ -145,7 +145,7 @@ def killed_preparation(rng: Random, folder: Path) -> str:
 def damaged_model(rng: Random, folder: Path) -> str:
     """A bit flipped in, or the end cut off, a file of a checkpoint."""
     model = folder / "model"
-    shutil.copytree(_whole()[2] / "model", model)
+    shutil.copytree(undisturbed()[2] / "model", model)
     victim = rng.choice(sorted(path for path in model.iterdir() if path.is_file()))
     content = bytearray(victim.read_bytes())
     position = rng.randrange(len(content))
@@ -156,7 +156,7 @@ def damaged_model(rng: Random, folder: Path) -> str:
     except CheckpointError:
         return "refused"
     require(victim.name == "MANIFEST.json", f"{victim.name} at {position}", "silent_load")
-    theirs = MolVAE.load(_whole()[2] / "model", device="cpu").network.state_dict()
+    theirs = MolVAE.load(undisturbed()[2] / "model", device="cpu").network.state_dict()
     same = all(torch.equal(w, theirs[name]) for name, w in loaded.network.state_dict().items())
     require(same, "other weights", "silent_load")
     return "intact"
@@ -280,7 +280,7 @@ def hostile_model(rng: Random, folder: Path) -> str:
 
 def refused(name: str, folder: Path) -> str:
     model, trace = folder / "model", folder / "executed"
-    shutil.copytree(_whole()[2] / "model", model)
+    shutil.copytree(undisturbed()[2] / "model", model)
     change, agrees = HOSTILE[name]
     change(model, trace)
     if agrees:
