@@ -55,6 +55,7 @@ MEMBERS: dict[str, dict[str, Any]] = {
     "KL target": {"kl_target": 45.0},
     "conditional": {"kl_target": 45.0, "property_weight": 0.0, "model": {"conditional": True}},
 }
+LABELS = ("logP", "qed", "SAS")
 PRIORS = ("normal", "mixture", "flow")
 _TEST = 2000  # test molecules reconstructed
 _PROBED = 5000  # of the linear probe
@@ -66,7 +67,7 @@ def main() -> None:
     options = _options()
     started_at = commit()
     if options.corpus is None:
-        options.corpus = _prepared(options.work / "corpus")
+        options.corpus = prepared(subset(options.work), options.work / "corpus")
     corpus = Corpus.open(options.corpus)
     held_out = corpus.smiles(np.sort(np.concatenate([corpus.rows("valid"), corpus.rows("test")])))
     cache = ROOT / "runs" / "reference-statistics"
@@ -75,9 +76,9 @@ def main() -> None:
     for member in options.members:
         row: dict[str, Any] = {"member": member}
         model = MolVAE.load(_trained(member, options), device="cpu")
-        row |= _on_molecules(model, corpus)
+        row |= on_molecules(model, corpus)
         for prior in PRIORS:
-            row |= _on_prior(model, corpus, prior, reference, options)
+            row |= on_prior(model, corpus, prior, reference, options)
         table.append(row)
         print(row, flush=True)
     figures = {
@@ -89,14 +90,15 @@ def main() -> None:
     print(f"-> {path.name}")
 
 
-def _prepared(path: Path) -> Path:
-    """The corpus of the standard comparison, made unless it is there."""
+def subset(work: Path) -> Path:
+    """The molecules of the standard comparison with their labels and split, written unless they are there."""
+    path = work / "molecules.csv"
     if path.exists():
         return path
     whole = Path(os.environ["MOLVAE_DATA"]).resolve() / "zinc250k" / "zinc250k.csv.gz"
-    part = path.with_name("molecules.csv")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with gzip.open(whole, "rt", encoding="utf-8", newline="") as source, part.open("w", newline="") as target:
+    work.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    with gzip.open(whole, "rt", encoding="utf-8", newline="") as source, unfinished.open("w") as target:
         reader = csv.DictReader(source)
         writer = csv.DictWriter(target, reader.fieldnames or ())
         writer.writeheader()
@@ -105,12 +107,18 @@ def _prepared(path: Path) -> Path:
             seen += row["split"] == "train"
             if row["split"] != "train" or seen % _EVERY == 0:
                 writer.writerow(row)
-    labels = ("logP", "qed", "SAS")
-    prepare(
-        PrepareSettings(input=(part,), output=path, split="split", labels=labels),
-        progress=PlainProgress(sys.stderr, every=60.0),
-    )
+    unfinished.rename(path)
     return path
+
+
+def prepared(molecules: Path, corpus: Path, **settings: Any) -> Path:
+    """The corpus of these molecules, made unless it is there."""
+    if not corpus.exists():
+        wanted = PrepareSettings(
+            input=(str(molecules),), output=corpus, split="split", labels=LABELS, **settings
+        )
+        prepare(wanted, progress=PlainProgress(sys.stderr, every=60.0))
+    return corpus
 
 
 def _trained(member: str, options: argparse.Namespace) -> Path:
@@ -129,7 +137,8 @@ def _trained(member: str, options: argparse.Namespace) -> Path:
     return train(options.corpus, run, settings, progress=PlainProgress(sys.stderr, every=60.0)).checkpoint
 
 
-def _on_molecules(model: MolVAE, corpus: Corpus) -> dict[str, Any]:
+def on_molecules(model: MolVAE, corpus: Corpus) -> dict[str, Any]:
+    """Reconstruction, KL, active units and what a linear model reads off mu."""
     test = corpus.rows("test")[:_TEST]
     mu, sigma = model.posterior([parse(smiles) for smiles in corpus.smiles(test)])
     match = reconstruction(corpus.smiles(test), write(model, mu))
@@ -144,9 +153,10 @@ def _on_molecules(model: MolVAE, corpus: Corpus) -> dict[str, Any]:
     }
 
 
-def _on_prior(
+def on_prior(
     model: MolVAE, corpus: Corpus, prior: str, reference: Any, options: argparse.Namespace
 ) -> dict[str, Any]:
+    """Validity, uniqueness and FCD of greedy samples of a prior fitted to the model."""
     settings = PriorSettings(name=prior, flow=FlowSettings(steps=options.flow_steps))
     fitted = fit_prior(model, corpus, settings, seed=options.seed, progress=SILENT)
     z = fitted.sample_latent(options.n_samples, generator=Seeds(options.seed).numpy("family-samples"))
