@@ -25,7 +25,7 @@ FAMILIES = (
         "the resumed run has the bytes of an undisturbed one",
     ),
     Family(
-        "kill -9 of screen", screen_faults.killed_screen, 200, 4,
+        "kill -9 of screen", screen_faults.killed_screen, 200, 2,
         "the resumed screen has the bytes of an undisturbed one, no process left",
     ),
     Family(
@@ -59,7 +59,7 @@ FAMILIES = (
         "the documented exit code, finished scores on record, no process left",
     ),
     Family(
-        "SIGINT, SIGTERM, SIGUSR1 of screen", screen_faults.interrupted_screen, 60, 3,
+        "SIGINT, SIGTERM, SIGUSR1 of screen", screen_faults.interrupted_screen, 60, 2,
         "the documented exit code, and the same command goes on to the same bytes",
     ),
     Family("readers that leave a pipe", screen_faults.closed_pipe, 40, 3, "exit code 141, and nothing said"),
