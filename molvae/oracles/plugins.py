@@ -17,6 +17,7 @@ from molvae.oracles.isomers import isomer_oracle
 from molvae.oracles.own import OWN, check_own
 from molvae.oracles.penalized_logp import penalized_logp_oracle
 from molvae.oracles.properties import DescriptorOracle
+from molvae.oracles.remote import ray_oracle
 from molvae.oracles.similarity import similarity_oracle
 from molvae.oracles.substructure import substructure_oracle
 
@@ -34,7 +35,8 @@ def load_oracle(text: str) -> Oracle:
     * `module:function` or `path/to/file.py:function`: a function of a list of SMILES, or of one, in a process
       of its own; `inline:module:function` in this one;
     * `cmd:PROGRAM ARGS`: a program that speaks `molvae.oracles.protocol`; `http://...`: a server that does;
-    * `isolated[workers=4,timeout=60]:ORACLE`: any of these in processes of their own.
+    * `isolated[workers=4,timeout=60]:ORACLE`: any of these in processes of their own, and
+      `ray[workers=40]:ORACLE` in actors of a Ray cluster.
 
     Raises:
         UnknownNameError: No oracle has this name; the nearest is named.
@@ -82,6 +84,7 @@ _BUILT_IN: dict[str, OracleFactory] = {
     "http": http_oracle,
     "https": http_oracle,
     "isolated": isolated_oracle,
+    "ray": partial(ray_oracle, load=load_oracle),
     "inline": partial(inline_oracle, load=load_oracle),
     "mpo": partial(mpo_oracle, load=load_oracle),
     **dict.fromkeys(SHAPES.names(), partial(desirability_oracle, load=load_oracle)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
 import io
 import json
@@ -246,16 +245,6 @@ def test_another_stream_is_not_taken_for_the_one_that_was_screened(asked, tmp_pa
         else:
             done = screen(asked(library="-"), tmp_path / "s", workers=0, device="cpu")
             assert done.n_skipped == n_skipped
-
-
-@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'molvae[ray]'")
-def test_a_real_local_ray_cluster_gives_the_same_bytes(asked, undisturbed, library, tmp_path):
-    screen(asked(), tmp_path / "s", engine="ray", workers=2, device="cpu")
-    assert contents(merge([tmp_path / "s"]).path) == undisturbed[1]
-    packed = tmp_path / "library.csv.gz"
-    packed.write_bytes(gzip.compress(library.read_bytes()))
-    with pytest.raises(UsageError, match="from its beginning"):
-        screen(asked(library=str(packed)), tmp_path / "t", engine="ray", device="cpu")
 
 
 @pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")

@@ -1,4 +1,4 @@
-"""Ordered map over worker processes, with a bounded number of chunks in flight."""
+"""Ordered map over workers, with a bounded number of chunks in flight: processes here, or a Ray cluster."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import wait
-from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-from molvae.errors import MissingDependencyError, MolvaeError, StoppedEarly
+from molvae.errors import MolvaeError, StoppedEarly
+from molvae.parallel.cluster import over_actors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,13 +25,7 @@ Engine = Literal["local", "ray"]
 """Where workers are: processes of this machine, or actors of a Ray cluster."""
 
 _ASKED_EVERY = 0.25  # seconds between two questions whether to stop
-_SPARE_CPUS = 1  # of a Ray cluster, in its own counting: where actors hold all of them, Ray Data stands still
 _LOOKED_EVERY = 1.0  # seconds between two looks of a worker whether its parent is still there
-
-
-def available_cores() -> int:
-    """Cores this process may use (the affinity mask, not the machine)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
 def ordered_map(
@@ -62,7 +56,7 @@ def ordered_map(
         MissingDependencyError: Ray is wanted and not installed.
     """
     if engine == "ray":
-        yield from _over_ray(function, items, workers=workers, stop=stop, gpu=gpu)
+        yield from over_actors(function, items, workers=workers, stop=lambda: _heed(stop), gpu=gpu)
         return
     if workers <= 0:
         for item in items:
@@ -98,77 +92,6 @@ def _awaited(future: Future[list[B]], stop: Callable[[], bool] | None) -> list[B
         wait([future], timeout=None if stop is None else _ASKED_EVERY)
     _heed(stop)
     return future.result()
-
-
-def _over_ray(
-    function: Callable[[A], B],
-    items: Iterable[A],
-    *,
-    workers: int,
-    stop: Callable[[], bool] | None,
-    gpu: bool,
-) -> Iterator[B]:
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise MissingDependencyError("Ray is not installed", hint="pip install 'molvae[ray]'") from error
-    rows = [{"item": _Opaque(item)} for item in items]
-    if not rows:
-        return
-    ours = not ray.is_initialized()
-    if ours:
-        _start_ray(ray, workers)
-    try:
-        context = ray.data.DataContext.get_current()
-        context.execution_options.preserve_order = True
-        context.enable_progress_bars = False
-        resources = ray.cluster_resources()
-        gpus = 1 if gpu and resources.get("GPU", 0) >= 1 else 0
-        room = max(1, int(resources["GPU"] if gpus else resources.get("CPU", 1) - _SPARE_CPUS))
-        done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-            _RayWorker,
-            fn_constructor_args=(function,),
-            compute=ray.data.ActorPoolStrategy(size=min(workers if workers > 0 else room, len(rows))),
-            num_cpus=1,
-            num_gpus=gpus,
-        )
-        for row in done.iter_rows():
-            _heed(stop)
-            yield row["result"].value
-    finally:
-        if ours:
-            ray.shutdown()
-
-
-def _start_ray(ray: Any, workers: int) -> None:
-    """Join the cluster of the environment, or start one here, without its web page."""
-    n_cpus = (workers if workers > 0 else available_cores()) + _SPARE_CPUS
-    here = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False, "num_cpus": n_cpus}
-    try:
-        ray.init(log_to_driver=False, **here)
-    except Exception as error:  # Ray raises all kinds, bare ones too
-        raise MolvaeError(
-            f"Ray does not start: {' '.join(str(error).split())[:300]}",
-            hint="Check RAY_ADDRESS, or use --engine local.",
-        ) from error
-
-
-@dataclass(frozen=True)
-class _Opaque:
-    """Anything, as a cell of a table that its library leaves alone."""
-
-    value: Any
-
-
-class _RayWorker:
-    """What stays in one actor: the function, with everything it has loaded."""
-
-    def __init__(self, function: Callable[[Any], Any]) -> None:
-        self._function = function
-
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        return {"result": _Opaque(self._function(row["item"].value))}
 
 
 def _heed(stop: Callable[[], bool] | None) -> None:

@@ -1,0 +1,90 @@
+"""Any oracle on the nodes of a Ray cluster: `ray[workers=40,timeout=600]:ORACLE`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+from molvae.errors import UsageError
+from molvae.oracles.command import external_settings
+from molvae.oracles.external import ExternalOracle, Trouble
+from molvae.oracles.serving import scores_of
+from molvae.parallel.cluster import Actor, ActorLateError, ActorLostError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from molvae.oracles.base import Oracle, OracleText, Score
+    from molvae.oracles.config import ExternalSettings
+
+
+class RayWorker:
+    """An actor that holds the oracle; ended when it is late, and made again where there is room.
+
+    Args:
+        load: Makes the oracle, in the actor.
+        text: What it is made from.
+        settings: Time to start, and how many workers there are.
+    """
+
+    def __init__(self, load: Callable[[str], Oracle], text: str, settings: ExternalSettings) -> None:
+        make = partial(_scorer, load, text, tuple(sys.path), os.getcwd())  # noqa: PTH109 - it travels as text
+        self._actor = Actor(make, start=settings.start, of=settings.workers)
+
+    def ask(self, smiles: Sequence[str], seconds: float) -> list[Score]:
+        """One score for each molecule.
+
+        Raises:
+            Trouble: There is none; the actor has been ended.
+        """
+        try:
+            scores: list[Score] = self._actor.call(list(smiles), seconds)
+        except ActorLateError as late:
+            raise Trouble(str(late), status="timeout", again=False) from None
+        except ActorLostError as lost:
+            raise Trouble(f"the actor was lost: {lost}", apart=lost.started) from None
+        return scores
+
+    def close(self) -> None:
+        """End the actor."""
+        self._actor.end()
+
+    def interrupt(self) -> None:
+        """End the actor while another thread waits for it."""
+        self._actor.end()
+
+
+def ray_oracle(text: OracleText, load: Callable[[str], Oracle]) -> ExternalOracle:
+    """`ray[workers=40,timeout=600]:ORACLE`: any oracle, in so many actors of a Ray cluster.
+
+    The nodes see the same files as this machine, and have the programs the oracle needs.
+
+    Args:
+        text: What makes it.
+        load: Makes an oracle from its text; called once here, so that a wrong text is told now.
+
+    Raises:
+        ConfigError: An option that is none.
+        UsageError: No oracle, or one that cannot be made.
+    """
+    if not text.argument:
+        raise UsageError(
+            "ray needs an oracle", hint="Write it after a colon: ray[workers=8]:docking.py:score."
+        )
+    settings = external_settings(text)
+    close = getattr(load(text.argument), "close", None)
+    if close is not None:
+        close()
+    return ExternalOracle(str(text), partial(RayWorker, load, text.argument, settings), settings)
+
+
+def _scorer(
+    load: Callable[[str], Oracle], text: str, path: Sequence[str], folder: str
+) -> Callable[[Sequence[str]], list[Score]]:
+    """Make the oracle in an actor, as it would be made where it is wanted."""
+    sys.path.extend(entry for entry in path if entry not in sys.path)
+    if os.path.isdir(folder):  # noqa: PTH112 - a cluster may have no such folder
+        os.chdir(folder)
+    return partial(scores_of, load(text))
