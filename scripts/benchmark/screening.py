@@ -2,10 +2,11 @@
 
     python scripts/benchmark/screening.py                        about 6 minutes of two idle cores
     python scripts/benchmark/screening.py --clock cpu            where other work shares the machine
-    python scripts/benchmark/screening.py --memory-rows 100000 1000000 10000000     10^7 rows: an hour more
+    python scripts/benchmark/screening.py --memory-only --memory-rows 100000 1000000 10000000     an hour
 
 MOLVAE_DATA names the directory that holds zinc250k/zinc250k.csv.gz. Memory is measured with the cheapest
-stages (read, parse, canonicalize, keep the largest) on a file of small molecules that repeat themselves.
+stages (read, parse, canonicalize, keep the largest) on a file of small molecules that repeat themselves;
+--memory-only measures it alone and puts the rows into the record there is, each as soon as it is known.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 import torch
 from prepare import PeakMemory  # beside this file
 from rdkit import Chem, rdBase
-from record import ROOT, commit, record
+from record import RESULTS, ROOT, commit, record, shown_command
 
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.chemistry.standardize import standardize
@@ -45,6 +46,9 @@ ROWS, MEMORY_ROWS = 30_000, (10**5, 10**6)
 def main() -> None:
     """Measure; print the table; record it unless the sizes are not the standard ones."""
     given, started_at = _options(), commit()
+    if given.memory_only:
+        _measure_memory(given, started_at)
+        return
     smiles = _known(max(given.rows, SAMPLE))
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
@@ -60,6 +64,40 @@ def main() -> None:
     if given.short or given.no_record:
         return
     print(record("screening", figures=figures, table=table, seeds=[], started_at=started_at).name)
+
+
+def _measure_memory(given: argparse.Namespace, started_at: str) -> None:
+    """Measure memory alone; after each size, put what is known into the record of an earlier run."""
+    memory: list[dict[str, Any]] = []
+    for n_rows in given.memory_rows:
+        with tempfile.TemporaryDirectory() as place:
+            memory.append(_memory(Path(place), n_rows, given))
+        print(json.dumps(_row("memory", **memory[-1])), flush=True)
+        if not (given.short or given.no_record):
+            _amend(RESULTS / "screening.json", memory, started_at)
+
+
+def _amend(path: Path, memory: list[dict[str, Any]], started_at: str) -> None:
+    """Replace the memory rows of a record by others, which say at which commit they were measured."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    mine = shown_command(["python", *sys.argv])
+    content["command"] = f"{content['command'].partition('; ')[0]}; {mine}"
+    rows = [row for row in content["table"] if not row["what"].startswith("memory")]
+    content["table"] = rows + [_row(f"memory, commit {started_at[:7]}", **run) for run in memory]
+    figures = {name: value for name, value in content["figures"].items() if not name.startswith("rss_")}
+    content["figures"] = figures | _peaks(memory)
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _peaks(memory: list[dict[str, Any]]) -> dict[str, float | int | None]:
+    """Peak memory by the number of rows, and of the most rows in units of the fewest."""
+    peaks: dict[str, float | int | None] = {
+        f"rss_1e{len(str(run['rows'])) - 1}_mb": round(run["peak_mb"]) for run in memory
+    }
+    if len(memory) > 1:
+        least, most = (extreme(memory, key=lambda run: run["rows"]) for extreme in (min, max))
+        peaks["rss_growth"] = round(most["peak_mb"] / least["peak_mb"], 3)
+    return peaks
 
 
 def floors(smiles: list[str], checkpoint: Path) -> dict[str, float]:
@@ -189,7 +227,7 @@ def _figures(
         "two_worker_ratio": round(rates[2] / rates[1], 2) if free else None,
         "overhead_share": round(1 - sum(useful.values()) / total, 3),
         "overhead_share_with_standardization": round(1 - strict / total, 3),
-        **{f"rss_1e{len(str(run['rows'])) - 1}_mb": round(run["peak_mb"]) for run in memory},
+        **_peaks(memory),
     }
 
 
@@ -213,6 +251,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--part-bytes", type=int, default=1 << 17, help="size of a part in these runs")
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2], help="besides none")
     parser.add_argument("--memory-rows", type=int, nargs="*", default=list(MEMORY_ROWS))
+    parser.add_argument(
+        "--memory-only", action="store_true", help="leave the record's other rows as they are"
+    )
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="what rates are counted by")
     parser.add_argument("--no-record", action="store_true", help="print only")
     parser.add_argument("--short", action="store_true", help="few rows, nothing recorded")
