@@ -82,8 +82,9 @@ def _amend(path: Path, memory: list[dict[str, Any]], started_at: str) -> None:
     content = json.loads(path.read_text(encoding="utf-8"))
     mine = shown_command(["python", *sys.argv])
     content["command"] = f"{content['command'].partition('; ')[0]}; {mine}"
-    rows = [row for row in content["table"] if not row["what"].startswith("memory")]
-    content["table"] = rows + [_row(f"memory, commit {started_at[:7]}", **run) for run in memory]
+    rows: list[dict[str, Any]] = [row for row in content["table"] if not row["what"].startswith("memory")]
+    rows += [_row(f"memory, commit {started_at[:7]}", **run) for run in memory]
+    content["table"] = content["summary"] = rows
     figures = {name: value for name, value in content["figures"].items() if not name.startswith("rss_")}
     content["figures"] = figures | _peaks(memory)
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
