@@ -47,6 +47,7 @@ class Gathered:
         rejected: Rows written to ``rejected.csv``.
         by_reason: Rejected rows by "stage: reason".
         unreadable: Label cells that are not numbers, by column.
+        first_unreadable: The first of them, by column.
         tokens: Provisional id by token.
     """
 
@@ -55,6 +56,7 @@ class Gathered:
     rejected: int = 0
     by_reason: Counter[str] = field(default_factory=Counter)
     unreadable: Counter[str] = field(default_factory=Counter)
+    first_unreadable: dict[str, str] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=lambda: {"": END})
 
 
@@ -161,6 +163,7 @@ def _report_cells(outcome: Accepted, settings: PrepareSettings, counts: Gathered
                 hint="Use --on-invalid reject to read such cells as missing values.",
             )
         counts.unreadable[column] += 1
+        counts.first_unreadable.setdefault(column, cell)
         table.write(task.line, column, cell, source)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 
 MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "-", "?", ".", "nd", "n.d."})
 """Cells that say that a value is missing, in lower case."""
 
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -26,3 +28,21 @@ def read_number(cell: str) -> float | None:
     except ValueError:
         return None
     return value if abs(value) <= _LARGEST and "_" not in text else None
+
+
+def has_decimal_comma(cell: str) -> bool:
+    """Whether a cell is a number with a decimal comma, as the spreadsheets of most of Europe write it.
+
+    >>> has_decimal_comma("5,1"), has_decimal_comma("1,2-diol"), has_decimal_comma("5.1")
+    (True, False, False)
+    """
+    return _DECIMAL_COMMA.fullmatch(cell.strip()) is not None
+
+
+def with_point(cell: str) -> str:
+    """The cell with a decimal point where it has a decimal comma, else as it is.
+
+    >>> with_point("5,1"), with_point("1.234,5")
+    ('5.1', '1.234,5')
+    """
+    return cell.replace(",", ".") if has_decimal_comma(cell) else cell

@@ -18,6 +18,7 @@ from molvae.data.balance import Balance
 from molvae.data.corpus import KIND, SCHEMA
 from molvae.data.descriptor_cache import default_directory
 from molvae.data.gathering import Gathered, gather
+from molvae.data.labels import has_decimal_comma
 from molvae.data.splitting import PARTS, TRAIN
 from molvae.errors import InputError, UsageError
 from molvae.parallel import available_cores
@@ -69,6 +70,7 @@ def prepare(settings: PrepareSettings, *, progress: Progress = SILENT) -> Balanc
         vocabulary = assembly.learn_vocabulary(settings, kept, directory, gathered.tokens)
         n_tokens, unknown = assembly.write_tokens(settings, kept, directory, gathered.tokens, vocabulary)
         missing = _write_labels(settings, kept, directory, n, workers=workers, progress=progress)
+        _refuse_empty_labels(settings, missing, n, gathered)
         shutil.rmtree(work)
         balance = Balance(
             rows=gathered.rows,
@@ -117,6 +119,24 @@ def _nothing_left(gathered: Gathered) -> InputError:
         return InputError("the input has no rows")
     reasons = "; ".join(f"{reason} ({n:,})" for reason, n in gathered.by_reason.most_common(3))
     return InputError(f"none of the {gathered.rows:,} rows can be used", hint=f"Most often: {reasons}.")
+
+
+def _refuse_empty_labels(
+    settings: PrepareSettings, missing: dict[str, int], n: int, gathered: Gathered
+) -> None:
+    """A column of labels without a single number can teach nothing: most likely it is another column."""
+    for name in settings.labels:
+        if missing[name] < n:
+            continue
+        if name not in gathered.first_unreadable:
+            raise InputError(f"column '{name}' is empty", hint="Leave it out of --labels.")
+        cell = gathered.first_unreadable[name]
+        raise InputError(
+            f"no cell of column '{name}' is a number; the first one is '{cell[:60]}'",
+            hint="Decimal commas are understood in tables whose cells are separated by semicolons."
+            if has_decimal_comma(cell)
+            else "Labels are numbers: a plain 5.2, not '>5', '5.2 nM' or 'active'.",
+        )
 
 
 def _write_labels(

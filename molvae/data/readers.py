@@ -11,6 +11,7 @@ from molvae.chemistry.molecule import Invalid, parse_molblock
 from molvae.data.columnar import ParquetRows
 from molvae.data.columns import choose_columns, is_smiles_name, require_columns
 from molvae.data.delimited import WORD_SUFFIXES, cut_rows, delimiter_of
+from molvae.data.labels import has_decimal_comma, with_point
 from molvae.data.records import BadRow, Row
 from molvae.data.sources import DamagedInputError, Source, check_file
 from molvae.data.structures import cut_records
@@ -41,11 +42,13 @@ class Layout:
         delimiter: What stands between the cells of a line; a blank means SMILES and then a name. `None` in a
             Parquet file.
         header_line: Line of the header, counted from 1; 0 where there is none.
+        decimal_comma: Whether numbers have a decimal comma: they are read with a point.
     """
 
     columns: Columns
     delimiter: str | None = None
     header_line: int = 0
+    decimal_comma: bool = False
 
     def rows(self, lines: Iterator[tuple[int, str]], *, with_header: bool) -> Iterator[Row | BadRow]:
         """Yield the rows of some lines of the file; `with_header` says that its header is among them."""
@@ -55,7 +58,8 @@ class Layout:
     def fit(self, cells: Iterable[Cells | BadRow], *, with_header: bool) -> Iterator[Row | BadRow]:
         """Turn cells into rows."""
         skip = with_header and self.header_line > 0
-        return _fit(cells, self.columns, skip=skip, padded=self.delimiter == " ")
+        rows = _fit(cells, self.columns, skip=skip, padded=self.delimiter == " ")
+        return (_with_points(row, self.columns) for row in rows) if self.decimal_comma else rows
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,8 @@ def _text_layout(
         good = [[*cells, ""][:2] for cells in ([] if skip else [["smiles", "name"]]) + good]
     columns = choose_columns(good, smiles_column=smiles_column, id_column=id_column, header=words or None)
     skip = columns.has_header if skip is None else skip
-    layout = Layout(columns, delimiter, numbered[0][0] if skip else 0)
+    commas = delimiter == ";" and any(has_decimal_comma(cell) for row in good for cell in row)
+    layout = Layout(columns, delimiter, numbered[0][0] if skip else 0, commas)
     return layout, chain(first, _raising(damage) if damage else rows)
 
 
@@ -232,9 +237,19 @@ def _fit(
         yield Row(line, cells[smiles], name, dict(zip(names, cells, strict=True)))
 
 
+def _with_points(row: Row | BadRow, columns: Columns) -> Row | BadRow:
+    """Write numbers with a decimal comma with a point; the SMILES and the name stay as they are."""
+    if isinstance(row, BadRow):
+        return row
+    kept = {columns.smiles, columns.identifier}
+    cells = {name: cell if name in kept else with_point(cell) for name, cell in row.fields.items()}
+    return Row(row.line, row.text, row.identifier, cells)
+
+
 def _table(name: str, layout: Layout, cells: Iterable[Cells | BadRow]) -> Table:
     columns, rows = layout.columns, layout.fit(cells, with_header=True)
-    return Table(name, columns.names, columns.smiles, columns.identifier, columns.note, rows, layout)
+    note = columns.note + ("; numbers have a decimal comma" if layout.decimal_comma else "")
+    return Table(name, columns.names, columns.smiles, columns.identifier, note, rows, layout)
 
 
 def _take(items: Iterator[T], n: int) -> tuple[list[T], DamagedInputError | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import re
 import sys
 import zlib
 from pathlib import Path
@@ -29,6 +30,13 @@ _FOREIGN = (
     (b"\xfd7zXZ\x00", "packed with xz", "Unpack it, or pipe it: xzcat FILE | molvae COMMAND -"),
     (b"\x28\xb5\x2f\xfd", "packed with zstd", "Unpack it, or pipe it: zstdcat FILE | molvae COMMAND -"),
 )
+_FOREIGN_TEXT = (
+    (rb"<!doctype html|<html", "a web page", "A download that failed, perhaps: look into it."),
+    (rb"<\?xml", "XML", "Give a table of SMILES: .csv .smi .sdf .parquet."),
+    (rb"\{|\[\s*[{\"]", "JSON", "Write it as a table: .csv .smi .sdf .parquet."),
+    (rb"@<tripos>", "a MOL2 file", "Convert it, for example: obabel FILE -O molecules.sdf"),
+)
+"""How text begins that can be neither a table nor SMILES: patterns of its first bytes in lower case."""
 
 _KEPT = 1000  # characters kept of a line that is too long
 _PEEK = 4096  # bytes looked at to tell formats apart
@@ -60,10 +68,12 @@ class Source:
         if not self.head.strip():
             self.close()
             raise InputError(f"{self.path} is empty")
-        for mark, kind, instead in _FOREIGN:
-            if self.head.startswith(mark):
-                self.close()
-                raise InputError(f"{self.path} is {kind}, which is not read here", hint=instead)
+        beginning = self.head.removeprefix(codecs.BOM_UTF8).lstrip().lower()
+        found = [(kind, hint) for mark, kind, hint in _FOREIGN if self.head.startswith(mark)]
+        found += [(kind, hint) for pattern, kind, hint in _FOREIGN_TEXT if re.match(pattern, beginning)]
+        if found:
+            self.close()
+            raise InputError(f"{self.path} is {found[0][0]}, which is not read here", hint=found[0][1])
 
     @property
     def suffix(self) -> str:

@@ -103,6 +103,22 @@ def test_one_bad_row_ends_a_strict_run_and_nothing_is_written(run, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["input.csv"]
 
 
+def test_labels_without_a_single_number_are_refused(run, tmp_path):
+    for text, told, hint in (
+        (
+            'smiles,value\nCC,"5,1"\nCCC,"6,2"\n',
+            "no cell of column 'value' is a number; the first one is '5,1'",
+            "semicolons",
+        ),
+        ("smiles,value\nCC,active\nCCC,-\n", "the first one is 'active'", "plain 5.2"),
+        ("smiles,value\nCC,\nCCC,n/a\n", "column 'value' is empty", "Leave it out"),
+    ):
+        with pytest.raises(InputError, match=told) as error:
+            run(text, labels=("value",))
+        assert hint in str(error.value.hint)
+    assert not (tmp_path / "corpus").exists()
+
+
 @pytest.mark.parametrize("options", [{"split": "scaffold"}, {"tokenizer": "selfies", "n_randomized": 2}])
 def test_any_number_of_workers_gives_the_same_bytes(run, molecules, options):
     rows = [["smiles"], *([text] for text in [*molecules, "broken(", molecules[3]])]

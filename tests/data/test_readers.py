@@ -42,6 +42,36 @@ def write(path, content):
     return path
 
 
+def test_decimal_commas_of_a_european_spreadsheet_are_numbers(tmp_path):
+    text = (
+        "\ufeffName;SMILES;pIC50;note\r\n1,2-diol;OCCO;5,1;1,2-diol\r\nx,y;CCO;-,5;1.234,5\r\n3,5;CC;7;\r\n"
+    )
+    table, rows = read(write(tmp_path / "excel.csv", text))
+    assert table.note.endswith("numbers have a decimal comma")
+    assert [row.fields["pIC50"] for row in rows] == ["5.1", "-.5", "7"]
+    assert [row.identifier for row in rows] == ["1,2-diol", "x,y", "3,5"], "a name is no number"
+    assert [row.fields["note"] for row in rows] == ["1,2-diol", "1.234,5", ""]
+    _, rows = read(write(tmp_path / "quoted.csv", 'smiles,x\nCCO,"5,1"\n'))
+    assert rows[0].fields["x"] == "5,1", (
+        "thousands, perhaps: left as it is, and reported where a number is meant"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("<!DOCTYPE html>\n<html></html>", "a web page"),
+        ('\ufeff[{"smiles": "CCO"}]', "JSON"),
+        ('{"smiles": "CCO"}\n', "JSON"),
+        ("@<TRIPOS>MOLECULE\n", "a MOL2 file"),
+    ],
+)
+def test_text_that_is_something_else_is_called_by_its_name(content, told, tmp_path):
+    for name in ("a.csv", "a.smi", "a.txt"):
+        with pytest.raises(InputError, match=f"is {told}, which is not read here"):
+            read(write(tmp_path / name, content))
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -84,7 +114,7 @@ def test_every_spelling_of_a_table_gives_the_same_rows(tmp_path, name, content):
         ("CCO\tethyl alcohol\nC\tmethane\n", [("CCO", "ethyl alcohol"), ("C", "methane")]),
         ("SMILES Name\nCCO ethyl alcohol\n", [("CCO", "ethyl alcohol")]),
         ("smiles\nCCO\n", [("CCO", "")]),
-        ('{"smiles": 1}\n', [('{"smiles":', "1}")]),
+        ('CCO\n{"smiles": 1}\n', [("CCO", ""), ('{"smiles":', "1}")]),
         ("not-a-smiles\nCCO\n", [("not-a-smiles", ""), ("CCO", "")]),
         ("CC |x,y| name\n", [("CC", "|x,y| name")]),
         ("CCO\tethanol\nC\nCC methyl methane\n", [("CCO", "ethanol"), ("C", ""), ("CC", "methyl methane")]),
