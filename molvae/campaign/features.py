@@ -14,7 +14,7 @@ from molvae.optimization.features import Features, Multisets
 from molvae.optimization.similarities import GramMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -22,6 +22,31 @@ if TYPE_CHECKING:
     from molvae.chemistry.molecule import Molecule
 
 _REMEMBERED = 40_000  # molecules of about 2 KB
+_PARSED = 4_000  # molecules of about 20 KB
+
+
+class MoleculeMemory:
+    """Parsed molecules by canonical SMILES; the most recently used are remembered."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, Molecule] = OrderedDict()
+
+    def __getitem__(self, smiles: str) -> Molecule | None:
+        known = self._known.get(smiles)
+        if known is not None:
+            self._known.move_to_end(smiles)
+            return known
+        read = parse(smiles)
+        if not is_valid(read):
+            return None
+        self.keep(read)
+        return read
+
+    def keep(self, molecule: Molecule) -> None:
+        """Remember a molecule that was parsed elsewhere."""
+        self._known.setdefault(molecule.smiles, molecule)
+        if len(self._known) > _PARSED:
+            self._known.popitem(last=False)
 
 
 class FeatureMemory:
@@ -32,12 +57,14 @@ class FeatureMemory:
 
     Attributes:
         views: The fingerprints.
+        molecules: Parsed molecules.
         grams: Similarities among observations, remembered from batch to batch.
     """
 
     def __init__(self, settings: CampaignSettings) -> None:
         members = settings.search.surrogate.members
         self.views = tuple(dict.fromkeys(view for member in members for view in member.views))
+        self.molecules = MoleculeMemory()
         self.grams = GramMemory()
         self._numbers = any(member.numbers for member in members)
         self._width = settings.n_fingerprint
@@ -45,15 +72,14 @@ class FeatureMemory:
             OrderedDict()
         )
 
-    def __call__(self, smiles: Sequence[str], known: Mapping[str, Molecule] | None = None) -> Features:
+    def __call__(self, smiles: Sequence[str]) -> Features:
         """Features of `n` molecules.
 
         Args:
             smiles: Canonical SMILES of valid molecules.
-            known: Molecules already parsed, to save parsing them again.
         """
         missing = [text for text in dict.fromkeys(smiles) if text not in self._rows]
-        self._learn([m for text in missing if is_valid(m := (known or {}).get(text) or parse(text))], missing)
+        self._learn([m for text in missing if (m := self.molecules[text]) is not None], missing)
         rows = [self._rows[text] for text in smiles]
         for text in smiles:
             self._rows.move_to_end(text)

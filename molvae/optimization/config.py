@@ -201,7 +201,7 @@ class ShareSettings(Settings):
     adapt: bool = True
     """Whether shares follow experience."""
 
-    floor: float = Field(default=0.2, ge=0, le=1)
+    floor: float = Field(default=0.05, ge=0, le=1)
     """No move gets less than this part of its share at the start."""
 
     half_life: float = Field(default=10.0, gt=0)
@@ -211,7 +211,7 @@ class ShareSettings(Settings):
     """Weight of scored molecules that came among the ten best; the rest is for offspring that came among the
     best of the pool."""
 
-    prior_batches: float = Field(default=2.0, gt=0)
+    prior_batches: float = Field(default=1.0, gt=0)
     """Each move begins as if it had earned its share in so many batches."""
 
 
@@ -237,6 +237,22 @@ class TrustRegionSettings(Settings):
     """Points Thompson sampling looks at; absent: min(5000, max(2000, 200 d)) as in TuRBO, which is slow."""
 
 
+class RetreatSettings(Settings):
+    """When a search for one goal leaves a basin it has exhausted (see `molvae.campaign.methods.retreat`)."""
+
+    patience: int | None = Field(default=100, ge=1)
+    """Calls in a row that did not reach the ten best after which every other batch looks elsewhere, …"""
+
+    n_batches: int = Field(default=4, ge=1)
+    """… or so many batches, where that is more; without a patience the search never leaves."""
+
+    apart: float = Field(default=0.4, gt=0, le=1)
+    """Elsewhere is what is less similar than this (MinMax) to the best molecule of the basin."""
+
+    most: int = Field(default=2, ge=1)
+    """Basins that are left at the same time; when the next one is exhausted too, all are open again."""
+
+
 class SearchSettings(Settings):
     """The inner search for the next batch."""
 
@@ -258,11 +274,17 @@ class SearchSettings(Settings):
     trust_region: TrustRegionSettings = TrustRegionSettings()
     """Trust region of `turbo`."""
 
+    retreat: RetreatSettings = RetreatSettings()
+    """When exhausted basins are left."""
+
     n_generations: int = Field(default=4, ge=1)
     """Generations of offspring that climb the acquisition before a batch is chosen."""
 
     n_offspring: int = Field(default=120, ge=1)
-    """Attempts in each generation, all sources together; at least eight for each candidate of the batch."""
+    """Attempts in each generation, all sources together, …"""
+
+    n_offspring_each: int = Field(default=3, ge=0)
+    """… or so many for each candidate of the batch, where that is more."""
 
     n_parents: int = Field(default=60, ge=1)
     """Molecules with the highest acquisition that become parents of the next generation."""

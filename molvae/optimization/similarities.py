@@ -148,12 +148,18 @@ class Gallery:
         features: Of the observations, `n`; at least one.
         names: Identity of each observation, all different; their similarities are then remembered.
         memory: Where.
+        n_left_out: Observations there are beside those the gallery keeps.
     """
 
     def __init__(
-        self, features: Features, names: Sequence[str] | None = None, memory: GramMemory | None = None
+        self,
+        features: Features,
+        names: Sequence[str] | None = None,
+        memory: GramMemory | None = None,
+        n_left_out: int = 0,
     ) -> None:
         self.features = features
+        self.n_left_out = n_left_out
         self._names = names
         self._memory = memory or GramMemory()
         self._views: dict[str, MinMaxGallery] = {}

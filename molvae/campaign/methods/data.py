@@ -34,6 +34,7 @@ class Data:
         pending: Molecules handed out whose scores are awaited.
         problem: What is to be maximized and bounded.
         goals: Columns of `y` that are goals, not scalarizations of them; empty if these are not needed.
+        n_left_out: Molecules with a score that are not among them.
     """
 
     smiles: list[str]
@@ -41,6 +42,7 @@ class Data:
     pending: list[str]
     problem: Problem
     goals: tuple[int, ...] = ()
+    n_left_out: int = 0
 
     def best(self, n: int) -> NDArray[np.int64]:
         """Rows of at most `n` observations nothing feasible is better than: the best, or the Pareto front."""
@@ -54,6 +56,12 @@ class Data:
         order = np.argsort(-np.nan_to_num(wanted[:, 0].numpy(), nan=-np.inf), kind="stable")[:n]
         best: NDArray[np.int64] = order[np.isfinite(wanted[order, 0].numpy())]
         return best
+
+    @property
+    def informative(self) -> bool:
+        """Whether any score differs from another."""
+        known = [column[torch.isfinite(column)] for column in self.y.T]
+        return any(len(column) and bool(column.max() > column.min()) for column in known)
 
     @property
     def targets(self) -> Targets:
@@ -103,6 +111,7 @@ def training_data(situation: Situation, generator: torch.Generator, *, since: in
         pending,
         problem,
         tuple(own) if several or wanted.shape[1] == 1 else (),
+        len(scored) - len(rows),
     )
 
 

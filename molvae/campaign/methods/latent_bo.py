@@ -18,6 +18,7 @@ from molvae.campaign.methods.base import METHODS, Batch, Draft
 from molvae.campaign.methods.data import training_data
 from molvae.campaign.methods.ledger import Ledger
 from molvae.campaign.methods.pool import Pool, best_rank, varied
+from molvae.campaign.methods.retreat import Retreat
 from molvae.campaign.sources.base import Latents, Parents
 from molvae.campaign.sources.mix import Mix
 from molvae.campaign.utility import goals
@@ -39,11 +40,10 @@ if TYPE_CHECKING:
     from molvae.campaign.methods.base import Situation
     from molvae.campaign.methods.data import Data
     from molvae.campaign.sources.base import Offspring
-    from molvae.chemistry.molecule import Molecule
     from molvae.optimization.surrogates.base import Belief
 
 _ELITE_PER_PARENT = 3
-_OFFSPRING_PER_CANDIDATE = 8
+_RESERVES = ("reserve", "reserve_elsewhere")
 _BASELINE = 24  # observations a noisy choice weighs its candidates against
 
 
@@ -57,6 +57,8 @@ class LatentBO:
         data = training_data(situation, generator)
         if data is None:
             return Batch(tuple(prior_drafts(situation, n, situation.generator("fallback"))))
+        if not data.informative:
+            return _blind(situation, n)
         search = _InnerSearch(situation, data, n, generator)
         search.climb()
         drafts, state = search.choose(n)
@@ -64,10 +66,8 @@ class LatentBO:
             taken = {draft.smiles for draft in drafts}
             drafts += prior_drafts(situation, n - len(drafts), situation.generator("fill"), taken)
         search.latents([draft.smiles for draft in drafts])
-        wanted = {draft.smiles for draft in drafts} | set(data.smiles)
-        fresh = {
-            s: z for s, z in search.latents.known.items() if s in wanted - situation.history.latents.keys()
-        }
+        wanted = {*(draft.smiles for draft in drafts), *data.smiles} - situation.history.latents.keys()
+        fresh = {smiles: z for smiles, z in search.latents.known.items() if smiles in wanted}
         return Batch(tuple(drafts), state, fresh)
 
 
@@ -83,7 +83,7 @@ class _InnerSearch:
         search = self.settings.search
         self.ledger = Ledger.settled(situation)
         names = [*data.smiles, *data.pending]
-        gallery = Gallery(situation.features(names), names, situation.features.grams)
+        gallery = Gallery(situation.features(names), names, situation.features.grams, data.n_left_out)
         portfolio = Portfolio(
             search.surrogate.members,
             gallery,
@@ -99,18 +99,21 @@ class _InnerSearch:
             for j, member in enumerate(members)
         ]
         self.pool = Pool(portfolio, data.problem, slots)
-        self.elite = _elite(data, _ELITE_PER_PARENT * search.n_parents)
+        self.retreat = Retreat.settle(situation, n)
+        self.away = bool(self.retreat.centers) and situation.history.n_asks % 2 == 1
+        near = self._near(gallery.features.take(range(len(data.smiles))))
+        self.elite = _elite(data, _ELITE_PER_PARENT * search.n_parents, ~near)
         self.elite_values = self.pool.judge(gallery.features.take(self.elite))
         self.mix = Mix(situation, self.latents)
-        self.n_offspring = max(search.n_offspring, _OFFSPRING_PER_CANDIDATE * n)
+        self.n_offspring = max(search.n_offspring, search.n_offspring_each * n)
 
     def climb(self) -> None:
         """Fill the pool: leftovers of the last batch, unseen library molecules, then the generations."""
-        reserve = [Draft(*row) for row in self.situation.history.state.get("reserve", ())]
-        self._add(reserve, {})
+        reserve = [Draft(*row) for row in self.situation.history.state.get(self._reserve, ())]
+        self._add(reserve)
         rest = library(self.situation) if "library" in self.settings.sources else []
         chosen = random_rows(len(rest), self.settings.n_library, self.situation.generator("library"))
-        self._add([Draft(rest[row], "library") for row in chosen], {})
+        self._add([Draft(rest[row], "library") for row in chosen])
         for generation in range(self.settings.search.n_generations):
             generator = self.situation.generator("offspring", generation)
             self._take(self.mix.breed(self._parents(), self.n_offspring, generator))
@@ -118,7 +121,8 @@ class _InnerSearch:
     def choose(self, n: int) -> tuple[list[Draft], dict[str, Any]]:
         """The batch, and the state for the next one."""
         if not self.pool.drafts:
-            return [], {**self.situation.history.state, "sources": self.mix.to_json(())}
+            kept = self.situation.history.state
+            return [], {**kept, "sources": self.mix.to_json(()), "retreat": self.retreat.to_json()}
         fitness = best_rank(self.pool.all_values)
         order = np.argsort(-fitness, kind="stable")
         top = self._top(order, n)
@@ -133,13 +137,27 @@ class _InnerSearch:
         kept = left[: self.settings.search.n_parents]
         reserve = [[draft.smiles, draft.source, draft.parent] for draft in kept]
         return chosen, {
+            **{name: self.situation.history.state.get(name, []) for name in _RESERVES},
+            self._reserve: reserve,
+            "retreat": self.retreat.to_json(),
             "sources": self.mix.to_json(
                 {self.pool.drafts[row].smiles for row in order[: self.settings.search.n_parents]}
             ),
-            "reserve": reserve,
             "fits": portfolio.remembered(),
             "ledger": self.ledger.to_json(self._foretold(chosen, rows, beliefs)),
         }
+
+    @property
+    def _reserve(self) -> str:
+        """What the state calls the leftovers of batches like this one."""
+        return _RESERVES[self.away]
+
+    def _near(self, features: Features) -> NDArray[np.bool_]:
+        """Which molecules this batch stays away from."""
+        if not self.away:
+            return np.zeros(len(features), dtype=bool)
+        apart = self.settings.search.retreat.apart
+        return self.retreat.close(features, self.situation.features, apart)
 
     def _top(self, order: NDArray[np.int64], n: int) -> NDArray[np.int64]:
         """Rows of the pool among which the batch is chosen, best first."""
@@ -194,28 +212,44 @@ class _InnerSearch:
         return Parents([smiles[row] for row in top], fitness[top])
 
     def _take(self, attempts: Sequence[Offspring]) -> None:
-        molecules: dict[str, Molecule] = {}
         drafts: list[Draft] = []
         accepted = self.situation.all_acceptable(attempt.molecule for attempt in attempts)
         for attempt, molecule in zip(attempts, accepted):
             if molecule is not None:
-                molecules[molecule.smiles] = molecule
-                self.latents.molecules.setdefault(molecule.smiles, molecule)
+                self.latents.molecules.keep(molecule)
                 drafts.append(Draft(molecule.smiles, attempt.move, attempt.parent))
-        self.mix.took(attempts, drafts, self._add(drafts, molecules))
+        self.mix.took(attempts, drafts, self._add(drafts))
 
-    def _add(self, drafts: Sequence[Draft], molecules: dict[str, Molecule]) -> list[Draft]:
+    def _add(self, drafts: Sequence[Draft]) -> list[Draft]:
         """Put new molecules into the pool, and say which they were."""
         here = {draft.smiles for draft in self.pool.drafts}
         first = {draft.smiles: draft for draft in reversed(drafts)}
         fresh = [first[text] for text in self.situation.unseen(d.smiles for d in drafts) if text not in here]
-        self.pool.add(fresh, self.situation.features([draft.smiles for draft in fresh], molecules))
+        features = self.situation.features([draft.smiles for draft in fresh])
+        rows = np.flatnonzero(~self._near(features))
+        fresh = [fresh[row] for row in rows]
+        self.pool.add(fresh, features.take(rows))
         return fresh
 
 
-def _elite(data: Data, n: int) -> NDArray[np.int64]:
-    """Rows of the `n` best observations: those that may become parents, of any goal."""
+def _blind(situation: Situation, n: int) -> Batch:
+    """Molecules like the ones there are: half of the library at random, half draws from the prior.
+
+    Where all scores are equal an acquisition knows nothing but what is unlike everything seen, and climbs to
+    molecules nobody would make.
+    """
+    rest = library(situation) if "library" in situation.history.settings.sources else []
+    rows = random_rows(len(rest), (n + 1) // 2, situation.generator("blind library"))
+    drafts = [Draft(rest[row], "library") for row in rows]
+    taken = {draft.smiles for draft in drafts}
+    drafts += prior_drafts(situation, n - len(drafts), situation.generator("blind prior"), taken)
+    return Batch(tuple(drafts), situation.history.state)
+
+
+def _elite(data: Data, n: int, open_rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Rows of the `n` best observations, of any goal, among `open_rows`: those that may become parents."""
     scores = np.nan_to_num(data.y[:, : data.problem.n_goals].numpy(), nan=-np.inf)
     allowed = data.problem.bounds.satisfied(data.y[:, data.problem.n_goals :]).numpy()
     fitness = best_rank(np.where(allowed, scores.T, scores.T - 1e6))
-    return np.argsort(-fitness, kind="stable")[:n]
+    order = np.argsort(-fitness, kind="stable")
+    return order[open_rows[order]][:n]

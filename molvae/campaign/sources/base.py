@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from molvae.campaign.model import TellsPosterior
-from molvae.chemistry.molecule import is_valid, parse
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
@@ -67,13 +66,13 @@ class Latents:
 
     Attributes:
         known: By canonical SMILES.
-        molecules: Molecules already parsed, by canonical SMILES; others are parsed when they are encoded.
+        molecules: Molecules already parsed, in this batch or before.
     """
 
     def __init__(self, situation: Situation) -> None:
         self.model = situation.model
         self.known = dict(situation.history.latents)
-        self.molecules: dict[str, Molecule] = {}
+        self.molecules = situation.features.molecules
         self._deviations: dict[str, NDArray[np.float32]] = {}
 
     def __call__(self, smiles: Sequence[str]) -> NDArray[np.float32]:
@@ -105,11 +104,8 @@ class Latents:
         return dict(zip(names, points, strict=True))
 
     def molecule(self, smiles: str) -> Molecule | None:
-        """The molecule of a canonical SMILES, parsed once."""
-        known = self.molecules.get(smiles)
-        if known is None and is_valid(read := parse(smiles)):
-            known = self.molecules[smiles] = read
-        return known
+        """The molecule of a canonical SMILES."""
+        return self.molecules[smiles]
 
 
 SOURCES: Registry[Callable[[Situation, Latents, float], ProposalSource]] = Registry(

@@ -131,7 +131,8 @@ class MixtureSurrogate:
         if settings.hyperparameters == "fixed" or len(rows) < _FEWEST_TO_FIT:
             self._fits.append({})
             return self._fixed(gallery.numbers.shape[1])
-        if remembered and len(rows) < settings.refit_growth * remembered["n"]:
+        n_known = len(rows) + gallery.n_left_out  # what is kept changes even where its number does not
+        if remembered and n_known < settings.refit_growth * remembered["n"]:
             self._fits.append(remembered)
             return Hyperparameters.from_json(remembered["values"])
         half = settings.n_fit // 2
@@ -142,7 +143,7 @@ class MixtureSurrogate:
         start = Hyperparameters.from_json(remembered["values"]) if remembered else None
         fit = MixtureFit(tables, numbers, targets[kept], Prior(), own_lengthscales=settings.own_lengthscales)
         values = fit.run(start)
-        self._fits.append({"n": len(rows), "values": values.to_json()})
+        self._fits.append({"n": n_known, "values": values.to_json()})
         return values
 
     def _fixed(self, p: int) -> Hyperparameters:
