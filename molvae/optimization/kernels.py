@@ -74,14 +74,15 @@ def own(comparison: Comparison, views: Sequence[str], values: Hyperparameters) -
 def _mixed(tables: Sequence[Tensor], a: Tensor, b: Tensor, values: Hyperparameters) -> Tensor:
     mixed = torch.zeros(len(a), len(b), dtype=torch.float64)
     for weight, table in zip(values.weights, tables, strict=True):
-        mixed += weight * table
+        mixed.add_(table, alpha=weight)
     if values.numbers_weight > 0:
         scales = torch.tensor(values.lengthscales, dtype=torch.float64)
-        mixed += values.numbers_weight * torch.exp(-0.5 * squared_distances(a / scales, b / scales))
+        near = squared_distances(a / scales, b / scales).mul_(-0.5).exp_()
+        mixed.add_(near, alpha=values.numbers_weight)
     return mixed
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     """Squared Euclidean distances of rows, `q x n`."""
-    squared = (a * a).sum(1)[:, None] + (b * b).sum(1)[None, :] - 2.0 * (a @ b.T)
-    return squared.clamp_min(0.0)
+    sums = (a * a).sum(1)[:, None] + (b * b).sum(1)[None, :]
+    return torch.addmm(sums, a, b.T, alpha=-2.0).clamp_min(0.0)

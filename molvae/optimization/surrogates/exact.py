@@ -31,7 +31,8 @@ class ExactProcess:
     @classmethod
     def fit(cls, covariance: Tensor, y: Tensor, *, noise: float, mean: float) -> ExactProcess:
         """Condition on observations `y` (`n`) with prior covariance `n x n`."""
-        noisy = covariance + noise * torch.eye(len(y), dtype=torch.float64)
+        noisy = covariance.clone()
+        noisy.diagonal().add_(noise)
         factor = psd_safe_cholesky(noisy, max_tries=6)
         return cls(factor, _solved(factor, y - mean), noise, mean)
 
@@ -44,7 +45,8 @@ class ExactProcess:
             y: The new observations, `p`.
         """
         below = _solved(self.factor, cross.T).T  # p x n
-        rest = own + self.noise * torch.eye(len(y), dtype=torch.float64) - below @ below.T
+        rest = own - below @ below.T
+        rest.diagonal().add_(self.noise)
         corner = psd_safe_cholesky(rest, max_tries=6)
         upper = torch.cat([self.factor, torch.zeros(len(self.factor), len(y), dtype=torch.float64)], dim=1)
         factor = torch.cat([upper, torch.cat([below, corner], dim=1)])
