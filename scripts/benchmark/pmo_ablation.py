@@ -1,0 +1,135 @@
+"""Take parts of the search away, one at a time, and print what is left of it.
+
+Every arm plays the same tasks of PMO from the same start molecules; a cell is the area under the curve of the
+mean of the ten best so far. Differences of a few hundredths are luck with one seed.
+
+    python scripts/benchmark/pmo_ablation.py                                 # all arms, 300 calls, 3 tasks
+    python scripts/benchmark/pmo_ablation.py --arms default "latent alone" --tasks qed --budget 60 --no-record
+
+A run that was stopped goes on with the same command; finished ones are read from --work. MOLVAE_DATA names
+the directory that holds zinc250k/zinc250k.csv.gz.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from pmo_runs import Run, play
+from record import ROOT, commit, record
+
+NAME = "pmo_ablation"
+ZINC = Path("zinc250k") / "zinc250k.csv.gz"
+TASKS = ("celecoxib_rediscovery", "perindopril_mpo", "zaleplon_mpo")
+DEFAULT = "default"
+
+_VIEWS = 'views = ["morgan", "feature_morgan", "atom_pair"]'
+ARMS: dict[str, tuple[str, ...]] = {
+    DEFAULT: (),
+    "unfitted Morgan kernel alone": ('search.surrogate.members=[{name = "plain"}]',),
+    "fitted mixed kernel alone": (
+        f'search.surrogate.members=[{{name = "mixed", {_VIEWS}, numbers = true, hyperparameters = "map"}}]',
+    ),
+    "fitted kernel without numbers": (
+        f'search.surrogate.members=[{{name = "mixed", {_VIEWS}, hyperparameters = "map"}}]',
+    ),
+    "latent alone": ("sources={latent = 1.0}",),
+    "graph alone": ("sources={graph = 1.0}",),
+    "without latent": ("sources={graph = 0.8, library = 0.2}",),
+    "fixed shares": ("search.shares.adapt=false",),
+    "one generation": ("search.n_generations=1",),
+    "q = 1": ("q=1",),
+    "q = 50": ("q=50",),
+    "never leaves a basin": ("search.retreat.patience=1000000",),
+}
+"""Settings of each arm beside q = 10, which they may override."""
+
+
+def main() -> int:
+    """Play all arms, print a line for each as soon as it is complete, record the table."""
+    options = _options()
+    unknown = [arm for arm in options.arms if arm not in ARMS]
+    if unknown:
+        sys.exit(f"unknown arms: {', '.join(unknown)}; known: {', '.join(ARMS)}")
+    if options.library is None:
+        sys.exit("name the start molecules: set MOLVAE_DATA, or give --library FILE with a column smiles")
+    standing = commit()
+    print(f"{'arm':32}" + "".join(f"{task[:22]:>24}" for task in options.tasks) + f"{'mean':>8}", flush=True)
+    table: list[dict[str, Any]] = []
+    for arm in options.arms:
+        rows = [play(run) for run in _runs(arm, options, standing)]
+        if any(row["calls"] is None for row in rows):
+            print(f"{arm:32}" + rows[0].get("trouble", "not finished"))
+            return 1
+        table += rows
+        print(_line(_summary(arm, rows, options.tasks)), flush=True)
+    if not options.no_record:
+        lines = [
+            _summary(arm, [row for row in table if row["method"] == arm], options.tasks)
+            for arm in options.arms
+        ]
+        figures = {f"auc_mean_{_key(line['arm'])}": line["mean"] for line in lines}
+        print(record(NAME, figures=figures, table=table, seeds=options.seeds, summary=lines))
+    return 0
+
+
+def _runs(arm: str, options: argparse.Namespace, standing: str) -> list[Run]:
+    return [
+        Run(
+            label=arm,
+            method="latent-bo",
+            task=task,
+            seed=seed,
+            budget=options.budget,
+            work=options.work,
+            library=options.library,
+            checkpoint=options.checkpoint,
+            assignments=("q=10", *ARMS[arm]),
+            commit=f"{standing[:10]}{'+' * standing.endswith('+')}",
+        )
+        for task in options.tasks
+        for seed in options.seeds
+    ]
+
+
+def _summary(arm: str, rows: list[dict[str, Any]], tasks: list[str]) -> dict[str, Any]:
+    """One line of the table: the mean over the seeds for each task, and over the tasks."""
+    means = {task: fmean(row["auc_top10"] for row in rows if row["task"] == task) for task in tasks}
+    cost = fmean(row["overhead_cpu_ms_per_call"] for row in rows)
+    shown = {task: round(mean, 3) for task, mean in means.items()}
+    return {"arm": arm, **shown, "mean": round(fmean(means.values()), 3), "cpu_ms_per_call": round(cost)}
+
+
+def _line(summary: dict[str, Any]) -> str:
+    cells = [value for name, value in summary.items() if name not in {"arm", "mean", "cpu_ms_per_call"}]
+    text = f"{summary['arm']:32}" + "".join(f"{value:24.3f}" for value in cells)
+    return f"{text}{summary['mean']:8.3f}  {summary['cpu_ms_per_call']} ms of processor a call"
+
+
+def _key(arm: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in arm.lower())
+
+
+def _options() -> argparse.Namespace:
+    data = os.environ.get("MOLVAE_DATA")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--arms", nargs="+", default=list(ARMS), metavar="ARM", help=f"of: {', '.join(ARMS)}")
+    add("--tasks", nargs="+", default=list(TASKS), metavar="TASK", help=f"default: {' '.join(TASKS)}")
+    add("--seeds", type=int, nargs="+", default=[0])
+    add("--budget", type=int, default=300, help="calls")
+    add("--library", type=Path, default=Path(data) / ZINC if data else None, help="default: ZINC250k")
+    add("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
+    add("--work", type=Path, default=ROOT / "runs" / NAME, help="where runs are kept")
+    add("--no-record", action="store_true", help=f"leave results/{NAME}.json alone")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
