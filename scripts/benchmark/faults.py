@@ -7,6 +7,7 @@ counted; the exit code is 1 when there is one.
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import random
@@ -18,7 +19,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from record import commit, record  # beside this file
+from record import RESULTS, commit, record, shown_command  # beside this file
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "faults"))
 
@@ -34,6 +35,8 @@ KINDS = {
     "doubled_score": "doubled_scores",
     "orphan": "orphans",
 }
+
+SHOWN = ("family", "trials", "nightly", "failures")  # in the README
 
 
 def tried(
@@ -89,6 +92,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=math.inf, help="most for one family")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--record", action="store_true", help="write scripts/benchmark/results/faults.json")
+    parser.add_argument(
+        "--amend",
+        action="store_true",
+        help="replace the rows of these families in the record there is",
+    )
     options = parser.parse_args()
     started_at = commit()
     chosen = [f for f in FAMILIES if not options.only or any(part in f.name for part in options.only)]
@@ -104,7 +112,9 @@ def main() -> None:
                 f"{row['seconds']:7.1f} s  {row['what happened']}",
                 flush=True,
             )
-            if options.record:
+            if options.amend:
+                amend(row, started_at)
+            elif options.record:
                 write(list(rows.values()), options.seed, started_at)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -131,9 +141,23 @@ def figures_of(rows: list[dict[str, Any]]) -> dict[str, float | int | None]:
 
 def write(rows: list[dict[str, Any]], seed: int, started_at: str) -> None:
     """Record what there is: a night that is stopped leaves the families it came to."""
-    summary = [{key: row[key] for key in ("family", "trials", "nightly", "failures")} for row in rows]
+    summary = [{key: row[key] for key in SHOWN} for row in rows]
     figures = figures_of(rows)
     record("faults", figures=figures, table=rows, seeds=[seed], started_at=started_at, summary=summary)
+
+
+def amend(row: dict[str, Any], started_at: str) -> None:
+    """Put a family that was tried again, at another commit, into the record of an earlier run."""
+    path = RESULTS / "faults.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    mine = shown_command(["python", *sys.argv])
+    if mine not in content["command"]:
+        content["command"] += f"; {mine}"
+    again = {**row, "commit": started_at}
+    content["table"] = [again if old["family"] == row["family"] else old for old in content["table"]]
+    content["summary"] = [{key: old[key] for key in SHOWN} for old in content["table"]]
+    content["figures"] = figures_of(content["table"])
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
