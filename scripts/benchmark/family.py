@@ -6,8 +6,8 @@ fitted flow; and how much of logP, QED and SA a linear model reads off z.
 
     python scripts/benchmark/family.py
 
-Without --corpus, molecules are those of ZINC250k whose SMILES has at most 36 characters, 48,000: ten trainings
-of them come far enough to be compared within two hours of one core. MOLVAE_DATA names the directory that
+Without --corpus, molecules are those of ZINC250k whose SMILES has at most 36 characters, 48,000: on these, ten
+trainings come far enough to be compared within two hours of one core. MOLVAE_DATA names the directory that
 holds zinc250k/zinc250k.csv.gz. Corpus and runs are kept under runs/family and go on where they stopped.
 """
 

@@ -20,6 +20,8 @@ TITLES = {
     "pmo": "PMO: sample efficiency on 20 published tasks",
     "optimize_vs_random": "Search against random draws at the same budget",
     "latent_space": "What can be done in the latent space of the shipped model",
+    "family": "The autoencoder family, trained alike",
+    "tokenizers": "The same recipe on three writings of a molecule",
     "representation": "Latent vectors as features: error on held-out measurements",
     "screening": "Screening: rows per second, and where the time goes",
     "speed": "Training and sampling against the MOSES loops and the machine",
@@ -55,6 +57,16 @@ NOTES = {
     "latent_space": (
         "On ZINC250k's test molecules. auroc: how well foreign molecules are told from them. Step sizes of "
         "arithmetic are chosen on other molecules. cond: mean absolute error to the requested value."
+    ),
+    "family": (
+        "Equal sizes, steps, molecules (those of ZINC250k with at most 36 characters) and seed: a small model "
+        "and a short training, to compare members and not to be good. recon: test molecules from mu. "
+        "validity and fcd: greedy decodes of z drawn from N(0, I) or from a prior fitted to the posteriors, "
+        "no beam. probe_r2: how much of logP, QED and SA a linear model reads off z."
+    ),
+    "tokenizers": (
+        "The KL-target member of the family, as above, with molecules written as SMILES atom by atom, as SMILES "
+        "in merged tokens (the default) and as SELFIES."
     ),
     "representation": (
         "Root-mean-square error, mean of five splits: a ridge regression and a Gaussian process on the "
