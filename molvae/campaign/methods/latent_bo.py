@@ -121,8 +121,8 @@ class _InnerSearch:
     def choose(self, n: int) -> tuple[list[Draft], dict[str, Any]]:
         """The batch, and the state for the next one."""
         if not self.pool.drafts:
-            kept = self.situation.history.state
-            return [], {**kept, "sources": self.mix.to_json(()), "retreat": self.retreat.to_json()}
+            before = self.situation.history.state
+            return [], {**before, "sources": self.mix.to_json(()), "retreat": self.retreat.to_json()}
         fitness = best_rank(self.pool.all_values)
         order = np.argsort(-fitness, kind="stable")
         top = self._top(order, n)
