@@ -21,11 +21,13 @@ Level = Literal["none", "basic", "parent"]
 
 * `none`: as it was read.
 * `basic`: functional groups cleaned up, metals disconnected, the largest (organic) fragment, charges removed
-  where protons can do it, no atom maps: .2 ms where there is nothing to do, else about 1 ms.
+  where protons can do it, no atom maps: .1 ms where there is nothing to do, else about 1 ms.
 * `parent`: besides, no isotopes and the canonical tautomer: 20 to 400 ms.
 """
 _PLAIN_BRACKETS = re.compile(r"\[(C@@?H?|nH)\]")
 """Atoms that are written in brackets for their stereochemistry or hydrogen alone."""
+_LOWEST_VALENCE = {6: 4, 7: 3, 8: 2, 9: 1, 16: 2, 17: 1, 35: 1, 53: 1}
+"""Valences at which no rule of the normalization applies to an atom without a charge."""
 _MOST_TAUTOMERS = 200
 _MOST_TRANSFORMS = 200
 
@@ -69,10 +71,13 @@ def _is_standard(molecule: Molecule) -> bool:
     """Whether `basic` would change nothing, told without going through it: so it is with most molecules.
 
     Without charges, metals, hydrogen atoms, isotopes, maps and further fragments, all of which the SMILES
-    shows, only the normalization of functional groups is left.
+    shows, only the normalization of functional groups is left, whose rules are all about charges and atoms
+    with more bonds than their lowest valence (five-bonded nitrogen, sulfoxides).
     """
     if "." in molecule.smiles or "[" in _PLAIN_BRACKETS.sub("", molecule.smiles):
         return False
+    if all(_LOWEST_VALENCE.get(a.GetAtomicNum()) == a.GetTotalValence() for a in molecule.mol.GetAtoms()):
+        return True
     with rdBase.BlockLogs():
         mol = Chem.Mol(molecule.mol)
         try:

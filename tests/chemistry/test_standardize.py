@@ -15,6 +15,7 @@ from tests.strategies import smiles
         ("[Na+].CC(=O)[O-]", "CC(=O)O"),
         ("C[NH+](C)C.[Cl-]", "CN(C)C"),
         ("CN(=O)=O", "C[N+](=O)[O-]"),
+        ("CS(C)=O", "C[S+](C)[O-]"),
         ("C[N+](C)(C)C.[Br-]", "C[N+](C)(C)C"),
         ("[CH3:1][CH2:2]O", "CCO"),
         ("O.O.O.CCN", "CCN"),
@@ -26,7 +27,10 @@ def test_basic(text, standard):
     assert standardize(parse(text)).smiles == standard
 
 
-@pytest.mark.parametrize("text", ["OC(=O)C[C@H](N)C", "CS(=O)(=O)c1cc[nH]c1", "C[N+](=O)[O-]", "C/C=C/Cl"])
+@pytest.mark.parametrize(
+    "text",
+    ["OC(=O)C[C@H](N)C", "CS(=O)(=O)c1cc[nH]c1", "C[N+](=O)[O-]", "C/C=C/Cl", "Cn1ccnc1Sc1ccco1"],
+)
 def test_what_is_standard_already_comes_back_as_it_is(text):
     """The short way and the long one agree: the long one is taken for the same molecule beside a salt."""
     molecule = parse(text)
