@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -175,6 +176,7 @@ def joined(ray: Any, workers: int) -> bool:
         return False
     n_cpus = (workers if workers > 0 else available_cores()) + _SPARE_CPUS
     here = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False, "num_cpus": n_cpus}
+    before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(log_to_driver=False, logging_level="ERROR", **here)
     except Exception as error:  # Ray raises all kinds, bare ones too
@@ -183,6 +185,10 @@ def joined(ray: Any, workers: int) -> bool:
             hint="Check RAY_ADDRESS. A node that Ray starts has 15 s for its agent, which a busy machine can "
             "miss: try again, or use --engine local.",
         ) from error
+    finally:
+        # Ray's own handler ends the process with exit code 15, whoever had asked to hear the signal
+        if callable(before) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
     return True
 
 

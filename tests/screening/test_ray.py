@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import signal
 import time
 
 import pytest
@@ -41,12 +42,20 @@ def cluster():
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("RAY_worker_niceness", "0")  # or the tests beside them leave its actors no time
+        before = signal.signal(signal.SIGTERM, nothing)
         try:
             joined(ray, 2)
+            assert signal.getsignal(signal.SIGTERM) is nothing, "a stop by SIGTERM would be lost"
         except MolvaeError as error:
             pytest.skip(error.message)
+        finally:
+            signal.signal(signal.SIGTERM, before)
         yield ray
         ray.shutdown()
+
+
+def nothing(*_):
+    pass
 
 
 def contents(merged):
