@@ -6,9 +6,9 @@ fitted flow; and how much of logP, QED and SA a linear model reads off z.
 
     python scripts/benchmark/family.py
 
-Without --corpus, molecules are those of ZINC250k whose SMILES has at most 36 characters, 48,000: on these, ten
-trainings come far enough to be compared within two hours of one core. MOLVAE_DATA names the directory that
-holds zinc250k/zinc250k.csv.gz. Corpus and runs are kept under runs/family and go on where they stopped.
+Without --corpus, molecules are those of ZINC250k whose SMILES has at most 36 characters, 48,000: on these,
+ten trainings come far enough to be compared within two hours of one core. MOLVAE_DATA names the directory
+that holds zinc250k/zinc250k.csv.gz. Corpus and runs are kept under runs/family and go on where they stopped.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from __future__ import annotations
 import argparse
 import csv
 import gzip
+import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from record import ROOT, commit, record  # beside this file
+from record import RESULTS, ROOT, commit, record  # beside this file
 
 from molvae.chemistry.molecule import parse
 from molvae.data.config import PrepareSettings
 from molvae.data.corpus import Corpus
 from molvae.data.preparation import prepare
-from molvae.evaluation.frechet import chemnet_statistics, frechet_distance
+from molvae.evaluation.frechet import ChemNetStatistics, chemnet_statistics, frechet_distance
 from molvae.evaluation.information import active_units, kl_divergence
 from molvae.evaluation.probes import linear_probe
 from molvae.evaluation.reconstruction import reconstruction
@@ -57,6 +58,7 @@ MEMBERS: dict[str, dict[str, Any]] = {
 }
 LABELS = ("logP", "qed", "SAS")
 PRIORS = ("normal", "mixture", "flow")
+SHOWN = ("recon", "validity_normal", "validity_flow", "fcd_normal", "fcd_flow", "probe_r2")
 _TEST = 2000  # test molecules reconstructed
 _PROBED = 5000  # of the linear probe
 _LONGEST = 36  # characters of a SMILES of the standard comparison
@@ -74,20 +76,30 @@ def main() -> None:
     reference = None if options.no_fcd else chemnet_statistics(held_out, cache=cache)
     table = []
     for member in options.members:
-        row: dict[str, Any] = {"member": member}
-        model = MolVAE.load(_trained(member, options), device="cpu")
-        row |= on_molecules(model, corpus)
-        for prior in PRIORS:
-            row |= on_prior(model, corpus, prior, reference, options)
+        row = _measured(member, corpus, reference, options)
         table.append(row)
         print(row, flush=True)
-    figures = {
-        f"{name}_{row['member'].replace(' ', '_')}": row[name]
-        for row in table
-        for name in ("recon", "validity_normal", "validity_flow", "fcd_normal", "fcd_flow", "probe_r2")
-    }
-    path = record("family", figures=figures, table=table, seeds=[options.seed], started_at=started_at)
+    figures = {f"{name}_{row['member'].replace(' ', '_')}": row[name] for row in table for name in SHOWN}
+    path = record(
+        "family",
+        figures=figures | _operations(),
+        table=table,
+        summary=[{name: row[name] for name in ("member", *SHOWN)} for row in table],
+        seeds=[options.seed],
+        started_at=started_at,
+    )
     print(f"-> {path.name}")
+
+
+def _operations() -> dict[str, Any]:
+    """What latent_space.py measured of the operations of latent space, on the shipped model."""
+    measured = RESULTS / "latent_space.json"
+    if not measured.exists():
+        return {}
+    figures: dict[str, Any] = json.loads(measured.read_text(encoding="utf-8"))["figures"]
+    return {
+        name: value for name, value in figures.items() if name.startswith(("cond", "auroc", "arithmetic"))
+    }
 
 
 def subset(work: Path) -> Path:
@@ -117,6 +129,29 @@ def prepared(molecules: Path, corpus: Path, **settings: Any) -> Path:
     return corpus
 
 
+def _measured(
+    member: str, corpus: Corpus, reference: ChemNetStatistics | None, options: argparse.Namespace
+) -> dict[str, Any]:
+    """A member's row, read if it was measured with the same options before."""
+    model = MolVAE.load(_trained(member, options), device="cpu")
+    asked = {name: getattr(options, name) for name in ("epochs", "n_samples", "flow_steps", "no_fcd", "seed")}
+    kept = options.work / f"{_slug(member)}.json"
+    if kept.exists():
+        before: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+        if before["asked"] == asked:
+            found: dict[str, Any] = before["row"]
+            return found
+    row: dict[str, Any] = {"member": member, **on_molecules(model, corpus)}
+    for prior in PRIORS:
+        row |= on_prior(model, corpus, prior, reference, options)
+    kept.write_text(json.dumps({"asked": asked, "row": row}), encoding="utf-8")
+    return row
+
+
+def _slug(member: str) -> str:
+    return member.replace(" ", "-")
+
+
 def _trained(member: str, options: argparse.Namespace) -> Path:
     changes = MEMBERS[member]
     common = {
@@ -129,7 +164,7 @@ def _trained(member: str, options: argparse.Namespace) -> Path:
     }
     model = {**SIZES, **changes.get("model", {})}
     settings = TrainSettings.model_validate({**common, **changes, "model": model})
-    run = options.work / member.replace(" ", "-")
+    run = options.work / _slug(member)
     return train(options.corpus, run, settings, progress=PlainProgress(sys.stderr, every=60.0)).checkpoint
 
 
@@ -150,7 +185,11 @@ def on_molecules(model: MolVAE, corpus: Corpus) -> dict[str, Any]:
 
 
 def on_prior(
-    model: MolVAE, corpus: Corpus, prior: str, reference: Any, options: argparse.Namespace
+    model: MolVAE,
+    corpus: Corpus,
+    prior: str,
+    reference: ChemNetStatistics | None,
+    options: argparse.Namespace,
 ) -> dict[str, Any]:
     """Validity, uniqueness and FCD of greedy samples of a prior fitted to the model."""
     settings = PriorSettings(name=prior, flow=FlowSettings(steps=options.flow_steps))
@@ -158,11 +197,13 @@ def on_prior(
     z = fitted.sample_latent(options.n_samples, generator=Seeds(options.seed).numpy("family-samples"))
     texts = write(fitted, z)
     valid = [molecule.smiles for text in texts if hasattr(molecule := parse(text), "smiles")]
-    enough = reference is not None and len(valid) > 1
+    distance = None
+    if reference is not None and len(valid) > 1:
+        distance = frechet_distance(chemnet_statistics(valid), reference)
     return {
         f"validity_{prior}": len(valid) / len(texts),
         f"unique_{prior}": len(set(valid)) / max(len(valid), 1),
-        f"fcd_{prior}": frechet_distance(chemnet_statistics(valid), reference) if enough else None,
+        f"fcd_{prior}": distance,
     }
 
 
@@ -172,7 +213,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--members", nargs="+", choices=list(MEMBERS), default=list(MEMBERS))
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--flow-steps", type=int, default=2000, help="training steps of the flow prior")
-    parser.add_argument("--n-samples", type=int, default=3000)
+    parser.add_argument("--n-samples", type=int, default=2000)
     parser.add_argument("--no-fcd", action="store_true", help="leave out what takes longest")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)

@@ -59,14 +59,14 @@ NOTES = {
         "arithmetic are chosen on other molecules. cond: mean absolute error to the requested value."
     ),
     "family": (
-        "Equal sizes, steps, molecules (those of ZINC250k with at most 36 characters) and seed: a small model "
-        "and a short training, to compare members and not to be good. recon: test molecules from mu. "
-        "validity and fcd: greedy decodes of z drawn from N(0, I) or from a prior fitted to the posteriors, "
-        "no beam. probe_r2: how much of logP, QED and SA a linear model reads off z."
+        "Equal sizes, steps, molecules (those of ZINC250k with at most 36 characters) and seed: a small "
+        "model and a short training, to compare members, not to be good. recon: test molecules from mu. "
+        "validity and fcd: greedy decodes, without the beam, of z drawn from N(0, I) or from a flow fitted "
+        "to the posteriors. probe_r2: how much of logP, QED and SA a linear model reads off z."
     ),
     "tokenizers": (
-        "The KL-target member of the family, as above, with molecules written as SMILES atom by atom, as SMILES "
-        "in merged tokens (the default) and as SELFIES."
+        "The KL-target member of the family, as above, with molecules written as SMILES atom by atom, as "
+        "SMILES in merged tokens (the default) and as SELFIES."
     ),
     "representation": (
         "Root-mean-square error, mean of five splits: a ridge regression and a Gaussian process on the "
@@ -98,6 +98,7 @@ NOTES = {
 """What a reader must know to read a table."""
 
 _MOST_ROWS, _MOST_COLUMNS = 16, 9
+_MOST_FIGURES = 24  # beside a summary
 _LARGE = 1000
 _WIDTH = 115  # of a line of text
 
@@ -129,13 +130,13 @@ def _section(name: str, content: dict[str, Any]) -> str:
     rows = summary or content.get("table") or []
     fits = bool(rows) and len(rows[0]) <= _MOST_COLUMNS and (bool(summary) or len(rows) <= _MOST_ROWS)
     figures = content.get("figures") or {}
-    if figures and (summary or not fits):
+    if figures and (not fits or (summary and len(figures) <= _MOST_FIGURES)):
         lines += _table(
             ["figure", "value"], [[name.replace("_", " "), value] for name, value in figures.items()]
         )
     if fits:
         columns = list(rows[0])
-        lines += [""] if summary and figures else []
+        lines += [""] if lines[-1] else []
         lines += _table(columns, [[row.get(column) for column in columns] for row in rows])
     machine = content.get("machine") or {}
     where = f" on {machine['cores']} cores of {machine['cpu']}" if machine.get("cpu") else ""

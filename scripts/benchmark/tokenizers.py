@@ -90,7 +90,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--learning-rate", type=float, default=2.5e-3)
     parser.add_argument("--flow-steps", type=int, default=2000, help="training steps of the flow prior")
-    parser.add_argument("--n-samples", type=int, default=3000)
+    parser.add_argument("--n-samples", type=int, default=2000)
     parser.add_argument("--no-fcd", action="store_true", help="leave out what takes longest")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
