@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import tomli_w
@@ -14,7 +15,6 @@ from molvae.persistence import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
@@ -29,9 +29,23 @@ __all__ = [
     "save_settings",
     "settings_from",
     "to_toml",
+    "toml_value",
 ]
 
 S = TypeVar("S", bound="Settings")
+
+_EXPECTED = {
+    "int": "a whole number is expected",
+    "float": "a number is expected",
+    "bool": "true or false is expected",
+    "string": "text is expected",
+    "tuple": "a list is expected, as in [1, 2]",
+    "list": "a list is expected, as in [1, 2]",
+    "dict": "a table is expected",
+    "model": "a table is expected",
+}
+"""What is told of a value of another type, by the beginning of pydantic's name of the error."""
+_BOUNDS = {"ge": "at least {}", "gt": "more than {}", "le": "at most {}", "lt": "less than {}"}
 
 
 class Settings(BaseModel):
@@ -90,20 +104,41 @@ def to_toml(settings: Settings) -> str:
     return tomli_w.dumps(settings.model_dump(mode="json", exclude_none=True))
 
 
+def toml_value(value: Any) -> str:
+    """A value as it stands after the equals sign of a line of TOML, and of `--set KEY=VALUE`.
+
+    >>> toml_value(True), toml_value((0.9, 0.1)), toml_value({"latent": 0.5})
+    ('true', '[0.9, 0.1]', '{latent = 0.5}')
+    """
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json", exclude_none=True)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {toml_value(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(map(toml_value, value)) + "]"
+    return (
+        tomli_w.dumps({"value": str(value) if isinstance(value, Path) else value}).partition("=")[2].strip()
+    )
+
+
 def save_settings(settings: Settings, path: Path) -> None:
     """Write the effective settings as TOML, atomically."""
     write_atomically(path, to_toml(settings))
 
 
 def field_help(cls: type[Settings], prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    """Every setting of `cls` as (dotted key, default, help), nested ones included."""
+    """Every setting of `cls` as (dotted key, default as TOML or nothing, help), nested ones included."""
     for name, field in cls.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
             yield from field_help(field.annotation, f"{prefix}{name}.")
             continue
         default = field.get_default(call_default_factory=True, validated_data={})
-        shown = "required" if default is PydanticUndefined else str(default)
-        yield f"{prefix}{name}", shown, " ".join((field.description or "").split())
+        known = default is not PydanticUndefined and default is not None
+        yield (
+            f"{prefix}{name}",
+            toml_value(default) if known else "",
+            " ".join((field.description or "").split()),
+        )
 
 
 def flat(values: Mapping[str, Any], joint: str = ".", prefix: str = "") -> dict[str, Any]:
@@ -160,5 +195,19 @@ def _sentence(cls: type[Settings], error: ErrorDetails, where: str) -> str:
         return f"unknown key '{key}' in {where}{suggest(key, known) or '; known: ' + ', '.join(known)}"
     if error["type"] == "missing":
         return f"{where} must give '{key}'"
+    message = _expected(error)
+    if not key:  # of several keys together
+        return f"{where}: {message}"
+    return f"'{key}' in {where}: {message}, got {error['input']!r}"
+
+
+def _expected(error: ErrorDetails) -> str:
+    """What is wrong with a value, without words of pydantic's."""
+    for name, text in _BOUNDS.items():
+        if name in (error.get("ctx") or {}):
+            return f"{text.format(error['ctx'][name])} is expected"
+    kind, _, what = error["type"].partition("_")
+    if kind in _EXPECTED and what in {"type", "parsing", "from_float", "attributes_type"}:
+        return _EXPECTED[kind]
     message = error["msg"].removeprefix("Value error, ")
-    return f"'{key}' in {where}: {message[:1].lower()}{message[1:]}, got {error['input']!r}"
+    return f"{message[:1].lower()}{message[1:]}"

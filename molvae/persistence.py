@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from molvae.errors import CheckpointError, LockedError, StorageError
+from molvae.errors import CheckpointError, LockedError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,6 +95,7 @@ def committed_directory(target: Path, *, kind: str, schema: int) -> Iterator[Pat
         schema: Version of its layout; checked on loading.
 
     Raises:
+        UsageError: Something else stands at `target`; it is left alone.
         StorageError: The disk refuses; an existing `target` is intact and the message names the path.
     """
     target = target.absolute()
@@ -102,6 +103,7 @@ def committed_directory(target: Path, *, kind: str, schema: int) -> Iterator[Pat
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         recover_directory(target)
+        refuse_to_replace(target, kind)
         remove_strays(target)
         temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp"))
         yield temporary
@@ -112,6 +114,29 @@ def committed_directory(target: Path, *, kind: str, schema: int) -> Iterator[Pat
     finally:
         if temporary is not None and temporary.exists():
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def refuse_to_replace(target: Path, kind: str) -> None:
+    """Check that a directory of some kind may be put at `target`: nothing else is there to be lost.
+
+    Raises:
+        UsageError: It is a file, a directory of another kind, or one with files that are not ours.
+    """
+    if target.is_dir() and not any(target.iterdir()):
+        return
+    if target.is_dir() and (target / MANIFEST).exists():
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # ours, and damaged
+            found = json.loads((target / MANIFEST).read_bytes())["kind"]
+            if found != kind:
+                raise UsageError(
+                    f"{target} holds a {found}; a {kind} does not replace it",
+                    hint="Choose another directory.",
+                )
+        return
+    if target.exists():
+        raise UsageError(
+            f"{target} exists and is not a {kind}; it will not be overwritten", hint="Choose another output."
+        )
 
 
 def verify_directory(path: Path, *, kind: str, schema: int) -> Manifest:

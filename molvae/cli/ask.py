@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.campaign.config import CampaignSettings
-from molvae.cli import campaigns, objectives, options, places
+from molvae.cli import campaigns, fields, objectives, options, places
 from molvae.cli.optimize import campaign_settings
 from molvae.data.writers import Column
 from molvae.errors import MolvaeError, UsageError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from molvae.latent.codec import MolVAE
 
 
-@click.command(cls=options.SettingsCommand, settings=CampaignSettings)
+@click.command(cls=fields.SettingsCommand, settings=CampaignSettings)
 @click.argument("campaign", type=click.Path(path_type=Path))
 @click.option(
     "-n", "n", type=click.IntRange(1), metavar="N", help="How many molecules.  [default: q of the campaign]"
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     help="The model; needed to begin, later the same one is used unless another is given.",
 )
 @objectives.objective_options()
-@options.setting(CampaignSettings, "budget", metavar="N")
-@options.setting(CampaignSettings, "seed", metavar="N")
-@options.setting(CampaignSettings, "method")
+@fields.option(CampaignSettings, "budget", metavar="N")
+@fields.option(CampaignSettings, "seed", metavar="N")
+@fields.option(CampaignSettings, "method")
 @click.option(
     "--in-domain",
     is_flag=True,
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     "--known-scores", is_flag=True, help="Columns of --start named like objectives are used and not charged."
 )
 @options.device()
-@options.config()
+@fields.config()
 @options.common()
 @options.pass_session
 def command(
@@ -98,7 +98,7 @@ def command(
     from molvae.config import save_settings
 
     journal = places.journal(campaign)
-    directory = journal.parent
+    directory = journal.parent if journal.is_file() else places.room_for(journal.parent, "campaign")
     wanted = objectives.as_settings(maximize, minimize, at_most, at_least)
     if not journal.is_file() and not wanted and checkpoint is None and config is None and not assignments:
         raise UsageError(

@@ -51,6 +51,7 @@ def command(
     from molvae.seeding import Seeds
 
     place = places.checkpoint(checkpoint)
+    target = place if output is None else places.room_for(output, "model")
     model = MolVAE.load(place, device=device)
     opened = Corpus.open(places.corpus(corpus))
     parts: dict[str, list[str]] = {}
@@ -59,7 +60,6 @@ def command(
         parts[part] = opened.smiles(Seeds(seed).numpy("calibration", len(parts)).permutation(rows)[:n])
     with session.progress() as progress:
         calibrated = calibrate(model, parts["train"], parts["valid"], seed=seed, progress=progress)
-    target = place if output is None else output
     calibrated.save(target)
     curve = SimilarityCurve.from_facts(calibrated.settings.facts)
     told = {

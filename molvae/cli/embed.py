@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import options, screening
+from molvae.cli import fields, options, screening
 from molvae.screening.config import ScreenSettings
 
 if TYPE_CHECKING:
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from molvae.cli.output import Session
 
 
-@click.command(cls=screening.ShardedCommand, settings=ScreenSettings)
+@click.command(cls=screening.ShardedCommand, settings=ScreenSettings, without=screening.RANKING)
 @click.argument("library")
 @screening.checkpoint()
 @options.output(rows=False, required=True, meaning="Directory of the work; shards may share it.")
 @click.option(
     "--predict", is_flag=True, help="Add the properties the model predicts, with standard deviations."
 )
-@options.setting(ScreenSettings, "standardize")
+@fields.option(ScreenSettings, "standardize")
 @options.columns()
 @screening.running()
-@options.config()
+@fields.config()
 @options.common()
 @options.pass_session
 def command(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import options, places
+from molvae.cli import fields, options, places
 from molvae.cli.output import Session, table_text
 from molvae.training.config import FitPriorSettings
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@click.command(cls=options.SettingsCommand, settings=FitPriorSettings)
+@click.command(cls=fields.SettingsCommand, settings=FitPriorSettings)
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option(
     "--corpus",
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     metavar="CORPUS",
     help="What the model was trained on (made by 'molvae prepare').",
 )
-@options.setting(FitPriorSettings, "name", "--prior", metavar="NAME")
-@options.setting(FitPriorSettings, "posterior_scale")
+@fields.option(FitPriorSettings, "name", "--prior", metavar="NAME")
+@fields.option(FitPriorSettings, "posterior_scale")
 @options.seed()
 @options.device()
 @options.output(rows=False, meaning="Write the model here; default: in its place.")
-@options.config()
+@fields.config()
 @options.common()
 @options.pass_session
 def command(
@@ -68,9 +68,9 @@ def command(
     from molvae.training.prior_fitting import fit_prior
     from molvae.training.validation import on_prior
 
-    settings = options.build(FitPriorSettings, given, config=config, assignments=assignments)
+    settings = fields.build(FitPriorSettings, given, config=config, assignments=assignments)
     source = places.checkpoint(checkpoint)
-    target = output or source
+    target = source if output is None else places.room_for(output, "model")
     model = MolVAE.load(source, device=device)
     examined = Corpus.open(places.corpus(corpus))
     begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""`molvae info`: what a checkpoint, corpus or campaign holds."""
+"""`molvae info`: what a checkpoint, corpus, campaign or screen holds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import options, places
+from molvae.cli import options, places, screening
 from molvae.cli.output import facts_text
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _SHOWN = 5
 @options.common()
 @options.pass_session
 def command(session: Session, path: Path) -> None:
-    """Show what PATH holds: a checkpoint (or run), a corpus, or a campaign.
+    """Show what PATH holds: a checkpoint (or run), a corpus, a campaign, or a screen.
 
     Checkpoints and corpora are verified by the sha256 of every file on the way.
 
@@ -32,7 +32,9 @@ def command(session: Session, path: Path) -> None:
       molvae info better --json
     """
     kind = places.kind_of(path)
-    describe = {"model": _model, "run": _model, "corpus": _corpus, "campaign": _campaign}[kind]
+    describe = {"model": _model, "run": _model, "corpus": _corpus, "campaign": _campaign, "screen": _screen}[
+        kind
+    ]
     facts = {"kind": "model" if kind == "run" else kind, "path": path, **describe(path)}
     session.report(facts, facts_text(facts))
 
@@ -68,6 +70,12 @@ def _corpus(path: Path) -> dict[str, Any]:
         "mean_length": float(corpus.lengths.mean()),
         "values_known": dict(zip(corpus.property_names, observed, strict=True)),
         "first": corpus.smiles(range(min(_SHOWN, len(corpus)))),
+    }
+
+
+def _screen(path: Path) -> dict[str, Any]:
+    return {
+        name: value for name, value in screening.standing(path)[0].items() if name not in {"kind", "path"}
     }
 
 

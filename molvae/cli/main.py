@@ -9,6 +9,7 @@ import signal
 import sys
 import traceback
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -53,8 +54,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "domain": "Is a molecule one the model knows about?",
         "calibrate": "Let a checkpoint learn about its own latent space.",
         "explore": "Wander in latent space, in the browser.",
-        "status": "How far a run or a campaign is.",
-        "info": "What a checkpoint, corpus or campaign holds.",
+        "status": "How far a run, a campaign or a screen is.",
+        "info": "What a checkpoint, corpus, campaign or screen holds.",
     },
 }
 
@@ -164,7 +165,7 @@ def run(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code; whatever goes wrong is a sentence on stderr."""
     session = Session()
     try:
-        return _run(argv, session)
+        return _run([_at_home(word) for word in argv], session)
     except (KeyboardInterrupt, click.Abort):
         session.error(
             "interrupted",
@@ -208,6 +209,16 @@ def _run(argv: Sequence[str], session: Session) -> int:
             session.trace(traceback.format_exc())
         return error.exit_code
     return 0
+
+
+def _at_home(word: str) -> str:
+    """A path in the home directory: a shell leaves `--output=~/x` and what is quoted as they are.
+
+    >>> _at_home("--output=~nobody/x"), _at_home("CCO")
+    ('--output=~nobody/x', 'CCO')
+    """
+    head, equals, path = word.partition("=") if word.startswith("--") else ("", "", word)
+    return f"{head}{equals}{Path(path).expanduser()}" if path.startswith("~/") else word
 
 
 def _usage_sentence(error: click.UsageError) -> str:

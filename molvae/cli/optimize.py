@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.campaign.config import CampaignSettings
-from molvae.cli import campaigns, objectives, options, places
+from molvae.cli import campaigns, fields, objectives, options, places
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,14 +40,14 @@ class Share(click.ParamType):  # type: ignore[type-arg]  # generic only in the n
         return name, share
 
 
-@click.command(cls=options.SettingsCommand, settings=CampaignSettings)
+@click.command(cls=fields.SettingsCommand, settings=CampaignSettings)
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @options.output(rows=False, required=True, meaning="Directory of the campaign: journal, tables, pictures.")
 @objectives.objective_options()
-@options.setting(CampaignSettings, "budget", metavar="N")
-@options.setting(CampaignSettings, "q", "-q", metavar="N")
-@options.setting(CampaignSettings, "seed", metavar="N")
-@options.setting(CampaignSettings, "method")
+@fields.option(CampaignSettings, "budget", metavar="N")
+@fields.option(CampaignSettings, "q", "-q", metavar="N")
+@fields.option(CampaignSettings, "seed", metavar="N")
+@fields.option(CampaignSettings, "method")
 @click.option(
     "--in-domain",
     is_flag=True,
@@ -85,7 +85,7 @@ class Share(click.ParamType):  # type: ignore[type-arg]  # generic only in the n
     help="Also write all molecules here, by suffix.",
 )
 @options.device()
-@options.config()
+@fields.config()
 @options.common(quiet=("--quiet",))
 @options.pass_session
 def command(
@@ -137,6 +137,7 @@ def command(
     from molvae.latent.codec import MolVAE
     from molvae.oracles.plugins import load_oracle
 
+    output = places.room_for(output, "campaign")
     wanted = objectives.as_settings(maximize, minimize, at_most, at_least)
     given["sources"] = dict(sources) or None
     settings = campaign_settings(output, wanted, given, config, assignments)
@@ -217,6 +218,6 @@ def campaign_settings(
             "nothing is wanted: give at least one of --maximize and --minimize",
             hint="For example: --maximize qed --at-most sa=3.5",
         )
-    return options.build(
+    return fields.build(
         CampaignSettings, {**given, "objectives": wanted or None}, config=config, assignments=assignments
     )

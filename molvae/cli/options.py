@@ -1,25 +1,20 @@
-"""Options that commands share, and options made from settings so that a field's docstring is its help."""
+"""Options that commands share: output, columns, seed, device, talk."""
 
 from __future__ import annotations
 
 import functools
 import os
-import types
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from molvae.cli.output import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from molvae.config import Settings
+    from collections.abc import Callable, Sequence
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-S = TypeVar("S", bound="Settings")
 
 pass_session = click.make_pass_decorator(Session, ensure=True)
 
@@ -155,88 +150,6 @@ def columns() -> Decorator:
     )
 
 
-def config() -> Decorator:
-    """`--config` and `--set`."""
-    return stacked(
-        click.option(
-            "--config",
-            type=click.Path(path_type=Path, dir_okay=False),
-            metavar="FILE.toml",
-            help="Settings from a TOML file; options and --set go over it.",
-        ),
-        click.option(
-            "--set",
-            "assignments",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="Any setting, also those listed below; repeatable.",
-        ),
-    )
-
-
-def setting(cls: type[Settings], key: str, *flags: str, metavar: str | None = None) -> Decorator:
-    """An option for one field of `cls` (dotted key): its type, default and help come from the field."""
-    annotation, default, text = _field(cls, key)
-    kind, multiple, is_flag = _option_type(annotation)
-    name = key.replace(".", "__")
-    flag = flags or (f"--{key.rpartition('.')[2].replace('_', '-')}",)
-    if is_flag:
-        flag = (f"{flag[0]}/--no-{flag[0].removeprefix('--')}", *flag[1:])
-    shown = "" if default in (None, "", (), "required") else f"  [default: {_default_text(default)}]"
-    return click.option(
-        *flag,
-        name,
-        type=None if is_flag else kind,
-        multiple=multiple,
-        default=None,
-        metavar=metavar,
-        help=f"{text}{shown}",
-    )
-
-
-def build(
-    cls: type[S],
-    options: Mapping[str, Any],
-    *,
-    config: Path | None = None,
-    assignments: Sequence[str] = (),
-) -> S:
-    """Settings from a TOML file, then the given options (those not `None`), then `--set` assignments."""
-    from molvae.config import load_settings
-
-    overrides = []
-    for name, value in options.items():
-        if value is None or value == ():
-            continue
-        if isinstance(value, tuple) and isinstance(value[0], tuple):  # --labels a,b --labels c
-            value = tuple(name for names in value for name in names)  # noqa: PLW2901
-        overrides.append(f"{name.replace('__', '.')}={_toml(value)}")
-    return load_settings(cls, config, [*overrides, *assignments])
-
-
-class SettingsCommand(click.Command):
-    """A command whose help ends with the settings that have no option of their own."""
-
-    def __init__(self, *args: Any, settings: type[Settings], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.settings = settings
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The options, then the settings."""
-        from molvae.config import field_help
-
-        super().format_options(ctx, formatter)
-        rows = []
-        own = {parameter.name for parameter in self.params}  # these have been shown as options
-        for key, default, text in field_help(self.settings):
-            if key.replace(".", "__") in own:
-                continue
-            shown = "" if default in ("None", "()", "required", "") else f" [default: {default}]"
-            rows.append((key, f"{text}{shown}"))
-        with formatter.section("More settings, for --set KEY=VALUE and --config FILE.toml"):
-            formatter.write_dl(rows, col_max=28)
-
-
 def split_names(values: Sequence[str]) -> tuple[str, ...]:
     """`--labels a,b --labels c` as `("a", "b", "c")`.
 
@@ -244,69 +157,3 @@ def split_names(values: Sequence[str]) -> tuple[str, ...]:
     ('a', 'b', 'c')
     """
     return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
-
-
-def _field(cls: type[Settings], key: str) -> tuple[Any, Any, str]:
-    *parents, leaf = key.split(".")
-    for parent in parents:
-        cls = cls.model_fields[parent].annotation  # type: ignore[assignment]
-    field = cls.model_fields[leaf]
-    text = " ".join((field.description or "").split())
-    if field.is_required():
-        return field.annotation, "required", text
-    return field.annotation, field.get_default(call_default_factory=True, validated_data={}), text
-
-
-def _option_type(annotation: Any) -> tuple[click.ParamType[Any] | None, bool, bool]:
-    """(click type, repeatable, on/off flag) for the annotation of a settings field."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin in (Union, types.UnionType):
-        inner = [part for part in arguments if part is not type(None)]
-        if len(inner) == 1:
-            return _option_type(inner[0])
-        return click.STRING, False, False
-    if origin is Literal:
-        return click.Choice([str(part) for part in arguments]), False, False
-    if origin in (tuple, list):
-        return _CommaSeparated(), True, False
-    if annotation is bool:
-        return None, False, True
-    simple: dict[Any, click.ParamType[Any]] = {
-        int: click.INT,
-        float: click.FLOAT,
-        Path: click.Path(path_type=Path),
-    }
-    return simple.get(annotation, click.STRING), False, False
-
-
-class _CommaSeparated(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
-    """Names separated by commas."""
-
-    name = "names"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        """Split at commas."""
-        del param, ctx
-        return value if isinstance(value, tuple) else split_names([value])
-
-
-def _toml(value: Any) -> str:
-    """A value as it stands after the equals sign of a line of TOML."""
-    import tomli_w
-
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, tuple | list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    plain = str(value) if isinstance(value, Path) else value
-    return tomli_w.dumps({"value": plain}).partition("=")[2].strip()
-
-
-def _default_text(value: Any) -> str:
-    if isinstance(value, tuple | list):
-        return ",".join(str(item) for item in value)
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return str(value)

@@ -6,7 +6,8 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Literal
 
-from molvae.errors import CheckpointError, InputError, suggest
+from molvae.errors import CheckpointError, InputError, UsageError, suggest
+from molvae.persistence import refuse_to_replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,10 +16,11 @@ MANIFEST = "MANIFEST.json"
 MODEL = "model"
 JOURNAL = "journal.sqlite"
 METRICS = "metrics.jsonl"
+JOB, FUNNEL = "job.json", "funnel.json"
 
 _TABLES = (".csv", ".tsv", ".smi", ".smiles", ".txt", ".sdf", ".parquet", ".jsonl", ".gz")
 
-Kind = Literal["model", "corpus", "run", "campaign"]
+Kind = Literal["model", "corpus", "run", "campaign", "screen"]
 
 
 def checkpoint(path: Path) -> Path:
@@ -68,8 +70,42 @@ def kind_of(path: Path) -> Kind:
             f"{path} is a file of molecules; a checkpoint, corpus, run or campaign was expected",
             hint="encode, domain, oracles, screen and prepare read such files.",
         )
-    if path.is_file() or (path / JOURNAL).is_file():
+    if path.is_file():
         return "campaign"
+    if (kind := _kind_of_directory(path)) is not None:
+        return kind
+    if not path.exists():
+        hint = "Check the path for a typing mistake."
+        raise InputError(f"nothing at {path}{_nearest(path)}", hint=hint)
+    raise InputError(
+        f"{path} is no checkpoint, corpus, run, campaign or screen",
+        hint="A run, a campaign or a screen is the directory train, optimize or screen was given with -o.",
+    )
+
+
+def room_for(path: Path, kind: Kind) -> Path:
+    """The directory for something new of a kind, or one of that kind to go on with: itself.
+
+    Raises:
+        UsageError: Something else stands there, which would be mixed up or lost.
+    """
+    if kind in {"model", "corpus"}:  # these are put in place whole
+        refuse_to_replace(path, kind)
+        return path
+    found = _kind_of_directory(path)
+    if found not in {None, kind}:
+        raise UsageError(
+            f"{path} holds a {found}; a {kind} needs a directory of its own",
+            hint="Choose another one with -o.",
+        )
+    return path
+
+
+def _kind_of_directory(path: Path) -> Kind | None:
+    if (path / JOURNAL).is_file():
+        return "campaign"
+    if (path / JOB).is_file() or (path / FUNNEL).is_file():
+        return "screen"
     manifest = path / MANIFEST
     if manifest.is_file():
         try:
@@ -79,13 +115,7 @@ def kind_of(path: Path) -> Kind:
         return "corpus" if kind == "corpus" else "model"
     if (path / MODEL).is_dir() or (path / METRICS).is_file() or (path / "states").is_dir():
         return "run"
-    if not path.exists():
-        hint = "Check the path for a typing mistake."
-        raise InputError(f"nothing at {path}{_nearest(path)}", hint=hint)
-    raise InputError(
-        f"{path} is no checkpoint, corpus, run or campaign",
-        hint="A run and a campaign are the directories that train and optimize were given with -o.",
-    )
+    return None
 
 
 def _no_checkpoint(path: Path) -> CheckpointError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import options
+from molvae.cli import fields, options
 from molvae.cli.output import Session, table_text
 from molvae.data.config import PrepareSettings
 from molvae.errors import UsageError
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 _MOST_REASONS = 8
 
 
-@click.command(cls=options.SettingsCommand, settings=PrepareSettings)
+@click.command(cls=fields.SettingsCommand, settings=PrepareSettings)
 @click.argument("files", nargs=-1)
 @options.output(rows=False, meaning="Directory of the corpus.")
-@options.setting(PrepareSettings, "smiles_column", metavar="NAME")
-@options.setting(PrepareSettings, "id_column", metavar="NAME")
-@options.setting(PrepareSettings, "labels", metavar="A,B")
-@options.setting(PrepareSettings, "descriptors", metavar="A,B")
-@options.setting(PrepareSettings, "standardize")
-@options.setting(PrepareSettings, "deduplicate")
-@options.setting(PrepareSettings, "filters", metavar="A,B")
-@options.setting(PrepareSettings, "tokenizer")
-@options.setting(PrepareSettings, "vocabulary", metavar="PATH")
-@options.setting(PrepareSettings, "split", metavar="HOW")
-@options.setting(PrepareSettings, "on_invalid")
-@options.setting(PrepareSettings, "seed")
-@options.setting(PrepareSettings, "workers")
-@options.config()
+@fields.option(PrepareSettings, "smiles_column", metavar="NAME")
+@fields.option(PrepareSettings, "id_column", metavar="NAME")
+@fields.option(PrepareSettings, "labels", metavar="A,B")
+@fields.option(PrepareSettings, "descriptors", metavar="A,B")
+@fields.option(PrepareSettings, "standardize")
+@fields.option(PrepareSettings, "deduplicate")
+@fields.option(PrepareSettings, "filters", metavar="A,B")
+@fields.option(PrepareSettings, "tokenizer")
+@fields.option(PrepareSettings, "vocabulary", metavar="PATH")
+@fields.option(PrepareSettings, "split", metavar="HOW")
+@fields.option(PrepareSettings, "on_invalid")
+@fields.option(PrepareSettings, "seed")
+@fields.option(PrepareSettings, "workers")
+@fields.config()
 @options.common()
 @options.pass_session
 def command(
@@ -72,7 +72,7 @@ def command(
             raise UsageError(
                 "where shall the corpus go?", hint="Name a directory with -o, for example -o corpus"
             )
-    settings = options.build(PrepareSettings, chosen, config=config, assignments=assignments)
+    settings = fields.build(PrepareSettings, chosen, config=config, assignments=assignments)
     with session.progress() as progress:
         balance = prepare(settings, progress=progress)
     session.report({"corpus": settings.output, **asdict(balance)}, _text(settings.output, balance))

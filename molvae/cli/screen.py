@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from molvae.cli import objectives, options, places, screening
+from molvae.cli import fields, objectives, options, places, screening
 from molvae.screening.config import ScreenSettings
 
 if TYPE_CHECKING:
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 @screening.checkpoint()
 @options.output(rows=False, required=True, meaning="Directory of the screen; shards may share it.")
 @objectives.objective_options()
-@options.setting(ScreenSettings, "top", metavar="K")
+@fields.option(ScreenSettings, "top", metavar="K")
 @click.option("--all", "keep_all", is_flag=True, default=None, help="Keep all hits, not only the best.")
-@options.setting(ScreenSettings, "descriptors", metavar="A,B")
-@options.setting(ScreenSettings, "filters", metavar="A,B")
-@options.setting(ScreenSettings, "reference", metavar="PATH")
-@options.setting(ScreenSettings, "domain", metavar="A,B")
-@options.setting(ScreenSettings, "standardize")
+@fields.option(ScreenSettings, "descriptors", metavar="A,B")
+@fields.option(ScreenSettings, "filters", metavar="A,B")
+@fields.option(ScreenSettings, "reference", metavar="PATH")
+@fields.option(ScreenSettings, "domain", metavar="A,B")
+@fields.option(ScreenSettings, "standardize")
 @options.columns()
 @screening.running()
 @screening.table_format()
-@options.config()
+@fields.config()
 @options.common()
 @options.pass_session
 def command(
@@ -79,7 +79,7 @@ def command(
     """
     chosen = {**given, "library": library, "checkpoint": places.checkpoint(checkpoint)}
     chosen["objectives"] = objectives.as_settings(maximize, minimize, at_most, at_least) or None
-    settings = options.build(ScreenSettings, chosen, config=config, assignments=assignments)
+    settings = fields.build(ScreenSettings, chosen, config=config, assignments=assignments)
     screening.run(
         session,
         settings,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from molvae.cli import options, places
+from molvae.cli import fields, options, places
 from molvae.cli.output import table_text
 from molvae.cli.stopping import stopping
 from molvae.errors import InputError
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 _SHOWN = 10  # of the best
 _MOST_REASONS = 8
 
+RANKING = ("objectives", "top", "keep_all", "every_row")
+"""Settings that mean nothing where every row is kept."""
+
 FORMATS = ("csv", "csv.gz", "parquet", "smi", "sdf", "jsonl")
 
 
-class ShardedCommand(options.SettingsCommand):
+class ShardedCommand(fields.SettingsCommand):
     """A command that is run in shards; `merge` as its first word means the other command."""
 
     def make_context(
@@ -110,6 +113,7 @@ def run(
     from molvae.screening.pipeline import screen
 
     share = Shard.read(shard)
+    output = places.room_for(output, "screen")
     with stopping(max_minutes, resumable=True) as stop, session.progress() as progress:
         outcome = screen(
             settings,
@@ -145,7 +149,7 @@ def run_every_row(
     """As `run`, with all rows of the library in the result; `given` are the other options and settings."""
     running = {name: given.pop(name) for name in ("shard", "workers", "engine", "max_minutes")}
     chosen = {**given, "library": library, "checkpoint": places.checkpoint(checkpoint), "every_row": True}
-    settings = options.build(ScreenSettings, chosen, config=config, assignments=assignments)
+    settings = fields.build(ScreenSettings, chosen, config=config, assignments=assignments)
     run(session, settings, output, suffix=suffix, device=device, **running)
 
 
@@ -202,6 +206,25 @@ def _tell(session: Session, merged: Merged) -> None:
             f"none of the {merged.funnel.read:,} rows holds a molecule",
             hint=f"{merged.path / 'rejected.csv'} says why.",
         )
+
+
+def standing(path: Path) -> tuple[dict[str, Any], str]:
+    """How far a screen is, as facts and in words: the account of its result, or of the parts done so far."""
+    from molvae.reporting.screening_report import read_screen
+
+    found = read_screen(path, 0)
+    settings = None if found.job is None else found.job.settings
+    facts = {
+        "kind": "screen",
+        "path": path,
+        "library": None if settings is None else settings.library,
+        "merged": found.unmerged is None,
+        "parts_done": found.unmerged,
+        "kept_rows": found.n_kept,
+        **found.funnel.facts(),
+    }
+    where = "merged" if found.unmerged is None else f"{found.unmerged:,} parts are done, and not merged yet"
+    return facts, f"screen  {path}: {where}\n{_account(found.funnel)}\n"
 
 
 def _account(funnel: Funnel) -> str:

@@ -1,4 +1,4 @@
-"""`molvae status`: how far a run or a campaign is."""
+"""`molvae status`: how far a run, a campaign or a screen is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import campaigns, options, places
+from molvae.cli import campaigns, options, places, screening
 from molvae.cli.output import facts_text
 from molvae.errors import UsageError
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @options.common()
 @options.pass_session
 def command(session: Session, path: Path, picture: Path | None) -> None:
-    """Show how far PATH is: the directory of a training run or of a campaign.
+    """Show how far PATH is: the directory of a training run, a campaign or a screen.
 
     It may be looked at while another process works on it.
 
@@ -40,6 +40,10 @@ def command(session: Session, path: Path, picture: Path | None) -> None:
         facts, text = _run(path, picture)
     elif kind == "campaign":
         facts, text = _campaign(path, picture)
+    elif kind == "screen":
+        if picture is not None:
+            raise UsageError("a screen has no picture", hint=f"molvae report {path} -o screen.html")
+        facts, text = screening.standing(path)
     else:
         raise UsageError(
             f"{path} is a {kind}, which is finished", hint=f"'molvae info {path}' shows what it holds."

@@ -10,26 +10,26 @@ from typing import Any
 
 import click
 
-from molvae.cli import options, places
+from molvae.cli import fields, options, places
 from molvae.cli.output import Session, facts_text
 from molvae.cli.stopping import stopping
 from molvae.errors import InputError
 from molvae.training.config import TrainSettings
 
 
-@click.command(cls=options.SettingsCommand, settings=TrainSettings)
+@click.command(cls=fields.SettingsCommand, settings=TrainSettings)
 @click.argument("corpus", type=click.Path(path_type=Path))
 @options.output(rows=False, required=True, meaning="Directory of the run: settings, metrics, states, model.")
-@options.setting(TrainSettings, "initial", metavar="CHECKPOINT")
-@options.setting(TrainSettings, "epochs")
-@options.setting(TrainSettings, "batch_size")
-@options.setting(TrainSettings, "learning_rate")
-@options.setting(TrainSettings, "kl_target")
-@options.setting(TrainSettings, "model.latent_size")
-@options.setting(TrainSettings, "precision")
-@options.setting(TrainSettings, "threads")
-@options.setting(TrainSettings, "seed")
-@options.setting(TrainSettings, "trackers", "--tracker", metavar="NAME")
+@fields.option(TrainSettings, "initial", metavar="CHECKPOINT")
+@fields.option(TrainSettings, "epochs")
+@fields.option(TrainSettings, "batch_size")
+@fields.option(TrainSettings, "learning_rate")
+@fields.option(TrainSettings, "kl_target")
+@fields.option(TrainSettings, "model.latent_size")
+@fields.option(TrainSettings, "precision")
+@fields.option(TrainSettings, "threads")
+@fields.option(TrainSettings, "seed")
+@fields.option(TrainSettings, "trackers", "--tracker", metavar="NAME")
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda", "mps"]),
@@ -44,7 +44,7 @@ from molvae.training.config import TrainSettings
     metavar="M",
     help="Save the state and stop after M minutes (exit code 75); the same command goes on.",
 )
-@options.config()
+@fields.config()
 @options.common()
 @options.pass_session
 def command(
@@ -82,8 +82,9 @@ def command(
     leads = os.environ.get("RANK", "0") == "0"  # torchrun starts several processes: one of them talks
     if not leads:
         session.verbosity = -1
-    settings = options.build(TrainSettings, given, config=config, assignments=assignments)
+    settings = fields.build(TrainSettings, given, config=config, assignments=assignments)
     corpus = places.corpus(corpus)  # a wrong path is told before libraries are loaded
+    output = places.room_for(output, "run")
 
     from molvae.reporting.figures import learning_curves
     from molvae.training.trainer import train

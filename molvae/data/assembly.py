@@ -131,12 +131,17 @@ def read_vocabulary(path: Path) -> Vocabulary:
         InputError: If there is none, or it is no vocabulary.
     """
     file = path / "vocabulary.json" if path.is_dir() else path
+    if not file.is_file() and (path / "model" / "vocabulary.json").is_file():  # a run was given
+        file = path / "model" / "vocabulary.json"
+    hint = "Give a checkpoint, a corpus or a vocabulary.json."
     try:
         return Vocabulary.from_json(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{file} cannot be read: {error}", hint="Give a checkpoint, a corpus or a vocabulary.json."
-        ) from error
+    except FileNotFoundError:
+        raise InputError(f"no vocabulary at {path}", hint=hint) from None
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror or error}", hint=hint) from error
+    except (UnicodeDecodeError, InputError) as error:
+        raise InputError(f"{file} is no vocabulary: {error}", hint=hint) from error
 
 
 def _sample(

@@ -20,9 +20,9 @@ from molvae.data.descriptor_cache import default_directory
 from molvae.data.gathering import Gathered, gather
 from molvae.data.labels import has_decimal_comma
 from molvae.data.splitting import PARTS, TRAIN
-from molvae.errors import InputError, UsageError
+from molvae.errors import InputError
 from molvae.parallel import available_cores
-from molvae.persistence import MANIFEST, committed_directory
+from molvae.persistence import committed_directory, refuse_to_replace
 from molvae.progress import SILENT, Progress
 from molvae.tokenizers.base import TOKENIZERS
 
@@ -98,20 +98,7 @@ def _check(settings: PrepareSettings) -> None:
         DESCRIPTORS.get(name)
     for name in settings.filters:
         FILTERS.get(name)
-    output = settings.output
-    if output.is_file():
-        raise UsageError(f"{output} is a file; a directory is to be made there")
-    if output.is_dir() and any(output.iterdir()) and not _is_corpus(output):
-        raise UsageError(
-            f"{output} exists and is not a corpus; it will not be overwritten", hint="Choose another output."
-        )
-
-
-def _is_corpus(path: Path) -> bool:
-    try:
-        return bool(json.loads((path / MANIFEST).read_text(encoding="utf-8"))["kind"] == KIND)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    refuse_to_replace(settings.output, KIND)
 
 
 def _nothing_left(gathered: Gathered) -> InputError:

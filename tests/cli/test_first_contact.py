@@ -37,6 +37,28 @@ MISTAKES = [
     ("prepare mine.csv -o c --labels potncy", 2, "no column 'potncy'; did you mean 'potency'?", "smiles"),
     ("prepare mine.csv -o c --split scafold --workers 0", 2, "did you mean 'scaffold'?", "smiles, potency"),
     ("prepare bad.csv -o c --workers 0", 3, "none of the 2 rows can be used", "white space at character 2"),
+    ("prepare commas.csv -o c --labels x --workers 0", 3, "the first one is '5,1'", "semicolons"),
+    ("prepare page.csv -o c", 3, "page.csv is a web page, which is not read here", "download that failed"),
+    ("prepare rows.jsonl -o c", 3, "rows.jsonl is JSON, which is not read here", ".csv"),
+    ("prepare mine.csv -o c --vocabulary nowhere", 3, "no vocabulary at nowhere", "a vocabulary.json"),
+    ("prepare mine.csv -o c --vocabulary mine.csv", 3, "mine.csv is no vocabulary", "a vocabulary.json"),
+    # settings
+    ("train corpus -o r --set epochs=many", 2, "'epochs' in the settings: a whole number is expected", ""),
+    ("train corpus -o r --epochs 0", 2, "at least 1 is expected, got 0", ""),
+    ("train corpus -o r --set latent_size=4", 2, "did you mean 'model.latent_size'?", ""),
+    ("prepare mine.csv -o c --set fractions=[1,1,1]", 2, "the settings: fractions are train, valid", ""),
+    ("prepare mine.csv -o c --set fractions=0.5,0.5", 2, "a list is expected, as in [1, 2]", ""),
+    ("train corpus -o r --config mine.csv", 2, "mine.csv is not valid TOML", ""),
+    # what is there is not mixed up or overwritten
+    ("prepare mine.csv -o models/zinc", 2, "models/zinc holds a model; a corpus does not replace", "another"),
+    ("prepare mine.csv -o folder", 2, "folder exists and is not a corpus", "another"),
+    ("train corpus -o models/zinc", 2, "models/zinc holds a model; a run needs a directory of its", "-o"),
+    ("train corpus -o corpus", 2, "corpus holds a corpus; a run needs a directory of its own", "-o"),
+    ("optimize models/zinc --maximize qed -o begun", 2, "begun holds a run; a campaign needs a", "-o"),
+    ("calibrate models/zinc --corpus corpus -o folder", 2, "folder exists and is not a model", "another"),
+    ("fit-prior models/zinc --corpus corpus -o begun", 2, "begun exists and is not a model", "another"),
+    ("screen mine.csv --checkpoint models/zinc --all -o corpus", 2, "corpus holds a corpus; a screen", "-o"),
+    ("ask corpus --checkpoint models/zinc --maximize x", 2, "corpus holds a corpus; a campaign needs", "-o"),
     # checkpoints, corpora, campaigns
     ("sample nowhere", 5, "no model directory at nowhere", "molvae train CORPUS -o run"),
     ("sample models", 5, "models is a directory, but no model directory; did you mean models/zinc?", "train"),
@@ -70,9 +92,13 @@ def desk(tmp_path_factory):
         "bad.csv": b"smiles\nC C\nfoo\n",
         "sheet.xlsx": b"PK\x03\x04" + bytes(60),
         "packed.csv.xz": b"\xfd7zXZ\x00" + bytes(60),
+        "commas.csv": b'smiles,x\nCCO,"5,1"\nCCN,"6,2"\n',
+        "page.csv": b"<!DOCTYPE html>\n<html><body>404, not found</body></html>\n",
+        "rows.jsonl": b'{"smiles": "CCO"}\n',
+        "folder/notes.txt": b"mine\n",
     }.items():
+        (place / name).parent.mkdir(exist_ok=True)
         (place / name).write_bytes(content)
-    (place / "folder").mkdir()
     (place / "begun" / "states").mkdir(parents=True)
     for path, kind in (("models/zinc", "model"), ("corpus", "corpus")):
         (place / path).parent.mkdir(exist_ok=True)
@@ -84,7 +110,7 @@ def desk(tmp_path_factory):
 @pytest.mark.parametrize(("line", "code", "said", "hint"), MISTAKES, ids=[line for line, *_ in MISTAKES])
 def test_a_mistake_is_answered_by_a_sentence_and_a_way_out(molvae, desk, monkeypatch, line, code, said, hint):
     monkeypatch.chdir(desk)
-    before = sorted(desk.iterdir())
+    before = sorted(desk.rglob("*"))
     done = molvae(*line.split())
     assert (done.code, done.out) == (code, "")
     error = done.err[done.err.index("molvae: ") :]
@@ -92,12 +118,30 @@ def test_a_mistake_is_answered_by_a_sentence_and_a_way_out(molvae, desk, monkeyp
     assert said in first
     assert hint in rest
     assert "Traceback" not in done.err
-    assert sorted(desk.iterdir()) == before, "a mistake leaves nothing behind"
+    assert sorted(desk.rglob("*")) == before, "a mistake leaves nothing behind"
 
 
 def test_help_is_understood_in_words_too(molvae):
     assert molvae("help").out == molvae("--help").out
     assert molvae("help", "sample").out == molvae("sample", "--help").out
+
+
+def test_the_tilde_is_the_home_directory_where_a_shell_leaves_it(molvae, desk, monkeypatch):
+    monkeypatch.setenv("HOME", str(desk))
+    assert (
+        molvae("prepare", "~/mine.csv", "--output=~/models/zinc").err.count(f"{desk}/models/zinc holds") == 1
+    )
+
+
+def test_long_lists_of_settings_wait_to_be_asked_for(molvae):
+    short, everything = molvae("optimize", "--help").out, molvae("optimize", "--help-all").out
+    assert len(short.splitlines()) < 130
+    assert "'molvae optimize --help-all'" in short
+    assert "search.proposal.pcn" not in short
+    assert "search.proposal.pcn" in everything
+    assert "MemberSettings" not in everything
+    assert "[default: {latent = 0.5, graph = 0.4," in " ".join(molvae("ask", "--help").out.split())
+    assert "every_row" not in molvae("predict", "--help").out
 
 
 def test_a_caret_points_at_the_character_to_blame(molvae, tiny_checkpoint):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from molvae.cli import inputs, options, progress_bar
+from molvae.cli import fields, inputs, progress_bar
 from molvae.cli.objectives import Bound
 from molvae.cli.output import Session, facts_text, jsonable, table_text
 from molvae.data.config import PrepareSettings
@@ -77,7 +77,7 @@ def test_options_beat_the_file_and_assignments_beat_options(tmp_path):
     config = tmp_path / "train.toml"
     config.write_text("epochs = 3\nbatch_size = 16\n[model]\nlatent_size = 7\n")
     given = {"epochs": 4, "batch_size": None, "model__latent_size": 8, "seed": 5}
-    settings = options.build(
+    settings = fields.build(
         TrainSettings, given, config=config, assignments=["seed=6", "model.decoder_hidden=9"]
     )
     assert (settings.epochs, settings.batch_size, settings.seed) == (4, 16, 6)
@@ -89,7 +89,7 @@ def test_options_beat_the_file_and_assignments_beat_options(tmp_path):
 )
 def test_any_text_survives_the_way_into_settings(text):
     given = {"input": (text,), "output": Path("out dir") / text, "labels": ((text, "b"), ("c",))}
-    settings = options.build(PrepareSettings, given)
+    settings = fields.build(PrepareSettings, given)
     assert settings.input == (text,)
     assert settings.output == Path("out dir") / text
     assert settings.labels == (text, "b", "c")
@@ -97,10 +97,10 @@ def test_any_text_survives_the_way_into_settings(text):
 
 def test_a_settings_file_that_is_missing_or_broken_is_named(tmp_path):
     with pytest.raises(ConfigError, match="cannot read the settings file"):
-        options.build(TrainSettings, {}, config=tmp_path / "none.toml")
+        fields.build(TrainSettings, {}, config=tmp_path / "none.toml")
     (tmp_path / "bad.toml").write_text("epochs = ")
     with pytest.raises(ConfigError, match=r"bad\.toml is not valid TOML"):
-        options.build(TrainSettings, {}, config=tmp_path / "bad.toml")
+        fields.build(TrainSettings, {}, config=tmp_path / "bad.toml")
 
 
 def test_bounds_split_at_the_last_equals_sign():

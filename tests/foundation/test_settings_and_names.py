@@ -58,6 +58,9 @@ def test_overrides_win_in_order_and_reach_inside(tmp_path):
         (["inner.size.deep=1"], "'inner.size'"),
         (["rate=1", "rate.x=1"], "'rate' is a value"),
         (["rate=inf"], "'rate'"),
+        (["inner.size=2.5"], "'inner.size' in the settings: a whole number is expected, got 2.5"),
+        (["many=3"], r"a list is expected, as in \[1, 2\], got 3"),
+        (["inner=3"], "'inner' in the settings: a table is expected, got 3"),
     ],
 )
 def test_a_wrong_setting_is_explained(overrides, said):
@@ -78,8 +81,8 @@ def test_the_docstring_of_a_field_is_its_help():
     assert list(field_help(Outer)) == [
         ("inner.size", "4", "How large."),
         ("rate", "0.1", "How fast."),
-        ("name", "None", "What it is called."),
-        ("many", "()", "Numbers."),
+        ("name", "", "What it is called."),
+        ("many", "[]", "Numbers."),
     ]
 
 

@@ -135,7 +135,7 @@ def test_a_file_can_hold_several_objectives(tmp_path):
         ('term = ["qed"]', ConfigError, "must give 'terms'|did you mean 'terms'"),
         ('terms = ["qed"]\nmeen = "geometric"', ConfigError, "unknown key 'meen'.*did you mean 'mean'"),
         ('terms = ["qed"]\nmean = "harmonic"', ConfigError, "'mean'.*harmonic"),
-        ('terms = [{score = "qed", weight = -1}]', ConfigError, "terms.0.weight.*greater than 0"),
+        ('terms = [{score = "qed", weight = -1}]', ConfigError, "terms.0.weight.*more than 0"),
         ("terms = [3]", ConfigError, "terms.0"),
         ('terms = ["qde"]', UnknownNameError, "did you mean 'qed'.*in mpo:"),
         ('terms = ["gaussian[1]:logp"]', UsageError, r"gaussian\[mu,sigma\]:SCORE; got 1, in mpo:"),

@@ -1,0 +1,203 @@
+"""Options made from the fields of settings: a field's type, default and docstring are those of its option."""
+
+from __future__ import annotations
+
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import click
+
+from molvae.cli.options import split_names, stacked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from molvae.cli.options import Decorator
+    from molvae.config import Settings
+
+S = TypeVar("S", bound="Settings")
+
+_LONG = 60  # characters of a default that are shown
+_FEW = 12  # settings that are listed at once, however deep
+_EVERYTHING = "molvae.every-setting"
+
+
+def config() -> Decorator:
+    """`--config` and `--set`."""
+    return stacked(
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE.toml",
+            help="Settings from a TOML file; options and --set go over it.",
+        ),
+        click.option(
+            "--set",
+            "assignments",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Any setting, also those listed below; repeatable.",
+        ),
+    )
+
+
+def option(cls: type[Settings], key: str, *flags: str, metavar: str | None = None) -> Decorator:
+    """An option for one field of `cls` (dotted key): its type, default and help come from the field."""
+    annotation, default, text = _field(cls, key)
+    kind, multiple, is_flag = _option_type(annotation)
+    name = key.replace(".", "__")
+    flag = flags or (f"--{key.rpartition('.')[2].replace('_', '-')}",)
+    if is_flag:
+        flag = (f"{flag[0]}/--no-{flag[0].removeprefix('--')}", *flag[1:])
+    shown = "" if default in (None, "", ()) else f"  [default: {_default_text(default)}]"
+    return click.option(
+        *flag,
+        name,
+        type=None if is_flag else kind,
+        multiple=multiple,
+        default=None,
+        metavar=metavar,
+        help=f"{text}{shown}",
+    )
+
+
+def build(
+    cls: type[S],
+    options: Mapping[str, Any],
+    *,
+    config: Path | None = None,
+    assignments: Sequence[str] = (),
+) -> S:
+    """Settings from a TOML file, then the given options (those not `None`), then `--set` assignments."""
+    from molvae.config import load_settings, toml_value
+
+    overrides = []
+    for name, value in options.items():
+        if value is None or value == ():
+            continue
+        if isinstance(value, tuple) and isinstance(value[0], tuple):  # --labels a,b --labels c
+            value = tuple(name for names in value for name in names)  # noqa: PLW2901
+        overrides.append(f"{name.replace('__', '.')}={toml_value(value)}")
+    return load_settings(cls, config, [*overrides, *assignments])
+
+
+class SettingsCommand(click.Command):
+    """A command whose help ends with the settings that have no option of their own.
+
+    Where there are many, --help shows those of the first level, and --help-all the others too.
+
+    Args:
+        settings: Their class.
+        without: Settings that mean nothing to this command.
+    """
+
+    def __init__(
+        self, *args: Any, settings: type[Settings], without: Sequence[str] = (), **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.settings = settings
+        self.without = frozenset(without)
+        if any("." in key for key, _ in self._rows()) and len(self._rows()) > _FEW:
+            self.params.append(_help_all())
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options, then the settings."""
+        super().format_options(ctx, formatter)
+        rows = self._rows()
+        shown = [row for row in rows if "." not in row[0]]
+        if ctx.meta.get(_EVERYTHING) or len(rows) <= _FEW:
+            shown = rows
+        with formatter.section("More settings, for --set KEY=VALUE and --config FILE.toml"):
+            formatter.write_dl(shown, col_max=28)
+        if len(shown) < len(rows):
+            parts = dict.fromkeys(key.partition(".")[0] for key, _ in rows if "." in key)
+            inside = " and ".join(f"{part}.…" for part in parts)
+            with formatter.indentation():
+                formatter.write_text(
+                    f"And {len(rows) - len(shown)} more, {inside}: '{ctx.command_path} --help-all'."
+                )
+
+    def _rows(self) -> list[tuple[str, str]]:
+        from molvae.config import field_help
+
+        own = {parameter.name for parameter in self.params}  # these have been shown as options
+        rows = []
+        for key, default, text in field_help(self.settings):
+            if key.replace(".", "__") in own or key in self.without:
+                continue
+            known = default if len(default) <= _LONG else "see settings.toml of any result"
+            rows.append((key, text if default in ("", '""', "[]") else f"{text} [default: {known}]"))
+        return rows
+
+
+def _help_all() -> click.Option:
+    def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        del param
+        if value and not ctx.resilient_parsing:
+            ctx.meta[_EVERYTHING] = True
+            click.echo(ctx.get_help())
+            ctx.exit()
+
+    return click.Option(
+        ["--help-all"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        help="As --help, with every setting.",
+    )
+
+
+def _field(cls: type[Settings], key: str) -> tuple[Any, Any, str]:
+    *parents, leaf = key.split(".")
+    for parent in parents:
+        cls = cls.model_fields[parent].annotation  # type: ignore[assignment]
+    field = cls.model_fields[leaf]
+    text = " ".join((field.description or "").split())
+    if field.is_required():
+        return field.annotation, None, text
+    return field.annotation, field.get_default(call_default_factory=True, validated_data={}), text
+
+
+def _option_type(annotation: Any) -> tuple[click.ParamType[Any] | None, bool, bool]:
+    """(click type, repeatable, on/off flag) for the annotation of a settings field."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        inner = [part for part in arguments if part is not type(None)]
+        if len(inner) == 1:
+            return _option_type(inner[0])
+        return click.STRING, False, False
+    if origin is Literal:
+        return click.Choice([str(part) for part in arguments]), False, False
+    if origin in (tuple, list):
+        return _CommaSeparated(), True, False
+    if annotation is bool:
+        return None, False, True
+    simple: dict[Any, click.ParamType[Any]] = {
+        int: click.INT,
+        float: click.FLOAT,
+        Path: click.Path(path_type=Path),
+    }
+    return simple.get(annotation, click.STRING), False, False
+
+
+class _CommaSeparated(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
+    """Names separated by commas."""
+
+    name = "names"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Split at commas."""
+        del param, ctx
+        return value if isinstance(value, tuple) else split_names([value])
+
+
+def _default_text(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return ",".join(str(item) for item in value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)
