@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import math
 import os
+import posixpath
+import re
 import secrets
 import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -39,6 +41,8 @@ class Tracker(Protocol):
 TrackerFactory: TypeAlias = "Callable[[], Tracker]"
 TRACKERS: Registry[TrackerFactory] = Registry("tracker", "molvae.trackers")
 _PROJECT = "molvae"
+_NOT_FOR_MLFLOW = re.compile(r"[^\w.\- /]")
+_MLFLOW_BATCH = 100  # parameters it takes at once
 
 
 class Trackers:
@@ -161,11 +165,13 @@ class MlflowTracker:
             return
         run = self._mlflow.start_run(run_name=directory.resolve().name)
         write_atomically(remembered, f"{run.info.run_id}\n")
-        self._mlflow.log_params({name: str(value)[:500] for name, value in settings.items()})
+        given = [(_mlflow_name(name), str(value)[:500]) for name, value in settings.items()]
+        for start in range(0, len(given), _MLFLOW_BATCH):
+            self._mlflow.log_params(dict(given[start : start + _MLFLOW_BATCH]))
 
     def log(self, figures: Mapping[str, float], step: int) -> None:
-        """All figures of a step; slashes are allowed in names."""
-        self._mlflow.log_metrics(dict(figures), step=step)
+        """All figures of a step."""
+        self._mlflow.log_metrics({_mlflow_name(name): value for name, value in figures.items()}, step=step)
 
     def close(self) -> None:
         """End the run; it may be started again."""
@@ -206,6 +212,15 @@ class WandbTracker:
 TRACKERS.add("tensorboard", TensorBoardTracker)
 TRACKERS.add("mlflow", MlflowTracker)
 TRACKERS.add("wandb", WandbTracker)
+
+
+def _mlflow_name(name: str) -> str:
+    """A name as MLflow allows it: a property may be called anything, `pIC50 (nM)` or `a//b`.
+
+    >>> _mlflow_name("valid/mae_pIC50 (nM)"), _mlflow_name("valid/mae_a//b/")
+    ('valid/mae_pIC50 _nM_', 'valid/mae_a/b')
+    """
+    return posixpath.normpath(_NOT_FOR_MLFLOW.sub("_", name))
 
 
 def _required(module: str, package: str) -> ModuleType:

@@ -52,11 +52,13 @@ def fake(monkeypatch, name, **members):
     monkeypatch.setitem(sys.modules, name, module)
 
 
-def follow(name, directory):
-    trackers = Trackers([name])
+def follow(name, directory, figures=FIGURES, step=7):
+    listener = Listener()
+    trackers = Trackers([name], listener)
     trackers.begin(directory, {"model": {"latent_size": 16}, "seed": 0})
-    trackers.log(FIGURES, 7)
+    trackers.log(figures, step)
     trackers.close()
+    assert listener.said == []
 
 
 def test_a_registered_tracker_hears_everything_once(notes, tmp_path):
@@ -152,6 +154,51 @@ def test_tensorboard_reads_back_what_was_written(tmp_path):
     (file,) = (tmp_path / "tensorboard").iterdir()
     read = {v.tag: (e.step, v) for e in EventFileLoader(str(file)).Load() for v in e.summary.value}
     assert {tag: step for tag, (step, _) in read.items()} == dict.fromkeys(KNOWN, 7)
+
+
+AWKWARD = {"valid": {"kl": 44.0, "mae_pIC50 (nM)": 0.25}}
+
+
+def test_mlflow_itself_reads_back_what_was_told(monkeypatch, tmp_path):
+    mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed")
+    for name in ("MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    follow("mlflow", tmp_path)
+    follow("mlflow", tmp_path, AWKWARD, step=9)
+    client = mlflow.MlflowClient()
+    run = client.get_run((tmp_path / "mlflow-run").read_text().strip())
+    assert (run.info.run_name, run.info.status) == (tmp_path.name, "FINISHED")
+    assert run.data.params == {"model.latent_size": "16", "seed": "0"}
+    assert run.data.metrics == {**KNOWN, "valid/kl": 44.0, "valid/mae_pIC50 _nM_": 0.25}
+    history = client.get_metric_history(run.info.run_id, "valid/kl")
+    assert [(point.step, point.value) for point in history] == [(7, 45.0), (9, 44.0)]
+    assert client.get_experiment(run.info.experiment_id).name == "molvae"
+
+
+def test_wandb_itself_reads_back_what_was_told(monkeypatch, tmp_path):
+    pytest.importorskip("wandb", reason="wandb is not installed")
+    from wandb.proto.wandb_internal_pb2 import Record
+    from wandb.sdk.internal.datastore import DataStore
+
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    follow("wandb", tmp_path)
+    follow("wandb", tmp_path, AWKWARD, step=9)
+    told, identifiers = {}, set()
+    for file in sorted(tmp_path.glob("wandb/offline-run-*/*.wandb")):
+        store = DataStore()
+        store.open_for_scan(str(file))
+        while data := store.scan_data():
+            record = Record.FromString(data)
+            identifiers |= {record.run.run_id} if record.HasField("run") else set()
+            if record.HasField("history"):
+                items = {
+                    item.key or "/".join(item.nested_key): item.value_json for item in record.history.item
+                }
+                told[int(items["_step"])] = {name: float(items[name]) for name in items if name[0] != "_"}
+    assert told == {7: KNOWN, 9: {"valid/kl": 44.0, "valid/mae_pIC50 (nM)": 0.25}}
+    assert identifiers == {(tmp_path / "wandb-run").read_text().strip()}
 
 
 def test_training_tells_its_trackers_each_epoch(notes, little_corpus, tmp_path):
