@@ -206,6 +206,12 @@ class TestFit:
         assert new.remembered()[0]["n"] == 60
         assert new.hyperparameters != first.hyperparameters
 
+    def test_is_renewed_as_the_ones_left_out_grow_too(self):
+        first, _ = fitted(MIXED, look(40), scores(40))
+        surrogate = make_surrogate(MIXED)
+        surrogate.fit(Gallery(look(40), n_left_out=30), scores(40), remembered=first.remembered())
+        assert surrogate.remembered()[0]["n"] == 70
+
 
 def test_a_portfolio_is_its_surrogates():
     observed, y = Gallery(look(30)), scores(30)

@@ -5,6 +5,8 @@ is unlike them counts as average. So the best molecule of a basin in which no ca
 for a while becomes a center, and every other batch is searched for among what is not similar to any center:
 another basin is climbed, with all that was learned. When that one is exhausted too it gets a center of its
 own; after `most` of them they are forgotten, so that what was found on both sides can be joined.
+
+In 20 runs of PMO with 1,000 calls each, 5,257 calls came after 100 or more without a hit; three were hits.
 """
 
 from __future__ import annotations
