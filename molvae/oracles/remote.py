@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from molvae.errors import UsageError
 from molvae.oracles.command import external_settings
 from molvae.oracles.external import ExternalOracle, Trouble
-from molvae.oracles.serving import scores_of
+from molvae.oracles.texts import scores_of
 from molvae.parallel.cluster import Actor, ActorLateError, ActorLostError
 
 if TYPE_CHECKING:

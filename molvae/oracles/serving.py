@@ -10,15 +10,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from molvae.chemistry.molecule import Invalid, Molecule, parse
 from molvae.errors import UsageError
-from molvae.oracles.base import ORACLES, OracleText, Score, ask
+from molvae.oracles.base import ORACLES, OracleText
 from molvae.oracles.own import OWN, own_oracle
 from molvae.oracles.protocol import VERSION, write_answer
+from molvae.oracles.texts import scores_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from molvae.oracles.base import Oracle
 
 
@@ -42,13 +40,6 @@ def serve(text: str, requests: TextIO, answers: TextIO) -> None:
         asked = json.loads(line)
         answers.write(write_answer(asked["id"], scores_of(oracle, asked["smiles"])))
         answers.flush()
-
-
-def scores_of(oracle: Oracle, smiles: Sequence[str]) -> list[Score]:
-    """One score for each text, whether it is a molecule or not."""
-    read = [parse(text) for text in smiles]
-    scores = iter(ask(oracle, [molecule for molecule in read if isinstance(molecule, Molecule)]))
-    return [Score.invalid(m.reason) if isinstance(m, Invalid) else next(scores) for m in read]
 
 
 def _loaded(text: str) -> Oracle:
