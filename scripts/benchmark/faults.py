@@ -146,15 +146,22 @@ def write(rows: list[dict[str, Any]], seed: int, started_at: str) -> None:
     record("faults", figures=figures, table=rows, seeds=[seed], started_at=started_at, summary=summary)
 
 
+def _outcome(row: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+    """What a family's earlier run found, at which commit."""
+    seen = {key: row[key] for key in ("trials", "failures", "causes")}
+    return {"commit": row.get("commit", content["commit"]), **seen}
+
+
 def amend(row: dict[str, Any], started_at: str) -> None:
-    """Put a family that was tried again, at another commit, into the record of an earlier run."""
+    """Put a family that was tried again, at another commit, into the record; what was found before stays."""
     path = RESULTS / "faults.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     mine = shown_command(["python", *sys.argv])
     if mine not in content["command"]:
         content["command"] += f"; {mine}"
-    again = {**row, "commit": started_at}
-    content["table"] = [again if old["family"] == row["family"] else old for old in content["table"]]
+    found = next(old for old in content["table"] if old["family"] == row["family"])
+    again = {**row, "commit": started_at, "before": found.get("before", []) + [_outcome(found, content)]}
+    content["table"] = [again if old is found else old for old in content["table"]]
     content["summary"] = [{key: old[key] for key in SHOWN} for old in content["table"]]
     content["figures"] = figures_of(content["table"])
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
