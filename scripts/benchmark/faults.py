@@ -160,7 +160,7 @@ def amend(row: dict[str, Any], started_at: str) -> None:
     if mine not in content["command"]:
         content["command"] += f"; {mine}"
     found = next(old for old in content["table"] if old["family"] == row["family"])
-    again = {**row, "commit": started_at, "before": found.get("before", []) + [_outcome(found, content)]}
+    again = {**row, "commit": started_at, "before": [*found.get("before", []), _outcome(found, content)]}
     content["table"] = [again if old is found else old for old in content["table"]]
     content["summary"] = [{key: old[key] for key in SHOWN} for old in content["table"]]
     content["figures"] = figures_of(content["table"])

@@ -92,8 +92,8 @@ NOTES = {
     ),
     "faults": (
         "Kills, full disks, damaged and hostile files, oracles and texts (tests/faults); a trial fails when "
-        "its family's promise does not hold. Trials: of this run. Nightly: of scripts/faults without options. "
-        "A family that --amend in the command tried again keeps in results/faults.json what was found before."
+        "its family's promise does not hold. Trials: of this run. Nightly: of scripts/faults without "
+        "options. Of a family that --amend tried again, results/faults.json keeps what was found before."
     ),
 }
 """What a reader must know to read a table."""
