@@ -14,7 +14,7 @@ from molvae.errors import ConfigError, suggest
 from molvae.persistence import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from pydantic_core import ErrorDetails
 
@@ -24,6 +24,7 @@ __all__ = [
     "differences",
     "field_help",
     "flat",
+    "given",
     "load_settings",
     "parse_assignment",
     "save_settings",
@@ -156,8 +157,31 @@ def flat(values: Mapping[str, Any], joint: str = ".", prefix: str = "") -> dict[
     return found
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs between two dumps of settings, as sentences about single keys.
+def given(settings: Settings, prefix: str = "") -> list[str]:
+    """Dotted keys of the settings that somebody set; the others are defaults, which may change.
+
+    >>> class Inner(Settings):
+    ...     size: int = 1
+    ...     depth: int = 1
+    >>> class Outer(Settings):
+    ...     seed: int = 0
+    ...     inner: Inner = Inner()
+    >>> given(Outer.model_validate({"inner": {"size": 1}}))
+    ['inner.size']
+    """
+    found: list[str] = []
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if name not in settings.model_fields_set:
+            continue
+        found += given(value, f"{prefix}{name}.") if isinstance(value, Settings) else [f"{prefix}{name}"]
+    return found
+
+
+def differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], keys: Collection[str] | None = None
+) -> list[str]:
+    """What differs between two dumps of settings, as sentences about single keys; of `keys` alone if given.
 
     >>> differences(
     ...     {"seed": 0, "model": {"size": 1, "depth": 2}}, {"seed": 0, "model": {"size": 3, "depth": 2}}
@@ -165,8 +189,12 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     ['model.size was 1, now 3']
     """
     old, new = flat(before), flat(now)
-    keys = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
-    return [f"{key} was {old.get(key)}, now {new.get(key)}" for key in keys]
+    changed = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
+    return [
+        f"{key} was {old.get(key)}, now {new.get(key)}"
+        for key in changed
+        if keys is None or any(key == one or key.startswith(f"{one}.") for one in keys)
+    ]
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

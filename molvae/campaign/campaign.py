@@ -21,7 +21,7 @@ from molvae.campaign.table import Row, row_of
 from molvae.campaign.trace import TracePoint, running_top
 from molvae.campaign.utility import feasible, utilities
 from molvae.chemistry.molecule import is_valid, parse
-from molvae.config import differences
+from molvae.config import differences, given
 from molvae.errors import UsageError
 from molvae.seeding import Seeds
 
@@ -66,8 +66,8 @@ class Campaign:
         Args:
             path: The journal file.
             model: Proposes molecules.
-            settings: Objectives, budget, method. On an existing journal they must be those it was made with,
-                except for the budget, which may grow.
+            settings: Objectives, budget, method. On an existing journal those that somebody set must be those
+                it was made with, except for the budget, which may grow.
             start: Molecules to begin with, with or without known scores: SMILES, `StartMolecule`s, or a table
                 (pandas, polars, Arrow) with a column `smiles`, and scores in columns named like objectives.
 
@@ -90,7 +90,8 @@ class Campaign:
                     "refused": [[r.text, r.reason] for r in refused],
                 }
                 rows = [[molecule.smiles, list(molecule.scores)] for molecule in kept]
-                payload = {"settings": settings.model_dump(mode="json"), "start": rows, "facts": facts}
+                dumped = settings.model_dump(mode="json")
+                payload = {"settings": dumped, "given": given(settings), "start": rows, "facts": facts}
                 journal.append("create", payload)
                 return cls(journal, model)
             campaign = cls(journal, model)
@@ -298,10 +299,13 @@ class Campaign:
         return Observation(first.smiles, scores, first.identifier)
 
     def _agree(self, settings: CampaignSettings, start: Iterable[StartMolecule | str]) -> None:
-        """Refuse to go on with other settings or another start; raise the budget if it has grown."""
+        """Refuse to go on with other settings or another start; raise the budget if it has grown.
+
+        What nobody set, then or now, is as it was when the campaign began, whatever the default is by now.
+        """
         mine, theirs = self.settings.model_dump(mode="json"), settings.model_dump(mode="json")
         budgets = mine.pop("budget"), theirs.pop("budget")
-        if different := differences(mine, theirs):
+        if different := differences(mine, theirs, {*self._history.given, *given(settings)}):
             raise UsageError(
                 f"the campaign {self.path} was made with other settings: {different[0]}",
                 hint="Choose another path for a new campaign, or give the settings it was made with.",

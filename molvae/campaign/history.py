@@ -61,6 +61,7 @@ class History:
 
     Attributes:
         settings: Of the campaign; the budget may have been raised since.
+        given: Keys of the settings that were set when it began, not left to the defaults of that day.
         start: Molecules the user brought along.
         facts: About the model and the program that made the campaign.
         trials: By canonical SMILES, in order of appearance.
@@ -73,6 +74,7 @@ class History:
     """
 
     settings: CampaignSettings
+    given: tuple[str, ...] = ()
     start: tuple[StartMolecule, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
     trials: dict[str, Trial] = field(default_factory=dict)
@@ -99,6 +101,7 @@ class History:
             ) from error
         history = cls(
             settings=settings,
+            given=tuple(first.get("given", ())),
             start=tuple(StartMolecule(row[0], tuple(row[1])) for row in first["start"]),
             facts=first["facts"],
         )

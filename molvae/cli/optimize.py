@@ -152,6 +152,7 @@ def command(
     )
     model = MolVAE.load(places.checkpoint(checkpoint), device=device)
     with Campaign.create(output / places.JOURNAL, model, settings, start=molecules) as campaign:
+        settings = campaign.settings  # what nobody set is as it was when the campaign began
         save_settings(settings, output / campaigns.SETTINGS)
         campaigns.remember_model(output, places.checkpoint(checkpoint))
         with session.progress() as progress, _tracked(progress, tracker, output, settings) as listener:

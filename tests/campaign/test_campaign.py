@@ -226,6 +226,19 @@ class TestResume:
         with pytest.raises(UsageError, match="was made with"):
             Campaign.create(tmp_path / "c.sqlite", model, settings(**change))
 
+    def test_a_default_that_changes_leaves_a_campaign_as_it_began(self, tmp_path, model, settings):
+        """As the next version would find it, whose defaults are others than those in the journal."""
+        path = tmp_path / "c.sqlite"
+        Campaign.create(
+            path, model, left_out(settings(q=3, seed=7, n_library=5), "seed", "n_library")
+        ).close()
+        with Campaign.create(path, model, settings(q=3)) as campaign:
+            assert (campaign.settings.seed, campaign.settings.n_library) == (7, 5)
+        with pytest.raises(UsageError, match="seed was 7, now 0"):
+            Campaign.create(path, model, settings(q=3, seed=0))
+        with pytest.raises(UsageError, match="q was 3, now 8"):
+            Campaign.create(path, model, left_out(settings(q=8), "q"))
+
     def test_another_start_is_refused(self, campaign, tmp_path, model, settings):
         campaign.close()
         with pytest.raises(UsageError, match="other start molecules"):
@@ -240,6 +253,13 @@ class TestResume:
         with pytest.raises(UnknownNameError, match="did you mean 'turbo'"):
             Campaign.create(tmp_path / "c.sqlite", model, settings(method="trubo"))
         assert list(tmp_path.iterdir()) == []
+
+
+def left_out(settings, *names):
+    """The same settings as if these were the defaults, and nobody had set them."""
+    copied = settings.model_copy()
+    object.__setattr__(copied, "__pydantic_fields_set__", settings.model_fields_set - set(names))
+    return copied
 
 
 class TestStart:
