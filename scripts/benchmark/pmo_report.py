@@ -78,15 +78,22 @@ def figures(table: Iterable[Row]) -> dict[str, float | int | None]:
     times = [row["overhead_ms_per_call"] for row in _of(rows, DEFAULT, _LARGE)]
     if times:
         found["overhead_ms_per_call"] = round(fmean(times), 1)
-    volume = {
-        label: _means(rows, label, _PARETO_BUDGET, "hypervolume").get(PARETO)
-        for label in (DEFAULT, RANDOM, GENETIC)
-    }
     for name, label in (("hypervolume_ratio_random", RANDOM), ("hypervolume_ratio_ga", GENETIC)):
-        mine, theirs = volume[DEFAULT], volume[label]
-        if mine is not None and theirs:
-            found[name] = round(mine / theirs, 4)
+        ratio = _volume_ratio(rows, label)
+        if ratio is not None:
+            found[name] = ratio
     return found
+
+
+def _volume_ratio(rows: Iterable[Row], label: str) -> float | None:
+    """Mean hypervolume of the default method over that of another; none unless the seeds are the same."""
+    mine, theirs = (
+        {row["seed"]: row["hypervolume"] for row in _of(rows, name, _PARETO_BUDGET) if row["task"] == PARETO}
+        for name in (DEFAULT, label)
+    )
+    if not mine or mine.keys() != theirs.keys() or not any(theirs.values()):
+        return None
+    return round(sum(mine.values()) / sum(theirs.values()), 4)
 
 
 def per_task(table: Iterable[Row]) -> list[Row]:

