@@ -115,8 +115,8 @@ class CampaignSettings(Settings):
 
 def objectives(
     *,
-    maximize: Sequence[str] = (),
-    minimize: Sequence[str] = (),
+    maximize: Sequence[str] | str = (),
+    minimize: Sequence[str] | str = (),
     at_most: Mapping[str, float] | None = None,
     at_least: Mapping[str, float] | None = None,
 ) -> tuple[Objective, ...]:
@@ -124,9 +124,15 @@ def objectives(
 
     >>> [str(o.direction) for o in objectives(maximize=["qed"], at_most={"sa": 3.5})]
     ['maximize', 'at_most']
+    >>> [o.name for o in objectives(maximize="qed")]
+    ['qed']
     """
-    found = [Objective(name=name, direction="maximize") for name in maximize]
-    found += [Objective(name=name, direction="minimize") for name in minimize]
+    found = [Objective(name=name, direction="maximize") for name in _several(maximize)]
+    found += [Objective(name=name, direction="minimize") for name in _several(minimize)]
     found += [Objective(name=name, direction="at_most", bound=b) for name, b in (at_most or {}).items()]
     found += [Objective(name=name, direction="at_least", bound=b) for name, b in (at_least or {}).items()]
     return tuple(found)
+
+
+def _several(names: Sequence[str] | str) -> Sequence[str]:
+    return (names,) if isinstance(names, str) else names

@@ -42,7 +42,13 @@ def start_of(given: Any, objectives: Sequence[Objective]) -> Iterable[StartMolec
 
     Raises:
         InputError: No column of the table is called like SMILES.
+        UsageError: It is one text.
     """
+    if isinstance(given, str):
+        raise UsageError(
+            f"start is a list of SMILES or a table, got the text '{given}'",
+            hint="A file is read by pandas, polars or pyarrow: start=pandas.read_csv('mine.csv').",
+        )
     if not is_frame(given):
         return cast("Iterable[StartMolecule | str]", given)
     columns = columns_of(given)

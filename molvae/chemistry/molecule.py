@@ -78,21 +78,26 @@ class Invalid:
 
 
 def is_valid(thing: object) -> TypeIs[Molecule]:
-    """Whether a parse, decode or standardization gave a molecule."""
+    """Whether a parse, decode or standardization gave a molecule; a text is none before it is parsed."""
     return isinstance(thing, Molecule)
 
 
-def parse(text: str, *, max_characters: int = MAX_CHARACTERS) -> Molecule | Invalid:
+def parse(text: str | Chem.Mol | None, *, max_characters: int = MAX_CHARACTERS) -> Molecule | Invalid:
     """Reads one SMILES; never raises, whatever the text.
 
     Refused before RDKit sees them: empty text, white space, control and non-ASCII characters, more than
-    `max_characters` characters, branches nested deeper than `MAX_NESTING`.
+    `max_characters` characters, branches nested deeper than `MAX_NESTING`. An RDKit molecule is read from
+    its own SMILES; what is no text at all (`None`, NaN) is no molecule.
 
     >>> parse("C1=CC=CC=C1O").smiles
     'Oc1ccccc1'
     >>> parse("").reason
     'the text is empty'
+    >>> parse(None).reason
+    'a SMILES is text, this is None'
     """
+    if not isinstance(text, str):
+        return _from_other(text)
     refusal = _refusal(text, max_characters)
     if refusal is not None:
         return refusal
@@ -160,6 +165,15 @@ def _accept(mol: Chem.Mol, text: str) -> Molecule | Invalid:
     if mol.GetNumHeavyAtoms() > MAX_HEAVY_ATOMS:
         return Invalid(text, f"the molecule has {mol.GetNumHeavyAtoms()} heavy atoms, over {MAX_HEAVY_ATOMS}")
     return Molecule(str(Chem.MolToSmiles(mol)), mol)
+
+
+def _from_other(thing: object) -> Molecule | Invalid:
+    """What is no text, for those who have RDKit molecules or columns with gaps."""
+    if isinstance(thing, Molecule | Invalid):
+        return thing
+    if isinstance(thing, Chem.Mol):
+        return from_mol(thing)
+    return Invalid("", f"a SMILES is text, this is {str(thing)[:40]}")
 
 
 def _refusal(text: str, max_characters: int) -> Invalid | None:

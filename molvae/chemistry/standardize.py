@@ -10,7 +10,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
 from molvae.chemistry import diagnosis
-from molvae.chemistry.molecule import Invalid, Molecule, from_mol
+from molvae.chemistry.molecule import Invalid, Molecule, from_mol, parse
 from molvae.errors import UnknownNameError, suggest
 
 if TYPE_CHECKING:
@@ -33,25 +33,27 @@ _MOST_TRANSFORMS = 200
 
 
 def standardize(
-    molecule: Molecule, level: Level = "basic", *, keep_stereo: bool = True
+    molecule: Molecule | str, level: Level = "basic", *, keep_stereo: bool = True
 ) -> Molecule | Invalid:
     """The standard form of a molecule.
 
     Args:
-        molecule: What was read.
+        molecule: What was read, or a SMILES.
         level: See `Level`.
         keep_stereo: Whether stereochemistry stays (the canonical tautomer loses it where a tautomer passes).
 
     Raises:
         UnknownNameError: An unknown level.
 
-    >>> from molvae.chemistry.molecule import parse
-    >>> standardize(parse("[Na+].CC(=O)[O-]")).smiles
+    >>> standardize("[Na+].CC(=O)[O-]").smiles
     'CC(=O)O'
     >>> standardize(parse("C[C@H](N)O"), "none", keep_stereo=False).smiles
     'CC(N)O'
     """
     steps = _steps(level)
+    if not isinstance(molecule, Molecule):
+        read = parse(molecule)
+        return read if isinstance(read, Invalid) else standardize(read, level, keep_stereo=keep_stereo)
     if keep_stereo and (not steps or (level == "basic" and _is_standard(molecule))):
         return molecule
     with rdBase.BlockLogs():

@@ -10,6 +10,7 @@ import numpy as np
 
 from molvae.cli import inputs, molecules, options, places
 from molvae.data.writers import Column
+from molvae.errors import InputError
 
 if TYPE_CHECKING:
     from molvae.chemistry.molecule import Invalid, Molecule
@@ -89,6 +90,8 @@ def command(
         session.note(
             f"{unknown:,} molecules have tokens the model does not know; their vectors are less exact"
         )
+    if rows and not encoded:
+        raise InputError("not a single molecule could be encoded", hint="The column 'reason' says why.")
 
 
 def _seed_of(seed: int | None, chunk: int) -> int | None:

@@ -121,9 +121,10 @@ def _score(
     columns = [Column("identifier"), Column("smiles", "smiles"), *(Column(name, "number") for name in names)]
     columns.append(Column("trouble"))
     rows = inputs.given(arguments, session, smiles_column=smiles_column, id_column=id_column)
+    parts = inputs.chunks(rows, _CHUNK)  # the first rows are read now, before anything is written
     n_scored, n_without = 0, 0
     with session.rows(output, columns) as writer:
-        for part in inputs.chunks(rows, _CHUNK):
+        for part in parts:
             read = [parse(row.text) for row in part]
             for row, molecule, scores in zip(part, read, _scores(oracle, read), strict=True):
                 values = [value_of(score) for score in scores]

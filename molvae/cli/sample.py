@@ -102,6 +102,9 @@ def command(
         DESCRIPTORS.get(name)  # fail before the work
     model = MolVAE.load(checkpoint, device=device)
     wanted = _wanted(model, condition)
+    model.sample_latent(
+        0, generator=np.random.default_rng(0), prior=prior
+    )  # one that is not there is told now
     columns = [Column("identifier"), Column("smiles", "smiles"), Column("reason")]
     columns += molecules.property_columns(model, names, predict=predict)
     drawn, written = 0, 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,7 +21,6 @@ from molvae.tokenizers.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -81,12 +81,13 @@ class Corpus:
     _lines: NDArray[np.int64]
 
     @classmethod
-    def open(cls, path: Path) -> Corpus:
+    def open(cls, path: Path | str) -> Corpus:
         """Verify a corpus directory and map it into memory.
 
         Raises:
             CheckpointError: If it is missing, damaged, or of another kind or version.
         """
+        path = Path(path)
         verify_directory(path, kind=KIND, schema=SCHEMA)
         try:
             facts = json.loads((path / "corpus.json").read_text(encoding="utf-8"))

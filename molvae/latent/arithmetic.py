@@ -92,7 +92,9 @@ def learn_direction(
     x, y = np.asarray(z, dtype=np.float64)[known], np.asarray(values, dtype=np.float64)[known]
     if len(y) < _FEWEST or y.std() == 0:
         raise InputError(
-            f"{len(y)} molecules with different values of '{name}' are too few for a direction",
+            f"'{name}' is the same for all {len(y)} molecules: no direction can be learned from it"
+            if len(y) >= _FEWEST
+            else f"{len(y)} molecules with a value of '{name}' are too few for a direction",
             hint=f"Give at least {_FEWEST} molecules among which it varies.",
         )
     x, y = x - x.mean(axis=0), y - y.mean()

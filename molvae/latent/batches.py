@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 
-from molvae.chemistry.molecule import is_valid, parse
+from molvae.chemistry.molecule import Invalid, Molecule, is_valid, parse
 from molvae.chemistry.standardize import standardize
+from molvae.errors import UsageError
 from molvae.tokenizers.base import TokenizationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from molvae.chemistry.molecule import Invalid, Molecule
     from molvae.chemistry.standardize import Level
     from molvae.models.vae import SequenceVAE
     from molvae.tokenizers.base import Tokenizer
@@ -28,14 +28,31 @@ _WRITTEN = 16_384  # rows handed to the decoder at once, which writes a window o
 def standardized(
     items: Sequence[str | Molecule | Invalid], level: Level, *, keep_stereo: bool
 ) -> list[Molecule | Invalid]:
-    """Parse and standardize what is text; molecules, and what is none, pass as they are."""
+    """Parse and standardize what is text or RDKit's; molecules, and what is none, pass as they are."""
     made: list[Molecule | Invalid] = []
     for item in items:
-        molecule = parse(item) if isinstance(item, str) else item
-        if isinstance(item, str) and is_valid(molecule):
+        molecule = item if isinstance(item, Molecule | Invalid) else parse(item)
+        if molecule is not item and is_valid(molecule):
             molecule = standardize(molecule, level, keep_stereo=keep_stereo)
         made.append(molecule)
     return made
+
+
+def several(molecules: Iterable[str | Molecule | Invalid]) -> Sequence[str | Molecule | Invalid]:
+    """Molecules as a sequence; a generator is read.
+
+    Raises:
+        UsageError: It is one text, whose characters would be taken for molecules, or a table of several
+            columns.
+    """
+    if isinstance(molecules, str):
+        raise UsageError("a sequence of SMILES is expected, got one text", hint="Put it in a list.")
+    sized = hasattr(molecules, "__len__")
+    if hasattr(molecules, "columns") or getattr(molecules, "ndim", 1) != 1:
+        raise UsageError(
+            "one column of SMILES is expected, got a table", hint='For example: table["smiles"].'
+        )
+    return cast("Sequence[str | Molecule | Invalid]", molecules) if sized else list(molecules)
 
 
 def why_unreadable(tokenizer: Tokenizer, molecule: Molecule) -> str:

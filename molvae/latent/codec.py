@@ -13,7 +13,7 @@ from molvae.chemistry.molecule import Invalid, Molecule, parse
 from molvae.data.scaling import PropertyScaler
 from molvae.errors import UsageError
 from molvae.latent import card
-from molvae.latent.batches import standardized, token_batches, written_texts
+from molvae.latent.batches import several, standardized, token_batches, written_texts
 from molvae.latent.beams import search
 from molvae.latent.checkpoint import (
     CARD,
@@ -133,6 +133,7 @@ class MolVAE:
 
     def posterior(self, molecules: Sequence[Text]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Posterior means and standard deviations, `n x d` each; NaN rows for what cannot be encoded."""
+        molecules = several(molecules)
         mu = np.full((len(molecules), self.latent_size), np.nan, dtype=np.float32)
         sigma = mu.copy()
         for rows, posterior in self._posteriors(molecules):
@@ -230,7 +231,12 @@ class MolVAE:
             prior: `normal` draws from N(0, I) even if another prior was fitted.
             refinements: Rounds of `refine` before the decode; 0 decodes the draws as they are.
             beam: As for `decode`; False is greedy decoding, or drawing of tokens, alone.
+
+        Raises:
+            UsageError: `n` is negative.
         """
+        if n < 0:
+            raise UsageError(f"n is how many molecules are drawn, got {n}")
         z = self.sample_latent(n, generator=Seeds(seed).numpy("sample"), prior=prior)
         z = self.refine(z, refinements)
         return self.decode(z, temperature=temperature, seed=seed, beam=beam)
@@ -268,8 +274,10 @@ class MolVAE:
         )
 
     def prepare(self, molecules: Sequence[Text]) -> list[Molecule | Invalid]:
-        """Parse and standardize SMILES as the training data were; anything else passes as it is."""
-        return standardized(molecules, self.settings.standardize, keep_stereo=self.settings.keep_stereo)
+        """Parse and standardize SMILES and RDKit molecules as the training data were; others pass."""
+        return standardized(
+            several(molecules), self.settings.standardize, keep_stereo=self.settings.keep_stereo
+        )
 
     def unknown_tokens(self, molecules: Sequence[Text]) -> list[tuple[str, ...]]:
         """Tokens of each molecule that the vocabulary lacks: the model reads them as unknown."""

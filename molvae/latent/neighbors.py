@@ -133,7 +133,7 @@ class SimilarityCurve:
 
 
 def neighborhood(
-    model: MolVAE, parent: str | Molecule, *, radius: float, n_draws: int = 200, seed: int = 0
+    model: MolVAE, parent: str | Molecule, *, radius: float = 1.0, n_draws: int = 200, seed: int = 0
 ) -> Neighborhood:
     """Decode points around a molecule: `mu + radius * sigma * noise`, with the posterior's own sigma.
 

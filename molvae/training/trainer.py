@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -32,7 +33,6 @@ from molvae.training.validation import to_tensors, validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -58,8 +58,8 @@ class TrainResult:
 
 
 def train(
-    corpus_path: Path,
-    run_directory: Path,
+    corpus_path: Path | str,
+    run_directory: Path | str,
     settings: TrainSettings,
     *,
     progress: Progress = SILENT,
@@ -88,6 +88,7 @@ def train(
         MissingDependencyError: A tracker's package is not installed.
         StorageError: The disk refuses, or another process writes the directory.
     """
+    corpus_path, run_directory = Path(corpus_path), Path(run_directory)
     with world() as processes:
         lock = directory_lock(run_directory) if processes.leads else contextlib.nullcontext()
         with lock:
