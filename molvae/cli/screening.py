@@ -210,7 +210,7 @@ def _tell(session: Session, merged: Merged) -> None:
 
 def standing(path: Path) -> tuple[dict[str, Any], str]:
     """How far a screen is, as facts and in words: the account of its result, or of the parts done so far."""
-    from molvae.reporting.screening_report import read_screen
+    from molvae.reporting.screen_records import read_screen
 
     found = read_screen(path, 0)
     settings = None if found.job is None else found.job.settings

@@ -16,16 +16,14 @@ from molvae.reporting.molecule_table import row_numbers
 from molvae.reporting.page import Card, Facts, Grid, Report, Section, Words
 from molvae.reporting.scales import percent, shown
 from molvae.reporting.settings_facts import flat, moment
+from molvae.reporting.shown_model import Shown, shown_on, shown_on_samples
 from molvae.reporting.training_curves import curves_section
 from molvae.reporting.training_molecules import (
-    Shown,
     map_section,
     model_table,
     parity_section,
     reconstruction_section,
     samples_section,
-    shown_on,
-    shown_on_samples,
 )
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@
 (() => {
   const NS = "http://www.w3.org/2000/svg";
   const PAGE = 50; // rows shown at first, and by each "Show more"
+  const ON_PAPER = 200; // rows printed at least, where there are as many
   const find = (id) => document.getElementById(id);
   const make = (name, attributes = {}, ...children) => {
     const element = document.createElement(name);
@@ -191,7 +192,11 @@
   find("search").addEventListener("input", (event) => { state.search = event.target.value; state.limit = PAGE; remember(); update(); });
   find("more").addEventListener("click", () => { state.limit += PAGE * 2; draw(); });
   addEventListener("hashchange", () => { recall(); update(); });
-  addEventListener("beforeprint", () => { if (found.length > state.limit) { state.limit = Math.min(found.length, 200); draw(); } });
+  addEventListener("beforeprint", () => {
+    if (found.length > state.limit) { state.limit = Math.min(found.length, ON_PAPER); draw(); }
+    const left = found.length - Math.min(found.length, state.limit);
+    find("printed").textContent = left ? `And ${left.toLocaleString("en-US")} more, in the file this was printed from.` : "";
+  });
 
   // ---- downloads: what was found, in the order shown
   const save = (text, type, suffix) => {

@@ -1,0 +1,141 @@
+"""A model and the molecules it is shown on in a report: encoded, decoded, predicted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from molvae.chemistry.descriptors import DESCRIPTORS, describe_many
+from molvae.chemistry.molecule import Invalid, Molecule, is_valid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from molvae.data.corpus import Corpus
+    from molvae.latent.codec import MolVAE
+
+    Array = NDArray[np.float64]
+
+WELL_KNOWN = (
+    ("paracetamol", "CC(=O)Nc1ccc(O)cc1"),
+    ("ibuprofen", "CC(C)Cc1ccc(C(C)C(=O)O)cc1"),
+    ("caffeine", "Cn1c(=O)c2c(ncn2C)n(C)c1=O"),
+    ("lidocaine", "CCN(CC)CC(=O)Nc1c(C)cccc1C"),
+    ("celecoxib", "Cc1ccc(-c2cc(C(F)(F)F)nn2-c2ccc(S(N)(=O)=O)cc2)cc1"),
+    ("donepezil", "COc1cc2c(cc1OC)C(=O)C(CC1CCN(Cc3ccccc3)CC1)C2"),
+    ("diazepam", "CN1C(=O)CN=C(c2ccccc2)c2cc(Cl)ccc21"),
+    ("imatinib", "Cc1ccc(NC(=O)c2ccc(CN3CCN(C)CC3)cc2)cc1Nc1nccc(-c2cccnc2)n1"),
+)
+"""What a model without a corpus at hand is asked to reconstruct."""
+
+_MOST = 1000  # molecules a report looks at: encoding and decoding cost time
+_ALSO_CALLED = {"sas": "sa"}  # what common data sets call a descriptor
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A model and the molecules it is shown on.
+
+    Attributes:
+        model: The model.
+        where: What the molecules are, in words.
+        molecules: n molecules it can encode.
+        identifiers: Their names, `n`.
+        mu: Their posterior means, `n x d`.
+        decoded: What it writes from these, `n`.
+        truth: Known properties, `n x p`, NaN where missing.
+        truth_is: What the known properties are, in words.
+        predicted: What the heads say, `n x p`.
+        deviation: Standard deviations of these, `n x p`.
+        samples: Draws of the prior.
+        asked: Number of the molecules, from the front, whose reconstruction is shown.
+    """
+
+    model: MolVAE
+    where: str
+    molecules: Sequence[Molecule]
+    identifiers: Sequence[str]
+    mu: NDArray[np.float32]
+    decoded: Sequence[Molecule | Invalid]
+    truth: Array
+    truth_is: str
+    predicted: Array
+    deviation: Array
+    samples: Sequence[Molecule | Invalid]
+    asked: int
+
+    @property
+    def sample_validity(self) -> float:
+        """Share of the draws that are molecules."""
+        return sum(map(is_valid, self.samples)) / max(len(self.samples), 1)
+
+    @property
+    def exact(self) -> list[bool]:
+        """Whether each molecule comes back as itself, `n`."""
+        return [is_valid(d) and d.smiles == m.smiles for m, d in zip(self.molecules, self.decoded)]
+
+
+def shown_on(model: MolVAE, corpus: Corpus, samples: Sequence[Molecule | Invalid], n_rows: int) -> Shown:
+    """The model on held-out molecules of a corpus: its test part, else its validation part."""
+    part, name = corpus.rows("test"), "test"
+    if not len(part):
+        part, name = corpus.rows("valid"), "validation"
+    n = min(len(part), n_rows, _MOST)
+    rows = np.sort(np.random.default_rng(0).permutation(part)[:n])
+    labels = np.full((n, len(model.property_names)), np.nan)
+    for column, head in enumerate(model.property_names):
+        if head in corpus.property_names:
+            labels[:, column] = corpus.labels[rows, corpus.property_names.index(head)]
+    where = f"{n:,} of {len(part):,} molecules of the {name} part of {corpus.path.name}"
+    texts, names = corpus.smiles(rows), corpus.identifiers(rows)
+    return _encoded(model, texts, names, labels, where, "label", samples, n)
+
+
+def shown_on_samples(model: MolVAE, samples: Sequence[Molecule | Invalid]) -> Shown:
+    """The model on well-known drugs and its own samples; truth is computed where a head is a descriptor."""
+    unique = list(dict.fromkeys(item.smiles for item in samples if is_valid(item)))
+    texts = [smiles for _, smiles in WELL_KNOWN] + unique
+    names = [name for name, _ in WELL_KNOWN] + [f"sample {n}" for n in range(1, len(unique) + 1)]
+    labels = np.full((len(texts), len(model.property_names)), np.nan)
+    prepared = model.prepare(texts)
+    for column, head in enumerate(model.property_names):
+        descriptor = _ALSO_CALLED.get(head.lower(), head.lower())
+        if descriptor in DESCRIPTORS:
+            labels[:, column] = describe_many(prepared, [descriptor])[:, 0]
+    where = f"{len(WELL_KNOWN)} well-known drugs and {len(unique):,} samples of the model"
+    return _encoded(model, texts, names, labels, where, "computed", samples, len(WELL_KNOWN))
+
+
+def _encoded(
+    model: MolVAE,
+    texts: Sequence[str],
+    names: Sequence[str],
+    labels: Array,
+    where: str,
+    truth_is: str,
+    samples: Sequence[Molecule | Invalid],
+    asked: int,
+) -> Shown:
+    prepared = model.prepare(texts)
+    mu = model.encode(prepared)
+    fine = np.flatnonzero(np.isfinite(mu).all(axis=1))
+    known = [item for item in (prepared[n] for n in fine.tolist()) if is_valid(item)]
+    prediction = model.predict_latent(mu[fine])
+    return Shown(
+        model=model,
+        where=where,
+        molecules=known,
+        identifiers=[names[n] for n in fine.tolist()],
+        mu=mu[fine],
+        decoded=model.decode(mu[fine]),
+        truth=labels[fine],
+        truth_is=truth_is,
+        predicted=prediction.mean,
+        deviation=np.sqrt(prediction.variance),
+        samples=samples,
+        asked=int((fine < asked).sum()),
+    )
