@@ -110,6 +110,9 @@ class CampaignSettings(Settings):
             raise ValueError("a campaign needs at least one objective to maximize or minimize")
         if len(set(names)) < len(names):
             raise ValueError("an objective is given twice")
+        for name in dict.fromkeys(name for name, _ in names):
+            if {(name, "maximize"), (name, "minimize")} <= set(names):
+                raise ValueError(f"'{name}' is both maximized and minimized")
         return self
 
 
