@@ -187,14 +187,23 @@ def differences(
     ...     {"seed": 0, "model": {"size": 1, "depth": 2}}, {"seed": 0, "model": {"size": 3, "depth": 2}}
     ... )
     ['model.size was 1, now 3']
+    >>> differences({"goals": [{"name": "qed", "bound": None}]}, {"goals": [{"name": "sa", "bound": 3.5}]})
+    ['goals was qed, now sa 3.5']
     """
     old, new = flat(before), flat(now)
     changed = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
     return [
-        f"{key} was {old.get(key)}, now {new.get(key)}"
+        f"{key} was {_in_words(old.get(key))}, now {_in_words(new.get(key))}"
         for key in changed
         if keys is None or any(key == one or key.startswith(f"{one}.") for one in keys)
     ]
+
+
+def _in_words(value: Any) -> Any:
+    """Tables in a list as their values, one after the other: nobody reads braces."""
+    if not isinstance(value, list | tuple) or not any(isinstance(item, dict) for item in value):
+        return value
+    return "; ".join(" ".join(str(part) for part in item.values() if part is not None) for item in value)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
