@@ -82,6 +82,7 @@ class Share(click.ParamType):  # type: ignore[type-arg]  # generic only in the n
     "--table",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
+    callback=options.known_suffix,
     help="Also write all molecules here, by suffix.",
 )
 @options.device()

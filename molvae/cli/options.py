@@ -123,13 +123,13 @@ def output(*, required: bool = False, rows: bool = True, meaning: str | None = N
         "--output",
         type=click.Path(path_type=Path, dir_okay=not rows, file_okay=rows),
         required=required,
-        callback=_known_suffix if rows else None,
+        callback=known_suffix if rows else None,
         metavar="FILE" if rows else "DIR",
         help=text,
     )
 
 
-def _known_suffix(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
+def known_suffix(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
     """The file for rows; a suffix that names no format is told before any work is done."""
     if value is not None and str(value) != "-":
         from molvae.data.writers import suffix_of

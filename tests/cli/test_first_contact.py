@@ -74,6 +74,12 @@ MISTAKES = [
     ("ask nowhere", 2, "there is no campaign at nowhere yet", "--checkpoint DIR --maximize potency"),
     ("tell nowhere mine.csv", 5, "no campaign at nowhere", "typing mistake"),
     ("optimize models/zinc --maximize qed --minimize qed -o d", 2, "'qed' is both maximized and minim", ""),
+    (
+        "optimize models/zinc --maximize qed --table x.xlsx -o d",
+        2,
+        "cannot tell the format of 'x.xlsx'",
+        ".csv",
+    ),
     ("optimize models/zinc --at-most sa=3 -o d", 2, "at least one objective to maximize or minimize", ""),
     ("optimize models/zinc --maximize qed --at-most sa=3,5 -o d", 2, "for example sa=3.5, got 'sa=3,5'", ""),
     # oracles
