@@ -24,7 +24,7 @@ N_SHADES = 8
 _SMALL, _NARROW, _WIDE = (360, 220), (460, 290), (1080, 380)
 _TOP, _RIGHT, _BOTTOM, _LETTER = 12.0, 14.0, 44.0, 7.0  # margins, and about the width of a digit
 _MOST_DOTS = 3_000
-_BINS = 40
+_BINS, _FEWEST_BINS = 40, 8
 _EDGES = (0.2, 99.8)  # percentiles a histogram shows
 
 
@@ -308,7 +308,8 @@ def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(np.arange(np.floor(low) - 0.5, np.ceil(high) + 1.0, 1.0))
     if high <= low:
         low, high = low - 0.5, high + 0.5
-    return np.asarray(np.linspace(low, high, _BINS + 1))
+    few = int(np.ceil(2 * np.sqrt(len(values))))  # of a few numbers, narrow bins show a comb
+    return np.asarray(np.linspace(low, high, min(_BINS, max(_FEWEST_BINS, few)) + 1))
 
 
 def _shares(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -191,7 +191,11 @@ def _cards(read: Read, values: NDArray[np.float64], reasons: Sequence[Sequence[s
     medians = np.nanmedian(values, axis=0)
     return [
         Card("rows", f"{read.n_total:,}", "" if looked == read.n_total else f"{looked:,} drawn evenly"),
-        Card("valid", percent(len(read.rows) / looked), f"{len(read.bad):,} are no molecule"),
+        Card(
+            "valid",
+            percent(len(read.rows) / looked),
+            f"{len(read.bad):,} {'is' if len(read.bad) == 1 else 'are'} no molecule",
+        ),
         Card("different", percent(unique / len(read.rows)), f"{unique:,} molecules"),
         Card("pass all filters", percent(clean / len(read.rows)), ", ".join(FILTERS)),
         Card("QED", shown(float(medians[DESCRIPTORS.index("qed")])), "median"),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Kind = Literal["run", "checkpoint", "campaign", "screen", "molecules"]
 
 JOURNAL, METRICS, MODEL, JOB, FUNNEL = "journal.sqlite", "metrics.jsonl", "model", "job.json", "funnel.json"
+_NOUNS = {"molecules": "file of molecules"}
 _SQLITE = b"SQLite format 3\x00"
 
 
@@ -94,9 +95,11 @@ def make_report(
     """
     kind = kind_of(path)
     if baseline is not None and kind != "campaign":
-        raise UsageError(f"{path} is a {kind}: only a campaign has a baseline")
+        raise UsageError(f"{path} is a {_NOUNS.get(kind, kind)}: only a campaign has a baseline")
     if corpus is not None and kind not in {"run", "checkpoint"}:
-        raise UsageError(f"{path} is a {kind}: only a run or a checkpoint is shown on a corpus")
+        raise UsageError(
+            f"{path} is a {_NOUNS.get(kind, kind)}: only a run or a checkpoint is shown on a corpus"
+        )
     if kind == "campaign":
         from molvae.reporting.campaign_report import campaign_report
 

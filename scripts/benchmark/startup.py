@@ -2,8 +2,8 @@
 
     python scripts/benchmark/startup.py
 
-Each is a process of its own, started from nothing; the bare interpreter is measured beside them. That neither loads
-torch, RDKit or BoTorch is looked at in the same way.
+Each is a process of its own, started from nothing; the bare interpreter is measured beside them. That neither
+loads torch, RDKit or BoTorch is looked at in the same way.
 """
 
 from __future__ import annotations
