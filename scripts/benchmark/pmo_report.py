@@ -93,7 +93,7 @@ def _volume_ratio(rows: Iterable[Row], label: str) -> float | None:
     )
     if not mine or mine.keys() != theirs.keys() or not any(theirs.values()):
         return None
-    return round(sum(mine.values()) / sum(theirs.values()), 4)
+    return round(float(sum(mine.values()) / sum(theirs.values())), 4)
 
 
 def per_task(table: Iterable[Row]) -> list[Row]:
