@@ -12,7 +12,7 @@ from molvae.models.posterior import Posterior
 from molvae.models.priors.base import PRIORS, ReversiblePrior
 from molvae.models.priors.config import FitSettings
 from molvae.models.priors.flow import FlowPrior
-from molvae.models.priors.flow_fitting import Standardization, matching_loss
+from molvae.models.priors.flow_fitting import FIRST_ANGLE, Standardization, matching_loss
 from molvae.models.priors.velocity import VelocityField
 
 FLOW = {"width": 64, "hidden": 128, "n_blocks": 2, "n_harmonics": 3, "steps": 600, "batch_size": 256}
@@ -89,6 +89,32 @@ def test_a_reversible_prior_is_the_normal_seen_through_an_invertible_map(fitted,
     assert (prior.from_normal(there) - held_out).abs().mean() < 0.01
     if name == "flow":  # what was never seen in fitting lies, on the other side, where N(0, I) does
         assert energy_distance(there, noise) < energy_distance(fitted["gaussian"].to_normal(held_out), noise)
+
+
+def test_a_flow_asks_its_field_for_nothing_it_was_not_trained_at(fitted, monkeypatch):
+    """Near angle 0 the field of a large network can be anything, and carried points to infinity."""
+    asked = []
+    trained = VelocityField.correction
+
+    def correction(field, points, angles):
+        asked.append(float(angles.min()))
+        return trained(field, points, angles)
+
+    monkeypatch.setattr(VelocityField, "correction", correction)
+    noise = torch.randn(50, SIZE, generator=generator(7))
+    fitted["flow"].to_normal(fitted["flow"].from_normal(noise))
+    assert min(asked) >= FIRST_ANGLE - 1e-6
+    assert len(asked) == 2 * 4 * fitted["flow"].n_steps
+
+
+def test_a_cooler_flow_carries_less_noise(fitted):
+    warm = fitted["flow"]
+    cool = FlowPrior(warm.units, warm.velocity, warm.n_steps, temperature=0.5)
+    noise = torch.randn(500, SIZE, generator=generator(8))
+    assert torch.equal(cool.from_normal(noise), warm.from_normal(0.5 * noise))
+    assert (cool.to_normal(cool.from_normal(noise)) - noise).abs().mean() < 0.01
+    again = FlowPrior.from_tensors(cool.tensors(), SIZE)
+    assert torch.equal(again.sample(20, generator(9)), cool.sample(20, generator(9)))
 
 
 def test_the_gaussian_has_the_moments_of_the_mixture_of_posteriors():
@@ -181,6 +207,7 @@ def test_damaged_tensors_are_refused(fitted, name):
         ("flow", "velocity.variances", -torch.ones(SIZE)),
         ("flow", "steps", torch.tensor([2.5])),
         ("flow", "steps", torch.tensor([1e9])),
+        ("flow", "temperature", torch.zeros(1)),
     ],
 )
 def test_numbers_that_make_no_prior_are_refused(fitted, name, key, value):

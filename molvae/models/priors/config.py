@@ -37,6 +37,8 @@ class FlowSettings(Settings):
     """Decay of the running mean of the weights, which is what is kept."""
     sampling_steps: int = Field(default=5, ge=1, le=1000)
     """Runge-Kutta steps (four evaluations each) from noise to a latent vector."""
+    temperature: float = Field(default=1.0, gt=0.0)
+    """Standard deviation of the noise they start from: below 1, samples are more typical and less diverse."""
 
 
 class FitSettings(Settings):

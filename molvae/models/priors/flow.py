@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import torch
 
 from molvae.models.priors.base import PRIORS, ReversiblePrior, check_tensors
-from molvae.models.priors.flow_fitting import Standardization, fit_flow
+from molvae.models.priors.flow_fitting import FIRST_ANGLE, Standardization, fit_flow
 from molvae.models.priors.velocity import VelocityField
 from molvae.progress import SILENT
 
@@ -29,20 +29,24 @@ _FIELD, _VARIANCES = "velocity.", "velocity.variances"
 class FlowPrior(ReversiblePrior):
     """Where an ordinary differential equation carries N(0, I) to.
 
-    The field is that of `velocity`, integrated by the classical Runge-Kutta method (order 4); an untrained
-    network leaves one Gaussian. The network is rounded to half precision, in which it is stored, so that a
-    prior that was saved and read draws what it drew before.
+    The field is that of `velocity`, integrated by the classical Runge-Kutta method (order 4) from the first
+    angle it was trained at; an untrained network leaves one Gaussian. The network is rounded to half
+    precision, in which it is stored, so that a prior that was saved and read draws what it drew before.
 
     Args:
         units: Where the latent vectors lie, and their principal axes.
         velocity: The field along these axes.
         n_steps: Runge-Kutta steps from noise to latent vectors.
+        temperature: Standard deviation of the noise that is carried.
     """
 
     name = "flow"
 
-    def __init__(self, units: Standardization, velocity: VelocityField, n_steps: int) -> None:
+    def __init__(
+        self, units: Standardization, velocity: VelocityField, n_steps: int, temperature: float = 1.0
+    ) -> None:
         self.units, self.n_steps = units, n_steps
+        self.temperature = float(torch.tensor(temperature))  # in single precision, in which it is stored
         self.velocity = velocity.requires_grad_(requires_grad=False).eval()
         for parameter in self.velocity.parameters():
             parameter.data = parameter.data.half().float()
@@ -63,16 +67,17 @@ class FlowPrior(ReversiblePrior):
     ) -> Self:
         """Flow matching to the posteriors, with their noise integrated out (`flow_fitting`)."""
         units, velocity = fit_flow(posterior, settings.flow, generator, progress)
-        return cls(units, velocity, settings.flow.sampling_steps)
+        return cls(units, velocity, settings.flow.sampling_steps, settings.flow.temperature)
 
     def from_normal(self, noise: Tensor) -> Tensor:
         """Latent vectors at the end of the paths that begin in `noise`, `n x d`."""
-        arrived = self._travel(noise, 0.0, math.pi / 2) * self.velocity.variances.sqrt()
-        return self.units.restore(arrived)
+        arrived = self._travel(self.temperature * noise, FIRST_ANGLE, math.pi / 2)
+        return self.units.restore(arrived * self.velocity.variances.sqrt())
 
     def to_normal(self, z: Tensor) -> Tensor:
         """Where the paths that end in `z` begin, `n x d`."""
-        return self._travel(self.units.apply(z) / self.velocity.variances.sqrt(), math.pi / 2, 0.0)
+        arrived = self.units.apply(z) / self.velocity.variances.sqrt()
+        return self._travel(arrived, math.pi / 2, FIRST_ANGLE) / self.temperature
 
     @torch.inference_mode()
     def _travel(self, points: Tensor, start: float, end: float) -> Tensor:
@@ -97,7 +102,7 @@ class FlowPrior(ReversiblePrior):
         return x + step / 6.0 * (first + 2.0 * second + 2.0 * third + fourth)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Mean, scale, axes and number of steps, and the field: its network in half precision."""
+        """Units, number of steps and temperature, and the field: its network in half precision."""
         field = {_FIELD + name: tensor.half() for name, tensor in self.velocity.state_dict().items()}
         field[_VARIANCES] = self.velocity.variances
         steps = torch.tensor([float(self.n_steps)])
@@ -107,6 +112,7 @@ class FlowPrior(ReversiblePrior):
             "scale": self.units.scale,
             "axes": self.units.axes,
             "steps": steps,
+            "temperature": torch.tensor([self.temperature]),
         }
 
     @classmethod
@@ -115,17 +121,20 @@ class FlowPrior(ReversiblePrior):
         velocity = _field_of(tensors, latent_size)
         shapes = {_FIELD + name: tuple(tensor.shape) for name, tensor in velocity.state_dict().items()}
         shapes |= {"mean": (latent_size,), "scale": (latent_size,), "axes": (latent_size, latent_size)}
-        check_tensors("a flow", tensors, {**shapes, "steps": (1,)})
+        check_tensors("a flow", tensors, {**shapes, "steps": (1,), "temperature": (1,)})
         if not bool((tensors["scale"] > 0).all()) or not bool((tensors[_VARIANCES] > 0).all()):
             raise ValueError("scales and variances of a flow are positive")
         n_steps = float(tensors["steps"])
         if not n_steps.is_integer() or not 1 <= n_steps <= _MOST_STEPS:
             raise ValueError(f"a flow takes 1 to {_MOST_STEPS} steps, got {n_steps}")
+        temperature = float(tensors["temperature"])
+        if temperature <= 0.0:
+            raise ValueError(f"the temperature of a flow is positive, got {temperature}")
         velocity.load_state_dict(
             {name: tensors[_FIELD + name].float() for name in velocity.state_dict()}, assign=True
         )
         units = Standardization(*(tensors[name].float() for name in ("mean", "scale", "axes")))
-        return cls(units, velocity, int(n_steps))
+        return cls(units, velocity, int(n_steps), temperature)
 
 
 def _field_of(tensors: dict[str, Tensor], latent_size: int) -> VelocityField:

@@ -26,6 +26,10 @@ _LOG_NOISE_MEAN, _LOG_NOISE_STD = (
     1.0,
 )  # of cot(a), noise over signal: there is little to learn elsewhere
 
+FIRST_ANGLE = math.pi / 2 - math.atan(math.exp(_LOG_NOISE_MEAN + 3.0 * _LOG_NOISE_STD))
+"""Where paths begin. Of smaller angles, where points are all but noise, training sees one in 700: what the
+network says there is made up, and may carry a point away."""
+
 
 @dataclass(frozen=True)
 class Standardization:
