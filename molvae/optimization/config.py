@@ -201,7 +201,7 @@ class ShareSettings(Settings):
     adapt: bool = True
     """Whether shares follow experience."""
 
-    floor: float = Field(default=0.05, ge=0, le=1)
+    floor: float = Field(default=0.2, ge=0, le=1)
     """No move gets less than this part of its share at the start."""
 
     half_life: float = Field(default=10.0, gt=0)
@@ -211,7 +211,7 @@ class ShareSettings(Settings):
     """Weight of scored molecules that came among the ten best; the rest is for offspring that came among the
     best of the pool."""
 
-    prior_batches: float = Field(default=1.0, gt=0)
+    prior_batches: float = Field(default=2.0, gt=0)
     """Each move begins as if it had earned its share in so many batches."""
 
 
