@@ -15,7 +15,7 @@ from rdkit.Chem import QED, Crippen, Descriptors, GraphDescriptors, Mol, rdMolDe
 
 from molvae.chemistry.molecule import Invalid, Molecule, parse
 from molvae.errors import MissingDependencyError
-from molvae.parallel import ordered_map
+from molvae.parallel.mapping import ordered_map
 from molvae.registry import Registry
 
 if TYPE_CHECKING:

@@ -125,7 +125,7 @@ def command(
       molvae evaluate checkpoints/zinc250k --corpus corpus -o measured
       molvae evaluate run --corpus corpus -n 1000 --molecules 500 --no-fcd
     """
-    from molvae.parallel import available_cores
+    from molvae.parallel.cores import available_cores
 
     chosen = {
         **given,

@@ -10,7 +10,7 @@ import numpy as np
 
 from molvae.chemistry.descriptors import describe_smiles
 from molvae.data.descriptor_cache import DescriptorCache
-from molvae.parallel import ordered_map
+from molvae.parallel.mapping import ordered_map
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -17,7 +17,7 @@ from molvae.data.records import BadRow
 from molvae.data.reports import SafeTable
 from molvae.data.splitting import SplitPlan
 from molvae.errors import InputError, UsageError, suggest
-from molvae.parallel import ordered_map
+from molvae.parallel.mapping import ordered_map
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ from molvae.evaluation.frechet import fcd_score, frechet_distance, require_chemn
 from molvae.evaluation.guacamol import kl_score
 from molvae.evaluation.nearest import internal_diversity, nearest_similarity
 from molvae.evaluation.profile import DESCRIPTOR_NAMES, PARTS, Part, Profile
-from molvae.parallel import ordered_map
+from molvae.parallel.mapping import ordered_map
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:

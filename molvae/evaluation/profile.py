@@ -15,7 +15,7 @@ from molvae.chemistry.fingerprints import packed_bits
 from molvae.chemistry.fragments import brics_fragments
 from molvae.chemistry.molecule import Invalid, Molecule, parse
 from molvae.chemistry.scaffolds import murcko_scaffold
-from molvae.parallel import ordered_map
+from molvae.parallel.mapping import ordered_map
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:

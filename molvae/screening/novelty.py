@@ -12,7 +12,7 @@ from molvae.chemistry.admission import Refused, Rules, admit
 from molvae.data.corpus import Corpus
 from molvae.data.readers import Row, open_table
 from molvae.errors import InputError, StorageError
-from molvae.parallel import ordered_map
+from molvae.parallel.mapping import ordered_map
 from molvae.persistence import MANIFEST, sha256_of, write_atomically
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import molvae
 from molvae.data.partition import Library, Part, PartReader, Shard
 from molvae.errors import CheckpointError, UsageError
 from molvae.latent.codec import MolVAE
-from molvae.parallel import available_cores, ordered_map
+from molvae.parallel.cores import available_cores
+from molvae.parallel.mapping import ordered_map
 from molvae.persistence import MANIFEST, directory_lock, sha256_of, write_atomically
 from molvae.progress import SILENT, Progress
 from molvae.screening.funnel import Funnel
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from molvae.parallel import Engine
+    from molvae.parallel.mapping import Engine
     from molvae.screening.config import ScreenSettings
 
 TASK = "screen"

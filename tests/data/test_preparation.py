@@ -332,7 +332,7 @@ class TestErrors:
         with pytest.raises(UsageError, match="not a corpus"):
             run("smiles\nCC\n")
         assert (tmp_path / "corpus" / "thesis.txt").exists()
-        with pytest.raises(UsageError, match="is a file"):
+        with pytest.raises(UsageError, match="is not a corpus"):
             run("smiles\nCC\n", output=tmp_path / "input.csv")
 
     def test_a_corpus_is_replaced(self, run):

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from molvae.errors import MolvaeError
-from molvae.parallel import available_cores, ordered_map
+from molvae.parallel.cores import available_cores
+from molvae.parallel.mapping import ordered_map
 from molvae.progress import EventLog, PlainProgress, Tee, read_events
 from molvae.seeding import Seeds
 
@@ -62,7 +63,7 @@ def test_a_map_keeps_order_and_reads_lazily(workers):
 
 def test_workers_end_with_their_parent():
     code = """
-from molvae.parallel import ordered_map
+from molvae.parallel.mapping import ordered_map
 tasks = ["__import__('os').getpid()"] + ["__import__('time').sleep(300)"] * 4
 print(next(ordered_map(eval, tasks, workers=1, chunk=1)), flush=True)
 __import__('os').kill(__import__('os').getpid(), 9)

@@ -231,7 +231,7 @@ def test_two_processes_share_the_work(little_corpus, tmp_path):
     command += ["--master-addr", "127.0.0.1", "--master-port", str(29500 + os.getpid() % 1000)]
     command += [str(tmp_path / name) for name in ("child.py",)]
     command += [str(little_corpus), str(tmp_path / "run"), str(tmp_path / "settings.toml")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
     assert done.returncode == 0, re.sub(r"(?m)^W.*\n", "", done.stderr)[-2000:]
     events = _figures(tmp_path / "run")
     assert [event["epoch"] for event in events] == [1]
