@@ -48,9 +48,8 @@ NOTES = {
         "far), every call counted; start molecules are drawn from ZINC250k at random. Published figures have "
         "10,000 calls and the same rules. beats_random_300 counts the tasks, of 19, on which the best of 300 "
         "calls beats the best of 310 random molecules of ZINC250k. The ratios of hypervolumes are of another "
-        "task, three goals at once (QED, synthesis, similarity to a drug) in 500 calls, three seeds. The runs "
-        "of 300 and 1,000 calls are of an earlier model and a search that did not yet leave exhausted "
-        "families."
+        "task, three goals at once (QED, synthesis, similarity to a drug) in 500 calls, three seeds. Runs of "
+        "300 and 1,000 calls are of an earlier model and a search that did not yet leave exhausted families."
     ),
     "optimize_vs_random": (
         "Mean score of the ten best after 500 calls, mean of three seeds, all from the same ten start "
