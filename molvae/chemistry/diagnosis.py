@@ -89,7 +89,9 @@ def explain_molblock(text: str) -> str:
     """Reads a refused molblock again and says why, in one sentence."""
     try:
         with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
-            mol = Chem.MolFromMolBlock(text.encode(errors="replace").decode(), sanitize=False, removeHs=False)
+            # in ASCII, for RDKit cuts fields at bytes and its log may end inside a character
+            plain = text.encode("ascii", errors="replace").decode()
+            mol = Chem.MolFromMolBlock(plain, sanitize=False, removeHs=False)
             problems = () if mol is None else Chem.DetectChemistryProblems(mol)
     except (RuntimeError, ValueError) as error:
         return first_line(str(error))

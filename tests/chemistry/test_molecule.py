@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
 
@@ -124,6 +124,7 @@ def test_molblocks_give_the_molecule_of_their_smiles(text):
 
 
 @given(texts(), st.integers(0, 200), st.integers(0, 200))
+@example("\x80", 165, 0)
 @settings(max_examples=200)
 def test_no_molblock_raises(text, start, length):
     block = Chem.MolToMolBlock(Chem.MolFromSmiles("CC(=O)Nc1ccc(O)cc1"))
