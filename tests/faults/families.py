@@ -62,6 +62,10 @@ FAMILIES = (
         "SIGINT, SIGTERM, SIGUSR1 of screen", screen_faults.interrupted_screen, 60, 2,
         "the documented exit code, and the same command goes on to the same bytes",
     ),
+    Family(
+        "shards by workers of screen", screen_faults.sharded_screen, 6, 0,
+        "1, 2 and 7 shards by 0, 1 and 2 workers: the same bytes",
+    ),
     Family("readers that leave a pipe", screen_faults.closed_pipe, 40, 3, "exit code 141, and nothing said"),
     Family(
         "hostile oracles", oracle_faults.hostile_oracle_trial, 72, 0,

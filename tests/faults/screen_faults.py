@@ -1,4 +1,4 @@
-"""Faults of screens and pipes: kill -9 and signals at random instants, and readers that leave early."""
+"""Faults of screens and pipes: kill -9 and signals at random instants, shards, readers that leave early."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import signal
 import sys
 import time
 from functools import cache
+from itertools import product
 from typing import TYPE_CHECKING
 
 from fault import Bomb, hidden, in_child, killed_after, require, require_no_orphans, scratch
 from model_faults import undisturbed
 
 from molvae.cli.main import main
+from molvae.data.partition import Shard
 from molvae.persistence import sha256_of
 from molvae.screening.config import ScreenSettings
 from molvae.screening.merging import merge
@@ -95,6 +97,21 @@ def _is_whole(path: Path, number: int) -> bool:
     from molvae.screening.job import load_job
 
     return (path / "job.json").exists() and read_part(path, number, load_job(path).digest) is not None
+
+
+def sharded_screen(rng: Random, folder: Path) -> str:
+    """1, 2 and 7 shards by 0, 1 and 2 workers, in parts of any size: nine results of the same bytes."""
+    asked = _asked().model_copy(update={"part_bytes": rng.randrange(60, 2000)})
+    results = []
+    for n, workers in product((1, 2, 7), (0, 1, 2)):
+        path = folder / f"{n} by {workers}"
+        shards = [Shard(index, n) for index in range(n)]
+        rng.shuffle(shards)
+        for shard in shards:
+            screen(asked, path, shard=shard, workers=workers, device="cpu")
+        results.append(_digests(merge([path]).path))
+        require(results[-1] == results[0], f"{n} shards, {workers} workers: another result", "silent_load")
+    return f"{len(results)} times the same bytes"
 
 
 def interrupted_screen(rng: Random, folder: Path) -> str:

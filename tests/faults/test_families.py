@@ -56,4 +56,5 @@ def test_a_malformed_file_is_read_or_refused(name, tmp_path):
 
 
 def test_those_left_out_above_are_run_one_by_one():
-    assert {"hostile model directories", "hostile oracles", "malformed input files"} == ONE_BY_ONE
+    elsewhere = {"shards by workers of screen"}  # screening/test_screen, a few of the nine
+    assert {"hostile model directories", "hostile oracles", "malformed input files"} == ONE_BY_ONE - elsewhere

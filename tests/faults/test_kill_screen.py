@@ -56,7 +56,8 @@ def parts(path):
 def test_killed_at_random_instants_and_resumed(asked, undisturbed, tmp_path):
     rng = random.Random(0)
     path, killed = tmp_path / "killed", 0
-    for n_parts in (0, 1, 2, 4, 6, 9):
+    for attempt in range(20):
+        n_parts = attempt // 2
         child = forked(screen, asked, path, workers=0, device="cpu")
         in_the_window = rng.random() < 0.5  # a part is being written, or is just there
         while child.is_alive():
@@ -69,7 +70,7 @@ def test_killed_at_random_instants_and_resumed(asked, undisturbed, tmp_path):
             time.sleep(0.0005)
         child.join()
         killed += child.exitcode == -signal.SIGKILL
-    assert killed >= 4
+    assert killed >= 15
     done = screen(asked, path, workers=0, device="cpu")
     assert 0 < done.n_skipped < done.n_parts
     assert contents(merge([path]).path) == undisturbed
