@@ -7,7 +7,6 @@ counted; the exit code is 1 when there is one.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import random
@@ -19,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from record import RESULTS, commit, record, shown_command  # beside this file
+from record import amend, commit, record  # beside this file
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "faults"))
 
@@ -113,7 +112,7 @@ def main() -> None:
                 flush=True,
             )
             if options.amend:
-                amend(row, started_at)
+                put_in(row, started_at)
             elif options.record:
                 write(list(rows.values()), options.seed, started_at)
     finally:
@@ -152,19 +151,20 @@ def _outcome(row: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     return {"commit": row.get("commit", content["commit"]), **seen}
 
 
-def amend(row: dict[str, Any], started_at: str) -> None:
+def put_in(row: dict[str, Any], started_at: str) -> None:
     """Put a family that was tried again, at another commit, into the record; what was found before stays."""
-    path = RESULTS / "faults.json"
-    content = json.loads(path.read_text(encoding="utf-8"))
-    mine = shown_command(["python", *sys.argv])
-    if mine not in content["command"]:
-        content["command"] += f"; {mine}"
-    found = next(old for old in content["table"] if old["family"] == row["family"])
-    again = {**row, "commit": started_at, "before": [*found.get("before", []), _outcome(found, content)]}
-    content["table"] = [again if old is found else old for old in content["table"]]
-    content["summary"] = [{key: old[key] for key in SHOWN} for old in content["table"]]
-    content["figures"] = figures_of(content["table"])
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+    def changed(content: dict[str, Any]) -> None:
+        found = {old["family"]: old for old in content["table"]}
+        again = {**row, "commit": started_at}
+        if old := found.get(row["family"]):
+            again["before"] = [*old.get("before", []), _outcome(old, content)]
+        found[row["family"]] = again
+        content["table"] = [found[family.name] for family in FAMILIES if family.name in found]
+        content["summary"] = [{key: old[key] for key in SHOWN} for old in content["table"]]
+        content["figures"] = figures_of(content["table"])
+
+    amend("faults", changed)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,10 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -50,8 +53,28 @@ def record(
     }
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{name}.json"
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    _write(path, content)
     return path
+
+
+def amend(name: str, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change what ``results/NAME.json`` holds, and add this process to its commands.
+
+    Args:
+        name: Of the file, without suffix.
+        change: Of the content, in place; rows that are put in should say at which commit they were measured.
+    """
+    path = RESULTS / f"{name}.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    mine = shown_command(["python", *sys.argv])
+    if mine not in content["command"].split("; "):
+        content["command"] += f"; {mine}"
+    change(content)
+    _write(path, content)
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def shown_command(words: list[str]) -> str:

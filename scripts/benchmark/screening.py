@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from prepare import PeakMemory  # beside this file
 from rdkit import Chem, rdBase
-from record import RESULTS, ROOT, commit, record, shown_command
+from record import ROOT, amend, commit, record
 
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.chemistry.standardize import standardize
@@ -69,25 +69,20 @@ def main() -> None:
 def _measure_memory(given: argparse.Namespace, started_at: str) -> None:
     """Measure memory alone; after each size, put what is known into the record of an earlier run."""
     memory: list[dict[str, Any]] = []
+
+    def remembered(content: dict[str, Any]) -> None:
+        rows = [row for row in content["table"] if not row["what"].startswith("memory")]
+        rows += [_row(f"memory, commit {started_at[:7]}", **run) for run in memory]
+        content["table"] = content["summary"] = rows
+        others = {name: value for name, value in content["figures"].items() if not name.startswith("rss_")}
+        content["figures"] = others | _peaks(memory)
+
     for n_rows in given.memory_rows:
         with tempfile.TemporaryDirectory() as place:
             memory.append(_memory(Path(place), n_rows, given))
         print(json.dumps(_row("memory", **memory[-1])), flush=True)
         if not (given.short or given.no_record):
-            _amend(RESULTS / "screening.json", memory, started_at)
-
-
-def _amend(path: Path, memory: list[dict[str, Any]], started_at: str) -> None:
-    """Replace the memory rows of a record by others, which say at which commit they were measured."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    mine = shown_command(["python", *sys.argv])
-    content["command"] = f"{content['command'].partition('; ')[0]}; {mine}"
-    rows: list[dict[str, Any]] = [row for row in content["table"] if not row["what"].startswith("memory")]
-    rows += [_row(f"memory, commit {started_at[:7]}", **run) for run in memory]
-    content["table"] = content["summary"] = rows
-    figures = {name: value for name, value in content["figures"].items() if not name.startswith("rss_")}
-    content["figures"] = figures | _peaks(memory)
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+            amend("screening", remembered)
 
 
 def _peaks(memory: list[dict[str, Any]]) -> dict[str, float | int | None]:
