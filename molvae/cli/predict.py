@@ -10,8 +10,6 @@ from molvae.cli import fields, options, screening
 from molvae.screening.config import ScreenSettings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from molvae.cli.output import Session
 
 
@@ -27,18 +25,7 @@ if TYPE_CHECKING:
 @fields.config()
 @options.common()
 @options.pass_session
-def command(
-    session: Session,
-    /,
-    library: str,
-    checkpoint: Path,
-    output: Path,
-    config: Path | None,
-    assignments: tuple[str, ...],
-    suffix: str | None,
-    device: str,
-    **given: Any,
-) -> None:
+def command(session: Session, /, **given: Any) -> None:
     """Predict the properties of every row of LIBRARY (a file of molecules, or - for stdin) with a model.
 
     As many rows come out as went in, in the same order, with the columns they had: the model's properties
@@ -60,14 +47,4 @@ def command(
     The directory holds job.json, parts/ and, in the end, result/:
     rows.csv, rejected.csv (the rows that are no molecules), funnel.json.
     """
-    screening.run_every_row(
-        session,
-        library,
-        checkpoint,
-        output,
-        config=config,
-        assignments=assignments,
-        device=device,
-        suffix=suffix,
-        given=given,
-    )
+    screening.run_every_row(session, **given)

@@ -136,15 +136,15 @@ def run(
 
 def run_every_row(
     session: Session,
+    *,
     library: str,
     checkpoint: Path,
     output: Path,
-    *,
     config: Path | None,
     assignments: tuple[str, ...],
     device: str,
-    suffix: str | None,
-    given: dict[str, Any],
+    suffix: str | None = None,
+    **given: Any,
 ) -> None:
     """As `run`, with all rows of the library in the result; `given` are the other options and settings."""
     running = {name: given.pop(name) for name in ("shard", "workers", "engine", "max_minutes")}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, SupportsFloat, runtime_checkable
 
+from molvae.errors import UsageError
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
@@ -126,6 +127,15 @@ class OracleText:
             return cls(head.strip(), (), argument.strip())
         options = tuple(option.strip() for option in rest[:-1].split(",") if option.strip())
         return cls(name.strip(), options, argument.strip())
+
+    def require_argument(self, complaint: str, *, example: str) -> None:
+        """Nothing, where something stands after the colon.
+
+        Raises:
+            UsageError: With this complaint, and the example as what to write.
+        """
+        if not self.argument:
+            raise UsageError(complaint, hint=f"Write it after a colon: {example}.")
 
     def __str__(self) -> str:
         options = f"[{','.join(self.options)}]" if self.options else ""

@@ -161,14 +161,11 @@ def command_oracle(text: OracleText) -> ExternalOracle:
         UsageError: No program, one that does not exist, or one that does not say hello.
     """
     settings = external_settings(text)
+    text.require_argument("an oracle that is a program needs a command", example="cmd:python dock.py")
     try:
         command = shlex.split(text.argument)
     except ValueError as error:
         raise UsageError(f"the command of '{text}' cannot be taken apart: {error}") from None
-    if not command:
-        raise UsageError(
-            "an oracle that is a program needs a command", hint="Write it after a colon: cmd:python dock.py."
-        )
     if shutil.which(command[0]) is None:
         raise UsageError(
             f"the oracle '{text}' names a program that does not exist or cannot be run: {command[0]}",

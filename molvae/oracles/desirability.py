@@ -128,10 +128,7 @@ def desirability_oracle(text: OracleText, load: Callable[[str], Oracle]) -> Desi
         UsageError: The numbers make no such shape, or there is no score.
     """
     make = SHAPES.get(text.name)
-    if not text.argument:
-        raise UsageError(
-            f"'{text}' needs a score to act on", hint=f"Write it after a colon: {usage(text.name)[:-5]}logp."
-        )
+    text.require_argument(f"'{text}' needs a score to act on", example=f"{usage(text.name)[:-5]}logp")
     try:
         numbers = [float(option) for option in text.options]
     except ValueError:

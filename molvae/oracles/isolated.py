@@ -48,10 +48,7 @@ def isolated_oracle(text: OracleText) -> ExternalOracle:
         ConfigError: An option that is none.
         UsageError: No oracle, or one that cannot be made.
     """
-    if not text.argument:
-        raise UsageError(
-            "isolated needs an oracle", hint="Write it after a colon: isolated:docking.py:score."
-        )
+    text.require_argument("isolated needs an oracle", example="isolated:docking.py:score")
     return isolated(text.argument, external_settings(text), name=str(text))
 
 

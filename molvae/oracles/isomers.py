@@ -70,8 +70,7 @@ def isomer_oracle(text: OracleText) -> IsomerOracle:
     Raises:
         UsageError: Not a formula, or an unknown mean.
     """
-    if not text.argument:
-        raise UsageError("isomers needs a formula", hint="Write it after a colon: isomers:C7H8N2O2.")
+    text.require_argument("isomers needs a formula", example="isomers:C7H8N2O2")
     named = {str(mean): mean for mean in MEANS}
     option = text.options[0].lower() if text.options else "geometric"
     if len(text.options) > 1 or option not in named:

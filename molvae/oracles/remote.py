@@ -7,7 +7,6 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from molvae.errors import UsageError
 from molvae.oracles.command import external_settings
 from molvae.oracles.external import ExternalOracle, Trouble
 from molvae.oracles.texts import scores_of
@@ -69,10 +68,7 @@ def ray_oracle(text: OracleText, load: Callable[[str], Oracle]) -> ExternalOracl
         ConfigError: An option that is none.
         UsageError: No oracle, or one that cannot be made.
     """
-    if not text.argument:
-        raise UsageError(
-            "ray needs an oracle", hint="Write it after a colon: ray[workers=8]:docking.py:score."
-        )
+    text.require_argument("ray needs an oracle", example="ray[workers=8]:docking.py:score")
     settings = external_settings(text)
     close = getattr(load(text.argument), "close", None)
     if close is not None:

@@ -81,11 +81,9 @@ def similarity_oracle(text: OracleText) -> SimilarityOracle:
     Raises:
         UsageError: No molecule, or an unknown fingerprint.
     """
-    if not text.argument:
-        raise UsageError(
-            f"a {text.name} needs a molecule to resemble",
-            hint=f"Write it after a colon: {text.name}:CC(=O)Nc1ccccc1.",
-        )
+    text.require_argument(
+        f"a {text.name} needs a molecule to resemble", example=f"{text.name}:CC(=O)Nc1ccccc1"
+    )
     if len(text.options) > 1:
         raise UsageError(f"a {text.name} has one fingerprint, got {', '.join(text.options)}")
     fingerprint = text.options[0].lower() if text.options else "ecfp4"

@@ -54,10 +54,7 @@ def substructure_oracle(text: OracleText) -> SubstructureOracle:
     Raises:
         UsageError: No SMARTS, or an option other than `absent`.
     """
-    if not text.argument:
-        raise UsageError(
-            "a substructure needs a SMARTS pattern", hint="Write it after a colon: substructure:[CX4][OH]."
-        )
+    text.require_argument("a substructure needs a SMARTS pattern", example="substructure:[CX4][OH]")
     if text.options not in {(), ("absent",), ("present",)}:
         raise UsageError(f"a substructure is [present] or [absent], got [{','.join(text.options)}]")
     return SubstructureOracle(text.argument, absent=text.options == ("absent",), name=str(text))
