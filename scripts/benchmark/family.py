@@ -133,7 +133,6 @@ def _measured(
     member: str, corpus: Corpus, reference: ChemNetStatistics | None, options: argparse.Namespace
 ) -> dict[str, Any]:
     """A member's row, read if it was measured with the same options before."""
-    model = MolVAE.load(_trained(member, options), device="cpu")
     asked = {name: getattr(options, name) for name in ("epochs", "n_samples", "flow_steps", "no_fcd", "seed")}
     kept = options.work / f"{_slug(member)}.json"
     if kept.exists():
@@ -141,6 +140,7 @@ def _measured(
         if before["asked"] == asked:
             found: dict[str, Any] = before["row"]
             return found
+    model = trained(corpus.path, options.work / _slug(member), MEMBERS[member], options)
     row: dict[str, Any] = {"member": member, **on_molecules(model, corpus)}
     for prior in PRIORS:
         row |= on_prior(model, corpus, prior, reference, options)
@@ -152,8 +152,8 @@ def _slug(member: str) -> str:
     return member.replace(" ", "-")
 
 
-def _trained(member: str, options: argparse.Namespace) -> Path:
-    changes = MEMBERS[member]
+def trained(corpus: Path, run: Path, changes: dict[str, Any], options: argparse.Namespace) -> MolVAE:
+    """A model of the sizes and steps of the comparison, with these changes; trained unless it is there."""
     common = {
         "epochs": options.epochs,
         "seed": options.seed,
@@ -164,8 +164,8 @@ def _trained(member: str, options: argparse.Namespace) -> Path:
     }
     model = {**SIZES, **changes.get("model", {})}
     settings = TrainSettings.model_validate({**common, **changes, "model": model})
-    run = options.work / _slug(member)
-    return train(options.corpus, run, settings, progress=PlainProgress(sys.stderr, every=60.0)).checkpoint
+    done = train(corpus, run, settings, progress=PlainProgress(sys.stderr, every=60.0))
+    return MolVAE.load(done.checkpoint, device="cpu")
 
 
 def on_molecules(model: MolVAE, corpus: Corpus) -> dict[str, Any]:
@@ -207,18 +207,23 @@ def on_prior(
     }
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--corpus", type=Path, help="made by 'molvae prepare', with labels")
-    parser.add_argument("--members", nargs="+", choices=list(MEMBERS), default=list(MEMBERS))
+def asked_options(parser: argparse.ArgumentParser, work: Path) -> argparse.Namespace:
+    """What a comparison of trainings may be asked, beside options of its own."""
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--flow-steps", type=int, default=2000, help="training steps of the flow prior")
     parser.add_argument("--n-samples", type=int, default=2000)
     parser.add_argument("--no-fcd", action="store_true", help="leave out what takes longest")
-    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "family")
+    parser.add_argument("--work", type=Path, default=work, help="where corpora and runs are kept")
     return parser.parse_args()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--corpus", type=Path, help="made by 'molvae prepare', with labels")
+    parser.add_argument("--members", nargs="+", choices=list(MEMBERS), default=list(MEMBERS))
+    return asked_options(parser, ROOT / "runs" / "family")
 
 
 if __name__ == "__main__":

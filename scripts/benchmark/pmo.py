@@ -20,23 +20,19 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pmo_records import PARETO, audit
 from pmo_report import DEFAULT, report
-from pmo_runs import Run, play
-from record import ROOT, commit
+from pmo_runs import Run, add_options, planned, play
 
 from molvae.oracles.benchmarks import PMO_20
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-ZINC = Path("zinc250k") / "zinc250k.csv.gz"
+    from pathlib import Path
 
 
 def main() -> int:
@@ -71,29 +67,10 @@ def _runs(options: argparse.Namespace) -> list[Run]:
     unknown = [task for task in tasks if task not in known]
     if unknown:
         sys.exit(f"unknown tasks: {', '.join(unknown)}; known: {', '.join(known)}")
-    if options.library is None:
-        sys.exit("name the start molecules: set MOLVAE_DATA, or give --library FILE with a column smiles")
     if options.assignments and options.label is None:
         sys.exit("runs with other settings need a --label of their own")
-    standing = commit()
-    short = f"{standing[:10]}{'+' * standing.endswith('+')}"
-    return [
-        Run(
-            label=options.label or options.method,
-            method=options.method,
-            task=task,
-            seed=seed,
-            budget=options.budget,
-            work=options.work,
-            library=options.library,
-            checkpoint=options.checkpoint,
-            assignments=tuple(options.assignments),
-            n_library=options.n_library,
-            commit=short,
-        )
-        for seed in options.seeds
-        for task in tasks
-    ]
+    label = options.label or options.method
+    return planned(options, tasks, label=label, method=options.method, assignments=options.assignments)
 
 
 def _audit(work: Path) -> int:
@@ -124,7 +101,6 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def _options() -> argparse.Namespace:
-    data = os.environ.get("MOLVAE_DATA")
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -139,11 +115,8 @@ def _options() -> argparse.Namespace:
     )
     add("--jobs", type=int, default=1, help="processes")
     add("--n-library", type=int, default=1000, help="ZINC molecules that come along; ten are scored first")
-    add("--library", type=Path, default=Path(data) / ZINC if data else None, help="default: ZINC250k")
-    add("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
-    add("--work", type=Path, default=ROOT / "runs" / "pmo", help="where runs are kept")
     add("--audit", action="store_true", help="score the molecules of every finished run again")
-    add("--no-record", action="store_true", help="leave results/pmo.json alone")
+    add_options(add, "pmo")
     return parser.parse_args()
 
 

@@ -13,17 +13,14 @@ the directory that holds zinc250k/zinc250k.csv.gz.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from pmo_runs import Run, play
-from record import ROOT, commit, record
+from pmo_runs import add_options, planned, play
+from record import record
 
 NAME = "pmo_ablation"
-ZINC = Path("zinc250k") / "zinc250k.csv.gz"
 TASKS = ("celecoxib_rediscovery", "perindopril_mpo", "zaleplon_mpo")
 DEFAULT = "default"
 
@@ -55,13 +52,13 @@ def main() -> int:
     unknown = [arm for arm in options.arms if arm not in ARMS]
     if unknown:
         sys.exit(f"unknown arms: {', '.join(unknown)}; known: {', '.join(ARMS)}")
-    if options.library is None:
-        sys.exit("name the start molecules: set MOLVAE_DATA, or give --library FILE with a column smiles")
-    standing = commit()
     print(f"{'arm':32}" + "".join(f"{task[:22]:>24}" for task in options.tasks) + f"{'mean':>8}", flush=True)
     table: list[dict[str, Any]] = []
     for arm in options.arms:
-        rows = [play(run) for run in _runs(arm, options, standing)]
+        runs = planned(
+            options, options.tasks, label=arm, method="latent-bo", assignments=("q=10", *ARMS[arm])
+        )
+        rows = [play(run) for run in runs]
         if any(row["calls"] is None for row in rows):
             print(f"{arm:32}" + rows[0].get("trouble", "not finished"))
             return 1
@@ -75,25 +72,6 @@ def main() -> int:
         figures = {f"auc_mean_{_key(line['arm'])}": line["mean"] for line in lines}
         print(record(NAME, figures=figures, table=table, seeds=options.seeds, summary=lines))
     return 0
-
-
-def _runs(arm: str, options: argparse.Namespace, standing: str) -> list[Run]:
-    return [
-        Run(
-            label=arm,
-            method="latent-bo",
-            task=task,
-            seed=seed,
-            budget=options.budget,
-            work=options.work,
-            library=options.library,
-            checkpoint=options.checkpoint,
-            assignments=("q=10", *ARMS[arm]),
-            commit=f"{standing[:10]}{'+' * standing.endswith('+')}",
-        )
-        for task in options.tasks
-        for seed in options.seeds
-    ]
 
 
 def _summary(arm: str, rows: list[dict[str, Any]], tasks: list[str]) -> dict[str, Any]:
@@ -115,7 +93,6 @@ def _key(arm: str) -> str:
 
 
 def _options() -> argparse.Namespace:
-    data = os.environ.get("MOLVAE_DATA")
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -124,10 +101,8 @@ def _options() -> argparse.Namespace:
     add("--tasks", nargs="+", default=list(TASKS), metavar="TASK", help=f"default: {' '.join(TASKS)}")
     add("--seeds", type=int, nargs="+", default=[0])
     add("--budget", type=int, default=300, help="calls")
-    add("--library", type=Path, default=Path(data) / ZINC if data else None, help="default: ZINC250k")
-    add("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
-    add("--work", type=Path, default=ROOT / "runs" / NAME, help="where runs are kept")
-    add("--no-record", action="store_true", help=f"leave results/{NAME}.json alone")
+    add("--n-library", type=int, default=1000, help="ZINC molecules that come along")
+    add_options(add, NAME)
     return parser.parse_args()
 
 

@@ -1,17 +1,21 @@
-"""One run of the PMO benchmark: play it, or go on with it."""
+"""The runs of the PMO benchmark: plan them, play one, or go on with it."""
 
 from __future__ import annotations
 
 import csv
 import gzip
 import json
+import os
+import sys
 import time
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pmo_records import GOALS, RANDOM_LIBRARY, judged, number, summary, write
+from record import ROOT, commit
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
@@ -23,12 +27,15 @@ from molvae.oracles.base import Score, ask
 from molvae.oracles.plugins import load_oracle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    import argparse
+    from collections.abc import Callable, Sequence
 
     from molvae.chemistry.molecule import Molecule
     from molvae.latent.codec import MolVAE
     from molvae.oracles.base import Oracle
+
+
+_ZINC = Path("zinc250k") / "zinc250k.csv.gz"
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,46 @@ class Blind:
         """Nothing to draw from."""
         del generator
         return np.zeros((n, 1), dtype=np.float32)
+
+
+def add_options(add: Callable[..., object], name: str) -> None:
+    """What any benchmark that plays runs may be asked: where things lie, and whether to record.
+
+    Args:
+        add: `add_argument` of the parser.
+        name: Of the result, and of the directory of runs.
+    """
+    data = os.environ.get("MOLVAE_DATA")
+    add("--library", type=Path, default=Path(data) / _ZINC if data else None, help="default: ZINC250k")
+    add("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
+    add("--work", type=Path, default=ROOT / "runs" / name, help="where runs are kept")
+    add("--no-record", action="store_true", help=f"leave results/{name}.json alone")
+
+
+def planned(
+    options: argparse.Namespace, tasks: Sequence[str], *, label: str, method: str, assignments: Sequence[str]
+) -> list[Run]:
+    """The runs of a method with these settings: every task with every seed of the options, seed by seed."""
+    if options.library is None:
+        sys.exit("name the start molecules: set MOLVAE_DATA, or give --library FILE with a column smiles")
+    standing = commit()
+    return [
+        Run(
+            label=label,
+            method=method,
+            task=task,
+            seed=seed,
+            budget=options.budget,
+            work=options.work,
+            library=options.library,
+            checkpoint=options.checkpoint,
+            assignments=tuple(assignments),
+            n_library=options.n_library,
+            commit=f"{standing[:10]}{'+' * standing.endswith('+')}",
+        )
+        for seed in options.seeds
+        for task in tasks
+    ]
 
 
 def play(run_: Run) -> dict[str, Any]:

@@ -13,20 +13,23 @@ stopped.
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from family import PRIORS, SIZES, on_molecules, on_prior, prepared, subset  # beside this file
+from family import (  # beside this file
+    MEMBERS,
+    PRIORS,
+    asked_options,
+    on_molecules,
+    on_prior,
+    prepared,
+    subset,
+    trained,
+)
 from record import ROOT, commit, record
 
 from molvae.data.corpus import Corpus
 from molvae.evaluation.frechet import chemnet_statistics
-from molvae.latent.codec import MolVAE
-from molvae.progress import PlainProgress
-from molvae.training.config import TrainSettings
-from molvae.training.trainer import train
 
 WRITINGS: dict[str, dict[str, Any]] = {
     "smiles, atoms": {"n_merges": 0},
@@ -49,7 +52,7 @@ def main() -> None:
         if reference is None and not options.no_fcd:
             held_out = corpus.smiles(np.sort(np.concatenate([corpus.rows("valid"), corpus.rows("test")])))
             reference = chemnet_statistics(held_out, cache=cache)
-        model = _trained(corpus, writing, options)
+        model = trained(path, options.work / _slug(writing), MEMBERS["KL target"], options)
         row: dict[str, Any] = {"writing": writing, "tokens": float(np.mean(corpus.lengths))}
         row |= on_molecules(model, corpus)
         for prior in PRIORS:
@@ -62,24 +65,6 @@ def main() -> None:
     print(f"-> {path.name}")
 
 
-def _trained(corpus: Corpus, writing: str, options: argparse.Namespace) -> MolVAE:
-    settings = TrainSettings.model_validate(
-        {
-            "model": SIZES,
-            "epochs": options.epochs,
-            "kl_target": 45.0,
-            "learning_rate": options.learning_rate,
-            "seed": options.seed,
-            "threads": options.threads,
-            "device": "cpu",
-            "patience": options.epochs,
-        }
-    )
-    run = options.work / _slug(writing)
-    trained = train(corpus.path, run, settings, progress=PlainProgress(sys.stderr, every=60.0))
-    return MolVAE.load(trained.checkpoint, device="cpu")
-
-
 def _slug(writing: str) -> str:
     return writing.replace(", ", "-")
 
@@ -87,15 +72,7 @@ def _slug(writing: str) -> str:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--writings", nargs="+", choices=list(WRITINGS), default=list(WRITINGS))
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--learning-rate", type=float, default=2.5e-3)
-    parser.add_argument("--flow-steps", type=int, default=2000, help="training steps of the flow prior")
-    parser.add_argument("--n-samples", type=int, default=2000)
-    parser.add_argument("--no-fcd", action="store_true", help="leave out what takes longest")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "tokenizers")
-    return parser.parse_args()
+    return asked_options(parser, ROOT / "runs" / "tokenizers")
 
 
 if __name__ == "__main__":
