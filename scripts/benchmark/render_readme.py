@@ -27,6 +27,7 @@ TITLES = {
     "speed": "Training and sampling against the MOSES loops and the machine",
     "prepare": "Preparing ZINC250k",
     "report": "The report of a campaign of 1,000 calls",
+    "startup": "How long a user waits for the first word",
     "faults": "Faults: what was tried and what held",
 }
 """What a result file shows, in the order of the README; others follow under their own names."""
@@ -92,6 +93,10 @@ NOTES = {
         "Random search in the starter set, opened in headless Chromium, the fastest of four. Processor: "
         "seconds of all cores beyond those an empty page takes. Clock: until the page has loaded."
     ),
+    "startup": (
+        "A process of its own each time, from its start to its end, twenty times in turns; the bare "
+        "interpreter is measured beside them."
+    ),
     "faults": (
         "Kills, full disks, damaged and hostile files, oracles and texts (tests/faults); a trial fails when "
         "its family's promise does not hold. Trials: of this run. Nightly: of scripts/faults without "
@@ -142,7 +147,8 @@ def _section(name: str, content: dict[str, Any]) -> str:
         lines += [""] if lines[-1] else []
         lines += _table(columns, [[row.get(column) for column in columns] for row in rows])
     machine = content.get("machine") or {}
-    where = f" on {machine['cores']} cores of {machine['cpu']}" if machine.get("cpu") else ""
+    cores = f"{machine.get('cores')} core{'s' * (machine.get('cores') != 1)}"
+    where = f" on {cores} of {machine['cpu']}" if machine.get("cpu") else ""
     source = f"From `{content.get('command', name)}`{where}."
     wrapped = textwrap.fill(source, _WIDTH, break_long_words=False, break_on_hyphens=False)
     return "\n".join([*lines, "", wrapped])
