@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rdkit import Chem, rdBase
 
-from molvae.chemistry.diagnosis import first_line
+from molvae.chemistry.diagnosis import first_line, unwanted_character
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ def pattern(smarts: str) -> Any:
         raise UsageError("the SMARTS pattern is empty")
     if len(smarts) > MAX_CHARACTERS:
         raise UsageError(f"the SMARTS pattern has {len(smarts)} characters, over {MAX_CHARACTERS}")
+    for position, character in enumerate(smarts):
+        if not character.isascii():  # nor would RDKit's own words about it be text
+            reason = unwanted_character(character, position)
+            raise UsageError(f"{smarts!a} is not a SMARTS pattern: {reason}")
     with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
         query = Chem.MolFromSmarts(smarts)
         messages = str(log.messages)

@@ -47,7 +47,7 @@ def test_what_is_no_formula_is_told(text, message):
         parse_formula(text)
 
 
-@pytest.mark.parametrize("smarts", ["", "  ", "[C", "C(", "xyz", "C" * 1001])
+@pytest.mark.parametrize("smarts", ["", "  ", "[C", "C(", "xyz", "C" * 1001, "Cé", "C\udce9"])
 def test_what_is_no_pattern_is_told(smarts):
     with pytest.raises(UsageError, match="SMARTS pattern"):
         contains(parse("CCO"), smarts)
