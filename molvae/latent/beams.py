@@ -1,4 +1,4 @@
-"""Molecules where greedy decoding gives none: the most likely text that is one, by beam search."""
+"""Molecules where greedy decoding gives none, or an odd one: the most likely text, by beam search."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from molvae.chemistry.molecule import is_valid, parse
+from molvae.tokenizers.base import TokenizationError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +32,11 @@ def search(
     max_length: int,
     told: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> None:
-    """Replace, in place, what is no molecule by the most likely text that is one, where a beam finds any.
+    """Replace, in place, what the model cannot read back by the most likely text it can, where there is one.
+
+    That is what is no molecule, and what is one whose own SMILES has tokens the model never saw (radicals,
+    where it learned from molecules without any) or is none to RDKit. Where all texts of a beam are such,
+    an odd molecule is still better than none.
 
     Args:
         network: The network.
@@ -43,7 +48,7 @@ def search(
     """
     finite = np.asarray(np.isfinite(z).all(axis=1))
     for width in WIDTHS:
-        wrong = [row for row, item in enumerate(molecules) if finite[row] and not is_valid(item)]
+        wrong = [row for row, item in enumerate(molecules) if finite[row] and not _is_known(tokenizer, item)]
         for start in range(0, len(wrong), _ROWS):
             rows = wrong[start : start + _ROWS]
             properties, observed = (None, None) if told is None else (told[0][rows], told[1][rows])
@@ -55,21 +60,42 @@ def search(
                 observed=observed,
             )
             for row, texts in zip(rows, _texts(tokenizer, beams), strict=True):
-                found = next((m for text in texts if is_valid(m := parse(text))), None)
-                molecules[row] = molecules[row] if found is None else found
+                molecules[row] = _first_known(tokenizer, texts, molecules[row])
 
 
 def searched_texts(
     network: SequenceVAE, tokenizer: Tokenizer, z: NDArray[np.float32], texts: list[str], *, max_length: int
 ) -> list[str]:
     """Texts written from latent vectors `n x d`, those that are no molecule replaced as by `search`."""
-    molecules = [parse(text) for text in texts]
-    before = [is_valid(molecule) for molecule in molecules]
-    search(network, tokenizer, z, molecules, max_length=max_length)
+    before = [parse(text) for text in texts]
+    after = before.copy()
+    search(network, tokenizer, z, after, max_length=max_length)
     return [
-        molecule.smiles if is_valid(molecule) and not done else text
-        for text, done, molecule in zip(texts, before, molecules, strict=True)
+        new.smiles if is_valid(new) and new is not old else text
+        for text, old, new in zip(texts, before, after, strict=True)
     ]
+
+
+def _is_known(tokenizer: Tokenizer, item: Molecule | Invalid) -> bool:
+    """Whether it is a molecule, and its SMILES one that the model can read."""
+    if not (is_valid(item) and is_valid(parse(item.smiles))):
+        return False
+    try:
+        return not tokenizer.unknown(item.smiles)
+    except TokenizationError:
+        return False
+
+
+def _first_known(tokenizer: Tokenizer, texts: list[str], before: Molecule | Invalid) -> Molecule | Invalid:
+    """The first text that is a molecule the model can read; else what there was, or the first molecule."""
+    found = before
+    for text in texts:
+        molecule = parse(text)
+        if _is_known(tokenizer, molecule):
+            return molecule
+        if is_valid(molecule) and not is_valid(found):
+            found = molecule
+    return found
 
 
 def _texts(tokenizer: Tokenizer, beams: Beams) -> list[list[str]]:

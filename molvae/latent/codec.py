@@ -156,8 +156,8 @@ class MolVAE:
             z: Latent vectors; a row that is not finite is invalid.
             temperature: 0 writes the most likely token each time; otherwise tokens are drawn.
             seed: Root of the draws.
-            beam: Whether a vector whose text is no molecule becomes the most likely text that is one, where a
-                beam search finds any. What is a molecule anyway is the same with and without it.
+            beam: Whether a vector whose text is no molecule, or one the model could not read back, becomes
+                the most likely text that is, where a beam search finds any. Others are the same without it.
             properties: What a conditional model is told, `n x p` in their own units; NaN is unknown.
 
         Raises:
