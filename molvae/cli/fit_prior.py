@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 )
 @fields.option(FitPriorSettings, "name", "--prior", metavar="NAME")
 @fields.option(FitPriorSettings, "posterior_scale")
+@fields.option(FitPriorSettings, "initial", metavar="CHECKPOINT")
 @options.seed()
 @options.device()
 @options.output(rows=False, meaning="Write the model here; default: in its place.")
@@ -61,6 +62,7 @@ def command(
       molvae fit-prior run --corpus corpus
       molvae fit-prior run --corpus corpus --prior mixture -o other
       molvae fit-prior run --corpus corpus --set flow.steps=12000 -o better
+      molvae fit-prior run --corpus corpus --initial run --set flow.steps=6000
     """
     from molvae.data.corpus import Corpus
     from molvae.latent.codec import MolVAE
@@ -74,8 +76,9 @@ def command(
     model = MolVAE.load(source, device=device)
     examined = Corpus.open(places.corpus(corpus))
     begun = time.monotonic()
+    initial = None if settings.initial is None else MolVAE.load(places.checkpoint(settings.initial))
     with session.progress() as progress:
-        fitted = fit_prior(model, examined, settings, seed=seed, progress=progress)
+        fitted = fit_prior(model, examined, settings, initial=initial, seed=seed, progress=progress)
     seconds = time.monotonic() - begun
     fitted.save(target)
     draws = Seeds(seed).integer("prior-validation")  # those the fitted prior was measured with

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from molvae.data.batching import pad
-from molvae.errors import InputError
+from molvae.errors import InputError, UsageError
 from molvae.models.posterior import Posterior
 from molvae.models.priors.base import PRIORS, Prior
+from molvae.models.priors.flow import FlowPrior
 from molvae.models.priors.normal import StandardNormal
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
@@ -27,7 +28,13 @@ _ROWS = 512
 
 
 def fit_prior(
-    model: MolVAE, corpus: Corpus, settings: PriorSettings, *, seed: int = 0, progress: Progress = SILENT
+    model: MolVAE,
+    corpus: Corpus,
+    settings: PriorSettings,
+    *,
+    initial: MolVAE | None = None,
+    seed: int = 0,
+    progress: Progress = SILENT,
 ) -> MolVAE:
     """The model with a prior fitted to the posteriors of the corpus's training molecules.
 
@@ -35,6 +42,7 @@ def fit_prior(
         model: A trained model; it is not changed.
         corpus: What it was trained on.
         settings: Which prior, how it is fitted, and to how much.
+        initial: The model, or one little different, whose flow the fit goes on from, with its sizes.
         seed: Root of the choice of molecules, the fit and the measurement.
         progress: Told of the encoding and the fit.
 
@@ -44,9 +52,11 @@ def fit_prior(
     Raises:
         UnknownNameError: There is no prior of that name.
         InputError: The corpus was not prepared for this model, or has no training molecules.
+        UsageError: There is no flow to go on from, or what is asked for is none.
     """
     seeds = Seeds(seed)
     kind = PRIORS.get(settings.name)
+    begun = None if initial is None else _flow_of(initial, kind, model.latent_size)
     if kind is StandardNormal:
         prior: Prior = StandardNormal(model.latent_size)
         told = "N(0, I)"
@@ -56,7 +66,8 @@ def fit_prior(
         if settings.posterior_scale != 1.0:
             told += f", their standard deviations times {settings.posterior_scale:g}"
         narrowed = _scaled(posterior, settings.posterior_scale)
-        prior = kind.fit(narrowed, settings, generator=seeds.torch("prior"), progress=progress)
+        fit = kind.fit if begun is None else begun.trained_on
+        prior = fit(narrowed, settings, generator=seeds.torch("prior"), progress=progress)
     fitted = model.with_prior(prior)
     measured = on_prior(fitted, n_samples=settings.n_validation, seed=seeds.integer("prior-validation"))
     facts: dict[str, Any] = {"prior": told, "metrics": {**_without_priors(model), **measured}}
@@ -91,6 +102,18 @@ def posteriors(model: MolVAE, corpus: Corpus, n: int, *, seed: int, progress: Pr
         progress.advance("encode", len(lengths))
     progress.finish("encode")
     return Posterior(torch.cat([p.mu for p in encoded]), torch.cat([p.logvar for p in encoded]))
+
+
+def _flow_of(initial: MolVAE, kind: type[Prior], latent_size: int) -> FlowPrior:
+    """The flow of a model, which a fit of this kind goes on from."""
+    if not issubclass(kind, FlowPrior):
+        raise UsageError(f"a fit of the prior '{kind.name}' begins anew: only a flow is trained in steps")
+    if not isinstance(initial.prior, FlowPrior) or initial.latent_size != latent_size:
+        raise UsageError(
+            f"there is no flow to go on from: the prior of that model is '{initial.prior.name}', "
+            f"of {initial.latent_size} dimensions, and this one has {latent_size}"
+        )
+    return initial.prior
 
 
 def _scaled(posterior: Posterior, scale: float) -> Posterior:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from molvae.data.config import PrepareSettings
 from molvae.data.corpus import Corpus
 from molvae.data.preparation import prepare
 from molvae.errors import InputError, UnknownNameError, UsageError
 from molvae.latent.codec import MolVAE
+from molvae.models.posterior import Posterior
+from molvae.models.priors.flow_fitting import matching_loss
 from molvae.training.config import PriorSettings
 from molvae.training.prior_fitting import fit_prior, posteriors
 
@@ -50,6 +53,32 @@ def test_a_checkpoint_keeps_its_prior_and_the_card_tells_of_it(tiny_model, corpu
     valid = [bool(getattr(item, "smiles", "")) for item in again.sample(400, seed=0)]
     assert abs(np.mean(valid) - metrics[f"{name}_validity"]) < 0.35  # of 20 draws
     assert metrics.items() >= tiny_model.settings.facts["metrics"].items()
+
+
+def test_a_flow_goes_on_from_another_in_its_units_and_sizes(tiny_model, corpus):
+    first = fit_prior(tiny_model, corpus, settings("flow"), seed=1)
+    kept = {name: tensor.clone() for name, tensor in first.prior.tensors().items()}
+    more = settings("flow", flow={"width": 3, "steps": 30, "learning_rate": 3e-3})
+    second = fit_prior(tiny_model, corpus, more, initial=first, seed=2)
+    after = second.prior.tensors()
+    assert {name: tensor.shape for name, tensor in after.items()} == {n: t.shape for n, t in kept.items()}
+    assert all(torch.equal(kept[name], tensor) for name, tensor in first.prior.tensors().items())
+    assert all(torch.equal(kept[name], after[name]) for name in ("mean", "scale", "axes"))
+    assert missed(second, corpus) < missed(first, corpus)
+    with pytest.raises(UsageError, match="trained in steps"):
+        fit_prior(tiny_model, corpus, settings("gaussian"), initial=first)
+    with pytest.raises(UsageError, match="no flow to go on from: the prior of that model is 'normal'"):
+        fit_prior(tiny_model, corpus, settings("flow"), initial=tiny_model)
+
+
+def missed(model, corpus):
+    """What the flow misses of the velocities to the posteriors."""
+    found, prior = posteriors(model, corpus, 300, seed=0), model.prior
+    standard = Posterior(
+        (found.mu - prior.units.mean) / prior.units.scale, found.logvar - 2.0 * prior.units.scale.log()
+    )
+    generator = torch.Generator().manual_seed(0)
+    return matching_loss(prior.velocity, prior.units.axes, standard, generator).item()
 
 
 def test_fitting_again_forgets_what_was_fitted_before(tiny_model, corpus):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Self
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 import torch
 
 from molvae.models.priors.base import PRIORS, ReversiblePrior, check_tensors
-from molvae.models.priors.flow_fitting import FIRST_ANGLE, Standardization, fit_flow
+from molvae.models.priors.flow_fitting import FIRST_ANGLE, Standardization, fit_flow, train_field
 from molvae.models.priors.velocity import VelocityField
 from molvae.progress import SILENT
 
@@ -68,6 +69,22 @@ class FlowPrior(ReversiblePrior):
         """Flow matching to the posteriors, with their noise integrated out (`flow_fitting`)."""
         units, velocity = fit_flow(posterior, settings.flow, generator, progress)
         return cls(units, velocity, settings.flow.sampling_steps, settings.flow.temperature)
+
+    def trained_on(
+        self,
+        posterior: Posterior,
+        settings: FitSettings,
+        *,
+        generator: Generator,
+        progress: Progress = SILENT,
+    ) -> Self:
+        """This flow, trained further on these posteriors, which should be those it knows or little different.
+
+        It keeps its units and the sizes of its network; the rest is as for `fit`.
+        """
+        begun = copy.deepcopy(self.velocity).requires_grad_().train()
+        velocity = train_field(begun, self.units, posterior, settings.flow, generator, progress)
+        return type(self)(self.units, velocity, settings.flow.sampling_steps, settings.flow.temperature)
 
     def from_normal(self, noise: Tensor) -> Tensor:
         """Latent vectors at the end of the paths that begin in `noise`, `n x d`."""

@@ -61,7 +61,6 @@ def fit_flow(
 
     Works where the posterior is; draws with the generator, on the CPU, so that the device only rounds.
     """
-    device = posterior.mu.device
     mean, covariance = moments(posterior)
     scale = covariance.diagonal().clamp_min(_SMALL).sqrt()
     variances, axes = torch.linalg.eigh(covariance / torch.outer(scale, scale))
@@ -76,12 +75,25 @@ def fit_flow(
             n_harmonics=settings.n_harmonics,
         )
     field.initialize(generator)
+    return units, train_field(field, units, posterior, settings, generator, progress)
+
+
+def train_field(
+    field: VelocityField,
+    units: Standardization,
+    posterior: Posterior,
+    settings: FlowSettings,
+    generator: Generator,
+    progress: Progress,
+) -> VelocityField:
+    """The field after the training that the settings ask for, on the CPU; its sizes are what they are."""
+    device = posterior.mu.device
     standard = Posterior(
         (posterior.mu - units.mean.to(device)) / units.scale.to(device),
         posterior.logvar - 2.0 * units.scale.log().to(device),
     )
     _train(field.to(device), units.axes.to(device), standard, settings, generator, progress)
-    return units, field.cpu()
+    return field.cpu()
 
 
 def _train(
