@@ -117,6 +117,18 @@ def test_missing_properties_teach_nothing():
     assert nothing.item() == 0.0
 
 
+def test_a_sure_head_has_no_larger_gradients():
+    mean = torch.zeros(1, 1, requires_grad=True)
+    variance = torch.full((1, 1), 0.04, requires_grad=True)
+    target, observed = torch.full((1, 1), 0.3), torch.ones(1, 1, dtype=torch.bool)
+    nll = gaussian_nll(Prediction(mean, variance), target, observed)
+    plain = -torch.distributions.Normal(mean, variance.sqrt()).log_prob(target)
+    assert nll.item() == pytest.approx(plain.item())
+    wanted = torch.autograd.grad(plain.sum(), (mean, variance))
+    for found, undamped in zip(torch.autograd.grad(nll.sum(), (mean, variance)), wanted, strict=True):
+        assert found.item() == pytest.approx(0.2 * undamped.item())  # times the standard deviation
+
+
 def test_loss_adds_its_terms_and_reaches_every_weight():
     model = _model()
     elbo = model(**_batch(), generator=torch.Generator().manual_seed(0))
