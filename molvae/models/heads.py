@@ -57,9 +57,9 @@ class PropertyHead(nn.Module):
 def gaussian_nll(prediction: Prediction, target: Tensor, observed: Tensor) -> Tensor:
     """Negative log-likelihood of the observed properties, in nats per molecule, `b`.
 
-    Its gradient is that of the beta-NLL with beta = 1/2 (Seitzer et al., ICLR 2022, arXiv:2203.09168): that of
-    each term times the predicted standard deviation. Without it, a head that is sure of itself has gradients
-    as large as its variance is small, and drowns what the encoder learns of everything else.
+    Its gradient is that of the beta-NLL with beta = 1/2 (Seitzer et al., ICLR 2022, arXiv:2203.09168): each
+    term's, times the predicted standard deviation. Without it, a head that is sure of itself has gradients as
+    large as its variance is small, and drowns what the encoder learns of everything else.
 
     Args:
         prediction: Means and variances, `b x p`.
