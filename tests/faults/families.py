@@ -63,7 +63,7 @@ FAMILIES = (
         "the documented exit code, and the same command goes on to the same bytes",
     ),
     Family(
-        "shards by workers of screen", screen_faults.sharded_screen, 6, 0,
+        "shards by workers of screen", screen_faults.sharded_screen, 2, 0,
         "1, 2 and 7 shards by 0, 1 and 2 workers: the same bytes",
     ),
     Family("readers that leave a pipe", screen_faults.closed_pipe, 40, 3, "exit code 141, and nothing said"),
