@@ -81,9 +81,9 @@ NOTES = {
         "SMILES alone, in one process. Overhead is what is left of a row's processor time without parsing, "
         "canonicalizing, standardizing, descriptors and the network's forward pass; the second figure counts "
         "standardizing as overhead too. With --clock cpu in the command, other work shared the machine and "
-        "processor time was counted. Memory is the sum over all processes; its rows are the smallest molecules "
-        "through the cheapest stages (no model), so that ten million take minutes, and their speed is that of "
-        "a machine with other work."
+        "processor time was counted. Memory is the sum over all processes; its rows are the smallest "
+        "molecules through the cheapest stages (no model), so that ten million take minutes, and their speed "
+        "is that of a machine with other work."
     ),
     "speed": (
         "In turns with our re-creation of the MOSES loops at the same sizes (ours: those of the shipped "
