@@ -18,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from record import amend, commit, record  # beside this file
+from record import RESULTS, amend, commit, record  # beside this file
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "faults"))
 
@@ -96,6 +96,11 @@ def main() -> None:
         action="store_true",
         help="replace the rows of these families in the record there is",
     )
+    parser.add_argument(
+        "--complete",
+        action="store_true",
+        help="make the trials that the record lacks of a night's, with another --seed, and add them to it",
+    )
     options = parser.parse_args()
     started_at = commit()
     chosen = [f for f in FAMILIES if not options.only or any(part in f.name for part in options.only)]
@@ -105,14 +110,16 @@ def main() -> None:
     try:
         for family in sorted(chosen, key=lambda f: f.short in {1, 2}):  # what costs most comes last
             n_trials = max(1, round(family.nightly * options.share))
+            if options.complete:
+                n_trials = min(n_trials, lacking(family))
             row = rows[family.name] = family_row(family, n_trials, options.seed, temporary, options.seconds)
             print(
                 f"{row['family']:36} {row['trials']:6} trials {row['failures']:4} failures "
                 f"{row['seconds']:7.1f} s  {row['what happened']}",
                 flush=True,
             )
-            if options.amend:
-                put_in(row, started_at)
+            if options.amend or options.complete:
+                put_in(row, started_at, add=options.complete)
             elif options.record:
                 write(list(rows.values()), options.seed, started_at)
     finally:
@@ -120,6 +127,13 @@ def main() -> None:
     figures = figures_of(list(rows.values()))
     print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items()))
     sys.exit(1 if figures["failures"] else 0)
+
+
+def lacking(family: Any) -> int:
+    """Trials of a night that are not on record."""
+    content = json.loads((RESULTS / "faults.json").read_text(encoding="utf-8"))
+    done = {row["family"]: row["trials"] for row in content["table"]}
+    return max(0, family.nightly - done.get(family.name, 0))
 
 
 def not_reached(family: Any) -> dict[str, Any]:
@@ -151,20 +165,39 @@ def _outcome(row: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     return {"commit": row.get("commit", content["commit"]), **seen}
 
 
-def put_in(row: dict[str, Any], started_at: str) -> None:
-    """Put a family that was tried again, at another commit, into the record; what was found before stays."""
+def put_in(row: dict[str, Any], started_at: str, *, add: bool) -> None:
+    """Put a family that was tried again, at another commit, into the record, or add its trials to those there.
+
+    What stands in the place of other trials keeps what these found, under "before".
+    """
 
     def changed(content: dict[str, Any]) -> None:
         found = {old["family"]: old for old in content["table"]}
         again = {**row, "commit": started_at}
         if old := found.get(row["family"]):
-            again["before"] = [*old.get("before", []), _outcome(old, content)]
+            if add:
+                again = _summed({"commit": content["commit"], **old}, again)
+            else:
+                again["before"] = [*old.get("before", []), _outcome(old, content)]
         found[row["family"]] = again
         content["table"] = [found[family.name] for family in FAMILIES if family.name in found]
         content["summary"] = [{key: old[key] for key in SHOWN} for old in content["table"]]
         content["figures"] = figures_of(content["table"])
 
     amend("faults", changed)
+
+
+def _summed(first: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """The row of both, each with the commit it was tried at."""
+    counts = {name: first[name] + more[name] for name in ("trials", "failures", *KINDS.values(), "seconds")}
+    texts = {name: f"{first[name]}; {more[name]}" for name in ("what happened", "commit")}
+    return {
+        **first,
+        **counts,
+        **texts,
+        "nightly": more["nightly"],
+        "causes": first["causes"] + more["causes"],
+    }
 
 
 if __name__ == "__main__":
