@@ -7,6 +7,7 @@ counted; the exit code is 1 when there is one.
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import random
@@ -112,6 +113,8 @@ def main() -> None:
             n_trials = max(1, round(family.nightly * options.share))
             if options.complete:
                 n_trials = min(n_trials, lacking(family))
+            if n_trials == 0:
+                continue
             row = rows[family.name] = family_row(family, n_trials, options.seed, temporary, options.seconds)
             print(
                 f"{row['family']:36} {row['trials']:6} trials {row['failures']:4} failures "
@@ -132,7 +135,7 @@ def main() -> None:
 def lacking(family: Any) -> int:
     """Trials of a night that are not on record."""
     content = json.loads((RESULTS / "faults.json").read_text(encoding="utf-8"))
-    done = {row["family"]: row["trials"] for row in content["table"]}
+    done: dict[str, int] = {row["family"]: row["trials"] for row in content["table"]}
     return max(0, family.nightly - done.get(family.name, 0))
 
 
@@ -166,7 +169,7 @@ def _outcome(row: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
 
 
 def put_in(row: dict[str, Any], started_at: str, *, add: bool) -> None:
-    """Put a family that was tried again, at another commit, into the record, or add its trials to those there.
+    """Put a family that was tried again into the record, or add its trials to those there.
 
     What stands in the place of other trials keeps what these found, under "before".
     """
@@ -191,13 +194,8 @@ def _summed(first: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     """The row of both, each with the commit it was tried at."""
     counts = {name: first[name] + more[name] for name in ("trials", "failures", *KINDS.values(), "seconds")}
     texts = {name: f"{first[name]}; {more[name]}" for name in ("what happened", "commit")}
-    return {
-        **first,
-        **counts,
-        **texts,
-        "nightly": more["nightly"],
-        "causes": first["causes"] + more["causes"],
-    }
+    causes = first["causes"] + more["causes"]
+    return {**first, **counts, **texts, "nightly": more["nightly"], "causes": causes}
 
 
 if __name__ == "__main__":
