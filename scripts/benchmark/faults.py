@@ -135,8 +135,9 @@ def main() -> None:
 def lacking(family: Any) -> int:
     """Trials of a night that are not on record."""
     content = json.loads((RESULTS / "faults.json").read_text(encoding="utf-8"))
-    done: dict[str, int] = {row["family"]: row["trials"] for row in content["table"]}
-    return max(0, family.nightly - done.get(family.name, 0))
+    done = {row["family"]: row["trials"] for row in content["table"]}
+    missing: int = family.nightly - done.get(family.name, 0)
+    return max(0, missing)
 
 
 def not_reached(family: Any) -> dict[str, Any]:
