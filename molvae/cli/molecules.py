@@ -38,7 +38,8 @@ def decoding(*, beam: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]
             "--beam/--no-beam",
             default=beam,
             show_default=True,
-            help="Where the text is no molecule, search for the most likely one that is.",
+            help="Where the text is no molecule, or one with tokens the model never saw, search for the most "
+            "likely one it can read.",
         ),
     )
 
