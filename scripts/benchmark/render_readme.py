@@ -101,8 +101,9 @@ NOTES = {
     ),
     "faults": (
         "Kills, full disks, damaged and hostile files, oracles and texts (tests/faults); a trial fails when "
-        "its family's promise does not hold. Trials: of this run. Nightly: of scripts/faults without "
-        "options. Of a family that --amend tried again, results/faults.json keeps what was found before."
+        "its family's promise does not hold. Nightly: what scripts/faults makes without options; the "
+        "trials were made in several runs. Of a family that --amend tried again, results/faults.json keeps "
+        "what was found before."
     ),
 }
 """What a reader must know to read a table."""
