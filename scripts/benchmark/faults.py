@@ -86,23 +86,7 @@ def family_row(family: Any, n_trials: int, seed: int, temporary: Path, seconds: 
 
 def main() -> None:
     """Run the families, print the table, write results/faults.json when asked: anew after each of them."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--share", type=float, default=1.0, help="share of a night's trials (1 by default)")
-    parser.add_argument("--only", action="append", help="names of families, or parts of them; repeatable")
-    parser.add_argument("--seconds", type=float, default=math.inf, help="most for one family")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--record", action="store_true", help="write scripts/benchmark/results/faults.json")
-    parser.add_argument(
-        "--amend",
-        action="store_true",
-        help="replace the rows of these families in the record there is",
-    )
-    parser.add_argument(
-        "--complete",
-        action="store_true",
-        help="make the trials that the record lacks of a night's, with another --seed, and add them to it",
-    )
-    options = parser.parse_args()
+    options = _options()
     started_at = commit()
     chosen = [f for f in FAMILIES if not options.only or any(part in f.name for part in options.only)]
     rows = {family.name: not_reached(family) for family in chosen}
@@ -122,7 +106,7 @@ def main() -> None:
                 flush=True,
             )
             if options.amend or options.complete:
-                put_in(row, started_at, add=options.complete)
+                put_in(row, started_at, options.seed, add=options.complete)
             elif options.record:
                 write(list(rows.values()), options.seed, started_at)
     finally:
@@ -169,7 +153,7 @@ def _outcome(row: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     return {"commit": row.get("commit", content["commit"]), **seen}
 
 
-def put_in(row: dict[str, Any], started_at: str, *, add: bool) -> None:
+def put_in(row: dict[str, Any], started_at: str, seed: int, *, add: bool) -> None:
     """Put a family that was tried again into the record, or add its trials to those there.
 
     What stands in the place of other trials keeps what these found, under "before".
@@ -187,6 +171,7 @@ def put_in(row: dict[str, Any], started_at: str, *, add: bool) -> None:
         content["table"] = [found[family.name] for family in FAMILIES if family.name in found]
         content["summary"] = [{key: old[key] for key in SHOWN} for old in content["table"]]
         content["figures"] = figures_of(content["table"])
+        content["seeds"] = sorted({*content["seeds"], seed})
 
     amend("faults", changed)
 
@@ -195,8 +180,29 @@ def _summed(first: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     """The row of both, each with the commit it was tried at."""
     counts = {name: first[name] + more[name] for name in ("trials", "failures", *KINDS.values(), "seconds")}
     texts = {name: f"{first[name]}; {more[name]}" for name in ("what happened", "commit")}
+    counts["seconds"] = round(counts["seconds"], 1)
     causes = first["causes"] + more["causes"]
     return {**first, **counts, **texts, "nightly": more["nightly"], "causes": causes}
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--share", type=float, default=1.0, help="share of a night's trials (1 by default)")
+    parser.add_argument("--only", action="append", help="names of families, or parts of them; repeatable")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="most for one family")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--record", action="store_true", help="write scripts/benchmark/results/faults.json")
+    parser.add_argument(
+        "--amend",
+        action="store_true",
+        help="replace the rows of these families in the record there is",
+    )
+    parser.add_argument(
+        "--complete",
+        action="store_true",
+        help="make the trials that the record lacks of a night's, with another --seed, and add them to it",
+    )
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
