@@ -69,8 +69,8 @@ class TrainSettings(Settings):
     """Steps over which beta rises linearly from 0."""
     free_bits: float = Field(default=0.0, ge=0.0)
     """KL of a dimension, in nats, below which it costs no less: keeps dimensions from being emptied."""
-    property_weight: float = Field(default=1.0, ge=0.0)
-    """Weight of the property term."""
+    property_weight: float = Field(default=3.0, ge=0.0)
+    """Weight of the property term; 3 makes its gradient about as large as that of the reconstruction."""
     randomized_input: bool = False
     """Let the encoder read randomized SMILES (the corpus must hold them: n_randomized)."""
     patience: int = Field(default=10, ge=1)
