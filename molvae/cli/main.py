@@ -287,4 +287,10 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     arguments: list[Any] = sys.argv[1:] if argv is None else list(argv)
     if not sys.warnoptions and not any(part in arguments for part in ("-v", "-vv", "--verbose")):
         warnings.simplefilter("ignore")  # libraries talk to programmers; -v lets them
-    sys.exit(run(arguments))
+    try:
+        code = run(arguments)
+    except KeyboardInterrupt:  # a signal, while what had happened was being told
+        code = 130
+    except Terminated:
+        code = 143
+    sys.exit(code)

@@ -178,6 +178,23 @@ main.main(["info"])
     assert said == ""
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_while_an_error_is_told_ends_with_its_code_too(monkeypatch, number, code):
+    def telling(_words):
+        signal.raise_signal(number)
+        return 75
+
+    before = {kind: signal.getsignal(kind) for kind in (signal.SIGTERM, signal.SIGINT)}
+    monkeypatch.setattr(main, "run", telling)
+    try:
+        with pytest.raises(SystemExit) as left:
+            main.main(["info"])
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+    assert left.value.code == code
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_end_with_their_codes(number, code):
     patched = """
