@@ -1,4 +1,4 @@
-"""Molecules with wanted property values: latent vectors chosen by the heads, or a decoder that is told."""
+"""Molecules with wanted property values: draws chosen by the heads, or a decoder that is told."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from molvae.chemistry.display import MoleculeList
+from molvae.chemistry.molecule import Invalid, Molecule
 from molvae.errors import UsageError, suggest
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from molvae.chemistry.molecule import Invalid, Molecule
     from molvae.latent.codec import MolVAE
+    from molvae.latent.prediction import PropertyPrediction
 
 POOL = 10_000
-"""Refined draws of the prior among which latent vectors are chosen."""
-_REFINEMENTS = 2  # after which the heads, which were trained on molecules, can be trusted
-_ROWS = 256  # requests compared with the pool at once
+"""Draws of the prior among which molecules are chosen."""
 
 
 def wanted_values(model: MolVAE, condition: Mapping[str, float]) -> NDArray[np.float64]:
@@ -52,57 +52,64 @@ def sample_conditional(
     beam: bool = True,
     n_pool: int = POOL,
 ) -> list[Molecule | Invalid]:
-    """One molecule for each request, single shot: one decode each, which may be `Invalid`.
+    """One molecule for each request; one that gets none, because the pool is exhausted, is `Invalid`.
 
-    A model whose decoder sees the properties is told them. For any other, latent vectors are drawn from the
-    prior, refined (`MolVAE.refine`: the heads were trained on molecules, and are right about no others), and
-    chosen by what the property heads say of them.
+    A model whose decoder sees the properties is told them, and each row is one decode. For any other, as many
+    latent vectors as the pool holds are drawn from the prior and decoded once; what the property heads say of
+    the molecules among them (encoded again: of a bare draw they know less) decides which of them come out.
 
     Args:
         model: The model.
         wanted: Requests in the properties' own units, `n x p`; NaN where anything goes.
         temperature: As for `MolVAE.decode`.
         seed: Root of all draws.
-        beam: As for `MolVAE.decode`.
+        beam: As for `MolVAE.decode`, of a model that is told.
         n_pool: Draws that are chosen among; at least one per request is made.
+
+    Raises:
+        UsageError: The model has no property heads.
     """
     requests = np.asarray(wanted, dtype=np.float64)
     seeds = Seeds(seed)
     if model.settings.model.conditional:
         z = _told(model, requests, seeds)
         return model.decode(z, temperature=temperature, seed=seed, beam=beam, properties=requests)
-    z = choose_latent(model, requests, generator=seeds.numpy("conditional"), n_pool=n_pool)
-    return model.decode(z, temperature=temperature, seed=seed, beam=beam)
-
-
-def choose_latent(
-    model: MolVAE, wanted: NDArray[np.floating], *, generator: np.random.Generator, n_pool: int = POOL
-) -> NDArray[np.float32]:
-    """A latent vector for each request `n x p` out of refined draws of the prior, `n x d`; none comes twice.
-
-    By Bayes' rule p(z | y) is the prior times the heads' likelihood of y: a draw of the pool is taken with a
-    chance in proportion to its likelihood.
-
-    Raises:
-        UsageError: The model has no property heads.
-    """
     if not model.property_names:
         raise UsageError("this model has no property heads", hint="Train it with labels or descriptors.")
-    pool = model.refine(model.sample_latent(max(n_pool, len(wanted)), generator=generator), _REFINEMENTS)
-    distinct = np.unique(pool, axis=0)  # draws that were led to one molecule are one
-    pool = distinct if len(distinct) >= len(wanted) else pool
-    predicted = model.predict_latent(pool)
-    left = np.zeros(len(pool))  # minus infinity once taken
-    chosen = np.empty(len(wanted), dtype=np.int64)
-    for start in range(0, len(wanted), _ROWS):
-        rows = np.asarray(wanted)[start : start + _ROWS, None, :]
-        misfit = np.square(rows - predicted.mean) / predicted.variance + np.log(predicted.variance)
-        score = -0.5 * np.where(np.isfinite(rows), misfit, 0.0).sum(axis=2)
-        score += generator.gumbel(size=score.shape)  # the largest is a draw in proportion
-        for line, values in enumerate(score):
-            best = int(np.argmax(values + left))
-            chosen[start + line], left[best] = best, -np.inf
-    return pool[chosen]
+    generator = seeds.numpy("conditional")
+    z = model.sample_latent(max(n_pool, len(requests)), generator=generator)
+    pool = _known(model, model.decode(z, temperature=temperature, seed=seed))
+    chosen = choose(model.predict(pool), requests, generator=generator)
+    nothing = Invalid("", f"the {len(pool)} molecules of {len(z)} draws have all been chosen")
+    return MoleculeList(pool[row] if row >= 0 else nothing for row in chosen)
+
+
+def choose(
+    predicted: PropertyPrediction, wanted: NDArray[np.floating], *, generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """The row of the pool for each request `n x p`, `n`; none comes twice, and -1 is none.
+
+    By Bayes' rule p(molecule | y) is the prior, of which the pool is a sample, times the heads' likelihood of
+    y: a row is taken with a chance in proportion to its likelihood and to the precision of its predictions,
+    since a head that is unsure of a molecule is wrong about it more often than it says.
+    """
+    score = np.zeros(len(predicted.mean))  # minus infinity once taken
+    chosen = np.full(len(wanted), -1, dtype=np.int64)
+    unsure = np.log(predicted.variance)
+    for line, values in enumerate(np.asarray(wanted, dtype=np.float64)[: len(score)]):
+        misfit = 0.5 * np.square(values - predicted.mean) / predicted.variance + unsure
+        likely = score - np.where(np.isfinite(values), misfit, 0.0).sum(axis=1)
+        best = int(np.argmax(likely + generator.gumbel(size=len(score))))  # a draw in proportion
+        chosen[line], score[best] = best, -np.inf
+    return chosen
+
+
+def _known(model: MolVAE, decoded: Sequence[Molecule | Invalid]) -> list[Molecule]:
+    """The distinct molecules that the model can read, in the order they were drawn."""
+    distinct = {item.smiles: item for item in decoded if isinstance(item, Molecule)}
+    molecules = list(distinct.values())
+    strange = model.unknown_tokens(molecules)
+    return [molecule for molecule, tokens in zip(molecules, strange, strict=True) if not tokens]
 
 
 def _told(model: MolVAE, requests: NDArray[np.float64], seeds: Seeds) -> NDArray[np.float32]:

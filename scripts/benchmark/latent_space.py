@@ -196,7 +196,12 @@ def _conditional(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[di
     return [
         row_of("cond_logp_mae", error[0], n_made, "of molecules asked for with a logP and a QED"),
         row_of("cond_qed_mae", error[1], n_made, "of the same"),
-        row_of("cond_validity", len(molecules) / n_made, n_made, "of the same, one decode each"),
+        row_of(
+            "cond_validity",
+            len(molecules) / n_made,
+            n_made,
+            "of the same, chosen among drawn molecules",
+        ),
         row_of("cond_uniqueness", distinct, n_made, "of the valid ones"),
     ]
 
