@@ -59,8 +59,8 @@ NOTES = {
     ),
     "latent_space": (
         "On ZINC250k's test molecules. auroc: how well foreign molecules are told from them. Step sizes of "
-        "arithmetic are chosen on other molecules. cond: mean absolute error to the requested value, of molecules "
-        "that the heads choose among drawn ones."
+        "arithmetic are chosen on other molecules. cond: mean absolute error to the requested value, of "
+        "molecules that the heads choose among drawn ones."
     ),
     "family": (
         "Equal sizes, steps, molecules (those of ZINC250k with at most 36 characters) and seed: a small "
