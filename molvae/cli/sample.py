@@ -80,9 +80,9 @@ def command(
     """Draw N new molecules from the model CHECKPOINT (a model directory, or a run).
 
     A row per draw: where greedy decoding gives no molecule, a beam search looks for the most likely text that
-    is one; a draw without any keeps its row, with the reason. With --unique, only
-    different valid molecules are written. With --condition, latent vectors are chosen by what the model's
-    property heads say of them (a conditional model is told instead), and the error is reported.
+    is one; a draw without any keeps its row, with the reason. With --unique, only different valid molecules
+    are written. With --condition, many more molecules are drawn, and chosen by what the model's property
+    heads say of them (a conditional model is told instead); the error is reported.
 
     \b
     Examples:
