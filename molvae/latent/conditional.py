@@ -93,11 +93,13 @@ def choose(
     y: a row is taken with a chance in proportion to its likelihood and to the precision of its predictions,
     since a head that is unsure of a molecule is wrong about it more often than it says.
     """
-    score = np.zeros(len(predicted.mean))  # minus infinity once taken
+    known = np.isfinite(predicted.mean).all(axis=1)
+    mean, variance = np.where(known[:, None], (predicted.mean, predicted.variance), 1.0)
+    score = np.where(known, 0.0, -np.inf)  # also of what is taken
     chosen = np.full(len(wanted), -1, dtype=np.int64)
-    unsure = np.log(predicted.variance)
-    for line, values in enumerate(np.asarray(wanted, dtype=np.float64)[: len(score)]):
-        misfit = 0.5 * np.square(values - predicted.mean) / predicted.variance + unsure
+    unsure = np.log(variance)
+    for line, values in enumerate(np.asarray(wanted, dtype=np.float64)[: known.sum()]):
+        misfit = 0.5 * np.square(values - mean) / variance + unsure
         likely = score - np.where(np.isfinite(values), misfit, 0.0).sum(axis=1)
         best = int(np.argmax(likely + generator.gumbel(size=len(score))))  # a draw in proportion
         chosen[line], score[best] = best, -np.inf

@@ -25,7 +25,7 @@ def test_chosen_rows_have_the_wanted_predictions_and_are_those_the_heads_are_sur
     assert len(set(rows.tolist())) == 120
     assert np.abs(mean[rows, 1] - wanted[:, 1]).mean() < 0.2
     assert np.mean(rows % 2) > 0.6, "likelihood alone draws as many of both"
-    few = PropertyPrediction(("a", "b"), mean[:3], np.ones((3, 2)))
+    few = PropertyPrediction(("a", "b"), np.vstack([mean[:3], [[np.nan, 0.0]]]), np.ones((4, 2)))
     assert sorted(choose(few, wanted[:5], generator=generator).tolist()) == [-1, -1, 0, 1, 2]
 
 
