@@ -93,8 +93,8 @@ def choose(
     y: a row is taken with a chance in proportion to its likelihood and to the precision of its predictions,
     since a head that is unsure of a molecule is wrong about it more often than it says.
     """
-    known = np.isfinite(predicted.mean).all(axis=1)
-    mean, variance = np.where(known[:, None], (predicted.mean, predicted.variance), 1.0)
+    known = np.asarray(np.isfinite(predicted.mean).all(axis=1))
+    mean, variance = (np.where(known[:, None], of, 1.0) for of in (predicted.mean, predicted.variance))
     score = np.where(known, 0.0, -np.inf)  # also of what is taken
     chosen = np.full(len(wanted), -1, dtype=np.int64)
     unsure = np.log(variance)
