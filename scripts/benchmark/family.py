@@ -141,7 +141,7 @@ def _measured(
             found: dict[str, Any] = before["row"]
             return found
     model = trained(corpus.path, options.work / _slug(member), MEMBERS[member], options)
-    row: dict[str, Any] = {"member": member, **on_molecules(model, corpus)}
+    row: dict[str, Any] = {"member": member, "commit": commit()[:10], **on_molecules(model, corpus)}
     for prior in PRIORS:
         row |= on_prior(model, corpus, prior, reference, options)
     kept.write_text(json.dumps({"asked": asked, "row": row}), encoding="utf-8")
