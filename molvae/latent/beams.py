@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 import torch
@@ -46,9 +46,9 @@ def search(
         max_length: Longest row in tokens.
         told: Properties a conditional network sees, and which are known, `n x p` each.
     """
-    finite = np.asarray(np.isfinite(z).all(axis=1))
+    wrong = np.flatnonzero(np.isfinite(z).all(axis=1)).tolist()
     for width in WIDTHS:
-        wrong = [row for row, item in enumerate(molecules) if finite[row] and not _is_known(tokenizer, item)]
+        wrong = [row for row in wrong if not is_known(molecules[row], tokenizer)]
         for start in range(0, len(wrong), _ROWS):
             rows = wrong[start : start + _ROWS]
             properties, observed = (None, None) if told is None else (told[0][rows], told[1][rows])
@@ -76,7 +76,7 @@ def searched_texts(
     ]
 
 
-def _is_known(tokenizer: Tokenizer, item: Molecule | Invalid) -> bool:
+def is_known(item: Molecule | Invalid, tokenizer: Tokenizer) -> TypeGuard[Molecule]:
     """Whether it is a molecule, and its SMILES one that the model can read."""
     if not (is_valid(item) and is_valid(parse(item.smiles))):
         return False
@@ -91,7 +91,7 @@ def _first_known(tokenizer: Tokenizer, texts: list[str], before: Molecule | Inva
     found = before
     for text in texts:
         molecule = parse(text)
-        if _is_known(tokenizer, molecule):
+        if is_known(molecule, tokenizer):
             return molecule
         if is_valid(molecule) and not is_valid(found):
             found = molecule

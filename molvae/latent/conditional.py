@@ -8,15 +8,17 @@ import numpy as np
 import torch
 
 from molvae.chemistry.display import MoleculeList
-from molvae.chemistry.molecule import Invalid, Molecule
+from molvae.chemistry.molecule import Invalid
 from molvae.errors import UsageError, suggest
+from molvae.latent.beams import is_known
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
+    from molvae.chemistry.molecule import Molecule
     from molvae.latent.codec import MolVAE
     from molvae.latent.prediction import PropertyPrediction
 
@@ -78,7 +80,8 @@ def sample_conditional(
         raise UsageError("this model has no property heads", hint="Train it with labels or descriptors.")
     generator = seeds.numpy("conditional")
     z = model.sample_latent(max(n_pool, len(requests)), generator=generator)
-    pool = _known(model, model.decode(z, temperature=temperature, seed=seed))
+    drawn = model.decode(z, temperature=temperature, seed=seed)
+    pool = list({item.smiles: item for item in drawn if is_known(item, model.tokenizer)}.values())
     chosen = choose(model.predict(pool), requests, generator=generator)
     nothing = Invalid("", f"the {len(pool)} molecules of {len(z)} draws have all been chosen")
     return MoleculeList(pool[row] if row >= 0 else nothing for row in chosen)
@@ -104,14 +107,6 @@ def choose(
         best = int(np.argmax(likely + generator.gumbel(size=len(score))))  # a draw in proportion
         chosen[line], score[best] = best, -np.inf
     return chosen
-
-
-def _known(model: MolVAE, decoded: Sequence[Molecule | Invalid]) -> list[Molecule]:
-    """The distinct molecules that the model can read, in the order they were drawn."""
-    distinct = {item.smiles: item for item in decoded if isinstance(item, Molecule)}
-    molecules = list(distinct.values())
-    strange = model.unknown_tokens(molecules)
-    return [molecule for molecule, tokens in zip(molecules, strange, strict=True) if not tokens]
 
 
 def _told(model: MolVAE, requests: NDArray[np.float64], seeds: Seeds) -> NDArray[np.float32]:
