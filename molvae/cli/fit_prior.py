@@ -75,8 +75,8 @@ def command(
     target = source if output is None else places.room_for(output, "model")
     model = MolVAE.load(source, device=device)
     examined = Corpus.open(places.corpus(corpus))
-    begun = time.monotonic()
     initial = None if settings.initial is None else MolVAE.load(places.checkpoint(settings.initial))
+    begun = time.monotonic()
     with session.progress() as progress:
         fitted = fit_prior(model, examined, settings, initial=initial, seed=seed, progress=progress)
     seconds = time.monotonic() - begun

@@ -94,12 +94,11 @@ def make_report(
         UsageError: An option that the kind has no use for.
     """
     kind = kind_of(path)
+    noun = _NOUNS.get(kind, kind)
     if baseline is not None and kind != "campaign":
-        raise UsageError(f"{path} is a {_NOUNS.get(kind, kind)}: only a campaign has a baseline")
+        raise UsageError(f"{path} is a {noun}: only a campaign has a baseline")
     if corpus is not None and kind not in {"run", "checkpoint"}:
-        raise UsageError(
-            f"{path} is a {_NOUNS.get(kind, kind)}: only a run or a checkpoint is shown on a corpus"
-        )
+        raise UsageError(f"{path} is a {noun}: only a run or a checkpoint is shown on a corpus")
     if kind == "campaign":
         from molvae.reporting.campaign_report import campaign_report
 
