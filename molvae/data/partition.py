@@ -8,8 +8,9 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
+from molvae.data.byte_lines import Window, end_of_line, line_start
 from molvae.data.columnar import ParquetRows
 from molvae.data.readers import open_table
 from molvae.data.records import BadRow, Row
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20  # bytes looked at at once
 _HEAD = 1 << 16  # bytes that identify a file, with its size
-_LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 @dataclass(frozen=True)
@@ -148,9 +148,9 @@ class PartReader:
     def _of_block(self, part: Part, layout: Layout, counted: PartRows) -> Iterator[Row | BadRow]:
         try:
             with Path(self.path).open("rb") as file:
-                start, stop = _line_start(file, part.start), _line_start(file, part.stop)
+                start, stop = line_start(file, part.start), line_start(file, part.stop)
                 file.seek(start)
-                window = io.BufferedReader(cast("io.RawIOBase", _Window(file, stop - start)))
+                window = io.BufferedReader(cast("io.RawIOBase", Window(file, stop - start)))
                 encoding = "utf-8-sig" if start == 0 else "utf-8"
                 text = io.TextIOWrapper(window, encoding=encoding, errors="replace", newline=None)
                 lines = _counted(numbered_lines(text), counted)
@@ -208,7 +208,7 @@ class Library:
             self.n_parts = sum(-(-n // part_rows) for n in self._groups)
             self.reader = PartReader(path, "groups", layout)
         elif layout is not None and _can_be_cut(path, layout):
-            self._begin = _end_of_line(Path(path), layout.header_line)
+            self._begin = end_of_line(Path(path), layout.header_line)
             size = Path(path).stat().st_size
             self.n_parts = max(1, -(-(size - self._begin) // part_bytes))
             self.reader = PartReader(path, "bytes", layout)
@@ -251,50 +251,10 @@ class Library:
         self.n_parts = number
 
 
-class _Window(io.RawIOBase):
-    """The next `n` bytes of a file as a file."""
-
-    def __init__(self, file: BinaryIO, n: int) -> None:
-        super().__init__()
-        self._file, self._left = file, n
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        data = self._file.read(min(len(buffer), self._left))
-        self._left -= len(data)
-        buffer[: len(data)] = data
-        return len(data)
-
-
 def _counted(lines: Iterator[tuple[int, str]], rows: PartRows) -> Iterator[tuple[int, str]]:
     for number, line in lines:
         rows.n_lines = number
         yield number, line
-
-
-def _line_start(file: BinaryIO, offset: int) -> int:
-    """The first line start at or after a byte; the size of the file if there is none."""
-    if offset <= 0:
-        return 0
-    position = file.seek(offset - 1)
-    while chunk := file.read(_CHUNK):
-        found = _LINE_END.search(chunk)
-        if found is not None:
-            at_the_edge = found[0] == b"\r" and found.end() == len(chunk)
-            return position + found.end() + (at_the_edge and file.read(1) == b"\n")
-        position += len(chunk)
-    return position
-
-
-def _end_of_line(path: Path, number: int) -> int:
-    """Where the line after line `number` (from 1) starts."""
-    offset = 0
-    with path.open("rb") as file:
-        for _ in range(number):
-            offset = _line_start(file, offset + 1)
-    return offset
 
 
 def _can_be_cut(path: str, layout: Layout) -> bool:
