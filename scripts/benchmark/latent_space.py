@@ -3,7 +3,8 @@
     python scripts/benchmark/latent_space.py --corpus CORPUS --checkpoint checkpoints/zinc250k
 
 CORPUS is ZINC250k as 'molvae prepare' leaves it; MOLVAE_DATA names the directory that holds qm9/ and
-moleculenet/. Each part is kept under runs/latent-space when it is done, so that the same command goes on.
+moleculenet/. Each part is kept under runs/latent-space when it is done: at the same commit, the same command
+goes on.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def main() -> None:
     started_at = commit()
     model, corpus = MolVAE.load(options.checkpoint, device="cpu"), Corpus.open(options.corpus)
     sizes = {name: getattr(options, name) for name in SIZES}
-    kept = _Kept(options.work / f"{sha256_of(options.checkpoint / MANIFEST)[:16]}", sizes)
+    kept = _Kept(options.work / f"{sha256_of(options.checkpoint / MANIFEST)[:16]}-{started_at[:10]}", sizes)
     seeds = Seeds(options.seed)
     table: list[dict[str, Any]] = []
     parts: dict[str, Callable[[], list[dict[str, Any]]]] = {
