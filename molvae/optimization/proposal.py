@@ -177,7 +177,8 @@ def propose(
         counts: Points wanted of each move.
         settings: Steps and scales.
         generator: Draws everything.
-        prior_draws: Draws from the prior, `n x d`, at least as many as points; as many as needed are used.
+        prior_draws: Draws from the prior, `n x d`: at least as many as are wanted of that move, or of all
+            moves where there are no elites.
         widening: Factor on the steps and scales.
     """
     wanted = {move: int(counts.get(move, 0)) for move in (PCN, NOISE, SLERP, ASCENT, PRIOR)}

@@ -10,7 +10,7 @@ import numpy as np
 from molvae.campaign.model import TellsPosterior
 from molvae.campaign.sources.base import SOURCES, Offspring
 from molvae.campaign.utility import utilities
-from molvae.optimization.proposal import Elites, Slope, propose
+from molvae.optimization.proposal import PRIOR, Elites, Slope, propose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ class LatentMoves:
         deviation = self.latents.deviations(names) if counts.get("noise") else None
         slope = self._slope if counts.get("ascent") else None
         elites = Elites(z[encoded], parents.fitness[encoded], deviation, slope)
-        n = sum(counts.values())
+        n = counts.get(PRIOR, 0) if len(encoded) else sum(counts.values())  # a learned prior takes time
         draws = self.model.sample_latent(n, generator=generator)
         moves = propose(elites, counts, self.settings, generator, draws, widening=self.widening)
         return [
