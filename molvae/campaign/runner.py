@@ -22,7 +22,7 @@ from molvae.oracles.plugins import load_oracle
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from molvae.campaign.model import LatentModel
@@ -47,7 +47,7 @@ class Result:
         settings: Of the campaign.
         n_calls: Evaluations charged, in all runs of this campaign.
         n_failed: Of these, how many gave no number.
-        spent: Whether the budget was spent; otherwise nothing new could be found any more.
+        spent: Whether the budget was spent; otherwise it was enough, or nothing new could be found any more.
         seconds_searching: Time spent in `ask`, in all runs of this campaign.
         seconds_scoring: Time spent in oracles, in this run.
         table: Every molecule of the campaign.
@@ -95,7 +95,11 @@ class Result:
 
 
 def run(
-    campaign: Campaign, oracles: Mapping[str, Oracle] | None = None, *, progress: Progress = SILENT
+    campaign: Campaign,
+    oracles: Mapping[str, Oracle] | None = None,
+    *,
+    enough: Callable[[Campaign], bool] | None = None,
+    progress: Progress = SILENT,
 ) -> Result:
     """Ask, score and tell until the budget is spent; candidates still pending from an earlier run come first.
 
@@ -105,6 +109,7 @@ def run(
     Args:
         campaign: Open for writing, with a model.
         oracles: By objective name; loaded from the names where absent.
+        enough: Asked before each batch: where it says yes, the rest of the budget is not spent.
         progress: Told of each evaluation.
 
     Raises:
@@ -116,7 +121,7 @@ def run(
     scoring, n_barren = 0.0, 0
     progress.start(TASK, campaign.settings.budget)
     progress.advance(TASK, campaign.n_calls)
-    while candidates := campaign.pending or campaign.ask():
+    while not (enough and enough(campaign)) and (candidates := campaign.pending or campaign.ask()):
         before = campaign.n_calls
         size = max(campaign.settings.evaluation_batch, *map(n_workers, loaded.values()))
         for first in range(0, len(candidates), size):

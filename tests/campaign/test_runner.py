@@ -194,6 +194,18 @@ def test_nothing_new_ends_the_loop_before_the_budget(tmp_path, model, quick):
     assert 80 < result.n_calls <= 109
 
 
+def test_a_run_ends_where_its_caller_has_enough_and_goes_on_where_not(tmp_path, model, settings):
+    begun = settings(budget=30)
+    with Campaign.create(tmp_path / "c", model, begun) as campaign:
+        first = run(campaign, enough=lambda campaign: campaign.n_calls >= 12)
+    assert 12 <= first.n_calls < 30
+    assert not first.spent
+    with Campaign.create(tmp_path / "c", model, begun) as campaign:
+        rest = run(campaign)
+    assert rest.spent
+    assert rest.n_calls == 30
+
+
 def test_progress_counts_calls(tmp_path, model, quick):
     with EventLog(tmp_path / "log.jsonl") as log:
         optimize(
