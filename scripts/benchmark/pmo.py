@@ -2,12 +2,13 @@
 
 Gao et al., NeurIPS 2022 datasets and benchmarks: a task is an oracle, a run has a budget of calls, a call
 is charged per new molecule that is scored, start molecules included, and the figure is the area under the
-curve of the mean of the ten best so far; a run ends early where all ten have the highest score there is.
-Start molecules are drawn from ZINC250k at random.
+curve of the mean of the ten best so far, which is held to the end of the budget where a run ends early: where
+all ten have the highest score there is, or after --most calls. Start molecules are drawn from ZINC250k at
+random.
 
     python scripts/benchmark/pmo.py --budget 1000                          # all 20 tasks, seeds 0 1 2
     python scripts/benchmark/pmo.py --budget 300 --method random-library   # the library, blindly
-    python scripts/benchmark/pmo.py --budget 10000 --set q=10 --set q_most=50 --label latent-bo --jobs 2
+    python scripts/benchmark/pmo.py --budget 10000 --set q=10 --set q_most=50 --label latent-bo --most 5000
     python scripts/benchmark/pmo.py --tasks qed median1 --budget 60 --seeds 0 --no-record
     python scripts/benchmark/pmo.py --tasks pareto --budget 500            # three goals, hypervolume
     python scripts/benchmark/pmo.py --budget 10000 --label latent-only --set 'sources={latent=1.0}'

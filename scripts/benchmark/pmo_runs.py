@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from molvae.oracles.base import Oracle
 
 
-_TOP = 10
+_TOP, _PERFECT = 10, 1.0
 _ZINC = Path("zinc250k") / "zinc250k.csv.gz"
 
 
@@ -50,6 +50,7 @@ class Run:
         seed: Root seed of the search and of the choice of start molecules.
         budget: Calls.
         assignments: Campaign settings that differ from the defaults, as KEY=VALUE.
+        most: Calls that are spent of it for now.
         n_library: Molecules of the library that come along, of which the first ten are scored first.
         work: Directory of all runs.
         library: File of molecules, a column `smiles`.
@@ -66,6 +67,7 @@ class Run:
     library: Path
     checkpoint: Path
     assignments: tuple[str, ...] = ()
+    most: int | None = None
     n_library: int = 1000
     commit: str = ""
 
@@ -137,6 +139,12 @@ def add_options(add: Callable[..., object], name: str) -> None:
     add("--library", type=Path, default=Path(data) / _ZINC if data else None, help="default: ZINC250k")
     add("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
     add("--work", type=Path, default=ROOT / "runs" / name, help="where runs are kept")
+    add(
+        "--most",
+        type=int,
+        metavar="N",
+        help="calls spent of the budget for now; more later with the same command",
+    )
     add("--no-record", action="store_true", help=f"leave results/{name}.json alone")
 
 
@@ -158,6 +166,7 @@ def planned(
             library=options.library,
             checkpoint=options.checkpoint,
             assignments=tuple(assignments),
+            most=options.most,
             n_library=options.n_library,
             commit=f"{standing[:10]}{'+' * standing.endswith('+')}",
         )
@@ -169,7 +178,7 @@ def planned(
 def play(run_: Run) -> dict[str, Any]:
     """The row of a run: what is on disk if it is finished, else played or gone on with until it is."""
     finished = summary(run_.path)
-    if finished is not None:
+    if finished is not None and _is_whole(run_, finished):
         return finished
     settings = _settings(run_)
     oracles = {name: Timed(load_oracle(name)) for name, _ in run_.goals}
@@ -185,8 +194,9 @@ def play(run_: Run) -> dict[str, Any]:
         return {**identity(run_), "calls": None, "trouble": trouble}
     with campaign:
         before, wall, cpu = campaign.n_calls, time.perf_counter(), time.process_time()
-        result = run(campaign, oracles, enough=_perfect if run_.task != PARETO else None)
+        result = run(campaign, oracles, enough=lambda campaign: _is_enough(run_, campaign))
         played = max(1, result.n_calls - before)
+        exhausted = not result.spent and not _is_enough(run_, campaign)  # nothing new could be found
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         charged = sorted((row for row in result.table if row.call is not None), key=lambda row: row.call or 0)
     values = [[number(score) for score in row.scores] for row in charged]
@@ -201,15 +211,27 @@ def play(run_: Run) -> dict[str, Any]:
         "oracle_ms_per_call": round(1e3 * sum(o.wall for o in oracles.values()) / played, 2),
         "commit": run_.commit,
         "settings": list(run_.assignments),
+        **({"exhausted": True} if exhausted else {}),
     }
     run_.path.with_suffix(".json").write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
     return row
 
 
-def _perfect(campaign: Campaign) -> bool:
-    """Whether the ten best are as good as PMO's scores can be, so that no further call changes the figure."""
-    best = campaign.best(_TOP)
-    return len(best) == _TOP and all(row.utility >= 1.0 for row in best)
+def _is_enough(run_: Run, campaign: Campaign) -> bool:
+    """Whether the calls for now are spent, or no further call can change the figure.
+
+    That is so where the ten best have the highest score a task of PMO has.
+    """
+    if run_.most is not None and campaign.n_calls >= run_.most:
+        return True
+    best = campaign.best(_TOP) if run_.task != PARETO else []
+    return len(best) == _TOP and all(row.utility >= _PERFECT for row in best)
+
+
+def _is_whole(run_: Run, row: dict[str, Any]) -> bool:
+    """Whether there is nothing to add to the row of a run that ended."""
+    asked = run_.budget if run_.most is None else min(run_.most, run_.budget)
+    return bool(row["calls"] >= asked or row.get("top10") == _PERFECT or row.get("exhausted"))
 
 
 def identity(run_: Run) -> dict[str, Any]:
