@@ -48,7 +48,9 @@ def given(
 
     Raises:
         InputError: A file is missing or cannot be read as a table.
+        UsageError: A column is named and there is no file.
     """
+    _check_columns(arguments, smiles_column, id_column)
     for position, argument in enumerate(arguments, start=1):
         if not is_file(argument):
             yield Given(identifier=str(position), text=argument)
@@ -69,15 +71,29 @@ def given_vectors(
 
     Raises:
         InputError: A file is missing or cannot be read as a table.
+        UsageError: A column is named and there is no file.
     """
-    for argument in arguments:
-        table = _vector_table(argument, id_column) if is_file(argument) else None
+    _check_columns(arguments, smiles_column, id_column)
+    for position, argument in enumerate(arguments, start=1):
+        if not is_file(argument):
+            yield Given(identifier=str(position), text=argument)
+            continue
+        table = _vector_table(argument, id_column)
         if table is None:
             yield from given([argument], session, smiles_column=smiles_column, id_column=id_column)
             continue
         for row in _rows(table):
             text = row.text if row.reason else row.fields.get("smiles", "")
             yield Given(row.identifier, text, row.reason, row.fields)
+
+
+def _check_columns(arguments: Sequence[str], smiles_column: str | None, id_column: str | None) -> None:
+    name = smiles_column or id_column
+    if name is not None and arguments and not any(map(is_file, arguments)):
+        raise UsageError(
+            f"the column '{name}' of no file: molecules are given as SMILES",
+            hint="Leave --smiles-column and --id-column out.",
+        )
 
 
 def _opened(argument: str, smiles_column: str | None, id_column: str | None) -> Table:

@@ -33,6 +33,7 @@ MISTAKES = [
     ("prepare sheet.xlsx -o c", 3, "an Excel workbook", "Save the sheet as CSV"),
     ("prepare packed.csv.xz -o c", 3, "packed with xz", "xzcat"),
     ("prepare names.csv -o c", 3, "no column looks like SMILES; the columns are: name", "--smiles-column"),
+    ("oracles qed CCO --smiles-column smiles", 2, "the column 'smiles' of no file", "--id-column out"),
     ("prepare mine.csv -o c --smiles-column smile", 2, "did you mean 'smiles'?", "potency"),
     ("prepare mine.csv -o c --labels potncy", 2, "no column 'potncy'; did you mean 'potency'?", "smiles"),
     ("prepare mine.csv -o c --split scafold --workers 0", 2, "did you mean 'scaffold'?", "smiles, potency"),

@@ -141,6 +141,7 @@ def test_decode_of_a_molecule_is_its_reconstruction(molvae, tiny_checkpoint, tin
     assert rows[0]["smiles"] == getattr(tiny_model.reconstruct(["CCc1ccc(C)cc1"])[0], "smiles", "")
     assert (rows[1]["smiles"], rows[1]["mw"]) == ("", "")
     assert rows[1]["reason"]
+    assert [row["identifier"] for row in rows] == ["1", "2"]
 
 
 def test_decode_refuses_vectors_of_another_model(molvae, tiny_checkpoint, tmp_path):
