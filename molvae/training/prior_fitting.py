@@ -65,6 +65,8 @@ def fit_prior(
         told = f"{settings.name}, fitted to the posteriors of {len(posterior.mu)} molecules"
         if settings.posterior_scale != 1.0:
             told += f", their standard deviations times {settings.posterior_scale:g}"
+        if begun is not None:
+            told += ", going on from an earlier flow"
         narrowed = _scaled(posterior, settings.posterior_scale)
         fit = kind.fit if begun is None else begun.trained_on
         prior = fit(narrowed, settings, generator=seeds.torch("prior"), progress=progress)

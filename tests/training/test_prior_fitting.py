@@ -65,6 +65,7 @@ def test_a_flow_goes_on_from_another_in_its_units_and_sizes(tiny_model, corpus):
     assert all(torch.equal(kept[name], tensor) for name, tensor in first.prior.tensors().items())
     assert all(torch.equal(kept[name], after[name]) for name in ("mean", "scale", "axes"))
     assert missed(second, corpus) < missed(first, corpus)
+    assert second.facts()["prior"].endswith("going on from an earlier flow")
     with pytest.raises(UsageError, match="trained in steps"):
         fit_prior(tiny_model, corpus, settings("gaussian"), initial=first)
     with pytest.raises(UsageError, match="no flow to go on from: the prior of that model is 'normal'"):
