@@ -53,11 +53,11 @@ class CampaignSettings(Settings):
     """Evaluations: unique molecules that are really scored."""
 
     q: int = Field(default=8, ge=1)
-    """Candidates per batch."""
+    """Candidates per batch, at first (they grow to q_most)."""
 
-    q_most: int | None = Field(default=None, ge=1)
-    """Candidates per batch late in a long campaign: batches grow from q to this, to one fiftieth of the calls
-    spent; absent: they do not grow."""
+    q_most: int | None = Field(default=50, ge=1)
+    """Candidates per batch late in a long campaign: past 50 q calls, batches grow to one fiftieth of the
+    calls spent, and to this at most; with 1 they do not grow."""
 
     seed: int = Field(default=7, ge=0)
     """Root seed: what is asked is a function of it and of the journal."""

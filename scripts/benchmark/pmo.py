@@ -8,7 +8,7 @@ random.
 
     python scripts/benchmark/pmo.py --budget 1000                          # all 20 tasks, seeds 0 1 2
     python scripts/benchmark/pmo.py --budget 300 --method random-library   # the library, blindly
-    python scripts/benchmark/pmo.py --budget 10000 --set q=10 --set q_most=50 --label latent-bo --most 5000
+    python scripts/benchmark/pmo.py --budget 10000 --set q=10 --label latent-bo --most 5000
     python scripts/benchmark/pmo.py --tasks qed median1 --budget 60 --seeds 0 --no-record
     python scripts/benchmark/pmo.py --tasks pareto --budget 500            # three goals, hypervolume
     python scripts/benchmark/pmo.py --budget 10000 --label latent-only --set 'sources={latent=1.0}'

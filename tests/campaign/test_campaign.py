@@ -349,5 +349,6 @@ def test_the_journal_says_which_surrogate_chose_what(campaign, tmp_path):
 
 @pytest.mark.parametrize(("n_calls", "q"), [(0, 4), (200, 4), (499, 9), (2500, 50), (9999, 50)])
 def test_batches_grow_with_the_calls_spent(settings, n_calls, q):
-    assert settings(q=4, q_most=50).batch_size(n_calls) == q
-    assert settings(q=4).batch_size(n_calls) == 4
+    assert settings(q=4).batch_size(n_calls) == q
+    assert settings(q=4, q_most=20).batch_size(n_calls) == min(q, 20)
+    assert settings(q=4, q_most=1).batch_size(n_calls) == 4
