@@ -4,6 +4,7 @@ import gzip
 import importlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,21 @@ def test_the_audit_finds_what_was_spoiled(runs, records, library, spoil, problem
     lines = spoil(read(run.path))
     run.path.with_suffix(".csv.gz").write_bytes(gzip.compress("\n".join(lines).encode() + b"\n"))
     assert any(problem in told for told in records.audit(run.path))
+
+
+def test_a_run_that_ended_early_goes_on(runs, records, library, monkeypatch):
+    monkeypatch.setattr(runs, "_model", lambda _: runs.Blind())
+    run = replace(
+        run_of(runs, library), label="random", method="random", assignments=("q=10", "n_initial=10")
+    )
+    first = runs.play(replace(run, most=20))
+    assert first["calls"] == 20
+    assert runs.play(replace(run, most=20)) == first
+    held = [float(line.split(",")[3]) for line in read(run.path)[1:]]
+    assert first["auc_top10"] == pytest.approx(top_auc(held, budget=60), abs=1e-6)
+    assert runs.play(run)["calls"] == 60
+    assert [float(line.split(",")[3]) for line in read(run.path)[1:21]] == held
+    assert records.audit(run.path) == []
 
 
 def test_three_goals_are_judged_by_hypervolume(runs, records, library):
