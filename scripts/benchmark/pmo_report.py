@@ -99,8 +99,9 @@ def _volume_ratio(rows: Iterable[Row], label: str) -> float | None:
 def per_task(table: Iterable[Row]) -> list[Row]:
     """One line per task: mean AUC of the default method and the baselines, and the best published.
 
-    Largest budgets first, six columns at most. The last line sums over the tasks; a column that misses a task
-    has no sum, nor has the best published, which is one method's here and another's there.
+    Largest budgets first, six columns at most, and before them how many calls the longest runs have spent.
+    The last line sums over the tasks; a column that misses a task has no sum, nor has the best published,
+    which is one method's here and another's there.
     """
     shown = (DEFAULT, LATENT_ONLY, GENETIC, RANDOM)
     rows = [row for row in table if row["task"] != PARETO and row["method"] in shown]
@@ -109,12 +110,14 @@ def per_task(table: Iterable[Row]) -> list[Row]:
     columns: dict[str, dict[str, float]] = {
         f"{label} {budget:,}": _means(rows, label, budget, "auc_top10") for budget, label in arms
     }
+    spent = _means(rows, DEFAULT, _LARGE, "calls")
     best = {task: max(values) for task, values in PUBLISHED.items()}
     strongest = max(range(len(METHODS)), key=lambda i: sum(values[i] for values in PUBLISHED.values()))
     columns[f"{METHODS[strongest]} 10,000"] = {task: v[strongest] for task, v in PUBLISHED.items()}
     lines: list[Row] = [
         {
             "task": task,
+            **({"calls spent of 10,000": round(spent[task]) if task in spent else None} if spent else {}),
             **{name: _rounded(column.get(task)) for name, column in columns.items()},
             "best published 10,000": best[task],
         }
@@ -124,7 +127,7 @@ def per_task(table: Iterable[Row]) -> list[Row]:
         name: _rounded(sum(column.values())) if set(PUBLISHED) <= set(column) else None
         for name, column in columns.items()
     }
-    return [*lines, {"task": "sum", **whole, "best published 10,000": None}]
+    return [*lines, dict.fromkeys(lines[0]) | {"task": "sum", **whole}]
 
 
 def mixtures(table: Iterable[Row]) -> list[str]:
