@@ -26,10 +26,13 @@ from molvae.errors import UsageError
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
 
+    from numpy.typing import NDArray
+
     from molvae.campaign.config import CampaignSettings
+    from molvae.campaign.history import Trial
     from molvae.campaign.model import LatentModel
 
 
@@ -225,18 +228,24 @@ class Campaign:
 
     def best(self, k: int = 10) -> list[Row]:
         """The `k` best feasible molecules, highest utility first; of equal ones the one scored first."""
-        rows = [row for row in self.table() if row.feasible and not np.isnan(row.utility)]
-        return sorted(rows, key=lambda row: -row.utility)[:k]
+        trials = list(self._history.trials.values())
+        worth, allowed = self._judged(trials)
+        candidates = np.flatnonzero(allowed & ~np.isnan(worth))
+        order = candidates[np.argsort(-worth[candidates], kind="stable")][:k]
+        return [row_of(trials[row], float(worth[row]), allowed=True) for row in order]
 
     def table(self) -> list[Row]:
         """Every molecule of the campaign, in order of appearance; molecules of the start only once scored."""
         trials = list(self._history.trials.values())
-        if not trials:
-            return []
-        values = np.stack([trial.values for trial in trials])
-        worth = utilities(values, self.settings.objectives)
-        allowed = feasible(values, self.settings.objectives)
+        worth, allowed = self._judged(trials)
         return [row_of(trial, float(u), bool(f)) for trial, u, f in zip(trials, worth, allowed)]
+
+    def _judged(self, trials: Sequence[Trial]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Utility of each, and whether it is within all bounds."""
+        if not trials:
+            return np.empty(0), np.empty(0, dtype=bool)
+        values = np.stack([trial.values for trial in trials])
+        return utilities(values, self.settings.objectives), feasible(values, self.settings.objectives)
 
     def trace(self) -> list[TracePoint]:
         """Best and top-10 mean after each charged call; with several goals, utilities as they look now."""
