@@ -90,7 +90,7 @@ def _first_known(tokenizer: Tokenizer, texts: list[str], before: Molecule | Inva
     """The first text that is a molecule the model can read; else what there was, or the first molecule."""
     found = before
     for text in texts:
-        molecule = parse(text)
+        molecule = parse(text, diagnose=False)
         if is_known(molecule, tokenizer):
             return molecule
         if is_valid(molecule) and not is_valid(found):

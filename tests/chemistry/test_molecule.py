@@ -89,6 +89,7 @@ def test_refusals_say_why(text, reason):
     read = parse(text)
     assert isinstance(read, Invalid)
     assert read.reason == reason
+    assert isinstance(parse(text, diagnose=False), Invalid)
 
 
 def test_the_caret_stands_below_the_character_to_blame():
