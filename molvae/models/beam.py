@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from molvae.models.decoder import GRUDecoder
@@ -20,6 +23,7 @@ MARGIN = 12.0
 """Nats below the best finished text at which another is given up: what is less likely than that, a stump of
 one or two atoms as a rule, has little to do with the latent vector."""
 _STATES = 512  # texts written side by side: enough for full-speed matrix products
+_DONE_SHARE = 4  # once one in so many latent vectors is done, the others go on without them
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,11 @@ def beam_search(
         )
         for first in range(0, len(z), n_rows)
     ]
+    return _joined(parts, pad)
+
+
+def _joined(parts: Sequence[Beams], pad: int) -> Beams:
+    """The beams of several lots of latent vectors after one another."""
     longest = max(part.tokens.shape[2] for part in parts)
     tokens = [torch.nn.functional.pad(p.tokens, (0, longest - p.tokens.shape[2]), value=pad) for p in parts]
     return Beams(torch.cat(tokens), torch.cat([part.log_prob for part in parts]))
@@ -106,14 +115,47 @@ class _Search:
 
     def run(self, max_length: int, margin: float, pad: int) -> Beams:
         """Search until nothing is left to be found, then read the texts back."""
+        rows = torch.arange(len(self.score), device=self.score.device)
+        order, parts = [], []
         for step in range(max_length):
             self._advance(step)
             best, worst = self.ended[:, 0], self.ended[:, -1]
             open_best = self.score[:, 0]
-            if bool(((open_best < worst) | (open_best < best - margin)).all()):
+            done = (open_best < worst) | (open_best < best - margin)
+            n_done = int(done.sum())
+            if n_done == len(done):
                 break
+            if n_done * _DONE_SHARE >= len(done):
+                left = (~done).nonzero()[:, 0]
+                order.append(rows[done])
+                parts.append(self._taken(done.nonzero()[:, 0]).found(margin, pad))
+                rows = rows[left]
+                self._keep(left)
+        parts.append(self.found(margin, pad))
+        beams = _joined(parts, pad)
+        place = torch.cat([*order, rows]).argsort()
+        return Beams(beams.tokens[place], beams.log_prob[place])
+
+    def found(self, margin: float, pad: int) -> Beams:
+        """What has ended so far."""
         self.ended.masked_fill_(self.ended < self.ended[:, :1] - margin, -torch.inf)
         return self._texts(pad)
+
+    def _taken(self, rows: Tensor) -> _Search:
+        """A search of some of the latent vectors, as far as this one has come."""
+        taken = copy.copy(self)
+        taken._keep(rows)  # noqa: SLF001 - its own class
+        return taken
+
+    def _keep(self, rows: Tensor) -> None:
+        """Go on with some of the latent vectors."""
+        width = self.score.shape[1]
+        texts = (rows[:, None] * width + torch.arange(width, device=rows.device)).flatten()
+        self.score, self.ended, self.ended_at = self.score[rows], self.ended[rows], self.ended_at[:, rows]
+        self.states = [state[texts] for state in self.states]
+        self.conditions = [condition[texts] for condition in self.conditions]
+        self.current = self.current[texts]
+        self.chosen = [(token[rows], parent[rows]) for token, parent in self.chosen]
 
     def _advance(self, step: int) -> None:
         n, width = self.score.shape

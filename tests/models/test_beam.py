@@ -25,6 +25,9 @@ def decoder_of(layers: int = 1) -> torch.nn.Module:
     return decoder.eval()
 
 
+ROWS = range(0, 150, 3)
+
+
 def points(n: int) -> torch.Tensor:
     return 3.0 * torch.randn(n, D, dtype=torch.double, generator=torch.Generator().manual_seed(0))
 
@@ -67,13 +70,21 @@ def test_a_beam_of_one_begins_like_greedy_decoding() -> None:
 def test_texts_are_ranked_within_the_margin_and_rows_do_not_know_of_one_another() -> None:
     decoder, z = decoder_of(), points(150)
     found = beam_search(decoder, z, **MARKS, max_length=12, width=8, margin=3.0)
-    alone = beam_search(decoder, z[149:], **MARKS, max_length=12, width=8, margin=3.0)
+    alone = [
+        beam_search(decoder, z[row : row + 1], **MARKS, max_length=12, width=8, margin=3.0) for row in ROWS
+    ]
     assert (found.log_prob[:, :-1] >= found.log_prob[:, 1:]).all()
     kept = found.log_prob > -torch.inf
     assert (found.log_prob[kept] >= (found.log_prob[:, :1] - 3.0).expand_as(found.log_prob)[kept]).all()
     assert (found.tokens[~kept] == PAD).all()
     assert ((found.tokens[kept] == EOS).sum(1) == 1).all()
-    torch.testing.assert_close(alone.log_prob[0], found.log_prob[149])
+    for row, own in zip(ROWS, alone, strict=True):
+        torch.testing.assert_close(own.log_prob[0], found.log_prob[row])
+        together = found.tokens[row, :, : own.tokens.shape[2]]
+        assert torch.equal(own.tokens[0], together)
+        assert (found.tokens[row, :, own.tokens.shape[2] :] == PAD).all()
+    n_steps = {own.tokens.shape[2] for own in alone}
+    assert len(n_steps) > 2, "all are done at the same time: the test says nothing"
     assert not kept.all(), "the margin was never met: the test says nothing"
 
 
