@@ -80,7 +80,7 @@ def main() -> int:
 def _summary(arm: str, rows: list[dict[str, Any]], tasks: list[str]) -> dict[str, Any]:
     """One line of the table: the mean over the seeds for each task, and over the tasks."""
     means = {task: fmean(row["auc_top10"] for row in rows if row["task"] == task) for task in tasks}
-    cost = fmean(row["overhead_cpu_ms_per_call"] for row in rows)
+    cost = fmean(row.get("overhead_cpu_ms_per_call", row["overhead_ms_per_call"]) for row in rows)
     shown = {task: round(mean, 3) for task, mean in means.items()}
     return {"arm": arm, **shown, "mean": round(fmean(means.values()), 3), "cpu_ms_per_call": round(cost)}
 

@@ -195,7 +195,7 @@ def play(run_: Run) -> dict[str, Any]:
     with campaign:
         before, wall, cpu = campaign.n_calls, time.perf_counter(), time.process_time()
         result = run(campaign, oracles, enough=lambda campaign: _is_enough(run_, campaign))
-        played = max(1, result.n_calls - before)
+        played = result.n_calls - before
         exhausted = not result.spent and not _is_enough(run_, campaign)  # nothing new could be found
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         charged = sorted((row for row in result.table if row.call is not None), key=lambda row: row.call or 0)
@@ -206,13 +206,18 @@ def play(run_: Run) -> dict[str, Any]:
         **identity(run_),
         **judged(run_.task, values, run_.budget),
         "failed": sum(all(value is None for value in line) for line in values),
-        "overhead_ms_per_call": round(1e3 * (wall - sum(o.wall for o in oracles.values())) / played, 1),
-        "overhead_cpu_ms_per_call": round(1e3 * (cpu - sum(o.cpu for o in oracles.values())) / played, 1),
-        "oracle_ms_per_call": round(1e3 * sum(o.wall for o in oracles.values()) / played, 2),
+        "overhead_ms_per_call": round(1e3 * result.overhead_per_call, 1),
         "commit": run_.commit,
         "settings": list(run_.assignments),
         **({"exhausted": True} if exhausted else {}),
     }
+    if played:  # of what this process has played
+        wall, cpu = wall - sum(o.wall for o in oracles.values()), cpu - sum(o.cpu for o in oracles.values())
+        row |= {
+            "overhead_ms_per_call": round(1e3 * wall / played, 1),
+            "overhead_cpu_ms_per_call": round(1e3 * cpu / played, 1),
+            "oracle_ms_per_call": round(1e3 * sum(o.wall for o in oracles.values()) / played, 2),
+        }
     run_.path.with_suffix(".json").write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
     return row
 
