@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from molvae.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from molvae.chemistry.molecule import Invalid, Molecule
     from molvae.cli.output import Session
@@ -50,14 +50,11 @@ def given(
         InputError: A file is missing or cannot be read as a table.
         UsageError: A column is named and there is no file.
     """
-    _check_columns(arguments, smiles_column, id_column)
-    for position, argument in enumerate(arguments, start=1):
-        if not is_file(argument):
-            yield Given(identifier=str(position), text=argument)
-            continue
-        table = _opened(argument, smiles_column, id_column)
-        session.note(f"{argument}: {table.note}")
-        yield from _rows(table)
+    yield from _each(
+        arguments,
+        (smiles_column, id_column),
+        lambda argument: _molecules(argument, session, smiles_column, id_column),
+    )
 
 
 def given_vectors(
@@ -73,27 +70,48 @@ def given_vectors(
         InputError: A file is missing or cannot be read as a table.
         UsageError: A column is named and there is no file.
     """
-    _check_columns(arguments, smiles_column, id_column)
-    for position, argument in enumerate(arguments, start=1):
-        if not is_file(argument):
-            yield Given(identifier=str(position), text=argument)
-            continue
-        table = _vector_table(argument, id_column)
-        if table is None:
-            yield from given([argument], session, smiles_column=smiles_column, id_column=id_column)
-            continue
-        for row in _rows(table):
-            text = row.text if row.reason else row.fields.get("smiles", "")
-            yield Given(row.identifier, text, row.reason, row.fields)
+    yield from _each(
+        arguments,
+        (smiles_column, id_column),
+        lambda argument: _vectors(argument, session, smiles_column, id_column),
+    )
 
 
-def _check_columns(arguments: Sequence[str], smiles_column: str | None, id_column: str | None) -> None:
-    name = smiles_column or id_column
+def _each(
+    arguments: Sequence[str], columns: tuple[str | None, str | None], read: Callable[[str], Iterator[Given]]
+) -> Iterator[Given]:
+    """SMILES as they are, numbered by their position, and what `read` finds in files."""
+    name = columns[0] or columns[1]
     if name is not None and arguments and not any(map(is_file, arguments)):
         raise UsageError(
             f"the column '{name}' of no file: molecules are given as SMILES",
             hint="Leave --smiles-column and --id-column out.",
         )
+    for position, argument in enumerate(arguments, start=1):
+        if is_file(argument):
+            yield from read(argument)
+        else:
+            yield Given(identifier=str(position), text=argument)
+
+
+def _molecules(
+    argument: str, session: Session, smiles_column: str | None, id_column: str | None
+) -> Iterator[Given]:
+    table = _opened(argument, smiles_column, id_column)
+    session.note(f"{argument}: {table.note}")
+    yield from _rows(table)
+
+
+def _vectors(
+    argument: str, session: Session, smiles_column: str | None, id_column: str | None
+) -> Iterator[Given]:
+    table = _vector_table(argument, id_column)
+    if table is None:
+        yield from _molecules(argument, session, smiles_column, id_column)
+        return
+    for row in _rows(table):
+        text = row.text if row.reason else row.fields.get("smiles", "")
+        yield Given(row.identifier, text, row.reason, row.fields)
 
 
 def _opened(argument: str, smiles_column: str | None, id_column: str | None) -> Table:
