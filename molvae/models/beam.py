@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -126,31 +125,18 @@ class _Search:
             if n_done == len(done):
                 break
             if n_done * _DONE_SHARE >= len(done):
-                left = (~done).nonzero()[:, 0]
                 order.append(rows[done])
-                parts.append(self._taken(done.nonzero()[:, 0]).found(margin, pad))
-                rows = rows[left]
-                self._keep(left)
-        parts.append(self.found(margin, pad))
+                parts.append(self._texts(done, margin, pad))
+                rows = rows[~done]
+                self._keep(~done)
+        parts.append(self._texts(torch.ones_like(rows, dtype=torch.bool), margin, pad))
         beams = _joined(parts, pad)
         place = torch.cat([*order, rows]).argsort()
         return Beams(beams.tokens[place], beams.log_prob[place])
 
-    def found(self, margin: float, pad: int) -> Beams:
-        """What has ended so far."""
-        self.ended.masked_fill_(self.ended < self.ended[:, :1] - margin, -torch.inf)
-        return self._texts(pad)
-
-    def _taken(self, rows: Tensor) -> _Search:
-        """A search of some of the latent vectors, as far as this one has come."""
-        taken = copy.copy(self)
-        taken._keep(rows)  # noqa: SLF001 - its own class
-        return taken
-
     def _keep(self, rows: Tensor) -> None:
-        """Go on with some of the latent vectors."""
-        width = self.score.shape[1]
-        texts = (rows[:, None] * width + torch.arange(width, device=rows.device)).flatten()
+        """Go on with some of the latent vectors, `r` truth values."""
+        texts = rows.repeat_interleave(self.score.shape[1])
         self.score, self.ended, self.ended_at = self.score[rows], self.ended[rows], self.ended_at[:, rows]
         self.states = [state[texts] for state in self.states]
         self.conditions = [condition[texts] for condition in self.conditions]
@@ -178,16 +164,17 @@ class _Search:
         self.ended, order = torch.cat([self.ended, score], dim=1).topk(self.ended.shape[1], dim=1)
         self.ended_at = torch.cat([self.ended_at, here], dim=2).gather(2, order.expand(2, -1, -1))
 
-    def _texts(self, pad: int) -> Beams:
-        """Follow each finished text back from its end to its first token."""
+    def _texts(self, rows: Tensor, margin: float, pad: int) -> Beams:
+        """Follow each text that ended back to its first token, for some latent vectors (`r` truth values)."""
         n_steps = len(self.chosen) + 1
-        steps, place = self.ended_at[0], self.ended_at[1].clone()
+        ended, (steps, place) = self.ended[rows], self.ended_at[:, rows]
+        ended = ended.masked_fill(ended < ended[:, :1] - margin, -torch.inf)
         tokens = torch.full((*steps.shape, n_steps), pad, device=steps.device)
         tokens.scatter_(2, steps[:, :, None], self.eos)
         for step in reversed(range(n_steps - 1)):
-            token, parent = self.chosen[step]
+            token, parent = (chosen[rows] for chosen in self.chosen[step])
             inside = step < steps
             tokens[:, :, step] = torch.where(inside, token.gather(1, place), tokens[:, :, step])
             place = torch.where(inside, parent.gather(1, place), place)
-        tokens[self.ended == -torch.inf] = pad
-        return Beams(tokens, self.ended)
+        tokens[ended == -torch.inf] = pad
+        return Beams(tokens, ended)
