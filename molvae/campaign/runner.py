@@ -171,7 +171,7 @@ def optimize(
         at_most: Upper bounds of scores.
         at_least: Lower bounds of scores.
         budget: Unique molecules that are really scored.
-        q: Molecules per batch.
+        q: Molecules per batch, at first (see `CampaignSettings.q_most`).
         seed: Same seed, same molecules.
         method: latent-bo, turbo, cma-es, mol-ga, random or prior.
         start: Molecules to begin with, with or without known scores, or a table of them (see

@@ -111,9 +111,9 @@ def parse(
                 return _accept(mol, text)
         except (RuntimeError, ValueError) as error:  # RDKit's own invariants; both carry a sentence
             return Invalid(text, diagnosis.first_line(str(error)))
-    return Invalid(
-        text, *(diagnosis.explain(text, _PARAMETERS) if diagnose else ("RDKit reads no molecule",))
-    )
+    if not diagnose:
+        return Invalid(text, "RDKit reads no molecule")
+    return Invalid(text, *diagnosis.explain(text, _PARAMETERS))
 
 
 def parse_molblock(text: str) -> Molecule | Invalid:
