@@ -42,7 +42,7 @@ def fit_prior(
         model: A trained model; it is not changed.
         corpus: What it was trained on.
         settings: Which prior, how it is fitted, and to how much.
-        initial: The model, or one little different, whose flow the fit goes on from, with its sizes.
+        initial: The model, or one little different, whose flow the fit goes on from, in sizes no smaller.
         seed: Root of the choice of molecules, the fit and the measurement.
         progress: Told of the encoding and the fit.
 

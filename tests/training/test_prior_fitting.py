@@ -55,10 +55,10 @@ def test_a_checkpoint_keeps_its_prior_and_the_card_tells_of_it(tiny_model, corpu
     assert metrics.items() >= tiny_model.settings.facts["metrics"].items()
 
 
-def test_a_flow_goes_on_from_another_in_its_units_and_sizes(tiny_model, corpus):
+def test_a_flow_goes_on_from_another_in_its_units_and_no_smaller(tiny_model, corpus):
     first = fit_prior(tiny_model, corpus, settings("flow"), seed=1)
     kept = {name: tensor.clone() for name, tensor in first.prior.tensors().items()}
-    more = settings("flow", flow={"width": 3, "steps": 30, "learning_rate": 3e-3})
+    more = settings("flow", flow={"width": 3, "hidden": 3, "n_blocks": 1, "steps": 30, "learning_rate": 3e-3})
     second = fit_prior(tiny_model, corpus, more, initial=first, seed=2)
     after = second.prior.tensors()
     assert {name: tensor.shape for name, tensor in after.items()} == {n: t.shape for n, t in kept.items()}
@@ -70,6 +70,22 @@ def test_a_flow_goes_on_from_another_in_its_units_and_sizes(tiny_model, corpus):
         fit_prior(tiny_model, corpus, settings("gaussian"), initial=first)
     with pytest.raises(UsageError, match="no flow to go on from: the prior of that model is 'normal'"):
         fit_prior(tiny_model, corpus, settings("flow"), initial=tiny_model)
+
+
+def test_a_flow_that_goes_on_grows_to_the_sizes_asked_for(tiny_model, corpus):
+    first = fit_prior(tiny_model, corpus, settings("flow"), seed=1)
+    known = first.prior.velocity
+    sizes = {"width": known.enter.out_features + 5, "hidden": 70, "n_blocks": len(known.blocks) + 1}
+    grown = known.grown(**sizes, generator=torch.Generator().manual_seed(0))
+    assert (grown.enter.out_features, grown.blocks[-1].expand.out_features) == (sizes["width"], 70)
+    points, angles = torch.randn(50, len(known.variances)), torch.rand(50, 1)
+    torch.testing.assert_close(grown(points, angles), known(points, angles))
+    grown(points, angles).square().sum().backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in grown.blocks[-1].contract.parameters())
+    more = settings("flow", flow={**sizes, "steps": 30, "learning_rate": 3e-3})
+    second = fit_prior(tiny_model, corpus, more, initial=first, seed=2)
+    assert second.prior.velocity.enter.out_features == sizes["width"]
+    assert missed(second, corpus) < missed(first, corpus)
 
 
 def missed(model, corpus):

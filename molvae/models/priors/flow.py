@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Self
@@ -80,9 +79,14 @@ class FlowPrior(ReversiblePrior):
     ) -> Self:
         """This flow, trained further on these posteriors, which should be those it knows or little different.
 
-        It keeps its units and the sizes of its network; the rest is as for `fit`.
+        It keeps its units; its network grows where the settings ask for more. The rest is as for `fit`.
         """
-        begun = copy.deepcopy(self.velocity).requires_grad_().train()
+        begun = self.velocity.grown(
+            width=settings.flow.width,
+            hidden=settings.flow.hidden,
+            n_blocks=settings.flow.n_blocks,
+            generator=generator,
+        )
         velocity = train_field(begun, self.units, posterior, settings.flow, generator, progress)
         return type(self)(self.units, velocity, settings.flow.sampling_steps, settings.flow.temperature)
 

@@ -84,6 +84,35 @@ class VelocityField(nn.Module):
             block.get_parameter("contract.weight").data.div_(math.sqrt(len(self.blocks)))
         nn.init.zeros_(self.leave.weight)
 
+    def grown(self, *, width: int, hidden: int, n_blocks: int, generator: Generator) -> VelocityField:
+        """The same function by a network of at least these sizes, which can learn what this one could not.
+
+        New units take random weights and give their results, at first, to nobody but new units (Chen et al.,
+        arXiv:1511.05641); new blocks add nothing yet.
+
+        Args:
+            width: Units between the blocks.
+            hidden: Hidden units of a block.
+            n_blocks: Residual blocks.
+            generator: Source of the weights of what is new.
+        """
+        known = self.state_dict()
+        with torch.random.fork_rng(devices=[]):  # modules draw weights when they are made
+            field = VelocityField(
+                self.variances.clone(),
+                width=max(width, self.enter.out_features),
+                hidden=max(hidden, len(known["blocks.0.expand.weight"])),
+                n_blocks=max(n_blocks, len(self.blocks)),
+                n_harmonics=len(self.multiples),
+            )
+        field.initialize(generator)
+        for name, parameter in field.named_parameters():
+            if name in known:
+                _place(known[name], parameter.data)
+            elif name.endswith("contract.weight"):
+                nn.init.zeros_(parameter)
+        return field
+
     def deviations(self, angles: Tensor) -> Tensor:
         """d(a) of the coordinates at angles `b x 1`, `b x d`."""
         return (angles.cos().square() + self.variances * angles.sin().square()).sqrt()
@@ -101,3 +130,13 @@ class VelocityField(nn.Module):
             states = block(states, clock)
         added: Tensor = self.leave(states)
         return added
+
+
+def _place(known: Tensor, larger: Tensor) -> None:
+    """Put what is known in the first rows and columns; its rows read nothing of the further columns."""
+    rows = len(known)
+    if known.ndim > 1:
+        larger[:rows, known.shape[1] :] = 0.0
+        larger[:rows, : known.shape[1]] = known
+    else:
+        larger[:rows] = known
