@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _WARMUP = 100  # steps over which the learning rate rises
 _SHOWN = 50  # steps the loss that is shown is a mean of
 _SMALL = 1e-6
+_LARGEST_GRADIENT = 0.5  # norm; in training it is about 0.1, and one step far above that undoes hours
 _LOG_NOISE_MEAN, _LOG_NOISE_STD = (
     -1.0,
     1.0,
@@ -120,6 +121,7 @@ def _train(
         loss = matching_loss(field, axes, Posterior(posterior.mu[rows], posterior.logvar[rows]), generator)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(weights, _LARGEST_GRADIENT)
         optimizer.step()
         decay = min(settings.ema_decay, (1 + step) / (10 + step))
         with torch.no_grad():
