@@ -15,6 +15,8 @@ from molvae.optimization.proposal import PRIOR, Elites, Slope, propose
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
     from molvae.campaign.methods.base import Situation
     from molvae.campaign.sources.base import Latents, Parents
 
@@ -37,6 +39,7 @@ class LatentMoves:
         self.settings = situation.history.settings.search.proposal
         self.latents = latents
         self.widening = widening
+        self._drawn = np.empty((0, self.model.latent_size), dtype=np.float32)
 
     @property
     def moves(self) -> Mapping[str, float]:
@@ -55,8 +58,8 @@ class LatentMoves:
         deviation = self.latents.deviations(names) if counts.get("noise") else None
         slope = self._slope if counts.get("ascent") else None
         elites = Elites(z[encoded], parents.fitness[encoded], deviation, slope)
-        n = counts.get(PRIOR, 0) if len(encoded) else sum(counts.values())  # a learned prior takes time
-        draws = self.model.sample_latent(n, generator=generator)
+        n = counts.get(PRIOR, 0) if len(encoded) else sum(counts.values())
+        draws = self._draws(n, generator)
         moves = propose(elites, counts, self.settings, generator, draws, widening=self.widening)
         return [
             Offspring(molecule, move, names[row] if row >= 0 else None)
@@ -64,6 +67,16 @@ class LatentMoves:
                 self.model.decode(moves.z), moves.source, moves.parent, strict=True
             )
         ]
+
+    def _draws(self, n: int, generator: np.random.Generator) -> NDArray[np.float32]:
+        """Draws from the prior: as a learned one takes time, a first few are drawn for all generations."""
+        if n > len(self._drawn):
+            generations = self.situation.history.settings.search.n_generations
+            missing = n - len(self._drawn) if len(self._drawn) else n * generations
+            fresh = self.model.sample_latent(missing, generator=generator)
+            self._drawn = np.concatenate([self._drawn, fresh])
+        draws, self._drawn = self._drawn[:n], self._drawn[n:]
+        return draws
 
     @cached_property
     def _slope(self) -> Slope:
