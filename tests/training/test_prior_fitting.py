@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -86,6 +89,18 @@ def test_a_flow_that_goes_on_grows_to_the_sizes_asked_for(tiny_model, corpus):
     second = fit_prior(tiny_model, corpus, more, initial=first, seed=2)
     assert second.prior.velocity.enter.out_features == sizes["width"]
     assert missed(second, corpus) < missed(first, corpus)
+
+
+def test_reading_a_model_with_a_flow_loads_no_compiler(tiny_model, corpus, tmp_path):
+    fit_prior(tiny_model, corpus, settings("flow"), seed=1).save(tmp_path / "model")
+    read = f"""
+import sys
+from molvae.latent.codec import MolVAE
+model = MolVAE.load({str(tmp_path / "model")!r}, device="cpu")
+assert model.sample(2, seed=0) and model.prior.name == "flow"
+sys.exit("torch._dynamo" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", read], check=False).returncode == 0, "it took two seconds"
 
 
 def missed(model, corpus):

@@ -171,5 +171,4 @@ def _field_of(tensors: dict[str, Tensor], latent_size: int) -> VelocityField:
         field = VelocityField(
             torch.ones(latent_size), width=width, hidden=hidden, n_blocks=n_blocks, n_harmonics=n_harmonics
         )
-    field.multiples = 2.0 * torch.arange(1, n_harmonics + 1)
     return field

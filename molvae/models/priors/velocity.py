@@ -67,7 +67,9 @@ class VelocityField(nn.Module):
         super().__init__()
         size, clock = len(variances), 2 * n_harmonics
         self.register_buffer("variances", variances)
-        self.register_buffer("multiples", 2.0 * torch.arange(1, n_harmonics + 1), persistent=False)
+        # Numbers of its own also where the weights have none yet; torch's ranges load a compiler there.
+        even = [2.0 * k for k in range(1, n_harmonics + 1)]
+        self.register_buffer("multiples", torch.tensor(even, device="cpu"), persistent=False)
         self.enter = nn.Linear(size, width)
         self.clock = nn.Linear(clock, width, bias=False)
         self.blocks = nn.ModuleList(ResidualBlock(width, hidden, clock) for _ in range(n_blocks))
