@@ -168,7 +168,6 @@ def _field_of(tensors: dict[str, Tensor], latent_size: int) -> VelocityField:
         raise ValueError(f"a flow has a network, but {error} is missing or not a matrix") from None
     n_blocks = sum(name.endswith(".expand.weight") for name in tensors)
     with torch.device("meta"):
-        field = VelocityField(
+        return VelocityField(
             torch.ones(latent_size), width=width, hidden=hidden, n_blocks=n_blocks, n_harmonics=n_harmonics
         )
-    return field
