@@ -180,13 +180,13 @@ def play(run_: Run) -> dict[str, Any]:
     finished = summary(run_.path)
     if finished is not None and _is_whole(run_, finished):
         return finished
-    settings = _settings(run_)
+    settings = settings_of(run_)
     oracles = {name: Timed(load_oracle(name)) for name, _ in run_.goals}
     run_.path.parent.mkdir(parents=True, exist_ok=True)
     model = Blind() if run_.method == RANDOM_LIBRARY else _model(run_.checkpoint)
     journal = run_.path.with_suffix(".sqlite")
     try:
-        campaign = Campaign.create(journal, model, settings, start=_start(run_))
+        campaign = Campaign.create(journal, model, settings, start=start_of(run_))
     except LockedError:
         return {**identity(run_), "calls": None, "trouble": "another process is at it"}
     except UsageError:  # defaults have changed since
@@ -244,7 +244,8 @@ def identity(run_: Run) -> dict[str, Any]:
     return {"task": run_.task, "method": run_.label, "budget": run_.budget, "seed": run_.seed}
 
 
-def _settings(run_: Run) -> CampaignSettings:
+def settings_of(run_: Run) -> CampaignSettings:
+    """The settings of the campaign a run is."""
     goals = ", ".join(f'{{name = "{name}", direction = "{wish}"}}' for name, wish in run_.goals)
     given = [f"objectives=[{goals}]", f"budget={run_.budget}", f"seed={run_.seed}", *run_.assignments]
     if run_.method == RANDOM_LIBRARY:
@@ -254,7 +255,7 @@ def _settings(run_: Run) -> CampaignSettings:
     return load_settings(CampaignSettings, None, given)
 
 
-def _start(run_: Run) -> list[str]:
+def start_of(run_: Run) -> list[str]:
     """Molecules of the library at random; the same seed draws the same for every method and task."""
     library = _library(run_.library)
     n = run_.budget + run_.budget // 100 + 10 if run_.method == RANDOM_LIBRARY else run_.n_library
