@@ -11,6 +11,7 @@ names the directory that holds zinc250k/zinc250k.csv.gz.
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from itertools import pairwise
@@ -25,6 +26,7 @@ from molvae.campaign.campaign import Campaign
 from molvae.campaign.runner import run
 from molvae.latent.codec import MolVAE
 from molvae.oracles.plugins import load_oracle
+from molvae.progress import PlainProgress
 
 if TYPE_CHECKING:
     from pmo_runs import Run
@@ -66,7 +68,7 @@ def _timed(planned_run: Run, n_threads: int, n_calls: int) -> list[dict[str, Any
 
     journal = planned_run.work / "run.sqlite"
     with Campaign.create(journal, model, settings_of(planned_run), start=start_of(planned_run)) as campaign:
-        run(campaign, oracles, enough=enough)
+        run(campaign, oracles, enough=enough, progress=PlainProgress(sys.stderr, every=30.0))
     end = len(moments) - 1
     stops = sorted({next((j for j, m in enumerate(moments) if m[0] >= mark), end) for mark in _MARKS})
     parts = list(pairwise(stops))
