@@ -63,9 +63,9 @@ NOTES = {
     ),
     "pmo_ablation": (
         "Area under the curve of the mean of the ten best, 300 calls, three tasks, one seed: differences of "
-        "a few hundredths are luck. cpu ms per call: processor time beside the oracle while other work shared "
-        "the machine. The closer model is checkpoints/zinc250k-close; both are the models before the wider "
-        "flow of zinc250k."
+        "a few hundredths are luck. cpu ms per call: processor time beside the oracle while other work "
+        "shared the machine. The closer model is checkpoints/zinc250k-close; both are those before "
+        "the wider flow of zinc250k."
     ),
     "overhead": (
         "The search as above on one task, in one process with nothing beside it, by the clock and in "
