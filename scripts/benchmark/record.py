@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).resolve().parent / "results"
+_DATA = "$MOLVAE_DATA/"
 LIBRARIES = ("torch", "rdkit", "selfies", "numpy", "scikit-learn", "botorch", "gpytorch", "pyarrow")
 
 
@@ -78,8 +80,9 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 
 
 def shown_command(words: list[str]) -> str:
-    """Return a command without paths of this machine, in terms of the repository and of MOLVAE_DATA."""
-    return " ".join(_shown_word(word) for word in words)
+    """Return a command as a shell takes it, its paths in terms of the repository and of MOLVAE_DATA."""
+    shown = map(_shown_word, words)
+    return " ".join(word if word.startswith(_DATA) else shlex.quote(word) for word in shown)
 
 
 def commit() -> str:
@@ -109,7 +112,7 @@ def machine() -> dict[str, Any]:
 def _shown_word(word: str) -> str:
     bases = [(ROOT, "")]
     if data := os.environ.get("MOLVAE_DATA"):
-        bases.insert(0, (Path(data).resolve(), "$MOLVAE_DATA/"))
+        bases.insert(0, (Path(data).resolve(), _DATA))
     path = Path(word)
     if path.is_absolute() or (path.exists() and ".." in path.parts):
         for base, prefix in bases:
