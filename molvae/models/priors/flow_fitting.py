@@ -67,15 +67,14 @@ def fit_flow(
     variances, axes = torch.linalg.eigh(covariance / torch.outer(scale, scale))
     # A factorization lays its result out by columns, a file by rows, and products round by the layout.
     units = Standardization(mean.float(), scale.float(), axes.float().contiguous())
-    with torch.random.fork_rng(devices=[]):  # modules draw weights when they are made: not from the caller's
-        field = VelocityField(
-            variances.clamp_min(_SMALL).float(),
-            width=settings.width,
-            hidden=settings.hidden,
-            n_blocks=settings.n_blocks,
-            n_harmonics=settings.n_harmonics,
-        )
-    field.initialize(generator)
+    field = VelocityField.drawn(
+        variances.clamp_min(_SMALL).float(),
+        width=settings.width,
+        hidden=settings.hidden,
+        n_blocks=settings.n_blocks,
+        n_harmonics=settings.n_harmonics,
+        generator=generator,
+    )
     return units, train_field(field, units, posterior, settings, generator, progress)
 
 

@@ -75,6 +75,14 @@ class VelocityField(nn.Module):
         self.blocks = nn.ModuleList(ResidualBlock(width, hidden, clock) for _ in range(n_blocks))
         self.leave = nn.Linear(width, size)
 
+    @classmethod
+    def drawn(cls, variances: Tensor, *, generator: Generator, **sizes: int) -> VelocityField:
+        """A field of these sizes with weights from `initialize`; the caller's random numbers stay unused."""
+        with torch.random.fork_rng(devices=[]):  # modules draw weights when they are made
+            field = cls(variances, **sizes)
+        field.initialize(generator)
+        return field
+
     def initialize(self, generator: Generator) -> None:
         """Fill the network: every layer keeps the variance of its inputs, but the last one begins at 0."""
         for layer in self.modules():
@@ -99,18 +107,19 @@ class VelocityField(nn.Module):
             generator: Source of the weights of what is new.
         """
         known = self.state_dict()
-        with torch.random.fork_rng(devices=[]):  # modules draw weights when they are made
-            field = VelocityField(
-                self.variances.clone(),
-                width=max(width, self.enter.out_features),
-                hidden=max(hidden, len(known["blocks.0.expand.weight"])),
-                n_blocks=max(n_blocks, len(self.blocks)),
-                n_harmonics=len(self.multiples),
-            )
-        field.initialize(generator)
+        field = self.drawn(
+            self.variances.clone(),
+            width=max(width, self.enter.out_features),
+            hidden=max(hidden, len(known["blocks.0.expand.weight"])),
+            n_blocks=max(n_blocks, len(self.blocks)),
+            n_harmonics=len(self.multiples),
+            generator=generator,
+        )
         for name, parameter in field.named_parameters():
             if name in known:
-                _place(known[name], parameter.data)
+                rows = parameter.data[: len(known[name])]
+                rows.zero_()  # what is known reads nothing of what is new
+                rows[tuple(map(slice, known[name].shape))] = known[name]
             elif name.endswith("contract.weight"):
                 nn.init.zeros_(parameter)
         return field
@@ -132,13 +141,3 @@ class VelocityField(nn.Module):
             states = block(states, clock)
         added: Tensor = self.leave(states)
         return added
-
-
-def _place(known: Tensor, larger: Tensor) -> None:
-    """Put what is known in the first rows and columns; its rows read nothing of the further columns."""
-    rows = len(known)
-    if known.ndim > 1:
-        larger[:rows, known.shape[1] :] = 0.0
-        larger[:rows, : known.shape[1]] = known
-    else:
-        larger[:rows] = known
