@@ -55,6 +55,7 @@ class Run:
         work: Directory of all runs.
         library: File of molecules, a column `smiles`.
         checkpoint: Model.
+        threads: Of torch; by default one, as processes are what a machine's cores are for.
         commit: The code stands at.
     """
 
@@ -69,6 +70,7 @@ class Run:
     assignments: tuple[str, ...] = ()
     most: int | None = None
     n_library: int = 1000
+    threads: int = 1
     commit: str = ""
 
     @property
@@ -180,13 +182,13 @@ def play(run_: Run) -> dict[str, Any]:
     finished = summary(run_.path)
     if finished is not None and _is_whole(run_, finished):
         return finished
-    settings = settings_of(run_)
+    settings = _settings(run_)
     oracles = {name: Timed(load_oracle(name)) for name, _ in run_.goals}
     run_.path.parent.mkdir(parents=True, exist_ok=True)
-    model = Blind() if run_.method == RANDOM_LIBRARY else _model(run_.checkpoint)
+    model = Blind() if run_.method == RANDOM_LIBRARY else _model(run_.checkpoint, run_.threads)
     journal = run_.path.with_suffix(".sqlite")
     try:
-        campaign = Campaign.create(journal, model, settings, start=start_of(run_))
+        campaign = Campaign.create(journal, model, settings, start=_start(run_))
     except LockedError:
         return {**identity(run_), "calls": None, "trouble": "another process is at it"}
     except UsageError:  # defaults have changed since
@@ -244,8 +246,7 @@ def identity(run_: Run) -> dict[str, Any]:
     return {"task": run_.task, "method": run_.label, "budget": run_.budget, "seed": run_.seed}
 
 
-def settings_of(run_: Run) -> CampaignSettings:
-    """The settings of the campaign a run is."""
+def _settings(run_: Run) -> CampaignSettings:
     goals = ", ".join(f'{{name = "{name}", direction = "{wish}"}}' for name, wish in run_.goals)
     given = [f"objectives=[{goals}]", f"budget={run_.budget}", f"seed={run_.seed}", *run_.assignments]
     if run_.method == RANDOM_LIBRARY:
@@ -255,7 +256,7 @@ def settings_of(run_: Run) -> CampaignSettings:
     return load_settings(CampaignSettings, None, given)
 
 
-def start_of(run_: Run) -> list[str]:
+def _start(run_: Run) -> list[str]:
     """Molecules of the library at random; the same seed draws the same for every method and task."""
     library = _library(run_.library)
     n = run_.budget + run_.budget // 100 + 10 if run_.method == RANDOM_LIBRARY else run_.n_library
@@ -270,10 +271,10 @@ def _library(path: Path) -> list[str]:
 
 
 @cache
-def _model(path: Path) -> MolVAE:
+def _model(path: Path, threads: int) -> MolVAE:
     import torch
 
     from molvae.latent.codec import MolVAE
 
-    torch.set_num_threads(1)  # processes are what a machine's cores are for
+    torch.set_num_threads(threads)
     return MolVAE.load(path, device="cpu")
