@@ -63,7 +63,7 @@ def command(
       molvae fit-prior run --corpus corpus --prior mixture -o other
       molvae fit-prior run --corpus corpus --set flow.steps=12000 -o better
       molvae fit-prior run --corpus corpus --initial run --set flow.steps=6000
-      molvae fit-prior run --corpus corpus --initial run --set flow.width=512 -o larger
+      molvae fit-prior run --corpus corpus --initial run --set flow.width=512
     """
     from molvae.data.corpus import Corpus
     from molvae.latent.codec import MolVAE

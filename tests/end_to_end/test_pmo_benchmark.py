@@ -85,7 +85,7 @@ def test_the_audit_finds_what_was_spoiled(runs, records, library, spoil, problem
 
 
 def test_a_run_that_ended_early_goes_on(runs, records, library, monkeypatch):
-    monkeypatch.setattr(runs, "_model", lambda _: runs.Blind())
+    monkeypatch.setattr(runs, "_model", lambda *_: runs.Blind())
     run = replace(
         run_of(runs, library), label="random", method="random", assignments=("q=10", "n_initial=10")
     )
