@@ -21,6 +21,7 @@ from molvae.training.config import TrainSettings
 @click.argument("corpus", type=click.Path(path_type=Path))
 @options.output(rows=False, required=True, meaning="Directory of the run: settings, metrics, states, model.")
 @fields.option(TrainSettings, "initial", metavar="CHECKPOINT")
+@fields.option(TrainSettings, "frozen", "--freeze", metavar="PART")
 @fields.option(TrainSettings, "epochs")
 @fields.option(TrainSettings, "batch_size")
 @fields.option(TrainSettings, "learning_rate")

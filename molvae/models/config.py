@@ -46,6 +46,9 @@ class ModelSettings(Settings):
     """Layers of the decoder."""
     head_hidden: int = Field(default=128, ge=1, le=8192)
     """Hidden units of the property head."""
+    head_input: Literal["sample", "mean", "both"] = "sample"
+    """What the property head learns from: a sample of the posterior, its mean, or both in equal parts. Means
+    make it exact on encoded molecules, samples make it hold between them too."""
     token_dropout: float = Field(default=0.1, ge=0.0, le=1.0)
     """Share of the decoder's input tokens hidden (made unknown) while training, so that it reads z."""
     source_dropout: float = Field(default=0.0, ge=0.0, le=1.0)

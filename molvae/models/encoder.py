@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from molvae.models.growth import take_over
 from molvae.models.gru import GRULayer, embedding
 from molvae.models.posterior import Posterior
 from molvae.models.precision import at_least_single
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from molvae.models.config import ModelSettings
 
 _LOGVAR_RANGE = (-14.0, 4.0)  # keeps sigma within [1e-3, 7.4], so that no exp overflows
+_ROW_PARTS = {"inputs": (2, 3), "forwards": (3,), "backwards": (3,)}  # directions and gates
 
 
 class GRUEncoder(nn.Module):
@@ -55,6 +58,13 @@ class GRUEncoder(nn.Module):
         second = functional.embedding(tokens.gather(0, reverse), to_back.contiguous())
         return self._read(first, second, lengths, reverse)
 
+    def take_over(self, smaller: GRUEncoder) -> None:
+        """Begin as an encoder with as many layers and no more hidden units: the same posteriors."""
+        known = smaller.state_dict()
+        for name, parameter in self.named_parameters():
+            layer = name.partition(".")[0]
+            take_over(parameter, known[name], _ROW_PARTS.get(layer, ()), _column_parts(name))
+
     def embed(self, tokens: Tensor) -> Tensor:
         """Embeddings of token ids `b x t`, `t x b x e`."""
         embedded: Tensor = self.embedding(tokens.t())
@@ -80,6 +90,11 @@ class GRUEncoder(nn.Module):
         final = torch.cat([read_ahead.gather(0, last)[0], read_back.gather(0, last)[0]], dim=-1)
         mu, logvar = at_least_single(self.posterior(final)).chunk(2, dim=-1)
         return Posterior.dirac(mu) if self.is_dirac else Posterior(mu, logvar.clamp(*_LOGVAR_RANGE))
+
+
+def _column_parts(name: str) -> tuple[int, ...]:
+    """Parts of the inputs of a layer of the encoder: two directions, but where tokens are read."""
+    return (2,) if name == "posterior.weight" or re.fullmatch(r"inputs\.[1-9]\d*\.weight", name) else ()
 
 
 def _reversal(lengths: Tensor, n_steps: int) -> Tensor:

@@ -113,7 +113,7 @@ class _GRUFunction(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (grad_states,) = grads
         states, gates, candidates, inner, weight = ctx.saved_tensors
         n_steps, n_rows, size = candidates.shape
@@ -131,9 +131,11 @@ class _GRUFunction(torch.autograd.Function):
             torch.mul(grad_candidates[t], reset, out=row[:, 2 * size :])
             row[:, :size] = (1 - reset).mul_(row[:, 2 * size :]).mul_(inner[t])
             carried = kept.addmm_(row, weight)
-        flat = grad_recurrent.view(-1, 3 * size)
-        grad_weight = flat.t() @ states[:-1].reshape(-1, size)
-        grad_bias = flat.sum(0)
+        grad_weight = grad_bias = None
+        if ctx.needs_input_grad[2]:  # not of a frozen layer
+            flat = grad_recurrent.view(-1, 3 * size)
+            grad_weight = flat.t() @ states[:-1].reshape(-1, size)
+            grad_bias = flat.sum(0)
         # The input projections share the r and u gradients; n's differs by the reset gate.
         grad_projected = grad_recurrent
         grad_projected[..., 2 * size :] = grad_candidates

@@ -14,6 +14,7 @@ from molvae.models.decoder import GRUDecoder
 from molvae.models.elbo import Elbo, reconstruction_nll
 from molvae.models.encoder import GRUEncoder
 from molvae.models.generation import Generation, generate
+from molvae.models.growth import take_over_perceptron
 from molvae.models.heads import Prediction, PropertyHead, gaussian_nll
 from molvae.models.regularizers import contraction, mean_discrepancy, sparsity
 
@@ -87,11 +88,24 @@ class SequenceVAE(nn.Module):
         return Elbo(
             reconstruction,
             kl.sum(-1),
-            gaussian_nll(self.head(z), properties, observed) if self.head is not None else nothing,
+            self._property_nll(posterior, z, properties, observed) if self.head is not None else nothing,
             self._penalty(source, source_lengths, posterior, z, generator) if self.training else nothing,
             posterior,
             kl,
         )
+
+    def take_over(self, smaller: SequenceVAE, *, with_head: bool) -> None:
+        """Begin as another model, whose encoder and head may have fewer hidden units.
+
+        Args:
+            smaller: Its other sizes are the same.
+            with_head: Take its property head too, and its conditional prior.
+        """
+        self.encoder.take_over(smaller.encoder)
+        self.decoder.load_state_dict(smaller.decoder.state_dict())
+        for own, known in ((self.head, smaller.head), (self.conditional_prior, smaller.conditional_prior)):
+            if with_head and own is not None and known is not None:
+                take_over_perceptron(own, known)
 
     def encode(self, tokens: Tensor, lengths: Tensor) -> Posterior:
         """The posterior of token rows `b x t` of the given lengths `b`."""
@@ -189,6 +203,11 @@ class SequenceVAE(nn.Module):
             return Prediction(z.new_zeros(z.shape[0], 0), z.new_zeros(z.shape[0], 0))
         prediction: Prediction = self.head(z)
         return prediction
+
+    def _property_nll(self, posterior: Posterior, z: Tensor, properties: Tensor, observed: Tensor) -> Tensor:
+        read = {"sample": (z,), "mean": (posterior.mu,), "both": (z, posterior.mu)}[self.settings.head_input]
+        terms = [gaussian_nll(self.predict(points), properties, observed) for points in read]
+        return torch.stack(terms).mean(0)
 
     def _decoder_inputs(self, tokens: Tensor, generator: Generator | None) -> Tensor:
         inputs = _shifted(tokens)

@@ -10,6 +10,7 @@ from molvae.data.scaling import PropertyScaler
 from molvae.errors import ConfigError, InputError
 from molvae.latent.codec import MolVAE
 from molvae.latent.config import CodecSettings
+from molvae.models.priors.normal import StandardNormal
 from molvae.models.vae import SequenceVAE
 from molvae.seeding import Seeds
 from molvae.tokenizers.base import TOKENIZERS
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from molvae.training.config import TrainSettings
 
 _MARGIN = 8  # tokens a decode may be longer than the longest training molecule
+_GROWING = ("encoder_hidden", "head_hidden")  # sizes that may exceed those of the checkpoint to start from
+_OF_TRAINING = ("token_dropout", "head_input")  # not of the model, but of how it learns
 
 
 def with_sizes_of_initial(settings: TrainSettings) -> TrainSettings:
@@ -29,8 +32,10 @@ def with_sizes_of_initial(settings: TrainSettings) -> TrainSettings:
     if settings.initial is None:
         return settings
     sizes = MolVAE.load(settings.initial, device="cpu").settings.model
-    noise = {"token_dropout": settings.model.token_dropout}
-    return settings.model_copy(update={"model": sizes.model_copy(update=noise)})
+    given = {name: getattr(settings.model, name) for name in settings.model.model_fields_set}
+    own = {name: given[name] for name in _GROWING if name in given and given[name] > getattr(sizes, name)}
+    own |= {name: getattr(settings.model, name) for name in _OF_TRAINING}
+    return settings.model_copy(update={"model": sizes.model_copy(update=own)})
 
 
 def fresh_model(
@@ -39,15 +44,21 @@ def fresh_model(
     """A model on the CPU, its properties scaled by the training rows; the weights are random or `initial`'s.
 
     Raises:
-        ConfigError: The corpus was not prepared with the vocabulary of `initial`.
+        ConfigError: The corpus was not prepared with the vocabulary of `initial`; or parts are frozen, but
+            there is no `initial`, or no other part.
     """
+    prior = None
     scaler = PropertyScaler.fit(corpus.labels[train_rows], corpus.property_names)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(Seeds(settings.seed).integer("weights"))
         network = SequenceVAE(settings.model, len(corpus.vocabulary), len(corpus.property_names))
     if settings.initial is not None:
-        _copy_weights(MolVAE.load(settings.initial, device="cpu"), network, corpus, scaler)
+        source = MolVAE.load(settings.initial, device="cpu")
+        _copy_weights(source, network, corpus, scaler)
         facts = {"initial": settings.initial.name, **facts}
+        if "decoder" in settings.frozen and settings.prior.name == StandardNormal.name:
+            prior, facts = source.prior, {**_of_prior(source), **facts}
+    _freeze(network, settings)
     codec = CodecSettings(
         model=settings.model,
         tokenizer=corpus.tokenizer_name,
@@ -59,7 +70,7 @@ def fresh_model(
         property_scale=scaler.scale,
         facts={"n_training_molecules": len(train_rows), "seed": settings.seed, **facts},
     )
-    return MolVAE(network, TOKENIZERS.get(corpus.tokenizer_name)(corpus.vocabulary), codec)
+    return MolVAE(network, TOKENIZERS.get(corpus.tokenizer_name)(corpus.vocabulary), codec, prior)
 
 
 def _copy_weights(source: MolVAE, network: SequenceVAE, corpus: Corpus, scaler: PropertyScaler) -> None:
@@ -72,10 +83,28 @@ def _copy_weights(source: MolVAE, network: SequenceVAE, corpus: Corpus, scaler: 
             f"the corpus {corpus.path} has another vocabulary than the checkpoint to start from",
             hint="Prepare it with --vocabulary and --tokenizer of that checkpoint.",
         )
-    weights = source.network.state_dict()
-    if source.property_names != scaler.names:
-        weights = {name: value for name, value in weights.items() if not name.startswith("head.")}
-    network.load_state_dict(weights, strict=False)
+    network.take_over(source.network, with_head=source.property_names == scaler.names)
+
+
+def _freeze(network: SequenceVAE, settings: TrainSettings) -> None:
+    """Keep the parts from training that the settings say."""
+    if settings.frozen and settings.initial is None:
+        raise ConfigError(
+            "only parts of a trained model can be frozen",
+            hint="Name a checkpoint to start from: --initial CHECKPOINT.",
+        )
+    for part in settings.frozen:
+        module = getattr(network, part)
+        if module is not None:
+            module.requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise ConfigError("every part of the model is frozen: there is nothing to train")
+
+
+def _of_prior(source: MolVAE) -> dict[str, Any]:
+    """What the card of a model tells of its prior."""
+    told = source.settings.facts.get("prior")
+    return {} if told is None else {"prior": told}
 
 
 def chosen_rows(corpus: Corpus, settings: TrainSettings) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -41,8 +41,11 @@ class TrainSettings(Settings):
     prior: PriorSettings = PriorSettings()
     """The prior fitted when training ends, which samples are then drawn from."""
     initial: Path | None = None
-    """Checkpoint whose weights training starts from, and whose sizes it has; the corpus must be prepared with
-    its vocabulary (prepare --vocabulary)."""
+    """Checkpoint whose weights training starts from, and whose sizes it has, but larger model.encoder_hidden
+    and model.head_hidden if given; the corpus must have its vocabulary (prepare --vocabulary)."""
+    frozen: tuple[Literal["encoder", "decoder", "head"], ...] = ()
+    """Parts of it that stay as they are: encoder, decoder, head. With the decoder, the latent space stays,
+    and the prior of that checkpoint is kept if no other is asked for."""
     epochs: int = Field(default=30, ge=1)
     """Passes over the training split."""
     batch_size: int = Field(default=128, ge=1)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from molvae.config import differences, load_settings
 from molvae.errors import ConfigError, StorageError
+from molvae.models.priors.normal import StandardNormal
 from molvae.persistence import MANIFEST, sha256_of, write_atomically
 from molvae.progress import EventLog, read_events
 from molvae.training.config import TrainSettings
+from molvae.training.validation import UNIQUENESS, VALIDITY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,11 +65,13 @@ def truncate(directory: Path, epoch: int) -> None:
 def line(epoch: int, figures: dict[str, Any]) -> str:
     """One line for the reader: the figures of an epoch that matter most."""
     valid = figures["valid"]
+    prior = next(name.removesuffix(VALIDITY) for name in valid if name.endswith(VALIDITY))
+    source = "N(0, I)" if prior == StandardNormal.name else f"the prior '{prior}'"
     errors = "".join(f", {key} {value:.3g}" for key, value in valid.items() if key.startswith("mae_"))
     return (
         f"epoch {epoch}: exact reconstruction {valid['exact_reconstruction']:.1%} "
         f"({valid['reconstruction']:.2f} nats), KL {valid['kl']:.1f} nats, beta {figures['beta']:.3g}, "
         f"{valid['active_units']:.0f} active units, "
-        f"validity of N(0, I) {valid['normal_validity']:.1%} "
-        f"(unique {valid['normal_uniqueness']:.1%}){errors}"
+        f"validity of {source} {valid[prior + VALIDITY]:.1%} "
+        f"(unique {valid[prior + UNIQUENESS]:.1%}){errors}"
     )

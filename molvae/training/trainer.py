@@ -126,7 +126,9 @@ class _Run:
         network = self.model.network.train()
         self.parallel: torch.nn.Module = DistributedDataParallel(network) if processes.size > 1 else network
         self.optimizer = torch.optim.AdamW(
-            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            [parameter for parameter in network.parameters() if parameter.requires_grad],
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
         )
         self.at = Standing()
         self.n_batches = len(self._batches(0))

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from molvae.data.corpus import Corpus
     from molvae.latent.codec import MolVAE
 
+VALIDITY, UNIQUENESS = "_validity", "_uniqueness"
+"""How the names of the figures of a prior's samples end, after the name of the prior."""
+
 _ROWS = 256
 _ACTIVE = 0.01  # a dimension is active if the variance of its mean is above (Burda et al., arXiv:1509.00519)
 
@@ -62,8 +65,8 @@ def on_prior(model: MolVAE, *, n_samples: int, seed: int) -> dict[str, float]:
     """
     valid = [item.smiles for item in model.sample(n_samples, seed=seed, beam=False) if is_valid(item)]
     return {
-        f"{model.prior.name}_validity": len(valid) / n_samples,
-        f"{model.prior.name}_uniqueness": len(set(valid)) / max(len(valid), 1),
+        model.prior.name + VALIDITY: len(valid) / n_samples,
+        model.prior.name + UNIQUENESS: len(set(valid)) / max(len(valid), 1),
     }
 
 

@@ -16,12 +16,14 @@ import torch
 
 from molvae.config import to_toml
 from molvae.data.config import PrepareSettings
+from molvae.data.corpus import Corpus
 from molvae.data.preparation import prepare
 from molvae.errors import CheckpointError, ConfigError, InputError, LockedError, StoppedEarly
 from molvae.latent.codec import MolVAE
 from molvae.persistence import directory_lock
 from molvae.progress import read_events
-from molvae.training.config import TrainSettings
+from molvae.training.config import PriorSettings, TrainSettings
+from molvae.training.prior_fitting import fit_prior
 from molvae.training.state import saved_states
 from molvae.training.trainer import train
 
@@ -110,6 +112,38 @@ def test_training_starts_from_a_checkpoint(little_corpus, tmp_path, uninterrupte
     assert after.settings.facts["initial"] == "model"
     for name, weight in before.network.state_dict().items():
         torch.testing.assert_close(after.network.state_dict()[name], weight, rtol=0, atol=1e-6)
+
+
+def test_a_frozen_decoder_keeps_the_latent_space_and_its_prior(little_corpus, tmp_path, uninterrupted):
+    corpus = Corpus.open(little_corpus)
+    fitted = fit_prior(
+        MolVAE.load(uninterrupted / "model", device="cpu"), corpus, PriorSettings(name="gaussian")
+    )
+    fitted.save(tmp_path / "start")
+    changes = {"initial": tmp_path / "start", "frozen": ["decoder"], "prior": {}, "epochs": 1}
+    given = SETTINGS.model_dump() | changes
+    given["model"] = {"encoder_hidden": 24, "head_hidden": 4, "head_input": "both"}
+    train(little_corpus, tmp_path / "run", TrainSettings(**given))
+    after = MolVAE.load(tmp_path / "run" / "model", device="cpu")
+    before = fitted.settings.model
+    assert after.settings.model.encoder_hidden == 24 > before.encoder_hidden
+    assert after.settings.model.head_hidden == before.head_hidden > 4  # as large as it was
+    old, new = fitted.network.state_dict(), after.network.state_dict()
+    for name, weight in old.items():
+        if name.startswith("decoder."):
+            torch.testing.assert_close(new[name], weight, rtol=0, atol=0)
+    assert not torch.equal(new["head.layers.0.weight"], old["head.layers.0.weight"])
+    assert after.settings.facts["prior"] == fitted.settings.facts["prior"]
+    assert after.sample(5, seed=1) == fitted.sample(5, seed=1)
+
+
+def test_what_cannot_be_frozen_is_told(little_corpus, tmp_path, uninterrupted):
+    alone = TrainSettings(**(SETTINGS.model_dump() | {"frozen": ["decoder"]}))
+    with pytest.raises(ConfigError, match="trained model"):
+        train(little_corpus, tmp_path / "run", alone)
+    everything = {"initial": uninterrupted / "model", "frozen": ["encoder", "decoder", "head"]}
+    with pytest.raises(ConfigError, match="nothing to train"):
+        train(little_corpus, tmp_path / "run", TrainSettings(**(SETTINGS.model_dump() | everything)))
 
 
 def test_a_checkpoint_of_another_vocabulary_is_no_start(little_csv, tmp_path, uninterrupted):

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from molvae.models.growth import take_over
+
 if TYPE_CHECKING:
     from torch import Generator
 
@@ -117,9 +119,7 @@ class VelocityField(nn.Module):
         )
         for name, parameter in field.named_parameters():
             if name in known:
-                rows = parameter.data[: len(known[name])]
-                rows.zero_()  # what is known reads nothing of what is new
-                rows[tuple(map(slice, known[name].shape))] = known[name]
+                take_over(parameter, known[name])
             elif name.endswith("contract.weight"):
                 nn.init.zeros_(parameter)
         return field
