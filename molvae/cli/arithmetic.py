@@ -95,7 +95,10 @@ def command(
     model = MolVAE.load(checkpoint, device=device)
     rows = [row for name in teachers for row in _read(name, session, _LEARNED_FROM)]
     direction = learn_direction(
-        model.encode(inputs.prepared(model, rows)), _attribute(rows, attribute), name=attribute, method=method
+        model.encode(inputs.prepared(model, rows), inference_steps=0),
+        _attribute(rows, attribute),
+        name=attribute,
+        method=method,
     )
     session.note(
         f"direction of {attribute}: learned from {direction.n:,} molecules; a linear model of z explains "

@@ -11,6 +11,7 @@ import numpy as np
 from molvae.cli import inputs, molecules, options, places
 from molvae.data.writers import Column
 from molvae.errors import InputError
+from molvae.models.config import INFERENCE_STEPS
 
 if TYPE_CHECKING:
     from molvae.chemistry.molecule import Invalid, Molecule
@@ -33,6 +34,15 @@ _CHUNK = 4096  # rows held in memory at once
     metavar="N",
     help="Draw each vector from its posterior with this seed; without it, vectors are posterior means.",
 )
+@click.option(
+    "--inference-steps",
+    type=click.IntRange(0),
+    default=INFERENCE_STEPS,
+    show_default=True,
+    metavar="N",
+    help="Gradient steps that move each vector to where it decodes to the molecule. 0 is the encoder alone: "
+    "five times as fast, and good enough to compare molecules or to learn from.",
+)
 @options.device()
 @options.output()
 @options.common()
@@ -45,6 +55,7 @@ def command(
     id_column: str | None,
     predict: bool,
     seed: int | None,
+    inference_steps: int,
     device: str,
     output: Path | None,
 ) -> None:
@@ -58,6 +69,7 @@ def command(
       molvae encode checkpoints/zinc250k 'CC(=O)Nc1ccc(O)cc1'
       molvae encode checkpoints/zinc250k mine.csv -o latent.parquet
       molvae encode checkpoints/zinc250k mine.csv --predict -o latent.csv
+      molvae encode checkpoints/zinc250k mine.csv --inference-steps 0 -o fast.parquet
       cat mine.smi | molvae encode checkpoints/zinc250k - > latent.csv
     """
     checkpoint = places.checkpoint(checkpoint)  # a wrong path is told before libraries are loaded
@@ -75,7 +87,7 @@ def command(
         progress.start("encode")
         for number, part in enumerate(parts):
             prepared = inputs.prepared(model, part)
-            z = model.encode(prepared, seed=_seed_of(seed, number))
+            z = model.encode(prepared, seed=_seed_of(seed, number), inference_steps=inference_steps)
             properties = molecules.property_values(model, prepared, (), predict=predict)
             known = np.asarray(np.isfinite(z).all(axis=1))
             for row, item, vector, values, fine in zip(part, prepared, z, properties, known, strict=True):

@@ -11,6 +11,7 @@ from scipy import linalg
 from molvae.chemistry.molecule import Invalid, Molecule, is_valid
 from molvae.chemistry.similarity import tanimoto
 from molvae.errors import InputError
+from molvae.models.config import INFERENCE_STEPS
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def shift(
         seed: Of the samples.
     """
     prepared = model.prepare(molecules)
-    mu, sigma = model.posterior(prepared)
+    mu, sigma = model.posterior(prepared, inference_steps=INFERENCE_STEPS)
     generator = Seeds(seed).numpy("arithmetic")
     best: list[Shifted] = [Shifted(item, Invalid("", "not decoded"), float("nan")) for item in prepared]
     for number in range(max(n_tries, 1)):

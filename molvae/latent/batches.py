@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from molvae.models.vae import SequenceVAE
     from molvae.tokenizers.base import Tokenizer
 
-_ROWS = 512  # molecules the network reads at once
+ROWS_READ = 512
+"""Molecules the encoder reads at once."""
+
 _WRITTEN = 16_384  # rows handed to the decoder at once, which writes a window of them side by side
 
 
@@ -65,7 +67,7 @@ def why_unreadable(tokenizer: Tokenizer, molecule: Molecule) -> str:
 
 
 def token_batches(
-    tokenizer: Tokenizer, molecules: Sequence[Molecule | Invalid]
+    tokenizer: Tokenizer, molecules: Sequence[Molecule | Invalid], n_rows: int = ROWS_READ
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
     """Row numbers `b`, tokens `b x t` and lengths `b` of what can be read, in batches of similar length."""
     encoded: dict[int, NDArray[np.int64]] = {}
@@ -77,8 +79,8 @@ def token_batches(
         except TokenizationError:
             continue
     order = sorted(encoded, key=lambda row: len(encoded[row]))
-    for start in range(0, len(order), _ROWS):
-        rows = order[start : start + _ROWS]
+    for start in range(0, len(order), n_rows):
+        rows = order[start : start + n_rows]
         lengths = np.array([len(encoded[row]) for row in rows])
         tokens = np.zeros((len(rows), int(lengths.max())), dtype=np.int64)
         for line, row in enumerate(rows):

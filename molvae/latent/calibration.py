@@ -46,7 +46,9 @@ def calibrate(
     )
     progress.start("domain")
     domain = ApplicabilityDomain.fit(
-        model.encode(training), likelihood(model, held_out), generator=seeds.numpy("domain")
+        model.encode(training, inference_steps=0),
+        likelihood(model, held_out),
+        generator=seeds.numpy("domain"),
     )
     progress.finish("domain")
     return model.with_domain(domain, {neighbors.FACT: curve.to_fact()})

@@ -53,9 +53,9 @@ class MolVAETransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:  # noqa: N803 - scikit-learn's name
-        """Posterior means, `n x d`."""
+        """Posterior means as the encoder gives them, `n x d`."""
         check_is_fitted(self)
-        return self.model_.encode(_texts(X))
+        return self.model_.encode(_texts(X), inference_steps=0)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:  # noqa: ARG002
         """The names of the columns: z0, z1 and so on."""

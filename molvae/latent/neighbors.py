@@ -12,6 +12,7 @@ from molvae.chemistry.molecule import Invalid, Molecule, is_valid
 from molvae.chemistry.similarity import tanimoto
 from molvae.data.frames import arrow_stream
 from molvae.errors import InputError, UsageError
+from molvae.models.config import INFERENCE_STEPS
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
 
@@ -152,7 +153,7 @@ def neighborhood(
         raise InputError(
             f"'{molecule.text}' is not a molecule: {molecule.reason}", hint=molecule.pointer() or None
         )
-    mu, sigma = model.posterior([molecule])
+    mu, sigma = model.posterior([molecule], inference_steps=INFERENCE_STEPS)
     if not np.isfinite(mu).all():
         raise InputError(f"the model cannot read {molecule.smiles}", hint="It is too long.")
     decoded = model.decode(_around(mu, sigma, radius, n_draws, Seeds(seed).numpy("neighbors")))
@@ -189,7 +190,7 @@ def measure_similarity(
     Raises:
         InputError: None of the molecules can be read.
     """
-    mu, sigma = model.posterior(molecules)
+    mu, sigma = model.posterior(molecules, inference_steps=INFERENCE_STEPS)
     prepared = model.prepare(molecules)
     rows = [row for row, item in enumerate(prepared) if is_valid(item) and np.isfinite(mu[row]).all()]
     if not rows:

@@ -6,6 +6,10 @@ from typing import Literal
 
 from molvae.config import Field, Settings
 
+INFERENCE_STEPS = 3
+"""Gradient steps from the encoder's mean where a molecule should come back as itself; one takes about as long
+as a step of training. Fewer molecules come back with less, hardly more with more."""
+
 
 class PenaltySettings(Settings):
     """Weights of the regularizers; each is added to the loss, in nats per molecule per unit of penalty."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.func import functional_call
 
 from molvae.models.beam import Beams, beam_search
 from molvae.models.conditions import ConditionalPrior, condition, forget
@@ -16,6 +17,7 @@ from molvae.models.encoder import GRUEncoder
 from molvae.models.generation import Generation, generate
 from molvae.models.growth import take_over_perceptron
 from molvae.models.heads import Prediction, PropertyHead, gaussian_nll
+from molvae.models.inference import infer
 from molvae.models.regularizers import contraction, mean_discrepancy, sparsity
 
 if TYPE_CHECKING:
@@ -111,6 +113,26 @@ class SequenceVAE(nn.Module):
         """The posterior of token rows `b x t` of the given lengths `b`."""
         posterior: Posterior = self.encoder(tokens, lengths)
         return posterior
+
+    def infer(self, tokens: Tensor, lengths: Tensor, *, n_steps: int) -> Posterior:
+        """The posterior of token rows, its mean moved by gradient steps from the encoder's (`infer`).
+
+        Args:
+            tokens: `b x t`.
+            lengths: `b`.
+            n_steps: 0 is `encode`.
+        """
+        with torch.inference_mode(mode=False):  # where a caller is in it, tensors would have no gradients
+            tokens, lengths = tokens.clone(), lengths.clone()
+            with torch.no_grad():
+                posterior = self.encode(tokens, lengths)
+            weights = {name: value.detach() for name, value in self.decoder.state_dict().items()}
+
+            def nll(z: Tensor) -> Tensor:
+                given = (_shifted(tokens), self._with_condition(z, None, None))
+                return reconstruction_nll(functional_call(self.decoder, weights, given), tokens, lengths)
+
+            return infer(posterior, nll, n_steps)
 
     def prior(self, properties: Tensor, observed: Tensor) -> Posterior | None:
         """Where z lies for these properties (`b x p`, as in `forward`); None is N(0, I)."""

@@ -71,7 +71,7 @@ class Explorer:
     def molecule(self, smiles: str) -> dict[str, Any]:
         """A molecule, what the model makes of it, and what it says about it."""
         molecule, z = self._read(smiles)
-        (back,) = self.model.decode(z)
+        (back,) = self.model.reconstruct([molecule])
         similar = float(tanimoto(molecule, [back])[0]) if is_valid(back) else math.nan
         return {
             **self._shown(molecule, z),
@@ -123,8 +123,8 @@ class Explorer:
 
     def place(self, smiles: str, *, x: float, y: float) -> dict[str, Any]:
         """What a molecule becomes when its latent vector is moved to a place on the map."""
-        _, z = self._read(smiles)
-        moved = self._plane[0].moved(z, (x, y))
+        molecule, _ = self._read(smiles)
+        moved = self._plane[0].moved(self.model.encode([molecule]), (x, y))
         (there,) = self.model.decode(moved)
         return self._shown(there, moved)
 
@@ -137,7 +137,7 @@ class Explorer:
     def _known(self) -> list[Molecule]:
         """Molecules of the map: those given that the model can read, else what it samples."""
         if self._given:
-            readable = np.asarray(np.isfinite(self.model.encode(self._given)).all(axis=1))
+            readable = np.asarray(np.isfinite(self.model.encode(self._given, inference_steps=0)).all(axis=1))
             return [molecule for molecule, fine in zip(self._given, readable, strict=True) if fine]
         drawn = self.model.sample(self._n_samples, seed=0)
         found = list(dict.fromkeys(item for item in drawn if is_valid(item)))
@@ -147,7 +147,7 @@ class Explorer:
 
     @cached_property
     def _plane(self) -> tuple[Plane, NDArray[np.float32]]:
-        z = self.model.encode(self._known)
+        z = self.model.encode(self._known, inference_steps=0)
         return Plane.fit(z), z
 
     def _read(self, smiles: str) -> tuple[Molecule, NDArray[np.float32]]:
@@ -156,7 +156,7 @@ class Explorer:
             raise InputError(
                 f"'{molecule.text}' is not a molecule: {molecule.reason}", hint=molecule.pointer() or None
             )
-        z = self.model.encode([molecule])
+        z = self.model.encode([molecule], inference_steps=0)  # as the map and the predictions see it
         if not np.isfinite(z).all():
             raise InputError(f"the model cannot read {molecule.smiles}", hint="It is too long.")
         return molecule, z
@@ -167,14 +167,14 @@ class Explorer:
         return float(self.model.domain.score(likelihood(self.model, [molecule])).p_value[0])
 
     def _all_shown(self, molecules: Sequence[Molecule | Invalid]) -> list[dict[str, Any]]:
-        z = self.model.encode(molecules)
+        z = self.model.encode(molecules, inference_steps=0)
         return [self._shown(item, z[[row]]) for row, item in enumerate(molecules)]
 
     def _shown(self, molecule: Molecule | Invalid, z: NDArray[np.floating] | None = None) -> dict[str, Any]:
         """A molecule as the page shows it: picture, values, and its place on the map."""
         if isinstance(molecule, Invalid):
             return {"smiles": None, "reason": molecule.reason, "drawing": None}
-        vector = self.model.encode([molecule]) if z is None else z
+        vector = self.model.encode([molecule], inference_steps=0) if z is None else z
         predicted = self.model.predict_latent(vector)
         readable = bool(np.isfinite(vector).all())
         return {

@@ -174,7 +174,7 @@ def on_molecules(model: MolVAE, corpus: Corpus) -> dict[str, Any]:
     mu, sigma = model.posterior([parse(smiles) for smiles in corpus.smiles(test)])
     match = reconstruction(corpus.smiles(test), write(model, mu))
     rows = np.sort(Seeds(0).numpy("family-probe").permutation(corpus.rows("train"))[:_PROBED])
-    z = model.encode([parse(smiles) for smiles in corpus.smiles(rows)])
+    z = model.encode([parse(smiles) for smiles in corpus.smiles(rows)], inference_steps=0)
     explained = [linear_probe(z, corpus.labels[rows, column])[0] for column in range(corpus.labels.shape[1])]
     return {
         "recon": match["molecule match"],

@@ -115,7 +115,7 @@ def _process(model: MolVAE, corpus: Corpus, options: argparse.Namespace) -> Metr
     """A sparse Gaussian process on posterior means, learning penalized logP (no head was trained on it)."""
     rows = _drawn(np.arange(len(corpus)), options.n_process, 1)
     target = _penalized_logp(corpus.smiles(rows), options.workers)
-    z = model.encode(_parsed(corpus, rows))
+    z = model.encode(_parsed(corpus, rows), inference_steps=0)
     return process_probe(z, target, generator=Seeds(0).numpy("process"), name="penalized logP")
 
 
@@ -132,6 +132,8 @@ def _figures(tables: list[MetricTable], model: MolVAE, floor: float) -> dict[str
     names = {
         "recon_mu": "molecule match (mu)",
         "recon_sampled": "molecule match (sampled z)",
+        "recon_mu_encoder": "molecule match (mu, encoder alone)",
+        "recon_sampled_encoder": "molecule match (sampled z, encoder alone)",
         "prior_validity": "valid",
         "prior_validity_greedy": f"valid {model.prior.name}, greedy",
         "unique_10k": "unique@10k",

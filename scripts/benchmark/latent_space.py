@@ -112,7 +112,7 @@ def _arithmetic(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[dic
     learned = drawn(corpus, "train", _LEARNED * n, seeds, "arithmetic-train")
     tuned = drawn(corpus, "valid", round(_TUNED * n), seeds, "arithmetic-valid")
     test = drawn(corpus, "test", n, seeds, "arithmetic-test")
-    z, logp = model.encode(learned), _logp(learned)
+    z, logp = model.encode(learned, inference_steps=0), _logp(learned)
     both = [learn_direction(z, logp, name="logp", method=method) for method in ("means", "ridge")]
     along, amount = _best_step(model, tuned, both)
     noise = seeds.numpy("arithmetic-random")

@@ -94,7 +94,7 @@ def test_answers_are_those_of_the_library(server, tiny_model):
 def test_the_map_holds_the_known_molecules_and_a_place_on_it_is_reached(server, tiny_model):
     _, drawn = ask(server, "map")
     assert 50 < len(drawn["points"]) <= 60
-    z = tiny_model.encode([point["smiles"] for point in drawn["points"]])
+    z = tiny_model.posterior([point["smiles"] for point in drawn["points"]])[0]
     places = np.array([point["at"] for point in drawn["points"]])
     np.testing.assert_allclose(Plane.fit(z).place(z), places, atol=1e-4)
     point = drawn["points"][3]
