@@ -134,6 +134,9 @@ def test_encode_takes_smiles_as_they_are(molvae, tiny_checkpoint, tiny_model):
     sampled = rows_of(molvae("encode", tiny_checkpoint, "CCO", "--seed", 0).out)
     assert float(sampled[0]["z0"]) != float(rows[0]["z0"]), "seed 0 is a seed"
     assert float(sampled[0]["z0"]) == pytest.approx(tiny_model.encode(["CCO"], seed=0)[0, 0], abs=1e-5)
+    alone = rows_of(molvae("encode", tiny_checkpoint, "CCO", "--inference-steps", 0).out)
+    assert float(alone[0]["z0"]) == pytest.approx(tiny_model.posterior(["CCO"])[0][0, 0], abs=1e-5)
+    assert float(alone[0]["z0"]) != float(rows[0]["z0"])
 
 
 def test_decode_of_a_molecule_is_its_reconstruction(molvae, tiny_checkpoint, tiny_model):
