@@ -95,42 +95,45 @@ class _GRUFunction(torch.autograd.Function):
         size = initial.shape[-1]
         states = projected.new_empty(n_steps + 1, n_rows, size)
         states[0] = initial
-        gates = projected.new_empty(n_steps, n_rows, 2 * size)
+        inner = projected.new_empty(n_steps, n_rows, 3 * size)  # W h + b, its r and u turned into the gates
         candidates = projected.new_empty(n_steps, n_rows, size)
-        inner = projected.new_empty(n_steps, n_rows, size)  # W_n h + b_n
         transposed = weight.t()
-        recurrent = projected.new_empty(n_rows, 3 * size)
         for t in range(n_steps):
-            torch.addmm(bias, states[t], transposed, out=recurrent)
-            inner[t] = recurrent[:, 2 * size :]
-            torch.add(projected[t, :, : 2 * size], recurrent[:, : 2 * size], out=gates[t]).sigmoid_()
-            _tanh_(
-                torch.addcmul(projected[t, :, 2 * size :], gates[t, :, :size], inner[t], out=candidates[t])
-            )
-            torch.lerp(candidates[t], states[t], gates[t, :, size:], out=states[t + 1])
-        ctx.save_for_backward(states, gates, candidates, inner, weight)
+            torch.addmm(bias, states[t], transposed, out=inner[t])
+            gates = inner[t, :, : 2 * size].add_(projected[t, :, : 2 * size]).sigmoid_()
+            reset, update = gates[:, :size], gates[:, size:]
+            torch.addcmul(projected[t, :, 2 * size :], reset, inner[t, :, 2 * size :], out=candidates[t])
+            torch.lerp(_tanh_(candidates[t]), states[t], update, out=states[t + 1])
+        ctx.save_for_backward(states, inner, candidates, weight)
         return states[1:]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (grad_states,) = grads
-        states, gates, candidates, inner, weight = ctx.saved_tensors
+        states, inner, candidates, weight = ctx.saved_tensors
         n_steps, n_rows, size = candidates.shape
         grad_recurrent = candidates.new_empty(n_steps, n_rows, 3 * size)
         grad_candidates = candidates.new_empty(n_steps, n_rows, size)
         carried = grad_states.new_zeros(n_rows, size)
-        # Step by step, so that what is worked on stays in the cache.
+        kept, scratch = torch.empty_like(carried), torch.empty_like(carried)
+        # Step by step and into memory that is there, so that what is worked on stays in the cache;
+        # addcmul with -1 is x (1 - y).
         for t in range(n_steps - 1, -1, -1):
-            carried = carried.add_(grad_states[t])
-            reset, update = gates[t, :, :size], gates[t, :, size:]
-            candidate, row = candidates[t], grad_recurrent[t]
-            kept = carried * update
-            torch.mul(torch.sub(carried, kept), 1 - candidate * candidate, out=grad_candidates[t])
-            row[:, size : 2 * size] = (states[t] - candidate).mul_(kept).mul_(1 - update)
-            torch.mul(grad_candidates[t], reset, out=row[:, 2 * size :])
-            row[:, :size] = (1 - reset).mul_(row[:, 2 * size :]).mul_(inner[t])
-            carried = kept.addmm_(row, weight)
+            reset, update, recurrent = inner[t].split(size, dim=1)
+            to_reset, to_update, to_candidate = grad_recurrent[t].split(size, dim=1)
+            candidate = candidates[t]
+            carried.add_(grad_states[t])
+            torch.mul(carried, update, out=kept)
+            torch.sub(states[t], candidate, out=scratch).mul_(kept)
+            torch.addcmul(scratch, scratch, update, value=-1, out=to_update)
+            carried.sub_(kept)
+            torch.mul(candidate, candidate, out=scratch)
+            torch.addcmul(carried, carried, scratch, value=-1, out=grad_candidates[t])
+            torch.mul(grad_candidates[t], reset, out=to_candidate)
+            torch.mul(to_candidate, recurrent, out=scratch)
+            torch.addcmul(scratch, scratch, reset, value=-1, out=to_reset)
+            torch.addmm(kept, grad_recurrent[t], weight, out=carried)
         grad_weight = grad_bias = None
         if ctx.needs_input_grad[2]:  # not of a frozen layer
             flat = grad_recurrent.view(-1, 3 * size)

@@ -129,6 +129,7 @@ class _Run:
             [parameter for parameter in network.parameters() if parameter.requires_grad],
             lr=settings.learning_rate,
             weight_decay=settings.weight_decay,
+            fused=True,  # one pass over the weights
         )
         self.at = Standing()
         self.n_batches = len(self._batches(0))

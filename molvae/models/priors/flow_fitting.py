@@ -109,7 +109,7 @@ def _train(
     size = min(settings.batch_size, n_rows)
     n_steps = min(settings.steps, math.ceil(settings.max_passes * n_rows / size))
     weights = list(field.parameters())
-    optimizer = torch.optim.Adam(weights, lr=settings.learning_rate, betas=(0.9, 0.99))
+    optimizer = torch.optim.Adam(weights, lr=settings.learning_rate, betas=(0.9, 0.99), fused=True)
     averaged = [weight.detach().clone() for weight in weights]
     shown = 0.0
     progress.start("prior", n_steps)
