@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from molvae.latent.config import CodecSettings
 
 _UNITS = """Reconstruction, KL and property terms are in nats per molecule. Exact reconstruction is the share
-of molecules that come back as themselves, greedily, from the mean the encoder gives; more do from that of
-`encode`, which gradient steps follow. Validity is that of greedy, single-shot decodes of prior samples ("normal"
-is N(0, I)), uniqueness that among the valid."""
+of molecules that come back as themselves, greedily, from the encoder's mean; more do from what `encode`
+gives, which is that mean moved by gradient steps. Validity is that of greedy, single-shot decodes of prior
+samples ("normal" is N(0, I)), uniqueness that among the valid."""
 _LIMITS = """The model knows molecules like those it was trained on. Outside them it still answers: compare a
 molecule with its reconstruction before trusting its vector. Predicted properties are estimates."""
 

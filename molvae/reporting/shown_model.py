@@ -46,7 +46,7 @@ class Shown:
         molecules: n molecules it can encode.
         identifiers: Their names, `n`.
         mu: Their posterior means, `n x d`.
-        decoded: What it writes from these, `n`.
+        decoded: What `reconstruct` makes of the molecules, `n`.
         truth: Known properties, `n x p`, NaN where missing.
         truth_is: What the known properties are, in words.
         predicted: What the heads say, `n x p`.
@@ -121,7 +121,7 @@ def _encoded(
     asked: int,
 ) -> Shown:
     prepared = model.prepare(texts)
-    mu = model.encode(prepared)
+    mu = model.encode(prepared, inference_steps=0)  # as predictions and the map see them
     fine = np.flatnonzero(np.isfinite(mu).all(axis=1))
     known = [item for item in (prepared[n] for n in fine.tolist()) if is_valid(item)]
     prediction = model.predict_latent(mu[fine])
@@ -131,7 +131,7 @@ def _encoded(
         molecules=known,
         identifiers=[names[n] for n in fine.tolist()],
         mu=mu[fine],
-        decoded=model.decode(mu[fine]),
+        decoded=model.reconstruct(known),
         truth=labels[fine],
         truth_is=truth_is,
         predicted=prediction.mean,

@@ -140,7 +140,11 @@ def _cards(epochs: list[dict[str, Any]], model: MolVAE | None, found: Shown | No
         "normal_validity": "validity of N(0, I)",
         "active_units": "active units",
     }
-    notes = {"reconstruction": "nats", "kl": "nats", "exact_reconstruction": "validation, from the mean"}
+    notes = {
+        "reconstruction": "nats",
+        "kl": "nats",
+        "exact_reconstruction": "validation, from the encoder's mean",
+    }
     for name, label in named.items():
         if isinstance(figures.get(name), int | float):
             value = figures[name]
