@@ -69,7 +69,7 @@ def command(
       molvae encode checkpoints/zinc250k 'CC(=O)Nc1ccc(O)cc1'
       molvae encode checkpoints/zinc250k mine.csv -o latent.parquet
       molvae encode checkpoints/zinc250k mine.csv --predict -o latent.csv
-      molvae encode checkpoints/zinc250k mine.csv --inference-steps 0 -o fast.parquet
+      molvae encode run library.smi --inference-steps 0 -o latent.parquet
       cat mine.smi | molvae encode checkpoints/zinc250k - > latent.csv
     """
     checkpoint = places.checkpoint(checkpoint)  # a wrong path is told before libraries are loaded
