@@ -97,7 +97,9 @@ def command(
 
 
 def _figures(prior: str) -> tuple[str, str]:
-    return f"{prior}_validity", f"{prior}_uniqueness"
+    from molvae.training.validation import UNIQUENESS, VALIDITY
+
+    return prior + VALIDITY, prior + UNIQUENESS
 
 
 def _text(told: Mapping[str, Any], *measured: tuple[str, Mapping[str, float]]) -> str:

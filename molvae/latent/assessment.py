@@ -195,8 +195,7 @@ def _held_out(
     mu, sigma = mu[encoded], sigma[encoded]
     noise = Seeds(seed).numpy("assess-posterior").standard_normal(mu.shape, dtype=np.float32)
     table = MetricTable((Metric("encoded", len(smiles) / len(prepared), len(prepared), "higher"),))
-    readable = [item for item, fine in zip(prepared, encoded, strict=True) if fine]
-    inferred = model.encode(readable)
+    inferred = model.encode(prepared)[encoded]
     starts = {
         " (mu)": inferred,
         " (sampled z)": inferred + sigma * noise,

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from molvae.models.vae import SequenceVAE
     from molvae.tokenizers.base import Tokenizer
 
-ROWS_READ = 512
-"""Molecules the encoder reads at once."""
-
+_ROWS = 512  # molecules the network reads at once
+_ROWS_INFERRED = 128  # where the decoder's states are kept for a gradient
 _WRITTEN = 16_384  # rows handed to the decoder at once, which writes a window of them side by side
 
 
@@ -67,7 +66,7 @@ def why_unreadable(tokenizer: Tokenizer, molecule: Molecule) -> str:
 
 
 def token_batches(
-    tokenizer: Tokenizer, molecules: Sequence[Molecule | Invalid], n_rows: int = ROWS_READ
+    tokenizer: Tokenizer, molecules: Sequence[Molecule | Invalid], n_rows: int = _ROWS
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
     """Row numbers `b`, tokens `b x t` and lengths `b` of what can be read, in batches of similar length."""
     encoded: dict[int, NDArray[np.int64]] = {}
@@ -86,6 +85,36 @@ def token_batches(
         for line, row in enumerate(rows):
             tokens[line, : lengths[line]] = encoded[row]
         yield np.array(rows), tokens, lengths
+
+
+def posteriors(
+    network: SequenceVAE,
+    tokenizer: Tokenizer,
+    molecules: Sequence[Molecule | Invalid],
+    *,
+    inference_steps: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Means and standard deviations of molecules' posteriors, `n x d` each; NaN rows for what is unreadable.
+
+    Args:
+        network: The network.
+        tokenizer: Its tokenizer.
+        molecules: `n`.
+        inference_steps: Of `SequenceVAE.infer`.
+    """
+    device = next(network.parameters()).device
+    mu = np.full((len(molecules), network.settings.latent_size), np.nan, dtype=np.float32)
+    sigma = mu.copy()
+    n_rows = _ROWS_INFERRED if inference_steps else _ROWS
+    for rows, tokens, lengths in token_batches(tokenizer, molecules, n_rows):
+        posterior = network.infer(
+            torch.from_numpy(tokens).to(device),
+            torch.from_numpy(lengths).to(device),
+            n_steps=inference_steps,
+        )
+        mu[rows] = posterior.mu.cpu().numpy()
+        sigma[rows] = posterior.logvar.mul(0.5).exp().cpu().numpy()
+    return mu, sigma
 
 
 def written_texts(

@@ -13,7 +13,7 @@ from molvae.chemistry.molecule import Invalid, Molecule, parse
 from molvae.data.scaling import PropertyScaler
 from molvae.errors import UsageError
 from molvae.latent import card
-from molvae.latent.batches import ROWS_READ, several, standardized, token_batches, written_texts
+from molvae.latent.batches import posteriors, several, standardized, written_texts
 from molvae.latent.beams import search
 from molvae.latent.checkpoint import (
     CARD,
@@ -36,21 +36,17 @@ from molvae.persistence import committed_directory
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from molvae.latent.config import CodecSettings
     from molvae.latent.domain import ApplicabilityDomain
-    from molvae.models.posterior import Posterior
     from molvae.models.priors.base import Prior
     from molvae.models.vae import SequenceVAE
     from molvae.tokenizers.base import Tokenizer
 
     Text: TypeAlias = str | Molecule | Invalid
-
-
-_ROWS_INFERRED = 128  # rows whose decoder states are kept for a gradient at once
 
 
 class MolVAE:
@@ -163,13 +159,9 @@ class MolVAE:
         """
         if inference_steps < 0:
             raise UsageError(f"inference_steps is how often a mean is moved, got {inference_steps}")
-        molecules = several(molecules)
-        mu = np.full((len(molecules), self.latent_size), np.nan, dtype=np.float32)
-        sigma = mu.copy()
-        for rows, posterior in self._posteriors(molecules, inference_steps):
-            mu[rows] = posterior.mu.cpu().numpy()
-            sigma[rows] = posterior.logvar.mul(0.5).exp().cpu().numpy()
-        return mu, sigma
+        return posteriors(
+            self.network, self.tokenizer, self.prepare(molecules), inference_steps=inference_steps
+        )
 
     def decode(
         self,
@@ -317,21 +309,6 @@ class MolVAE:
             tuple(self.tokenizer.unknown(item.smiles)) if isinstance(item, Molecule) else ()
             for item in self.prepare(molecules)
         ]
-
-    def _posteriors(
-        self, molecules: Sequence[Text], inference_steps: int
-    ) -> Iterator[tuple[NDArray[np.int64], Posterior]]:
-        """Row numbers and posteriors of what can be encoded, in batches of similar length."""
-        size = _ROWS_INFERRED if inference_steps else ROWS_READ
-        for rows, tokens, lengths in token_batches(self.tokenizer, self.prepare(molecules), size):
-            yield (
-                rows,
-                self.network.infer(
-                    torch.from_numpy(tokens).to(self.device),
-                    torch.from_numpy(lengths).to(self.device),
-                    n_steps=inference_steps,
-                ),
-            )
 
     def to(self, device: torch.device) -> MolVAE:
         """This model, its network moved to a device."""

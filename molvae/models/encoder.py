@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from molvae.models.growth import take_over
+from molvae.models.growth import take_over_layers
 from molvae.models.gru import GRULayer, embedding
 from molvae.models.posterior import Posterior
 from molvae.models.precision import at_least_single
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from molvae.models.config import ModelSettings
 
 _LOGVAR_RANGE = (-14.0, 4.0)  # keeps sigma within [1e-3, 7.4], so that no exp overflows
-_ROW_PARTS = {"inputs": (2, 3), "forwards": (3,), "backwards": (3,)}  # directions and gates
+_DIRECTIONS, _GATES = 2, 3
 
 
 class GRUEncoder(nn.Module):
@@ -60,10 +59,15 @@ class GRUEncoder(nn.Module):
 
     def take_over(self, smaller: GRUEncoder) -> None:
         """Begin as an encoder with as many layers and no more hidden units: the same posteriors."""
-        known = smaller.state_dict()
-        for name, parameter in self.named_parameters():
-            layer = name.partition(".")[0]
-            take_over(parameter, known[name], _ROW_PARTS.get(layer, ()), _column_parts(name))
+        take_over_layers(self.embedding, smaller.embedding)
+        for number, (own, known) in enumerate(zip(self.inputs, smaller.inputs, strict=True)):
+            columns = (_DIRECTIONS,) if number else ()  # the first layer reads tokens
+            take_over_layers(own, known, (_DIRECTIONS, _GATES), columns)
+        for own, known in zip(
+            (*self.forwards, *self.backwards), (*smaller.forwards, *smaller.backwards), strict=True
+        ):
+            take_over_layers(own, known, (_GATES,))
+        take_over_layers(self.posterior, smaller.posterior, columns=(_DIRECTIONS,))
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Embeddings of token ids `b x t`, `t x b x e`."""
@@ -90,11 +94,6 @@ class GRUEncoder(nn.Module):
         final = torch.cat([read_ahead.gather(0, last)[0], read_back.gather(0, last)[0]], dim=-1)
         mu, logvar = at_least_single(self.posterior(final)).chunk(2, dim=-1)
         return Posterior.dirac(mu) if self.is_dirac else Posterior(mu, logvar.clamp(*_LOGVAR_RANGE))
-
-
-def _column_parts(name: str) -> tuple[int, ...]:
-    """Parts of the inputs of a layer of the encoder: two directions, but where tokens are read."""
-    return (2,) if name == "posterior.weight" or re.fullmatch(r"inputs\.[1-9]\d*\.weight", name) else ()
 
 
 def _reversal(lengths: Tensor, n_steps: int) -> Tensor:

@@ -38,11 +38,12 @@ def take_over(
     larger[tuple(map(slice, smaller.shape))] = smaller
 
 
-def take_over_perceptron(layers: nn.Module, known: nn.Module) -> None:
-    """The same for every layer of a perceptron."""
-    weights = known.state_dict()
-    for name, parameter in layers.named_parameters():
-        take_over(parameter, weights[name])
+def take_over_layers(
+    larger: nn.Module, smaller: nn.Module, rows: tuple[int, ...] = (), columns: tuple[int, ...] = ()
+) -> None:
+    """The same for every weight and bias of a module, whose layers are all made of such parts."""
+    for own, known in zip(larger.parameters(), smaller.parameters(), strict=True):
+        take_over(own, known, rows, columns)
 
 
 def _folded(weights: Tensor, rows: tuple[int, ...], columns: tuple[int, ...]) -> Tensor:

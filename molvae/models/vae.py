@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,7 +16,7 @@ from molvae.models.decoder import GRUDecoder
 from molvae.models.elbo import Elbo, reconstruction_nll
 from molvae.models.encoder import GRUEncoder
 from molvae.models.generation import Generation, generate
-from molvae.models.growth import take_over_perceptron
+from molvae.models.growth import take_over_layers
 from molvae.models.heads import Prediction, PropertyHead, gaussian_nll
 from molvae.models.inference import infer
 from molvae.models.regularizers import contraction, mean_discrepancy, sparsity
@@ -107,7 +108,7 @@ class SequenceVAE(nn.Module):
         self.decoder.load_state_dict(smaller.decoder.state_dict())
         for own, known in ((self.head, smaller.head), (self.conditional_prior, smaller.conditional_prior)):
             if with_head and own is not None and known is not None:
-                take_over_perceptron(own, known)
+                take_over_layers(own, known)
 
     def encode(self, tokens: Tensor, lengths: Tensor) -> Posterior:
         """The posterior of token rows `b x t` of the given lengths `b`."""
@@ -126,13 +127,7 @@ class SequenceVAE(nn.Module):
             tokens, lengths = tokens.clone(), lengths.clone()
             with torch.no_grad():
                 posterior = self.encode(tokens, lengths)
-            weights = {name: value.detach() for name, value in self.decoder.state_dict().items()}
-
-            def nll(z: Tensor) -> Tensor:
-                given = (_shifted(tokens), self._with_condition(z, None, None))
-                return reconstruction_nll(functional_call(self.decoder, weights, given), tokens, lengths)
-
-            return infer(posterior, nll, n_steps)
+            return infer(posterior, partial(self.reconstruction, tokens, lengths), n_steps)
 
     def prior(self, properties: Tensor, observed: Tensor) -> Posterior | None:
         """Where z lies for these properties (`b x p`, as in `forward`); None is N(0, I)."""
@@ -214,10 +209,13 @@ class SequenceVAE(nn.Module):
         return z
 
     def reconstruction(self, tokens: Tensor, lengths: Tensor, z: Tensor) -> Tensor:
-        """-log p(x|z) of token rows `b x t` of lengths `b` given latent vectors `b x d`, in nats, `b`."""
-        return reconstruction_nll(
-            self.decoder(_shifted(tokens), self._with_condition(z, None, None)), tokens, lengths
-        )
+        """-log p(x|z) of token rows `b x t` of lengths `b` given latent vectors `b x d`, in nats, `b`.
+
+        It has a gradient by z, and none by the weights.
+        """
+        given = (_shifted(tokens), self._with_condition(z, None, None))
+        logits = functional_call(self.decoder, self.decoder.state_dict(), given)
+        return reconstruction_nll(logits, tokens, lengths)
 
     def predict(self, z: Tensor) -> Prediction:
         """Scaled properties from latent vectors `b x d`; empty columns when the model has no head."""

@@ -32,9 +32,10 @@ def with_sizes_of_initial(settings: TrainSettings) -> TrainSettings:
     if settings.initial is None:
         return settings
     sizes = MolVAE.load(settings.initial, device="cpu").settings.model
-    given = {name: getattr(settings.model, name) for name in settings.model.model_fields_set}
-    own = {name: given[name] for name in _GROWING if name in given and given[name] > getattr(sizes, name)}
-    own |= {name: getattr(settings.model, name) for name in _OF_TRAINING}
+    asked = settings.model
+    own = {name: getattr(asked, name) for name in _OF_TRAINING}
+    for name in asked.model_fields_set.intersection(_GROWING):
+        own[name] = max(getattr(asked, name), getattr(sizes, name))
     return settings.model_copy(update={"model": sizes.model_copy(update=own)})
 
 

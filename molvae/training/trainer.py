@@ -29,7 +29,7 @@ from molvae.training.prior_fitting import fit_prior
 from molvae.training.schedules import BetaController, learning_rate
 from molvae.training.state import Progress as Standing
 from molvae.training.state import load_newest_state, remove_half_written, save_state
-from molvae.training.validation import to_tensors, validate
+from molvae.training.validation import VALIDITY, to_tensors, validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,7 +165,7 @@ class _Run:
         fitted = fit_prior(best, self.corpus, self.settings.prior, seed=seed, progress=self.progress)
         fitted.save(checkpoint)
         name = fitted.prior.name
-        valid = fitted.settings.facts["metrics"][f"{name}_validity"]
+        valid = fitted.settings.facts["metrics"][name + VALIDITY]
         self.progress.note(f"fitted the prior '{name}': validity of its samples {valid:.1%}")
 
     def _epoch(self, should_stop: Callable[[], bool]) -> None:

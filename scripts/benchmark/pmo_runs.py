@@ -270,11 +270,15 @@ def _library(path: Path) -> list[str]:
         return [row["smiles"] for row in csv.DictReader(file)]
 
 
-@cache
 def _model(path: Path, threads: int) -> MolVAE:
     import torch
 
+    torch.set_num_threads(threads)
+    return _loaded(path)
+
+
+@cache
+def _loaded(path: Path) -> MolVAE:
     from molvae.latent.codec import MolVAE
 
-    torch.set_num_threads(threads)
     return MolVAE.load(path, device="cpu")
