@@ -83,7 +83,8 @@ class TrainSettings(Settings):
     checkpoint_every: int = Field(default=500, ge=1)
     """Steps between two saved states; each is enough to resume from, bit for bit on one CPU build."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Arithmetic of the matrix products; auto is bfloat16 on CUDA and float32 elsewhere."""
+    """Arithmetic of the matrix products; auto is bfloat16 where that is several times as fast (CUDA, and
+    processors with AMX) and float32 elsewhere."""
     device: str = "auto"
     """cpu, cuda, mps, or auto."""
     threads: int = Field(default=0, ge=0)

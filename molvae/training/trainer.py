@@ -16,6 +16,7 @@ from molvae.data.corpus import Corpus
 from molvae.errors import InputError, StoppedEarly
 from molvae.latent.codec import MolVAE
 from molvae.latent.device import resolve_device
+from molvae.models.precision import has_fast_bfloat16
 from molvae.models.priors.base import PRIORS
 from molvae.models.priors.normal import StandardNormal
 from molvae.persistence import directory_lock
@@ -291,5 +292,5 @@ class _Run:
 
     def _half_precision(self) -> bool:
         if self.settings.precision == "auto":
-            return self.device.type == "cuda"
+            return has_fast_bfloat16(self.device)
         return self.settings.precision == "bfloat16"

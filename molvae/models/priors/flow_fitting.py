@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from molvae.models.posterior import Posterior
+from molvae.models.precision import at_least_single, has_fast_bfloat16
 from molvae.models.priors.gaussian import moments
 from molvae.models.priors.velocity import VelocityField
 
@@ -160,7 +161,9 @@ def matching_loss(field: VelocityField, axes: Tensor, posterior: Posterior, gene
     points = (sine * center + away) @ axes / deviations
     resting = cosine * sine * (field.variances - 1.0) / deviations * points  # the velocity were all Gaussian
     wanted = (velocity @ axes - resting) * deviations / field.variances.sqrt()
-    missed: Tensor = field.correction(points, angles) - wanted
+    with torch.autocast(points.device.type, torch.bfloat16, enabled=has_fast_bfloat16(points.device)):
+        found = at_least_single(field.correction(points, angles))
+    missed = found - wanted
     return missed.square().mean()
 
 

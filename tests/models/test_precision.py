@@ -1,0 +1,49 @@
+"""Half precision is chosen where it pays, and changes little."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from molvae.models.posterior import Posterior
+from molvae.models.precision import has_fast_bfloat16
+from molvae.models.priors.flow_fitting import matching_loss
+from molvae.models.priors.velocity import VelocityField
+
+
+@pytest.fixture(params=[False, True])
+def amx(request, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": request.param}, raising=False)
+    return request.param
+
+
+def test_processors_use_it_where_they_have_matrix_units(amx):
+    assert has_fast_bfloat16(torch.device("cpu")) is amx
+    assert has_fast_bfloat16(torch.device("cuda"))
+    assert not has_fast_bfloat16(torch.device("mps"))
+
+
+def test_a_torch_that_cannot_tell_gets_single_precision(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert not has_fast_bfloat16(torch.device("cpu"))
+
+
+def test_a_flow_learns_nearly_the_same_from_it(monkeypatch):
+    results = []
+    for there in (False, True):
+        monkeypatch.setattr(
+            torch.cpu, "get_capabilities", lambda there=there: {"amx_bf16": there}, raising=False
+        )
+        own = torch.Generator().manual_seed(0)
+        field = VelocityField.drawn(
+            torch.ones(4), width=16, hidden=32, n_blocks=2, n_harmonics=2, generator=own
+        )
+        torch.nn.init.normal_(field.leave.weight, generator=own)  # 0 at first
+        posterior = Posterior(torch.randn(64, 4, generator=own), torch.randn(64, 4, generator=own))
+        loss = matching_loss(field, torch.eye(4), posterior, own)
+        assert loss.dtype == torch.float32
+        results.append([loss, *torch.autograd.grad(loss, list(field.parameters()))])
+    for full, half in zip(*results, strict=True):
+        assert half.dtype == torch.float32
+        torch.testing.assert_close(half, full, rtol=0.05, atol=0.05 * float(full.detach().abs().max()))
+    assert not torch.equal(results[0][0], results[1][0])  # it did choose
