@@ -48,10 +48,12 @@ class Product:
         """Multiplications and additions."""
         return 2 * self.rows * self.inner * self.columns
 
-    def ready(self) -> Callable[[], object]:
+    def ready(self, dtype: torch.dtype) -> Callable[[], object]:
         """The product, with its operands and the place of its result laid out."""
-        x, w = torch.randn(self.rows, self.inner), torch.randn(self.columns, self.inner)
-        y = torch.randn(self.rows, self.columns)
+        x, w, y = (
+            torch.randn(shape).to(dtype)
+            for shape in ((self.rows, self.inner), (self.columns, self.inner), (self.rows, self.columns))
+        )
         if self.by == "forward":
             return lambda: torch.mm(x, w.t(), out=y)
         if self.by == "inputs":
@@ -99,9 +101,11 @@ def of_writing(sizes: ModelSettings, n_rows: int, mean_length: float, n_tokens: 
 class Ceiling:
     """Products to be timed again and again, between other work."""
 
-    def __init__(self, products: Counter[Product], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, products: Counter[Product], clock: Callable[[], float], dtype: torch.dtype = torch.float32
+    ) -> None:
         self.products, self.clock = products, clock
-        self._ready = {product: product.ready() for product in products}
+        self._ready = {product: product.ready(dtype) for product in products}
 
     @property
     def operations(self) -> int:

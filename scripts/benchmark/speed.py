@@ -5,10 +5,12 @@
 
 Each repeat lets every contender work once, so that whatever else the machine does meets all of them; medians
 over the repeats are printed, and the range of the ratio. `ceiling` is the share of our time that the matrix
-products alone would take (scripts/benchmark/ceiling.py has the formula). Sizes: `ours` are those of the
-checkpoint, for both; `moses` are those of MOSES, for both (but our encoder reads both ways). Writing stops at
-the end mark, so its speed depends on lengths: with `ours`, the checkpoint writes; with `moses`, fresh weights
-whose end mark is as likely as it takes for the corpus's mean length, molecules counted by tokens written.
+products alone would take in the same precision (scripts/benchmark/ceiling.py has the formula). Where
+training uses bfloat16 by default (AMX), it is timed in float32 too; all else is float32. Sizes: `ours` are
+those of the checkpoint, for both; `moses` are those of MOSES, for both (but our encoder reads both ways).
+Writing stops at the end mark, so its speed depends on lengths: with `ours`, the checkpoint writes; with
+`moses`, fresh weights whose end mark is as likely as it takes for the corpus's mean length, molecules
+counted by tokens written.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from molvae.data.preparation import prepare
 from molvae.latent.codec import MolVAE
 from molvae.models.config import ModelSettings
 from molvae.models.generation import WINDOW
+from molvae.models.precision import has_fast_bfloat16
 from molvae.models.vae import EOS, SequenceVAE
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
@@ -60,10 +63,11 @@ class Contest:
         products: Counter[Product],
         per_work: float,
         options: argparse.Namespace,
+        precision: str = "float32",
     ) -> None:
         self.ours, self.theirs, self.per_work, self.options = ours, theirs, per_work, options
-        self.clock = CLOCKS[options.clock]
-        self.ceiling = Ceiling(products, self.clock)
+        self.clock, self.precision = CLOCKS[options.clock], precision
+        self.ceiling = Ceiling(products, self.clock, getattr(torch, precision))
 
     def held(self) -> dict[str, Any]:
         """Figures of all repeats; what comes before the first is not counted."""
@@ -75,6 +79,7 @@ class Contest:
             rates.append((ours, theirs, ours * ideal, self.ceiling.operations * self.per_work / ideal / 1e9))
         ratios = sorted(ours / theirs for ours, theirs, *_ in rates)
         return {
+            "precision": self.precision,
             "ours": round(median(ours for ours, *_ in rates), 1),
             "moses": round(median(rate[1] for rate in rates), 1),
             "ratio": round(median(ratios), 2),
@@ -93,10 +98,18 @@ class Contest:
         return done / (self.clock() - started)
 
 
-def training(corpus: Corpus, sizes: ModelSettings, batch_size: int, options: argparse.Namespace) -> Contest:
+def training(
+    corpus: Corpus, sizes: ModelSettings, batch_size: int, precision: str, options: argparse.Namespace
+) -> Contest:
     """Tokens predicted per second: the trainer's own step against the MOSES loop."""
-    settings = TrainSettings(
-        model=sizes, batch_size=batch_size, threads=torch.get_num_threads(), device="cpu"
+    settings = TrainSettings.model_validate(
+        {
+            "model": sizes,
+            "batch_size": batch_size,
+            "threads": torch.get_num_threads(),
+            "device": "cpu",
+            "precision": precision,
+        }
     )
     directory = Path(tempfile.gettempdir()) / "never-written"
     run = _Run(corpus.path, directory, settings, World(), SILENT, {})  # what `molvae train` runs
@@ -111,7 +124,7 @@ def training(corpus: Corpus, sizes: ModelSettings, batch_size: int, options: arg
     theirs = MosesTraining(model.train(), _texts(corpus), batch_size)
     n_steps = round(float(corpus.lengths.mean()))
     products = of_training(sizes, batch_size, n_steps, len(corpus.vocabulary))
-    return Contest(ours, theirs.step, products, 1.0 / (batch_size * n_steps), options)
+    return Contest(ours, theirs.step, products, 1.0 / (batch_size * n_steps), options, precision)
 
 
 def sampling(corpus: Corpus, codec: MolVAE | None, options: argparse.Namespace) -> Contest:
@@ -225,7 +238,10 @@ def main() -> None:
                 own = codec if sizes == "ours" else None
                 model, batch = (own.settings.model, 128) if own else (MOSES_SIZES, moses_loop.BATCH_SIZE)
                 for work, contest in (
-                    ("training, tokens/s", training(corpus, model, batch, options)),
+                    *(
+                        ("training, tokens/s", training(corpus, model, batch, precision, options))
+                        for precision in _precisions()
+                    ),
                     ("sampling, molecules/s", sampling(corpus, own, options)),
                 ):
                     row = {"work": work, "sizes": sizes, "threads": threads, **contest.held()}
@@ -237,13 +253,25 @@ def main() -> None:
         print(record("speed", figures=figures, table=table, seeds=[0], started_at=started_at))
 
 
+def _precisions() -> list[str]:
+    """Those training is timed in, that of `auto` last."""
+    return ["float32", *(["bfloat16"] if has_fast_bfloat16(torch.device("cpu")) else [])]
+
+
 def _figures(table: list[dict[str, Any]]) -> dict[str, float | int | None]:
-    """At the same sizes as ours, the worst over the thread counts."""
+    """At the same sizes as ours, the worst over the thread counts; training in the precision of `auto`."""
+
+    def worst(name: str, work: str, precision: str) -> float | None:
+        rows = [row for row in table if row["sizes"] == "ours" and row["precision"] == precision]
+        return min((row[name] for row in rows if row["work"].startswith(work)), default=None)
+
+    default = _precisions()[-1]
     figures: dict[str, float | int | None] = {}
     for name in ("ratio", "ceiling"):
-        for work, short in (("training", "train"), ("sampling", "sample")):
-            found = [row[name] for row in table if row["work"].startswith(work) and row["sizes"] == "ours"]
-            figures[f"{short}_{name}"] = min(found) if found else None
+        figures[f"train_{name}"] = worst(name, "training", default)
+        figures[f"sample_{name}"] = worst(name, "sampling", "float32")
+        if default != "float32":
+            figures[f"train_{name}_float32"] = worst(name, "training", "float32")
     return figures
 
 

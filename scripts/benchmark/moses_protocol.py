@@ -1,0 +1,288 @@
+"""Train three objectives on MOSES molecules and compare what they reconstruct and what they sample.
+
+MOSES's 1.58 million training molecules are not asked for: of its 176,074 test molecules 20,000 are held out
+and the others teach (2,000 of them choose the best epoch). One network, three weights of the KL: so large
+that the latent vector carries nothing (a language model), the one MOSES's VAE ends with, and molvae's,
+steered to a KL. The first two write at temperature 1 from N(0, I), as MOSES does; molvae from N(0, I), a
+fitted mixture and a fitted flow, as `MolVAE.sample` does.
+
+    python scripts/benchmark/moses_protocol.py
+
+MOLVAE_DATA names the directory that holds moses/ and filters/. Runs are kept under --work and go on where
+they stopped; about two hours of a core with bfloat16 (AMX), four without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import json
+import math
+import os
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from family import LABELS, PRIORS, prepared
+from record import ROOT, commit, record  # beside this file
+
+from molvae.chemistry.descriptors import describe_smiles
+from molvae.chemistry.molecule import parse
+from molvae.data.corpus import Corpus
+from molvae.evaluation.distribution import measure
+from molvae.evaluation.frechet import chemnet_statistics, frechet_distance
+from molvae.evaluation.molecules import MoleculeSet
+from molvae.latent.assessment import assess, write
+from molvae.latent.codec import MolVAE
+from molvae.progress import PlainProgress
+from molvae.seeding import Seeds
+from molvae.training.config import PriorSettings, TrainSettings
+from molvae.training.prior_fitting import fit_prior
+from molvae.training.trainer import train
+
+if TYPE_CHECKING:
+    from molvae.evaluation.profile import Part
+
+COMMON: dict[str, Any] = {
+    "batch_size": 256,
+    "learning_rate": 0.003,
+    "property_weight": 2.0,
+    "patience": 24,
+    "threads": 1,
+    "prior": {"name": "normal"},
+}
+SIZES = {"encoder_hidden": 256, "decoder_hidden": 512}
+AS_MOSES = {"epochs": 8, "fixed_beta": True, "model": {**SIZES, "token_dropout": 0.0}}
+ARMS: dict[str, dict[str, Any]] = {
+    "language model": {**AS_MOSES, "beta": 100.0},
+    "MOSES's weight": {**AS_MOSES, "beta": 1.8},
+    "molvae": {"epochs": 24, "kl_target": 75.0, "beta": 0.03, "model": SIZES},
+}
+FLOW = {"width": 576, "hidden": 1152, "n_blocks": 4, "steps": 30_000, "temperature": 0.85}
+MOLVAE = "molvae"
+N_HELD_OUT, N_VALID = 20_000, 2_000
+N_SAMPLES, N_RECONSTRUCTED = 20_000, 5_000
+CACHE = ROOT / "runs" / "reference-statistics"
+_COMPARED: tuple[Part, ...] = ("scaffolds", "fingerprints", "descriptors")
+_SHOWN = (
+    "model", "prior", "recon_mu", "recon_sampled", "kl", "valid", "novelty", "fcd_holdout", "fcd_testsf",
+)  # fmt: skip
+
+
+def main() -> None:
+    """Train, measure, print and write results/moses_protocol.json."""
+    options = _options()
+    started_at = commit()
+    progress = PlainProgress(sys.stderr, every=60.0)
+    data = Path(os.environ["MOLVAE_DATA"]).resolve()
+    molecules = _molecules(data, options.work)
+    corpus = Corpus.open(prepared(molecules, options.work / "corpus"))
+    bench = Bench(corpus, data, options, progress)
+    table = []
+    for arm in options.arms:
+        model, seconds = bench.trained(arm)
+        told = {"model": arm, **bench.on_molecules(arm, model), "seconds_per_epoch": seconds}
+        for prior in PRIORS if arm == MOLVAE else PRIORS[:1]:
+            row = {**told, "prior": prior, **bench.on_samples(arm, model, prior)}
+            print(row, flush=True)
+            table.append(row)
+    table.append({"model": "training molecules", "fcd_holdout": bench.floor()})
+    figures = _figures(table)
+    print(figures)
+    if not options.no_record:
+        path = record(
+            "moses_protocol",
+            figures=figures,
+            table=table,
+            summary=[{name: row.get(name) for name in _SHOWN} for row in table],
+            seeds=[options.seed],
+            started_at=started_at,
+        )
+        print(f"-> {path.name}")
+
+
+class Bench:
+    """What every arm is measured with.
+
+    Args:
+        corpus: The molecules.
+        data: Directory of the downloaded data.
+        options: Of the command.
+        progress: Told of every step.
+    """
+
+    def __init__(
+        self, corpus: Corpus, data: Path, options: argparse.Namespace, progress: PlainProgress
+    ) -> None:
+        self.corpus, self.options, self.progress = corpus, options, progress
+        self.alerts = data / "filters"
+        scaffolds = _smiles(data / "moses" / "test_scaffolds.csv.gz")
+        drawn = Seeds(0).numpy("moses-protocol-scaffolds").permutation(len(scaffolds))[:N_HELD_OUT]
+        self.training = corpus.smiles(corpus.rows("train"))
+        self.references = [
+            self._set(corpus.smiles(corpus.rows("test")), "holdout"),
+            self._set([scaffolds[row] for row in sorted(drawn)], "testsf"),
+        ]
+
+    def trained(self, arm: str) -> tuple[MolVAE, float]:
+        """The model of an arm, trained unless it is there, and the median of its seconds per epoch."""
+        run = self.options.work / _slug(arm)
+        settings = TrainSettings.model_validate({**COMMON, **ARMS[arm], "seed": self.options.seed})
+        done = train(self.corpus.path, run, settings, progress=self.progress)
+        lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        times = [event["time"] for line in lines if (event := json.loads(line))["event"] == "epoch"]
+        return MolVAE.load(done.checkpoint, device="cpu"), round(median(np.diff(times)), 1)
+
+    def on_molecules(self, arm: str, model: MolVAE) -> dict[str, Any]:
+        """Reconstruction, code and heads, on molecules held out."""
+        rows = self.corpus.rows("test")[:N_RECONSTRUCTED]
+        held_out = [parse(smiles) for smiles in self.corpus.smiles(rows)]
+        asked = {"n": N_RECONSTRUCTED}
+
+        def measured() -> dict[str, Any]:
+            labels = self.corpus.labels[rows]
+            table = assess(model, held_out, labels, n_samples=0, n_variants=0, progress=self.progress).table
+            names = {
+                "recon_mu": "molecule match (mu)",
+                "recon_sampled": "molecule match (sampled z)",
+                "recon_mu_encoder": "molecule match (mu, encoder alone)",
+                "recon_sampled_encoder": "molecule match (sampled z, encoder alone)",
+                "kl": "KL",
+                "active_units": "active units",
+                **{f"mae_{name.lower()}": f"MAE {name}" for name in LABELS},
+            }
+            return {key: _rounded(table[name]) for key, name in names.items()}
+
+        return self._kept(f"{_slug(arm)}-molecules", asked, measured)
+
+    def on_samples(self, arm: str, model: MolVAE, prior: str) -> dict[str, Any]:
+        """How like the references what the model writes from draws of a prior is."""
+        asked = {"n": N_SAMPLES, "seed": self.options.seed, **(FLOW if prior == "flow" else {})}
+
+        def measured() -> dict[str, Any]:
+            fitted = self._fitted(arm, model, prior)
+            z = fitted.sample_latent(N_SAMPLES, generator=Seeds(self.options.seed).numpy("sample"))
+            begun = time.process_time()
+            if arm == MOLVAE:
+                texts = write(fitted, z, beam=True, progress=self.progress, task=f"{arm} {prior}")
+            else:
+                texts = write(fitted, z, temperature=1.0, progress=self.progress, task=f"{arm} {prior}")
+            seconds = time.process_time() - begun
+            found = measure(
+                self._set(texts, "samples"),
+                references=self.references,
+                training=set(self.training),
+                parts=_COMPARED,
+                progress=self.progress,
+            )
+            names = {"valid": "valid", "unique": "unique@10k", "novelty": "novelty", "intdiv": "IntDiv"}
+            for kind in ("FCD", "SNN", "Scaf", "logP", "weight"):
+                names |= {f"{kind.lower()}_{r.name}": f"{kind}/{r.name}" for r in self.references}
+            row: dict[str, Any] = {key: _rounded(found[name]) for key, name in names.items()}
+            return {**row, "molecules_per_cpu_second": round(N_SAMPLES / seconds, 1)}
+
+        return self._kept(f"{_slug(arm)}-{prior}", asked, measured)
+
+    def floor(self) -> float | None:
+        """FCD of training molecules to those held out, as many as samples."""
+        rows = Seeds(0).numpy("moses-protocol-floor").permutation(len(self.training))[:N_SAMPLES]
+        own = chemnet_statistics([self.training[row] for row in sorted(rows)], cache=CACHE)
+        return _rounded(frechet_distance(own, self.references[0].chemnet()))
+
+    def _fitted(self, arm: str, model: MolVAE, prior: str) -> MolVAE:
+        """The model with this prior, fitted unless it is there."""
+        path = self.options.work / f"{_slug(arm)}-{prior}"
+        if prior == model.prior.name:
+            return model
+        if not path.exists():
+            settings = PriorSettings.model_validate({"name": prior, "posterior_scale": 1.0, "flow": FLOW})
+            fit_prior(model, self.corpus, settings, seed=self.options.seed, progress=self.progress).save(path)
+        return MolVAE.load(path, device="cpu")
+
+    def _kept(self, name: str, asked: dict[str, Any], measure: Any) -> dict[str, Any]:
+        """A row's part, read if it was measured with the same code and options before."""
+        path = self.options.work / f"{name}.json"
+        asked = {**asked, "commit": commit()}
+        if path.exists():
+            before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if before["asked"] == asked:
+                found: dict[str, Any] = before["row"]
+                return found
+        row: dict[str, Any] = measure()
+        path.write_text(json.dumps({"asked": asked, "row": row}), encoding="utf-8")
+        return row
+
+    def _set(self, texts: list[str], name: str) -> MoleculeSet:
+        cache = None if name == "samples" else CACHE
+        return MoleculeSet(texts, name=name, alerts=self.alerts, cache=cache, progress=self.progress)
+
+
+def _molecules(data: Path, work: Path) -> Path:
+    """MOSES's test molecules with labels and a split of their own, written unless they are there."""
+    path = work / "molecules.csv"
+    if path.exists():
+        return path
+    smiles = _smiles(data / "moses" / "test.csv.gz")
+    order = Seeds(0).numpy("moses-protocol").permutation(len(smiles))
+    split = np.full(len(smiles), "train", dtype="<U5")
+    split[order[:N_HELD_OUT]] = "test"
+    split[order[N_HELD_OUT : N_HELD_OUT + N_VALID]] = "valid"
+    labels = describe_smiles(smiles, ["logp", "qed", "sa"])
+    work.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["smiles", *LABELS, "split"])
+        writer.writerows(
+            [text, *row, part] for text, row, part in zip(smiles, labels.tolist(), split.tolist())
+        )
+    unfinished.rename(path)
+    return path
+
+
+def _smiles(path: Path) -> list[str]:
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        return [row["SMILES"] for row in csv.DictReader(file)]
+
+
+def _figures(table: list[dict[str, Any]]) -> dict[str, float | int | None]:
+    """Those of molvae with its flow, and beside them the others' distances."""
+    rows = {(row["model"], row.get("prior")): row for row in table}
+    shipped = rows.get((MOLVAE, "flow"), {})
+    names = {"fcd_holdout": "moses_fcd_holdout", "recon_sampled": "moses_recon_sampled"}
+    names |= {"recon_mu": "moses_recon_mu", "recon_sampled_encoder": "moses_recon_sampled_encoder"}
+    names |= {"valid": "moses_valid", "fcd_testsf": "moses_fcd_testsf"}
+    figures = {figure: shipped.get(name) for name, figure in names.items()}
+    for arm in ARMS:
+        if arm != MOLVAE:
+            figures[f"moses_fcd_holdout_{_slug(arm)}"] = rows.get((arm, "normal"), {}).get("fcd_holdout")
+    return {**figures, "moses_fcd_floor": rows["training molecules", None]["fcd_holdout"]}
+
+
+def _slug(arm: str) -> str:
+    return arm.lower().replace("'s", "").replace(" ", "-")
+
+
+def _rounded(value: float) -> float | None:
+    return round(float(value), 5) if math.isfinite(value) else None
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--work", type=Path, default=ROOT / "runs" / "moses-protocol", help="where runs are kept"
+    )
+    parser.add_argument("--no-record", action="store_true", help="leave results/moses_protocol.json alone")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
