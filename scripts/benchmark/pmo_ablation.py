@@ -17,6 +17,7 @@ import sys
 from statistics import fmean
 from typing import Any
 
+from pmo_adapting import play_adapting
 from pmo_runs import add_options, planned, play
 from record import ROOT, record
 
@@ -43,10 +44,14 @@ ARMS: dict[str, tuple[str, ...]] = {
     "q = 50": ("q=50",),
     "never leaves a basin": ("search.retreat.patience=1000000",),
     "closer model": (),
+    "adapting decoder": (),
+    "latent alone, adapting decoder": ("sources={latent = 1.0}",),
 }
 """Settings of each arm beside q = 10, which they may override."""
 MODELS = {"closer model": ROOT / "checkpoints" / "zinc250k-close"}
 """Arms with a model of their own: this one reconstructs more and samples less well."""
+ADAPTING = ("adapting decoder", "latent alone, adapting decoder")
+"""Arms whose model learns from what is found."""
 
 
 def main() -> int:
@@ -61,7 +66,7 @@ def main() -> int:
         asked = argparse.Namespace(**{**vars(options), "checkpoint": MODELS.get(arm, options.checkpoint)})
         settings = ("q=10", *ARMS[arm])
         runs = planned(asked, options.tasks, label=arm, method="latent-bo", assignments=settings)
-        rows = [play(run) for run in runs]
+        rows = [play_adapting(run) if arm in ADAPTING else play(run) for run in runs]
         if any(row["calls"] is None for row in rows):
             print(f"{arm:32}" + rows[0].get("trouble", "not finished"))
             return 1
@@ -92,7 +97,7 @@ def _line(summary: dict[str, Any]) -> str:
 
 
 def _key(arm: str) -> str:
-    return "".join(letter if letter.isalnum() else "_" for letter in arm.lower())
+    return "_".join("".join(letter if letter.isalnum() else " " for letter in arm.lower()).split())
 
 
 def _options() -> argparse.Namespace:

@@ -188,7 +188,7 @@ def play(run_: Run) -> dict[str, Any]:
     model = Blind() if run_.method == RANDOM_LIBRARY else _model(run_.checkpoint, run_.threads)
     journal = run_.path.with_suffix(".sqlite")
     try:
-        campaign = Campaign.create(journal, model, settings, start=_start(run_))
+        campaign = Campaign.create(journal, model, settings, start=start_molecules(run_))
     except LockedError:
         return {**identity(run_), "calls": None, "trouble": "another process is at it"}
     except UsageError:  # defaults have changed since
@@ -256,7 +256,7 @@ def _settings(run_: Run) -> CampaignSettings:
     return load_settings(CampaignSettings, None, given)
 
 
-def _start(run_: Run) -> list[str]:
+def start_molecules(run_: Run) -> list[str]:
     """Molecules of the library at random; the same seed draws the same for every method and task."""
     library = _library(run_.library)
     n = run_.budget + run_.budget // 100 + 10 if run_.method == RANDOM_LIBRARY else run_.n_library
