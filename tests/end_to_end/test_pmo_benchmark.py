@@ -132,6 +132,11 @@ def test_figures_are_of_complete_sets_alone(tmp_path):
     ]
     assert report.figures(volumes) == {"hypervolume_ratio_ga": 1.5}
     assert report.figures(volumes[:-1]) == {}  # of other seeds
+    long = [
+        {**table[0], "budget": 10_000, "calls": calls, "overhead_ms_per_call": cost}
+        for calls, cost in ((10_000, 30.0), (10_000, 50.0), (3_000, 200.0))
+    ]
+    assert report.figures(long) == {"overhead_ms_per_call": 40.0}  # of whole runs
     sums = report.per_task(table)[-1]
     assert (sums["task"], sums[f"{report.DEFAULT} 1,000"], sums[f"{report.DEFAULT} 300"]) == (
         "sum",
