@@ -8,6 +8,7 @@ standard sizes only; smaller ones are for trying out.
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from record import ROOT, commit, record  # beside this file
+from record import RESULTS, ROOT, commit, record  # beside this file
 
 from molvae.chemistry.descriptors import describe_smiles
 from molvae.chemistry.molecule import parse
@@ -142,7 +143,16 @@ def _figures(tables: list[MetricTable], model: MolVAE, floor: float) -> dict[str
     }
     names |= {f"mae_{_short(name)}": f"MAE {name}" for name in model.property_names}
     figures = {key: _mean([table[name] for table in tables if name in table]) for key, name in names.items()}
-    return {**figures, "fcd_floor": _mean([floor])}
+    return {**figures, "fcd_floor": _mean([floor]), **_of_moses()}
+
+
+def _of_moses() -> dict[str, float | int | None]:
+    """What moses_protocol.py measured of the same recipe on MOSES's molecules."""
+    measured = RESULTS / "moses_protocol.json"
+    if not measured.exists():
+        return {}
+    figures = json.loads(measured.read_text(encoding="utf-8"))["figures"]
+    return {name: figures[name] for name in ("moses_fcd_holdout", "moses_recon_sampled")}
 
 
 def _short(name: str) -> str:

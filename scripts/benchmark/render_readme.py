@@ -16,6 +16,7 @@ BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 TITLES = {
     "generation": "The shipped model on ZINC250k",
+    "moses_protocol": "Three objectives on MOSES's molecules",
     "metrics_golden": "The metrics against published values",
     "pmo": "PMO: sample efficiency on 20 published tasks",
     "pmo_ablation": "The search with parts taken away",
@@ -44,6 +45,14 @@ NOTES = {
         "counted (prior_validity_greedy is the share without the beam). The floor is the FCD of 25,000 "
         "training molecules to the same test and validation molecules. JT-VAE reports 76.7 % "
         "reconstruction; this model was trained for three hours on one core, and its flow for one more."
+    ),
+    "moses_protocol": (
+        "Trained on 154,074 of MOSES's 176,074 test molecules, 20,000 others held out: one network, three "
+        "weights of the KL. 5,000 held-out molecules are reconstructed as above; 20,000 samples are compared "
+        "with those held out and with as many of TestSF, which has scaffolds of its own. The language model "
+        "and MOSES's weight write at temperature 1 from N(0, I), for fewer epochs, after which they change "
+        "little. Published, trained on ten times as many molecules: MOSES's own VAE, which does not "
+        "reconstruct, is at .099 from its Test; DD-VAE at 1.13 where 95 % come back from a sampled vector."
     ),
     "metrics_golden": (
         "30,000 samples of JT-VAE whose MOSES figures were published, measured by molvae against "
