@@ -9,7 +9,7 @@ fitted mixture and a fitted flow, as `MolVAE.sample` does.
     python scripts/benchmark/moses_protocol.py
 
 MOLVAE_DATA names the directory that holds moses/ and filters/. Runs are kept under --work and go on where
-they stopped; about two hours of a core with bfloat16 (AMX), four without.
+they stopped; about three hours of a core with bfloat16 (AMX), five without.
 """
 
 from __future__ import annotations
