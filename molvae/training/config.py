@@ -15,9 +15,10 @@ class PriorSettings(FitSettings):
 
     name: str = "normal"
     """Prior that samples are drawn from: flow, mixture, gaussian, or normal for N(0, I)."""
-    posterior_scale: float = Field(default=0.75, ge=0.0, le=1.0)
+    posterior_scale: float = Field(default=0.75, ge=0.0, le=4.0)
     """Share of the posteriors' standard deviations it is fitted with: below 1, samples lie nearer to the
-    posterior means, where the decoder writes better; 1 fits the aggregated posterior itself."""
+    posterior means, where the decoder writes better; 1 fits the aggregated posterior itself, and more a wider
+    one, which is easier to learn, if the decoder bears it."""
     n_samples: int = Field(default=250_000, ge=2)
     """Training molecules whose posteriors it is fitted to, at most."""
     n_validation: int = Field(default=1000, ge=1)

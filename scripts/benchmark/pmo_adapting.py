@@ -7,6 +7,7 @@ encoder stays, and with it the latent vectors on record. Training begins at the 
 
 from __future__ import annotations
 
+import csv
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -62,12 +63,15 @@ def _adapted(run_: Run, mark: int) -> Path:
     drawn = generator.choice(len(scored), _N_DRAWN, p=weights / weights.sum())
     library = start_molecules(run_)
     replayed = generator.choice(len(library), _N_DRAWN)
-    texts = [*(scored[row].smiles for row in drawn), *(library[row] for row in replayed)]
-    molecules = place / "molecules.smi"
-    molecules.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    rows = [("train", scored[row].smiles) for row in drawn]
+    rows += [("valid" if n % 20 == 0 else "train", library[row]) for n, row in enumerate(replayed)]
+    molecules = place / "molecules.csv"
+    with molecules.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("split", "smiles"), *rows])
     settings = PrepareSettings(
         input=(str(molecules),),
         output=place / "corpus",
+        split="split",
         deduplicate="none",
         vocabulary=run_.checkpoint,
         workers=0,
