@@ -91,6 +91,7 @@ def tiny_checkpoint(little_corpus: Path) -> Path:
             "patience": 25,
             "threads": 1,
             "device": "cpu",
+            "precision": "float32",  # the same model on every processor
         }
     )
     return train(little_corpus, little_corpus.parent / "run", settings).checkpoint
