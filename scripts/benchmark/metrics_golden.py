@@ -76,7 +76,7 @@ def _measured(*, fcd: bool, workers: int) -> MetricTable:
 
     def molecules(name: str, path: Path) -> MoleculeSet:
         return MoleculeSet(
-            _smiles(path),
+            moses_smiles(path),
             name=name,
             alerts=data / "filters",
             cache=CACHE,
@@ -92,7 +92,8 @@ def _measured(*, fcd: bool, workers: int) -> MetricTable:
     return measure(samples, references=references, parts=_PARTS, fcd=fcd, progress=progress)
 
 
-def _smiles(path: Path) -> list[str]:
+def moses_smiles(path: Path) -> list[str]:
+    """The molecules of a file of MOSES, in order."""
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
         return [row["SMILES"] for row in csv.DictReader(file)]
 

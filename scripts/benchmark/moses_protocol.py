@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import gzip
 import json
 import math
 import os
@@ -28,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from family import LABELS, PRIORS, prepared
+from metrics_golden import CACHE, moses_smiles
 from record import ROOT, commit, record  # beside this file
 
 from molvae.chemistry.descriptors import describe_smiles
@@ -77,7 +77,6 @@ FITS: dict[str, dict[str, Any]] = {
 MOLVAE = "molvae"
 N_HELD_OUT, N_VALID = 20_000, 2_000
 N_SAMPLES, N_RECONSTRUCTED = 20_000, 5_000
-CACHE = ROOT / "runs" / "reference-statistics"
 _COMPARED: tuple[Part, ...] = ("scaffolds", "fingerprints", "descriptors")
 _SHOWN = (
     "model", "prior", "recon_mu", "recon_sampled", "kl", "valid", "novelty", "fcd_holdout", "fcd_testsf",
@@ -131,7 +130,7 @@ class Bench:
     ) -> None:
         self.corpus, self.options, self.progress = corpus, options, progress
         self.alerts = data / "filters"
-        scaffolds = _smiles(data / "moses" / "test_scaffolds.csv.gz")
+        scaffolds = moses_smiles(data / "moses" / "test_scaffolds.csv.gz")
         drawn = Seeds(0).numpy("moses-protocol-scaffolds").permutation(len(scaffolds))[:N_HELD_OUT]
         self.training = corpus.smiles(corpus.rows("train"))
         self.references = [
@@ -183,10 +182,8 @@ class Bench:
             fitted = self._fitted(arm, model, prior)
             z = fitted.sample_latent(N_SAMPLES, generator=Seeds(self.options.seed).numpy("sample"))
             begun = time.process_time()
-            if arm == MOLVAE:
-                texts = write(fitted, z, beam=True, progress=self.progress, task=f"{arm} {prior}")
-            else:
-                texts = write(fitted, z, temperature=1.0, progress=self.progress, task=f"{arm} {prior}")
+            how: dict[str, Any] = {"beam": True} if arm == MOLVAE else {"temperature": 1.0}
+            texts = write(fitted, z, progress=self.progress, task=f"{arm} {prior}", **how)
             seconds = time.process_time() - begun
             found = measure(
                 self._set(texts, "samples"),
@@ -242,7 +239,7 @@ def _molecules(data: Path, work: Path) -> Path:
     path = work / "molecules.csv"
     if path.exists():
         return path
-    smiles = _smiles(data / "moses" / "test.csv.gz")
+    smiles = moses_smiles(data / "moses" / "test.csv.gz")
     order = Seeds(0).numpy("moses-protocol").permutation(len(smiles))
     split = np.full(len(smiles), "train", dtype="<U5")
     split[order[:N_HELD_OUT]] = "test"
@@ -258,11 +255,6 @@ def _molecules(data: Path, work: Path) -> Path:
         )
     unfinished.rename(path)
     return path
-
-
-def _smiles(path: Path) -> list[str]:
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        return [row["SMILES"] for row in csv.DictReader(file)]
 
 
 def _figures(table: list[dict[str, Any]]) -> dict[str, float | int | None]:
