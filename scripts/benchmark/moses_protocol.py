@@ -70,7 +70,15 @@ FITS: dict[str, dict[str, Any]] = {
     "mixture": {"posterior_scale": 1.0},
     "flow": {
         "posterior_scale": 1.0,
-        "flow": {"width": 576, "hidden": 1152, "n_blocks": 4, "steps": 30_000, "temperature": 0.95},
+        "flow": {
+            "width": 576,
+            "hidden": 1152,
+            "n_blocks": 4,
+            "batch_size": 1024,
+            "steps": 24_000,
+            "learning_rate": 0.0015,
+            "temperature": 0.95,
+        },
     },
 }
 """How priors are fitted; the temperature is that whose samples are nearest to training molecules."""
