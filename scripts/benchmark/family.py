@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from record import RESULTS, ROOT, commit, record  # beside this file
+from record import RESULTS, ROOT, commit, kept, record  # beside this file
 
 from molvae.chemistry.molecule import parse
 from molvae.data.config import PrepareSettings
@@ -133,19 +133,17 @@ def _measured(
     member: str, corpus: Corpus, reference: ChemNetStatistics | None, options: argparse.Namespace
 ) -> dict[str, Any]:
     """A member's row, read if it was measured with the same options before."""
-    asked = {name: getattr(options, name) for name in ("epochs", "n_samples", "flow_steps", "no_fcd", "seed")}
-    kept = options.work / f"{_slug(member)}.json"
-    if kept.exists():
-        before: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
-        if before["asked"] == asked:
-            found: dict[str, Any] = before["row"]
-            return found
-    model = trained(corpus.path, options.work / _slug(member), MEMBERS[member], options)
-    row: dict[str, Any] = {"member": member, "commit": commit()[:10], **on_molecules(model, corpus)}
-    for prior in PRIORS:
-        row |= on_prior(model, corpus, prior, reference, options)
-    kept.write_text(json.dumps({"asked": asked, "row": row}), encoding="utf-8")
-    return row
+    given = {name: getattr(options, name) for name in ("epochs", "n_samples", "flow_steps", "no_fcd", "seed")}
+
+    def measured() -> dict[str, Any]:
+        model = trained(corpus.path, options.work / _slug(member), MEMBERS[member], options)
+        row: dict[str, Any] = {"member": member, **on_molecules(model, corpus)}
+        for prior in PRIORS:
+            row |= on_prior(model, corpus, prior, reference, options)
+        return row
+
+    asked = {**given, "sizes": SIZES, "member": MEMBERS[member]}
+    return kept(options.work / f"{_slug(member)}.json", asked, measured)
 
 
 def _slug(member: str) -> str:

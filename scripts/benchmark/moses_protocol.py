@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 import math
 import os
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from family import LABELS, PRIORS, prepared
 from metrics_golden import CACHE, moses_smiles
-from record import ROOT, commit, record  # beside this file
+from record import ROOT, commit, kept, record  # beside this file
 
 from molvae.chemistry.descriptors import describe_smiles
 from molvae.chemistry.molecule import parse
@@ -151,8 +152,8 @@ class Bench:
         checkpoint, seconds = None, []
         for number, stage in enumerate(ARMS[arm], 1):
             run = self.options.work / (_slug(arm) + (f"-{number}" if number > 1 else ""))
-            given = {**COMMON, **stage, "initial": checkpoint, "seed": self.options.seed}
-            done = train(self.corpus.path, run, TrainSettings.model_validate(given), progress=self.progress)
+            settings = TrainSettings.model_validate({**self._given(stage), "initial": checkpoint})
+            done = train(self.corpus.path, run, settings, progress=self.progress)
             checkpoint = done.checkpoint
             lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
             times = [event["time"] for line in lines if (event := json.loads(line))["event"] == "epoch"]
@@ -164,7 +165,7 @@ class Bench:
         """Reconstruction, code and heads, on molecules held out."""
         rows = self.corpus.rows("test")[:N_RECONSTRUCTED]
         held_out = [parse(smiles) for smiles in self.corpus.smiles(rows)]
-        asked = {"n": N_RECONSTRUCTED}
+        asked = {"n": N_RECONSTRUCTED, "trained": self._trainings(arm)}
 
         def measured() -> dict[str, Any]:
             labels = self.corpus.labels[rows]
@@ -180,11 +181,11 @@ class Bench:
             }
             return {key: _rounded(table[name]) for key, name in names.items()}
 
-        return self._kept(f"{_slug(arm)}-molecules", asked, measured)
+        return kept(self.options.work / f"{_slug(arm)}-molecules.json", asked, measured)
 
     def on_samples(self, arm: str, model: MolVAE, prior: str) -> dict[str, Any]:
         """How like the references what the model writes from draws of a prior is."""
-        asked = {"n": N_SAMPLES, "seed": self.options.seed, "fit": FITS.get(prior, {})}
+        asked = {"n": N_SAMPLES, "trained": self._trainings(arm), "fit": FITS.get(prior, {})}
 
         def measured() -> dict[str, Any]:
             fitted = self._fitted(arm, model, prior)
@@ -206,7 +207,7 @@ class Bench:
             row: dict[str, Any] = {key: _rounded(found[name]) for key, name in names.items()}
             return {**row, "molecules_per_cpu_second": round(N_SAMPLES / seconds, 1)}
 
-        return self._kept(f"{_slug(arm)}-{prior}", asked, measured)
+        return kept(self.options.work / f"{_slug(arm)}-{prior}.json", asked, measured)
 
     def floor(self) -> float | None:
         """FCD of training molecules to those held out, as many as samples."""
@@ -218,24 +219,20 @@ class Bench:
         """The model with this prior, fitted unless it is there."""
         if prior not in FITS:
             return model
-        path = self.options.work / f"{_slug(arm)}-{prior}"
+        asked = json.dumps([self._trainings(arm), FITS[prior]], sort_keys=True)
+        path = self.options.work / f"{_slug(arm)}-{prior}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
         if not path.exists():
             settings = PriorSettings.model_validate({"name": prior, **FITS[prior]})
             fitted = fit_prior(model, self.corpus, settings, seed=self.options.seed, progress=self.progress)
             fitted.save(path)
         return MolVAE.load(path, device="cpu")
 
-    def _kept(self, name: str, asked: dict[str, Any], measure: Any) -> dict[str, Any]:
-        """A row's part, read if it was measured with the same options before."""
-        path = self.options.work / f"{name}.json"
-        if path.exists():
-            before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if before["asked"] == asked:
-                found: dict[str, Any] = before["row"]
-                return found
-        row: dict[str, Any] = {**measure(), "commit": commit()[:10]}
-        path.write_text(json.dumps({"asked": asked, "row": row}), encoding="utf-8")
-        return row
+    def _given(self, stage: dict[str, Any]) -> dict[str, Any]:
+        return {**COMMON, **stage, "seed": self.options.seed}
+
+    def _trainings(self, arm: str) -> list[dict[str, Any]]:
+        """All that decides what an arm learns, but the molecules."""
+        return [self._given(stage) for stage in ARMS[arm]]
 
     def _set(self, texts: list[str], name: str) -> MoleculeSet:
         cache = None if name == "samples" else CACHE

@@ -75,6 +75,28 @@ def amend(name: str, change: Callable[[dict[str, Any]], None]) -> None:
     _write(path, content)
 
 
+def kept(path: Path, asked: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """A row that was measured before, if the same was asked; else it is measured, and kept.
+
+    Args:
+        path: Where it is kept.
+        asked: All that decides what is measured, as JSON holds it.
+        measure: Measures it.
+
+    Returns:
+        The row and, under "commit", where the code stood when it was measured.
+    """
+    asked = json.loads(json.dumps(asked))
+    if path.exists():
+        before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if before["asked"] == asked:
+            found: dict[str, Any] = before["row"]
+            return found
+    row = {**measure(), "commit": commit()[:10]}
+    path.write_text(json.dumps({"asked": asked, "row": row}), encoding="utf-8")
+    return row
+
+
 def _write(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
