@@ -76,7 +76,7 @@ FITS: dict[str, dict[str, Any]] = {
             "hidden": 1152,
             "n_blocks": 4,
             "batch_size": 1024,
-            "steps": 24_000,
+            "steps": 30_000,
             "learning_rate": 0.0015,
             "temperature": 0.95,
         },
