@@ -49,7 +49,8 @@ def command(
     """Fit the prior of the model CHECKPOINT (a model directory, or a run) to the molecules of CORPUS.
 
     Samples are then drawn from it instead of N(0, I), and more of them are molecules. The network stays as
-    it is. This takes minutes; one that is stopped leaves the checkpoint as it was.
+    it is. This takes minutes. One that is stopped leaves the checkpoint as it was; the same command goes on
+    from what it kept beside it, in CHECKPOINT-fitting.
 
     \b
     Priors:
@@ -68,7 +69,7 @@ def command(
     from molvae.data.corpus import Corpus
     from molvae.latent.codec import MolVAE
     from molvae.seeding import Seeds
-    from molvae.training.prior_fitting import fit_prior
+    from molvae.training.prior_fitting import fit_prior, kept_fit
     from molvae.training.validation import on_prior
 
     settings = fields.build(FitPriorSettings, given, config=config, assignments=assignments)
@@ -77,11 +78,16 @@ def command(
     model = MolVAE.load(source, device=device)
     examined = Corpus.open(places.corpus(corpus))
     initial = None if settings.initial is None else MolVAE.load(places.checkpoint(settings.initial))
+    beside = target.with_name(f"{target.name}-fitting")
+    states = kept_fit(beside, model, examined, settings, initial=initial, seed=seed)
     begun = time.monotonic()
     with session.progress() as progress:
-        fitted = fit_prior(model, examined, settings, initial=initial, seed=seed, progress=progress)
+        fitted = fit_prior(
+            model, examined, settings, initial=initial, seed=seed, progress=progress, states=states
+        )
     seconds = time.monotonic() - begun
     fitted.save(target)
+    states.forget()
     draws = Seeds(seed).integer("prior-validation")  # those the fitted prior was measured with
     before = on_prior(model, n_samples=settings.n_validation, seed=draws)
     after = {name: fitted.facts()["metrics"][name] for name in _figures(fitted.prior.name)}

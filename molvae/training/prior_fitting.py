@@ -11,16 +11,22 @@ import torch
 from molvae.data.batching import pad
 from molvae.errors import InputError, UsageError
 from molvae.models.posterior import Posterior
-from molvae.models.priors.base import PRIORS, Prior
+from molvae.models.priors.base import NOT_KEPT, PRIORS, Prior
 from molvae.models.priors.flow import FlowPrior
 from molvae.models.priors.normal import StandardNormal
+from molvae.persistence import MANIFEST, sha256_of
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
+from molvae.training.fit_states import KeptFit, name_of
 from molvae.training.validation import on_prior
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from molvae.data.corpus import Corpus
     from molvae.latent.codec import MolVAE
+    from molvae.models.priors.base import FitStates
     from molvae.progress import Progress
     from molvae.training.config import PriorSettings
 
@@ -35,6 +41,7 @@ def fit_prior(
     initial: MolVAE | None = None,
     seed: int = 0,
     progress: Progress = SILENT,
+    states: FitStates = NOT_KEPT,
 ) -> MolVAE:
     """The model with a prior fitted to the posteriors of the corpus's training molecules.
 
@@ -45,6 +52,7 @@ def fit_prior(
         initial: The model, or one little different, whose flow the fit goes on from, in sizes no smaller.
         seed: Root of the choice of molecules, the fit and the measurement.
         progress: Told of the encoding and the fit.
+        states: Where a flow keeps how far its training is (`kept_fit`).
 
     Returns:
         The model with the prior, its validity and uniqueness measured and added to the card.
@@ -53,6 +61,7 @@ def fit_prior(
         UnknownNameError: There is no prior of that name.
         InputError: The corpus was not prepared for this model, or has no training molecules.
         UsageError: There is no flow to go on from, or what is asked for is none.
+        StoppedEarly: `states` said so.
     """
     seeds = Seeds(seed)
     kind = PRIORS.get(settings.name)
@@ -69,11 +78,45 @@ def fit_prior(
             told += ", going on from an earlier flow"
         narrowed = _scaled(posterior, settings.posterior_scale)
         fit = kind.fit if begun is None else begun.trained_on
-        prior = fit(narrowed, settings, generator=seeds.torch("prior"), progress=progress)
+        prior = fit(narrowed, settings, generator=seeds.torch("prior"), progress=progress, states=states)
     fitted = model.with_prior(prior)
     measured = on_prior(fitted, n_samples=settings.n_validation, seed=seeds.integer("prior-validation"))
     facts: dict[str, Any] = {"prior": told, "metrics": {**_without_priors(model), **measured}}
     return model.with_prior(prior, facts)
+
+
+def kept_fit(
+    directory: Path,
+    model: MolVAE,
+    corpus: Corpus,
+    settings: PriorSettings,
+    *,
+    initial: MolVAE | None = None,
+    seed: int = 0,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> KeptFit:
+    """Where `fit_prior` with these arguments keeps its state: under `directory`, apart from other fits'.
+
+    The same fit, begun again, goes on from there and ends, on one machine, with the prior it would have had.
+
+    Args:
+        directory: Created if need be.
+        model: As for `fit_prior`, like all that follows.
+        corpus: Its molecules.
+        settings: Its settings.
+        initial: The model whose flow it goes on from.
+        seed: Its seed.
+        should_stop: Asked between steps; when true, the state is kept and `StoppedEarly` raised.
+    """
+    asked = {
+        "settings": settings.model_dump(mode="json", exclude={"n_validation", "initial"}),
+        "seed": seed,
+        "corpus": sha256_of(corpus.path / MANIFEST),
+    }
+    deciding = dict(model.network.state_dict())
+    if initial is not None:
+        deciding |= {f"initial.{name}": tensor for name, tensor in initial.prior.tensors().items()}
+    return KeptFit(directory / name_of(asked, deciding), should_stop)
 
 
 @torch.no_grad()

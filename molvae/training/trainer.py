@@ -26,7 +26,7 @@ from molvae.tracking import Trackers
 from molvae.training import records
 from molvae.training.assembly import chosen_rows, fresh_model, with_sizes_of_initial
 from molvae.training.distributed import World, world
-from molvae.training.prior_fitting import fit_prior
+from molvae.training.prior_fitting import fit_prior, kept_fit
 from molvae.training.schedules import BetaController, learning_rate
 from molvae.training.state import Progress as Standing
 from molvae.training.state import load_newest_state, remove_half_written, save_state
@@ -69,10 +69,10 @@ def train(
 ) -> TrainResult:
     """Train a model on a corpus, or go on with a run that was stopped.
 
-    The run directory holds `settings.toml`, `metrics.jsonl`, `states/` (two newest) and `model/` (the
-    checkpoint of the best epoch so far). Calling again with the same arguments resumes; on one CPU build and
-    thread count the result is the same, bit for bit, as that of a run never stopped. Under `torchrun`, all
-    processes share the work.
+    The run directory holds `settings.toml`, `metrics.jsonl`, `states/` (two newest), `model/` (the
+    checkpoint of the best epoch so far) and, while a prior is fitted, `prior-states/`. Calling again with the
+    same arguments resumes; on one CPU build and thread count the result is the same, bit for bit, as that of
+    a run never stopped. Under `torchrun`, all processes share the work.
 
     Args:
         corpus_path: A corpus made by `prepare`.
@@ -152,19 +152,22 @@ class _Run:
         self.progress.finish("train", epochs=self.at.epoch)
         checkpoint = self.directory / "model"
         if self.world.leads and self.settings.prior.name != StandardNormal.name:
-            self._fit_prior(checkpoint)
+            self._fit_prior(checkpoint, should_stop)
         self.world.barrier()
         metrics: dict[str, float] = MolVAE.load(checkpoint, device="cpu").settings.facts["metrics"]
         return TrainResult(checkpoint, self.at.epoch, metrics)
 
-    def _fit_prior(self, checkpoint: Path) -> None:
+    def _fit_prior(self, checkpoint: Path, should_stop: Callable[[], bool]) -> None:
         """Give the best model its prior, unless a run that ended here before has done so."""
         best = MolVAE.load(checkpoint, device=str(self.device))
         if best.prior.name == self.settings.prior.name:
             return
         seed = self.seeds.integer("prior")
-        fitted = fit_prior(best, self.corpus, self.settings.prior, seed=seed, progress=self.progress)
+        asked = (best, self.corpus, self.settings.prior)
+        states = kept_fit(self.directory / "prior-states", *asked, seed=seed, should_stop=should_stop)
+        fitted = fit_prior(*asked, seed=seed, progress=self.progress, states=states)
         fitted.save(checkpoint)
+        states.forget()
         name = fitted.prior.name
         valid = fitted.settings.facts["metrics"][name + VALIDITY]
         self.progress.note(f"fitted the prior '{name}': validity of its samples {valid:.1%}")

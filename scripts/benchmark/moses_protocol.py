@@ -42,7 +42,7 @@ from molvae.latent.codec import MolVAE
 from molvae.progress import PlainProgress
 from molvae.seeding import Seeds
 from molvae.training.config import PriorSettings, TrainSettings
-from molvae.training.prior_fitting import fit_prior
+from molvae.training.prior_fitting import fit_prior, kept_fit
 from molvae.training.trainer import train
 
 if TYPE_CHECKING:
@@ -219,12 +219,14 @@ class Bench:
         """The model with this prior, fitted unless it is there."""
         if prior not in FITS:
             return model
-        asked = json.dumps([self._trainings(arm), FITS[prior]], sort_keys=True)
-        path = self.options.work / f"{_slug(arm)}-{prior}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
+        recipe = json.dumps([self._trainings(arm), FITS[prior]], sort_keys=True)
+        path = self.options.work / f"{_slug(arm)}-{prior}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
         if not path.exists():
             settings = PriorSettings.model_validate({"name": prior, **FITS[prior]})
-            fitted = fit_prior(model, self.corpus, settings, seed=self.options.seed, progress=self.progress)
-            fitted.save(path)
+            asked, seed = (model, self.corpus, settings), self.options.seed
+            states = kept_fit(path.with_name(f"{path.name}-fitting"), *asked, seed=seed)
+            fit_prior(*asked, seed=seed, progress=self.progress, states=states).save(path)
+            states.forget()
         return MolVAE.load(path, device="cpu")
 
     def _given(self, stage: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import json
 import shutil
 
 from molvae.latent.codec import MolVAE
+from molvae.models.priors import flow_fitting
+from molvae.training import fit_states
 
 SMALL = (
     "--set",
@@ -58,3 +60,29 @@ def test_without_a_target_the_model_is_replaced_and_the_table_is_for_people(
     assert (refused.code, "did you mean 'gaussian'" in refused.err) == (2, True)
     assert molvae("fit-prior", run, "--corpus", tmp_path / "nowhere").code == 5
     assert MolVAE.load(run / "model").prior.name == "gaussian"
+
+
+def test_a_fit_that_was_interrupted_goes_on_where_it_stood(
+    molvae, tiny_checkpoint, little_corpus, tmp_path, monkeypatch
+):
+    command = ("fit-prior", tiny_checkpoint, "--corpus", little_corpus, *SMALL, "-o")
+    assert molvae(*command, tmp_path / "whole").code == 0
+    loss, steps = flow_fitting.matching_loss, []
+
+    def interrupted(*arguments):
+        steps.append(None)
+        if len(steps) == 6:
+            raise KeyboardInterrupt
+        return loss(*arguments)
+
+    monkeypatch.setattr(flow_fitting, "matching_loss", interrupted)
+    monkeypatch.setattr(fit_states, "_EVERY", 4)
+    assert molvae(*command, tmp_path / "model").code == 130
+    assert not (tmp_path / "model").exists()
+    assert (tmp_path / "model-fitting").is_dir()
+    done = molvae(*command, tmp_path / "model")
+    assert (done.code, "going on with the prior after step 4" in done.err) == (0, True), done.err
+    assert len(steps) == 6 + 6
+    whole, resumed = (MolVAE.load(tmp_path / name).prior.tensors() for name in ("whole", "model"))
+    assert all((whole[name] == resumed[name]).all() for name in whole)
+    assert not (tmp_path / "model-fitting").exists()

@@ -12,12 +12,12 @@ import torch
 from molvae.data.config import PrepareSettings
 from molvae.data.corpus import Corpus
 from molvae.data.preparation import prepare
-from molvae.errors import InputError, UnknownNameError, UsageError
+from molvae.errors import CheckpointError, InputError, StoppedEarly, UnknownNameError, UsageError
 from molvae.latent.codec import MolVAE
 from molvae.models.posterior import Posterior
 from molvae.models.priors.flow_fitting import matching_loss
 from molvae.training.config import PriorSettings
-from molvae.training.prior_fitting import fit_prior, posteriors
+from molvae.training.prior_fitting import fit_prior, kept_fit, posteriors
 
 FLOW = {"width": 16, "hidden": 16, "n_blocks": 1, "steps": 20}
 
@@ -89,6 +89,40 @@ def test_a_flow_that_goes_on_grows_to_the_sizes_asked_for(tiny_model, corpus):
     second = fit_prior(tiny_model, corpus, more, initial=first, seed=2)
     assert second.prior.velocity.enter.out_features == sizes["width"]
     assert missed(second, corpus) < missed(first, corpus)
+
+
+def stop_at(step):
+    steps = iter(range(1, step + 1))
+    return lambda: next(steps) == step
+
+
+@pytest.mark.parametrize("goes_on", [False, True], ids=["anew", "from a flow"])
+def test_a_stopped_fit_ends_with_the_prior_of_one_never_stopped(tiny_model, corpus, tmp_path, goes_on):
+    initial = fit_prior(tiny_model, corpus, settings("flow"), seed=5) if goes_on else None
+    asked = (tiny_model, corpus, settings("flow"))
+    whole = fit_prior(*asked, initial=initial, seed=1).prior.tensors()
+    for step in (7, 6):  # the second stop is that many steps after the first
+        states = kept_fit(tmp_path / "fits", *asked, initial=initial, seed=1, should_stop=stop_at(step))
+        with pytest.raises(StoppedEarly, match="state is saved"):
+            fit_prior(*asked, initial=initial, seed=1, states=states)
+    other = kept_fit(tmp_path / "fits", *asked, initial=initial, seed=2)
+    assert (other.newest(), int(states.newest()["step"])) == (None, 13)
+    states = kept_fit(tmp_path / "fits", *asked, initial=initial, seed=1)
+    ended = fit_prior(*asked, initial=initial, seed=1, states=states).prior.tensors()
+    assert all(torch.equal(whole[name], ended[name]) for name in whole)
+    states.forget()
+    assert not (tmp_path / "fits").exists()
+
+
+def test_a_damaged_state_of_a_fit_is_told_of_and_not_gone_on_from(tiny_model, corpus, tmp_path):
+    asked = (tiny_model, corpus, settings("flow"))
+    states = kept_fit(tmp_path, *asked, should_stop=stop_at(3))
+    with pytest.raises(StoppedEarly):
+        fit_prior(*asked, states=states)
+    file = next(states.path.glob("*.safetensors"))
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(CheckpointError, match="the fit cannot go on"):
+        fit_prior(*asked, states=states)
 
 
 def test_reading_a_model_with_a_flow_loads_no_compiler(tiny_model, corpus, tmp_path):

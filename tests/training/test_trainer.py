@@ -103,6 +103,17 @@ def test_a_stopped_run_resumes_bit_for_bit(little_corpus, tmp_path, uninterrupte
     assert _figures(tmp_path / "run") == _figures(uninterrupted)
 
 
+def test_a_run_stopped_while_its_prior_is_fitted_resumes_bit_for_bit(little_corpus, tmp_path, uninterrupted):
+    last = _figures(uninterrupted)[-1]["step"] + 3
+    asked = iter(range(1, last + 1))
+    with pytest.raises(StoppedEarly, match="after step 3 of the prior's fit"):
+        train(little_corpus, tmp_path / "run", SETTINGS, should_stop=lambda: next(asked) == last)
+    assert MolVAE.load(tmp_path / "run" / "model", device="cpu").prior.name == "normal"
+    train(little_corpus, tmp_path / "run", SETTINGS)
+    assert _bytes(tmp_path / "run") == _bytes(uninterrupted)
+    assert not (tmp_path / "run" / "prior-states").exists()
+
+
 def test_training_starts_from_a_checkpoint(little_corpus, tmp_path, uninterrupted):
     start = uninterrupted / "model"
     still = {"initial": start, "learning_rate": 1e-12, "weight_decay": 0.0, "epochs": 1}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from molvae.models.priors.base import PRIORS, ReversiblePrior, check_tensors
+from molvae.models.priors.base import NOT_KEPT, PRIORS, ReversiblePrior, check_tensors
 from molvae.models.priors.flow_fitting import FIRST_ANGLE, Standardization, fit_flow, train_field
 from molvae.models.priors.velocity import VelocityField
 from molvae.progress import SILENT
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from molvae.models.posterior import Posterior
+    from molvae.models.priors.base import FitStates
     from molvae.models.priors.config import FitSettings
     from molvae.progress import Progress
 
@@ -64,9 +65,10 @@ class FlowPrior(ReversiblePrior):
         *,
         generator: Generator,
         progress: Progress = SILENT,
+        states: FitStates = NOT_KEPT,
     ) -> Self:
         """Flow matching to the posteriors, with their noise integrated out (`flow_fitting`)."""
-        units, velocity = fit_flow(posterior, settings.flow, generator, progress)
+        units, velocity = fit_flow(posterior, settings.flow, generator, progress, states)
         return cls(units, velocity, settings.flow.sampling_steps, settings.flow.temperature)
 
     def trained_on(
@@ -76,6 +78,7 @@ class FlowPrior(ReversiblePrior):
         *,
         generator: Generator,
         progress: Progress = SILENT,
+        states: FitStates = NOT_KEPT,
     ) -> Self:
         """This flow, trained further on these posteriors, which should be those it knows or little different.
 
@@ -87,7 +90,7 @@ class FlowPrior(ReversiblePrior):
             n_blocks=settings.flow.n_blocks,
             generator=generator,
         )
-        velocity = train_field(begun, self.units, posterior, settings.flow, generator, progress)
+        velocity = train_field(begun, self.units, posterior, settings.flow, generator, progress, states)
         return type(self)(self.units, velocity, settings.flow.sampling_steps, settings.flow.temperature)
 
     def from_normal(self, noise: Tensor) -> Tensor:

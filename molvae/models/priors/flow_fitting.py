@@ -10,12 +10,14 @@ import torch
 
 from molvae.models.posterior import Posterior
 from molvae.models.precision import at_least_single, has_fast_bfloat16
+from molvae.models.priors.base import NOT_KEPT
 from molvae.models.priors.gaussian import moments
 from molvae.models.priors.velocity import VelocityField
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+    from molvae.models.priors.base import FitStates
     from molvae.models.priors.config import FlowSettings
     from molvae.progress import Progress
 
@@ -57,7 +59,11 @@ class Standardization:
 
 
 def fit_flow(
-    posterior: Posterior, settings: FlowSettings, generator: Generator, progress: Progress
+    posterior: Posterior,
+    settings: FlowSettings,
+    generator: Generator,
+    progress: Progress,
+    states: FitStates = NOT_KEPT,
 ) -> tuple[Standardization, VelocityField]:
     """The units and the velocity field of the flow to the aggregated posterior, on the CPU.
 
@@ -76,7 +82,7 @@ def fit_flow(
         n_harmonics=settings.n_harmonics,
         generator=generator,
     )
-    return units, train_field(field, units, posterior, settings, generator, progress)
+    return units, train_field(field, units, posterior, settings, generator, progress, states)
 
 
 def train_field(
@@ -86,6 +92,7 @@ def train_field(
     settings: FlowSettings,
     generator: Generator,
     progress: Progress,
+    states: FitStates = NOT_KEPT,
 ) -> VelocityField:
     """The field after the training that the settings ask for, on the CPU; its sizes are what they are."""
     device = posterior.mu.device
@@ -93,7 +100,7 @@ def train_field(
         (posterior.mu - units.mean.to(device)) / units.scale.to(device),
         posterior.logvar - 2.0 * units.scale.log().to(device),
     )
-    _train(field.to(device), units.axes.to(device), standard, settings, generator, progress)
+    _train(field.to(device), units.axes.to(device), standard, settings, generator, progress, states)
     return field.cpu()
 
 
@@ -104,35 +111,90 @@ def _train(
     settings: FlowSettings,
     generator: Generator,
     progress: Progress,
+    states: FitStates,
 ) -> None:
     """Train the network on standardized posteriors; what stays is the running mean of its weights."""
     n_rows = len(posterior.mu)
     size = min(settings.batch_size, n_rows)
     n_steps = min(settings.steps, math.ceil(settings.max_passes * n_rows / size))
-    weights = list(field.parameters())
-    optimizer = torch.optim.Adam(weights, lr=settings.learning_rate, betas=(0.9, 0.99), fused=True)
-    averaged = [weight.detach().clone() for weight in weights]
-    shown = 0.0
+    training = _Training(field, settings, generator)
     progress.start("prior", n_steps)
-    for step in range(n_steps):
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * _rate(step, n_steps)
+    if (state := states.newest()) is not None:
+        training.go_on_from(state)
+        progress.advance("prior", training.step)
+        progress.note(f"going on with the prior after step {training.step:,}")
+    while training.step < n_steps:
         rows = torch.randint(n_rows, (size,), generator=generator).to(axes.device)
         loss = matching_loss(field, axes, Posterior(posterior.mu[rows], posterior.logvar[rows]), generator)
-        optimizer.zero_grad()
+        training.learn(loss, settings.learning_rate * _rate(training.step, n_steps))
+        progress.advance("prior", 1, loss=training.shown)
+        states.after(training.step, training.state)
+    training.finish()
+    progress.finish("prior", loss=training.shown)
+
+
+class _Training:
+    """A network in training: its weights, their running mean, the optimizer and the source of randomness.
+
+    Attributes:
+        step: Steps taken.
+        shown: Mean loss of the last steps.
+    """
+
+    def __init__(self, field: VelocityField, settings: FlowSettings, generator: Generator) -> None:
+        self.step, self.shown = 0, 0.0
+        self._generator, self._decay = generator, settings.ema_decay
+        self._weights = list(field.parameters())
+        self._averaged = [weight.detach().clone() for weight in self._weights]
+        self._optimizer = torch.optim.Adam(self._weights, betas=(0.9, 0.99), fused=True)
+
+    def learn(self, loss: Tensor, rate: float) -> None:
+        """Take a step down the gradient of the loss."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(weights, _LARGEST_GRADIENT)
-        optimizer.step()
-        decay = min(settings.ema_decay, (1 + step) / (10 + step))
+        torch.nn.utils.clip_grad_norm_(self._weights, _LARGEST_GRADIENT)
+        self._optimizer.step()
+        decay = min(self._decay, (1 + self.step) / (10 + self.step))
+        self.step += 1
         with torch.no_grad():
-            for mean, weight in zip(averaged, weights, strict=True):
+            for mean, weight in zip(self._averaged, self._weights, strict=True):
                 mean.lerp_(weight, 1.0 - decay)
-        shown += (loss.item() - shown) / min(step + 1, _SHOWN)
-        progress.advance("prior", 1, loss=shown)
-    with torch.no_grad():
-        for mean, weight in zip(averaged, weights, strict=True):
+        self.shown += (loss.item() - self.shown) / min(self.step, _SHOWN)
+
+    @torch.no_grad()
+    def finish(self) -> None:
+        """Put the running mean in the place of the weights."""
+        for mean, weight in zip(self._averaged, self._weights, strict=True):
             weight.copy_(mean)
-    progress.finish("prior", loss=shown)
+
+    def state(self) -> dict[str, Tensor]:
+        """All it takes to go on as if nothing had happened."""
+        moments = self._optimizer.state_dict()["state"]
+        return {
+            **{f"weight.{n}": weight.detach() for n, weight in enumerate(self._weights)},
+            **{f"averaged.{n}": mean for n, mean in enumerate(self._averaged)},
+            **{f"adam.{n}.{name}": value for n, entry in moments.items() for name, value in entry.items()},
+            "generator": self._generator.get_state(),
+            "step": torch.tensor(self.step),
+            "shown": torch.tensor(self.shown, dtype=torch.float64),
+        }
+
+    @torch.no_grad()
+    def go_on_from(self, state: dict[str, Tensor]) -> None:
+        """Stand where another training of the same network stood when it gave its `state`."""
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in state.items():
+            kind, *place = key.split(".")
+            if kind == "adam":
+                moments.setdefault(int(place[0]), {})[place[1]] = value
+        for n, (weight, mean) in enumerate(zip(self._weights, self._averaged, strict=True)):
+            weight.copy_(state[f"weight.{n}"])
+            mean.copy_(state[f"averaged.{n}"])
+        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": moments})
+        self._generator.set_state(state["generator"])
+        self.step, self.shown = int(state["step"]), float(state["shown"])
 
 
 def matching_loss(field: VelocityField, axes: Tensor, posterior: Posterior, generator: Generator) -> Tensor:

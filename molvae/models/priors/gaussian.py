@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from molvae.models.priors.base import PRIORS, ReversiblePrior, check_tensors
+from molvae.models.priors.base import NOT_KEPT, PRIORS, ReversiblePrior, check_tensors
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from molvae.models.posterior import Posterior
+    from molvae.models.priors.base import FitStates
     from molvae.models.priors.config import FitSettings
     from molvae.progress import Progress
 
@@ -47,9 +48,10 @@ class Gaussian(ReversiblePrior):
         *,
         generator: Generator,
         progress: Progress = SILENT,
+        states: FitStates = NOT_KEPT,
     ) -> Self:
         """The moments of the mixture of posteriors: mean of mu, covariance of mu plus mean variance."""
-        del settings, generator, progress
+        del settings, generator, progress, states
         mean, covariance = moments(posterior)
         factor = torch.linalg.cholesky(covariance + RIDGE * torch.eye(len(mean), dtype=covariance.dtype))
         return cls(mean.float(), factor.float().contiguous())  # as a file lays it out: products round by it

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import torch
 
-from molvae.models.priors.base import PRIORS, Prior, check_tensors
+from molvae.models.priors.base import NOT_KEPT, PRIORS, Prior, check_tensors
 from molvae.models.priors.gaussian import RIDGE
 from molvae.progress import SILENT
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from molvae.models.posterior import Posterior
+    from molvae.models.priors.base import FitStates
     from molvae.models.priors.config import FitSettings
     from molvae.progress import Progress
 
@@ -48,12 +49,13 @@ class GaussianMixture(Prior):
         *,
         generator: Generator,
         progress: Progress = SILENT,
+        states: FitStates = NOT_KEPT,
     ) -> Self:
         """Fit to one sample of each posterior by expectation maximization (scikit-learn)."""
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture as Mixture
 
-        del progress
+        del progress, states
         z = posterior.rsample(generator)
         z = z[torch.randperm(len(z), generator=generator)[: settings.mixture.n_samples]]
         mixture = Mixture(

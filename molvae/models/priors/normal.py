@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from molvae.errors import UsageError
-from molvae.models.priors.base import PRIORS, ReversiblePrior
+from molvae.models.priors.base import NOT_KEPT, PRIORS, ReversiblePrior
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from molvae.models.posterior import Posterior
-    from molvae.models.priors.base import Prior
+    from molvae.models.priors.base import FitStates, Prior
     from molvae.models.priors.config import FitSettings
     from molvae.progress import Progress
 
@@ -43,9 +43,10 @@ class StandardNormal(ReversiblePrior):
         *,
         generator: Generator,
         progress: Progress = SILENT,
+        states: FitStates = NOT_KEPT,
     ) -> Self:
         """There is nothing to fit."""
-        del settings, generator, progress
+        del settings, generator, progress, states
         return cls(posterior.mu.shape[1])
 
     def from_normal(self, noise: Tensor) -> Tensor:
