@@ -48,9 +48,18 @@ def admit(text: str, rules: Rules, *, is_molblock: bool = False) -> Molecule | R
     >>> admit("CC", Rules(min_heavy_atoms=3, max_heavy_atoms=50))
     Refused(stage='filter', reason='2 heavy atoms; 3 to 50 were asked for')
     """
+    read = read_text(text, is_molblock=is_molblock)
+    return read if isinstance(read, Refused) else admit_molecule(read, rules)
+
+
+def read_text(text: str, *, is_molblock: bool = False) -> Molecule | Refused:
+    """The molecule of a SMILES or molblock as it is written, or why there is none: how `admit` begins."""
     read = parse_molblock(text) if is_molblock else parse(text)
-    if isinstance(read, Invalid):
-        return Refused("parse", read.reason)
+    return Refused("parse", read.reason) if isinstance(read, Invalid) else read
+
+
+def admit_molecule(read: Molecule, rules: Rules) -> Molecule | Refused:
+    """The standardized molecule of one that was read, or why it is refused: how `admit` ends."""
     molecule = standardize(read, rules.standardize, keep_stereo=rules.keep_stereo)
     if isinstance(molecule, Invalid):
         return Refused("standardize", molecule.reason)

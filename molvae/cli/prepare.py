@@ -75,10 +75,13 @@ def command(
     settings = fields.build(PrepareSettings, chosen, config=config, assignments=assignments)
     with session.progress() as progress:
         balance = prepare(settings, progress=progress)
-    session.report({"corpus": settings.output, **asdict(balance)}, _text(settings.output, balance))
+    session.report(
+        {"corpus": settings.output, **asdict(balance)},
+        _text(settings.output, balance, labelled=bool(settings.labels)),
+    )
 
 
-def _text(corpus: Path, balance: Balance) -> str:
+def _text(corpus: Path, balance: Balance, *, labelled: bool) -> str:
     lines = [str(balance), ""]
     reasons = list(balance.by_reason.items())
     if reasons:
@@ -97,6 +100,9 @@ def _text(corpus: Path, balance: Balance) -> str:
         shown = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
         if shown:
             lines.append(f"{what:<10}  {shown}")
+    if balance.changed:
+        labels = "; their labels are of what was written" if labelled else ""
+        lines.append(f"changed     {balance.changed:,} by standardization (salts, charges, …){labels}")
     if balance.rejected:
         lines.append(f"rejected    {corpus / 'rejected.csv'}")
     return "\n".join(lines)

@@ -23,6 +23,7 @@ class Balance:
         missing: Molecules without a value, by property.
         unreadable: Label cells that hold something else than a number, by column; read as missing.
         unknown: Occurrences in the whole corpus of tokens the vocabulary lacks, by token.
+        changed: Rows not rejected whose molecule standardization made another (a charge or a salt is gone).
         n_tokens: Tokens of all molecules, the end marks included.
         n_vocabulary: Tokens the vocabulary knows, the special ones included.
 
@@ -39,6 +40,7 @@ class Balance:
     missing: Mapping[str, int] = field(default_factory=dict)
     unreadable: Mapping[str, int] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
+    changed: int = 0
     n_tokens: int = 0
     n_vocabulary: int = 0
 

@@ -22,7 +22,8 @@ class PrepareSettings(Settings):
     id_column: str | None = None
     """Column that holds the names of the molecules; found by itself if not given."""
     labels: tuple[str, ...] = ()
-    """Numeric columns to learn as properties; empty cells are missing values."""
+    """Numeric columns to learn as properties; empty cells are missing values. They belong to the molecules as
+    they were written: what can be computed (logP, qed, …) is better computed, of what is learned."""
     descriptors: tuple[str, ...] = ()
     """Descriptors to compute and learn as properties (qed, logp, sa, …)."""
     standardize: Literal["none", "basic", "parent"] = "basic"

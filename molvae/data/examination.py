@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from molvae.chemistry.admission import Refused, Rules, admit
+from molvae.chemistry.admission import Refused, Rules, admit_molecule, read_text
 from molvae.chemistry.molecule import canonical, randomized_smiles
 from molvae.chemistry.scaffolds import murcko_scaffold
 from molvae.chemistry.standardize import inchikey
@@ -71,6 +71,7 @@ class Accepted:
         digest: 16 bytes that tell molecules apart.
         key: Places the molecule in a random or scaffold split.
         part: 0 train, 1 valid, 2 test in a split by column.
+        changed: Whether standardization made another molecule of it.
     """
 
     task: Task
@@ -81,6 +82,7 @@ class Accepted:
     digest: bytes
     key: int
     part: int
+    changed: bool
 
 
 class _RejectionError(Exception):
@@ -119,7 +121,7 @@ class Examiner:
             raise _RejectionError(
                 "split", f"{task.part!r} in column '{plan.column}' is not train, valid or test"
             )
-        molecule = self._molecule(task)
+        molecule, changed = self._molecule(task)
         grouped = murcko_scaffold(molecule) if plan.by_scaffold else molecule.smiles
         numbers = [read_number(cell) for cell in task.labels]
         return Accepted(
@@ -131,13 +133,16 @@ class Examiner:
             digest=self._digest(molecule, task.index),
             key=key_of(settings.seed, grouped),
             part=part,
+            changed=changed,
         )
 
-    def _molecule(self, task: Task) -> Molecule:
-        admitted = admit(task.text, _rules(self.settings), is_molblock=task.is_molblock)
+    def _molecule(self, task: Task) -> tuple[Molecule, bool]:
+        """The molecule to learn, and whether it is another than the row's."""
+        read = read_text(task.text, is_molblock=task.is_molblock)
+        admitted = read if isinstance(read, Refused) else admit_molecule(read, _rules(self.settings))
         if isinstance(admitted, Refused):
             raise _RejectionError(admitted.stage, admitted.reason)
-        return admitted
+        return admitted, admitted != read
 
     def _tokens(self, molecule: Molecule, index: int) -> tuple[str, ...]:
         texts = [self._split(molecule.smiles, molecule)]

@@ -44,6 +44,7 @@ class Gathered:
     Attributes:
         rows: Rows read.
         accepted: Rows spilled.
+        changed: Those of them whose molecule standardization made another.
         rejected: Rows written to ``rejected.csv``.
         by_reason: Rejected rows by "stage: reason".
         unreadable: Label cells that are not numbers, by column.
@@ -53,6 +54,7 @@ class Gathered:
 
     rows: int = 0
     accepted: int = 0
+    changed: int = 0
     rejected: int = 0
     by_reason: Counter[str] = field(default_factory=Counter)
     unreadable: Counter[str] = field(default_factory=Counter)
@@ -202,6 +204,7 @@ class _Spill(ExitStack):
         """Take one accepted row."""
         self._held.append(outcome)
         self._counts.accepted += 1
+        self._counts.changed += outcome.changed
         if len(self._held) == _FLUSH:
             self.flush()
 

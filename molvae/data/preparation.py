@@ -82,6 +82,7 @@ def prepare(settings: PrepareSettings, *, progress: Progress = SILENT) -> Balanc
             missing=missing,
             unreadable=dict(gathered.unreadable),
             unknown=unknown,
+            changed=gathered.changed,
             n_tokens=n_tokens,
             n_vocabulary=len(vocabulary),
         )

@@ -39,6 +39,15 @@ def test_prepare_says_the_balance_and_writes_the_corpus(molvae, tmp_path, little
     assert (json.loads(again.out)["kept"], again.err) == (642, "")
 
 
+def test_prepare_says_how_many_molecules_are_not_as_they_were_written(molvae, tmp_path):
+    table = tmp_path / "salts.csv"
+    table.write_text("smiles,y\nCC[O-].[Na+],1\nCCC,2\nCCCC,2\n", encoding="utf-8")
+    alone = molvae("prepare", table, "-o", tmp_path / "c", "--workers", 0)
+    assert "changed     1 by standardization (salts, charges, …)\n" in alone.out
+    labelled = molvae("prepare", table, "-o", tmp_path / "d", "--labels", "y", "--workers", 0)
+    assert "1 by standardization (salts, charges, …); their labels are of what was written" in labelled.out
+
+
 def test_lists_on_the_command_line_are_comma_separated_and_repeatable(molvae, tmp_path, little_csv):
     out = tmp_path / "c"
     assert (

@@ -65,6 +65,7 @@ class TestMessyFile:
             ("4", "CCO.Cl", "2"),
         ]
         assert sum(balance.by_reason.values()) == balance.rejected
+        assert balance.changed == 2  # a hydrochloride and a sodium salt
 
     def test_molecules_keep_the_order_of_the_input(self, done):
         corpus, _ = done
