@@ -55,6 +55,7 @@ def command(
     \b
     Priors:
       flow      a network carries noise to where molecules lie (the default)
+      language  a language model writes texts, the encoder says where they lie
       mixture   Gaussians with full covariances
       gaussian  one Gaussian
       normal    N(0, I): takes a fitted prior away
@@ -62,6 +63,7 @@ def command(
     Examples:
       molvae fit-prior run --corpus corpus
       molvae fit-prior run --corpus corpus --prior mixture -o other
+      molvae fit-prior run --corpus corpus --prior language -o other
       molvae fit-prior run --corpus corpus --set flow.steps=12000 -o better
       molvae fit-prior run --corpus corpus --initial run --set flow.steps=6000
       molvae fit-prior run --corpus corpus --initial run --set flow.width=512

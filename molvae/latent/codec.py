@@ -74,7 +74,8 @@ class MolVAE:
     ) -> None:
         self.network = network.eval()
         self.tokenizer = tokenizer
-        self.prior = prior if prior is not None else StandardNormal(settings.model.latent_size)
+        own = prior if prior is not None else StandardNormal(settings.model.latent_size)
+        self.prior = own.through(network)
         self.settings = settings.model_copy(update={"prior": self.prior.name})
         self.domain = domain
         self.scaler = PropertyScaler(settings.property_names, settings.property_mean, settings.property_scale)

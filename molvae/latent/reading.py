@@ -76,7 +76,7 @@ def read_parts(directory: Path) -> Parts:
     with torch.device("meta"):
         network = SequenceVAE(settings.model, len(vocabulary), len(settings.property_names))
     load_weights(network, directory / WEIGHTS, assign=True)
-    prior = _load_prior(directory, settings, stored=PRIOR in manifest.files)
+    prior = _load_prior(directory, settings, network, stored=PRIOR in manifest.files)
     domain = _load_domain(directory, settings) if DOMAIN in manifest.files else None
     return Parts(network, tokenizer, settings, prior, domain)
 
@@ -89,11 +89,12 @@ def _load_domain(directory: Path, settings: CodecSettings) -> ApplicabilityDomai
         raise CheckpointError(f"the domain of {directory} is damaged: {error}") from None
 
 
-def _load_prior(directory: Path, settings: CodecSettings, *, stored: bool) -> Prior:
+def _load_prior(directory: Path, settings: CodecSettings, network: SequenceVAE, *, stored: bool) -> Prior:
     if settings.prior not in PRIORS:
         raise CheckpointError(f"{directory} needs the prior '{settings.prior}', unknown here")
     tensors = load_tensors(directory / PRIOR) if stored else {}
     try:
-        return PRIORS.get(settings.prior).from_tensors(tensors, settings.model.latent_size)
+        prior = PRIORS.get(settings.prior).from_tensors(tensors, settings.model.latent_size)
+        return prior.through(network)
     except ValueError as error:
         raise CheckpointError(f"the prior of {directory} is damaged: {error}") from None

@@ -213,7 +213,7 @@ class SequenceVAE(nn.Module):
 
         It has a gradient by z, and none by the weights.
         """
-        given = (_shifted(tokens), self._with_condition(z, None, None))
+        given = (shifted(tokens), self._with_condition(z, None, None))
         logits = functional_call(self.decoder, self.decoder.state_dict(), given)
         return reconstruction_nll(logits, tokens, lengths)
 
@@ -230,7 +230,7 @@ class SequenceVAE(nn.Module):
         return torch.stack(terms).mean(0)
 
     def _decoder_inputs(self, tokens: Tensor, generator: Generator | None) -> Tensor:
-        inputs = _shifted(tokens)
+        inputs = shifted(tokens)
         if not self.training:
             return inputs
         hidden = hide(inputs, self.settings.token_dropout, UNK, generator)
@@ -268,6 +268,6 @@ class SequenceVAE(nn.Module):
         return total
 
 
-def _shifted(tokens: Tensor) -> Tensor:
+def shifted(tokens: Tensor) -> Tensor:
     """What the decoder reads when it is to write `tokens`, `b x t`: the begin mark and all but the last."""
     return torch.cat([torch.full_like(tokens[:, :1], BOS), tokens[:, :-1]], dim=1)

@@ -13,16 +13,20 @@ from molvae.errors import InputError, UsageError
 from molvae.models.posterior import Posterior
 from molvae.models.priors.base import NOT_KEPT, PRIORS, Prior
 from molvae.models.priors.flow import FlowPrior
+from molvae.models.priors.language import LanguagePrior
 from molvae.models.priors.normal import StandardNormal
 from molvae.persistence import MANIFEST, sha256_of
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
 from molvae.training.fit_states import KeptFit, name_of
+from molvae.training.language_fitting import fit_language, nats_per_molecule
 from molvae.training.validation import on_prior
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from molvae.data.corpus import Corpus
     from molvae.latent.codec import MolVAE
@@ -69,6 +73,12 @@ def fit_prior(
     if kind is StandardNormal:
         prior: Prior = StandardNormal(model.latent_size)
         told = "N(0, I)"
+    elif issubclass(kind, LanguagePrior):
+        asked = settings.language
+        rows = chosen_molecules(model, corpus, settings.n_samples, seed=seed)
+        prior = fit_language(model, corpus, rows, asked, seeds=seeds, progress=progress, states=states)
+        nats = nats_per_molecule(prior, corpus, corpus.rows("valid"))
+        told = f"language model of {len(rows)} molecules, {asked.epochs} epochs: {nats:.2f} nats per molecule"
     else:
         posterior = posteriors(model, corpus, settings.n_samples, seed=seed, progress=progress)
         told = f"{settings.name}, fitted to the posteriors of {len(posterior.mu)} molecules"
@@ -126,14 +136,7 @@ def posteriors(model: MolVAE, corpus: Corpus, n: int, *, seed: int, progress: Pr
     Raises:
         InputError: The corpus was not prepared for this model, or has no training molecules.
     """
-    if corpus.vocabulary.tokens != model.tokenizer.vocabulary.tokens:
-        raise InputError(
-            f"the corpus {corpus.path} was not prepared for this model: its vocabulary is another",
-            hint="Give the corpus the model was trained on.",
-        )
-    rows = Seeds(seed).numpy("prior-rows").permutation(corpus.rows("train"))[:n]
-    if len(rows) == 0:
-        raise InputError(f"the corpus {corpus.path} has no training molecules")
+    rows = chosen_molecules(model, corpus, n, seed=seed)
     rows = rows[np.argsort(corpus.lengths[rows], kind="stable")]
     encoded = []
     progress.start("encode", len(rows))
@@ -147,6 +150,23 @@ def posteriors(model: MolVAE, corpus: Corpus, n: int, *, seed: int, progress: Pr
         progress.advance("encode", len(lengths))
     progress.finish("encode")
     return Posterior(torch.cat([p.mu for p in encoded]), torch.cat([p.logvar for p in encoded]))
+
+
+def chosen_molecules(model: MolVAE, corpus: Corpus, n: int, *, seed: int) -> NDArray[np.int64]:
+    """Rows of (at most) `n` training molecules, drawn at random.
+
+    Raises:
+        InputError: The corpus was not prepared for this model, or has no training molecules.
+    """
+    if corpus.vocabulary.tokens != model.tokenizer.vocabulary.tokens:
+        raise InputError(
+            f"the corpus {corpus.path} was not prepared for this model: its vocabulary is another",
+            hint="Give the corpus the model was trained on.",
+        )
+    rows: NDArray[np.int64] = Seeds(seed).numpy("prior-rows").permutation(corpus.rows("train"))[:n]
+    if len(rows) == 0:
+        raise InputError(f"the corpus {corpus.path} has no training molecules")
+    return rows
 
 
 def _flow_of(initial: MolVAE, kind: type[Prior], latent_size: int) -> FlowPrior:

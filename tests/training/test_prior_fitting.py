@@ -14,16 +14,22 @@ from molvae.data.corpus import Corpus
 from molvae.data.preparation import prepare
 from molvae.errors import CheckpointError, InputError, StoppedEarly, UnknownNameError, UsageError
 from molvae.latent.codec import MolVAE
+from molvae.models.language import LanguageModel
 from molvae.models.posterior import Posterior
 from molvae.models.priors.flow_fitting import matching_loss
+from molvae.models.priors.language import LanguagePrior
+from molvae.models.vae import SequenceVAE
 from molvae.training.config import PriorSettings
+from molvae.training.language_fitting import nats_per_molecule
 from molvae.training.prior_fitting import fit_prior, kept_fit, posteriors
 
 FLOW = {"width": 16, "hidden": 16, "n_blocks": 1, "steps": 20}
+LANGUAGE = {"epochs": 2, "batch_size": 64, "learning_rate": 4e-3}
 
 
 def settings(name, **others):
-    return PriorSettings.model_validate({"name": name, "n_validation": 20, "flow": FLOW, **others})
+    given = {"name": name, "n_validation": 20, "flow": FLOW, "language": LANGUAGE, **others}
+    return PriorSettings.model_validate(given)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +48,7 @@ def test_posteriors_are_those_of_the_training_molecules(tiny_model, corpus):
     assert len(set(nearest.tolist())) == 40
 
 
-@pytest.mark.parametrize("name", ["flow", "gaussian", "mixture"])
+@pytest.mark.parametrize("name", ["flow", "gaussian", "mixture", "language"])
 def test_a_checkpoint_keeps_its_prior_and_the_card_tells_of_it(tiny_model, corpus, tmp_path, name):
     fitted = fit_prior(tiny_model, corpus, settings(name), seed=1)
     fitted.save(tmp_path / "model")
@@ -51,7 +57,8 @@ def test_a_checkpoint_keeps_its_prior_and_the_card_tells_of_it(tiny_model, corpu
     drawn = [model.sample_latent(9, generator=np.random.default_rng(4)) for model in (fitted, again)]
     np.testing.assert_array_equal(*drawn)
     card = (tmp_path / "model" / "README.md").read_text()
-    assert f"{name}, fitted to the posteriors of {len(corpus.rows('train'))} molecules" in card
+    learned = "language model of" if name == "language" else f"{name}, fitted to the posteriors of"
+    assert f"{learned} {len(corpus.rows('train'))} molecules" in card
     metrics = again.settings.facts["metrics"]
     valid = [bool(getattr(item, "smiles", "")) for item in again.sample(400, seed=0)]
     assert abs(np.mean(valid) - metrics[f"{name}_validity"]) < 0.35  # of 20 draws
@@ -96,10 +103,14 @@ def stop_at(step):
     return lambda: next(steps) == step
 
 
-@pytest.mark.parametrize("goes_on", [False, True], ids=["anew", "from a flow"])
-def test_a_stopped_fit_ends_with_the_prior_of_one_never_stopped(tiny_model, corpus, tmp_path, goes_on):
-    initial = fit_prior(tiny_model, corpus, settings("flow"), seed=5) if goes_on else None
-    asked = (tiny_model, corpus, settings("flow"))
+@pytest.mark.parametrize(
+    ("name", "goes_on"),
+    [("flow", False), ("flow", True), ("language", False)],
+    ids=["flow", "from a flow", "language"],
+)
+def test_a_stopped_fit_ends_with_the_prior_of_one_never_stopped(tiny_model, corpus, tmp_path, name, goes_on):
+    initial = fit_prior(tiny_model, corpus, settings(name), seed=5) if goes_on else None
+    asked = (tiny_model, corpus, settings(name))
     whole = fit_prior(*asked, initial=initial, seed=1).prior.tensors()
     for step in (7, 6):  # the second stop is that many steps after the first
         states = kept_fit(tmp_path / "fits", *asked, initial=initial, seed=1, should_stop=stop_at(step))
@@ -135,6 +146,45 @@ assert model.sample(2, seed=0) and model.prior.name == "flow"
 sys.exit("torch._dynamo" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", read], check=False).returncode == 0, "it took two seconds"
+
+
+def test_a_language_prior_knows_the_corpus_better_than_the_decoder_it_begins_with(tiny_model, corpus):
+    rows = corpus.rows("train")
+    begun = LanguagePrior(LanguageModel.of_decoder(tiny_model.network.decoder), 60, 1.0)
+    learned = fit_prior(tiny_model, corpus, settings("language")).prior
+    assert nats_per_molecule(learned, corpus, rows) < nats_per_molecule(begun, corpus, rows) - 0.5
+
+
+def test_a_language_prior_draws_the_posteriors_of_what_its_model_writes(tiny_model, corpus):
+    prior = fit_prior(tiny_model, corpus, settings("language")).prior
+    z = prior.sample(700, torch.Generator().manual_seed(3))  # more than are encoded at once
+    again = torch.Generator().manual_seed(3)
+    written = prior.model.write(700, max_length=prior.max_length, temperature=1.0, generator=again)
+    with torch.inference_mode():
+        posterior = tiny_model.network.encode(written, (written != 0).sum(1))
+    away = (z - posterior.mu) / posterior.logvar.mul(0.5).exp()
+    assert abs(float(away.mean())) < 0.02
+    assert float(away.std()) == pytest.approx(1.0, abs=0.02)
+    shared = float(torch.corrcoef(torch.stack([away[::2].flatten(), away[1::2].flatten()]))[0, 1])
+    assert abs(shared) < 0.02, "each row has noise of its own"
+
+
+def test_a_language_prior_without_its_network_or_with_another_one_is_refused(tiny_model, corpus):
+    fitted = fit_prior(tiny_model, corpus, settings("language")).prior
+    alone = LanguagePrior.from_tensors(fitted.tensors(), tiny_model.latent_size)
+    with pytest.raises(RuntimeError, match="through the encoder"):
+        alone.sample(1, torch.Generator())
+    other = SequenceVAE(tiny_model.settings.model, tiny_model.network.vocabulary_size + 1, 0)
+    with pytest.raises(ValueError, match="tokens"):
+        alone.through(other)
+    damaged = {**fitted.tensors(), "temperature": torch.zeros(1)}
+    with pytest.raises(ValueError, match="positive"):
+        LanguagePrior.from_tensors(damaged, tiny_model.latent_size)
+    for name, tensor in fitted.tensors().items():
+        for wrong in (tensor.new_zeros(*tensor.shape, 2), torch.full_like(tensor, torch.nan)):
+            if wrong.numel():
+                with pytest.raises(ValueError, match=r"shape|finite|axes|made of"):
+                    LanguagePrior.from_tensors({**fitted.tensors(), name: wrong}, tiny_model.latent_size)
 
 
 def missed(model, corpus):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from molvae.models.posterior import Posterior
     from molvae.models.priors.config import FitSettings
+    from molvae.models.vae import SequenceVAE
     from molvae.progress import Progress
 
 
@@ -55,6 +56,18 @@ class Prior(ABC):
     @abstractmethod
     def sample(self, n: int, generator: Generator) -> Tensor:
         """`n` latent vectors, `n x d`, float32 on the CPU; a function of the generator's state."""
+
+    def through(self, network: SequenceVAE) -> Prior:
+        """The same prior beside the network of its model, through whose encoder some draw.
+
+        Args:
+            network: What z is decoded with.
+
+        Raises:
+            ValueError: It does not fit that network.
+        """
+        del network  # most need none
+        return self
 
     @abstractmethod
     def tensors(self) -> dict[str, Tensor]:
@@ -127,7 +140,7 @@ class _Priors(Registry[type[Prior]]):
 
 
 def _load_built_in() -> None:
-    for module in ("normal", "gaussian", "mixture", "flow"):
+    for module in ("normal", "gaussian", "mixture", "flow", "language"):
         import_module(f"molvae.models.priors.{module}")  # each registers itself
 
 

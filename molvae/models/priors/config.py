@@ -41,6 +41,21 @@ class FlowSettings(Settings):
     """Standard deviation of the noise they start from: below 1, samples are more typical and less diverse."""
 
 
+class LanguageSettings(Settings):
+    """A language prior: how its language model, which is as large as the decoder, is trained."""
+
+    epochs: int = Field(default=6, ge=1)
+    """Passes over the training molecules."""
+    batch_size: int = Field(default=128, ge=1)
+    """Molecules per step."""
+    learning_rate: float = Field(default=1.5e-3, gt=0.0)
+    """Peak of the learning rate: linear warm-up, then a cosine to 0."""
+    ema_decay: float = Field(default=0.999, ge=0.0, lt=1.0)
+    """Decay of the running mean of the weights, which is what is kept."""
+    temperature: float = Field(default=1.0, gt=0.0)
+    """Of the tokens it writes: below 1, samples are more typical and less diverse."""
+
+
 class FitSettings(Settings):
     """What each prior that can be fitted takes."""
 
@@ -48,3 +63,5 @@ class FitSettings(Settings):
     """The Gaussian mixture."""
     flow: FlowSettings = FlowSettings()
     """The flow."""
+    language: LanguageSettings = LanguageSettings()
+    """The language model of a language prior."""

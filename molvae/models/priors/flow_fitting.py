@@ -10,6 +10,7 @@ import torch
 
 from molvae.models.posterior import Posterior
 from molvae.models.precision import at_least_single, has_fast_bfloat16
+from molvae.models.priors.averaging import AveragedTraining, rate_after
 from molvae.models.priors.base import NOT_KEPT
 from molvae.models.priors.gaussian import moments
 from molvae.models.priors.velocity import VelocityField
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from molvae.models.priors.config import FlowSettings
     from molvae.progress import Progress
 
-_WARMUP = 100  # steps over which the learning rate rises
-_SHOWN = 50  # steps the loss that is shown is a mean of
 _SMALL = 1e-6
 _LARGEST_GRADIENT = 0.5  # norm; in training it is about 0.1, and one step far above that undoes hours
 _LOG_NOISE_MEAN, _LOG_NOISE_STD = (
@@ -117,7 +116,7 @@ def _train(
     n_rows = len(posterior.mu)
     size = min(settings.batch_size, n_rows)
     n_steps = min(settings.steps, math.ceil(settings.max_passes * n_rows / size))
-    training = _Training(field, settings, generator)
+    training = AveragedTraining(field, settings.ema_decay, generator, _LARGEST_GRADIENT)
     progress.start("prior", n_steps)
     if (state := states.newest()) is not None:
         training.go_on_from(state)
@@ -126,75 +125,11 @@ def _train(
     while training.step < n_steps:
         rows = torch.randint(n_rows, (size,), generator=generator).to(axes.device)
         loss = matching_loss(field, axes, Posterior(posterior.mu[rows], posterior.logvar[rows]), generator)
-        training.learn(loss, settings.learning_rate * _rate(training.step, n_steps))
+        training.learn(loss, settings.learning_rate * rate_after(training.step, n_steps))
         progress.advance("prior", 1, loss=training.shown)
         states.after(training.step, training.state)
     training.finish()
     progress.finish("prior", loss=training.shown)
-
-
-class _Training:
-    """A network in training: its weights, their running mean, the optimizer and the source of randomness.
-
-    Attributes:
-        step: Steps taken.
-        shown: Mean loss of the last steps.
-    """
-
-    def __init__(self, field: VelocityField, settings: FlowSettings, generator: Generator) -> None:
-        self.step, self.shown = 0, 0.0
-        self._generator, self._decay = generator, settings.ema_decay
-        self._weights = list(field.parameters())
-        self._averaged = [weight.detach().clone() for weight in self._weights]
-        self._optimizer = torch.optim.Adam(self._weights, betas=(0.9, 0.99), fused=True)
-
-    def learn(self, loss: Tensor, rate: float) -> None:
-        """Take a step down the gradient of the loss."""
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self._weights, _LARGEST_GRADIENT)
-        self._optimizer.step()
-        decay = min(self._decay, (1 + self.step) / (10 + self.step))
-        self.step += 1
-        with torch.no_grad():
-            for mean, weight in zip(self._averaged, self._weights, strict=True):
-                mean.lerp_(weight, 1.0 - decay)
-        self.shown += (loss.item() - self.shown) / min(self.step, _SHOWN)
-
-    @torch.no_grad()
-    def finish(self) -> None:
-        """Put the running mean in the place of the weights."""
-        for mean, weight in zip(self._averaged, self._weights, strict=True):
-            weight.copy_(mean)
-
-    def state(self) -> dict[str, Tensor]:
-        """All it takes to go on as if nothing had happened."""
-        moments = self._optimizer.state_dict()["state"]
-        return {
-            **{f"weight.{n}": weight.detach() for n, weight in enumerate(self._weights)},
-            **{f"averaged.{n}": mean for n, mean in enumerate(self._averaged)},
-            **{f"adam.{n}.{name}": value for n, entry in moments.items() for name, value in entry.items()},
-            "generator": self._generator.get_state(),
-            "step": torch.tensor(self.step),
-            "shown": torch.tensor(self.shown, dtype=torch.float64),
-        }
-
-    @torch.no_grad()
-    def go_on_from(self, state: dict[str, Tensor]) -> None:
-        """Stand where another training of the same network stood when it gave its `state`."""
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in state.items():
-            kind, *place = key.split(".")
-            if kind == "adam":
-                moments.setdefault(int(place[0]), {})[place[1]] = value
-        for n, (weight, mean) in enumerate(zip(self._weights, self._averaged, strict=True)):
-            weight.copy_(state[f"weight.{n}"])
-            mean.copy_(state[f"averaged.{n}"])
-        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": moments})
-        self._generator.set_state(state["generator"])
-        self.step, self.shown = int(state["step"]), float(state["shown"])
 
 
 def matching_loss(field: VelocityField, axes: Tensor, posterior: Posterior, generator: Generator) -> Tensor:
@@ -227,8 +162,3 @@ def matching_loss(field: VelocityField, axes: Tensor, posterior: Posterior, gene
         found = at_least_single(field.correction(points, angles))
     missed = found - wanted
     return missed.square().mean()
-
-
-def _rate(step: int, n_steps: int) -> float:
-    """Share of the peak learning rate: linear warm-up, then half a cosine."""
-    return min(1.0, (step + 1) / _WARMUP) * 0.5 * (1.0 + math.cos(math.pi * step / n_steps))

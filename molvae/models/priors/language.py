@@ -1,0 +1,129 @@
+"""The language prior: a language model writes texts, and the encoder says where they lie."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import torch
+
+from molvae.models.language import LanguageModel
+from molvae.models.priors.base import NOT_KEPT, PRIORS, Prior, check_tensors
+from molvae.models.vae import PAD
+from molvae.progress import SILENT
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from molvae.models.posterior import Posterior
+    from molvae.models.priors.base import FitStates
+    from molvae.models.priors.config import FitSettings
+    from molvae.models.vae import SequenceVAE
+    from molvae.progress import Progress
+
+_MODEL = "model."
+_ROWS = 512  # texts that are encoded at once
+_LONGEST = 4096  # tokens
+
+
+@PRIORS.register("language")
+class LanguagePrior(Prior):
+    r"""The aggregated posterior of all that a language model of the training molecules would write.
+
+    .. math:: p(z) = \sum_x p_{LM}(x) \, q(z|x)
+
+    The best prior of a VAE is the aggregated posterior of its data (Tomczak & Welling, arXiv:1705.07120),
+    which a density learned on latent vectors alone does not come near where codes are longer than molecules
+    have information. Here that mixture is drawn from instead of learned: x is written token by token, and z
+    is a sample of its posterior. What is decoded from z is then (nearly) x.
+
+    Args:
+        model: The language model; rounded to half precision, in which it is stored.
+        max_length: Tokens after which a text is cut.
+        temperature: Of its tokens: below 1, texts are more typical and less diverse.
+        network: Whose encoder it draws through; None until it is known (`through`).
+    """
+
+    name = "language"
+
+    def __init__(
+        self, model: LanguageModel, max_length: int, temperature: float, network: SequenceVAE | None = None
+    ) -> None:
+        self.model = model.requires_grad_(requires_grad=False).eval()
+        self.max_length = max_length
+        self.temperature = float(torch.tensor(temperature))  # in single precision, in which it is stored
+        self._network = network
+        for parameter in self.model.parameters():
+            parameter.data = parameter.data.half().float()
+
+    @classmethod
+    def fit(
+        cls,
+        posterior: Posterior,
+        settings: FitSettings,
+        *,
+        generator: Generator,
+        progress: Progress = SILENT,
+        states: FitStates = NOT_KEPT,
+    ) -> Self:
+        """Not possible: it learns from texts, not from posteriors (`molvae.training.language_fitting`)."""
+        raise NotImplementedError("a language prior is fitted to a corpus, by molvae.training")
+
+    def through(self, network: SequenceVAE) -> Self:
+        """The same prior, drawing through the encoder of this network.
+
+        Raises:
+            ValueError: The network has another vocabulary.
+        """
+        if network.vocabulary_size != self.model.vocabulary_size:
+            raise ValueError(
+                f"the language model has {self.model.vocabulary_size} tokens, "
+                f"the model {network.vocabulary_size}"
+            )
+        return type(self)(self.model, self.max_length, self.temperature, network)
+
+    def sample(self, n: int, generator: Generator) -> Tensor:
+        """Posterior samples of `n` texts, `n x d`; `RuntimeError` before `through`."""
+        if self._network is None:
+            raise RuntimeError("a language prior draws through the encoder of a model: see through()")
+        device = next(self._network.parameters()).device
+        tokens = self.model.to(device).write(
+            n, max_length=self.max_length, temperature=self.temperature, generator=generator
+        )
+        lengths = (tokens != PAD).sum(1)
+        z = torch.empty(n, self._network.settings.latent_size, device=device)
+        order = lengths.argsort(stable=True)
+        for start in range(0, n, _ROWS):
+            rows = order[start : start + _ROWS]
+            longest = int(lengths[rows].max())
+            z[rows] = self._place(tokens[rows, :longest], lengths[rows], generator)
+        return z.cpu()
+
+    @torch.inference_mode()
+    def _place(self, tokens: Tensor, lengths: Tensor, generator: Generator) -> Tensor:
+        assert self._network is not None  # noqa: S101 - `sample` has looked
+        return self._network.encode(tokens, lengths).rsample(generator)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The language model in half precision, and how it writes."""
+        weights = {_MODEL + name: tensor.half() for name, tensor in self.model.state_dict().items()}
+        return {
+            **weights,
+            "max_length": torch.tensor([float(self.max_length)]),
+            "temperature": torch.tensor([self.temperature]),
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor], latent_size: int) -> Self:
+        """The prior of this language model, which does not know its encoder yet."""
+        del latent_size  # is the encoder's
+        own = {name.removeprefix(_MODEL): t for name, t in tensors.items() if name.startswith(_MODEL)}
+        model = LanguageModel.of_tensors(own)
+        shapes = {_MODEL + name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+        check_tensors("a language prior", tensors, {**shapes, "max_length": (1,), "temperature": (1,)})
+        max_length, temperature = float(tensors["max_length"]), float(tensors["temperature"])
+        if not max_length.is_integer() or not 1 <= max_length <= _LONGEST:
+            raise ValueError(f"a language prior writes 1 to {_LONGEST} tokens, got {max_length}")
+        if temperature <= 0.0:
+            raise ValueError(f"the temperature of a language prior is positive, got {temperature}")
+        model.load_state_dict({name: tensor.float() for name, tensor in own.items()}, assign=True)
+        return cls(model, int(max_length), temperature)
