@@ -31,7 +31,8 @@ class FitPriorSettings(PriorSettings):
     name: str = "flow"
     """Prior that samples are drawn from: flow, mixture, gaussian, or normal for N(0, I)."""
     initial: Path | None = None
-    """Checkpoint whose flow the fit goes on from, in sizes no smaller: this one, or one little different."""
+    """Checkpoint whose flow the fit goes on from, in sizes no smaller: this one, or one little different. Or
+    whose language model it goes on from: any of the same vocabulary."""
 
 
 class TrainSettings(Settings):

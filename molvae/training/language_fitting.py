@@ -32,6 +32,7 @@ def fit_language(
     corpus: Corpus,
     rows: NDArray[np.integer],
     settings: LanguageSettings,
+    initial: LanguagePrior | None = None,
     *,
     seeds: Seeds,
     progress: Progress,
@@ -39,18 +40,21 @@ def fit_language(
 ) -> LanguagePrior:
     """The language prior of a model, its language model trained on these rows of the corpus.
 
-    It begins with the weights of the model's decoder, which knows how molecules are written.
+    It begins with the weights of the model's decoder, which knows how molecules are written, or goes on from
+    another language prior.
 
     Args:
         model: A trained model; it is not changed.
         corpus: Of its vocabulary.
         rows: Which molecules teach.
-        settings: How it is trained.
+        settings: How it is trained; by no epoch if it is to be `initial`'s.
+        initial: The language prior it goes on from, which is not changed.
         seeds: Root of the order of the batches: a function of the epoch.
         progress: Told of every step.
         states: Where the training keeps how far it is.
     """
-    language = LanguageModel.of_decoder(model.network.decoder).to(model.device)
+    known = model.network.decoder if initial is None else initial.model.decoder
+    language = LanguageModel.of_decoder(known).to(model.device)
     training = AveragedTraining(language, settings.ema_decay, seeds.torch("language"), _LARGEST_GRADIENT)
     per_epoch = -(-len(rows) // settings.batch_size)
     n_steps = settings.epochs * per_epoch

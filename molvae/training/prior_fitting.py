@@ -53,10 +53,11 @@ def fit_prior(
         model: A trained model; it is not changed.
         corpus: What it was trained on.
         settings: Which prior, how it is fitted, and to how much.
-        initial: The model, or one little different, whose flow the fit goes on from, in sizes no smaller.
+        initial: The model, or one little different, whose flow the fit goes on from, in sizes no smaller; or
+            any of the same vocabulary whose language model it goes on from.
         seed: Root of the choice of molecules, the fit and the measurement.
         progress: Told of the encoding and the fit.
-        states: Where a flow keeps how far its training is (`kept_fit`).
+        states: Where a flow or a language model keeps how far its training is (`kept_fit`).
 
     Returns:
         The model with the prior, its validity and uniqueness measured and added to the card.
@@ -64,35 +65,67 @@ def fit_prior(
     Raises:
         UnknownNameError: There is no prior of that name.
         InputError: The corpus was not prepared for this model, or has no training molecules.
-        UsageError: There is no flow to go on from, or what is asked for is none.
+        UsageError: There is nothing to go on from, or what is asked for begins anew.
         StoppedEarly: `states` said so.
     """
-    seeds = Seeds(seed)
     kind = PRIORS.get(settings.name)
-    begun = None if initial is None else _flow_of(initial, kind, model.latent_size)
+    begun = None if initial is None else _prior_of(initial, kind, model)
+    prior: Prior
     if kind is StandardNormal:
-        prior: Prior = StandardNormal(model.latent_size)
-        told = "N(0, I)"
+        prior, told = StandardNormal(model.latent_size), "N(0, I)"
     elif issubclass(kind, LanguagePrior):
-        asked = settings.language
-        rows = chosen_molecules(model, corpus, settings.n_samples, seed=seed)
-        prior = fit_language(model, corpus, rows, asked, seeds=seeds, progress=progress, states=states)
-        nats = nats_per_molecule(prior, corpus, corpus.rows("valid"))
-        told = f"language model of {len(rows)} molecules, {asked.epochs} epochs: {nats:.2f} nats per molecule"
+        prior, told = _of_texts(model, corpus, settings, begun, seed, progress, states)
     else:
-        posterior = posteriors(model, corpus, settings.n_samples, seed=seed, progress=progress)
-        told = f"{settings.name}, fitted to the posteriors of {len(posterior.mu)} molecules"
-        if settings.posterior_scale != 1.0:
-            told += f", their standard deviations times {settings.posterior_scale:g}"
-        if begun is not None:
-            told += ", going on from an earlier flow"
-        narrowed = _scaled(posterior, settings.posterior_scale)
-        fit = kind.fit if begun is None else begun.trained_on
-        prior = fit(narrowed, settings, generator=seeds.torch("prior"), progress=progress, states=states)
+        prior, told = _of_posteriors(model, corpus, settings, begun, seed, progress, states)
     fitted = model.with_prior(prior)
-    measured = on_prior(fitted, n_samples=settings.n_validation, seed=seeds.integer("prior-validation"))
+    draws = Seeds(seed).integer("prior-validation")
+    measured = on_prior(fitted, n_samples=settings.n_validation, seed=draws)
     facts: dict[str, Any] = {"prior": told, "metrics": {**_without_priors(model), **measured}}
     return model.with_prior(prior, facts)
+
+
+def _of_texts(
+    model: MolVAE,
+    corpus: Corpus,
+    settings: PriorSettings,
+    begun: Prior | None,
+    seed: int,
+    progress: Progress,
+    states: FitStates,
+) -> tuple[Prior, str]:
+    """A language prior, and what the card tells of it."""
+    rows = chosen_molecules(model, corpus, settings.n_samples, seed=seed)
+    asked, earlier = settings.language, begun if isinstance(begun, LanguagePrior) else None
+    prior = fit_language(
+        model, corpus, rows, asked, earlier, seeds=Seeds(seed), progress=progress, states=states
+    )
+    told = f"language model, taught {asked.epochs} epochs of {len(rows)} molecules"
+    if earlier is not None:
+        told += ", going on from an earlier one"
+    return prior, f"{told}: {nats_per_molecule(prior, corpus, corpus.rows('valid')):.2f} nats per molecule"
+
+
+def _of_posteriors(
+    model: MolVAE,
+    corpus: Corpus,
+    settings: PriorSettings,
+    begun: Prior | None,
+    seed: int,
+    progress: Progress,
+    states: FitStates,
+) -> tuple[Prior, str]:
+    """A prior that learns from posteriors, and what the card tells of it."""
+    kind = PRIORS.get(settings.name)
+    posterior = posteriors(model, corpus, settings.n_samples, seed=seed, progress=progress)
+    told = f"{settings.name}, fitted to the posteriors of {len(posterior.mu)} molecules"
+    if settings.posterior_scale != 1.0:
+        told += f", their standard deviations times {settings.posterior_scale:g}"
+    if begun is not None:
+        told += ", going on from an earlier flow"
+    narrowed = _scaled(posterior, settings.posterior_scale)
+    fit = begun.trained_on if isinstance(begun, FlowPrior) else kind.fit
+    generator = Seeds(seed).torch("prior")
+    return fit(narrowed, settings, generator=generator, progress=progress, states=states), told
 
 
 def kept_fit(
@@ -114,7 +147,7 @@ def kept_fit(
         model: As for `fit_prior`, like all that follows.
         corpus: Its molecules.
         settings: Its settings.
-        initial: The model whose flow it goes on from.
+        initial: The model whose prior it goes on from.
         seed: Its seed.
         should_stop: Asked between steps; when true, the state is kept and `StoppedEarly` raised.
     """
@@ -169,15 +202,22 @@ def chosen_molecules(model: MolVAE, corpus: Corpus, n: int, *, seed: int) -> NDA
     return rows
 
 
-def _flow_of(initial: MolVAE, kind: type[Prior], latent_size: int) -> FlowPrior:
-    """The flow of a model, which a fit of this kind goes on from."""
-    if not issubclass(kind, FlowPrior):
-        raise UsageError(f"a fit of the prior '{kind.name}' begins anew: only a flow is trained in steps")
-    if not isinstance(initial.prior, FlowPrior) or initial.latent_size != latent_size:
+def _prior_of(initial: MolVAE, kind: type[Prior], model: MolVAE) -> Prior:
+    """The prior of a model, which a fit of this kind goes on from."""
+    if not issubclass(kind, FlowPrior | LanguagePrior):
         raise UsageError(
-            f"there is no flow to go on from: the prior of that model is '{initial.prior.name}', "
-            f"of {initial.latent_size} dimensions, and this one has {latent_size}"
+            f"a fit of the prior '{kind.name}' begins anew: only flow and language are trained in steps"
         )
+    if not isinstance(initial.prior, kind):
+        raise UsageError(
+            f"there is no {kind.name} to go on from: the prior of that model is '{initial.prior.name}'"
+        )
+    if issubclass(kind, FlowPrior) and initial.latent_size != model.latent_size:
+        raise UsageError(
+            f"that flow is of {initial.latent_size} dimensions, and this model has {model.latent_size}"
+        )
+    if issubclass(kind, LanguagePrior) and initial.tokenizer.vocabulary != model.tokenizer.vocabulary:
+        raise UsageError("that language model has another vocabulary than this model")
     return initial.prior
 
 

@@ -65,6 +65,15 @@ ARMS: dict[str, tuple[dict[str, Any], ...]] = {
         {"epochs": 24, "kl_target": 75.0, "beta": 0.03, "model": SIZES},
         {"epochs": 6, "kl_target": 92.0, "beta": 0.03, "beta_warmup_steps": 1, "learning_rate": 0.0015},
     ),
+    "molvae long code": (
+        {
+            "epochs": 6,
+            "batch_size": 128,
+            "kl_target": 130.0,
+            "beta": 0.03,
+            "model": {"decoder_hidden": 448, "head_hidden": 256, "head_input": "both"},
+        },
+    ),
 }
 """How each is trained: one training after the other, each on the weights of the one before."""
 FITS: dict[str, dict[str, Any]] = {

@@ -57,7 +57,7 @@ def test_a_checkpoint_keeps_its_prior_and_the_card_tells_of_it(tiny_model, corpu
     drawn = [model.sample_latent(9, generator=np.random.default_rng(4)) for model in (fitted, again)]
     np.testing.assert_array_equal(*drawn)
     card = (tmp_path / "model" / "README.md").read_text()
-    learned = "language model of" if name == "language" else f"{name}, fitted to the posteriors of"
+    learned = "taught 2 epochs of" if name == "language" else f"{name}, fitted to the posteriors of"
     assert f"{learned} {len(corpus.rows('train'))} molecules" in card
     metrics = again.settings.facts["metrics"]
     valid = [bool(getattr(item, "smiles", "")) for item in again.sample(400, seed=0)]
@@ -78,8 +78,9 @@ def test_a_flow_goes_on_from_another_in_its_units_and_no_smaller(tiny_model, cor
     assert second.facts()["prior"].endswith("going on from an earlier flow")
     with pytest.raises(UsageError, match="trained in steps"):
         fit_prior(tiny_model, corpus, settings("gaussian"), initial=first)
-    with pytest.raises(UsageError, match="no flow to go on from: the prior of that model is 'normal'"):
-        fit_prior(tiny_model, corpus, settings("flow"), initial=tiny_model)
+    for name in ("flow", "language"):
+        with pytest.raises(UsageError, match=f"no {name} to go on from: the prior of that model is 'normal'"):
+            fit_prior(tiny_model, corpus, settings(name), initial=tiny_model)
 
 
 def test_a_flow_that_goes_on_grows_to_the_sizes_asked_for(tiny_model, corpus):
@@ -105,8 +106,8 @@ def stop_at(step):
 
 @pytest.mark.parametrize(
     ("name", "goes_on"),
-    [("flow", False), ("flow", True), ("language", False)],
-    ids=["flow", "from a flow", "language"],
+    [("flow", False), ("flow", True), ("language", False), ("language", True)],
+    ids=["flow", "from a flow", "language", "from a language model"],
 )
 def test_a_stopped_fit_ends_with_the_prior_of_one_never_stopped(tiny_model, corpus, tmp_path, name, goes_on):
     initial = fit_prior(tiny_model, corpus, settings(name), seed=5) if goes_on else None
@@ -153,6 +154,18 @@ def test_a_language_prior_knows_the_corpus_better_than_the_decoder_it_begins_wit
     begun = LanguagePrior(LanguageModel.of_decoder(tiny_model.network.decoder), 60, 1.0)
     learned = fit_prior(tiny_model, corpus, settings("language")).prior
     assert nats_per_molecule(learned, corpus, rows) < nats_per_molecule(begun, corpus, rows) - 0.5
+
+
+def test_a_language_prior_is_handed_on_as_it_is_or_learns_on(tiny_model, corpus):
+    first = fit_prior(tiny_model, corpus, settings("language"), seed=1)
+    same = fit_prior(tiny_model, corpus, settings("language", language={"epochs": 0}), initial=first)
+    kept, handed = first.prior.tensors(), same.prior.tensors()
+    assert all(torch.equal(kept[name], handed[name]) for name in kept)
+    more = fit_prior(tiny_model, corpus, settings("language"), initial=first, seed=2)
+    rows = corpus.rows("train")
+    assert nats_per_molecule(more.prior, corpus, rows) < nats_per_molecule(first.prior, corpus, rows)
+    assert "going on from an earlier one" in more.facts()["prior"]
+    assert all(torch.equal(kept[name], tensor) for name, tensor in first.prior.tensors().items())
 
 
 def test_a_language_prior_draws_the_posteriors_of_what_its_model_writes(tiny_model, corpus):

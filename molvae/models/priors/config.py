@@ -44,8 +44,8 @@ class FlowSettings(Settings):
 class LanguageSettings(Settings):
     """A language prior: how its language model, which is as large as the decoder, is trained."""
 
-    epochs: int = Field(default=6, ge=1)
-    """Passes over the training molecules."""
+    epochs: int = Field(default=6, ge=0)
+    """Passes over the training molecules; 0 takes over the language model of another checkpoint (initial)."""
     batch_size: int = Field(default=128, ge=1)
     """Molecules per step."""
     learning_rate: float = Field(default=1.5e-3, gt=0.0)
