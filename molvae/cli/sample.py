@@ -89,7 +89,7 @@ def command(
       molvae sample checkpoints/zinc250k -n 5
       molvae sample checkpoints/zinc250k -n 1000 --unique -o new.smi
       molvae sample run -n 100 --describe qed,logp,sa --predict -o new.csv
-      molvae sample run --condition logP=2.5 --condition qed=0.9 --describe logp
+      molvae sample run --condition logp=2.5 --condition qed=0.9 --describe logp
     """
     checkpoint = places.checkpoint(checkpoint)  # a wrong path is told before libraries are loaded
 
@@ -197,7 +197,7 @@ def _wanted(model: MolVAE, condition: Sequence[str]) -> np.ndarray | None:
         except ValueError:
             equals = ""
         if not equals:
-            raise UsageError(f"a condition is NAME=VALUE, got '{text}'", hint="For example logP=2.5.")
+            raise UsageError(f"a condition is NAME=VALUE, got '{text}'", hint="For example logp=2.5.")
     return wanted_values(model, values)
 
 

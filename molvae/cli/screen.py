@@ -67,7 +67,7 @@ def command(
     \b
     Examples:
       molvae screen library.smi --checkpoint checkpoints/zinc250k \\
-          --maximize qed --at-most sa=3 --at-least predicted_logP=1 -o screened
+          --maximize qed --at-most sa=3 --at-least predicted_logp=1 -o screened
       molvae screen big.csv.gz --checkpoint run --all --descriptors mw,tpsa -o all
       molvae screen big.parquet --checkpoint run --maximize docking.py:score \\
           --filters pains --reference corpus --shard 3/100 -o screened

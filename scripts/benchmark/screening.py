@@ -34,7 +34,7 @@ from molvae.latent.batches import token_batches
 from molvae.latent.codec import MolVAE
 from molvae.latent.device import limited_threads
 
-OBJECTIVES = ["--maximize", "qed", "--at-most", "sa=3.5", "--at-least", "predicted_logP=0"]
+OBJECTIVES = ["--maximize", "qed", "--at-most", "sa=3.5", "--at-least", "predicted_logp=0"]
 CHEAPEST = ["--standardize", "none", "--maximize", "heavy_atoms", "--domain", "none"]
 CHEAPEST += ["--set", "predict=false", "--top", "100"]
 SMALL = ("CCO", "CC(C)N", "c1ccccc1", "CC(=O)O", "C1CCNCC1", "OCC=C", "CC#N", "CSC")
