@@ -29,6 +29,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Model": {
         "train": "Train a model on a corpus.",
         "fit-prior": "Fit what samples are drawn from.",
+        "fit-heads": "Teach a trained model properties of your own.",
         "sample": "Draw new molecules.",
         "encode": "Molecules to latent vectors (and predicted properties).",
         "decode": "Latent vectors to molecules.",

@@ -64,6 +64,17 @@ def epoch_batches(
     return [batches[n] for n in generator.permutation(len(batches))]
 
 
+def by_length(rows: NDArray[np.int64], lengths: NDArray[np.integer]) -> NDArray[np.int64]:
+    """The same rows, shorter ones first: batches of such neighbors have little padding.
+
+    Args:
+        rows: Rows of the corpus.
+        lengths: Of every molecule of the corpus, indexed by row.
+    """
+    ordered: NDArray[np.int64] = rows[np.argsort(np.asarray(lengths)[rows], kind="stable")]
+    return ordered
+
+
 def collate(
     corpus: Corpus,
     rows: NDArray[np.integer],

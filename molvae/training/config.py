@@ -35,6 +35,23 @@ class FitPriorSettings(PriorSettings):
     whose language model it goes on from: any of the same vocabulary."""
 
 
+class FitHeadsSettings(Settings):
+    """What `molvae fit-heads` does."""
+
+    hidden: int = Field(default=512, ge=1, le=8192)
+    """Hidden units of the property head."""
+    input: Literal["sample", "mean", "both"] = "both"
+    """What it learns from: a sample of each molecule's posterior, its mean, or both in equal parts."""
+    epochs: int = Field(default=20, ge=1)
+    """Passes over the labelled molecules; the head of the best one, by the validation split, is kept."""
+    batch_size: int = Field(default=256, ge=1)
+    """Molecules per step."""
+    learning_rate: float = Field(default=2e-3, gt=0.0)
+    """Peak of the learning rate: linear warm-up, then a cosine to 0."""
+    ema_decay: float = Field(default=0.999, ge=0.0, lt=1.0)
+    """Decay of the running mean of the weights, which is what is kept."""
+
+
 class TrainSettings(Settings):
     """How a model is trained."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from molvae.data.batching import epoch_batches, pad
+from molvae.data.batching import by_length, epoch_batches, pad
 from molvae.models.language import LanguageModel
 from molvae.models.precision import has_fast_bfloat16
 from molvae.models.priors.averaging import AveragedTraining, rate_after
@@ -30,7 +30,7 @@ _ROWS = 512
 def fit_language(
     model: MolVAE,
     corpus: Corpus,
-    rows: NDArray[np.integer],
+    rows: NDArray[np.int64],
     settings: LanguageSettings,
     initial: LanguagePrior | None = None,
     *,
@@ -79,9 +79,9 @@ def fit_language(
 
 
 @torch.inference_mode()
-def nats_per_molecule(prior: LanguagePrior, corpus: Corpus, rows: NDArray[np.integer]) -> float:
+def nats_per_molecule(prior: LanguagePrior, corpus: Corpus, rows: NDArray[np.int64]) -> float:
     """Mean of -log p(x) of these rows of the corpus; NaN of none."""
-    ordered = rows[np.argsort(corpus.lengths[rows], kind="stable")]
+    ordered = by_length(rows, corpus.lengths)
     found = []
     for start in range(0, len(ordered), _ROWS):
         tokens, lengths = pad(corpus.ids, ordered[start : start + _ROWS])

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
-from molvae.data.batching import pad
+from molvae.data.batching import by_length, pad
 from molvae.errors import InputError, UsageError
 from molvae.models.posterior import Posterior
 from molvae.models.priors.base import NOT_KEPT, PRIORS, Prior
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from molvae.data.corpus import Corpus
@@ -162,7 +162,6 @@ def kept_fit(
     return KeptFit(directory / name_of(asked, deciding), should_stop)
 
 
-@torch.no_grad()
 def posteriors(model: MolVAE, corpus: Corpus, n: int, *, seed: int, progress: Progress = SILENT) -> Posterior:
     """The posteriors of (at most) `n` training molecules, drawn at random, `n x d`, on the model's device.
 
@@ -170,19 +169,26 @@ def posteriors(model: MolVAE, corpus: Corpus, n: int, *, seed: int, progress: Pr
         InputError: The corpus was not prepared for this model, or has no training molecules.
     """
     rows = chosen_molecules(model, corpus, n, seed=seed)
-    rows = rows[np.argsort(corpus.lengths[rows], kind="stable")]
-    encoded = []
+    return encoded(model, corpus, by_length(rows, corpus.lengths), progress=progress)
+
+
+@torch.no_grad()
+def encoded(
+    model: MolVAE, corpus: Corpus, rows: NDArray[np.int64], *, progress: Progress = SILENT
+) -> Posterior:
+    """The posteriors of rows of a corpus, `n x d`, on the model's device; fastest `by_length`."""
+    found = []
     progress.start("encode", len(rows))
     for start in range(0, len(rows), _ROWS):
         tokens, lengths = pad(corpus.ids, rows[start : start + _ROWS])
-        encoded.append(
+        found.append(
             model.network.encode(
                 torch.from_numpy(tokens).to(model.device), torch.from_numpy(lengths).to(model.device)
             )
         )
         progress.advance("encode", len(lengths))
     progress.finish("encode")
-    return Posterior(torch.cat([p.mu for p in encoded]), torch.cat([p.logvar for p in encoded]))
+    return Posterior(torch.cat([p.mu for p in found]), torch.cat([p.logvar for p in found]))
 
 
 def chosen_molecules(model: MolVAE, corpus: Corpus, n: int, *, seed: int) -> NDArray[np.int64]:
@@ -191,15 +197,20 @@ def chosen_molecules(model: MolVAE, corpus: Corpus, n: int, *, seed: int) -> NDA
     Raises:
         InputError: The corpus was not prepared for this model, or has no training molecules.
     """
-    if corpus.vocabulary.tokens != model.tokenizer.vocabulary.tokens:
-        raise InputError(
-            f"the corpus {corpus.path} was not prepared for this model: its vocabulary is another",
-            hint="Give the corpus the model was trained on.",
-        )
+    must_be_of(model, corpus)
     rows: NDArray[np.int64] = Seeds(seed).numpy("prior-rows").permutation(corpus.rows("train"))[:n]
     if len(rows) == 0:
         raise InputError(f"the corpus {corpus.path} has no training molecules")
     return rows
+
+
+def must_be_of(model: MolVAE, corpus: Corpus) -> None:
+    """Raise an `InputError` if the corpus was not prepared with the vocabulary of the model."""
+    if corpus.vocabulary.tokens != model.tokenizer.vocabulary.tokens:
+        raise InputError(
+            f"the corpus {corpus.path} was not prepared for this model: its vocabulary is another",
+            hint="Give the corpus the model was trained on, or prepare one: --vocabulary CHECKPOINT.",
+        )
 
 
 def _prior_of(initial: MolVAE, kind: type[Prior], model: MolVAE) -> Prior:

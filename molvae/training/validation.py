@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from molvae.chemistry.molecule import is_valid, parse
-from molvae.data.batching import collate
+from molvae.data.batching import by_length, collate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,9 +76,9 @@ def _on_molecules(model: MolVAE, corpus: Corpus, rows: NDArray[np.int64], seed: 
     means: list[NDArray[np.float32]] = []
     errors: list[NDArray[np.float64]] = []
     n_exact = 0
-    by_length = rows[np.argsort(corpus.lengths[rows], kind="stable")]
-    for start in range(0, len(by_length), _ROWS):
-        part = by_length[start : start + _ROWS]
+    ordered = by_length(rows, corpus.lengths)
+    for start in range(0, len(ordered), _ROWS):
+        part = ordered[start : start + _ROWS]
         batch = collate(corpus, part, scaler=model.scaler, randomized=None)
         elbo = model.network(**to_tensors(batch, model.device), generator=generator)
         terms.append(torch.stack([elbo.reconstruction, elbo.kl, elbo.property]).double().cpu().numpy())

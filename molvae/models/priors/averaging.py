@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torch import Generator, Tensor, nn
 
 _WARMUP = 100  # steps over which the learning rate rises
@@ -52,10 +54,17 @@ class AveragedTraining:
                 mean.lerp_(weight, 1.0 - decay)
         self.shown += (loss.item() - self.shown) / min(self.step, _SHOWN)
 
-    @torch.no_grad()
     def finish(self) -> None:
         """Put the running mean in the place of the weights."""
-        for mean, weight in zip(self._averaged, self._weights, strict=True):
+        self._put(self._weights)
+
+    def put_into(self, network: nn.Module) -> None:
+        """Put the running mean into another network of the same layers."""
+        self._put(network.parameters())
+
+    @torch.no_grad()
+    def _put(self, weights: Iterable[Tensor]) -> None:
+        for mean, weight in zip(self._averaged, weights, strict=True):
             weight.copy_(mean)
 
     def state(self) -> dict[str, Tensor]:
