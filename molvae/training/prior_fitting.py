@@ -99,9 +99,9 @@ def _of_texts(
     prior = fit_language(
         model, corpus, rows, asked, earlier, seeds=Seeds(seed), progress=progress, states=states
     )
-    told = f"language model, taught {asked.epochs} epochs of {len(rows)} molecules"
-    if earlier is not None:
-        told += ", going on from an earlier one"
+    told = "language model" if earlier is None else "language model, begun as an earlier one"
+    if asked.epochs:
+        told += f", taught {asked.epochs} epochs of {len(rows)} molecules"
     return prior, f"{told}: {nats_per_molecule(prior, corpus, corpus.rows('valid')):.2f} nats per molecule"
 
 

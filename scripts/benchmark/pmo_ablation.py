@@ -19,7 +19,7 @@ from typing import Any
 
 from pmo_adapting import play_adapting
 from pmo_runs import add_options, planned, play
-from record import ROOT, record
+from record import record
 
 NAME = "pmo_ablation"
 TASKS = ("celecoxib_rediscovery", "perindopril_mpo", "zaleplon_mpo")
@@ -43,13 +43,10 @@ ARMS: dict[str, tuple[str, ...]] = {
     "q = 1": ("q=1",),
     "q = 50": ("q=50",),
     "never leaves a basin": ("search.retreat.patience=1000000",),
-    "closer model": (),
     "adapting decoder": (),
     "latent alone, adapting decoder": ("sources={latent = 1.0}",),
 }
 """Settings of each arm beside q = 10, which they may override."""
-MODELS = {"closer model": ROOT / "checkpoints" / "zinc250k-close"}
-"""Arms with a model of their own: this one reconstructs more and samples less well."""
 ADAPTING = ("adapting decoder", "latent alone, adapting decoder")
 """Arms whose model learns from what is found."""
 
@@ -63,9 +60,8 @@ def main() -> int:
     print(f"{'arm':32}" + "".join(f"{task[:22]:>24}" for task in options.tasks) + f"{'mean':>8}", flush=True)
     table: list[dict[str, Any]] = []
     for arm in options.arms:
-        asked = argparse.Namespace(**{**vars(options), "checkpoint": MODELS.get(arm, options.checkpoint)})
         settings = ("q=10", *ARMS[arm])
-        runs = planned(asked, options.tasks, label=arm, method="latent-bo", assignments=settings)
+        runs = planned(options, options.tasks, label=arm, method="latent-bo", assignments=settings)
         rows = [play_adapting(run) if arm in ADAPTING else play(run) for run in runs]
         if any(row["calls"] is None for row in rows):
             print(f"{arm:32}" + rows[0].get("trouble", "not finished"))
