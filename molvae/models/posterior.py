@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,11 @@ class Posterior:
             self.mu.shape, generator=generator, dtype=self.mu.dtype, device=_device(generator, self.mu)
         )
         return self.mu + torch.exp(0.5 * self.logvar) * noise.to(self.mu.device)
+
+    def scaled(self, scale: float) -> Posterior:
+        """The same with its standard deviations times `scale`, from 0 (a point) on."""
+        shift = 2.0 * math.log(scale) if scale > 0.0 else -math.inf
+        return Posterior(self.mu, self.logvar + shift)
 
     def kl(self, prior: Posterior | None = None) -> Tensor:
         """KL(q(z|x) || p(z)) in nats per molecule, `b`.

@@ -11,7 +11,6 @@ from molvae.data.batching import by_length, epoch_batches, pad
 from molvae.models.language import LanguageModel
 from molvae.models.precision import has_fast_bfloat16
 from molvae.models.priors.averaging import AveragedTraining, rate_after
-from molvae.models.priors.language import LanguagePrior
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from molvae.latent.codec import MolVAE
     from molvae.models.priors.base import FitStates
     from molvae.models.priors.config import LanguageSettings
+    from molvae.models.priors.language import LanguagePrior
     from molvae.progress import Progress
     from molvae.seeding import Seeds
 
@@ -37,8 +37,8 @@ def fit_language(
     seeds: Seeds,
     progress: Progress,
     states: FitStates,
-) -> LanguagePrior:
-    """The language prior of a model, its language model trained on these rows of the corpus.
+) -> LanguageModel:
+    """The language model of a language prior, trained on these rows of the corpus.
 
     It begins with the weights of the model's decoder, which knows how molecules are written, or goes on from
     another language prior.
@@ -75,15 +75,15 @@ def fit_language(
             states.after(training.step, training.state)
     training.finish()
     progress.finish("prior", nats_per_token=training.shown)
-    return LanguagePrior(language.cpu(), model.settings.max_length, settings.temperature)
+    return language.cpu()
 
 
 @torch.inference_mode()
-def nats_per_molecule(prior: LanguagePrior, corpus: Corpus, rows: NDArray[np.int64]) -> float:
+def nats_per_molecule(language: LanguageModel, corpus: Corpus, rows: NDArray[np.int64]) -> float:
     """Mean of -log p(x) of these rows of the corpus; NaN of none."""
     ordered = by_length(rows, corpus.lengths)
     found = []
     for start in range(0, len(ordered), _ROWS):
         tokens, lengths = pad(corpus.ids, ordered[start : start + _ROWS])
-        found.append(prior.model.nll(torch.from_numpy(tokens), torch.from_numpy(lengths)).numpy())
+        found.append(language.nll(torch.from_numpy(tokens), torch.from_numpy(lengths)).numpy())
     return float(np.concatenate(found).mean()) if found else float("nan")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -96,13 +95,14 @@ def _of_texts(
     """A language prior, and what the card tells of it."""
     rows = chosen_molecules(model, corpus, settings.n_samples, seed=seed)
     asked, earlier = settings.language, begun if isinstance(begun, LanguagePrior) else None
-    prior = fit_language(
+    language = fit_language(
         model, corpus, rows, asked, earlier, seeds=Seeds(seed), progress=progress, states=states
     )
+    prior = LanguagePrior(language, model.settings.max_length, asked.temperature, settings.posterior_scale)
     told = "language model" if earlier is None else "language model, begun as an earlier one"
     if asked.epochs:
         told += f", taught {asked.epochs} epochs of {len(rows)} molecules"
-    return prior, f"{told}: {nats_per_molecule(prior, corpus, corpus.rows('valid')):.2f} nats per molecule"
+    return prior, f"{told}: {nats_per_molecule(language, corpus, corpus.rows('valid')):.2f} nats per molecule"
 
 
 def _of_posteriors(
@@ -122,7 +122,7 @@ def _of_posteriors(
         told += f", their standard deviations times {settings.posterior_scale:g}"
     if begun is not None:
         told += ", going on from an earlier flow"
-    narrowed = _scaled(posterior, settings.posterior_scale)
+    narrowed = posterior.scaled(settings.posterior_scale)
     fit = begun.trained_on if isinstance(begun, FlowPrior) else kind.fit
     generator = Seeds(seed).torch("prior")
     return fit(narrowed, settings, generator=generator, progress=progress, states=states), told
@@ -230,12 +230,6 @@ def _prior_of(initial: MolVAE, kind: type[Prior], model: MolVAE) -> Prior:
     if issubclass(kind, LanguagePrior) and initial.tokenizer.vocabulary != model.tokenizer.vocabulary:
         raise UsageError("that language model has another vocabulary than this model")
     return initial.prior
-
-
-def _scaled(posterior: Posterior, scale: float) -> Posterior:
-    """Posteriors with their standard deviations times `scale`."""
-    shift = 2.0 * math.log(scale) if scale > 0.0 else -math.inf
-    return Posterior(posterior.mu, posterior.logvar + shift)
 
 
 def _without_priors(model: MolVAE) -> dict[str, Any]:

@@ -40,17 +40,24 @@ class LanguagePrior(Prior):
         model: The language model; rounded to half precision, in which it is stored.
         max_length: Tokens after which a text is cut.
         temperature: Of its tokens: below 1, texts are more typical and less diverse.
+        scale: Of the posteriors' standard deviations: below 1, more of the texts are what is decoded.
         network: Whose encoder it draws through; None until it is known (`through`).
     """
 
     name = "language"
 
     def __init__(
-        self, model: LanguageModel, max_length: int, temperature: float, network: SequenceVAE | None = None
+        self,
+        model: LanguageModel,
+        max_length: int,
+        temperature: float,
+        scale: float = 1.0,
+        network: SequenceVAE | None = None,
     ) -> None:
         self.model = model.requires_grad_(requires_grad=False).eval()
         self.max_length = max_length
-        self.temperature = float(torch.tensor(temperature))  # in single precision, in which it is stored
+        # in single precision, in which they are stored
+        self.temperature, self.scale = torch.tensor([temperature, scale]).tolist()
         self._network = network
         for parameter in self.model.parameters():
             parameter.data = parameter.data.half().float()
@@ -79,7 +86,7 @@ class LanguagePrior(Prior):
                 f"the language model has {self.model.vocabulary_size} tokens, "
                 f"the model {network.vocabulary_size}"
             )
-        return type(self)(self.model, self.max_length, self.temperature, network)
+        return type(self)(self.model, self.max_length, self.temperature, self.scale, network)
 
     def sample(self, n: int, generator: Generator) -> Tensor:
         """Posterior samples of `n` texts, `n x d`; `RuntimeError` before `through`."""
@@ -101,7 +108,7 @@ class LanguagePrior(Prior):
     @torch.inference_mode()
     def _place(self, tokens: Tensor, lengths: Tensor, generator: Generator) -> Tensor:
         assert self._network is not None  # noqa: S101 - `sample` has looked
-        return self._network.encode(tokens, lengths).rsample(generator)
+        return self._network.encode(tokens, lengths).scaled(self.scale).rsample(generator)
 
     def tensors(self) -> dict[str, Tensor]:
         """The language model in half precision, and how it writes."""
@@ -110,6 +117,7 @@ class LanguagePrior(Prior):
             **weights,
             "max_length": torch.tensor([float(self.max_length)]),
             "temperature": torch.tensor([self.temperature]),
+            "scale": torch.tensor([self.scale]),
         }
 
     @classmethod
@@ -119,11 +127,18 @@ class LanguagePrior(Prior):
         own = {name.removeprefix(_MODEL): t for name, t in tensors.items() if name.startswith(_MODEL)}
         model = LanguageModel.of_tensors(own)
         shapes = {_MODEL + name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-        check_tensors("a language prior", tensors, {**shapes, "max_length": (1,), "temperature": (1,)})
-        max_length, temperature = float(tensors["max_length"]), float(tensors["temperature"])
+        check_tensors(
+            "a language prior", tensors, {**shapes, "max_length": (1,), "temperature": (1,), "scale": (1,)}
+        )
+        max_length, temperature, scale = (
+            float(tensors[name]) for name in ("max_length", "temperature", "scale")
+        )
         if not max_length.is_integer() or not 1 <= max_length <= _LONGEST:
             raise ValueError(f"a language prior writes 1 to {_LONGEST} tokens, got {max_length}")
-        if temperature <= 0.0:
-            raise ValueError(f"the temperature of a language prior is positive, got {temperature}")
+        if temperature <= 0.0 or scale < 0.0:
+            raise ValueError(
+                f"the temperature of a language prior is positive, and its scale not negative; "
+                f"got {temperature} and {scale}"
+            )
         model.load_state_dict({name: tensor.float() for name, tensor in own.items()}, assign=True)
-        return cls(model, int(max_length), temperature)
+        return cls(model, int(max_length), temperature, scale)
