@@ -52,8 +52,8 @@ def command(
 
     \b
     Examples:
-      molvae prepare assay.csv --labels pIC50 --vocabulary checkpoints/zinc250k -o assay
-      molvae fit-heads checkpoints/zinc250k --corpus assay -o mine
+      molvae prepare mine.csv --labels pIC50 --vocabulary model -o assay
+      molvae fit-heads model --corpus assay -o mine
       molvae predict library.csv --checkpoint mine -o predicted
     """
     from molvae.data.corpus import Corpus
