@@ -84,12 +84,12 @@ NOTES = {
     ),
     "overhead": (
         "The search as above on one task, in one process, by the clock and in processor time; threads are "
-        "torch's. Batches grow, so that later calls cost less."
+        "torch's. Batches grow, so that later calls cost less. The model is the one shipped before."
     ),
     "optimize_vs_random": (
         "Mean score of the ten best after 500 calls, mean of three seeds, all from the same ten start "
         "molecules. Random is the better of draws from the model's prior and from the starter set, which "
-        "happens to hold celecoxib itself; QED cannot exceed about .948."
+        "happens to hold celecoxib itself; QED cannot exceed about .948. The model is the one shipped before."
     ),
     "latent_space": (
         "On ZINC250k's test molecules, with the model shipped before (60 nats, with a flow). auroc: how "
