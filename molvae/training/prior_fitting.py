@@ -9,7 +9,7 @@ import torch
 from molvae.data.batching import by_length, pad
 from molvae.errors import InputError, UsageError
 from molvae.models.posterior import Posterior
-from molvae.models.priors.base import NOT_KEPT, PRIORS, Prior
+from molvae.models.priors.base import NOT_KEPT, PRIORS, LatentDensity, Prior
 from molvae.models.priors.flow import FlowPrior
 from molvae.models.priors.language import LanguagePrior
 from molvae.models.priors.normal import StandardNormal
@@ -74,8 +74,10 @@ def fit_prior(
         prior, told = StandardNormal(model.latent_size), "N(0, I)"
     elif issubclass(kind, LanguagePrior):
         prior, told = _of_texts(model, corpus, settings, begun, seed, progress, states)
+    elif issubclass(kind, LatentDensity):
+        prior, told = _of_posteriors(kind, model, corpus, settings, begun, seed, progress, states)
     else:
-        prior, told = _of_posteriors(model, corpus, settings, begun, seed, progress, states)
+        raise UsageError(f"'{settings.name}' is not a prior that can be fitted to molecules")
     fitted = model.with_prior(prior)
     draws = Seeds(seed).integer("prior-validation")
     measured = on_prior(fitted, n_samples=settings.n_validation, seed=draws)
@@ -106,6 +108,7 @@ def _of_texts(
 
 
 def _of_posteriors(
+    kind: type[LatentDensity],
     model: MolVAE,
     corpus: Corpus,
     settings: PriorSettings,
@@ -115,7 +118,6 @@ def _of_posteriors(
     states: FitStates,
 ) -> tuple[Prior, str]:
     """A prior that learns from posteriors, and what the card tells of it."""
-    kind = PRIORS.get(settings.name)
     posterior = posteriors(model, corpus, settings.n_samples, seed=seed, progress=progress)
     told = f"{settings.name}, fitted to the posteriors of {len(posterior.mu)} molecules"
     if settings.posterior_scale != 1.0:

@@ -1,4 +1,4 @@
-"""What every prior does: be fitted to posteriors, draw latent vectors, and be written as tensors."""
+"""What every prior does: draw latent vectors and be written as tensors; most are fitted to posteriors."""
 
 from __future__ import annotations
 
@@ -78,6 +78,10 @@ class Prior(ABC):
     def from_tensors(cls, tensors: dict[str, Tensor], latent_size: int) -> Self:
         """Make the prior `tensors()` came from; `ValueError` if they do not fit together."""
 
+
+class LatentDensity(Prior):
+    """A prior that is a density of z and learns from latent vectors alone."""
+
     @classmethod
     @abstractmethod
     def fit(
@@ -101,7 +105,7 @@ class Prior(ABC):
         """
 
 
-class ReversiblePrior(Prior):
+class ReversiblePrior(LatentDensity):
     """A prior that is N(0, I) seen through a map with an inverse, so that moves made for N(0, I) apply.
 
     A move that keeps N(0, I) (a pCN step, a walk on a sphere) keeps this prior if it is made between

@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING, Self
 import torch
 
 from molvae.models.language import LanguageModel
-from molvae.models.priors.base import NOT_KEPT, PRIORS, Prior, check_tensors
+from molvae.models.priors.base import PRIORS, Prior, check_tensors
 from molvae.models.vae import PAD
-from molvae.progress import SILENT
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from molvae.models.posterior import Posterior
-    from molvae.models.priors.base import FitStates
-    from molvae.models.priors.config import FitSettings
     from molvae.models.vae import SequenceVAE
-    from molvae.progress import Progress
 
 _MODEL = "model."
 _ROWS = 512  # texts that are encoded at once
@@ -61,19 +56,6 @@ class LanguagePrior(Prior):
         self._network = network
         for parameter in self.model.parameters():
             parameter.data = parameter.data.half().float()
-
-    @classmethod
-    def fit(
-        cls,
-        posterior: Posterior,
-        settings: FitSettings,
-        *,
-        generator: Generator,
-        progress: Progress = SILENT,
-        states: FitStates = NOT_KEPT,
-    ) -> Self:
-        """Not possible: it learns from texts, not from posteriors (`molvae.training.language_fitting`)."""
-        raise NotImplementedError("a language prior is fitted to a corpus, by molvae.training")
 
     def through(self, network: SequenceVAE) -> Self:
         """The same prior, drawing through the encoder of this network.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import torch
 
-from molvae.models.priors.base import NOT_KEPT, PRIORS, Prior, check_tensors
+from molvae.models.priors.base import NOT_KEPT, PRIORS, LatentDensity, check_tensors
 from molvae.models.priors.gaussian import RIDGE
 from molvae.progress import SILENT
 
@@ -24,7 +24,7 @@ _ROUNDS = 60  # of expectation maximization
 
 
 @PRIORS.register("mixture")
-class GaussianMixture(Prior):
+class GaussianMixture(LatentDensity):
     """Full-covariance Gaussians.
 
     A VAE's aggregated posterior is not N(0, I), and a decoder writes worse where it was never trained (Dai &
