@@ -77,7 +77,10 @@ def fit_prior(
     elif issubclass(kind, LatentDensity):
         prior, told = _of_posteriors(kind, model, corpus, settings, begun, seed, progress, states)
     else:
-        raise UsageError(f"'{settings.name}' is not a prior that can be fitted to molecules")
+        raise UsageError(
+            f"the prior '{settings.name}' cannot be fitted to molecules",
+            hint="Choose flow, language, mixture, gaussian or normal.",
+        )
     fitted = model.with_prior(prior)
     draws = Seeds(seed).integer("prior-validation")
     measured = on_prior(fitted, n_samples=settings.n_validation, seed=draws)

@@ -24,7 +24,6 @@ import math
 import os
 import sys
 import time
-from itertools import chain
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -103,7 +102,7 @@ LANGUAGE_MODEL: dict[str, Any] = {
     "language": {"epochs": 10, "batch_size": 128, "learning_rate": 0.0025},
 }
 """How the language model that the language prior takes over is trained: not on any arm, so beside them."""
-MOLVAE = "molvae"
+MOLVAE, FLOOR = "molvae", "training molecules"
 PRIORS = {"molvae at 87 nats": ("normal", "mixture", "flow"), MOLVAE: ("normal", "language")}
 """What an arm draws z from; N(0, I) alone if it is not here."""
 N_HELD_OUT, N_VALID = 20_000, 2_000
@@ -134,7 +133,7 @@ def main() -> None:
             row = {**told, "prior": prior, **bench.on_samples(arm, model, prior)}
             print(row, flush=True)
             table.append(row)
-    table.append({"model": "training molecules", "fcd_holdout": bench.floor()})
+    table.append({"model": FLOOR, "fcd_holdout": bench.floor()})
     if options.no_record:
         print(_figures(table))
     elif set(options.arms) == set(ARMS):
@@ -305,12 +304,11 @@ def _molecules(data: Path, work: Path) -> Path:
 
 
 def _with_rows(known: list[dict[str, Any]], measured: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows, those of the arms that were measured again taken out and their new ones put there."""
-    cpu = machine()["cpu"]
-    again = {arm: [{**row, "cpu": cpu} for row in measured if row["model"] == arm] for arm in ARMS}
-    others = [row for row in known if row["model"] not in ARMS]
-    arms = [again[arm] or [row for row in known if row["model"] == arm] for arm in ARMS]
-    return [*chain.from_iterable(arms), *others]
+    """The rows, all of a model that was measured again replaced by its new ones."""
+    cpu, again = machine()["cpu"], {row["model"] for row in measured}
+    rows = [{**row, "cpu": cpu} for row in measured] + [row for row in known if row["model"] not in again]
+    order = [*ARMS, FLOOR]
+    return sorted(rows, key=lambda row: order.index(row["model"]))
 
 
 def _told(table: list[dict[str, Any]]) -> dict[str, Any]:
@@ -330,7 +328,7 @@ def _figures(table: list[dict[str, Any]]) -> dict[str, float | int | None]:
         if arm != MOLVAE:
             best = PRIORS.get(arm, ("normal",))[-1]
             figures[f"moses_fcd_holdout_{_slug(arm)}"] = rows.get((arm, best), {}).get("fcd_holdout")
-    return {**figures, "moses_fcd_floor": rows["training molecules", None]["fcd_holdout"]}
+    return {**figures, "moses_fcd_floor": rows[FLOOR, None]["fcd_holdout"]}
 
 
 def _slug(arm: str) -> str:
@@ -346,7 +344,7 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--arms", nargs="+", choices=list(ARMS), default=list(ARMS), help="the record keeps the others'"
+        "--arms", nargs="+", choices=list(ARMS), default=list(ARMS), help="the record keeps those not named"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
