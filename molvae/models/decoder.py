@@ -54,6 +54,11 @@ class GRUDecoder(nn.Module):
         Returns:
             Logits, `t x b x v` (time first, as they are computed).
         """
+        logits: Tensor = self.output(self.states(tokens, z))
+        return logits
+
+    def states(self, tokens: Tensor, z: Tensor) -> Tensor:
+        """The last layer's hidden states after each input token, `t x b x h`: logits are read from them."""
         states = None
         for layer, project in enumerate(self.inputs):
             projected = (
@@ -62,8 +67,8 @@ class GRUDecoder(nn.Module):
                 else project(states)
             )
             states = self.layers[layer](projected.add_(self.conditions[layer](z)), self.initial(z, layer))
-        logits: Tensor = self.output(states)
-        return logits
+        assert isinstance(states, Tensor)  # noqa: S101 - there is a layer
+        return states
 
     def initial(self, z: Tensor, layer: int) -> Tensor:
         """Initial hidden state of a layer, `b x h`."""

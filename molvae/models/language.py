@@ -74,10 +74,23 @@ class LanguageModel(nn.Module):
         """Tokens `v`."""
         return self.decoder.embedding.num_embeddings
 
-    def nll(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """-log p(x) of token rows `b x t` of lengths `b`, end mark included, in nats, `b`."""
-        logits = self.decoder(shifted(tokens), _nothing(tokens))
-        return reconstruction_nll(logits, tokens, lengths)
+    def nll(
+        self, tokens: Tensor, lengths: Tensor, *, dropout: float = 0.0, generator: Generator | None = None
+    ) -> Tensor:
+        """-log p(x) of token rows `b x t` of lengths `b`, end mark included, in nats, `b`.
+
+        Args:
+            tokens: Rows.
+            lengths: Of each.
+            dropout: Share of the units of the last layer that are hidden, the same ones at all steps of a row
+                (Gal and Ghahramani, arXiv:1512.05287); the others are scaled up.
+            generator: Which ones.
+        """
+        states = self.decoder.states(shifted(tokens), _nothing(tokens))
+        if dropout > 0.0:
+            drawn = torch.rand(states.shape[1:], generator=generator).to(states.device)
+            states = states * ((drawn >= dropout) / (1.0 - dropout)).to(states.dtype)
+        return reconstruction_nll(self.decoder.output(states), tokens, lengths)
 
     def write(self, n: int, *, max_length: int, temperature: float, generator: Generator) -> Tensor:
         """`n` token rows drawn from softmax(logits / temperature), `n x t`, each cut at `max_length`."""

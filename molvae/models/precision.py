@@ -9,15 +9,19 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
+_FAST = ("amx_bf16", "avx512_bf16")  # instructions of processors
+
 
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Whether products of bfloat16 matrices take a fraction of the time of float32 ones.
 
-    So it is on GPUs, and on processors with matrix units (AMX); others gain little by them or lose.
+    So it is on GPUs, and on processors with matrix units (AMX) or wide products of bfloat16 (AVX-512 BF16);
+    others gain little by them or lose.
     """
     if device.type == "cpu":
         tell = getattr(torch.cpu, "get_capabilities", None)  # earlier versions of torch have none
-        return tell is not None and bool(tell().get("amx_bf16", False))
+        able = {} if tell is None else tell()
+        return any(able.get(name, False) for name in _FAST)
     return device.type == "cuda"
 
 

@@ -103,7 +103,7 @@ class TrainSettings(Settings):
     """Steps between two saved states; each is enough to resume from, bit for bit on one CPU build."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic of the matrix products; auto is bfloat16 where that is several times as fast (CUDA, and
-    processors with AMX) and float32 elsewhere."""
+    processors with AMX or AVX-512 BF16) and float32 elsewhere."""
     device: str = "auto"
     """cpu, cuda, mps, or auto."""
     threads: int = Field(default=0, ge=0)

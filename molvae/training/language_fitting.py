@@ -1,4 +1,4 @@
-"""Fitting a language prior: the decoder's network learns to write the training molecules without z."""
+"""Fitting a language prior: a network like the decoder learns to write the training molecules without z."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from molvae.data.batching import by_length, epoch_batches, pad
+from molvae.errors import UsageError
 from molvae.models.language import LanguageModel
 from molvae.models.precision import has_fast_bfloat16
 from molvae.models.priors.averaging import AveragedTraining, rate_after
@@ -41,7 +42,7 @@ def fit_language(
     """The language model of a language prior, trained on these rows of the corpus.
 
     It begins with the weights of the model's decoder, which knows how molecules are written, or goes on from
-    another language prior.
+    another language prior, or begins with random weights in a size of its own.
 
     Args:
         model: A trained model; it is not changed.
@@ -52,10 +53,13 @@ def fit_language(
         seeds: Root of the order of the batches: a function of the epoch.
         progress: Told of every step.
         states: Where the training keeps how far it is.
+
+    Raises:
+        UsageError: `initial` has another size than the one that is asked for.
     """
-    known = model.network.decoder if initial is None else initial.model.decoder
-    language = LanguageModel.of_decoder(known).to(model.device)
-    training = AveragedTraining(language, settings.ema_decay, seeds.torch("language"), _LARGEST_GRADIENT)
+    language = _begun(model, settings, initial, seeds).to(model.device)
+    generator = seeds.torch("language")
+    training = AveragedTraining(language, settings.ema_decay, generator, _LARGEST_GRADIENT)
     per_epoch = -(-len(rows) // settings.batch_size)
     n_steps = settings.epochs * per_epoch
     progress.start("prior", n_steps)
@@ -69,13 +73,39 @@ def fit_language(
         for batch in epoch_batches(rows, corpus.lengths, settings.batch_size, order)[begun:]:
             tokens, lengths = (torch.from_numpy(array).to(model.device) for array in pad(corpus.ids, batch))
             with torch.autocast(model.device.type, torch.bfloat16, enabled=has_fast_bfloat16(model.device)):
-                loss = language.nll(tokens, lengths).sum() / lengths.sum()
+                nll = language.nll(tokens, lengths, dropout=settings.dropout, generator=generator)
+                loss = nll.sum() / lengths.sum()
             training.learn(loss, settings.learning_rate * rate_after(training.step, n_steps))
             progress.advance("prior", 1, epoch=epoch + 1, nats_per_token=training.shown)
             states.after(training.step, training.state)
     training.finish()
     progress.finish("prior", nats_per_token=training.shown)
     return language.cpu()
+
+
+def _begun(
+    model: MolVAE, settings: LanguageSettings, initial: LanguagePrior | None, seeds: Seeds
+) -> LanguageModel:
+    """What the training begins with."""
+    if initial is not None:
+        hidden = initial.model.decoder.output.in_features
+        if settings.hidden not in (None, hidden):
+            raise UsageError(
+                f"the language model to go on from has {hidden} units, not {settings.hidden}",
+                hint="Leave language.hidden out.",
+            )
+        return LanguageModel.of_decoder(initial.model.decoder)
+    if settings.hidden is None:
+        return LanguageModel.of_decoder(model.network.decoder)
+    sizes = model.settings.model
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seeds.integer("language-weights"))
+        return LanguageModel(
+            model.network.vocabulary_size,
+            embedding_size=sizes.embedding_size,
+            hidden=settings.hidden,
+            n_layers=sizes.decoder_layers,
+        )
 
 
 @torch.inference_mode()

@@ -128,9 +128,9 @@ NOTES = {
         "In turns with our re-creation of the MOSES loops at the same sizes (ours: those of the shipped "
         "model), medians over the repeats. Both draw at temperature 1; parsing is left out. The ceiling is "
         "the share of our time that the matrix products alone would take in the same precision. Where "
-        "processors have AMX, training is in bfloat16 by default, and the figures of float32 stand beside; "
-        "all else, and the MOSES loops, is float32. With --clock cpu in the command, other work shared the "
-        "machine and processor time was counted."
+        "processors have AMX or AVX-512 BF16, training is in bfloat16 by default, and the figures of float32 "
+        "stand beside; all else, and the MOSES loops, is float32. With --clock cpu in the command, other "
+        "work shared the machine and processor time was counted."
     ),
     "report": (
         "Random search in the starter set, opened in headless Chromium, the fastest of four. Processor: "

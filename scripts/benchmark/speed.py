@@ -6,8 +6,9 @@
 Each repeat lets every contender work once, so that whatever else the machine does meets all of them; medians
 over the repeats are printed, and the range of the ratio. `ceiling` is the share of our time that the matrix
 products alone would take in the same precision (scripts/benchmark/ceiling.py has the formula). Where
-training uses bfloat16 by default (AMX), it is timed in float32 too; all else is float32. Sizes: `ours` are
-those of the checkpoint, for both; `moses` are those of MOSES, for both (but our encoder reads both ways).
+training uses bfloat16 by default (AMX, AVX-512 BF16), it is timed in float32 too; all else is float32.
+Sizes: `ours` are those of the checkpoint, for both; `moses` are those of MOSES, for both (but our encoder
+reads both ways).
 Writing stops at the end mark, so its speed depends on lengths: with `ours`, the checkpoint writes; with
 `moses`, fresh weights whose end mark is as likely as it takes for the corpus's mean length, molecules
 counted by tokens written.

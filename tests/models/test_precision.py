@@ -11,14 +11,18 @@ from molvae.models.priors.flow_fitting import matching_loss
 from molvae.models.priors.velocity import VelocityField
 
 
-@pytest.fixture(params=[False, True])
-def amx(request, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": request.param}, raising=False)
-    return request.param
-
-
-def test_processors_use_it_where_they_have_matrix_units(amx):
-    assert has_fast_bfloat16(torch.device("cpu")) is amx
+@pytest.mark.parametrize(
+    ("able", "fast"),
+    [
+        ({"avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, False),
+        ({"avx512_f": True, "avx512_bf16": True, "amx_bf16": False}, True),
+        ({"amx_bf16": True}, True),
+        ({"architecture": "aarch64", "bf16": True}, False),
+    ],
+)
+def test_processors_use_it_where_they_have_instructions_for_it(monkeypatch, able, fast):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
+    assert has_fast_bfloat16(torch.device("cpu")) is fast
     assert has_fast_bfloat16(torch.device("cuda"))
     assert not has_fast_bfloat16(torch.device("mps"))
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from molvae.data.batching import pad
 from molvae.data.config import PrepareSettings
 from molvae.data.corpus import Corpus
 from molvae.data.preparation import prepare
@@ -111,7 +112,7 @@ def stop_at(step):
 )
 def test_a_stopped_fit_ends_with_the_prior_of_one_never_stopped(tiny_model, corpus, tmp_path, name, goes_on):
     initial = fit_prior(tiny_model, corpus, settings(name), seed=5) if goes_on else None
-    asked = (tiny_model, corpus, settings(name))
+    asked = (tiny_model, corpus, settings(name, language={**LANGUAGE, "dropout": 0.2}))
     whole = fit_prior(*asked, initial=initial, seed=1).prior.tensors()
     for step in (7, 6):  # the second stop is that many steps after the first
         states = kept_fit(tmp_path / "fits", *asked, initial=initial, seed=1, should_stop=stop_at(step))
@@ -169,6 +170,42 @@ def test_a_language_prior_is_handed_on_as_it_is_or_learns_on(tiny_model, corpus)
     assert "begun as an earlier one, taught 2 epochs" in more.facts()["prior"]
     assert "taught" not in same.facts()["prior"]
     assert all(torch.equal(kept[name], tensor) for name, tensor in first.prior.tensors().items())
+
+
+def test_a_language_prior_has_a_size_of_its_own_if_asked(tiny_model, corpus):
+    asked = settings("language", language={**LANGUAGE, "hidden": 48, "epochs": 10})
+    fitted, again, other = (fit_prior(tiny_model, corpus, asked, seed=seed) for seed in (1, 1, 2))
+    hidden = fitted.prior.model.decoder.output.in_features
+    assert hidden == 48 != tiny_model.network.decoder.output.in_features
+    kept = [model.prior.tensors() for model in (fitted, again, other)]
+    assert all(torch.equal(tensor, kept[1][name]) for name, tensor in kept[0].items())
+    weight = "model.decoder.output.weight"
+    assert not torch.equal(kept[0][weight], kept[2][weight])
+    untrained = fit_prior(tiny_model, corpus, settings("language", language={"hidden": 48, "epochs": 0}))
+    rows = corpus.rows("train")
+    nats = [nats_per_molecule(model.prior.model, corpus, rows) for model in (untrained, fitted)]
+    assert nats[1] < nats[0] - 3.0
+    more = fit_prior(tiny_model, corpus, settings("language"), initial=fitted)
+    assert more.prior.model.decoder.output.in_features == 48
+    with pytest.raises(UsageError, match="48 units, not 32"):
+        fit_prior(
+            tiny_model, corpus, settings("language", language={**LANGUAGE, "hidden": 32}), initial=fitted
+        )
+
+
+def test_dropout_hides_units_of_a_language_model_at_all_steps_of_a_row(tiny_model, corpus):
+    language = LanguageModel.of_decoder(tiny_model.network.decoder)
+    rows = corpus.rows("train")[:1]
+    tokens, lengths = (torch.from_numpy(array) for array in pad(corpus.ids, rows))
+    draws = [torch.Generator().manual_seed(3) for _ in range(2)]
+    first, second = (language.nll(tokens, lengths, dropout=0.5, generator=one) for one in draws)
+    assert first.item() == second.item() != language.nll(tokens, lengths).item()
+    first.sum().backward()
+    unused = (language.decoder.output.weight.grad == 0.0).all(0)
+    assert 0.25 < unused.float().mean() < 0.75
+    language.zero_grad()
+    language.nll(tokens, lengths).sum().backward()
+    assert not (language.decoder.output.weight.grad == 0.0).all(0).any()
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5, 0.0])

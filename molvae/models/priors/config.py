@@ -42,7 +42,12 @@ class FlowSettings(Settings):
 
 
 class LanguageSettings(Settings):
-    """A language prior: how its language model, which is as large as the decoder, is trained."""
+    """A language prior: how its language model is trained."""
+
+    hidden: int | None = Field(default=None, ge=1, le=8192)
+    """Units of a layer, random at first; if not given, it begins as the decoder, or as the initial one."""
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of the units hidden, in all steps of a molecule alike: lets a larger one be trained longer."""
 
     epochs: int = Field(default=6, ge=0)
     """Passes over the training molecules; 0 takes over the language model of another checkpoint (initial)."""
