@@ -129,7 +129,7 @@ def main() -> None:
     for arm in options.arms:
         model, seconds = bench.trained(arm)
         told = {"model": arm, **bench.on_molecules(arm, model), "seconds_per_epoch": seconds}
-        for prior in PRIORS.get(arm, ("normal",)):
+        for prior in _priors(arm):
             row = {**told, "prior": prior, **bench.on_samples(arm, model, prior)}
             print(row, flush=True)
             table.append(row)
@@ -326,9 +326,14 @@ def _figures(table: list[dict[str, Any]]) -> dict[str, float | int | None]:
     figures = {figure: shipped.get(name) for name, figure in names.items()}
     for arm in ARMS:
         if arm != MOLVAE:
-            best = PRIORS.get(arm, ("normal",))[-1]
+            best = _priors(arm)[-1]
             figures[f"moses_fcd_holdout_{_slug(arm)}"] = rows.get((arm, best), {}).get("fcd_holdout")
     return {**figures, "moses_fcd_floor": rows[FLOOR, None]["fcd_holdout"]}
+
+
+def _priors(arm: str) -> tuple[str, ...]:
+    """What an arm draws z from, the best last."""
+    return PRIORS.get(arm, ("normal",))
 
 
 def _slug(arm: str) -> str:

@@ -8,15 +8,15 @@ over the repeats are printed, and the range of the ratio. `ceiling` is the share
 products alone would take in the same precision (scripts/benchmark/ceiling.py has the formula). Where
 training uses bfloat16 by default (AMX, AVX-512 BF16), it is timed in float32 too; all else is float32.
 Sizes: `ours` are those of the checkpoint, for both; `moses` are those of MOSES, for both (but our encoder
-reads both ways).
-Writing stops at the end mark, so its speed depends on lengths: with `ours`, the checkpoint writes; with
-`moses`, fresh weights whose end mark is as likely as it takes for the corpus's mean length, molecules
-counted by tokens written.
+reads both ways). Writing stops at the end mark, so its speed depends on lengths: with `ours`, the checkpoint
+writes; with `moses`, fresh weights whose end mark is as likely as it takes for the corpus's mean length,
+molecules counted by tokens written. The record keeps the rows of other processors; its figures are of this one.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from pathlib import Path
@@ -27,7 +27,7 @@ import moses_loop
 import torch
 from ceiling import Ceiling, of_training, of_writing
 from moses_loop import MosesTraining, MosesVAE, Sizes
-from record import ROOT, commit, record
+from record import RESULTS, ROOT, commit, machine, record
 
 from molvae.data.batching import epoch_batches
 from molvae.data.config import PrepareSettings
@@ -251,7 +251,15 @@ def main() -> None:
     figures = _figures(table)
     print("  ".join(f"{name} {value}" for name, value in figures.items()))
     if not options.short:
-        print(record("speed", figures=figures, table=table, seeds=[0], started_at=started_at))
+        rows = _beside_others([{"cpu": machine()["cpu"], "commit": started_at[:10], **row} for row in table])
+        print(record("speed", figures=figures, table=rows, seeds=[0], started_at=started_at))
+
+
+def _beside_others(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """These rows, and behind them those that the record has of other processors."""
+    path = RESULTS / "speed.json"
+    known = json.loads(path.read_text(encoding="utf-8"))["table"] if path.exists() else []
+    return table + [row for row in known if row["cpu"] != table[0]["cpu"]]
 
 
 def _precisions() -> list[str]:
