@@ -130,7 +130,9 @@ NOTES = {
         "the share of our time that the matrix products alone would take in the same precision. Where "
         "processors have AMX or AVX-512 BF16, training is in bfloat16 by default, and the figures of float32 "
         "stand beside; all else, and the MOSES loops, is float32. With --clock cpu in the command, other "
-        "work shared the machine and processor time was counted."
+        "work shared the machine and processor time was counted. The figures are the worst over the numbers "
+        "of threads on the processor named below; the Xeon, with AMX, was met before, with an earlier model. "
+        "gflops: of the products alone."
     ),
     "report": (
         "Random search in the starter set, opened in headless Chromium, the fastest of four. Processor: "

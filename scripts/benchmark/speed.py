@@ -10,7 +10,8 @@ training uses bfloat16 by default (AMX, AVX-512 BF16), it is timed in float32 to
 Sizes: `ours` are those of the checkpoint, for both; `moses` are those of MOSES, for both (but our encoder
 reads both ways). Writing stops at the end mark, so its speed depends on lengths: with `ours`, the checkpoint
 writes; with `moses`, fresh weights whose end mark is as likely as it takes for the corpus's mean length,
-molecules counted by tokens written. The record keeps the rows of other processors; its figures are of this one.
+molecules counted by tokens written. The record keeps the rows of other processors; its figures are of this
+one.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from ceiling import Product
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+_SHOWN = ("cpu", "work", "threads", "precision", "ours", "moses", "ratio", "ceiling", "gflops")
 
 
 class Contest:
@@ -252,7 +254,8 @@ def main() -> None:
     print("  ".join(f"{name} {value}" for name, value in figures.items()))
     if not options.short:
         rows = _beside_others([{"cpu": machine()["cpu"], "commit": started_at[:10], **row} for row in table])
-        print(record("speed", figures=figures, table=rows, seeds=[0], started_at=started_at))
+        told = {"figures": figures, "summary": _summary(rows), "table": rows}
+        print(record("speed", **told, seeds=[0], started_at=started_at))
 
 
 def _beside_others(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -260,6 +263,11 @@ def _beside_others(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
     path = RESULTS / "speed.json"
     known = json.loads(path.read_text(encoding="utf-8"))["table"] if path.exists() else []
     return table + [row for row in known if row["cpu"] != table[0]["cpu"]]
+
+
+def _summary(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the README shows of the rows: those at the sizes of the checkpoint."""
+    return [{name: row[name] for name in _SHOWN} for row in table if row["sizes"] == "ours"]
 
 
 def _precisions() -> list[str]:
