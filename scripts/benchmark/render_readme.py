@@ -94,10 +94,9 @@ NOTES = {
         "happens to hold celecoxib itself; QED cannot exceed about .948. The model is the one shipped before."
     ),
     "latent_space": (
-        "On ZINC250k's test molecules, with the model shipped before (60 nats, with a flow). auroc: how "
-        "well foreign molecules are told from them. Step sizes of arithmetic are chosen on other molecules. "
-        "cond: mean absolute error to the requested value, of molecules that the heads choose among drawn "
-        "ones."
+        "On ZINC250k's test molecules, with the shipped model. auroc: how well foreign molecules are told "
+        "from them. Step sizes of arithmetic are chosen on other molecules. cond: mean absolute error to the "
+        "requested value, of molecules that the heads choose among drawn ones."
     ),
     "family": (
         "Equal sizes, steps, molecules (those of ZINC250k with at most 36 characters) and seed: a small "
@@ -112,8 +111,7 @@ NOTES = {
     "representation": (
         "Root-mean-square error, mean of five splits: a ridge regression and a Gaussian process on the "
         "model's posterior means (latent), on Morgan counts and on RDKit's descriptors. A fifth is held out. "
-        "The figures are of the better head. The model, the one shipped before, was trained on none of these "
-        "measurements."
+        "The figures are of the better head. The shipped model was trained on none of these measurements."
     ),
     "screening": (
         "ZINC250k through all stages, with two bounds and a goal. The floor is RDKit's parse and canonical "
