@@ -48,7 +48,6 @@ class LanguageSettings(Settings):
     """Units of a layer, random at first; if not given, it begins as the decoder, or as the initial one."""
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of the units hidden, in all steps of a molecule alike: lets a larger one be trained longer."""
-
     epochs: int = Field(default=6, ge=0)
     """Passes over the training molecules; 0 takes over the language model of another checkpoint (initial)."""
     batch_size: int = Field(default=128, ge=1)
