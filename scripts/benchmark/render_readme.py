@@ -91,7 +91,7 @@ NOTES = {
     "optimize_vs_random": (
         "Mean score of the ten best after 500 calls, mean of three seeds, all from the same ten start "
         "molecules. Random is the better of draws from the model's prior and from the starter set, which "
-        "happens to hold celecoxib itself; QED cannot exceed about .948. The model is the one shipped before."
+        "happens to hold celecoxib itself; QED cannot exceed about .948."
     ),
     "latent_space": (
         "On ZINC250k's test molecules, with the shipped model. auroc: how well foreign molecules are told "
