@@ -254,8 +254,8 @@ def main() -> None:
     print("  ".join(f"{name} {value}" for name, value in figures.items()))
     if not options.short:
         rows = _beside_others([{"cpu": machine()["cpu"], "commit": started_at[:10], **row} for row in table])
-        told = {"figures": figures, "summary": _summary(rows), "table": rows}
-        print(record("speed", **told, seeds=[0], started_at=started_at))
+        shown = _summary(rows)
+        print(record("speed", figures=figures, summary=shown, table=rows, seeds=[0], started_at=started_at))
 
 
 def _beside_others(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
