@@ -82,5 +82,14 @@ class Facts:
 
 @lru_cache(maxsize=REMEMBERED)
 def facts_of(molecule: Molecule) -> Facts:
-    """The facts of a molecule, the same object for as long as it is remembered."""
+    """The facts of a molecule, the same object for as long as it is remembered.
+
+    They are those of the text it was first read from: read from another, with its atoms in another order,
+    sums over them may differ in their last digit.
+    """
     return Facts(molecule)
+
+
+def forget() -> None:
+    """Forget all facts, so that what comes does not hang on what came before."""
+    facts_of.cache_clear()

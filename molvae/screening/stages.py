@@ -11,7 +11,7 @@ import numpy as np
 
 from molvae.chemistry.admission import Refused, Rules, admit
 from molvae.chemistry.descriptors import DESCRIPTORS
-from molvae.chemistry.facts import REMEMBERED, facts_of
+from molvae.chemistry.facts import REMEMBERED, facts_of, forget
 from molvae.chemistry.filters import FILTERS
 from molvae.data.records import BadRow, Row
 from molvae.errors import StoppedEarly, UnknownNameError, suggest
@@ -82,6 +82,7 @@ class Screener:
         Raises:
             StoppedEarly: `stop` said yes.
         """
+        forget()
         run = _Run(self, stop)
         with run.timed("read"):
             given = list(rows)

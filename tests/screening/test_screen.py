@@ -9,8 +9,11 @@ import json
 import shutil
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
 
+from molvae.chemistry.facts import Facts, facts_of, forget
+from molvae.chemistry.molecule import parse, randomized_smiles
 from molvae.data.partition import Shard
 from molvae.errors import (
     CheckpointError,
@@ -108,6 +111,20 @@ def table(path):
 def test_shards_and_workers_change_no_byte(asked, undisturbed, tmp_path, n, workers):
     run(asked(), tmp_path / "s", n=n, workers=workers)
     assert contents(merge([tmp_path / "s"]).path) == undisturbed[1]
+
+
+def test_what_was_known_before_changes_no_byte(asked, undisturbed, tmp_path):
+    phenol = parse("Oc1ccccc1")  # that of the salt in the library
+    orders = [parse(randomized_smiles(phenol, np.random.default_rng(seed))) for seed in range(20)]
+    weights = {Facts(molecule).descriptor("mw"): molecule for molecule in orders}
+    assert len(weights) > 1
+    for molecule in weights.values():
+        forget()
+        facts_of(molecule).descriptor("mw")
+        facts_of(molecule).descriptor("logp")
+        place = tmp_path / f"{len(list(tmp_path.iterdir()))}"
+        run(asked(), place)
+        assert contents(merge([place]).path) == undisturbed[1]
 
 
 def test_every_row_is_accounted_for(undisturbed, library):
