@@ -85,7 +85,8 @@ class CampaignSettings(Settings):
 
     sources: dict[str, float] = Field(default={"latent": 0.5, "graph": 0.4, "library": 0.1}, min_length=1)
     """Proposal sources of the inner search and their shares before experience changes them: latent, graph
-    (edits and crossovers of molecular graphs), library (unseen start molecules, and grafts of them)."""
+    (edits and crossovers of molecular graphs), library (unseen start molecules, and grafts of them). With
+    library alone, every batch is chosen from the start molecules and nothing is invented."""
 
     evaluation_batch: int = Field(default=1, ge=1)
     """Molecules handed to an oracle at once; a kill loses at most this many calls, which are made again."""
@@ -98,6 +99,11 @@ class CampaignSettings(Settings):
 
     search: SearchSettings = SearchSettings()
     """The inner search."""
+
+    @property
+    def library_alone(self) -> bool:
+        """Whether candidates are chosen from the start molecules only."""
+        return set(self.sources) == {"library"}
 
     def batch_size(self, n_calls: int) -> int:
         """Candidates per batch once `n_calls` are spent."""

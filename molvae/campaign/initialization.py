@@ -137,8 +137,10 @@ def prior_drafts(
     generator: np.random.Generator,
     taken: set[str] | frozenset[str] = frozenset(),
 ) -> list[Draft]:
-    """`n` new molecules decoded from prior draws; fewer if the prior has no more to give."""
+    """`n` new molecules decoded from prior draws; fewer, or none, if there are no more to be had."""
     found: dict[str, Draft] = {}
+    if situation.history.settings.library_alone:
+        return []
     for _ in range(_PRIOR_ROUNDS):
         missing = n - len(found)
         if missing <= 0:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     default=None,
     help="Propose only what lies in the model's applicability domain ('molvae calibrate' makes it known).",
 )
+@objectives.sources_option()
 @click.option("--start", multiple=True, metavar="FILE|SMILES", help="Molecules to begin with; repeatable.")
 @options.columns()
 @click.option(
@@ -78,6 +79,7 @@ def command(
     minimize: tuple[str, ...],
     at_most: tuple[tuple[str, float], ...],
     at_least: tuple[tuple[str, float], ...],
+    sources: tuple[tuple[str, float], ...],
     **given: Any,
 ) -> None:
     """Ask CAMPAIGN (a directory) which molecules to make and measure next.
@@ -100,6 +102,7 @@ def command(
     journal = places.journal(campaign)
     directory = journal.parent if journal.is_file() else places.room_for(journal.parent, "campaign")
     wanted = objectives.as_settings(maximize, minimize, at_most, at_least)
+    given["sources"] = dict(sources) or None
     if not journal.is_file() and not wanted and checkpoint is None and config is None and not assignments:
         raise UsageError(
             f"there is no campaign at {campaign} yet",

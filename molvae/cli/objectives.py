@@ -42,6 +42,40 @@ class Bound(click.ParamType):  # type: ignore[type-arg]  # generic only in the n
         return name, bound
 
 
+class Share(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
+    """`NAME`, or `NAME=share`."""
+
+    name = "NAME[=share]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """Name and share; 1 where none is given."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, number = str(value).partition("=")
+        try:
+            share = float(number) if equals else 1.0
+        except ValueError:
+            share = -1.0
+        if not name or not 0 < share < float("inf"):
+            self.fail(f"expected NAME or NAME=share, for example latent=0.5, got '{value}'", param, ctx)
+        return name, share
+
+
+def sources_option() -> Decorator:
+    """`--source`."""
+    return click.option(
+        "--source",
+        "sources",
+        multiple=True,
+        type=Share(),
+        help="Where candidates come from: latent, graph, library (your --start molecules), each with its "
+        "share at the start; repeatable. '--source latent' searches latent space alone; '--source library' "
+        "chooses from your own molecules and invents none.",
+    )
+
+
 def objective_options() -> Decorator:
     """`--maximize`, `--minimize`, `--at-most` and `--at-least`."""
     return stacked(

@@ -19,27 +19,6 @@ if TYPE_CHECKING:
     from molvae.progress import Progress
 
 
-class Share(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
-    """`NAME`, or `NAME=share`."""
-
-    name = "NAME[=share]"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, float]:
-        """Name and share; 1 where none is given."""
-        if isinstance(value, tuple):
-            return value
-        name, equals, number = str(value).partition("=")
-        try:
-            share = float(number) if equals else 1.0
-        except ValueError:
-            share = -1.0
-        if not name or not 0 < share < float("inf"):
-            self.fail(f"expected NAME or NAME=share, for example latent=0.5, got '{value}'", param, ctx)
-        return name, share
-
-
 @click.command(cls=fields.SettingsCommand, settings=CampaignSettings)
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @options.output(rows=False, required=True, meaning="Directory of the campaign: journal, tables, pictures.")
@@ -54,14 +33,7 @@ class Share(click.ParamType):  # type: ignore[type-arg]  # generic only in the n
     default=None,
     help="Propose only what lies in the model's applicability domain ('molvae calibrate' makes it known).",
 )
-@click.option(
-    "--source",
-    "sources",
-    multiple=True,
-    type=Share(),
-    help="Where proposals come from: latent, graph, library, each with its share at the start; repeatable. "
-    "'--source latent' keeps to latent space.",
-)
+@objectives.sources_option()
 @click.option(
     "--start",
     multiple=True,

@@ -55,6 +55,29 @@ def test_spends_the_budget_exactly_on_different_molecules(tmp_path, model, metho
     assert result.n_failed == 0
 
 
+@pytest.mark.parametrize("method", ["latent-bo", "random"])
+def test_with_the_library_alone_nothing_is_invented_and_all_of_it_is_tried(tmp_path, model, method, quick):
+    library = [model.decode(point[None])[0].smiles for point in model.points[:30]]
+    result = optimize(
+        model, maximize=["x"], budget=60, q=5, n_initial=7, method=method, search=quick, start=library,
+        sources={"library": 1}, output=tmp_path / "c.sqlite",
+        oracles={"x": Recorder(lambda s: Score.ok(len(s)))},
+    )  # fmt: skip
+    assert {row.smiles for row in result.table} == set(library)
+    assert result.n_calls == len(set(library))
+
+
+@pytest.mark.parametrize("score", [Score.ok(1.0), Score.failed("no")], ids=["constant", "failed"])
+def test_with_the_library_alone_scores_that_teach_nothing_invent_nothing(tmp_path, model, quick, score):
+    library = [model.decode(point[None])[0].smiles for point in model.points[:20]]
+    result = optimize(
+        model, maximize=["x"], budget=14, q=4, n_initial=4, search=quick, start=library,
+        sources={"library": 1}, output=tmp_path / "c.sqlite", oracles={"x": Recorder(lambda _: score)},
+    )  # fmt: skip
+    assert result.n_calls == 14
+    assert {row.source for row in result.table} <= {"start", "library"}
+
+
 def test_learns_more_than_chance(tmp_path, model, quick):
     final = {
         method: np.mean(

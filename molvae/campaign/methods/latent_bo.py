@@ -55,9 +55,7 @@ class LatentBO:
         """`n` molecules that the acquisition functions of the batch like best."""
         generator = situation.seeds.torch("surrogate", situation.history.n_asks)
         data = training_data(situation, generator)
-        if data is None:
-            return Batch(tuple(prior_drafts(situation, n, situation.generator("fallback"))))
-        if not data.informative:
+        if data is None or not data.informative:
             return _blind(situation, n)
         search = _InnerSearch(situation, data, n, generator)
         search.climb()
@@ -112,6 +110,9 @@ class _InnerSearch:
         reserve = [Draft(*row) for row in self.situation.history.state.get(self._reserve, ())]
         self._add(reserve)
         rest = library(self.situation) if "library" in self.settings.sources else []
+        if self.settings.library_alone:
+            self._add([Draft(smiles, "library") for smiles in rest])
+            return
         chosen = random_rows(len(rest), self.settings.n_library, self.situation.generator("library"))
         self._add([Draft(rest[row], "library") for row in chosen])
         for generation in range(self.settings.search.n_generations):
@@ -233,13 +234,15 @@ class _InnerSearch:
 
 
 def _blind(situation: Situation, n: int) -> Batch:
-    """Molecules like the ones there are: half of the library at random, half draws from the prior.
+    """Molecules like the ones there are: half from the library at random, half draws from the prior.
 
-    Where all scores are equal an acquisition knows nothing but what is unlike everything seen, and climbs to
-    molecules nobody would make.
+    Where the library is the only source, all come from it. Where all scores are equal an acquisition
+    knows nothing but what is unlike everything seen, and climbs to molecules nobody would make.
     """
-    rest = library(situation) if "library" in situation.history.settings.sources else []
-    rows = random_rows(len(rest), (n + 1) // 2, situation.generator("blind library"))
+    settings = situation.history.settings
+    rest = library(situation) if "library" in settings.sources else []
+    n_library = n if settings.library_alone else (n + 1) // 2
+    rows = random_rows(len(rest), n_library, situation.generator("blind library"))
     drafts = [Draft(rest[row], "library") for row in rows]
     taken = {draft.smiles for draft in drafts}
     drafts += prior_drafts(situation, n - len(drafts), situation.generator("blind prior"), taken)
