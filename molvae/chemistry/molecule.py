@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from rdkit import Chem, rdBase
 
 from molvae.chemistry import diagnosis
+from molvae.chemistry.cxsmiles import changed_by, cut_extension
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,7 +86,7 @@ def is_valid(thing: object) -> TypeIs[Molecule]:
 def parse(
     text: str | Chem.Mol | None, *, max_characters: int = MAX_CHARACTERS, diagnose: bool = True
 ) -> Molecule | Invalid:
-    """Reads one SMILES; never raises, whatever the text.
+    """Reads one SMILES or CXSMILES (of which coordinates and labels are ignored); never raises.
 
     Refused before RDKit sees them: empty text, white space, control and non-ASCII characters, more than
     `max_characters` characters, branches nested deeper than `MAX_NESTING`. An RDKit molecule is read from
@@ -101,7 +102,8 @@ def parse(
     """
     if not isinstance(text, str):
         return _from_other(text)
-    refusal = _refusal(text, max_characters)
+    text, extension, _ = cut_extension(text) if "|" in text else (text, "", "")
+    refusal = _refusal(text, max_characters, extension)
     if refusal is not None:
         return refusal
     with rdBase.BlockLogs():
@@ -181,8 +183,10 @@ def _from_other(thing: object) -> Molecule | Invalid:
     return Invalid("", f"a SMILES is text, this is {str(thing)[:40]}")
 
 
-def _refusal(text: str, max_characters: int) -> Invalid | None:
+def _refusal(text: str, max_characters: int, extension: str) -> Invalid | None:
     """The reason not to hand this text to the parser at all."""
+    if changed := changed_by(extension):
+        return Invalid(text, f"its CXSMILES extension says that it has {changed}")
     if not text:
         return Invalid(text, "the text is empty")
     if len(text) > max_characters:

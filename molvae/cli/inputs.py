@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from molvae.data.readers import Table
     from molvae.latent.codec import MolVAE
 
-FILE_SUFFIXES = (".csv", ".tsv", ".smi", ".smiles", ".ism", ".txt", ".sdf", ".sd", ".mol", ".parquet", ".gz")
+FILE_SUFFIXES = (
+    ".csv", ".tsv", ".smi", ".smiles", ".cxsmiles", ".ism", ".txt", ".sdf", ".sd", ".mol", ".parquet", ".gz",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ def _each(
     arguments: Sequence[str], columns: tuple[str | None, str | None], read: Callable[[str], Iterator[Given]]
 ) -> Iterator[Given]:
     """SMILES as they are, numbered by their position, and what `read` finds in files."""
+    from molvae.chemistry.cxsmiles import cut_extension
+
     name = columns[0] or columns[1]
     if name is not None and arguments and not any(map(is_file, arguments)):
         raise UsageError(
@@ -91,7 +95,8 @@ def _each(
         if is_file(argument):
             yield from read(argument)
         else:
-            yield Given(identifier=str(position), text=argument)
+            name = cut_extension(argument)[2]  # of a CXSMILES
+            yield Given(identifier=name or str(position), text=argument)
 
 
 def _molecules(

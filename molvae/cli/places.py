@@ -18,7 +18,7 @@ JOURNAL = "journal.sqlite"
 METRICS = "metrics.jsonl"
 JOB, FUNNEL = "job.json", "funnel.json"
 
-_TABLES = (".csv", ".tsv", ".smi", ".smiles", ".txt", ".sdf", ".parquet", ".jsonl", ".gz")
+_TABLES = (".csv", ".tsv", ".smi", ".smiles", ".cxsmiles", ".txt", ".sdf", ".parquet", ".jsonl", ".gz")
 
 Kind = Literal["model", "corpus", "run", "campaign", "screen"]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from molvae.chemistry.molecule import is_valid, parse
+from molvae.data.labels import MISSING, read_number
 from molvae.errors import InputError, UsageError, suggest
 
 if TYPE_CHECKING:
@@ -18,11 +19,13 @@ SMILES_NAMES = (
 )  # fmt: skip
 ID_NAMES = (
     "id", "name", "identifier", "molid", "moleculeid", "compoundid", "zincid", "chemblid", "moleculechemblid",
-    "cmpdchemblid", "cid", "title", "catalogid", "iupac",
+    "cmpdchemblid", "cid", "title", "catalogid", "iupac", "moleculename", "compoundname", "cmpdid",
+    "molecule", "compound", "mol",
 )  # fmt: skip
-_NAME = re.compile(r"[\w .()-]+")
+_NAME = re.compile(r"#?[\w .()-]+")
 _SHOWN_NAMES, _SHOWN_CHARACTERS = 30, 60  # of the columns in a message
 _ENOUGH = 0.5  # share of sampled cells that must be molecules for a column to be taken as SMILES
+_ENOUGH_BY_NAME = 0.05  # the same where the name says that it holds SMILES: they may well be broken
 
 
 @dataclass(frozen=True)
@@ -64,15 +67,19 @@ def choose_columns(
         InputError: If none was chosen and none looks like SMILES.
     """
     first = [cell.strip() for cell in rows[0]]
+    rest = [row for row in rows[1:] if len(row) == len(first)]
     if header is None:
-        header = _is_header(first, smiles_column)
+        header = _is_header(first, rest, [smiles_column, id_column])
     names = tuple(_distinct(first)) if header else tuple(f"column{n}" for n in range(1, len(first) + 1))
-    sample = [row for row in rows[1 if header else 0 :] if len(row) == len(first)]
+    sample = rest if header else [first, *rest]
     if smiles_column is not None:
-        smiles, why = _named(smiles_column, names), "as asked"
+        smiles, why = find_column(smiles_column, names, "the table"), "as asked"
     else:
         smiles, why = _find_smiles(names, sample)
-    identifier = _named(id_column, names) if id_column is not None else _find_id(names, smiles, header=header)
+    if id_column is not None:
+        identifier: str | None = find_column(id_column, names, "the table")
+    else:
+        identifier = _find_id(names, smiles, sample, header=header)
     named = f", names from '{identifier}'" if identifier else ""
     note = f"SMILES from column '{smiles}' ({why}){named}{'' if header else '; no header'}"
     return Columns(names, smiles, identifier, header, note)
@@ -85,6 +92,18 @@ def is_smiles_name(cell: str) -> bool:
     (True, False)
     """
     return _plain(cell) in SMILES_NAMES and _NAME.fullmatch(cell) is not None
+
+
+def find_column(wanted: str, names: Sequence[str], source: str) -> str:
+    """The column of that name, or of that number, counted from 1, if none has it as its name.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if wanted not in names and wanted.isdigit() and 1 <= int(wanted) <= len(names):
+        return names[int(wanted) - 1]
+    require_columns([wanted], names, source)
+    return wanted
 
 
 def require_columns(wanted: Sequence[str], names: Sequence[str], source: str) -> None:
@@ -109,52 +128,85 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
-def _is_header(first: Sequence[str], smiles_column: str | None) -> bool:
-    if smiles_column is not None and smiles_column in first:
+def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]], wanted: Sequence[str | None]) -> bool:
+    """Whether the first row names the columns: one that holds a molecule or a number is data.
+
+    One letter is a molecule only where the cells below it are molecules: N or F may well name a column.
+    """
+    if any(name is not None and not name.isdigit() and name in first for name in wanted):
         return True
-    if any(is_smiles_name(cell) for cell in first):
+    if any("smiles" in _plain(cell) or is_smiles_name(cell) for cell in first):
         return True
-    return not any(_is_smiles(cell) for cell in first)
+    if any(_is_smiles(cell) or _is_number(cell) for cell in first):
+        return False
+    return not any(
+        is_valid(parse(cell, diagnose=False)) and _molecules(rest, n)[0] >= _ENOUGH
+        for n, cell in enumerate(first)
+    )
 
 
 def _is_smiles(cell: str) -> bool:
     """Whether a cell reads as a molecule of more than a letter: N or F may well be column names."""
-    return len(cell) > 1 and is_valid(parse(cell))
+    return len(cell) > 1 and is_valid(parse(cell, diagnose=False))
+
+
+def _is_number(cell: str) -> bool:
+    return cell.lower() not in MISSING and read_number(cell) is not None
+
+
+def _molecules(sample: Sequence[Sequence[str]], n: int) -> tuple[float, int]:
+    """Share and number of cells of a column that are molecules; letters count where there is nothing else."""
+    cells = [cell for row in sample if (cell := row[n].strip()).lower() not in MISSING]
+    long = [cell for cell in cells if len(cell) > 1] or cells
+    count = sum(is_valid(parse(cell, diagnose=False)) for cell in long)
+    return count / max(len(long), 1), count
 
 
 def _find_smiles(names: Sequence[str], sample: Sequence[Sequence[str]]) -> tuple[str, str]:
-    by_plain = {_plain(name): name for name in reversed(names)}
-    for known in SMILES_NAMES:
-        if known in by_plain:
-            return by_plain[known], "by its name"
-    for name in names:
-        if "smiles" in name.lower():
-            return name, "by its name"
-    shares = [
-        sum(_is_smiles(row[n].strip()) for row in sample) / max(len(sample), 1) for n in range(len(names))
+    """The column that holds molecules; of several the one with the best name, else with the most of them."""
+    found = [_molecules(sample, n) for n in range(len(names))]
+    ranks = [_rank(name) for name in names]
+    worst = len(SMILES_NAMES) + 1
+    by_name = [n for n, rank in enumerate(ranks) if rank < worst]
+    fitting = [
+        n for n, (share, _) in enumerate(found) if share >= (_ENOUGH_BY_NAME if n in by_name else _ENOUGH)
     ]
-    best = max(range(len(names)), key=shares.__getitem__)
-    if shares[best] < _ENOUGH:
+    if not fitting and by_name and not any(share >= _ENOUGH for share, _ in found):
+        fitting = by_name  # a table of broken molecules
+    if not fitting:
         raise InputError(
             f"no column looks like SMILES; the columns are: {listed(names)}",
             hint="Say which one it is with --smiles-column NAME (or its number, from 1).",
         )
-    return names[best], f"{shares[best]:.0%} of its first cells are molecules"
+    best = min(fitting, key=lambda n: (ranks[n], -found[n][1]))
+    others = [names[n] for n in by_name if ranks[n] < ranks[best]]
+    if others:
+        return names[best], f"by its content: '{others[0]}' holds no molecules"
+    if best in by_name:
+        return names[best], "by its name"
+    return names[best], f"{found[best][0]:.0%} of its first cells are molecules"
 
 
-def _find_id(names: Sequence[str], smiles: str, *, header: bool) -> str | None:
+def _rank(name: str) -> int:
+    """How well a name suits a column of SMILES; 0 is best."""
+    plain = _plain(name)
+    if plain in SMILES_NAMES:
+        return SMILES_NAMES.index(plain)
+    return len(SMILES_NAMES) + ("smiles" not in plain)
+
+
+def _find_id(
+    names: Sequence[str], smiles: str, sample: Sequence[Sequence[str]], *, header: bool
+) -> str | None:
+    """The column of names: by its own name, or the only one of a table without header that could be."""
+    others = [n for n, name in enumerate(names) if name != smiles and _molecules(sample, n)[0] < _ENOUGH]
     if header:
-        by_plain = {_plain(name): name for name in reversed(names)}
+        by_plain = {_plain(names[n]): names[n] for n in reversed(others)}
         return next((by_plain[known] for known in ID_NAMES if known in by_plain), None)
-    others = [name for name in names if name != smiles]
-    return others[0] if len(others) == 1 else None
-
-
-def _named(column: str, names: Sequence[str]) -> str:
-    if column not in names and column.isdigit() and 1 <= int(column) <= len(names):
-        return names[int(column) - 1]
-    require_columns([column], names, "the table")
-    return column
+    texts = [n for n in others if not all(_is_number(row[n].strip()) for row in sample)]
+    if not texts and len(others) == 1 and all(row[others[0]].strip().isdigit() for row in sample):
+        texts = others
+    return names[texts[0]] if len(texts) == 1 else None
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

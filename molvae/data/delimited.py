@@ -4,39 +4,48 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import deque
 from typing import TYPE_CHECKING
 
+from molvae.chemistry.cxsmiles import cut_extension
 from molvae.chemistry.molecule import is_valid, parse
+from molvae.data.labels import has_decimal_comma
 from molvae.data.records import BadRow
 from molvae.data.sources import MAX_LINE, OVER_LONG
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 MAX_CONTINUATION = 20
 """Lines one quoted cell may run over; a quotation mark that is still open then was a mistake."""
 
 _SHOWN = 200  # characters of a bad row that are kept
 
-WORD_SUFFIXES = (".smi", ".smiles", ".ism")
+_QUOTED = re.compile(r'"[^"]*"')
+_EXTENSION = re.compile(r"(?<=\S) \|(?:[($^&]|[A-Za-z]{1,8}\d*:)[^|\"]*\|(?=[\s,;\"]|$)")
+_STAND_IN = "\x1f"  # for a delimiter inside an extension
+
+WORD_SUFFIXES = (".smi", ".smiles", ".ism", ".cxsmiles")
 """Files of SMILES and names, separated by blanks or one tab."""
 
 Cells = tuple[int, list[str]]
 
 
-def delimiter_of(line: str, suffix: str) -> str:
-    """Tell the delimiter from the suffix and the first line; a blank means SMILES and then a name.
+def delimiter_of(lines: Sequence[str], suffix: str) -> str:
+    """Tell the delimiter from the suffix and the first lines; a blank means SMILES and then a name.
 
     >>> (
-    ...     delimiter_of("smiles;logp;what, if any", ".csv"),
-    ...     delimiter_of("CCO ethanol, pure", ".txt"),
-    ...     delimiter_of("a,b", ".txt"),
+    ...     delimiter_of(["smiles;logp;what, if any"], ".csv"),
+    ...     delimiter_of(["CCO;5,1;7,3", "CC;6,2;7"], ".csv"),
+    ...     delimiter_of(["CCO ethanol, pure"], ".txt"),
+    ...     delimiter_of(["a,b"], ".txt"),
     ... )
-    (';', ' ', ',')
+    (';', ';', ' ', ',')
     """
+    line = lines[0]
     if suffix == ".csv":
-        return max(",;\t", key=line.count)  # the first of these where none or several are as frequent
+        return _most_regular(lines)
     if suffix == ".tsv":
         return "\t"
     words_only = suffix in WORD_SUFFIXES
@@ -44,12 +53,26 @@ def delimiter_of(line: str, suffix: str) -> str:
         return "\t"
     first_word = line.split(None, 1)[0] if line.strip() else ""
     if (
-        "," not in line
+        not any(delimiter in line for delimiter in ",;")
         or words_only
-        or (" " in line and "," not in first_word and is_valid(parse(first_word)))
+        or (" " in line and not any(d in first_word for d in ",;") and is_valid(parse(first_word)))
     ):
         return " "
-    return ","
+    return _most_regular(lines)
+
+
+def _most_regular(lines: Sequence[str]) -> str:
+    """The delimiter that cuts most lines into as many cells as the first; of several, the most frequent."""
+    plain = [_QUOTED.sub("", _EXTENSION.sub("", line)) for line in lines if line.strip()]
+
+    def merit(delimiter: str) -> tuple[bool, bool, int, int]:
+        n = plain[0].count(delimiter)
+        alike = sum(line.count(delimiter) == n for line in plain)
+        cells = (cell for line in plain for cell in line.split(delimiter))
+        numbers = delimiter != "," and any(map(has_decimal_comma, cells))
+        return n > 0, n > 0 and numbers, alike, n
+
+    return max(",;\t", key=merit)  # the first of these where nothing speaks for another
 
 
 def cut_rows(lines: Iterator[tuple[int, str]], delimiter: str) -> Iterator[Cells | BadRow]:
@@ -72,9 +95,12 @@ def cut_rows(lines: Iterator[tuple[int, str]], delimiter: str) -> Iterator[Cells
         elif "\x00" in line:
             yield BadRow(number, line[:_SHOWN], "the row holds a NUL byte")
         elif delimiter == " ":
-            yield number, line.split(None, 1)
+            yield number, _words(line)
         elif '"' not in line:
-            yield number, [cell.strip() for cell in line.split(delimiter)]
+            yield (
+                number,
+                [_shown_again(cell, delimiter) for cell in _hidden(line, delimiter).split(delimiter)],
+            )
         else:
             taken: list[tuple[int, str]] = []
             text, row = line, _quoted(line, delimiter)
@@ -89,12 +115,31 @@ def cut_rows(lines: Iterator[tuple[int, str]], delimiter: str) -> Iterator[Cells
                 yield BadRow(number, line[:_SHOWN], row or "a quotation mark is opened and never closed")
 
 
+def _hidden(text: str, delimiter: str) -> str:
+    """The line with other characters for the delimiters inside extensions of CXSMILES."""
+    if " |" not in text:
+        return text
+    return _EXTENSION.sub(lambda found: found[0].replace(delimiter, _STAND_IN), text)
+
+
+def _shown_again(cell: str, delimiter: str) -> str:
+    return cell.strip().replace(_STAND_IN, delimiter)
+
+
+def _words(line: str) -> list[str]:
+    """A SMILES, with its extension if it has one, and the rest of the line, its name."""
+    smiles, extension, name = cut_extension(line)
+    return [f"{smiles} |{extension}|", *([name] if name else [])] if extension else line.split(None, 1)
+
+
 def _quoted(text: str, delimiter: str) -> list[str] | str | None:
     """Cells of a row with quotation marks, what is wrong with it, or None if a mark is still open."""
     try:
-        cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        cells = next(
+            csv.reader(io.StringIO(_hidden(text, delimiter), newline=""), delimiter=delimiter, strict=True)
+        )
     except csv.Error as error:
         if "unexpected end of data" in str(error):
             return None
         return f"the quotation marks do not match: {error}"
-    return [cell.strip() for cell in cells]
+    return [_shown_again(cell, delimiter) for cell in cells]

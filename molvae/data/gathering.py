@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from molvae.data.arrays import ArrayWriter, RaggedWriter
-from molvae.data.columns import listed, require_columns
+from molvae.data.columns import find_column, listed
 from molvae.data.examination import Accepted, Examiner, Rejected, Task
 from molvae.data.readers import open_table
 from molvae.data.records import BadRow
@@ -20,7 +20,7 @@ from molvae.errors import InputError, UsageError, suggest
 from molvae.parallel.mapping import ordered_map
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from molvae.data.config import PrepareSettings
@@ -102,20 +102,20 @@ def _tasks(settings: PrepareSettings, progress: Progress) -> Iterator[Task]:
         table = open_table(path, smiles_column=settings.smiles_column, id_column=settings.id_column)
         progress.note(f"{table.name}: {table.note}")
         part_column = SplitPlan.of(settings).column
-        require_columns(settings.labels, table.columns, table.name)
+        labels = [find_column(name, table.columns, table.name) for name in settings.labels]
         if part_column is not None and part_column not in table.columns:
             raise UsageError(
                 f"the split '{part_column}' is neither random nor scaffold nor a column of {table.name}"
                 + suggest(part_column, ["random", "scaffold", *table.columns]),
                 hint=f"Its columns: {listed(table.columns)}.",
             )
-        for task in _table_tasks(table, settings, part_column, source, index):
+        for task in _table_tasks(table, labels, part_column, source, index):
             yield task
             index = task.index + 1
 
 
 def _table_tasks(
-    table: Table, settings: PrepareSettings, part_column: str | None, source: int, start: int
+    table: Table, labels: Sequence[str], part_column: str | None, source: int, start: int
 ) -> Iterator[Task]:
     for index, row in enumerate(table.raw_rows(), start=start):
         if isinstance(row, BadRow):
@@ -127,7 +127,7 @@ def _table_tasks(
             row.line,
             row.text,
             row.identifier,
-            tuple(row.fields.get(name, "") for name in settings.labels),
+            tuple(row.fields.get(name, "") for name in labels),
             row.fields.get(part_column, "") if part_column else "",
             row.is_molblock,
         )

@@ -10,7 +10,7 @@ import numpy as np
 MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "-", "?", ".", "nd", "n.d."})
 """Cells that say that a value is missing, in lower case."""
 
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+_DECIMAL_COMMA = re.compile(r"(?:[<>~=≤≥]+ *)?[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -31,10 +31,10 @@ def read_number(cell: str) -> float | None:
 
 
 def has_decimal_comma(cell: str) -> bool:
-    """Whether a cell is a number with a decimal comma, as the spreadsheets of most of Europe write it.
+    """Whether a cell is a number (or a bound on one) with a decimal comma, as most of Europe writes it.
 
-    >>> has_decimal_comma("5,1"), has_decimal_comma("1,2-diol"), has_decimal_comma("5.1")
-    (True, False, False)
+    >>> [has_decimal_comma(cell) for cell in ("5,1", "> 5,1", "1,2-diol", "5.1")]
+    [True, True, False, False]
     """
     return _DECIMAL_COMMA.fullmatch(cell.strip()) is not None
 

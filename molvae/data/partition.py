@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from molvae.data.byte_lines import Window, end_of_line, line_start
 from molvae.data.columnar import ParquetRows
+from molvae.data.encodings import text_of
 from molvae.data.readers import open_table
 from molvae.data.records import BadRow, Row
 from molvae.data.sources import DamagedInputError, check_file, numbered_lines
@@ -151,8 +152,7 @@ class PartReader:
                 start, stop = line_start(file, part.start), line_start(file, part.stop)
                 file.seek(start)
                 window = io.BufferedReader(cast("io.RawIOBase", Window(file, stop - start)))
-                encoding = "utf-8-sig" if start == 0 else "utf-8"
-                text = io.TextIOWrapper(window, encoding=encoding, errors="replace", newline=None)
+                text = text_of(window, layout.encoding, at_start=start == 0)
                 lines = _counted(numbered_lines(text), counted)
                 yield from layout.rows(lines, with_header=part.number == 0)
         except DamagedInputError as error:
@@ -258,12 +258,12 @@ def _counted(lines: Iterator[tuple[int, str]], rows: PartRows) -> Iterator[tuple
 
 
 def _can_be_cut(path: str, layout: Layout) -> bool:
-    """Whether lines can be told from any byte on: plain UTF-8, and no cell can run over lines."""
-    if path == "-":
+    """Whether lines can be told from any byte on: line ends are bytes, and no cell can run over lines."""
+    if path == "-" or layout.encoding.startswith("utf-16"):
         return False
     with Path(path).open("rb") as file:
         chunk = file.read(_CHUNK)
-        if chunk.startswith((b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff")):
+        if chunk.startswith(b"\x1f\x8b"):
             return False
         while chunk and layout.delimiter != " ":
             if b'"' in chunk:

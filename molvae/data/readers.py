@@ -7,18 +7,19 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from molvae.chemistry.cxsmiles import cut_extension, has_stereo_groups
 from molvae.chemistry.molecule import Invalid, parse_molblock
 from molvae.data.columnar import ParquetRows
-from molvae.data.columns import choose_columns, is_smiles_name, require_columns
+from molvae.data.columns import choose_columns, find_column, is_smiles_name
 from molvae.data.delimited import WORD_SUFFIXES, cut_rows, delimiter_of
-from molvae.data.labels import has_decimal_comma, with_point
+from molvae.data.labels import MISSING, has_decimal_comma, read_number, with_point
 from molvae.data.records import BadRow, Row
 from molvae.data.sources import DamagedInputError, Source, check_file
-from molvae.data.structures import cut_records
+from molvae.data.structures import cut_records, field_names
 from molvae.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from molvae.data.columns import Columns
     from molvae.data.delimited import Cells
@@ -31,6 +32,8 @@ TEXT_SUFFIXES = (".csv", ".tsv", ".txt", *WORD_SUFFIXES)
 SUFFIXES = (*TEXT_SUFFIXES, ".sdf", ".sd", ".mol", ".parquet")
 
 _LOOK_AHEAD = 100  # rows read before the columns are chosen
+_STEREO = "enhanced stereo (racemates, relative centers) is read as the isomer that is drawn"
+_FIRST_LINES = 20  # lines read before the delimiter is chosen
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,15 @@ class Layout:
         delimiter: What stands between the cells of a line; a blank means SMILES and then a name. `None` in a
             Parquet file.
         header_line: Line of the header, counted from 1; 0 where there is none.
-        decimal_comma: Whether numbers have a decimal comma: they are read with a point.
+        comma_columns: Columns whose numbers have a decimal comma: they are read with a point.
+        encoding: Of a text file, as `guess_encoding` tells it.
     """
 
     columns: Columns
     delimiter: str | None = None
     header_line: int = 0
-    decimal_comma: bool = False
+    comma_columns: tuple[str, ...] = ()
+    encoding: str = "utf-8-sig"
 
     def rows(self, lines: Iterator[tuple[int, str]], *, with_header: bool) -> Iterator[Row | BadRow]:
         """Yield the rows of some lines of the file; `with_header` says that its header is among them."""
@@ -59,7 +64,7 @@ class Layout:
         """Turn cells into rows."""
         skip = with_header and self.header_line > 0
         rows = _fit(cells, self.columns, skip=skip, padded=self.delimiter == " ")
-        return (_with_points(row, self.columns) for row in rows) if self.decimal_comma else rows
+        return (_with_points(row, self.comma_columns) for row in rows) if self.comma_columns else rows
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ class Table:
 
     Attributes:
         name: The file, for messages.
-        columns: All column names (of an SD file, the fields of its first records).
+        columns: All column names (of an SD file, the fields of all its records).
         smiles_column: The column read as SMILES, or ``molblock``.
         id_column: The column read as names, if any.
         note: One sentence that says which columns were chosen, to be printed.
@@ -100,7 +105,7 @@ class Table:
 
 
 def open_table(path: str | Path, *, smiles_column: str | None = None, id_column: str | None = None) -> Table:
-    """Open ``.smi .txt .csv .tsv .sdf`` (plain or ``.gz``), ``.parquet``, or ``-`` for stdin.
+    """Open ``.smi .cxsmiles .txt .csv .tsv .sdf`` (plain or ``.gz``), ``.parquet``, or ``-`` for stdin.
 
     Args:
         path: The file; of stdin and of unknown suffixes the content tells the format.
@@ -141,20 +146,12 @@ def _as_smiles(row: Row) -> Row | BadRow:
 
 
 def _open_text(source: Source, smiles_column: str | None, id_column: str | None) -> Table:
-    layout, rows = _text_layout(source, smiles_column, id_column)
-    return _table(str(source.path), layout, rows)
-
-
-def _text_layout(
-    source: Source, smiles_column: str | None, id_column: str | None
-) -> tuple[Layout, Iterator[Cells | BadRow]]:
-    """Tell the layout from the first rows; all rows, these included, are handed back unfitted."""
     lines = source.lines()
-    head, problem = _take(lines, 1)
+    head, problem = _take(lines, _FIRST_LINES)
     if not head:
         raise problem or InputError(f"{source.path} is empty")
-    delimiter = delimiter_of(head[0][1], source.suffix)
-    rows = cut_rows(chain(head, lines), delimiter)
+    delimiter = delimiter_of([line for _, line in head], source.suffix)
+    rows = cut_rows(chain(head, _raising(problem) if problem else lines), delimiter)
     first, damage = _take(rows, _LOOK_AHEAD)
     numbered = [row for row in first if not isinstance(row, BadRow)]
     if not numbered:
@@ -167,9 +164,25 @@ def _text_layout(
         good = [[*cells, ""][:2] for cells in ([] if skip else [["smiles", "name"]]) + good]
     columns = choose_columns(good, smiles_column=smiles_column, id_column=id_column, header=words or None)
     skip = columns.has_header if skip is None else skip
-    commas = delimiter == ";" and any(has_decimal_comma(cell) for row in good for cell in row)
-    layout = Layout(columns, delimiter, numbered[0][0] if skip else 0, commas)
-    return layout, chain(first, _raising(damage) if damage else rows)
+    commas = _comma_columns(columns, good[columns.has_header :]) if delimiter in ";\t" else ()
+    layout = Layout(columns, delimiter, numbered[0][0] if skip else 0, commas, source.encoding)
+    stereo = _STEREO if any(has_stereo_groups(cell) for row in good for cell in row) else ""
+    cells = chain(first, _raising(damage) if damage else rows)
+    return _table(str(source.path), layout, cells, stereo, source.note)
+
+
+def _comma_columns(columns: Columns, sample: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """The columns of numbers of a table that writes decimal commas; none if its numbers have points."""
+    cells = [cell for row in sample for cell in row]
+    if not any(map(has_decimal_comma, cells)):
+        return ()
+    found = []
+    for n, name in enumerate(columns.names):
+        told = [row[n] for row in sample if n < len(row) and row[n].lower() not in MISSING]
+        numbers = sum(has_decimal_comma(cell) or read_number(cell) is not None for cell in told)
+        if name not in (columns.smiles, columns.identifier) and numbers * 2 >= len(told) + bool(told):
+            found.append(name)
+    return tuple(found)
 
 
 def _open_parquet(path: Path, smiles_column: str | None, id_column: str | None) -> Table:
@@ -186,19 +199,22 @@ def _open_parquet(path: Path, smiles_column: str | None, id_column: str | None) 
 
 
 def _open_sdf(source: Source, smiles_column: str | None, id_column: str | None) -> Table:
-    records = cut_records(source.lines())
-    first, damage = _take(records, _LOOK_AHEAD)
-    names = tuple(dict.fromkeys(name for row in first if isinstance(row, Row) for name in row.fields))
-    require_columns([name for name in (smiles_column, id_column) if name], names, str(source.path))
-    rows: Iterator[Row | BadRow] = chain(first, _raising(damage) if damage else records)
+    name = str(source.path)
+    names = field_names(source.blocks())
+    if smiles_column is not None:
+        smiles_column = find_column(smiles_column, names, name)
+    if id_column is not None:
+        id_column = find_column(id_column, names, name)
+    stereo = _STEREO if has_stereo_groups(source.head.decode(errors="replace")) else ""
+    rows: Iterator[Row | BadRow] = cut_records(source.lines())
     if smiles_column is not None or id_column is not None:
         rows = (_by_fields(row, smiles_column, id_column) if isinstance(row, Row) else row for row in rows)
     structures = (
         "molblocks of an SD file" if smiles_column is None else f"SMILES from field '{smiles_column}'"
     )
     identifiers = "the title lines" if id_column is None else f"field '{id_column}'"
-    note = f"{structures}, names from {identifiers}"
-    return Table(str(source.path), names, smiles_column or "molblock", id_column, note, rows)
+    note = _joined(f"{structures}, names from {identifiers}", stereo, source.note)
+    return Table(name, names, smiles_column or "molblock", id_column, note, rows)
 
 
 def _by_fields(row: Row, smiles_column: str | None, id_column: str | None) -> Row:
@@ -234,22 +250,31 @@ def _fit(
             )
             continue
         name = cells[identifier] if identifier is not None else ""
-        yield Row(line, cells[smiles], name, dict(zip(names, cells, strict=True)))
+        text = cells[smiles]
+        if " |" in text:
+            core, extension, after = cut_extension(text)
+            if extension or after:
+                text, name = f"{core} |{extension}|", name or after
+        yield Row(line, text, name, dict(zip(names, cells, strict=True)))
 
 
-def _with_points(row: Row | BadRow, columns: Columns) -> Row | BadRow:
-    """Write numbers with a decimal comma with a point; the SMILES and the name stay as they are."""
+def _with_points(row: Row | BadRow, columns: Sequence[str]) -> Row | BadRow:
+    """Write the numbers of some columns with a point."""
     if isinstance(row, BadRow):
         return row
-    kept = {columns.smiles, columns.identifier}
-    cells = {name: cell if name in kept else with_point(cell) for name, cell in row.fields.items()}
+    cells = {**row.fields, **{name: with_point(row.fields[name]) for name in columns}}
     return Row(row.line, row.text, row.identifier, cells)
 
 
-def _table(name: str, layout: Layout, cells: Iterable[Cells | BadRow]) -> Table:
+def _table(name: str, layout: Layout, cells: Iterable[Cells | BadRow], *notes: str) -> Table:
     columns, rows = layout.columns, layout.fit(cells, with_header=True)
-    note = columns.note + ("; numbers have a decimal comma" if layout.decimal_comma else "")
+    commas = "numbers have a decimal comma" if layout.comma_columns else ""
+    note = _joined(columns.note, commas, *notes)
     return Table(name, columns.names, columns.smiles, columns.identifier, note, rows, layout)
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)
 
 
 def _take(items: Iterator[T], n: int) -> tuple[list[T], DamagedInputError | None]:

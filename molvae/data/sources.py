@@ -7,10 +7,14 @@ import gzip
 import io
 import re
 import sys
+import tempfile
 import zlib
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from molvae.data.encodings import encoding_note, guess_encoding, text_of
 from molvae.errors import InputError, suggest
 
 if TYPE_CHECKING:
@@ -40,6 +44,8 @@ _FOREIGN_TEXT = (
 
 _KEPT = 1000  # characters kept of a line that is too long
 _PEEK = 4096  # bytes looked at to tell formats apart
+_SAMPLE = 1 << 20  # bytes looked at to tell the encoding
+_BROKEN = (OSError, EOFError, zlib.error)
 
 
 class Source:
@@ -60,9 +66,10 @@ class Source:
         self.is_packed = self._buffer.peek(2)[:2] == b"\x1f\x8b"
         if self.is_packed:
             self._buffer = io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=self._buffer)))
+        self._damage: Exception | None = None
         try:
             self.head = self._buffer.peek(_PEEK)[:_PEEK]
-        except (OSError, EOFError, zlib.error) as error:
+        except _BROKEN as error:
             self.close()
             raise InputError(f"{self.path} cannot be unpacked: {error}", hint="Copy it again.") from error
         if not self.head.strip():
@@ -81,10 +88,15 @@ class Source:
         name = self.path.name.lower().removesuffix(".gz")
         return Path(name).suffix
 
-    @property
+    @cached_property
     def encoding(self) -> str:
-        """The encoding the first bytes tell: UTF-16 with a mark, else UTF-8, with or without one."""
-        return _encoding(self.head)
+        """The encoding, told from the first megabyte (of stdin, from what can be looked at)."""
+        return guess_encoding(self.head if self.is_stdin else self._sample())
+
+    @property
+    def note(self) -> str:
+        """What to tell about the encoding, if anything."""
+        return encoding_note(self.encoding)
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Yield (number, text) of every line, without its end.
@@ -92,19 +104,58 @@ class Source:
         Raises:
             DamagedInputError: Where the compressed stream breaks off or the disk cannot be read on.
         """
-        text = io.TextIOWrapper(self._buffer, encoding=self.encoding, errors="replace", newline=None)
+        text = text_of(self._buffer, self.encoding)
+        number = 0
         try:
-            yield from numbered_lines(text)
+            for number, line in numbered_lines(text):
+                yield number, line
+            if self._damage is not None:
+                raise _broken_off(number + 1, self._damage)
         finally:
             if self.is_stdin:
                 text.detach()
             self.close()
+
+    def blocks(self) -> Iterator[str]:
+        """Yield all text in blocks, ahead of reading its lines; stdin is kept on disk for that."""
+        encoding = self.encoding
+        if self.is_stdin:
+            spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed by whoever ends the process
+            try:
+                while chunk := self._buffer.read1(_PEEK):
+                    spool.write(chunk)
+            except _BROKEN as error:
+                self._damage = error
+            spool.seek(0)
+            self._buffer = cast("io.BufferedReader", spool)
+            text = text_of(spool, encoding)
+        else:
+            text = text_of(self._again(), encoding)
+        with suppress(*_BROKEN):  # met again where the rows are read
+            while block := text.read(_PEEK):
+                yield block
+        if self.is_stdin:
+            text.detach()
+            self._buffer.seek(0)
+        else:
+            text.close()
 
     def close(self) -> None:
         """Close the file; stdin is left open, it is not ours."""
         if not self.is_stdin:
             self._buffer.close()
             self._raw.close()
+
+    def _again(self) -> BinaryIO:
+        """The unpacked bytes of the file from the beginning."""
+        return cast("BinaryIO", gzip.open(self.path) if self.is_packed else self.path.open("rb"))
+
+    def _sample(self) -> bytes:
+        sample = b""
+        with suppress(*_BROKEN), self._again() as file:
+            while len(sample) < _SAMPLE and (more := file.read(_PEEK)):
+                sample += more
+        return sample
 
 
 class DamagedInputError(InputError):
@@ -119,6 +170,10 @@ class DamagedInputError(InputError):
         super().__init__(f"line {line}: {reason}")
         self.line = line
         self.reason = reason
+
+
+def _broken_off(line: int, error: Exception) -> DamagedInputError:
+    return DamagedInputError(line, f"the file breaks off here: {error}")
 
 
 def numbered_lines(text: io.TextIOWrapper) -> Iterator[tuple[int, str]]:
@@ -136,8 +191,8 @@ def numbered_lines(text: io.TextIOWrapper) -> Iterator[tuple[int, str]]:
                 if rest.endswith("\n"):
                     break
             yield number, line.removesuffix("\n")
-    except (OSError, EOFError, zlib.error) as error:
-        raise DamagedInputError(number + 1, f"the file breaks off here: {error}") from error
+    except _BROKEN as error:
+        raise _broken_off(number + 1, error) from error
 
 
 def check_file(path: Path) -> None:
@@ -169,9 +224,3 @@ def _open(path: Path) -> BinaryIO:
 
 def _buffered(raw: BinaryIO) -> BinaryIO:
     return raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", raw))
-
-
-def _encoding(head: bytes) -> str:
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    return "utf-8-sig"

@@ -6,14 +6,38 @@ import re
 from typing import TYPE_CHECKING
 
 from molvae.data.records import BadRow, Row
+from molvae.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MAX_RECORD = 20_000
 """Lines one record may have; a longer one is refused unread."""
 
-_FIELD = re.compile(r"^>.*?<(?P<name>[^>]*)>")
+_FIELD = re.compile(r"^>.*?<(?P<name>[^>\n]*)>", re.MULTILINE)
+_LONGEST_NAME = 1000  # characters
+_MOST_FIELDS = 10_000
+
+
+def field_names(blocks: Iterable[str]) -> tuple[str, ...]:
+    """The names of the data fields of all records, in the order in which they first appear.
+
+    Args:
+        blocks: The text of an SD file, cut anywhere.
+
+    Raises:
+        InputError: There are too many to be columns.
+    """
+    names: dict[str, None] = {}
+    rest = ""
+    for block in blocks:
+        whole, newline, rest = (rest + block).rpartition("\n")
+        names.update((match["name"].strip(), None) for match in _FIELD.finditer(whole + newline))
+        rest = rest[:_LONGEST_NAME]
+        if len(names) > _MOST_FIELDS:
+            raise InputError(f"the SD file has more than {_MOST_FIELDS:,} different data fields")
+    names.update((match["name"].strip(), None) for match in _FIELD.finditer(rest))
+    return tuple(names)
 
 
 def cut_records(lines: Iterator[tuple[int, str]]) -> Iterator[Row | BadRow]:
