@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticUndefined
 
 from molvae.errors import ConfigError, suggest
-from molvae.persistence import write_atomically
+from molvae.persistence.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

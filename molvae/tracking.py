@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from molvae.config import flat
 from molvae.errors import MissingDependencyError
-from molvae.persistence import write_atomically
+from molvae.persistence.files import write_atomically
 from molvae.progress import SILENT
 from molvae.registry import Registry
 

@@ -13,7 +13,8 @@ from molvae.cli.objectives import best_table, distinct_columns, labels, trouble_
 from molvae.cli.output import table_text
 from molvae.data.writers import Column, open_writer
 from molvae.errors import UsageError
-from molvae.persistence import MANIFEST, sha256_of, write_atomically
+from molvae.persistence.files import sha256_of, write_atomically
+from molvae.persistence.manifest import MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

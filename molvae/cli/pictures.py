@@ -39,7 +39,7 @@ def draw(
 ) -> None:
     """Write the grid, if one was asked for."""
     from molvae.chemistry.depiction import grid_png, grid_svg
-    from molvae.persistence import write_atomically
+    from molvae.persistence.files import write_atomically
 
     if target is None or not molecules:
         return

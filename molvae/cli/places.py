@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Literal
 
 from molvae.errors import CheckpointError, InputError, UsageError, suggest
-from molvae.persistence import refuse_to_replace
+from molvae.persistence.directories import recover_directory, refuse_to_replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +29,10 @@ def checkpoint(path: Path) -> Path:
     Raises:
         CheckpointError: There is no directory of ours, with what may have been meant.
     """
-    if (path / MANIFEST).exists() or path.with_name(f".{path.name}.previous").is_dir():
-        return path  # the second: a save that was killed, which loading sets right
+    for place in (path, path / MODEL):
+        recover_directory(place.absolute())
+    if (path / MANIFEST).exists():
+        return path
     if (path / MODEL).is_dir():
         return path / MODEL
     raise _no_checkpoint(path)
@@ -42,7 +44,8 @@ def corpus(path: Path) -> Path:
     Raises:
         CheckpointError: There is no directory of ours, with what to do.
     """
-    if (path / MANIFEST).exists() or path.with_name(f".{path.name}.previous").is_dir():
+    recover_directory(path.absolute())
+    if (path / MANIFEST).exists():
         return path
     made = "Make one of your molecules: molvae prepare FILE -o corpus"
     if path.is_file():
@@ -102,6 +105,8 @@ def room_for(path: Path, kind: Kind) -> Path:
 
 
 def _kind_of_directory(path: Path) -> Kind | None:
+    for place in (path, path / MODEL):
+        recover_directory(place.absolute())
     if (path / JOURNAL).is_file():
         return "campaign"
     if (path / JOB).is_file() or (path / FUNNEL).is_file():

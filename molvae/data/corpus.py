@@ -16,7 +16,7 @@ from molvae.data.config import PrepareSettings
 from molvae.data.records import MoleculeRecord
 from molvae.data.splitting import PARTS
 from molvae.errors import CheckpointError
-from molvae.persistence import verify_directory
+from molvae.persistence.directories import read_directory
 from molvae.tokenizers.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -88,7 +88,10 @@ class Corpus:
             CheckpointError: If it is missing, damaged, or of another kind or version.
         """
         path = Path(path)
-        verify_directory(path, kind=KIND, schema=SCHEMA)
+        return read_directory(path, lambda _: cls._read(path), kind=KIND, schema=SCHEMA)
+
+    @classmethod
+    def _read(cls, path: Path) -> Corpus:
         try:
             facts = json.loads((path / "corpus.json").read_text(encoding="utf-8"))
             ids = _ragged(path, "tokens")

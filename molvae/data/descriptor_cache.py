@@ -12,7 +12,7 @@ from urllib.parse import quote
 import numpy as np
 
 from molvae.errors import StorageError
-from molvae.persistence import write_atomically
+from molvae.persistence.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

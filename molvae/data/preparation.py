@@ -22,7 +22,7 @@ from molvae.data.labels import has_decimal_comma
 from molvae.data.splitting import PARTS, TRAIN
 from molvae.errors import InputError
 from molvae.parallel.cores import available_cores
-from molvae.persistence import committed_directory, refuse_to_replace
+from molvae.persistence.directories import committed_directory, refuse_to_replace
 from molvae.progress import SILENT, Progress
 from molvae.tokenizers.base import TOKENIZERS
 

@@ -7,17 +7,16 @@ import csv
 import gzip
 import io
 import json
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from molvae.data.cells import Column, absent, plain
 from molvae.data.columnar import ParquetWriter
-from molvae.errors import StorageError, UsageError, suggest
+from molvae.errors import UsageError, suggest
+from molvae.persistence.files import written_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
 __all__ = [
     "SUFFIXES",
@@ -50,6 +49,7 @@ class Writer(Protocol):
 def suffix_of(path: Path) -> str:
     """The format a file name asks for, one of `SUFFIXES`.
 
+    >>> from pathlib import Path
     >>> suffix_of(Path("out/Hits.CSV.gz"))
     '.csv.gz'
 
@@ -102,23 +102,8 @@ def open_writer(target: Path, columns: Sequence[Column]) -> Iterator[Writer]:
             f"a column of vectors cannot be written to {target.name}",
             hint="Use .parquet; 'molvae encode' gives every latent dimension a column of its own.",
         )
-    temporary: Path | None = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        os.close(descriptor)
-        temporary = Path(name)
-        with opener(temporary, columns) as writer:
-            yield writer
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(target)
-    except OSError as error:
-        raise StorageError(f"cannot write {target}: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+    with written_aside(target) as temporary, opener(temporary, columns) as writer:
+        yield writer
 
 
 class CsvWriter:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.persistence import write_atomically
+from molvae.persistence.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path

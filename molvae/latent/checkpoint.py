@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
 
 from molvae.errors import CheckpointError
 
@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 KIND, SCHEMA = "model", 1
 CONFIG, VOCABULARY, CARD = "config.json", "vocabulary.json", "README.md"
 WEIGHTS, PRIOR, DOMAIN = "weights.safetensors", "prior.safetensors", "domain.safetensors"
-_JSON_LIMIT = 16 << 20  # bytes
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    """Write named tensors as safetensors, on the CPU and contiguous."""
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
+    """Write named tensors as safetensors, on the CPU and contiguous; a disk that refuses is an `OSError`."""
+    path.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
@@ -47,17 +46,18 @@ def load_weights(network: nn.Module, path: Path, *, assign: bool = False) -> Non
     Raises:
         CheckpointError: A name, shape or type differs from the network's, or a weight is not finite.
     """
-    tensors = load_tensors(path)
-    expected = network.state_dict()
-    for name in sorted(expected.keys() ^ tensors.keys()):
+    expected, shapes = network.state_dict(), _shapes(path)
+    for name in sorted(expected.keys() ^ shapes.keys()):
         where = "missing from" if name in expected else "not expected in"
         raise CheckpointError(f"the weight '{name}' is {where} {path}")
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
+    for name, shape in shapes.items():
+        if shape != tuple(expected[name].shape):
             raise CheckpointError(
-                f"the weight '{name}' of {path} has shape {tuple(tensor.shape)}, "
+                f"the weight '{name}' of {path} has shape {shape}, "
                 f"but its configuration says {tuple(expected[name].shape)}"
             )
+    tensors = load_tensors(path)
+    for name, tensor in tensors.items():
         if tensor.dtype != expected[name].dtype:
             raise CheckpointError(
                 f"the weight '{name}' of {path} is {tensor.dtype}, not {expected[name].dtype}"
@@ -67,11 +67,18 @@ def load_weights(network: nn.Module, path: Path, *, assign: bool = False) -> Non
     network.load_state_dict(tensors, assign=assign)
 
 
-def read_json(path: Path) -> Any:
-    """A JSON file of reasonable size; anything else is a `CheckpointError`."""
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes of the tensors of a file by name, as its header says: nothing else of it is read."""
     try:
-        if path.stat().st_size > _JSON_LIMIT:
-            raise CheckpointError(f"{path} is too large to be what it claims to be")
+        with safe_open(path, "pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from None
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file; anything else is a `CheckpointError`."""
+    try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from None

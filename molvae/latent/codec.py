@@ -32,7 +32,7 @@ from molvae.latent.prediction import PropertyPrediction
 from molvae.latent.reading import read_parts
 from molvae.models.config import INFERENCE_STEPS
 from molvae.models.priors.normal import StandardNormal, named_prior
-from molvae.persistence import committed_directory
+from molvae.persistence.directories import committed_directory
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:

@@ -25,12 +25,14 @@ from molvae.latent.config import CodecSettings
 from molvae.latent.domain import ApplicabilityDomain
 from molvae.models.priors.base import PRIORS, Prior
 from molvae.models.vae import SequenceVAE
-from molvae.persistence import verify_directory
+from molvae.persistence.directories import read_directory
 from molvae.tokenizers.base import TOKENIZERS, Tokenizer
 from molvae.tokenizers.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from molvae.persistence.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,10 @@ def read_parts(directory: Path) -> Parts:
     Raises:
         CheckpointError: It is missing, incomplete, altered, of another version, or not what it says.
     """
-    manifest = verify_directory(directory, kind=KIND, schema=SCHEMA)
+    return read_directory(directory, lambda manifest: _parts(directory, manifest), kind=KIND, schema=SCHEMA)
+
+
+def _parts(directory: Path, manifest: Manifest) -> Parts:
     for name in (CONFIG, VOCABULARY, WEIGHTS):
         if name not in manifest.files:
             raise CheckpointError(f"{directory} has no {name}")
@@ -68,7 +73,7 @@ def read_parts(directory: Path) -> Parts:
         raise CheckpointError(f"{directory / CONFIG} is not a model's: {error.errors()[0]['msg']}") from None
     try:
         vocabulary = Vocabulary.from_json((directory / VOCABULARY).read_text(encoding="utf-8"))
-    except (InputError, UnicodeDecodeError) as error:
+    except (InputError, OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{directory / VOCABULARY} is not a vocabulary: {error}") from None
     if settings.tokenizer not in TOKENIZERS:
         raise CheckpointError(f"{directory} needs the tokenizer '{settings.tokenizer}', unknown here")

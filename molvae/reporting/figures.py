@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from molvae.errors import InputError, UsageError, suggest
-from molvae.persistence import write_atomically
+from molvae.persistence.files import write_atomically
 from molvae.progress import read_events
 from molvae.reporting.epochs import flat_record, panels, words
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from molvae.errors import InputError, UsageError
-from molvae.persistence import write_atomically
+from molvae.persistence.files import write_atomically
 from molvae.reporting.page import render
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from molvae.data.corpus import Corpus
 from molvae.errors import InputError
 from molvae.latent.codec import MolVAE
-from molvae.persistence import MANIFEST, sha256_of
+from molvae.persistence.files import sha256_of
+from molvae.persistence.manifest import MANIFEST
 from molvae.progress import read_events
 from molvae.reporting.drawings import Gallery
 from molvae.reporting.molecule_table import row_numbers

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from molvae.config import settings_from
 from molvae.data.writers import Column
 from molvae.errors import StorageError, UsageError
-from molvae.persistence import write_atomically
+from molvae.persistence.files import write_atomically
+from molvae.persistence.locks import file_lock
 from molvae.screening.config import P_VALUE, PREDICTED, ScreenSettings
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 JOB = "job.json"
 VECTOR = "z"
 """Column of the latent vectors."""
+_PATIENCE = 60.0  # seconds: many shards may begin at once
 _PLACES = {"library", "checkpoint", "reference"}  # settings that say where, not what
 
 
@@ -78,8 +80,13 @@ class Job:
         Raises:
             UsageError: It holds another one.
         """
+        directory.mkdir(parents=True, exist_ok=True)
+        with file_lock(directory / ".job.lock", directory, patience=_PATIENCE):
+            self._claim(directory)
+
+    def _claim(self, directory: Path) -> None:
         path = directory / JOB
-        beside = [entry.name for entry in directory.iterdir()] if directory.is_dir() else []
+        beside = [entry.name for entry in directory.iterdir()]
         if path.exists():
             other = load_job(directory)
             if other.digest != self.digest:

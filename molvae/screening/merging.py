@@ -12,7 +12,7 @@ import numpy as np
 from molvae.data.reports import SafeTable
 from molvae.data.writers import open_writer
 from molvae.errors import InputError, StorageError, UsageError
-from molvae.persistence import committed_directory
+from molvae.persistence.directories import committed_directory
 from molvae.screening.funnel import Funnel
 from molvae.screening.job import load_job
 from molvae.screening.parts import Hit, manifest_of, part_path, read_part

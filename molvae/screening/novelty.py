@@ -13,7 +13,8 @@ from molvae.data.corpus import Corpus
 from molvae.data.readers import Row, open_table
 from molvae.errors import InputError, StorageError
 from molvae.parallel.mapping import ordered_map
-from molvae.persistence import MANIFEST, sha256_of, write_atomically
+from molvae.persistence.files import sha256_of, write_atomically
+from molvae.persistence.manifest import MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

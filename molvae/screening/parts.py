@@ -11,7 +11,8 @@ import numpy as np
 
 from molvae.data.records import BadRow
 from molvae.errors import CheckpointError, StorageError
-from molvae.persistence import MANIFEST, committed_directory, recover_directory, verify_directory
+from molvae.persistence.directories import committed_directory, recover_directory, verify_directory
+from molvae.persistence.manifest import MANIFEST
 from molvae.screening.funnel import Funnel
 from molvae.screening.ranking import Range
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 KIND, SCHEMA = "screened part", 1
 _FACTS, _HITS, _REJECTED, _VECTORS = "part.json", "hits.jsonl", "rejected.jsonl", "vectors.npy"
 _PER_FOLDER = 1000
+_PATIENCE = 60.0  # seconds: writing a part takes a fraction of one
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ def write_part(directory: Path, part: Part, job: Job, screened: Screened, n_line
         StorageError: The disk refuses.
     """
     names = job.numbers()
-    with committed_directory(part_path(directory, part.number), kind=KIND, schema=SCHEMA) as path:
+    target = part_path(directory, part.number)  # which another shard may be writing, with the same bytes
+    with committed_directory(target, kind=KIND, schema=SCHEMA, patience=_PATIENCE) as path:
         with (path / _HITS).open("w", encoding="utf-8") as file:
             for entry in screened.entries:
                 file.write(json.dumps(_hit(entry, names, job.columns), allow_nan=False) + "\n")

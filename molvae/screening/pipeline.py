@@ -14,7 +14,9 @@ from molvae.errors import CheckpointError, UsageError
 from molvae.latent.codec import MolVAE
 from molvae.parallel.cores import available_cores
 from molvae.parallel.mapping import ordered_map
-from molvae.persistence import MANIFEST, directory_lock, sha256_of, write_atomically
+from molvae.persistence.files import sha256_of, write_atomically
+from molvae.persistence.locks import directory_lock
+from molvae.persistence.manifest import MANIFEST
 from molvae.progress import SILENT, Progress
 from molvae.screening.funnel import Funnel
 from molvae.screening.job import Job

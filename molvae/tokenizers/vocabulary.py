@@ -83,7 +83,7 @@ class Vocabulary:
         """
         try:
             tokens = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"this vocabulary is not JSON: {error}") from error
         if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
             raise InputError("a vocabulary is a JSON list of strings")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from molvae.errors import CheckpointError, StoppedEarly
 from molvae.latent.checkpoint import load_tensors, save_tensors
-from molvae.persistence import committed_directory, recover_directory, verify_directory
+from molvae.persistence.directories import committed_directory, recover_directory, verify_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

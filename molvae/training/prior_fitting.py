@@ -13,7 +13,8 @@ from molvae.models.priors.base import NOT_KEPT, PRIORS, LatentDensity, Prior
 from molvae.models.priors.flow import FlowPrior
 from molvae.models.priors.language import LanguagePrior
 from molvae.models.priors.normal import StandardNormal
-from molvae.persistence import MANIFEST, sha256_of
+from molvae.persistence.files import sha256_of
+from molvae.persistence.manifest import MANIFEST
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
 from molvae.training.fit_states import KeptFit, name_of

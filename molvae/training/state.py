@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from molvae.errors import CheckpointError
 from molvae.latent.checkpoint import load_tensors, load_weights, read_json, save_tensors, write_json
-from molvae.persistence import committed_directory, remove_strays, verify_directory
+from molvae.persistence.directories import committed_directory, remove_strays, verify_directory
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ from molvae.latent.device import resolve_device
 from molvae.models.precision import has_fast_bfloat16
 from molvae.models.priors.base import PRIORS
 from molvae.models.priors.normal import StandardNormal
-from molvae.persistence import directory_lock
+from molvae.persistence.locks import directory_lock
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
 from molvae.tracking import Trackers

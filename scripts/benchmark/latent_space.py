@@ -26,7 +26,8 @@ from molvae.latent.arithmetic import learn_direction, random_direction, shift
 from molvae.latent.codec import MolVAE
 from molvae.latent.conditional import sample_conditional
 from molvae.latent.interpolation import interpolate
-from molvae.persistence import MANIFEST, sha256_of, write_atomically
+from molvae.persistence.files import sha256_of, write_atomically
+from molvae.persistence.manifest import MANIFEST
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:

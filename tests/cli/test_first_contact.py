@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from molvae.cli.output import Session
-from molvae.persistence import committed_directory
+from molvae.persistence.directories import committed_directory
 
 MISTAKES = [
     # no arguments, and the ways to ask for help

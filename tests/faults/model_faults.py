@@ -22,7 +22,8 @@ from molvae.data.config import PrepareSettings
 from molvae.data.preparation import prepare
 from molvae.errors import CheckpointError, StoppedEarly
 from molvae.latent.codec import MolVAE
-from molvae.persistence import sha256_of, verify_directory
+from molvae.persistence.directories import verify_directory
+from molvae.persistence.files import sha256_of
 from molvae.training.config import TrainSettings
 from molvae.training.trainer import train
 

@@ -16,7 +16,7 @@ from model_faults import undisturbed
 
 from molvae.cli.main import main
 from molvae.data.partition import Shard
-from molvae.persistence import sha256_of
+from molvae.persistence.files import sha256_of
 from molvae.screening.config import ScreenSettings
 from molvae.screening.merging import merge
 from molvae.screening.parts import read_part

@@ -14,7 +14,8 @@ from fault import Bomb, hidden, in_child, killed_after, require, scratch
 
 from molvae.campaign.storage import Journal
 from molvae.errors import JournalError, StorageError
-from molvae.persistence import committed_directory, verify_directory, write_atomically
+from molvae.persistence.directories import committed_directory, verify_directory
+from molvae.persistence.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path

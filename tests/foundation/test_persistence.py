@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 
 from molvae.errors import CheckpointError, LockedError, StorageError
-from molvae.persistence import (
-    MANIFEST,
+from molvae.persistence import directories, files
+from molvae.persistence.directories import (
     committed_directory,
-    directory_lock,
+    read_directory,
+    remove_strays,
     verify_directory,
-    write_atomically,
 )
+from molvae.persistence.files import sha256_of, write_atomically, written_aside
+from molvae.persistence.locks import directory_lock
+from molvae.persistence.manifest import MANIFEST
 
 
 def _commit(target, text="old"):
@@ -60,6 +66,147 @@ def test_a_kill_between_the_two_renames_is_undone(tmp_path):
     (tmp_path / "thing").rename(tmp_path / ".thing.previous")
     verify_directory(tmp_path / "thing", kind="thing", schema=1)
     assert (tmp_path / "thing" / "a.txt").read_text() == "old"
+
+
+def test_an_error_between_the_two_renames_is_undone(tmp_path, monkeypatch):
+    monkeypatch.setattr(directories, "_exchanged", lambda *_: False)
+    _commit(tmp_path / "thing")
+    _commit(tmp_path / "thing", "new")
+    rename, done = Path.rename, []
+
+    def second_fails(path, target):
+        done.append(path)
+        if len(done) == 2:
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", second_fails)
+    with pytest.raises(StorageError, match="thing"):
+        _commit(tmp_path / "thing", "newer")
+    assert (tmp_path / "thing" / "a.txt").read_text() == "new"
+    assert _strays(tmp_path) == []
+
+
+def test_a_reader_finds_one_or_the_other_whole_while_it_is_replaced(tmp_path):
+    _commit(tmp_path / "thing", "0")
+    seen, ended = [], threading.Event()
+
+    def read(manifest):
+        first = (tmp_path / "thing" / "a.txt").read_text()
+        return first, sha256_of(tmp_path / "thing" / "a.txt") == manifest.files["a.txt"]
+
+    def replace():
+        for number in range(1, 60):
+            _commit(tmp_path / "thing", str(number))
+        ended.set()
+
+    writer = threading.Thread(target=replace)
+    writer.start()
+    while not ended.is_set():
+        seen.append(read_directory(tmp_path / "thing", read, kind="thing", schema=1))
+    writer.join()
+    assert len(seen) > 10
+    assert all(whole for _, whole in seen)
+    assert len({number for number, _ in seen}) > 3
+
+
+def test_two_writers_of_one_place_do_not_harm_one_another(tmp_path):
+    with committed_directory(tmp_path / "thing", kind="thing", schema=1) as place:
+        (place / "a.txt").write_text("first")
+        with pytest.raises(LockedError, match="another process"):
+            _commit(tmp_path / "thing", "second")
+        remove_strays(tmp_path / "thing")
+        (place / "b.txt").write_text("first")
+    assert sorted(verify_directory(tmp_path / "thing", kind="thing", schema=1).files) == ["a.txt", "b.txt"]
+    with written_aside(tmp_path / "file") as one:
+        one.write_text("one")
+        write_atomically(tmp_path / "file", "two")
+    assert (tmp_path / "file").read_text() == "one"
+    assert _strays(tmp_path) == []
+
+
+def test_a_writer_with_patience_comes_second(tmp_path):
+    entered = threading.Event()
+
+    def second():
+        entered.wait()
+        with committed_directory(tmp_path / "thing", kind="thing", schema=1, patience=30) as place:
+            (place / "a.txt").write_text("second")
+
+    writer = threading.Thread(target=second)
+    writer.start()
+    with committed_directory(tmp_path / "thing", kind="thing", schema=1) as place:
+        (place / "a.txt").write_text("first")
+        entered.set()
+        writer.join(0.1)
+    writer.join()
+    assert (tmp_path / "thing" / "a.txt").read_text() == "second"
+    assert _strays(tmp_path) == []
+
+
+def test_a_file_taken_for_abandoned_before_it_was_locked_is_opened_again(tmp_path, monkeypatch):
+    lock, taken = files.fcntl.flock, []
+
+    def slow(descriptor, kind):
+        if not taken:
+            taken.extend(tmp_path.glob(".file.*.tmp"))
+            taken[0].unlink()
+        lock(descriptor, kind)
+
+    monkeypatch.setattr(files.fcntl, "flock", slow)
+    write_atomically(tmp_path / "file", "text")
+    assert (tmp_path / "file").read_text() == "text"
+
+
+@pytest.mark.parametrize(("mask", "file", "folder"), [(0o077, 0o600, 0o700), (0o022, 0o644, 0o755)])
+def test_the_umask_decides_who_may_read(tmp_path, mask, file, folder):
+    before = os.umask(mask)
+    try:
+        _commit(tmp_path / "thing")
+        write_atomically(tmp_path / "file", "text")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == file
+    assert (tmp_path / "thing").stat().st_mode & 0o777 == folder
+    assert all(
+        path.stat().st_mode & 0o777 == (folder if path.is_dir() else file)
+        for path in (tmp_path / "thing").rglob("*")
+    )
+
+
+def _extra(thing):
+    (thing / "prior.safetensors").write_bytes(b"")
+    return "not listed"
+
+
+def _behind_a_link(thing):
+    (thing / "sub").rename(thing.parent / "outside")
+    (thing / "sub").symlink_to(thing.parent / "outside")
+    return "behind a link"
+
+
+def _absurd(thing):
+    manifest = json.loads((thing / MANIFEST).read_text())
+    manifest["files"]["vocabulary.json"] = "00"
+    (thing / MANIFEST).write_text(json.dumps(manifest))
+    with (thing / "vocabulary.json").open("wb") as file:
+        file.truncate(1 << 36)
+    return "too many"
+
+
+def _name_with_nul(thing):
+    manifest = json.loads((thing / MANIFEST).read_text())
+    manifest["files"]["a\0b"] = manifest["files"]["\ud800"] = "00"
+    (thing / MANIFEST).write_text(json.dumps(manifest))
+    return "cannot be read"
+
+
+@pytest.mark.parametrize("harm", [_extra, _behind_a_link, _absurd, _name_with_nul])
+def test_what_a_manifest_does_not_vouch_for_is_refused(tmp_path, harm):
+    _commit(tmp_path / "thing")
+    said = harm(tmp_path / "thing")
+    with pytest.raises(CheckpointError, match=said):
+        verify_directory(tmp_path / "thing", kind="thing", schema=1)
 
 
 @pytest.mark.parametrize("name", ["a.txt", "sub/b.bin", MANIFEST])
@@ -137,7 +284,7 @@ def test_a_full_disk_keeps_the_old_file_and_names_the_path(tmp_path):
 
 def test_a_lock_is_exclusive_and_dies_with_its_process(tmp_path):
     code = (
-        "import sys, pathlib\nfrom molvae.persistence import directory_lock\n"
+        "import sys, pathlib\nfrom molvae.persistence.locks import directory_lock\n"
         "with directory_lock(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()"
     )
     child = subprocess.Popen(

@@ -15,7 +15,7 @@ from molvae.errors import CheckpointError, UsageError
 from molvae.latent.beams import search
 from molvae.latent.checkpoint import CONFIG, VOCABULARY, WEIGHTS
 from molvae.latent.codec import MolVAE
-from molvae.persistence import committed_directory
+from molvae.persistence.directories import committed_directory
 
 MIXED = ["CCc1ccc(C)cc1", "not a molecule", "", "CC(=O)NC", "CC(=O)[O-].[Na+]", "C" * 2000, "CCCBr"]
 
