@@ -50,9 +50,10 @@ def command(
 ) -> None:
     """Turn FILES of molecules into a clean corpus for training.
 
-    Reads .smi .txt .csv .tsv .sdf (plain or .gz), .parquet, or - for stdin; standardizes, filters, drops
+    Reads .smi .txt .csv .tsv .sdf (plain or .gz), .parquet, or - for stdin; standardizes, filters, merges
     duplicates, divides into train, valid and test, learns the vocabulary, and computes properties. Every
-    row is accounted for: rejected.csv in the corpus says which rows were not used, and why.
+    row is accounted for: rejected.csv in the corpus says which rows were not used, and why; duplicates.csv,
+    replicates.csv (numbers that were averaged) and contradictions.csv say what was merged.
 
     \b
     Examples:
@@ -92,17 +93,28 @@ def _text(corpus: Path, balance: Balance, *, labelled: bool) -> str:
     lines.append(
         f"vocabulary  {balance.n_vocabulary} tokens, {balance.n_tokens / balance.kept:.1f} per molecule"
     )
-    for what, counts in (
-        ("missing", balance.missing),
-        ("unreadable", balance.unreadable),
-        ("unknown", balance.unknown),
+    for what, counts, where in (
+        ("missing", balance.missing, ""),
+        ("unreadable", balance.unreadable, "; unreadable_labels.csv"),
+        ("opposed", balance.contradictory, "; contradictions.csv"),
+        ("unknown", balance.unknown, ""),
     ):
         shown = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
         if shown:
-            lines.append(f"{what:<10}  {shown}")
+            lines.append(f"{what:<10}  {shown}{where}")
+    averaged = ", ".join(
+        f"{name} of {count:,} molecules (sd {balance.spread[name]:.2g})"
+        for name, count in balance.replicates.items()
+    )
+    if averaged:
+        lines.append(f"averaged    {averaged}; replicates.csv")
+    if balance.stereo_groups:
+        lines.append(f"stereo      {balance.stereo_groups:,} with enhanced stereo, read as the isomer drawn")
     if balance.changed:
         labels = "; their labels are of what was written" if labelled else ""
         lines.append(f"changed     {balance.changed:,} by standardization (salts, charges, …){labels}")
+    if balance.duplicates:
+        lines.append(f"duplicates  {corpus / 'duplicates.csv'}")
     if balance.rejected:
         lines.append(f"rejected    {corpus / 'rejected.csv'}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Turn the spilled columns into the arrays of a corpus: drop duplicates, divide, learn the vocabulary."""
+"""Turn the spilled columns into the arrays of a corpus: merge duplicates, divide, learn the vocabulary."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from molvae.data.arrays import ArrayReader, ArrayWriter, RaggedWriter, Readers, blocks
 from molvae.data.duplicates import groups_of
+from molvae.data.replicates import LabelJoiner
 from molvae.data.reports import SafeTable
 from molvae.data.splitting import (
     PARTS,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from molvae.data.config import PrepareSettings
+    from molvae.data.replicates import Joined
     from molvae.tokenizers.base import Tokenizer
 
 SMALL_VOCABULARY = 256
@@ -38,19 +40,23 @@ SMALL_VOCABULARY = 256
 _MERGE_SAMPLE = 50_000  # training molecules that merges are learned from: more change next to nothing
 
 
-def drop_duplicates(settings: PrepareSettings, spill: Path, directory: Path, kept: Path) -> int:
-    """Copy the first row of every molecule: final columns to `directory`, those still worked on to `kept`.
+_TWINS = ("row", "identifier", "text", "first_row", "first_identifier", "file", "first_file")
 
-    The others are listed in ``duplicates.csv``. Returns how many rows were copied.
+
+def merge_duplicates(
+    settings: PrepareSettings, spill: Path, directory: Path, kept: Path
+) -> tuple[int, Joined]:
+    """Copy one row for every molecule: final columns to `directory`, those still worked on to `kept`.
+
+    It is the first one, with the labels of all; the others are listed in ``duplicates.csv``. Returns how many
+    rows were copied, and how labels were joined.
     """
-    first = _first_rows(spill)
-    with (
-        Readers(spill) as old,
-        SafeTable(directory / "duplicates.csv", ("row", "text", "first_row", "file", "first_file")) as table,
-    ):
+    with LabelJoiner(settings, spill, directory) as joiner:
+        first = _first_rows(spill, joiner)
+    with Readers(spill) as old, SafeTable(directory / "duplicates.csv", _TWINS) as table:
         columns = _Columns(old, directory, kept, settings.n_randomized)
         lines, sources = old.column("lines"), old.column("sources")
-        texts = old.ragged("texts")
+        texts, names = old.ragged("texts"), old.ragged("identifiers")
         for start, stop in blocks(len(first)):
             firsts = np.asarray(first[start:stop])
             keep = firsts == np.arange(start, stop)
@@ -58,18 +64,20 @@ def drop_duplicates(settings: PrepareSettings, spill: Path, directory: Path, kep
             if keep.all():
                 continue
             block_lines, block_sources = lines.rows(start, stop), sources.rows(start, stop)
-            block_texts = texts.texts(start, stop)
+            block_texts, block_names = texts.texts(start, stop), names.texts(start, stop)
             for n in np.flatnonzero(~keep):
                 twin = int(firsts[n])
                 table.write(
                     int(block_lines[n]),
+                    block_names[n],
                     block_texts[n],
                     int(lines.rows(twin, twin + 1)[0]),
+                    names.texts(twin, twin + 1)[0],
                     settings.input[int(block_sources[n])],
                     settings.input[int(sources.rows(twin, twin + 1)[0])],
                 )
         columns.close()
-    return columns.n
+    return columns.n, joiner.done()
 
 
 def divide(settings: PrepareSettings, kept: Path, directory: Path, n: int) -> NDArray[np.int64]:
@@ -272,14 +280,15 @@ class _Columns:
             ragged_writer.close()
 
 
-def _first_rows(spill: Path) -> NDArray[Any]:
-    """Return, memory-mapped, the first row that holds the same molecule as each row."""
+def _first_rows(spill: Path, joiner: LabelJoiner) -> NDArray[Any]:
+    """Return, memory-mapped, the first row that holds the same molecule as each row; join their labels."""
     reader = ArrayReader(spill / "digests.npy")
     n = reader.n
     reader.close()
     first = np.lib.format.open_memmap(spill / "first.npy", mode="w+", dtype=np.int64, shape=(n,))
     for rows, firsts in groups_of(spill / "digests.npy"):
         first[rows] = firsts
+        joiner.join(rows, firsts)
     return first
 
 

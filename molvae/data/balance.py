@@ -16,14 +16,19 @@ class Balance:
     Attributes:
         rows: Rows read; blank lines and headers are none.
         kept: Molecules in the corpus.
-        duplicates: Rows that hold a molecule which an earlier row holds already.
+        duplicates: Rows that hold a molecule which an earlier row holds already; their labels are joined.
         rejected: Rows that cannot be used.
         by_reason: Rejected rows by "stage: reason"; rare reasons are counted together.
         parts: Molecules in train, valid and test.
         missing: Molecules without a value, by property.
         unreadable: Label cells that hold something else than a number, by column; read as missing.
+        replicates: Molecules with several numbers, by column; their mean is kept.
+        spread: Pooled standard deviation of these numbers, by column.
+        contradictory: Molecules with both of two classes, by column: the label is missing; or with several
+            parts, by split column: the first is kept.
         unknown: Occurrences in the whole corpus of tokens the vocabulary lacks, by token.
         changed: Rows not rejected whose molecule standardization made another (a charge or a salt is gone).
+        stereo_groups: Rows not rejected with enhanced stereo, read as the isomer that is drawn.
         n_tokens: Tokens of all molecules, the end marks included.
         n_vocabulary: Tokens the vocabulary knows, the special ones included.
 
@@ -39,8 +44,12 @@ class Balance:
     parts: Mapping[str, int] = field(default_factory=dict)
     missing: Mapping[str, int] = field(default_factory=dict)
     unreadable: Mapping[str, int] = field(default_factory=dict)
+    replicates: Mapping[str, int] = field(default_factory=dict)
+    spread: Mapping[str, float] = field(default_factory=dict)
+    contradictory: Mapping[str, int] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
     changed: int = 0
+    stereo_groups: int = 0
     n_tokens: int = 0
     n_vocabulary: int = 0
 

@@ -22,8 +22,10 @@ class PrepareSettings(Settings):
     id_column: str | None = None
     """Column that holds the names of the molecules; found by itself if not given."""
     labels: tuple[str, ...] = ()
-    """Numeric columns to learn as properties; empty cells are missing values. They belong to the molecules as
-    they were written: what can be computed (logP, qed, …) is better computed, of what is learned."""
+    """Numeric columns to learn as properties, by name or number; empty cells are missing values. The labels
+    of all rows of a molecule are joined: numbers are averaged. A column with no values but 0 and 1 (or -1 and
+    1) holds classes: a molecule with both has none. They belong to the molecules as they were written: what
+    can be computed (logP, qed, …) is better computed, of what is learned."""
     descriptors: tuple[str, ...] = ()
     """Descriptors to compute and learn as properties (qed, logp, sa, …)."""
     standardize: Literal["none", "basic", "parent"] = "basic"
@@ -31,7 +33,7 @@ class PrepareSettings(Settings):
     keep_stereo: bool = True
     """Keep stereo marks in the SMILES."""
     deduplicate: Literal["smiles", "inchikey", "none"] = "smiles"
-    """What makes two rows the same molecule; the first one is kept."""
+    """What makes two rows the same molecule: its labels are joined, everything else is the first row's."""
     filters: tuple[str, ...] = ()
     """Filter catalogs whose hits are rejected (pains, brenk, nih, …)."""
     min_heavy_atoms: int = Field(default=1, ge=1)

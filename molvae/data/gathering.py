@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from molvae.chemistry.cxsmiles import has_stereo_groups
 from molvae.data.arrays import ArrayWriter, RaggedWriter
 from molvae.data.columns import find_column, listed
 from molvae.data.examination import Accepted, Examiner, Rejected, Task
@@ -45,6 +46,7 @@ class Gathered:
         rows: Rows read.
         accepted: Rows spilled.
         changed: Those of them whose molecule standardization made another.
+        stereo_groups: Those of them with enhanced stereo.
         rejected: Rows written to ``rejected.csv``.
         by_reason: Rejected rows by "stage: reason".
         unreadable: Label cells that are not numbers, by column.
@@ -55,6 +57,7 @@ class Gathered:
     rows: int = 0
     accepted: int = 0
     changed: int = 0
+    stereo_groups: int = 0
     rejected: int = 0
     by_reason: Counter[str] = field(default_factory=Counter)
     unreadable: Counter[str] = field(default_factory=Counter)
@@ -76,10 +79,10 @@ def gather(
     with ExitStack() as stack:
         columns = stack.enter_context(_Spill(spill, settings, counts))
         rejects = stack.enter_context(
-            SafeTable(directory / "rejected.csv", ("row", "text", "stage", "reason", "file"))
+            SafeTable(directory / "rejected.csv", ("row", "identifier", "text", "stage", "reason", "file"))
         )
         cells = stack.enter_context(
-            SafeTable(directory / "unreadable_labels.csv", ("row", "column", "cell", "file"))
+            SafeTable(directory / "unreadable_labels.csv", ("row", "identifier", "column", "cell", "file"))
         )
         outcomes = ordered_map(Examiner(settings), _tasks(settings, progress), workers=workers, chunk=_CHUNK)
         for outcome in outcomes:
@@ -146,7 +149,7 @@ def _reject(outcome: Rejected, settings: PrepareSettings, counts: Gathered, tabl
     counts.by_reason[
         reason if reason in counts.by_reason or len(counts.by_reason) < _MAX_REASONS else "other"
     ] += 1
-    table.write(task.line, _shown(task), outcome.stage, outcome.reason, source)
+    table.write(task.line, task.identifier, _shown(task), outcome.stage, outcome.reason, source)
 
 
 def _shown(task: Task) -> str:
@@ -166,7 +169,7 @@ def _report_cells(outcome: Accepted, settings: PrepareSettings, counts: Gathered
             )
         counts.unreadable[column] += 1
         counts.first_unreadable.setdefault(column, cell)
-        table.write(task.line, column, cell, source)
+        table.write(task.line, task.identifier, column, cell, source)
 
 
 class _Spill(ExitStack):
@@ -205,6 +208,7 @@ class _Spill(ExitStack):
         self._held.append(outcome)
         self._counts.accepted += 1
         self._counts.changed += outcome.changed
+        self._counts.stereo_groups += has_stereo_groups(outcome.task.text)
         if len(self._held) == _FLUSH:
             self.flush()
 

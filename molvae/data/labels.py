@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "-", "?", ".", "nd", "n.d."})
+MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "-", "?", ".", "nd", "n.d.", "n,d,"})
 """Cells that say that a value is missing, in lower case."""
 
 _DECIMAL_COMMA = re.compile(r"(?:[<>~=≤≥]+ *)?[+-]?\d*,\d+(?:[eE][+-]?\d+)?")

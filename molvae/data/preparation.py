@@ -1,4 +1,4 @@
-"""Prepare a corpus: read, examine, drop duplicates, divide, learn the vocabulary, describe, commit."""
+"""Prepare a corpus: read, examine, merge duplicates, divide, learn the vocabulary, describe, commit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from molvae.progress import SILENT, Progress
 from molvae.tokenizers.base import TOKENIZERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -59,7 +59,7 @@ def prepare(settings: PrepareSettings, *, progress: Progress = SILENT) -> Balanc
         kept = work / "kept"
         kept.mkdir(parents=True)
         gathered = gather(settings, directory, work, workers=workers, progress=progress)
-        n = assembly.drop_duplicates(settings, work, directory, kept)
+        n, joined = assembly.merge_duplicates(settings, work, directory, kept)
         if n == 0:
             raise _nothing_left(gathered)
         sizes = assembly.divide(settings, kept, directory, n)
@@ -70,7 +70,7 @@ def prepare(settings: PrepareSettings, *, progress: Progress = SILENT) -> Balanc
         vocabulary = assembly.learn_vocabulary(settings, kept, directory, gathered.tokens)
         n_tokens, unknown = assembly.write_tokens(settings, kept, directory, gathered.tokens, vocabulary)
         missing = _write_labels(settings, kept, directory, n, workers=workers, progress=progress)
-        _refuse_empty_labels(settings, missing, n, gathered)
+        _refuse_empty_labels(settings, missing, n, gathered, joined.contradictory)
         shutil.rmtree(work)
         balance = Balance(
             rows=gathered.rows,
@@ -82,7 +82,11 @@ def prepare(settings: PrepareSettings, *, progress: Progress = SILENT) -> Balanc
             missing=missing,
             unreadable=dict(gathered.unreadable),
             unknown=unknown,
+            replicates=joined.replicates,
+            spread=joined.spread,
+            contradictory=joined.contradictory,
             changed=gathered.changed,
+            stereo_groups=gathered.stereo_groups,
             n_tokens=n_tokens,
             n_vocabulary=len(vocabulary),
         )
@@ -110,12 +114,20 @@ def _nothing_left(gathered: Gathered) -> InputError:
 
 
 def _refuse_empty_labels(
-    settings: PrepareSettings, missing: dict[str, int], n: int, gathered: Gathered
+    settings: PrepareSettings,
+    missing: dict[str, int],
+    n: int,
+    gathered: Gathered,
+    contradictory: Mapping[str, int],
 ) -> None:
     """A column of labels without a single number can teach nothing: most likely it is another column."""
     for name in settings.labels:
         if missing[name] < n:
             continue
+        if name in contradictory:
+            raise InputError(
+                f"column '{name}' says 0 and 1 of every molecule it labels", hint="Leave it out of --labels."
+            )
         if name not in gathered.first_unreadable:
             raise InputError(f"column '{name}' is empty", hint="Leave it out of --labels.")
         cell = gathered.first_unreadable[name]

@@ -21,6 +21,8 @@ from molvae.errors import CheckpointError, ConfigError, InputError, UnknownNameE
 from molvae.tokenizers.base import TOKENIZERS
 from molvae.tokenizers.vocabulary import UNK
 
+RINGS = [f"{'C' * n}c1ccc({x})cc1" for n in range(1, 9) for x in ("F", "Cl", "Br", "O", "C#N")]
+
 MESSY = """ID;Structure;pIC50 (nM);note
 m1;CCO;5.1;fine
 m2;OCC;5.2;the same molecule
@@ -58,7 +60,7 @@ class TestMessyFile:
             ("11", "parse"),
         ]
         assert all(row["reason"] for row in rejected)
-        assert [row["text"] for row in rejected][:1] == ["C1CC"]
+        assert [(row["identifier"], row["text"]) for row in rejected][:1] == [("m4", "C1CC")]
         twins = read_csv(corpus.path / "duplicates.csv")
         assert [(row["row"], row["text"], row["first_row"]) for row in twins] == [
             ("3", "OCC", "2"),
@@ -78,13 +80,15 @@ class TestMessyFile:
         corpus, balance = done
         assert corpus.property_names == ("pIC50 (nM)", "logp", "qed")
         assert np.isnan(corpus.labels[:, 0]).tolist() == [False, True, True, False]
-        assert corpus.labels[0, 0] == np.float32(5.1)
+        assert math.isclose(corpus.labels[0, 0], 5.15, abs_tol=1e-6), "the mean of both rows of ethanol"
+        assert balance.replicates == {"pIC50 (nM)": 1}
         assert math.isclose(corpus.labels[0, 1], -0.0014, abs_tol=1e-6)
         assert balance.missing == {"pIC50 (nM)": 2, "logp": 0, "qed": 0}
         assert balance.unreadable == {"pIC50 (nM)": 1}
-        assert [(row["row"], row["cell"]) for row in read_csv(corpus.path / "unreadable_labels.csv")] == [
-            ("7", ">10")
-        ]
+        assert [
+            (row["row"], row["identifier"], row["cell"])
+            for row in read_csv(corpus.path / "unreadable_labels.csv")
+        ] == [("7", "m6", ">10")]
 
     def test_the_directory_says_how_it_was_made(self, done):
         corpus, balance = done
@@ -133,6 +137,103 @@ def test_any_number_of_workers_gives_the_same_bytes(run, molecules, options):
 
 
 class TestDuplicates:
+    def test_labels_of_all_rows_of_a_molecule_are_joined(self, run):
+        """A long table has one assay per row."""
+        rows = [
+            ["smiles", "a", "b"],
+            *([text, "1.5", ""] for text in RINGS),
+            *([text, "", "2.5"] for text in RINGS),
+        ]
+        corpus, balance = run(rows, labels=("a", "b"))
+        assert (balance.duplicates, balance.missing) == (len(RINGS), {"a": 0, "b": 0})
+        assert corpus.labels.tolist() == [[1.5, 2.5]] * len(RINGS)
+        assert balance.replicates == {}
+
+    def test_replicates_are_averaged_and_their_spread_is_kept(self, run):
+        rows = "id,smiles,x,y\na,CCO,1,\nb,CC,5,7\nc,OCC,2,3\nd,C(O)C,6,\ne,CCO,,9\nf,CC.Cl,5,7\ng,C,n.d.,1\n"
+        corpus, balance = run(rows, labels=("x", "y"))
+        assert corpus.labels.tolist()[:2] == [[3.0, 6.0], [5.0, 7.0]]
+        assert balance.replicates == {"x": 2, "y": 2}
+        squares = {"x": (4 + 1 + 9) / (2 + 1), "y": (9 + 9) / (1 + 1)}
+        assert balance.spread == pytest.approx({name: math.sqrt(value) for name, value in squares.items()})
+        listed = [
+            {k: row[k] for k in ("row", "identifier", "column", "n", "mean", "sd")}
+            for row in read_csv(corpus.path / "replicates.csv")
+        ]
+        assert listed[0] == {
+            "row": "2",
+            "identifier": "a",
+            "column": "x",
+            "n": "3",
+            "mean": "3",
+            "sd": "2.64575",
+        }
+        assert listed[1] == {"row": "3", "identifier": "b", "column": "x", "n": "2", "mean": "5", "sd": "0"}
+        twins = read_csv(corpus.path / "duplicates.csv")
+        assert [(row["identifier"], row["first_identifier"]) for row in twins] == [
+            ("c", "a"),
+            ("d", "a"),
+            ("e", "a"),
+            ("f", "b"),
+        ]
+
+    @pytest.mark.parametrize("pair", ["01", ("-1", "1"), ("0.0", "1.0")])
+    def test_contradictory_classes_are_missing_and_listed(self, run, pair):
+        no, yes = pair
+        rows = [
+            ["smiles", "active", "x"],
+            ["CCO", no, "0"],
+            ["OCC", yes, "0.5"],
+            ["CC", yes, "1"],
+            ["CC", yes, ""],
+            ["C", no, ""],
+            ["C", "", ""],
+            ["N", "", ""],
+            ["CO", yes, ""],
+            ["OC", no, ""],
+            ["CO", yes, ""],
+        ]
+        corpus, balance = run(rows, labels=("active", "x"))
+        low = float(no)
+        assert np.array_equal(corpus.labels[:, 0], [np.nan, 1, low, np.nan, np.nan], equal_nan=True)
+        assert corpus.labels[0, 1] == 0.25, "a column with other values is averaged"
+        assert (balance.contradictory, balance.replicates) == ({"active": 2}, {"x": 1})
+        listed = read_csv(corpus.path / "contradictions.csv")
+        assert [(row["row"], row["smiles"], row["values"]) for row in listed] == [
+            ("2", "CCO", f"1 x {low:g}, 1 x 1"),
+            ("9", "CO", f"1 x {low:g}, 2 x 1"),
+        ]
+
+    def test_a_molecule_on_two_sides_of_a_given_split_is_listed(self, run):
+        corpus, balance = run("smiles,fold\nCCO,train\nOCC,test\nCC,test\nCC,test\n", split="fold")
+        assert balance.parts == {"train": 1, "valid": 0, "test": 1}
+        assert balance.contradictory == {"fold": 1}
+        assert read_csv(corpus.path / "contradictions.csv")[0]["values"] == "1 x test, 1 x train"
+
+    def test_joining_in_parts_gives_the_same(self, run, monkeypatch):
+        """However the digests are divided, and in whatever blocks, the result is the same."""
+        from molvae.data import arrays, assembly, duplicates
+
+        rows = [
+            ["smiles", "x", "c"],
+            *([text, str(n % 17), str(int(n in (0, 41)))] for n, text in enumerate(RINGS * 5)),
+        ]
+        whole, balance = run(rows, labels=("x", "c"))
+        labels = np.array(whole.labels)
+        monkeypatch.setattr(assembly, "groups_of", lambda path: duplicates.groups_of(path, rows_at_once=16))
+        monkeypatch.setattr(arrays.blocks, "__defaults__", (7,))
+        parts, again = run(rows, labels=("x", "c"))
+        assert np.array_equal(parts.labels, labels, equal_nan=True)
+        assert again.contradictory == balance.contradictory != {}
+        assert again.replicates == balance.replicates == {"x": len(RINGS)}
+
+    def test_enhanced_stereo_and_what_is_no_duplicate_are_counted(self, run):
+        corpus, balance = run(
+            "smiles,x\nC[C@H](O)F |&1:1|,1\nC[C@H](O)F,3\nCC,5\n", labels=("2",), deduplicate="none"
+        )
+        assert balance.stereo_groups == 1
+        assert corpus.labels.tolist() == [[1.0], [3.0], [5.0]]
+
     def test_tautomers_share_an_inchikey_only(self, run):
         rows = [["smiles"], ["Oc1ccccn1"], ["O=c1cccc[nH]1"], ["Oc1ccccn1"]]
         assert run(rows)[1].duplicates == 1
