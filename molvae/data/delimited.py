@@ -63,7 +63,7 @@ def delimiter_of(lines: Sequence[str], suffix: str) -> str:
 
 def _most_regular(lines: Sequence[str]) -> str:
     """The delimiter that cuts most lines into as many cells as the first; of several, the most frequent."""
-    plain = [_QUOTED.sub("", _EXTENSION.sub("", line)) for line in lines if line.strip()]
+    plain = [_QUOTED.sub("", _EXTENSION.sub("", line)) for line in lines if line.strip()] or [""]
 
     def merit(delimiter: str) -> tuple[bool, bool, int, int]:
         n = plain[0].count(delimiter)
