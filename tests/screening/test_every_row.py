@@ -19,7 +19,7 @@ from molvae.screening.config import ScreenSettings
 from molvae.screening.merging import merge
 from molvae.screening.pipeline import screen
 
-BAD = {3: ("no molecule", "x"), 7: ("[Si](C)(C)C", "silicon"), 9: ("", "empty"), 15: ("CCO,too", "many")}
+BAD = {3: ("no molecule", "x"), 7: ("C[Si](C)(C)C", "silicon"), 9: ("", "empty"), 15: ("CCO,too", "many")}
 
 
 @pytest.fixture(scope="module")

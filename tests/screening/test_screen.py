@@ -35,7 +35,7 @@ BAD_ROWS = [
     "=1+1,=cmd(),2",
     ",empty,3",
     "CCO,too,many,cells",
-    "[Si](C)(C)C,unknown element,4",
+    "C[Si](C)(C)C,unknown element,4",
     "[Na+].[O-]c1ccccc1,salt,5",
     "CC(C)(C)c1ccccc1O,twice,6",
     "CC(C)(C)c1ccccc1O,twice,7",
