@@ -28,7 +28,7 @@ _COORDINATE = re.compile(r"z(\d+)")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("vectors", nargs=-1, required=True)
 @options.columns()
-@molecules.decoding(beam=False)
+@molecules.decoding(sampling=False)
 @molecules.describe()
 @options.seed()
 @options.device()
@@ -43,6 +43,7 @@ def command(
     id_column: str | None,
     temperature: float,
     beam: bool,
+    noise: float,
     describe: tuple[str, ...],
     seed: int,
     device: str,
@@ -80,7 +81,7 @@ def command(
         for number, part in enumerate(parts):
             z, reasons = _latent(model, part)
             own = seed if number == 0 else Seeds(seed).integer("decode-chunk", number)
-            decoded = model.decode(z, temperature=temperature, seed=own, beam=beam)
+            decoded = model.decode(z, temperature=temperature, seed=own, beam=beam, noise=noise)
             values = molecules.property_values(model, decoded, names, predict=False)
             for row, molecule, why, numbers in zip(part, decoded, reasons, values, strict=True):
                 reason = why or molecules.reason_or_none(molecule)

@@ -23,23 +23,36 @@ def describe() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     )
 
 
-def decoding(*, beam: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """`--temperature` and `--beam`: how latent vectors are decoded."""
+def decoding(*, sampling: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--temperature`, `--beam` and `--noise`: how latent vectors are decoded.
+
+    In sampling they have no default of their own: `MolVAE.sample` decides by the model.
+    """
     return stacked(
         click.option(
             "--temperature",
             type=click.FloatRange(0),
             metavar="X",
-            default=0.0,
-            show_default=True,
+            default=None if sampling else 0.0,
+            show_default="1 at noise level 1, else 0" if sampling else True,
             help="0 writes the most likely token each time; higher is more random.",
         ),
         click.option(
             "--beam/--no-beam",
-            default=beam,
-            show_default=True,
+            default=None if sampling else False,
+            show_default="beam below noise level 1" if sampling else True,
             help="Where the text is no molecule, or one with tokens the model never saw, search for the most "
             "likely one it can read.",
+        ),
+        click.option(
+            "--noise",
+            type=click.FloatRange(0, 1),
+            metavar="X",
+            default=None if sampling else 0.0,
+            show_default="1 for draws of N(0, I) if the decoder was taught noise levels, else 0"
+            if sampling
+            else True,
+            help="Level from 0 to 1 at which the decoder reads: how much of a latent vector noise replaces.",
         ),
     )
 

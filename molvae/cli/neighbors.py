@@ -24,7 +24,8 @@ _DRAWN = 25  # neighbors in a picture
     "--radius",
     type=click.FloatRange(0),
     metavar="X",
-    help="How far to look, in standard deviations of the molecule's posterior.  [default: 1]",
+    help="How far to look: the noise level, 0 to 1, of a model that was taught noise levels [default: 0.5]; "
+    "otherwise in standard deviations of the molecule's posterior [default: 1].",
 )
 @click.option(
     "--similarity",
@@ -94,7 +95,7 @@ def command(
     if similarity is not None:
         radius = SimilarityCurve.from_facts(model.settings.facts).radius_for(similarity)
         session.note(f"similarity {similarity:g} is a radius of {radius:.2f}, on average")
-    found = neighborhood(model, smiles, radius=1.0 if radius is None else radius, n_draws=draws, seed=seed)
+    found = neighborhood(model, smiles, radius=radius, n_draws=draws, seed=seed)
     near = [neighbor for neighbor in found.neighbors if neighbor.similarity >= at_least]
     columns = [Column("smiles", "smiles"), Column("similarity", "number"), Column("found", "number")]
     columns += molecules.property_columns(model, names, predict=predict)

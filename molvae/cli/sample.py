@@ -31,7 +31,7 @@ _PER_REQUEST = 20  # draws that are chosen among for each molecule with wanted p
 @click.option(
     "-n", "n", type=click.IntRange(1), metavar="N", default=100, show_default=True, help="How many."
 )
-@molecules.decoding(beam=True)
+@molecules.decoding(sampling=True)
 @click.option(
     "--prior",
     metavar="NAME",
@@ -65,8 +65,9 @@ def command(
     session: Session,
     checkpoint: Path,
     n: int,
-    temperature: float,
-    beam: bool,
+    temperature: float | None,
+    beam: bool | None,
+    noise: float | None,
     prior: str | None,
     condition: tuple[str, ...],
     refinements: int,
@@ -113,7 +114,7 @@ def command(
     with session.progress() as progress, session.rows(output, columns) as writer:
         progress.start("sample", n)
         for batch in _draws(
-            model, n, temperature, prior, wanted, refinements, seed, endless=unique, beam=beam
+            model, n, temperature, prior, wanted, refinements, seed, endless=unique, beam=beam, noise=noise
         ):
             drawn += len(batch)
             chosen = _new(batch, seen)[: n - written] if unique else batch
@@ -147,14 +148,15 @@ def _new(batch: Sequence[Molecule | Invalid], seen: set[str]) -> list[Molecule |
 def _draws(
     model: MolVAE,
     n: int,
-    temperature: float,
+    temperature: float | None,
     prior: str | None,
     wanted: np.ndarray | None,
     refinements: int,
     seed: int,
     *,
     endless: bool,
-    beam: bool,
+    beam: bool | None,
+    noise: float | None,
 ) -> Iterator[list[Molecule | Invalid]]:
     """Draws in chunks: the first as `model.sample(n, seed=seed)`, each later one with a seed of its own."""
     from molvae.latent.conditional import POOL, sample_conditional
@@ -166,7 +168,13 @@ def _draws(
         count = min(_CHUNK, left)
         if wanted is None:
             yield model.sample(
-                count, temperature=temperature, seed=own, prior=prior, refinements=refinements, beam=beam
+                count,
+                temperature=temperature,
+                seed=own,
+                prior=prior,
+                refinements=refinements,
+                beam=beam,
+                noise=noise,
             )
         else:
             requests = np.repeat(wanted[None], count, axis=0)
@@ -176,6 +184,7 @@ def _draws(
                 temperature=temperature,
                 seed=own,
                 beam=beam,
+                noise=noise,
                 n_pool=max(min(POOL, _FEW + 100 * count), _PER_REQUEST * count),
             )
         left -= 0 if endless else min(_CHUNK, left)

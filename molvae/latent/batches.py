@@ -126,6 +126,7 @@ def written_texts(
     temperature: float,
     generator: torch.Generator,
     told: tuple[torch.Tensor, torch.Tensor] | None = None,
+    noise: torch.Tensor | None = None,
 ) -> list[str]:
     """What a network writes from latent vectors `n x d`, molecule or not; nothing from a row not finite.
 
@@ -137,6 +138,7 @@ def written_texts(
         temperature: 0 is greedy; otherwise tokens are drawn.
         generator: Source of the draws.
         told: Properties a conditional network sees, and which are known, `n x p` each.
+        noise: Levels at which the vectors were blurred, `n`; None is 0.
     """
     device = next(network.parameters()).device
     texts: list[str] = []
@@ -150,6 +152,7 @@ def written_texts(
             generator=generator,
             properties=properties,
             observed=observed,
+            noise=None if noise is None else noise[rows],
         )
         texts += tokenizer.decode_many(written.tokens.cpu().numpy())
     finite = np.asarray(np.isfinite(z).all(axis=1))

@@ -31,6 +31,7 @@ def search(
     *,
     max_length: int,
     told: tuple[torch.Tensor, torch.Tensor] | None = None,
+    noise: torch.Tensor | None = None,
 ) -> None:
     """Replace, in place, what the model cannot read back by the most likely text it can, where there is one.
 
@@ -45,6 +46,7 @@ def search(
         molecules: What they were decoded to, `n`.
         max_length: Longest row in tokens.
         told: Properties a conditional network sees, and which are known, `n x p` each.
+        noise: Levels at which the vectors were blurred, `n`; None is 0.
     """
     wrong = np.flatnonzero(np.isfinite(z).all(axis=1)).tolist()
     for width in WIDTHS:
@@ -58,6 +60,7 @@ def search(
                 width=width,
                 properties=properties,
                 observed=observed,
+                noise=None if noise is None else noise[rows],
             )
             for row, texts in zip(rows, _texts(tokenizer, beams), strict=True):
                 molecules[row] = _first_known(tokenizer, texts, molecules[row])

@@ -31,6 +31,7 @@ from molvae.latent.device import resolve_device
 from molvae.latent.prediction import PropertyPrediction
 from molvae.latent.reading import read_parts
 from molvae.models.config import INFERENCE_STEPS
+from molvae.models.noise import blurred
 from molvae.models.priors.normal import StandardNormal, named_prior
 from molvae.persistence.directories import committed_directory
 from molvae.seeding import Seeds
@@ -172,6 +173,7 @@ class MolVAE:
         seed: int = 0,
         beam: bool = False,
         properties: NDArray[np.floating] | None = None,
+        noise: float | NDArray[np.floating] = 0.0,
     ) -> list[Molecule | Invalid]:
         """Molecules from latent vectors `n x d`.
 
@@ -182,9 +184,12 @@ class MolVAE:
             beam: Whether a vector whose text is no molecule, or one the model could not read back, becomes
                 the most likely text that is, where a beam search finds any. Others are the same without it.
             properties: What a conditional model is told, `n x p` in their own units; NaN is unknown.
+            noise: Level s at which the decoder reads z, one or `n` of them: how much of it noise replaces
+                (`molvae.models.noise`), from 0 (it writes what z is) to 1 (what z is does not matter).
 
         Raises:
-            UsageError: `z` is not `n x d`, or the model is not a conditional one.
+            UsageError: `z` is not `n x d`, the model is not a conditional one, or `noise` is outside 0 to 1
+                or above 0 although the decoder was not taught noise levels.
         """
         points = np.asarray(z, dtype=np.float32)
         if points.ndim != 2 or points.shape[1] != self.latent_size:  # noqa: PLR2004 - rows and columns
@@ -192,6 +197,7 @@ class MolVAE:
         if properties is not None and not self.settings.model.conditional:
             raise UsageError("this model's decoder does not see properties")
         told = None if properties is None else self.scaled_properties(properties)
+        points, levels = self._blurred(points, noise, seed)
         texts = written_texts(
             self.network,
             self.tokenizer,
@@ -200,6 +206,7 @@ class MolVAE:
             temperature=temperature,
             generator=Seeds(seed).torch("decode"),
             told=told,
+            noise=levels,
         )
         finite = np.asarray(np.isfinite(points).all(axis=1))
         molecules = MoleculeList(
@@ -214,8 +221,27 @@ class MolVAE:
                 molecules,
                 max_length=self.settings.max_length,
                 told=told,
+                noise=levels,
             )
         return molecules
+
+    def _blurred(
+        self, z: NDArray[np.float32], noise: float | NDArray[np.floating], seed: int
+    ) -> tuple[NDArray[np.float32], torch.Tensor | None]:
+        """Latent vectors `n x d` at noise levels, and these, `n`; None where they are all 0."""
+        levels = np.broadcast_to(np.asarray(noise, dtype=np.float32), (len(z),))
+        if not ((levels >= 0.0) & (levels <= 1.0)).all():
+            raise UsageError(f"a noise level lies between 0 and 1, got {noise}")
+        if not levels.any():
+            return z, None
+        if not self.settings.model.noise_levels:
+            raise UsageError(
+                "this model's decoder was not taught noise levels",
+                hint="Train one with --set model.noise_levels=true.",
+            )
+        asked = torch.from_numpy(levels.copy()).to(self.device)
+        read = blurred(torch.from_numpy(z).to(self.device), asked, Seeds(seed).torch("noise"))
+        return read.cpu().numpy(), asked
 
     @torch.inference_mode()
     def refine(self, z: NDArray[np.floating], rounds: int = 1) -> NDArray[np.float32]:
@@ -239,30 +265,51 @@ class MolVAE:
         self,
         n: int,
         *,
-        temperature: float = 0.0,
+        temperature: float | None = None,
         seed: int = 0,
         prior: str | None = None,
         refinements: int = 0,
-        beam: bool = True,
+        beam: bool | None = None,
+        noise: float | None = None,
     ) -> list[Molecule | Invalid]:
         """Molecules from `n` draws of the prior, single shot: a draw that decodes to none is `Invalid`.
 
+        A decoder that was taught noise levels reads draws of N(0, I) at level 1, where it is a language model
+        and tokens are drawn; any other prior is read at level 0, greedily.
+
         Args:
             n: How many.
-            temperature: As for `decode`.
+            temperature: As for `decode`; if not given, 1 at noise level 1 and 0 below.
             seed: Root of the draws.
             prior: `normal` draws from N(0, I) even if another prior was fitted.
             refinements: Rounds of `refine` before the decode; 0 decodes the draws as they are.
-            beam: As for `decode`; False is greedy decoding, or drawing of tokens, alone.
+            beam: As for `decode`; False is greedy decoding, or drawing of tokens, alone. If not given, it is
+                asked below noise level 1: there is but one most likely molecule at 1.
+            noise: As for `decode`.
 
         Raises:
-            UsageError: `n` is negative.
+            UsageError: `n` is negative; or as for `decode`.
         """
         if n < 0:
             raise UsageError(f"n is how many molecules are drawn, got {n}")
         z = self.sample_latent(n, generator=Seeds(seed).numpy("sample"), prior=prior)
         z = self.refine(z, refinements)
-        return self.decode(z, temperature=temperature, seed=seed, beam=beam)
+        how = self.sampling(temperature=temperature, beam=beam, noise=noise, prior=prior)
+        return self.decode(z, seed=seed, **how)
+
+    def sampling(
+        self, *, temperature: float | None, beam: bool | None, noise: float | None, prior: str | None = None
+    ) -> dict[str, Any]:
+        """How draws of the prior are decoded: arguments of `decode`, as `sample` fills in what is None."""
+        if noise is None:
+            of_normal = (prior or self.prior.name) == StandardNormal.name
+            noise = 1.0 if self.settings.model.noise_levels and of_normal else 0.0
+        free = noise == 1.0
+        return {
+            "noise": noise,
+            "temperature": float(free) if temperature is None else temperature,
+            "beam": not free if beam is None else beam,
+        }
 
     def sample_latent(
         self, n: int, *, generator: np.random.Generator, prior: str | None = None

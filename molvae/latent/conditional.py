@@ -49,9 +49,10 @@ def sample_conditional(
     model: MolVAE,
     wanted: NDArray[np.floating],
     *,
-    temperature: float = 0.0,
+    temperature: float | None = None,
     seed: int = 0,
-    beam: bool = True,
+    beam: bool | None = None,
+    noise: float | None = None,
     n_pool: int = POOL,
 ) -> list[Molecule | Invalid]:
     """One molecule for each request; one that gets none, because the pool is exhausted, is `Invalid`.
@@ -63,9 +64,10 @@ def sample_conditional(
     Args:
         model: The model.
         wanted: Requests in the properties' own units, `n x p`; NaN where anything goes.
-        temperature: As for `MolVAE.decode`.
+        temperature: As for `MolVAE.sample`.
         seed: Root of all draws.
-        beam: As for `MolVAE.decode`, of a model that is told.
+        beam: As for `MolVAE.sample`, of a model that is told.
+        noise: As for `MolVAE.sample`.
         n_pool: Draws that are chosen among; at least one per request is made.
 
     Raises:
@@ -75,12 +77,14 @@ def sample_conditional(
     seeds = Seeds(seed)
     if model.settings.model.conditional:
         z = _told(model, requests, seeds)
-        return model.decode(z, temperature=temperature, seed=seed, beam=beam, properties=requests)
+        how = model.sampling(temperature=temperature, beam=beam, noise=noise)
+        return model.decode(z, **how, seed=seed, properties=requests)
     if not model.property_names:
         raise UsageError("this model has no property heads", hint="Train it with labels or descriptors.")
     generator = seeds.numpy("conditional")
     z = model.sample_latent(max(n_pool, len(requests)), generator=generator)
-    drawn = model.decode(z, temperature=temperature, seed=seed)
+    how = model.sampling(temperature=temperature, beam=False, noise=noise)
+    drawn = model.decode(z, **how, seed=seed)
     pool = list({item.smiles: item for item in drawn if is_known(item, model.tokenizer)}.values())
     chosen = choose(model.predict(pool), requests, generator=generator)
     nothing = Invalid("", f"the {len(pool)} molecules of {len(z)} draws have all been chosen")

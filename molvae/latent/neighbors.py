@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 RADII = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
 """Radii at which a calibration measures, in posterior standard deviations."""
+LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""Those of a decoder that was taught noise levels: levels."""
 FACT = "similarity_by_radius"
 """Where the calibrated curve stands among a checkpoint's facts."""
 
@@ -51,7 +53,7 @@ class Neighborhood:
 
     Attributes:
         parent: The molecule.
-        radius: Where it was looked, in posterior standard deviations.
+        radius: Where it was looked, in posterior standard deviations; with noise levels, the level.
         neighbors: Distinct molecules other than the parent, the most similar first.
         n_draws: Points decoded.
         n_valid: Of those, the ones that were molecules.
@@ -86,7 +88,7 @@ class SimilarityCurve:
     """How similar to its parent a molecule decoded at a radius is, on average.
 
     Attributes:
-        radius: Radii, increasing, in posterior standard deviations.
+        radius: Radii, increasing, in posterior standard deviations; with noise levels, levels.
         similarity: Mean Tanimoto similarity of the valid molecules at each, the parent itself included.
         validity: Share of draws that were molecules, at each.
         n_molecules: Held-out molecules it was measured on.
@@ -134,19 +136,29 @@ class SimilarityCurve:
 
 
 def neighborhood(
-    model: MolVAE, parent: str | Molecule, *, radius: float = 1.0, n_draws: int = 200, seed: int = 0
+    model: MolVAE,
+    parent: str | Molecule,
+    *,
+    radius: float | None = None,
+    n_draws: int = 200,
+    seed: int = 0,
 ) -> Neighborhood:
-    """Decode points around a molecule: `mu + radius * sigma * noise`, with the posterior's own sigma.
+    """Decode points around a molecule.
+
+    A decoder that was taught noise levels reads the posterior mean at a level, other decoders read points
+    `mu + radius * sigma * noise`, with the posterior's own sigma.
 
     Args:
         model: The model.
         parent: SMILES or molecule.
-        radius: In posterior standard deviations; 1 draws from the posterior itself.
+        radius: With noise levels, the level, 0 to 1 (0.5 if not given); otherwise posterior standard
+            deviations (1 if not given, the posterior itself).
         n_draws: Points decoded.
         seed: Of the draws.
 
     Raises:
         InputError: The parent is not a molecule, or the model cannot read it.
+        UsageError: The radius is no noise level.
     """
     (molecule,) = model.prepare([parent])
     if isinstance(molecule, Invalid):
@@ -156,7 +168,9 @@ def neighborhood(
     mu, sigma = model.posterior([molecule], inference_steps=INFERENCE_STEPS)
     if not np.isfinite(mu).all():
         raise InputError(f"the model cannot read {molecule.smiles}", hint="It is too long.")
-    decoded = model.decode(_around(mu, sigma, radius, n_draws, Seeds(seed).numpy("neighbors")))
+    if radius is None:
+        radius = 0.5 if model.settings.model.noise_levels else 1.0
+    decoded = _around(model, mu, sigma, radius, n_draws, Seeds(seed).numpy("neighbors"))
     found = [item for item in decoded if is_valid(item)]
     counts: dict[Molecule, int] = {}
     for item in found:
@@ -172,7 +186,7 @@ def measure_similarity(
     model: MolVAE,
     molecules: Sequence[str | Molecule],
     *,
-    radii: Sequence[float] = RADII,
+    radii: Sequence[float] | None = None,
     n_draws: int = 5,
     seed: int = 0,
     progress: Progress = SILENT,
@@ -182,7 +196,7 @@ def measure_similarity(
     Args:
         model: The model.
         molecules: Held-out molecules; those it cannot read are left out.
-        radii: Increasing, in posterior standard deviations.
+        radii: Increasing; if not given, `LEVELS` for a decoder that was taught noise levels, else `RADII`.
         n_draws: Points around each molecule and radius.
         seed: Of the draws.
         progress: Told of every radius.
@@ -198,10 +212,11 @@ def measure_similarity(
     parents = [item for row in rows if is_valid(item := prepared[row])]
     generator = Seeds(seed).numpy("similarity-curve")
     similarity, validity = [], []
+    if radii is None:
+        radii = LEVELS if model.settings.model.noise_levels else RADII
     progress.start("similarity by radius", len(radii))
     for radius in radii:
-        z = np.concatenate([_around(mu[[row]], sigma[[row]], radius, n_draws, generator) for row in rows])
-        decoded = model.decode(z)
+        decoded = _around(model, mu[rows], sigma[rows], radius, n_draws, generator)
         of = np.repeat(np.arange(len(rows)), n_draws)
         found = [
             float(tanimoto(parents[parent], [item])[0])
@@ -216,11 +231,16 @@ def measure_similarity(
 
 
 def _around(
+    model: MolVAE,
     mu: NDArray[np.float32],
     sigma: NDArray[np.float32],
     radius: float,
     n: int,
     generator: np.random.Generator,
-) -> NDArray[np.float32]:
-    noise = generator.standard_normal((n, mu.shape[1]), dtype=np.float32)
-    return (mu + np.float32(radius) * sigma * noise).astype(np.float32)
+) -> list[Molecule | Invalid]:
+    """`n` molecules around each posterior `r x d`, those of one after those of the other."""
+    mu, sigma = mu.repeat(n, axis=0), sigma.repeat(n, axis=0)
+    if model.settings.model.noise_levels:
+        return model.decode(mu, noise=radius, seed=int(generator.integers(2**31)))
+    noise = generator.standard_normal(mu.shape, dtype=np.float32)
+    return model.decode((mu + np.float32(radius) * sigma * noise).astype(np.float32))

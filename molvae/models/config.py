@@ -55,6 +55,13 @@ class ModelSettings(Settings):
     make it exact on encoded molecules, samples make it hold between them too."""
     token_dropout: float = Field(default=0.1, ge=0.0, le=1.0)
     """Share of the decoder's input tokens hidden (made unknown) while training, so that it reads z."""
+    noise_levels: bool = False
+    """Teach the decoder every noise level s from 0 to 1: it reads sqrt(1 - s^2) z + s noise and is told s. At
+    0 it reconstructs, at 1 it is a language model that ignores z, between them it varies the molecule."""
+    exact_share: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Share of the molecules it learns from without noise."""
+    free_share: float = Field(default=0.4, ge=0.0, le=1.0)
+    """Share of the others it learns from at level 1; the rest is spread evenly between the two."""
     source_dropout: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of the encoder's input tokens hidden while training: a denoising autoencoder."""
     source_swap: float = Field(default=0.0, ge=0.0, le=1.0)

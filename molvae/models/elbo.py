@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
 from torch.nn import functional
 
 from molvae.models.precision import at_least_single
@@ -20,12 +21,14 @@ class Elbo:
     """Terms of the training loss, each `b` if not said otherwise, in nats per molecule.
 
     Attributes:
-        reconstruction: -log p(x|z), summed over tokens.
+        reconstruction: -log p(x|z), summed over tokens; where there is noise, -log p(x|z_s, s).
         kl: KL(q(z|x) || p(z)); p is N(0, I) unless the model has a conditional prior.
         property: -log p(properties|z), summed over observed properties.
         penalty: Weighted sum of the regularizers.
         posterior: What the terms were computed from.
         kl_by_dimension: The terms of `kl`, `b x d`.
+        noise: Level s at which the decoder read z; 0 but in the training of a model with noise levels, whose
+            ELBO is made of the rows at 0.
     """
 
     reconstruction: Tensor
@@ -34,6 +37,12 @@ class Elbo:
     penalty: Tensor
     posterior: Posterior
     kl_by_dimension: Tensor
+    noise: Tensor
+
+    def reconstruction_at(self, level: float) -> Tensor:
+        """Mean of `reconstruction` over the rows at a noise level, a scalar; 0 if there are none."""
+        chosen = self.noise == level
+        return torch.where(chosen, self.reconstruction, 0.0).sum() / chosen.sum().clamp_min(1)
 
     def loss(self, beta: float, property_weight: float = 1.0, free_bits: float = 0.0) -> Tensor:
         """Mean of reconstruction + beta * KL + property_weight * property + penalty, a scalar.

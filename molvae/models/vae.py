@@ -19,6 +19,7 @@ from molvae.models.generation import Generation, generate
 from molvae.models.growth import take_over_layers
 from molvae.models.heads import Prediction, PropertyHead, gaussian_nll
 from molvae.models.inference import infer
+from molvae.models.noise import N_COLUMNS, blurred, columns, draw_levels, expected
 from molvae.models.regularizers import contraction, mean_discrepancy, sparsity
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class SequenceVAE(nn.Module):
 
     After ChemVAE (doi:10.1021/acscentsci.7b00572). The members are settings: a Dirac posterior makes a plain
     autoencoder, noise on the encoder's input a denoising one, penalties a sparse or contractive one, and
-    properties given to the decoder a conditional one.
+    properties given to the decoder a conditional one. With noise levels the decoder is p(x | z_s, s), from
+    reconstruction at s = 0 to a language model at s = 1 (`molvae.models.noise`); the ELBO is that at s = 0.
 
     Args:
         settings: Sizes, input noise and penalties.
@@ -48,7 +50,10 @@ class SequenceVAE(nn.Module):
         self.vocabulary_size = vocabulary_size
         self.n_properties = n_properties
         self.encoder = GRUEncoder(settings, vocabulary_size)
-        self.decoder = GRUDecoder(settings, vocabulary_size, 2 * n_properties if settings.conditional else 0)
+        told = 2 * n_properties if settings.conditional else 0
+        self.decoder = GRUDecoder(
+            settings, vocabulary_size, told + (N_COLUMNS if settings.noise_levels else 0)
+        )
         self.head = PropertyHead(settings, n_properties) if n_properties else None
         self.conditional_prior = (
             ConditionalPrior(settings, n_properties) if settings.conditional_prior and n_properties else None
@@ -66,6 +71,8 @@ class SequenceVAE(nn.Module):
     ) -> Elbo:
         """The ELBO's terms for a batch, from one reparameterized sample per molecule.
 
+        In training, a decoder that knows noise levels reads each sample at a level of its own.
+
         Args:
             tokens: What the decoder must write, `b x t`, each row ending with the end mark.
             lengths: Tokens in each row, end mark included, `b`.
@@ -82,8 +89,13 @@ class SequenceVAE(nn.Module):
         known = observed
         if self.training and (self.settings.conditional or self.conditional_prior is not None):
             known = forget(observed, self.settings.condition_dropout, generator)
+        read, noise = z, z.new_zeros(len(z))
+        if self.training and self.settings.noise_levels:
+            shares = self.settings.exact_share, self.settings.free_share
+            noise = draw_levels(len(z), *shares, generator).to(z)
+            read = blurred(z, noise, generator)
         logits = self.decoder(
-            self._decoder_inputs(tokens, generator), self._with_condition(z, properties, known)
+            self._decoder_inputs(tokens, generator), self._with_condition(read, properties, known, noise)
         )
         reconstruction = reconstruction_nll(logits, tokens, lengths)
         nothing = torch.zeros_like(reconstruction)
@@ -95,17 +107,20 @@ class SequenceVAE(nn.Module):
             self._penalty(source, source_lengths, posterior, z, generator) if self.training else nothing,
             posterior,
             kl,
+            noise,
         )
 
     def take_over(self, smaller: SequenceVAE, *, with_head: bool) -> None:
         """Begin as another model, whose encoder and head may have fewer hidden units.
+
+        Its decoder may know no noise levels: this one's then begins by ignoring them.
 
         Args:
             smaller: Its other sizes are the same.
             with_head: Take its property head too, and its conditional prior.
         """
         self.encoder.take_over(smaller.encoder)
-        self.decoder.load_state_dict(smaller.decoder.state_dict())
+        take_over_layers(self.decoder, smaller.decoder)
         for own, known in ((self.head, smaller.head), (self.conditional_prior, smaller.conditional_prior)):
             if with_head and own is not None and known is not None:
                 take_over_layers(own, known)
@@ -145,14 +160,16 @@ class SequenceVAE(nn.Module):
         generator: Generator | None = None,
         properties: Tensor | None = None,
         observed: Tensor | None = None,
+        noise: Tensor | None = None,
     ) -> Generation:
         """Write token rows from latent vectors `b x d`; temperature 0 is greedy.
 
-        A conditional model is told the properties (`b x p`, as in `forward`), or that none is known.
+        A conditional model is told the properties (`b x p`, as in `forward`), or that none is known. `noise`
+        are the levels `b` at which the vectors were blurred; None is 0.
         """
         return generate(
             self.decoder,
-            self._with_condition(z, properties, observed),
+            self._with_condition(z, properties, observed, noise),
             bos=BOS,
             eos=EOS,
             pad=PAD,
@@ -170,11 +187,12 @@ class SequenceVAE(nn.Module):
         width: int,
         properties: Tensor | None = None,
         observed: Tensor | None = None,
+        noise: Tensor | None = None,
     ) -> Beams:
-        """The most likely token rows of latent vectors `b x d`, by a beam of that width."""
+        """The most likely token rows of latent vectors `b x d` (as for `decode`), by a beam of that width."""
         return beam_search(
             self.decoder,
-            self._with_condition(z, properties, observed),
+            self._with_condition(z, properties, observed, noise),
             bos=BOS,
             eos=EOS,
             pad=PAD,
@@ -208,12 +226,14 @@ class SequenceVAE(nn.Module):
             z = refined
         return z
 
-    def reconstruction(self, tokens: Tensor, lengths: Tensor, z: Tensor) -> Tensor:
+    def reconstruction(
+        self, tokens: Tensor, lengths: Tensor, z: Tensor, noise: Tensor | None = None
+    ) -> Tensor:
         """-log p(x|z) of token rows `b x t` of lengths `b` given latent vectors `b x d`, in nats, `b`.
 
-        It has a gradient by z, and none by the weights.
+        It has a gradient by z, and none by the weights. `noise` as for `decode`.
         """
-        given = (shifted(tokens), self._with_condition(z, None, None))
+        given = (shifted(tokens), self._with_condition(z, None, None, noise))
         logits = functional_call(self.decoder, self.decoder.state_dict(), given)
         return reconstruction_nll(logits, tokens, lengths)
 
@@ -240,13 +260,21 @@ class SequenceVAE(nn.Module):
         swapped = swap(source, lengths, self.settings.source_swap, generator)
         return hide(swapped, self.settings.source_dropout, UNK, generator)
 
-    def _with_condition(self, z: Tensor, properties: Tensor | None, observed: Tensor | None) -> Tensor:
-        """What the decoder sees: z, and in a conditional model the properties, `b x (d + 2p)`."""
-        if not self.settings.conditional:
-            return z
-        if properties is None or observed is None:
-            return torch.cat([z, z.new_zeros(z.shape[0], 2 * self.n_properties)], dim=-1)
-        return torch.cat([z, condition(properties, observed)], dim=-1)
+    def _with_condition(
+        self, z: Tensor, properties: Tensor | None, observed: Tensor | None, noise: Tensor | None = None
+    ) -> Tensor:
+        """What the decoder sees: z, then what it is told of properties and of the noise; `b x (d + c)`."""
+        told = []
+        if self.settings.conditional:
+            if properties is None or observed is None:
+                told.append(z.new_zeros(len(z), 2 * self.n_properties))
+            else:
+                told.append(condition(properties, observed))
+        if self.settings.noise_levels:
+            levels = z.new_zeros(len(z)) if noise is None else noise
+            z = expected(z, levels)
+            told.append(columns(levels))
+        return torch.cat([z, *told], dim=-1) if told else z
 
     def _penalty(
         self, source: Tensor, lengths: Tensor, posterior: Posterior, z: Tensor, generator: Generator | None

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _MARGIN = 8  # tokens a decode may be longer than the longest training molecule
 _GROWING = ("encoder_hidden", "head_hidden")  # sizes that may exceed those of the checkpoint to start from
-_OF_TRAINING = ("token_dropout", "head_input")  # not of the model, but of how it learns
+# not of the model, but of how it learns
+_OF_TRAINING = ("token_dropout", "head_input", "exact_share", "free_share")
 
 
 def with_sizes_of_initial(settings: TrainSettings) -> TrainSettings:
@@ -34,6 +35,7 @@ def with_sizes_of_initial(settings: TrainSettings) -> TrainSettings:
     sizes = MolVAE.load(settings.initial, device="cpu").settings.model
     asked = settings.model
     own = {name: getattr(asked, name) for name in _OF_TRAINING}
+    own["noise_levels"] = asked.noise_levels or sizes.noise_levels
     for name in asked.model_fields_set.intersection(_GROWING):
         own[name] = max(getattr(asked, name), getattr(sizes, name))
     return settings.model_copy(update={"model": sizes.model_copy(update=own)})

@@ -66,7 +66,10 @@ class TrainSettings(Settings):
     """Parts of it that stay as they are: encoder, decoder, head. With the decoder, the latent space stays,
     and the prior of that checkpoint is kept if no other is asked for."""
     epochs: int = Field(default=30, ge=1)
-    """Passes over the training split."""
+    """Passes over the training split, or over parts of `epoch_size` of it."""
+    epoch_size: int | None = Field(default=None, ge=1)
+    """Training molecules of an epoch, for a split of millions: passes are cut into epochs of about so many,
+    after each of which the model is validated. The whole split if not given."""
     batch_size: int = Field(default=128, ge=1)
     """Molecules per step, over all processes together."""
     learning_rate: float = Field(default=2e-3, gt=0.0)

@@ -69,9 +69,10 @@ def line(epoch: int, figures: dict[str, Any]) -> str:
     prior = next(name.removesuffix(VALIDITY) for name in valid if name.endswith(VALIDITY))
     source = "N(0, I)" if prior == StandardNormal.name else f"the prior '{prior}'"
     errors = "".join(f", {key} {value:.3g}" for key, value in valid.items() if key.startswith("mae_"))
+    free = f"{valid['free']:.2f} nats without z, " if "free" in valid else ""
     return (
         f"epoch {epoch}: exact reconstruction {valid['exact_reconstruction']:.1%} "
-        f"({valid['reconstruction']:.2f} nats), KL {valid['kl']:.1f} nats, beta {figures['beta']:.3g}, "
+        f"({valid['reconstruction']:.2f} nats), KL {valid['kl']:.1f} nats, {free}beta {figures['beta']:.3g}, "
         f"{valid['active_units']:.0f} active units, "
         f"validity of {source} {valid[prior + VALIDITY]:.1%} "
         f"(unique {valid[prior + UNIQUENESS]:.1%}){errors}"

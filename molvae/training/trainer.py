@@ -133,6 +133,7 @@ class _Run:
             fused=True,  # one pass over the weights
         )
         self.at = Standing()
+        self.passing: tuple[int, list[NDArray[np.int64]]] | None = None
         self.n_batches = len(self._batches(0))
         self.controller = BetaController.start(settings, settings.epochs * self.n_batches)
         if self.n_batches == 0:
@@ -211,10 +212,13 @@ class _Run:
         self._account(elbo, float(norm), rate)
 
     def _account(self, elbo: Elbo, norm: float, rate: float) -> None:
-        names = ("reconstruction", "kl", "property", "penalty")
-        terms = torch.stack([getattr(elbo, name).detach().float().mean() for name in names]).tolist()
-        terms = self.world.mean(terms)
-        self.controller = self.controller.after(terms[1])
+        figures = {name: getattr(elbo, name).mean() for name in ("kl", "property", "penalty")}
+        figures = {"reconstruction": elbo.reconstruction_at(0.0), **figures}
+        if self.settings.model.noise_levels:
+            figures["free"] = elbo.reconstruction_at(1.0)
+        names = tuple(figures)
+        terms = self.world.mean(torch.stack([value.detach().float() for value in figures.values()]).tolist())
+        self.controller = self.controller.after(terms[names.index("kl")])
         self.at.step += 1
         self.at.batch += 1
         for name, value in zip((*names, "gradient_norm"), (*terms, norm), strict=True):
@@ -244,14 +248,18 @@ class _Run:
         self.progress.note(records.line(self.at.epoch, figures))
 
     def _validation_loss(self, measured: dict[str, float]) -> float:
-        """What decides the best epoch: reconstruction + property + KL beyond its target (else beta KL)."""
+        """What decides the best epoch: reconstruction + property + KL beyond its target (else beta KL).
+
+        Of a decoder with noise levels, reconstruction at level 1 is added to that at 0.
+        """
         controller, settings = self.controller, self.settings
         beyond = (
             controller.beta * measured["kl"]
             if controller.target is None
             else max(measured["kl"] - controller.target, 0.0)
         )
-        return measured["reconstruction"] + settings.property_weight * measured["property"] + beyond
+        on_text = measured["reconstruction"] + measured.get("free", 0.0)
+        return on_text + settings.property_weight * measured["property"] + beyond
 
     def _out_of_patience(self) -> bool:
         return self.at.best is not None and self.at.epoch - self.at.best_epoch >= self.settings.patience
@@ -289,9 +297,15 @@ class _Run:
         self.model.network.train()
 
     def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
-        generator = self.seeds.numpy("batches", epoch)
-        batches = epoch_batches(self.train_rows, self.corpus.lengths, self.settings.batch_size, generator)
-        return [rows for rows in batches if len(rows) >= self.world.size]
+        size = self.settings.epoch_size or len(self.train_rows)
+        n_parts = max(round(len(self.train_rows) / size), 1)
+        number, part = divmod(epoch, n_parts)
+        if self.passing is None or self.passing[0] != number:  # the order of millions takes seconds
+            generator = self.seeds.numpy("batches", number)
+            batches = epoch_batches(self.train_rows, self.corpus.lengths, self.settings.batch_size, generator)
+            self.passing = number, [rows for rows in batches if len(rows) >= self.world.size]
+        n = len(self.passing[1]) // n_parts
+        return self.passing[1][part * n : (part + 1) * n]
 
     def _half_precision(self) -> bool:
         if self.settings.precision == "auto":

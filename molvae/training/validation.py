@@ -51,14 +51,15 @@ def validate(
         seed: Root of the posterior and prior draws.
 
     Returns:
-        `reconstruction`, `kl`, `property` in nats per molecule; `exact_reconstruction` (same molecule, from
+        `reconstruction`, `kl`, `property` in nats per molecule; of a decoder with noise levels also `free`,
+        -log p(x) at level 1; `exact_reconstruction` (same molecule, from
         mu); `active_units`; `mae_NAME` per property; and what `on_prior` measures.
     """
     return {**_on_molecules(model, corpus, rows, seed), **on_prior(model, n_samples=n_samples, seed=seed)}
 
 
 def on_prior(model: MolVAE, *, n_samples: int, seed: int) -> dict[str, float]:
-    """Validity and uniqueness (among the valid) of greedy samples of the prior, without a beam.
+    """Validity and uniqueness (among the valid) of samples of the prior, without a beam.
 
     Returns:
         `PRIOR_validity` and `PRIOR_uniqueness`, with PRIOR the name of the prior (`normal` is N(0, I)).
@@ -75,6 +76,7 @@ def _on_molecules(model: MolVAE, corpus: Corpus, rows: NDArray[np.int64], seed: 
     terms: list[NDArray[np.float64]] = []
     means: list[NDArray[np.float32]] = []
     errors: list[NDArray[np.float64]] = []
+    free: list[NDArray[np.float64]] = []
     n_exact = 0
     ordered = by_length(rows, corpus.lengths)
     for start in range(0, len(ordered), _ROWS):
@@ -83,6 +85,12 @@ def _on_molecules(model: MolVAE, corpus: Corpus, rows: NDArray[np.int64], seed: 
         elbo = model.network(**to_tensors(batch, model.device), generator=generator)
         terms.append(torch.stack([elbo.reconstruction, elbo.kl, elbo.property]).double().cpu().numpy())
         mu = elbo.posterior.mu
+        if model.settings.model.noise_levels:
+            tokens, lengths = (
+                torch.from_numpy(array).to(model.device) for array in (batch.tokens, batch.lengths)
+            )
+            nll = model.network.reconstruction(tokens, lengths, mu, torch.ones_like(mu[:, 0]))
+            free.append(nll.double().cpu().numpy())
         means.append(mu.cpu().numpy())
         n_exact += _exact(model, corpus, part, mu)
         predicted = model.predict_latent(means[-1]).mean
@@ -96,6 +104,8 @@ def _on_molecules(model: MolVAE, corpus: Corpus, rows: NDArray[np.int64], seed: 
         "exact_reconstruction": n_exact / len(rows),
         "active_units": float((np.concatenate(means).var(axis=0) > _ACTIVE).sum()),
     }
+    if free:
+        figures["free"] = float(np.concatenate(free).mean())
     for column, name in enumerate(model.property_names):
         seen = absolute[:, column][np.isfinite(absolute[:, column])]
         figures[f"mae_{name}"] = float(seen.mean()) if len(seen) else float("nan")

@@ -22,6 +22,7 @@ from molvae.errors import CheckpointError, ConfigError, InputError, LockedError,
 from molvae.latent.codec import MolVAE
 from molvae.persistence.locks import directory_lock
 from molvae.progress import read_events
+from molvae.training import trainer
 from molvae.training.config import PriorSettings, TrainSettings
 from molvae.training.prior_fitting import fit_prior
 from molvae.training.state import saved_states
@@ -36,6 +37,7 @@ SETTINGS = TrainSettings.model_validate(
             "decoder_hidden": 24,
             "head_hidden": 8,
             "token_dropout": 0.2,
+            "noise_levels": True,
         },
         "prior": {
             "name": "flow",
@@ -87,7 +89,15 @@ def test_the_run_directory_holds_what_a_reader_looks_for(uninterrupted):
     assert (uninterrupted / "settings.toml").read_text() == to_toml(SETTINGS)
     events = _figures(uninterrupted)
     assert [event["epoch"] for event in events] == [1, 2]
-    expected = {"reconstruction", "kl", "exact_reconstruction", "active_units", "normal_validity", "mae_qed"}
+    expected = {
+        "reconstruction",
+        "free",
+        "kl",
+        "exact_reconstruction",
+        "active_units",
+        "normal_validity",
+        "mae_qed",
+    }
     assert expected <= events[0]["valid"].keys()
     assert len(saved_states(uninterrupted / "states")) == 2
     assert MolVAE.load(uninterrupted / "model", device="cpu").property_names == ("weight", "qed", "logp")
@@ -112,6 +122,24 @@ def test_a_run_stopped_while_its_prior_is_fitted_resumes_bit_for_bit(little_corp
     train(little_corpus, tmp_path / "run", SETTINGS)
     assert _bytes(tmp_path / "run") == _bytes(uninterrupted)
     assert not (tmp_path / "run" / "prior-states").exists()
+
+
+def test_parts_of_a_pass_are_epochs_and_leave_no_molecule_out(little_corpus, tmp_path, monkeypatch):
+    read = []
+
+    def collate(corpus, rows, **given):
+        if "randomized" in given and given["randomized"] is not None:
+            read.append(rows)
+        return real(corpus, rows, **given)
+
+    real = trainer.collate
+    monkeypatch.setattr(trainer, "collate", collate)
+    n = len(Corpus.open(little_corpus).rows("train"))
+    parts = {"epoch_size": n // 2, "batch_size": 8, "prior": {}}
+    train(little_corpus, tmp_path / "run", TrainSettings(**(SETTINGS.model_dump() | parts)))
+    rows = [int(row) for batch in read for row in batch]
+    assert len(set(rows)) == len(rows) > n - 2 * 8
+    assert [event["epoch"] for event in _figures(tmp_path / "run")] == [1, 2]
 
 
 def test_training_starts_from_a_checkpoint(little_corpus, tmp_path, uninterrupted):
