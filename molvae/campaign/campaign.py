@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import platform
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from molvae.campaign.applicability import DomainGate
 from molvae.campaign.features import FeatureMemory
-from molvae.campaign.history import History, latent_to_text, scores_to_json
-from molvae.campaign.initialization import check_names, initial_batch, n_initial_left, read_start, start_of
+from molvae.campaign.forms import Form, form_of
+from molvae.campaign.history import History, latent_to_text, scores_to_json, start_to_json
+from molvae.campaign.initialization import check_names, initial_batch, n_initial_left, read_start
+from molvae.campaign.measurements import Measurements, read_frame, read_molecules
 from molvae.campaign.methods.base import Batch, Situation, make_method
-from molvae.campaign.observations import Candidate, Observation, Receipt, StartMolecule, check_score, merge
+from molvae.campaign.observations import Candidate, Observation, Receipt, StartMolecule, merge, score_of
+from molvae.campaign.recognition import Recognizer, mismatch
 from molvae.campaign.storage import Journal
 from molvae.campaign.table import Row, row_of
 from molvae.campaign.trace import TracePoint, running_top
 from molvae.campaign.utility import feasible, utilities
-from molvae.chemistry.molecule import is_valid, parse
 from molvae.config import differences, given
-from molvae.errors import UsageError
+from molvae.data.frames import is_frame
+from molvae.errors import MolvaeError, UsageError
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -62,7 +65,7 @@ class Campaign:
         model: LatentModel,
         settings: CampaignSettings,
         *,
-        start: Iterable[StartMolecule | str] = (),
+        start: Iterable[StartMolecule | str] | Measurements = (),
     ) -> Campaign:
         """Begin a campaign, or go on with the same one: the same call on the same path resumes it.
 
@@ -73,6 +76,7 @@ class Campaign:
                 it was made with, except for the budget, which may grow.
             start: Molecules to begin with, with or without known scores: SMILES, `StartMolecule`s, or a table
                 (pandas, polars, Arrow) with a column `smiles`, and scores in columns named like objectives.
+                Salts and charged forms of a molecule are that molecule; repeated measurements are averaged.
 
         Raises:
             InputError: Start molecules were given and none is valid.
@@ -83,22 +87,22 @@ class Campaign:
         check_names(settings)
         if settings.in_domain:
             DomainGate(model)  # a model that cannot tell is refused before anything is written
-        start = list(start_of(start, settings.objectives))
+        found = read_start(start, settings.objectives)
         journal = Journal(Path(path))
         try:
             if len(journal) == 0:
-                kept, refused = read_start(start, len(settings.objectives))
+                refused = [*found.balance.unreadable, *found.balance.refused]
                 facts = {
                     "python": platform.python_version(),
-                    "refused": [[r.text, r.reason] for r in refused],
+                    "refused": [line.split(": ", 1) for line in refused],
                 }
-                rows = [[molecule.smiles, list(molecule.scores)] for molecule in kept]
+                rows = [start_to_json(molecule) for molecule in found.molecules]
                 dumped = settings.model_dump(mode="json")
                 payload = {"settings": dumped, "given": given(settings), "start": rows, "facts": facts}
-                journal.append("create", payload)
+                journal.append("create", {**payload, "units": dict(found.units)})
                 return cls(journal, model)
             campaign = cls(journal, model)
-            campaign._agree(settings, start)
+            campaign._agree(settings, found)
         except BaseException:
             journal.close()
             raise
@@ -196,34 +200,67 @@ class Campaign:
         self._history.apply(self._journal.append("ask", payload))
         return candidates
 
-    def tell(self, observations: Iterable[Observation]) -> Receipt:
-        """Bring back scores: late, in part, repeatedly, in any order; all of them are taken or none.
+    def tell(self, observations: Iterable[Observation] | Measurements) -> Receipt:
+        """Bring back scores: late, in part, repeatedly, in any order.
 
         A failure stands until a number comes. A molecule the campaign did not ask for is used, not charged.
+        A salt or charged form of a molecule is that molecule.
+
+        Args:
+            observations: All of them are taken or none. Or a table (pandas, polars, Arrow) with SMILES and
+                columns named like objectives: its rows are taken or refused one by one, as the receipt says.
 
         Raises:
             JournalError: A score contradicts the one on record; nothing is changed.
             UsageError: Not a molecule, not an objective's score, or an identifier of another molecule.
         """
+        if is_frame(observations):
+            names = [objective.name for objective in self.settings.objectives]
+            observations = read_frame(observations, names, **self.reading())
+        if isinstance(observations, Measurements):
+            taken = self._usable(observations)
+            return replace(self._told(taken, observations.units), balance=observations.balance)
         told: dict[str, Observation] = {}
-        repeated = 0
         for observation in observations:
             checked = self._checked(observation)
             earlier = told.get(checked.smiles)
-            if earlier is not None:
-                checked = self._joined(earlier, checked)
-            told[checked.smiles] = checked
-        news = []
-        for smiles, observation in told.items():
-            merged = self._history.merged(smiles, observation.scores)
-            trial = self._history.trials.get(smiles)
-            if merged == (trial.scores if trial is not None else [None] * len(merged)):
-                repeated += 1
+            told[checked.smiles] = checked if earlier is None else self._joined(earlier, checked)
+        return self._told(list(told.values()), {})
+
+    def reading(self) -> dict[str, Any]:
+        """How `molvae.campaign.measurements.read_rows` reads tables of results for this campaign."""
+        return {"recognize": Recognizer(self._history), "stated": self._history.units, "expected": True}
+
+    def _usable(self, measurements: Measurements) -> list[Observation]:
+        """The rows that contradict nothing; the balance says which do."""
+        balance, taken = measurements.balance, []
+        for molecule, line in zip(measurements.molecules, measurements.lines, strict=True):
+            name = "" if molecule.name in self._history.identifiers else molecule.name
+            try:
+                observation = self._checked(Observation(molecule.smiles, molecule.scores, name=name))
+                self._history.merged(observation.smiles, [score_of(s, line) for s in observation.scores])
+            except MolvaeError as error:
+                balance.used -= 1
+                balance.refused.append(f"{line}: {error.message}")
             else:
-                news.append({"smiles": smiles, "scores": scores_to_json(observation.scores)})
+                taken.append(observation)
+        return taken
+
+    def _told(self, observations: Sequence[Observation], units: Mapping[str, str]) -> Receipt:
+        news, repeated = [], 0
+        for told in observations:
+            scores = [score_of(score, told.smiles) for score in told.scores]
+            merged = scores_to_json(self._history.merged(told.smiles, scores))
+            trial = self._history.trials.get(told.smiles)
+            if merged == scores_to_json(trial.scores if trial is not None else [None] * len(merged)):
+                repeated += 1
+                continue
+            row = {"smiles": told.smiles, "scores": scores_to_json(scores)}
+            news.append({**row, "name": told.name} if told.name else row)
         before = self._history.n_calls
         if news:
-            self._history.apply(self._journal.append("tell", {"observations": news}))
+            fresh = {name: unit for name, unit in units.items() if name not in self._history.units}
+            self._history.apply(self._journal.append("tell", {"observations": news, "units": fresh}))
         return Receipt(accepted=len(news), repeated=repeated, charged=self._history.n_calls - before)
 
     def best(self, k: int = 10) -> list[Row]:
@@ -279,35 +316,35 @@ class Campaign:
         return make_method(self.settings.method).ask(situation, n)
 
     def _checked(self, observation: Observation) -> Observation:
-        """The observation with canonical SMILES, refused if it cannot belong to this campaign."""
+        """The observation with the SMILES on record, refused if it cannot belong to this campaign."""
         objectives = self.settings.objectives
-        molecule = parse(observation.smiles)
-        if not is_valid(molecule):
-            raise UsageError(f"{observation.smiles!r} is not a molecule: {molecule.reason}")
+        form = form_of(observation.smiles)
+        if not isinstance(form, Form):
+            raise UsageError(f"{observation.smiles!r} is not a molecule: {form.reason}")
         if len(observation.scores) != len(objectives):
             raise UsageError(
                 f"{observation.smiles} was told with {len(observation.scores)} scores, "
                 f"expected {len(objectives)}: " + ", ".join(objective.name for objective in objectives)
             )
-        for objective, score in zip(objectives, observation.scores):
-            check_score(score, f"{objective.name} of {observation.smiles}")
-        if observation.identifier is not None:
-            trial = self._history.trials.get(molecule.smiles)
-            handed = None if trial is None or trial.candidate is None else trial.candidate.identifier
-            if handed != observation.identifier:
-                raise UsageError(
-                    f"{observation.identifier} is not the identifier of {molecule.smiles}"
-                    + (f", which is {handed}" if handed else ", which this campaign did not ask for")
-                )
-        return Observation(molecule.smiles, observation.scores, observation.identifier)
+        pairs = zip(objectives, observation.scores)
+        scores = tuple(score_of(score, f"{o.name} of {observation.smiles}") for o, score in pairs)
+        smiles, identifier = self._history.key(form.smiles), observation.identifier
+        if identifier is not None:
+            if identifier not in self._history.identifiers:
+                raise UsageError(f"{identifier} is not the identifier of anything this campaign asked for")
+            if problem := mismatch(self._history, identifier, smiles):
+                raise UsageError(problem)
+        return Observation(smiles, scores, identifier, observation.name)
 
     def _joined(self, first: Observation, second: Observation) -> Observation:
         names = [objective.name for objective in self.settings.objectives]
         pairs = zip(first.scores, second.scores, names, strict=True)
-        scores = tuple(merge(a, b, f"{name} of {first.smiles}") for a, b, name in pairs)
-        return Observation(first.smiles, scores, first.identifier)
+        scores = tuple(
+            merge(score_of(a, name), score_of(b, name), f"{name} of {first.smiles}") for a, b, name in pairs
+        )
+        return Observation(first.smiles, scores, first.identifier, first.name or second.name)
 
-    def _agree(self, settings: CampaignSettings, start: Iterable[StartMolecule | str]) -> None:
+    def _agree(self, settings: CampaignSettings, start: Measurements) -> None:
         """Refuse to go on with other settings or another start; raise the budget if it has grown.
 
         What nobody set, then or now, is as it was when the campaign began, whatever the default is by now.
@@ -319,8 +356,9 @@ class Campaign:
                 f"the campaign {self.path} was made with other settings: {different[0]}",
                 hint="Choose another path for a new campaign, or give the settings it was made with.",
             )
-        kept, _ = read_start(start, len(settings.objectives))
-        if kept and tuple(kept) != self._history.start:
+        begun = read_molecules(self._history.start, [objective.name for objective in settings.objectives])
+        first, now = ([start_to_json(m)[:2] for m in part.molecules] for part in (begun, start))
+        if now and now != first:
             raise UsageError(
                 f"the campaign {self.path} began with other start molecules",
                 hint="Leave the start out to go on with it, or choose another path; tell adds known scores.",

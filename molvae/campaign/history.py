@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import math
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from molvae.campaign.config import CampaignSettings
-from molvae.campaign.observations import EVALUATED, Candidate, StartMolecule, merge
+from molvae.campaign.observations import EVALUATED, MEASURED, Candidate, StartMolecule, merge, score_of
 from molvae.errors import JournalError
 from molvae.oracles.base import Score
 
@@ -31,6 +33,7 @@ class Trial:
         candidate: How it was handed out; absent for what the user brought along.
         batch: Number of the `ask` that handed it out, counted from 0; -1 for what the user brought along.
         call: Number of its evaluation, counted from 0, when it was charged.
+        name: What the user calls it.
     """
 
     smiles: str
@@ -38,6 +41,7 @@ class Trial:
     candidate: Candidate | None = None
     batch: int = -1
     call: int | None = None
+    name: str = ""
 
     @property
     def complete(self) -> bool:
@@ -71,6 +75,8 @@ class History:
         n_calls: Evaluations charged.
         n_failed_in_a_row: Evaluations since the last one that gave a number.
         seconds: Time spent in `ask`, in all.
+        units: Unit of the values of an objective, where a table has said so.
+        identifiers: Canonical SMILES of the candidates, by identifier.
     """
 
     settings: CampaignSettings
@@ -85,6 +91,10 @@ class History:
     n_calls: int = 0
     n_failed_in_a_row: int = 0
     seconds: float = 0.0
+    units: dict[str, str] = field(default_factory=dict)
+    identifiers: dict[str, str] = field(default_factory=dict)
+    _forms: dict[str, str] = field(default_factory=dict, repr=False)
+    _n_formed: int = field(default=0, repr=False)
 
     @classmethod
     def replay(cls, events: Sequence[Event]) -> History:
@@ -102,13 +112,15 @@ class History:
         history = cls(
             settings=settings,
             given=tuple(first.get("given", ())),
-            start=tuple(StartMolecule(row[0], tuple(row[1])) for row in first["start"]),
+            start=tuple(start_from_json(row) for row in first["start"]),
             facts=first["facts"],
+            units=dict(first.get("units", {})),
         )
         for molecule in history.start:
-            if any(value is not None for value in molecule.scores):
-                scores = [None if value is None else Score(value, "ok") for value in molecule.scores]
-                history.trials.setdefault(molecule.smiles, Trial(molecule.smiles, scores))
+            if any(score is not None for score in molecule.scores):
+                scores = [score_of(score, molecule.smiles) for score in molecule.scores]
+                trial = Trial(molecule.smiles, scores, name=molecule.name)
+                history.trials.setdefault(molecule.smiles, trial)
         for event in events[1:]:
             history.apply(event)
         return history
@@ -118,8 +130,9 @@ class History:
         if event.kind == "ask":
             self._asked(event.payload)
         elif event.kind == "tell":
+            self.units.update(event.payload.get("units", {}))
             for row in event.payload["observations"]:
-                self.told(row["smiles"], scores_from_json(row["scores"]))
+                self.told(row["smiles"], scores_from_json(row["scores"]), row.get("name", ""))
         elif event.kind == "budget":
             self.settings = self.settings.model_copy(update={"budget": int(event.payload["budget"])})
         else:
@@ -132,6 +145,7 @@ class History:
                 row["identifier"], row["smiles"], row["source"], row["parent"], row.get("surrogate")
             )
             trial = self.trials.setdefault(candidate.smiles, Trial(candidate.smiles, [None] * n_objectives))
+            self.identifiers[candidate.identifier] = candidate.smiles
             if trial.candidate is None:
                 trial.candidate, trial.batch = candidate, self.n_asks
         self.latents.update({smiles: latent_from_text(text) for smiles, text in payload["latents"].items()})
@@ -140,10 +154,11 @@ class History:
         self.n_candidates += len(payload["candidates"])
         self.seconds += payload["seconds"]
 
-    def told(self, smiles: str, scores: Sequence[Score | None]) -> None:
+    def told(self, smiles: str, scores: Sequence[Score | None], name: str = "") -> None:
         """Merge scores into the trial of a molecule; charge it when an oracle first worked for it."""
         trial = self.trials.setdefault(smiles, Trial(smiles, [None] * len(scores)))
         trial.scores = self.merged(smiles, scores)
+        trial.name = trial.name or name
         evaluated = any(score is not None and score.status in EVALUATED for score in trial.scores)
         if trial.candidate is None or trial.call is not None or not evaluated:
             return
@@ -158,6 +173,29 @@ class History:
         old = trial.scores if trial is not None else [None] * len(scores)
         names = [objective.name for objective in self.settings.objectives]
         return [merge(a, b, f"{name} of {smiles}") for a, b, name in zip(old, scores, names, strict=True)]
+
+    def key(self, smiles: str) -> str:
+        """The SMILES under which a molecule, given in standard form, is on record; itself where it is not.
+
+        What a journal of an earlier version holds may be in another form.
+        """
+        if smiles in self.trials:
+            return smiles
+        if self._n_formed < len(self.trials):
+            from molvae.campaign.forms import Form, form_of
+
+            for text in islice(self.trials, self._n_formed, None):
+                form = form_of(text)
+                if isinstance(form, Form):
+                    self._forms.setdefault(form.smiles, text)
+            self._n_formed = len(self.trials)
+        return self._forms.get(smiles, smiles)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What the user calls the molecules, by canonical SMILES."""
+        named = {molecule.smiles: molecule.name for molecule in self.start if molecule.name}
+        return named | {trial.smiles: trial.name for trial in self.trials.values() if trial.name}
 
     @property
     def pending(self) -> list[Trial]:
@@ -178,18 +216,38 @@ class History:
 
 
 def scores_to_json(scores: Sequence[Score | None]) -> list[list[Any] | None]:
-    """Scores as JSON values: `[status, value or null, detail]`."""
-    return [
-        None if s is None else [s.status, s.value if s.status == "ok" else None, s.detail] for s in scores
-    ]
+    """Scores as JSON values: `[status, value or null, detail]`, of replicates with number and deviation."""
+    rows: list[list[Any] | None] = []
+    for score in scores:
+        if score is None:
+            rows.append(None)
+            continue
+        row = [score.status, score.value if score.status in MEASURED else None, score.detail]
+        rows.append([*row, score.n, score.sd] if score.n > 1 or score.sd is not None else row)
+    return rows
 
 
-def scores_from_json(rows: Sequence[list[Any] | None]) -> list[Score | None]:
-    """The inverse of `scores_to_json`."""
-    return [
-        None if row is None else Score(float("nan") if row[1] is None else float(row[1]), row[0], row[2])
-        for row in rows
-    ]
+def scores_from_json(rows: Sequence[list[Any] | float | None]) -> list[Score | None]:
+    """The inverse of `scores_to_json`; a bare number is a value (so earlier versions wrote known scores)."""
+    found: list[Score | None] = []
+    for row in rows:
+        if isinstance(row, list):
+            status, value, detail, *replicates = row
+            found.append(Score(math.nan if value is None else float(value), status, detail, *replicates))
+        else:
+            found.append(None if row is None else Score.ok(float(row)))
+    return found
+
+
+def start_to_json(molecule: StartMolecule) -> list[Any]:
+    """A start molecule as JSON values: SMILES, scores, and its name if it has one."""
+    scores = [score_of(score, molecule.smiles) for score in molecule.scores]
+    return [molecule.smiles, scores_to_json(scores), *([molecule.name] if molecule.name else [])]
+
+
+def start_from_json(row: Sequence[Any]) -> StartMolecule:
+    """The inverse of `start_to_json`."""
+    return StartMolecule(row[0], tuple(scores_from_json(row[1])), row[2] if len(row) > 2 else "")  # noqa: PLR2004
 
 
 def latent_to_text(z: NDArray[np.float32]) -> str:

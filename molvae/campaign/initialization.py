@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from molvae.campaign.measurements import Measurements, read_frame, read_molecules
 from molvae.campaign.methods.base import Batch, Draft, Situation, make_method
-from molvae.campaign.observations import StartMolecule
 from molvae.campaign.sources.base import find_source
 from molvae.chemistry.filters import FILTERS
-from molvae.chemistry.molecule import Invalid, is_valid, parse
-from molvae.data.columns import is_smiles_name
-from molvae.data.frames import columns_of, is_frame
+from molvae.data.frames import is_frame
 from molvae.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
 
@@ -37,68 +35,31 @@ def check_names(settings: CampaignSettings) -> None:
         FILTERS.get(name)
 
 
-def start_of(given: Any, objectives: Sequence[Objective]) -> Iterable[StartMolecule | str]:
-    """The start as molecules; of a table in memory, its SMILES, and known scores by the names of objectives.
+def read_start(given: Any, objectives: Sequence[Objective]) -> Measurements:
+    """The start as different molecules in standard form; of a table, known scores by the names of objectives.
+
+    Args:
+        given: SMILES or `StartMolecule`s, a table in memory, or `Measurements` that were read before.
+        objectives: Of the campaign.
 
     Raises:
-        InputError: No column of the table is called like SMILES.
-        UsageError: It is one text.
+        InputError: Molecules were given and none of them is valid; or a table without SMILES.
+        UsageError: It is one text, or known scores are not what the objectives need.
     """
     if isinstance(given, str):
         raise UsageError(
             f"start is a list of SMILES or a table, got the text '{given}'",
             hint="A file is read by pandas, polars or pyarrow: start=pandas.read_csv('mine.csv').",
         )
-    if not is_frame(given):
-        return cast("Iterable[StartMolecule | str]", given)
-    columns = columns_of(given)
-    smiles = next((name for name in columns if is_smiles_name(name)), None)
-    if smiles is None:
-        raise InputError(
-            f"no column of the start is called smiles; there are {', '.join(columns)}",
-            hint="Rename it, or give the column itself.",
-        )
-    known = [columns.get(objective.name, [None] * len(columns[smiles])) for objective in objectives]
-    return [
-        StartMolecule(text or "", scores if any(s is not None for s in scores) else ())
-        for text, *row in zip(columns[smiles], *known, strict=True)
-        for scores in [tuple(None if value is None else float(value) for value in row)]
-    ]
-
-
-def read_start(
-    molecules: Iterable[StartMolecule | str], n_objectives: int
-) -> tuple[list[StartMolecule], list[Invalid]]:
-    """The start as canonical, different molecules; and what could not be used.
-
-    Scores of a molecule that is given twice are joined, the first value counts.
-
-    Raises:
-        InputError: Molecules were given and none of them is valid.
-        UsageError: Known scores that do not match the objectives in number.
-    """
-    kept: dict[str, tuple[float | None, ...]] = {}
-    refused: list[Invalid] = []
-    for given in molecules:
-        start = StartMolecule(given) if isinstance(given, str) else given
-        if start.scores and len(start.scores) != n_objectives:
-            raise UsageError(
-                f"{start.smiles} comes with {len(start.scores)} scores, "
-                f"but the campaign has {n_objectives} objectives"
-            )
-        molecule = parse(start.smiles)
-        if not is_valid(molecule):
-            refused.append(molecule)
-            continue
-        scores = start.scores or (None,) * n_objectives
-        earlier = kept.get(molecule.smiles, (None,) * n_objectives)
-        kept[molecule.smiles] = tuple(new if old is None else old for old, new in zip(earlier, scores))
-    if refused and not kept:
-        raise InputError(
-            f"none of the {len(refused)} start molecules is valid; "
-            f"the first: {refused[0].text!r}, {refused[0].reason}"
-        )
-    return [StartMolecule(smiles, scores) for smiles, scores in kept.items()], refused
+    names = [objective.name for objective in objectives]
+    if isinstance(given, Measurements):
+        found = given
+    else:
+        found = read_frame(given, names) if is_frame(given) else read_molecules(given, names)
+    if found.balance.read and not found.molecules:
+        first = [*found.balance.unreadable, *found.balance.refused][:1]
+        raise InputError(f"none of the {found.balance.read} start molecules is valid; the first: {first[0]}")
+    return found
 
 
 def library(situation: Situation) -> list[str]:

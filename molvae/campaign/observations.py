@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from molvae.errors import JournalError, UsageError
+from molvae.oracles.base import Score
 
 if TYPE_CHECKING:
-    from molvae.oracles.base import Score
+    from collections.abc import Sequence
+
+    from molvae.campaign.balance import Balance
+
+MEASURED = frozenset({"ok", "above", "below"})
+"""Statuses of scores with a number or a bound."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +43,17 @@ class Observation:
     """Scores of one molecule.
 
     Attributes:
-        smiles: SMILES of the molecule, canonical or not.
-        scores: One per objective of the campaign, in its order; `None` where not measured (yet).
+        smiles: SMILES of the molecule, in any of its forms.
+        scores: One per objective of the campaign, in its order: a `Score`, a number, or `None` where not
+            measured (yet).
         identifier: Of the candidate, when the molecule was asked for; checked against the SMILES.
+        name: What the user calls the molecule.
     """
 
     smiles: str
-    scores: tuple[Score | None, ...]
+    scores: tuple[Score | float | None, ...]
     identifier: str | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,12 +62,14 @@ class StartMolecule:
 
     Attributes:
         smiles: Its SMILES.
-        scores: Known values, one per objective in the campaign's order, `None` where unknown. Known values
-            are used and never charged.
+        scores: Known values, one per objective in the campaign's order, as in `Observation`; used and never
+            charged.
+        name: What the user calls it.
     """
 
     smiles: str
-    scores: tuple[float | None, ...] = ()
+    scores: tuple[Score | float | None, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,23 +80,28 @@ class Receipt:
         accepted: Observations that brought something new.
         repeated: Observations that were known already.
         charged: Evaluations charged to the budget.
+        balance: Row by row, where a table was told.
     """
 
     accepted: int
     repeated: int
     charged: int
+    balance: Balance | None = None
 
 
-_RANK = {"skipped": 0, "failed": 1, "timeout": 2, "invalid": 3, "ok": 4}
-EVALUATED = frozenset({"ok", "failed", "timeout"})
+_RANK = {
+    "skipped": 0, "cancelled": 1, "failed": 2, "timeout": 3, "invalid": 4, "below": 5, "above": 5, "ok": 6,
+}  # fmt: skip
+EVALUATED = frozenset({"ok", "above", "below", "failed", "timeout"})
 """Statuses of scores an oracle worked for; these are charged."""
+_FEWEST_DIGITS = 2  # of a rounded number that may stand for a longer one
 
 
 def merge(old: Score | None, new: Score | None, what: str) -> Score | None:
     """The one score that two reports of the same measurement leave, whichever came first.
 
-    A missing or skipped score gives way to any other, a failure to a number. Two different numbers contradict
-    one another.
+    A missing or skipped score gives way to any other, a failure to a bound, a bound to a number within it. A
+    number that was rounded on its way is the number on record.
 
     Args:
         old: Score on record.
@@ -92,7 +109,7 @@ def merge(old: Score | None, new: Score | None, what: str) -> Score | None:
         what: Molecule and objective, for the error.
 
     Raises:
-        JournalError: Two different numbers.
+        JournalError: They contradict one another.
 
     >>> from molvae.oracles.base import Score
     >>> merge(Score(float("nan"), "failed"), Score(0.5, "ok"), "CCO qed").value
@@ -102,26 +119,97 @@ def merge(old: Score | None, new: Score | None, what: str) -> Score | None:
         return old
     if old is None:
         return new
-    if old.status == "ok" and new.status == "ok":
-        if math.isclose(old.value, new.value, rel_tol=1e-9, abs_tol=1e-12):
-            return old
+    if not _agree(old, new):
         raise JournalError(
-            f"{what} is on record as {old.value:g}, and was told now as {new.value:g}",
-            hint="Nothing was changed. A campaign keeps one value per molecule and objective; "
-            "tell the average of repeated measurements.",
+            f"{what} is on record as {shown(old)}, and was told now as {shown(new)}",
+            hint="To replace what is on record, tell it with --correct (in Python correct=True). "
+            "Repeated measurements are averaged when they come in one table.",
         )
-    return max(old, new, key=lambda score: (_RANK[score.status], score.detail))
+    return max(old, new, key=_precedence)
 
 
-def check_score(score: Score | None, what: str) -> None:
-    """Refuse a number that is none, and a status that is none.
+def pooled(scores: Sequence[Score]) -> tuple[Score, list[Score]]:
+    """One score of replicates: their mean, number and standard deviation; and bounds that contradict it.
+
+    Numbers count before bounds, the narrowest of these before failures.
+
+    >>> from molvae.oracles.base import Score
+    >>> mean, _ = pooled([Score.ok(5.0), Score.ok(6.0)])
+    >>> mean.value, mean.n, round(mean.sd, 3)
+    (5.5, 2, 0.707)
+    """
+    numbers = [score for score in scores if score.status == "ok"]
+    best = _mean(numbers) if numbers else max(scores, key=_precedence)
+    return best, [score for score in scores if score.status != "ok" and not _agree(best, score)]
+
+
+def score_of(value: object, what: str) -> Score | None:
+    """A score from what somebody hands over in Python.
 
     Raises:
-        UsageError: A score with status ok must be finite; other statuses carry no number.
+        UsageError: It is neither a `Score`, a finite number nor `None`.
+
+    >>> score_of(5, "potency of CCO")
+    Score(value=5.0, status='ok', detail='')
     """
-    if score is None:
-        return
-    if score.status not in _RANK:
-        raise UsageError(f"{what}: unknown status '{score.status}'; known: {', '.join(_RANK)}")
-    if score.status == "ok" and not math.isfinite(score.value):
-        raise UsageError(f"{what}: an ok score must be a finite number, got {score.value}")
+    if value is None:
+        return None
+    if not isinstance(value, Score):
+        found = Score.of(value)
+        if not found.is_ok:
+            raise UsageError(
+                f"{what}: {found.detail}",
+                hint="None is a value that is still awaited, Score.failed(reason) a measurement that gave "
+                'nothing, Score(10000, "above") a bound.',
+            )
+        return found
+    if value.status not in _RANK:
+        raise UsageError(f"{what}: unknown status '{value.status}'; known: {', '.join(_RANK)}")
+    if value.status in MEASURED and not math.isfinite(value.value):
+        raise UsageError(f"{what}: an {value.status} score must be a finite number, got {value.value}")
+    return value
+
+
+def shown(score: Score) -> str:
+    """A score as it is written in a table."""
+    if score.status in MEASURED:
+        return {"above": ">", "below": "<"}.get(score.status, "") + f"{score.value:g}"
+    return score.status
+
+
+def _agree(a: Score, b: Score) -> bool:
+    """Whether two reports may be of one measurement."""
+    for number, other in ((a, b), (b, a)):
+        if other.status in {"above", "below"}:
+            sign = 1.0 if other.status == "above" else -1.0
+            if number.status == "ok" or number.status in {"above", "below"} - {other.status}:
+                return sign * (number.value - other.value) >= 0
+    if a.status != "ok" or b.status != "ok" or math.isclose(a.value, b.value, rel_tol=1e-9, abs_tol=1e-300):
+        return True
+    coarse, fine = sorted((a, b), key=lambda score: _decimals(score.value))
+    decimals = _decimals(coarse.value)
+    digits = len(f"{abs(coarse.value):.{max(decimals, 0)}f}".replace(".", "").strip("0"))
+    return digits >= _FEWEST_DIGITS and abs(coarse.value - fine.value) <= 0.5000001 * 10.0**-decimals
+
+
+def _precedence(score: Score) -> tuple[int, float, int, str]:
+    tight = (
+        {"above": 1.0, "below": -1.0}.get(score.status, 0.0) * score.value if score.status != "ok" else 0.0
+    )
+    digits = _decimals(score.value) if score.status == "ok" else 0
+    return _RANK[score.status], 0.0 if math.isnan(tight) else tight, score.n * 1000 + digits, score.detail
+
+
+def _decimals(value: float) -> int:
+    """Decimals of a number as it is printed; negative for zeros before the point."""
+    return -int(Decimal(repr(value)).normalize().as_tuple().exponent)
+
+
+def _mean(scores: Sequence[Score]) -> Score:
+    n = sum(score.n for score in scores)
+    if len(scores) == 1:
+        return scores[0]
+    mean = math.fsum(score.n * score.value for score in scores) / n
+    within = math.fsum((score.n - 1) * (score.sd or 0.0) ** 2 for score in scores)
+    between = math.fsum(score.n * (score.value - mean) ** 2 for score in scores)
+    return Score(mean, "ok", n=n, sd=math.sqrt((within + between) / (n - 1)))

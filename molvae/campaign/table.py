@@ -28,6 +28,7 @@ class Row:
         surrogate: Name of the surrogate that chose it; `None` if none did.
         call: Number of its evaluation, counted from 0; `None` if it was not charged.
         identifier: Of the candidate; `None` for what the user brought along.
+        name: What the user calls it.
     """
 
     smiles: str
@@ -39,6 +40,7 @@ class Row:
     call: int | None
     identifier: str | None
     surrogate: str | None = None
+    name: str = ""
 
 
 def row_of(trial: Trial, utility: float, allowed: bool) -> Row:  # noqa: FBT001 - built from a zip of columns
@@ -54,6 +56,7 @@ def row_of(trial: Trial, utility: float, allowed: bool) -> Row:  # noqa: FBT001 
         call=trial.call,
         identifier=None if candidate is None else candidate.identifier,
         surrogate=None if candidate is None else candidate.surrogate,
+        name=trial.name,
     )
 
 
@@ -66,7 +69,7 @@ def columns_of_rows(table: Sequence[Row], objectives: Sequence[Objective]) -> di
     """A table by columns: each objective once, `None` for what is absent."""
     columns: dict[str, list[Any]] = {
         name: [getattr(row, name) for row in table]
-        for name in ("identifier", "smiles", "call", "source", "parent", "surrogate")
+        for name in ("identifier", "name", "smiles", "call", "source", "parent", "surrogate")
     }
     values = [values_of(row) for row in table]
     for index, objective in enumerate(objectives):

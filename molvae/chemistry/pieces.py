@@ -145,7 +145,9 @@ def _fragments(mol: Chem.Mol, bonds: list[int], ends: list[tuple[int, ...]]) -> 
         return None
     pieces = []
     for atoms, part in zip(mapping, found):
-        mine = next(e for e in ends if e[0] in atoms)
+        mine = next((e for e in ends if e[0] in atoms), None)
+        if mine is None:  # the other fragment of a salt: the cut did not part the molecule
+            return None
         part.UpdatePropertyCache(strict=False)
         pieces.append(Piece(part, tuple(atoms.index(atom) for atom in mine)))
     return pieces[0], pieces[1]

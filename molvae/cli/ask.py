@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.campaign.config import CampaignSettings
-from molvae.cli import campaigns, fields, objectives, options, places
+from molvae.cli import campaigns, fields, measurements, objectives, options, places
 from molvae.cli.optimize import campaign_settings
 from molvae.data.writers import Column
 from molvae.errors import MolvaeError, UsageError
@@ -51,11 +51,14 @@ if TYPE_CHECKING:
     help="Propose only what lies in the model's applicability domain ('molvae calibrate' makes it known).",
 )
 @objectives.sources_option()
-@click.option("--start", multiple=True, metavar="FILE|SMILES", help="Molecules to begin with; repeatable.")
-@options.columns()
 @click.option(
-    "--known-scores", is_flag=True, help="Columns of --start named like objectives are used and not charged."
+    "--start",
+    multiple=True,
+    metavar="FILE|SMILES",
+    help="Molecules to begin with; columns called like objectives are known scores, not charged. Repeatable.",
 )
+@options.columns()
+@click.option("--known-scores", is_flag=True, hidden=True, help="Needs no saying any more.")
 @options.device()
 @fields.config()
 @options.common()
@@ -71,7 +74,7 @@ def command(
     start: tuple[str, ...],
     smiles_column: str | None,
     id_column: str | None,
-    known_scores: bool,
+    known_scores: bool,  # noqa: ARG001 - accepted as before
     device: str,
     config: Path | None,
     assignments: tuple[str, ...],
@@ -91,7 +94,7 @@ def command(
     \b
     Examples:
       molvae ask assay --checkpoint checkpoints/zinc250k --maximize potency \\
-          --at-most logp=4 --start measured.csv --known-scores -n 24 -o batch1.csv
+          --at-most logp=4 --start measured.csv -n 24 -o batch1.csv
       molvae tell assay batch1.csv
       molvae ask assay -n 24 -o batch2.csv
       molvae ask assay --pending -o again.csv
@@ -112,11 +115,10 @@ def command(
     model: MolVAE | None = None
     if not journal.is_file() or changed:
         settings = campaign_settings(directory, wanted, given, config, assignments)
-        molecules = campaigns.start_molecules(
+        molecules = measurements.read_start(
             start,
             settings.objectives,
             session,
-            known=known_scores,
             smiles_column=smiles_column,
             id_column=id_column,
         )

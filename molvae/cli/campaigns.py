@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.cli import inputs, places
+from molvae.cli import places
 from molvae.cli.objectives import best_table, distinct_columns, labels, trouble_of, value_of
 from molvae.cli.output import table_text
 from molvae.data.writers import Column, open_writer
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from molvae.campaign.config import CampaignSettings, Objective
-    from molvae.campaign.observations import StartMolecule
     from molvae.campaign.sources.report import MoveReport
     from molvae.campaign.table import Row
     from molvae.cli.output import Session
@@ -29,28 +28,6 @@ if TYPE_CHECKING:
 SETTINGS, MODEL = "settings.toml", "model.json"
 _TOP = 10
 PICTURED = 12
-
-
-def start_molecules(
-    arguments: Sequence[str],
-    objectives: Sequence[Objective],
-    session: Session,
-    *,
-    known: bool,
-    smiles_column: str | None = None,
-    id_column: str | None = None,
-) -> list[StartMolecule]:
-    """The start as it was given; with `known`, columns named like objectives are scores the user has."""
-    from molvae.campaign.observations import StartMolecule
-
-    start = []
-    for row in inputs.given(arguments, session, smiles_column=smiles_column, id_column=id_column):
-        scores = tuple(_number(row.fields.get(objective.name)) for objective in objectives) if known else ()
-        start.append(StartMolecule(row.text, scores if any(s is not None for s in scores) else ()))
-    if known and start and not any(molecule.scores for molecule in start):
-        wanted = ", ".join(dict.fromkeys(objective.name for objective in objectives))
-        raise UsageError(f"--known-scores was given, but the start has no numbers in a column named {wanted}")
-    return start
 
 
 def remember_model(directory: Path, checkpoint: Path) -> None:
@@ -80,7 +57,8 @@ def load_model(directory: Path, checkpoint: Path | None, device: str, session: S
 def write_table(target: Path, table: Sequence[Row], objectives: Sequence[Objective]) -> None:
     """Every molecule of a campaign, in order of appearance."""
     scored = distinct_columns(objectives)
-    columns = [Column("identifier"), Column("smiles", "smiles"), Column("call", "integer"), Column("source")]
+    columns = [Column("identifier"), Column("name"), Column("smiles", "smiles")]
+    columns += [Column("call", "integer"), Column("source")]
     columns += [Column("parent", "smiles"), *(Column(name, "number") for name, _ in scored)]
     columns += [Column("feasible", "integer"), Column("trouble")]
     with open_writer(target, columns) as writer:
@@ -91,6 +69,7 @@ def write_table(target: Path, table: Sequence[Row], objectives: Sequence[Objecti
             writer.write(
                 [
                     row.identifier,
+                    row.name,
                     row.smiles,
                     call,
                     row.source,
@@ -233,6 +212,7 @@ def row_facts(rows: Sequence[Row], objectives: Sequence[Objective]) -> list[Mapp
     return [
         {
             "identifier": row.identifier,
+            "name": row.name or None,
             "smiles": row.smiles,
             **{name: value_of(row.scores[index]) for name, index in distinct_columns(objectives)},
             "source": row.source,
@@ -241,14 +221,6 @@ def row_facts(rows: Sequence[Row], objectives: Sequence[Objective]) -> list[Mapp
         }
         for row in rows
     ]
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None
 
 
 def _float(score: Any) -> float:

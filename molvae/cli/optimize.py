@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.campaign.config import CampaignSettings
-from molvae.cli import campaigns, fields, objectives, options, places
+from molvae.cli import campaigns, fields, measurements, objectives, options, places
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,12 +38,11 @@ if TYPE_CHECKING:
     "--start",
     multiple=True,
     metavar="FILE|SMILES",
-    help="Molecules to begin with; repeatable. Default: drawn by the model.",
+    help="Molecules to begin with; columns called like objectives are known scores, not charged. Repeatable. "
+    "Default: drawn by the model.",
 )
 @options.columns()
-@click.option(
-    "--known-scores", is_flag=True, help="Columns of --start named like objectives are used and not charged."
-)
+@click.option("--known-scores", is_flag=True, hidden=True, help="Needs no saying any more.")
 @click.option(
     "--tracker",
     multiple=True,
@@ -69,7 +68,7 @@ def command(
     start: tuple[str, ...],
     smiles_column: str | None,
     id_column: str | None,
-    known_scores: bool,
+    known_scores: bool,  # noqa: ARG001 - accepted as before
     tracker: tuple[str, ...],
     table: Path | None,
     device: str,
@@ -115,11 +114,10 @@ def command(
     given["sources"] = dict(sources) or None
     settings = campaign_settings(output, wanted, given, config, assignments)
     oracles = {objective.name: load_oracle(objective.name) for objective in settings.objectives}
-    molecules = campaigns.start_molecules(
+    molecules = measurements.read_start(
         start,
         settings.objectives,
         session,
-        known=known_scores,
         smiles_column=smiles_column,
         id_column=id_column,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, SupportsFloat, runtime_checkable
 
 from molvae.errors import UsageError
@@ -13,9 +13,11 @@ from molvae.registry import Registry
 if TYPE_CHECKING:
     from molvae.chemistry.molecule import Molecule
 
-Status = Literal["ok", "invalid", "failed", "timeout", "skipped"]
-"""`ok`: there is a value. `invalid`: there was no molecule to score. `failed`: the oracle was asked and has
-no answer. `timeout`: it did not answer in time. `skipped`: it was not asked, the budget being spent."""
+Status = Literal["ok", "above", "below", "invalid", "failed", "timeout", "skipped", "cancelled"]
+"""`ok`: there is a value. `above`, `below`: it lies beyond `value`, the end of the range of an assay (a
+censored value). `invalid`: there was no molecule to score. `failed`: the oracle was asked and has no answer.
+`timeout`: it did not answer in time. `skipped`: it was not asked, the budget being spent. `cancelled`: nobody
+will ask, the molecule is not going to be made."""
 
 _LONGEST_DETAIL = 300
 
@@ -29,11 +31,15 @@ class Score:
     """
 
     value: float
-    """The score; NaN unless the status is `ok`."""
+    """The score, or the bound of a censored one; NaN unless the status is `ok`, `above` or `below`."""
     status: Status
     """Whether there is a value, and if not, in which way."""
     detail: str = ""
     """One line on what went wrong."""
+    n: int = field(default=1, repr=False)
+    """Measurements the value is the mean of."""
+    sd: float | None = field(default=None, repr=False)
+    """Standard deviation of these measurements, where it is known."""
 
     @property
     def is_ok(self) -> bool:

@@ -164,7 +164,7 @@ def failures_section(standing: Standing, history: History) -> Section:
     refused = history.facts.get("refused", [])
     if refused:
         blocks.append(
-            Grid(("text", "reason"), refused[:_MOST_REASONS], f"{len(refused):,} start molecules refused")
+            Grid(("row", "reason"), refused[:_MOST_REASONS], f"{len(refused):,} start molecules refused")
         )
     n_awaited = len(history.pending)
     if n_awaited:

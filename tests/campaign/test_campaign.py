@@ -132,7 +132,8 @@ class TestTell:
             (Observation("C(", (Score.ok(1.0),)), "not a molecule"),
             (Observation("CCO", (Score.ok(1.0), None)), "expected 1: qed"),
             (Observation("CCO", (Score(math.inf, "ok"),)), "finite"),
-            (Observation("CCO", (Score.ok(1.0),), "c00000"), "not the identifier"),
+            (Observation("CCO", (Score.ok(1.0),), "c00000"), "CCO is another compound"),
+            (Observation("CCO", (Score.ok(1.0),), "c00099"), "not the identifier"),
         ],
     )
     def test_nonsense_is_refused(self, campaign, observation, message):
@@ -269,7 +270,7 @@ class TestStart:
             asked = campaign.ask(5)
             assert [c.smiles for c in asked[:2]] == ["CCO", "Cc1ccccc1"]
             assert [c.source for c in asked] == ["start"] * 2 + ["prior"] * 3
-            assert campaign.history.facts["refused"][0][0] == "not a molecule"
+            assert campaign.history.facts["refused"][0][0] == "molecule 4"
 
     def test_known_scores_are_free_and_count_as_the_initial_design(self, tmp_path, model, settings):
         start = [StartMolecule(m.smiles, (worth(m.smiles),)) for m in model.molecules[:10]]

@@ -68,13 +68,13 @@ def test_a_result_shows_its_best_in_a_notebook(result):
 def test_a_table_in_memory_is_a_start_with_known_scores(tmp_path, model, settings):
     frame = Foreign(name=["a", "b", "c"], SMILES=["CCO", "CCN", None], qed=[0.25, None, 0.5])
     with Campaign.create(tmp_path / "c.sqlite", model, settings(), start=frame) as campaign:
-        start = {molecule.smiles: molecule.scores for molecule in campaign.history.start}
-        assert start == {"CCO": (0.25,), "CCN": (None,)}
+        start = {molecule.smiles: (molecule.scores, molecule.name) for molecule in campaign.history.start}
+        assert start == {"CCO": ((Score.ok(0.25),), "a"), "CCN": ((), "b")}
         assert len(campaign.history.facts["refused"]) == 1, "a row without a molecule is told of"
     with Campaign.create(tmp_path / "c.sqlite", model, settings(), start=frame) as again:
         assert again.n_calls == 0
 
 
 def test_a_table_without_molecules_is_refused(tmp_path, model, settings):
-    with pytest.raises(InputError, match="no column of the start is called smiles; there are name"):
+    with pytest.raises(InputError, match="no column of the table is called smiles; there are name"):
         Campaign.create(tmp_path / "c.sqlite", model, settings(), start=Foreign(name=["CCO"]))

@@ -93,7 +93,7 @@ def test_a_campaign_tells_progress_calls_and_failures(campaign, tmp_path):
     assert sum(row[1] for row in sources) == 30
     failures = section(report, "failures").blocks
     assert failures[0].rows[0][:3] == ("qed", "failed", EVIL)
-    assert [row[0] for row in failures[-1].rows] == ["not a molecule"]
+    assert [row[0] for row in failures[-1].rows] == ["molecule 14"]
     page = harmless(render(report))
     assert len(page.data["rows"]) == len(rows)
     assert len({n for n in page.data["drawings"] if n >= 0}) >= 10

@@ -78,14 +78,15 @@ class Situation:
 
     def unseen(self, smiles: Iterable[str]) -> list[str]:
         """Those that were never handed out nor brought along, each once, in order."""
-        trials = self.history.trials
-        return [text for text in dict.fromkeys(smiles) if text not in trials]
+        trials, key = self.history.trials, self.history.key
+        return [text for text in dict.fromkeys(smiles) if key(text) not in trials]
 
     def acceptable(self, molecule: Molecule | Invalid) -> Molecule | None:
-        """The molecule, or nothing if it is invalid, too large or refused by a filter."""
+        """The molecule in standard form, or nothing if it is invalid, too large or refused by a filter."""
+        from molvae.campaign.forms import standard
         from molvae.chemistry.molecule import is_valid
 
-        settings = self.history.settings
+        molecule, settings = standard(molecule), self.history.settings
         if not is_valid(molecule) or molecule.mol.GetNumHeavyAtoms() > settings.max_heavy_atoms:
             return None
         return molecule if not settings.filters or _passes(molecule, settings.filters) else None

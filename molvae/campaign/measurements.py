@@ -1,0 +1,286 @@
+"""From the rows of a table to molecules with scores, and an account of every row.
+
+One reader serves the start of a campaign and `tell`, at the shell and in Python.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from molvae.campaign.balance import Balance
+from molvae.campaign.cells import ColumnReader, plain, without_unit
+from molvae.campaign.forms import Form, form_of
+from molvae.campaign.observations import StartMolecule, pooled, score_of, shown
+from molvae.data.columns import ID_NAMES, is_smiles_name
+from molvae.data.frames import columns_of
+from molvae.data.records import BadRow, Row
+from molvae.errors import InputError, UsageError
+from molvae.oracles.base import Score
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Different molecules in standard form, with what is known of them.
+
+    Attributes:
+        molecules: In order of appearance.
+        balance: Of the rows they came from.
+        units: Unit of the values of an objective, where the table says so.
+        lines: Where each molecule stands first.
+    """
+
+    molecules: tuple[StartMolecule, ...]
+    balance: Balance
+    units: Mapping[str, str] = field(default_factory=dict)
+    lines: tuple[str, ...] = ()
+
+    def counts(self, names: Sequence[str]) -> list[str]:
+        """What is known of each objective, in words; nothing where there is nothing."""
+        said = []
+        for j, name in enumerate(names):
+            scores = [m.scores[j] for m in self.molecules if m.scores]
+            known = [score for score in scores if isinstance(score, Score)]
+            values = [score for score in known if score.is_ok]
+            bounds = [score for score in known if score.status in {"above", "below"}]
+            text = f"{name}: {len(values):,} values"
+            text += f", {len(bounds):,} bounds such as {shown(bounds[0])}" if bounds else ""
+            rest = len(known) - len(values) - len(bounds)
+            text += f", {rest:,} without a number" if rest else ""
+            sds = [score.sd for score in values if score.sd is not None]
+            text += f"; replicates differ by {max(sds):.3g} at most (standard deviation)" if sds else ""
+            said += [text] if known else []
+        return said
+
+
+def find_columns(columns: Sequence[str], names: Iterable[str]) -> dict[str, str]:
+    """The column of each objective: of its name, without regard to case; else of its name with a unit behind.
+
+    >>> find_columns(["SMILES", "PIC50 (nM)"], ["pIC50"])
+    {'pIC50': 'PIC50 (nM)'}
+    """
+    by_plain = {plain(column): column for column in reversed(columns)}
+    bare: dict[str, list[str]] = {}
+    for column in columns:
+        bare.setdefault(plain(without_unit(column)), []).append(column)
+    found = {}
+    for name in dict.fromkeys(names):
+        others = bare.get(plain(name), [])
+        column = by_plain.get(plain(name)) or (others[0] if len(others) == 1 else "")
+        if name in columns or column:
+            found[name] = name if name in columns else column
+    return found
+
+
+CHANGED = "changed"
+"""The remark of `recognized` on a molecule that was given in another form."""
+
+
+def recognized(row: Row) -> tuple[str, str, str]:
+    """The molecule of a row in standard form, what is wrong with it, and `CHANGED` or nothing."""
+    form = form_of(row.text.strip())
+    if not isinstance(form, Form):
+        return "", f"'{row.text}': {form.reason}", ""
+    return form.smiles, "", CHANGED if form.changed else ""
+
+
+def read_rows(
+    rows: Iterable[Row | BadRow],
+    names: Sequence[str],
+    columns: Mapping[str, str],
+    *,
+    recognize: Callable[[Row], tuple[str, str, str]] = recognized,
+    stated: Mapping[str, str] | None = None,
+    expected: bool = False,
+    where: str = "line",
+) -> Measurements:
+    """Molecules and scores of the rows of a table; rows of one molecule are joined, their numbers averaged.
+
+    Args:
+        rows: Of a table.
+        names: Of the objectives, in the campaign's order.
+        columns: Column by objective name; no column: nothing is known.
+        recognize: From a row to its molecule in standard form, what is wrong with it (with a molecule the row
+            is refused, without one unreadable), and a remark.
+        stated: Units the campaign's values have, by objective name.
+        expected: Whether every row should bring a result: those without are counted and left out.
+        where: What precedes the line in messages.
+    """
+    pile = _Pile(names, recognize)
+    kept: list[tuple[Row, list[str]]] = []
+    for row in rows:
+        pile.balance.read += 1
+        if isinstance(row, BadRow):
+            pile.balance.unreadable.append(f"{where} {row.line}: {row.reason}")
+            continue
+        if not row.text.strip() and not any(cell.strip() for cell in row.fields.values()):
+            pile.balance.empty += 1
+            continue
+        cells = [row.fields.get(columns[name], "") if name in columns else "" for name in names]
+        kept.append((Row(row.line, row.text, row.identifier, {}), cells))
+    readers = [
+        ColumnReader.of(
+            columns.get(name, name), (cells[j] for _, cells in kept), (stated or {}).get(name, "")
+        )
+        for j, name in enumerate(names)
+    ]
+    for row, cells in kept:
+        at = f"{where} {row.line}"
+        answers = [reader.read(cell) for reader, cell in zip(readers, cells)]
+        problems = [f"{at}: {name}: {problem}" for name, (_, problem) in zip(names, answers) if problem]
+        scores = _cancelled([score for score, _ in answers])
+        if expected and not any(scores):
+            pile.balance.empty += not problems
+            pile.balance.refused += ["; ".join(problems)] if problems else []
+        else:
+            pile.balance.notes += problems
+            pile.add(at, row, scores)
+    units = {name: reader.unit for name, reader in zip(names, readers) if name in columns and reader.unit}
+    return pile.measurements(units)
+
+
+def read_frame(frame: Any, names: Sequence[str], **options: Any) -> Measurements:
+    """The same of a table in memory (pandas, polars, Arrow); its rows are counted from 1.
+
+    Raises:
+        InputError: No column is called like SMILES.
+    """
+    columns = columns_of(frame)
+    smiles = next((name for name in columns if is_smiles_name(name)), None)
+    if smiles is None:
+        raise InputError(
+            f"no column of the table is called smiles; there are {', '.join(columns)}",
+            hint="Rename the one that holds the molecules.",
+        )
+    named = next((c for c in columns if "".join(filter(str.isalnum, c.lower())) in ID_NAMES), None)
+    texts = {
+        name: ["" if value is None else str(value) for value in cells] for name, cells in columns.items()
+    }
+    rows = (
+        Row(
+            number + 1,
+            texts[smiles][number],
+            texts[named][number] if named else "",
+            {name: cells[number] for name, cells in texts.items()},
+        )
+        for number in range(len(texts[smiles]))
+    )
+    return read_rows(rows, names, find_columns(list(columns), names), where="row", **options)
+
+
+def read_molecules(given: Iterable[StartMolecule | str], names: Sequence[str]) -> Measurements:
+    """The same of SMILES and `StartMolecule`s; they are counted from 1.
+
+    Raises:
+        UsageError: Known scores that do not match the objectives in number, or are no numbers.
+    """
+    pile = _Pile(names, recognized)
+    for number, item in enumerate(given, start=1):
+        start = StartMolecule(item) if isinstance(item, str) else item
+        pile.balance.read += 1
+        if start.scores and len(start.scores) != len(names):
+            raise UsageError(
+                f"{start.smiles} comes with {len(start.scores)} scores, "
+                f"but the campaign has {len(names)} objectives: {', '.join(names)}"
+            )
+        values = start.scores or (None,) * len(names)
+        scores = [score_of(value, f"{name} of {start.smiles}") for value, name in zip(values, names)]
+        pile.add(f"molecule {number}", Row(number, start.smiles, start.name, {}), scores)
+    return pile.measurements()
+
+
+def joined(parts: Sequence[Measurements], names: Sequence[str]) -> Measurements:
+    """Several tables as one: molecules that are in more than one of them are joined like rows of one.
+
+    Raises:
+        UsageError: A column is in different units.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    found = read_molecules([molecule for part in parts for molecule in part.molecules], names)
+    units: dict[str, str] = {}
+    for name, unit in (item for part in parts for item in part.units.items()):
+        if plain(units.setdefault(name, unit)) != plain(unit):
+            raise UsageError(f"{name} is in {units[name]} in one table and in {unit} in another")
+    balance = Balance(
+        used=found.balance.used,
+        averaged=found.balance.averaged + sum(part.balance.averaged for part in parts),
+        repeated=found.balance.repeated + sum(part.balance.repeated for part in parts),
+        notes=list(found.balance.notes),
+    )
+    for part in (part.balance for part in parts):
+        balance.read += part.read
+        balance.empty += part.empty
+        balance.changed += part.changed
+        balance.unreadable += part.unreadable
+        balance.refused += part.refused
+        balance.notes += part.notes
+    return replace(found, balance=balance, units=units)
+
+
+@dataclass
+class _Entry:
+    """What the rows of one molecule say: where it stands first, its name, the scores of each objective."""
+
+    line: str
+    name: str
+    scores: list[list[Score]]
+
+
+class _Pile:
+    """Rows sorted by molecule."""
+
+    def __init__(self, names: Sequence[str], recognize: Callable[[Row], tuple[str, str, str]]) -> None:
+        self.names = names
+        self.balance = Balance()
+        self._recognize = recognize
+        self._entries: dict[str, _Entry] = {}
+
+    def add(self, at: str, row: Row, scores: Sequence[Score | None]) -> None:
+        """One more row that was read."""
+        smiles, problem, remark = self._recognize(row)
+        if problem:
+            (self.balance.refused if smiles else self.balance.unreadable).append(f"{at}: {problem}")
+            return
+        self.balance.changed += remark == CHANGED
+        self.balance.notes += [f"{at}: {remark}"] if remark not in {"", CHANGED} else []
+        if smiles in self._entries:
+            self.balance.repeated += 1
+        else:
+            self.balance.used += 1
+            self._entries[smiles] = _Entry(at, row.identifier, [[] for _ in self.names])
+        entry = self._entries[smiles]
+        entry.name = entry.name or row.identifier
+        for column, score in zip(entry.scores, scores):
+            if score is not None:
+                column.append(score)
+
+    def measurements(self, units: Mapping[str, str] | None = None) -> Measurements:
+        """All of them, joined."""
+        molecules = tuple(self._joined(smiles, entry) for smiles, entry in self._entries.items())
+        return Measurements(
+            molecules, self.balance, units or {}, tuple(entry.line for entry in self._entries.values())
+        )
+
+    def _joined(self, smiles: str, entry: _Entry) -> StartMolecule:
+        joined: list[Score | None] = []
+        for name, column in zip(self.names, entry.scores):
+            score, contradicting = pooled(column) if column else (None, [])
+            joined.append(score)
+            if score is not None:
+                self.balance.averaged += score.n > max(part.n for part in column)
+            self.balance.notes += [
+                f"{entry.line}: {name}: {shown(other)} contradicts {shown(score)} of another row, left out"
+                for other in contradicting
+                if score is not None
+            ]
+        return StartMolecule(smiles, tuple(joined) if any(joined) else (), entry.name)
+
+
+def _cancelled(scores: list[Score | None]) -> list[Score | None]:
+    """A molecule that is cancelled in one column is not made at all."""
+    word = next((score for score in scores if score is not None and score.status == "cancelled"), None)
+    return scores if word is None else [score or word for score in scores]

@@ -1,0 +1,155 @@
+"""Files of molecules and results for a campaign: opened, read by its one reader, and accounted for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from molvae.cli import inputs
+from molvae.errors import InputError, UsageError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from molvae.campaign.config import Objective
+    from molvae.campaign.measurements import Measurements
+    from molvae.cli.output import Session
+    from molvae.data.readers import Table
+
+_SHOWN = 10  # lines of each kind, unless more is asked for
+
+
+def read_start(
+    arguments: Sequence[str],
+    objectives: Sequence[Objective],
+    session: Session,
+    *,
+    smiles_column: str | None = None,
+    id_column: str | None = None,
+) -> Measurements:
+    """The start as it was given, files and SMILES; columns called like objectives are known scores.
+
+    Raises:
+        InputError: A file is missing or cannot be read as a table, or there is no molecule.
+        UsageError: A column is named and there is no file.
+    """
+    from molvae.campaign.initialization import read_start as checked
+    from molvae.campaign.measurements import find_columns, joined, read_rows
+    from molvae.data.readers import Row, open_table
+
+    names = [objective.name for objective in objectives]
+    files = [argument for argument in arguments if inputs.is_file(argument)]
+    if (chosen := smiles_column or id_column) and arguments and not files:
+        raise UsageError(
+            f"the column '{chosen}' of no file: molecules are given as SMILES",
+            hint="Leave --smiles-column and --id-column out.",
+        )
+    parts = []
+    for argument in files:
+        place = argument if argument == "-" else Path(argument)
+        table = open_table(place, smiles_column=smiles_column, id_column=id_column)
+        columns = find_columns(table.columns, names)
+        session.note(f"{argument}: {_note(table, columns)}")
+        parts.append(read_rows(table.rows(), names, columns))
+        account(session, parts[-1], names, argument)
+    written = [argument for argument in arguments if argument not in files]
+    if written:
+        rows = (Row(number, text, "", {}) for number, text in enumerate(written, start=1))
+        parts.append(read_rows(rows, names, {}, where="molecule"))
+        if parts[-1].balance.unreadable:
+            account(session, parts[-1], names, "--start")
+    return checked(joined(parts, names), objectives)
+
+
+def read_results(
+    result: str,
+    names: Sequence[str],
+    pairs: Sequence[str],
+    session: Session,
+    reading: Mapping[str, Any],
+    *,
+    smiles_column: str | None = None,
+    id_column: str | None = None,
+) -> Measurements:
+    """What a file of results says; a file without SMILES is read by its identifiers.
+
+    Args:
+        result: A file, or - for stdin.
+        names: Of the objectives, in the campaign's order.
+        pairs: Columns as OBJECTIVE=COLUMN.
+        session: Told which columns are read.
+        reading: Of `Campaign.reading`.
+        smiles_column: As for `open_table`.
+        id_column: Likewise.
+    """
+    from molvae.campaign.measurements import read_rows
+
+    table = _opened(result, smiles_column, id_column)
+    columns = _columns(table, names, pairs)
+    session.note(f"{result}: {_note(table, columns)}")
+    return read_rows(table.rows(), names, columns, **reading)
+
+
+def account(session: Session, found: Measurements, names: Sequence[str], file: str) -> None:
+    """Say what became of the rows of a file, and which could not be used."""
+    balance = found.balance
+    session.note(f"{file}: {balance}")
+    for text in found.counts(list(dict.fromkeys(names))):
+        session.note(f"  {text}")
+    for lines in (balance.unreadable, balance.refused, balance.notes):
+        most = len(lines) if session.verbosity > 0 else _SHOWN
+        for line in lines[:most]:
+            session.note(f"  {line}")
+        if len(lines) > most:
+            session.note(f"  ... and {len(lines) - most:,} more (-v shows all)")
+
+
+def _note(table: Table, columns: Mapping[str, str]) -> str:
+    values = ", ".join(f"{name} from '{column}'" for name, column in columns.items())
+    return table.note + (f"; {values}" if values else "")
+
+
+def _opened(result: str, smiles_column: str | None, id_column: str | None) -> Table:
+    from molvae.data.readers import open_table
+
+    place = result if result == "-" else Path(result)
+    try:
+        return open_table(place, smiles_column=smiles_column, id_column=id_column)
+    except (InputError, UsageError):
+        if smiles_column is not None or result == "-":
+            raise
+        columns = open_table(place, smiles_column="1").columns
+        named = next((c for c in columns if c.lower() == (id_column or "identifier").lower()), None)
+        if named is None:
+            raise
+    return open_table(place, smiles_column=named, id_column=named)
+
+
+def _columns(table: Table, names: Sequence[str], pairs: Sequence[str]) -> dict[str, str]:
+    """Column by objective name, with what the user says of it.
+
+    Raises:
+        UsageError: No such objective or column, or no column for any objective.
+    """
+    from molvae.campaign.measurements import find_columns
+
+    found = find_columns(table.columns, names)
+    for pair in pairs:
+        name, equals, column = pair.partition("=") if pair.count("=") == 1 else pair.rpartition("=")
+        if not equals or name not in names:
+            raise UsageError(
+                f"--column expects OBJECTIVE=COLUMN, got '{pair}'{suggest(name, names)}",
+                hint=f"Objectives: {', '.join(dict.fromkeys(names))}",
+            )
+        if column not in table.columns:
+            raise UsageError(
+                f"{table.name} has no column '{column}'{suggest(column, table.columns)}",
+                hint=f"It has: {', '.join(table.columns)}",
+            )
+        found[name] = column
+    if not found:
+        raise UsageError(
+            f"{table.name} has no column for any objective ({', '.join(dict.fromkeys(names))})",
+            hint=f"It has: {', '.join(table.columns)}. Use --column OBJECTIVE=COLUMN.",
+        )
+    return found
