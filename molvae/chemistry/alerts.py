@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rdkit import Chem, DataStructs, rdBase
 
+from molvae.chemistry.charges import drawn_neutral
 from molvae.chemistry.filters import filter_reasons
 from molvae.errors import InputError
 
@@ -28,8 +29,8 @@ _SCREEN_BITS = 1024
 def moses_reasons(molecule: Molecule, alerts: Path | None = None) -> tuple[str, ...]:
     """Why the MOSES filters refuse a molecule; empty when it passes (Polykovskiy 2020).
 
-    No ring of eight or more atoms, no formal charge, only C N S O F Cl Br H, and none of the alerts, which
-    are matched with all hydrogens explicit.
+    No ring of eight or more atoms, no formal charge (those of a sulfoxide do not count), only C N S O F Cl Br
+    H, and none of the alerts, which are matched with all hydrogens explicit.
 
     Args:
         molecule: The molecule.
@@ -45,11 +46,12 @@ def moses_reasons(molecule: Molecule, alerts: Path | None = None) -> tuple[str, 
     >>> moses_reasons(parse("C[N+](C)(C)CI"))
     ('charged', 'element I')
     """
-    found = list(_simple_reasons(molecule.mol))
+    mol = drawn_neutral(molecule.mol)
+    found = list(_simple_reasons(mol))
     if alerts is None:
         return (*found, *filter_reasons(molecule, ["pains"]))
     with rdBase.BlockLogs():
-        explicit = Chem.AddHs(molecule.mol)
+        explicit = Chem.AddHs(mol)
         bits = Chem.PatternFingerprint(explicit, _SCREEN_BITS)
         return (*found, *_alert_names(explicit, bits, alerts))
 

@@ -1,4 +1,4 @@
-"""Charges: removed where protons can do it, settled in inner salts, and drawn as double bonds where asked."""
+"""Charges: removed where protons can do it, settled in inner salts, drawn as double bonds for patterns."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ _ACIDS = tuple(
     )
 )
 """Acids from strong to weak, the atom that holds the proton."""
+_SULFOXIDES = Chem.MolFromSmarts("[#16,#34;+]-[O-]")
+_PAIRS = Chem.MolFromSmarts("[+]-,=[-]")
+_NEXT_ORDER = {
+    Chem.BondType.SINGLE: Chem.BondType.DOUBLE,
+    Chem.BondType.DOUBLE: Chem.BondType.TRIPLE,
+}
 
 
 def is_charged(mol: Chem.Mol) -> bool:
@@ -79,3 +85,30 @@ def _set_charge(mol: Chem.Mol, index: int, charge: int, n_hydrogens: int) -> Non
     atom.SetNoImplicit(True)
     atom.SetNumExplicitHs(n_hydrogens)
     atom.UpdatePropertyCache(False)
+
+
+def drawn_neutral(mol: Chem.Mol, *, all_groups: bool = False) -> Chem.Mol:
+    """The molecule with sulfoxides as S=O, where the standard form is [S+]-[O-]; unchanged if it has none.
+
+    Args:
+        mol: A sanitized molecule, which stays as it is.
+        all_groups: Draw nitro groups, N-oxides, azides and ylides with double bonds too, whatever the
+            valences: for matching patterns, not to be sanitized.
+
+    >>> Chem.MolToSmiles(drawn_neutral(Chem.MolFromSmiles("C[S@@+]([O-])CC")))
+    'CC[S@@](C)=O'
+    """
+    pairs = mol.GetSubstructMatches(_PAIRS if all_groups else _SULFOXIDES)
+    if not pairs:
+        return mol
+    drawn = Chem.RWMol(mol)
+    for positive, negative in pairs:
+        ends = drawn.GetAtomWithIdx(positive), drawn.GetAtomWithIdx(negative)
+        if [atom.GetFormalCharge() for atom in ends] != [1, -1]:  # it was paired with another neighbor
+            continue
+        bond = drawn.GetBondBetweenAtoms(positive, negative)
+        bond.SetBondType(_NEXT_ORDER[bond.GetBondType()])
+        for atom in ends:
+            atom.SetFormalCharge(0)
+    drawn.UpdatePropertyCache(strict=False)
+    return drawn.GetMol()

@@ -14,7 +14,9 @@ from rdkit import DataStructs
 from molvae.chemistry.descriptors import DESCRIPTORS, describe
 from molvae.chemistry.fingerprints import FingerprintKind, sparse_counts
 from molvae.chemistry.formula import element_counts
+from molvae.chemistry.molecule import Invalid
 from molvae.chemistry.pharmacophore import pharmacophore_bits
+from molvae.chemistry.standardize import standardize
 from molvae.chemistry.substructure import contains
 
 if TYPE_CHECKING:
@@ -64,6 +66,17 @@ class Facts:
         """Tanimoto similarity of the two fingerprints, 0 to 1."""
         mine, theirs = self.fingerprint(kind, radius), other.fingerprint(kind, radius)
         return float(DataStructs.TanimotoSimilarity(mine, theirs))
+
+    @property
+    def standard(self) -> Facts:
+        """The facts of the standard form; these where it is standard already or has none."""
+
+        def compute() -> Facts:
+            form = standardize(self.molecule)
+            return self if isinstance(form, Invalid) or form is self.molecule else Facts(form)
+
+        found: Facts = self._once("standard", compute)
+        return found
 
     def elements(self) -> Mapping[str, int]:
         """Atoms of each element, hydrogens included; 0 for all others."""

@@ -10,6 +10,7 @@ from rdkit import rdBase
 from rdkit.Chem import Crippen, Descriptors, Mol, rdMolDescriptors
 from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogParams
 
+from molvae.chemistry.charges import drawn_neutral
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
@@ -35,10 +36,13 @@ def filter_reasons(molecule: Molecule, names: Sequence[str]) -> tuple[str, ...]:
     ('pains: ene_rhod_A(235)',)
     >>> filter_reasons(parse("CCO"), ["pains", "brenk", "lipinski"])
     ()
+    >>> filter_reasons(parse("CC[S+](C)[O-]"), ["brenk"])
+    ()
     """
     functions = [(name, FILTERS.get(name)) for name in names]
     with rdBase.BlockLogs():
-        return tuple(f"{name}: {reason}" for name, function in functions for reason in function(molecule.mol))
+        mol = drawn_neutral(molecule.mol)  # a sulfoxide is not blamed for the charges of its standard drawing
+        return tuple(f"{name}: {reason}" for name, function in functions for reason in function(mol))
 
 
 def _matches(mol: Mol, *, catalog: str) -> tuple[str, ...]:

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from molvae.chemistry.facts import REMEMBERED
-from molvae.chemistry.molecule import Invalid, Molecule, parse
+from molvae.chemistry.molecule import Invalid, Molecule
+from molvae.chemistry.standardize import standardize
 from molvae.config import settings_from
 from molvae.errors import ConfigError, UnknownNameError, UsageError, suggest
 from molvae.oracles.base import OracleText, Score, ask, n_workers
@@ -50,6 +51,7 @@ class CompositeOracle:
     Raises:
         UsageError: No term, an unknown mean, or not one positive weight for each term.
 
+    >>> from molvae.chemistry.molecule import parse
     >>> from molvae.oracles.plugins import load_oracle
     >>> both = CompositeOracle([load_oracle(t) for t in ("falling[2,6]:heavy_atoms", "substructure:O")])
     >>> [score.value for score in both([parse("O"), parse("CCC")])]
@@ -162,6 +164,7 @@ def composite(
 def spelled_out(text: str, molecules: Mapping[str, Molecule], load: Callable[[str], Oracle]) -> str:
     """The text of a term with SMILES and numbers in place of the names of molecules.
 
+    >>> from molvae.chemistry.molecule import parse
     >>> from molvae.oracles.plugins import load_oracle
     >>> spelled_out("gaussian[lead,1]:heavy_atoms", {"lead": parse("CCO")}, load_oracle)
     'gaussian[3.0,1]:heavy_atoms'
@@ -208,7 +211,7 @@ def _molecules(table: Any, path: Path) -> dict[str, Molecule]:
         raise ConfigError(f"'molecules' in {path} must be a table: [molecules], then name = \"SMILES\"")
     found = {}
     for name, smiles in table.items():
-        molecule = parse(smiles) if isinstance(smiles, str) else Invalid(str(smiles), "not a text")
+        molecule = standardize(smiles) if isinstance(smiles, str) else Invalid(str(smiles), "not a text")
         if isinstance(molecule, Invalid):
             raise ConfigError(f"the molecule '{name}' in {path} is none: {molecule}")
         found[name] = molecule

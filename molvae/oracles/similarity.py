@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from molvae.chemistry.facts import AnyFingerprint, Facts, facts_of
-from molvae.chemistry.molecule import Invalid, parse
+from molvae.chemistry.molecule import Invalid
+from molvae.chemistry.standardize import standardize
 from molvae.errors import UsageError, suggest
 from molvae.oracles.base import OracleText, Score
 
@@ -28,7 +29,8 @@ FINGERPRINTS: dict[str, tuple[AnyFingerprint, int | None]] = {
 class SimilarityOracle:
     """Scores a molecule by its Tanimoto similarity to a target, as GuacaMol and PMO do.
 
-    On unfolded counts; on bits where the fingerprint is the pharmacophore.
+    On unfolded counts; on bits where the fingerprint is the pharmacophore. Both molecules are compared in
+    their standard form, so that every drawing and salt of the target has similarity 1.
 
     Args:
         target: SMILES of the molecule to resemble.
@@ -39,6 +41,7 @@ class SimilarityOracle:
     Raises:
         UsageError: The target is no molecule.
 
+    >>> from molvae.chemistry.molecule import parse
     >>> oracle = SimilarityOracle("CCO")
     >>> oracle.name, oracle([parse("OCC")])[0].value
     ('similarity:CCO', 1.0)
@@ -52,7 +55,7 @@ class SimilarityOracle:
         *,
         name: str | None = None,
     ) -> None:
-        molecule = parse(target)
+        molecule = standardize(target)
         if isinstance(molecule, Invalid):
             raise UsageError(f"the target of a similarity is no molecule: {molecule}")
         self.target = molecule
@@ -69,7 +72,7 @@ class SimilarityOracle:
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
         """Similarity of each molecule to the target, 0 to 1."""
-        known = (facts_of(molecule) for molecule in molecules)
+        known = (facts_of(molecule).standard for molecule in molecules)
         return [Score.ok(facts.similarity(self._facts, self.kind, self.radius)) for facts in known]
 
 

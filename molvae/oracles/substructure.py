@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SubstructureOracle:
-    """Scores a molecule 1 or 0, whether a SMARTS pattern occurs in it or not.
+    """Scores a molecule 1 or 0, whether a SMARTS pattern occurs in its standard form or not.
 
     Args:
         smarts: The pattern.
@@ -44,7 +44,7 @@ class SubstructureOracle:
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
         """1 or 0 for each molecule."""
-        found = (facts_of(molecule).contains(self.smarts) for molecule in molecules)
+        found = (facts_of(molecule).standard.contains(self.smarts) for molecule in molecules)
         return [Score.ok(float(present is not self.absent)) for present in found]
 
 

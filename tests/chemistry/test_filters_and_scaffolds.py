@@ -3,9 +3,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
+from molvae.chemistry.alerts import moses_reasons
 from molvae.chemistry.filters import FILTERS, filter_reasons
 from molvae.chemistry.molecule import parse
 from molvae.chemistry.scaffolds import murcko_scaffold
+from molvae.chemistry.standardize import standardize
 from molvae.errors import UnknownNameError
 from tests.strategies import DRUGS, smiles
 
@@ -27,6 +29,22 @@ def test_each_filter_refuses_with_a_reason_and_lets_pass(name, text):
     assert reasons
     assert all(reason.startswith(f"{name}: ") for reason in reasons)
     assert filter_reasons(parse("CC(=O)Nc1ccccc1"), [name]) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "COc1ccc2[nH]c(S(=O)Cc3ncc(C)c(OC)c3C)nc2c1",  # omeprazole
+        "C[S@](=O)CCc1ccccc1",
+        "CN1CCC(S(=O)c2ccccc2)CC1",
+        "C[Se](=O)Cc1ccccc1",
+    ],
+)
+def test_a_sulfoxide_is_not_blamed_for_charges_of_its_standard_drawing(text):
+    names = FILTERS.names()
+    assert filter_reasons(standardize(text), names) == filter_reasons(parse(text), names)
+    assert moses_reasons(standardize(text)) == moses_reasons(parse(text))
+    assert "charged" not in moses_reasons(standardize(text))
 
 
 def test_reasons_of_rules_give_the_numbers():

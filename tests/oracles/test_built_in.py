@@ -47,6 +47,51 @@ def test_a_similarity_has_the_fingerprint_that_is_asked_for():
     assert len(set(values.values())) == 5
 
 
+@pytest.mark.parametrize(
+    "drawings",
+    [
+        (  # omeprazole
+            "COc1ccc2[nH]c(S(=O)Cc3ncc(C)c(OC)c3C)nc2c1",
+            "COc1ccc2[nH]c([S+]([O-])Cc3ncc(C)c(OC)c3C)nc2c1",
+            "[Na+].COc1ccc2[n-]c(S(=O)Cc3ncc(C)c(OC)c3C)nc2c1",
+        ),
+        ("C[C@H](N)C(=O)O", "C[C@H]([NH3+])C(=O)[O-]", "C[C@H]([NH3+])C(=O)O.[Cl-]"),
+        ("C[N+](C)(C)CC(=O)[O-]", "C[N+](C)(C)CC(=O)O.[Cl-]"),
+        ("Cc1ccccc1N(=O)=O", "Cc1ccccc1[N+](=O)[O-]"),
+        ("CC(=O)Oc1ccccc1C(=O)O", "CC(=O)Oc1ccccc1C(=O)O[Na]", "CC(=O)Oc1ccccc1C(=O)[O-].[Ca+2]"),
+    ],
+)
+@pytest.mark.parametrize("oracle", ["similarity", "rediscovery", "similarity[atom_pair]", "similarity[phco]"])
+def test_every_drawing_of_the_target_is_the_target(oracle, drawings):
+    for target in drawings:
+        scores = load_oracle(f"{oracle}:{target}")([parse(text) for text in drawings])
+        assert [score.value for score in scores] == [1.0] * len(drawings)
+
+
+@pytest.mark.parametrize(
+    ("smarts", "texts"),
+    [
+        ("CS(=O)C", ("CS(C)=O", "C[S+](C)[O-]")),
+        ("[S+][O-]", ("CS(C)=O", "C[S+](C)[O-]")),
+        ("N(=O)=O", ("CN(=O)=O", "C[N+](=O)[O-]")),
+        ("n=O", ("[O-][n+]1ccccc1",)),
+        ("N=N#N", ("CN=[N+]=[N-]",)),
+        ("C(=O)[OH]", ("CC(=O)[O-].[Na+]", "CC(=O)O")),
+        ("[H]Nc", ("Nc1ccccc1", "[NH3+]c1ccccc1.[Cl-]")),
+        ("[#1]Oc", ("Oc1ccccc1",)),
+        ("[H]N([H])C", ("CN",)),
+        ("[$([H]O)]C", ("CO",)),
+        ("[#1,F]C", ("C",)),
+    ],
+)
+def test_a_pattern_is_found_in_the_standard_form_and_with_its_hydrogens(smarts, texts):
+    molecules = [parse(text) for text in (*texts, "c1ccsc1CCl" if "#1" not in smarts else "ClC(Cl)(Cl)Cl")]
+    found = [score.value for score in load_oracle(f"substructure:{smarts}")(molecules)]
+    missing = [score.value for score in load_oracle(f"substructure[absent]:{smarts}")(molecules)]
+    assert found == [1.0] * len(texts) + [0.0]
+    assert missing == [0.0] * len(texts) + [1.0]
+
+
 def test_oracles_answer_nothing_with_nothing():
     assert DescriptorOracle("qed")([]) == []
     assert SimilarityOracle("C")([]) == []

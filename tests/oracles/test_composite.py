@@ -129,6 +129,21 @@ def test_a_file_can_hold_several_objectives(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("lead", "standard"),
+    [
+        ("CC(=O)Nc1ccc(CS(C)=O)cc1", "CC(=O)Nc1ccc(C[S+](C)[O-])cc1"),
+        ("CC(=O)Nc1ccc(CC[NH3+])cc1.[Cl-]", "CC(=O)Nc1ccc(CCN)cc1"),
+        ("[O-]C(=O)c1ccc2nc(C)oc2c1.CNC[C@H](O)[C@@H](O)[C@H](O)[C@H](O)CO", "Cc1nc2ccc(C(=O)O)cc2o1"),
+    ],
+)
+def test_molecules_of_a_file_are_standardized_as_candidates_are(tmp_path, lead, standard):
+    terms = 'terms = ["similarity:lead", "gaussian[lead,0.1]:tpsa"]'
+    path = written(tmp_path, f'{terms}\n[molecules]\nlead = "{lead}"')
+    oracle = load_oracle(f"mpo:{path}")
+    assert oracle([parse(standard)])[0].value == 1.0
+
+
+@pytest.mark.parametrize(
     ("text", "error", "message"),
     [
         ("terms = []", ConfigError, "terms"),
