@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from molvae.campaign.applicability import DomainGate
+from molvae.campaign.events import going_on_from
 from molvae.campaign.features import FeatureMemory
 from molvae.campaign.forms import Form, form_of
 from molvae.campaign.history import History, latent_to_text, scores_to_json, start_to_json
@@ -304,16 +305,17 @@ class Campaign:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self._journal.__exit__(kind, error, trace)
 
     def _next(self, n: int) -> Batch:
         assert self._model is not None  # noqa: S101 - `ask` has checked
         situation = Situation(self._history, self._model, self._features, self._seeds, self._domain)
         left = n_initial_left(situation)
         scored = any(trial.complete for trial in self._history.trials.values())
-        if left:
-            return initial_batch(situation, min(n, left) if scored else n)
-        return make_method(self.settings.method).ask(situation, n)
+        with going_on_from(self.path):
+            if left:
+                return initial_batch(situation, min(n, left) if scored else n)
+            return make_method(self.settings.method).ask(situation, n)
 
     def _checked(self, observation: Observation) -> Observation:
         """The observation with the SMILES on record, refused if it cannot belong to this campaign."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from molvae.campaign.config import CampaignSettings
+from molvae.campaign.events import understood
 from molvae.campaign.observations import EVALUATED, MEASURED, Candidate, StartMolecule, merge, score_of
 from molvae.errors import JournalError
 from molvae.oracles.base import Score
@@ -101,28 +102,27 @@ class History:
         """The state after `events`, the first of which creates the campaign."""
         if not events or events[0].kind != "create":
             raise JournalError("the journal does not begin with the creation of a campaign")
-        first = events[0].payload
-        try:
-            settings = CampaignSettings.model_validate(first["settings"])
-        except ValueError as error:
-            raise JournalError(
-                "the journal's settings are not those of this version of molvae",
-                hint="Read it with the version that wrote it.",
-            ) from error
+        with understood(events[0]):
+            history = cls._created(events[0].payload)
+        for event in events[1:]:
+            with understood(event):
+                history.apply(event)
+        return history
+
+    @classmethod
+    def _created(cls, payload: dict[str, Any]) -> History:
         history = cls(
-            settings=settings,
-            given=tuple(first.get("given", ())),
-            start=tuple(start_from_json(row) for row in first["start"]),
-            facts=first["facts"],
-            units=dict(first.get("units", {})),
+            settings=CampaignSettings.model_validate(payload["settings"]),
+            given=tuple(payload.get("given", ())),
+            start=tuple(start_from_json(row) for row in payload["start"]),
+            facts=payload["facts"],
+            units=dict(payload.get("units", {})),
         )
         for molecule in history.start:
             if any(score is not None for score in molecule.scores):
                 scores = [score_of(score, molecule.smiles) for score in molecule.scores]
                 trial = Trial(molecule.smiles, scores, name=molecule.name)
                 history.trials.setdefault(molecule.smiles, trial)
-        for event in events[1:]:
-            history.apply(event)
         return history
 
     def apply(self, event: Event) -> None:
@@ -233,7 +233,8 @@ def scores_from_json(rows: Sequence[list[Any] | float | None]) -> list[Score | N
     for row in rows:
         if isinstance(row, list):
             status, value, detail, *replicates = row
-            found.append(Score(math.nan if value is None else float(value), status, detail, *replicates))
+            score = Score(math.nan if value is None else float(value), status, detail, *replicates)
+            found.append(score_of(score, "a score of the journal"))
         else:
             found.append(None if row is None else Score.ok(float(row)))
     return found

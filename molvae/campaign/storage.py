@@ -7,20 +7,29 @@ row carries the number of events and the last digest: a changed, missing or cut-
 A process that is killed leaves its last events in the write-ahead log, where SQLite takes a damaged frame for
 the end: they would vanish without a word. While a journal is open for writing, `molvae.campaign.tally` keeps
 beside it how many events were committed, and a journal that has fewer is refused.
+
+A journal may come from somebody else. Nothing of what SQLite would run is accepted in it (views, triggers and
+functions of another schema), none of its files may be a symbolic link, and sizes are bounded.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
+from molvae.campaign.files import (
+    identity,
+    refuse_foreign,
+    refuse_missing,
+    refuse_special_files,
+    writer_lock,
+)
 from molvae.campaign.tally import Tally, read_tally
 from molvae.errors import JournalError, LockedError, StorageError
 
@@ -40,7 +49,7 @@ CREATE TRIGGER event_is_never_changed BEFORE UPDATE ON event BEGIN SELECT RAISE(
 CREATE TRIGGER event_is_never_removed BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'append only'); END;
 INSERT INTO head VALUES (1, 0, '');
 """
-_HEADER = b"SQLite format 3\x00"
+_LONGEST_EVENT = 256 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -81,19 +90,27 @@ class Journal:
         self._tally = Tally(path)
         self._closing = contextlib.ExitStack()
         try:
+            if not writable:
+                refuse_missing(path)
+            refuse_special_files(path)
             if writable:
-                self._closing.enter_context(_writer_lock(path))
-            else:
-                _refuse_missing(path)
-            _refuse_foreign(path)
+                self._closing.enter_context(writer_lock(path))
+            refuse_foreign(path)
             promised = read_tally(path)  # before the database: a writer may be adding to both
             self._closing.callback(self._tally.settle)
             with self._explained():
                 self._database = sqlite3.connect(path, isolation_level=None, timeout=30.0)
                 self._closing.callback(self._database.close)
                 self._prepare()
+                # one snapshot for everything that is read from here on, while another process goes on
+                # writing; a reader keeps it until it closes
+                self._database.execute("BEGIN")
+                self._check_layout()
                 self._head = self._verify()
                 self._keep_promise(promised)
+                if writable:
+                    self._database.execute("COMMIT")
+            self._identity = identity(path)
             if writable:
                 self._tally.begin(*self._head)
         except BaseException:
@@ -107,7 +124,10 @@ class Journal:
                 "SELECT number, kind, payload, written_at FROM event ORDER BY number"
             )
             for number, kind, payload, written_at in rows:
-                yield Event(number, kind, json.loads(payload), written_at)
+                values = json.loads(payload, parse_constant=_not_json)
+                if not isinstance(values, dict):
+                    raise self._damaged(f"event {number} is not a JSON object")
+                yield Event(number, kind, values, written_at)
 
     def __len__(self) -> int:
         return self._head[0]
@@ -116,8 +136,10 @@ class Journal:
         """Write one event; when this returns it is on the disk.
 
         Raises:
-            StorageError: The disk refuses; the journal is as it was.
+            StorageError: The disk refuses, or the file was removed or replaced while it was open; the journal
+                is as it was.
         """
+        self.check_in_place()
         n_events, digest = self._head
         text = json.dumps(payload, sort_keys=True, allow_nan=False)
         moment = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -136,6 +158,18 @@ class Journal:
         self._head = (n_events + 1, new_digest)
         self._tally.write(*self._head)
         return Event(n_events + 1, kind, json.loads(text), moment)
+
+    def check_in_place(self) -> None:
+        """Make sure that what is written here is still what its path leads to.
+
+        Raises:
+            StorageError: The file was removed or replaced.
+        """
+        if identity(self.path) != self._identity:
+            raise StorageError(
+                f"the journal {self.path} was removed or replaced while it was being written",
+                hint="What was written until then is in the file that was removed, not in what is there now.",
+            )
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and let go of it."""
@@ -159,9 +193,14 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        if kind is None and self.writable:
+            self.check_in_place()
 
     def _prepare(self) -> None:
         execute = self._database.execute
+        self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_EVENT)
+        execute("PRAGMA trusted_schema = 0")
+        execute("PRAGMA cell_size_check = 1")
         if not self.writable:
             execute("PRAGMA query_only = 1")
         else:
@@ -183,6 +222,11 @@ class Journal:
                 hint="Use the molvae version that wrote it.",
             )
 
+    def _check_layout(self) -> None:
+        """Refuse a database that has more or other things in it than a journal."""
+        if self._database.execute(_SCHEMA_QUERY).fetchall() != _schema():
+            raise self._damaged("its tables are not those of a journal")
+
     def _verify(self) -> tuple[int, str]:
         problem = self._database.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
@@ -193,6 +237,10 @@ class Journal:
         )
         for number, kind, payload, written_at, stored in rows:
             n_events += 1
+            if not isinstance(number, int) or not all(
+                isinstance(v, str) for v in (kind, payload, written_at)
+            ):
+                raise self._damaged(f"event {n_events} has values of other types")
             digest = _digest(digest, (number, kind, payload, written_at))
             if number != n_events or digest != stored:
                 raise self._damaged(f"event {n_events} does not match its sha256")
@@ -211,7 +259,7 @@ class Journal:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.DatabaseError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (sqlite3.DatabaseError, ValueError, RecursionError, OverflowError) as error:
             code = getattr(error, "sqlite_errorname", "")
             if code in {"SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN"} or code.startswith(
                 "SQLITE_IOERR"
@@ -222,56 +270,19 @@ class Journal:
             raise self._damaged(str(error)) from error
 
 
+_SCHEMA_QUERY = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
+
+
+@cache
+def _schema() -> list[tuple[str, str, str, str]]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(_TABLES)
+        return database.execute(_SCHEMA_QUERY).fetchall()
+
+
+def _not_json(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
 def _digest(previous: str, row: tuple[int, str, str, str]) -> str:
     return hashlib.sha256(json.dumps([previous, *row]).encode()).hexdigest()
-
-
-def _refuse_missing(path: Path) -> None:
-    if not path.is_file():
-        raise JournalError(f"no campaign at {path}", hint="Check the path for a typing mistake.")
-
-
-def _refuse_foreign(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(_HEADER))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise StorageError(f"cannot read the journal {path}: {error.strerror or error}") from error
-    if start and start != _HEADER:
-        raise JournalError(f"{path} is not a campaign journal, or its first bytes are damaged")
-
-
-@contextlib.contextmanager
-def _writer_lock(path: Path) -> Iterator[None]:
-    """Hold `.NAME.lock` beside the journal; the system lets go of it when the process ends."""
-    lock = path.with_name(f".{path.name}.lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = _locked_file(lock)
-    except BlockingIOError:
-        raise LockedError(
-            f"the campaign {path} is being written by another process",
-            hint="Wait for it to end, or choose another path.",
-        ) from None
-    except OSError as error:
-        raise StorageError(f"cannot write beside the journal {path}: {error.strerror or error}") from error
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-        os.close(file)
-
-
-def _locked_file(lock: Path) -> int:
-    while True:
-        file = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if lock.exists() and os.fstat(file).st_ino == lock.stat().st_ino:
-                return file
-        except BaseException:
-            os.close(file)
-            raise
-        os.close(file)  # its last holder removed it between our opening and locking it

@@ -40,7 +40,7 @@ class Tally:
             StorageError: The disk refuses.
         """
         try:
-            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o644)
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
             os.pwrite(self._file, _line(n_events, digest), 0)
             os.fsync(self._file)
         except OSError as error:
