@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from molvae.campaign.applicability import DomainGate
+from molvae.campaign.contradictions import check_objectives
 from molvae.campaign.events import going_on_from
 from molvae.campaign.features import FeatureMemory
 from molvae.campaign.forms import Form, form_of
@@ -86,6 +87,7 @@ class Campaign:
             UnknownNameError: A method, proposal source or filter there is none of.
         """
         check_names(settings)
+        check_objectives(settings.objectives)
         if settings.in_domain:
             DomainGate(model)  # a model that cannot tell is refused before anything is written
         found = read_start(start, settings.objectives)
@@ -184,7 +186,7 @@ class Campaign:
         if wanted == 0:
             return []
         begun = time.perf_counter()
-        batch = self._next(wanted)
+        batch = self._next(wanted, whole=n is not None)
         if not batch.drafts:
             return []
         number = self._history.n_candidates
@@ -195,11 +197,17 @@ class Campaign:
         payload = {
             "candidates": [asdict(candidate) for candidate in candidates],
             "state": batch.state,
+            "known": self._known_of(candidates),
             "latents": {smiles: latent_to_text(z) for smiles, z in batch.latents.items()},
             "seconds": round(time.perf_counter() - begun, 6),
         }
         self._history.apply(self._journal.append("ask", payload))
         return candidates
+
+    @property
+    def turned_away(self) -> dict[str, int]:
+        """How many molecules each known bound has turned away in the last `ask`: why it found nothing."""
+        return dict(self._history.known.refused)
 
     def tell(self, observations: Iterable[Observation] | Measurements) -> Receipt:
         """Bring back scores: late, in part, repeatedly, in any order.
@@ -307,15 +315,32 @@ class Campaign:
     ) -> None:
         self._journal.__exit__(kind, error, trace)
 
-    def _next(self, n: int) -> Batch:
+    def _next(self, n: int, *, whole: bool) -> Batch:
+        """The next batch; one that ends the initial design is short, unless `n` are wanted as a `whole`."""
         assert self._model is not None  # noqa: S101 - `ask` has checked
+        self._history.known.refused.clear()
         situation = Situation(self._history, self._model, self._features, self._seeds, self._domain)
         left = n_initial_left(situation)
         scored = any(trial.complete for trial in self._history.trials.values())
         with going_on_from(self.path):
-            if left:
-                return initial_batch(situation, min(n, left) if scored else n)
-            return make_method(self.settings.method).ask(situation, n)
+            batch = initial_batch(situation, min(n, left) if scored else n) if left else Batch(())
+            if left and (not scored or len(batch.drafts) == n or (batch.drafts and not whole)):
+                return batch
+            first = {draft.smiles: draft for draft in batch.drafts}
+            found = make_method(self.settings.method).ask(situation, n)
+            rest = [draft for draft in found.drafts if draft.smiles not in first]
+            return replace(found, drafts=(*batch.drafts, *rest[: n - len(first)]))
+
+    def _known_of(self, candidates: Sequence[Candidate]) -> dict[str, list[list[Any] | None]]:
+        """What is computed of candidates, for the journal: reading it then computes nothing again."""
+        known = self._history.known
+        if not known.columns:
+            return {}
+        molecules = [m for c in candidates if (m := self._features.molecules[c.smiles]) is not None]
+        blank = [None] * len(known.objectives)
+        return {
+            m.smiles: scores_to_json([known.filled(m, blank)[j] for j in known.columns]) for m in molecules
+        }
 
     def _checked(self, observation: Observation) -> Observation:
         """The observation with the SMILES on record, refused if it cannot belong to this campaign."""

@@ -42,6 +42,18 @@ class Objective(Settings):
         """Whether it bounds the search instead of driving it."""
         return self.direction in {"at_most", "at_least"}
 
+    def admits(self, value: float) -> bool:
+        """Whether a score is within the bound; every score is if there is none."""
+        if self.bound is None:
+            return True
+        return value <= self.bound if self.direction == "at_most" else value >= self.bound
+
+    def __str__(self) -> str:
+        """In words: `maximize qed`, `sa at most 3.5`."""
+        if self.bound is None:
+            return f"{self.direction} {self.name}"
+        return f"{self.name} {self.direction.replace('_', ' ')} {self.bound:g}"
+
 
 class CampaignSettings(Settings):
     """Everything that decides what a campaign does, given a model and a start."""
@@ -109,6 +121,9 @@ class CampaignSettings(Settings):
         """Candidates per batch once `n_calls` are spent."""
         return self.q if self.q_most is None else max(self.q, min(self.q_most, n_calls // _CALLS_PER_PLACE))
 
+    def _bound(self, name: str, direction: str) -> float | None:
+        return next((o.bound for o in self.objectives if (o.name, o.direction) == (name, direction)), None)
+
     @model_validator(mode="after")
     def _has_a_goal(self) -> CampaignSettings:
         names = [(objective.name, objective.direction) for objective in self.objectives]
@@ -119,6 +134,9 @@ class CampaignSettings(Settings):
         for name in dict.fromkeys(name for name, _ in names):
             if {(name, "maximize"), (name, "minimize")} <= set(names):
                 raise ValueError(f"'{name}' is both maximized and minimized")
+            least, most = (self._bound(name, direction) for direction in ("at_least", "at_most"))
+            if least is not None and most is not None and least > most:
+                raise ValueError(f"'{name}' cannot be at least {least:g} and at most {most:g}")
         return self
 
 

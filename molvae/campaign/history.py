@@ -12,7 +12,9 @@ import numpy as np
 
 from molvae.campaign.config import CampaignSettings
 from molvae.campaign.events import understood
+from molvae.campaign.known import KnownScores
 from molvae.campaign.observations import EVALUATED, MEASURED, Candidate, StartMolecule, merge, score_of
+from molvae.chemistry.molecule import is_valid, parse
 from molvae.errors import JournalError
 from molvae.oracles.base import Score
 
@@ -35,6 +37,7 @@ class Trial:
         batch: Number of the `ask` that handed it out, counted from 0; -1 for what the user brought along.
         call: Number of its evaluation, counted from 0, when it was charged.
         name: What the user calls it.
+        measured: Positions of the scores that are asked for; the others are computed. Absent: all.
     """
 
     smiles: str
@@ -43,11 +46,17 @@ class Trial:
     batch: int = -1
     call: int | None = None
     name: str = ""
+    measured: tuple[int, ...] | None = None
+
+    @property
+    def asked(self) -> list[Score | None]:
+        """Scores of the objectives that are asked for, not computed."""
+        return self.scores if self.measured is None else [self.scores[j] for j in self.measured]
 
     @property
     def complete(self) -> bool:
-        """Whether every objective has a score or a failure on record."""
-        return all(score is not None for score in self.scores)
+        """Whether every objective that is asked for has a score or a failure on record."""
+        return all(score is not None for score in self.asked)
 
     @property
     def pending(self) -> bool:
@@ -66,6 +75,7 @@ class History:
 
     Attributes:
         settings: Of the campaign; the budget may have been raised since.
+        known: Objectives that molvae computes itself: every trial has their scores.
         given: Keys of the settings that were set when it began, not left to the defaults of that day.
         start: Molecules the user brought along.
         facts: About the model and the program that made the campaign.
@@ -81,6 +91,7 @@ class History:
     """
 
     settings: CampaignSettings
+    known: KnownScores
     given: tuple[str, ...] = ()
     start: tuple[StartMolecule, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
@@ -111,18 +122,21 @@ class History:
 
     @classmethod
     def _created(cls, payload: dict[str, Any]) -> History:
+        settings = CampaignSettings.model_validate(payload["settings"])
         history = cls(
-            settings=CampaignSettings.model_validate(payload["settings"]),
+            settings=settings,
+            known=KnownScores(settings.objectives),
             given=tuple(payload.get("given", ())),
             start=tuple(start_from_json(row) for row in payload["start"]),
             facts=payload["facts"],
             units=dict(payload.get("units", {})),
         )
         for molecule in history.start:
-            if any(score is not None for score in molecule.scores):
-                scores = [score_of(score, molecule.smiles) for score in molecule.scores]
-                trial = Trial(molecule.smiles, scores, name=molecule.name)
-                history.trials.setdefault(molecule.smiles, trial)
+            if molecule.scores and any(molecule.scores[j] is not None for j in history.known.measured):
+                trial = history.trial(molecule.smiles)
+                trial.name = molecule.name
+                for j in history.known.measured:
+                    trial.scores[j] = score_of(molecule.scores[j], molecule.smiles)
         return history
 
     def apply(self, event: Event) -> None:
@@ -139,12 +153,12 @@ class History:
             raise JournalError(f"the journal has an event of an unknown kind: '{event.kind}'")
 
     def _asked(self, payload: dict[str, Any]) -> None:
-        n_objectives = len(self.settings.objectives)
         for row in payload["candidates"]:
             candidate = Candidate(
                 row["identifier"], row["smiles"], row["source"], row["parent"], row.get("surrogate")
             )
-            trial = self.trials.setdefault(candidate.smiles, Trial(candidate.smiles, [None] * n_objectives))
+            recorded = payload.get("known", {}).get(candidate.smiles)
+            trial = self.trial(candidate.smiles, None if recorded is None else scores_from_json(recorded))
             self.identifiers[candidate.identifier] = candidate.smiles
             if trial.candidate is None:
                 trial.candidate, trial.batch = candidate, self.n_asks
@@ -156,23 +170,45 @@ class History:
 
     def told(self, smiles: str, scores: Sequence[Score | None], name: str = "") -> None:
         """Merge scores into the trial of a molecule; charge it when an oracle first worked for it."""
-        trial = self.trials.setdefault(smiles, Trial(smiles, [None] * len(scores)))
+        trial = self.trial(smiles)
         trial.scores = self.merged(smiles, scores)
         trial.name = trial.name or name
-        evaluated = any(score is not None and score.status in EVALUATED for score in trial.scores)
+        evaluated = any(score is not None and score.status in EVALUATED for score in trial.asked)
         if trial.candidate is None or trial.call is not None or not evaluated:
             return
         trial.call = self.n_calls
         self.n_calls += 1
-        successful = any(score is not None and score.status == "ok" for score in trial.scores)
+        successful = any(score is not None and score.status == "ok" for score in trial.asked)
         self.n_failed_in_a_row = 0 if successful else self.n_failed_in_a_row + 1
 
     def merged(self, smiles: str, scores: Sequence[Score | None]) -> list[Score | None]:
-        """The scores on record joined with `scores`; `JournalError` if they contradict one another."""
+        """The scores on record joined with `scores`; `JournalError` if they contradict one another.
+
+        What is computed stays as computed, whatever a file says of it.
+        """
         trial = self.trials.get(smiles)
-        old = trial.scores if trial is not None else [None] * len(scores)
-        names = [objective.name for objective in self.settings.objectives]
-        return [merge(a, b, f"{name} of {smiles}") for a, b, name in zip(old, scores, names, strict=True)]
+        joined: list[Score | None] = [None] * len(scores) if trial is None else list(trial.scores)
+        for j in self.known.measured:
+            name = self.settings.objectives[j].name
+            joined[j] = merge(joined[j], scores[j], f"{name} of {smiles}")
+        return joined
+
+    def trial(self, smiles: str, recorded: Sequence[Score | None] | None = None) -> Trial:
+        """The trial of a canonical SMILES, a new one if there is none yet.
+
+        Args:
+            smiles: Canonical SMILES.
+            recorded: Its known scores as they were computed when it was handed out, if that is on record.
+        """
+        if smiles not in self.trials:
+            scores: list[Score | None] = [None] * len(self.settings.objectives)
+            if recorded is not None:
+                for j, score in zip(self.known.columns, recorded):
+                    scores[j] = score
+            elif self.known.columns and is_valid(molecule := parse(smiles)):
+                scores = self.known.filled(molecule, scores)
+            self.trials[smiles] = Trial(smiles, scores, measured=self.known.measured)
+        return self.trials[smiles]
 
     def key(self, smiles: str) -> str:
         """The SMILES under which a molecule, given in standard form, is on record; itself where it is not.

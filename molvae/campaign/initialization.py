@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from molvae.campaign.measurements import Measurements, read_frame, read_molecules
 from molvae.campaign.methods.base import Batch, Draft, Situation, make_method
+from molvae.campaign.methods.draws import new_drafts
 from molvae.campaign.sources.base import find_source
 from molvae.chemistry.filters import FILTERS
 from molvae.data.frames import is_frame
@@ -14,12 +15,7 @@ from molvae.errors import InputError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-
     from molvae.campaign.config import CampaignSettings, Objective
-
-_PRIOR_ROUNDS = 20
-_SMALLEST_DRAW = 16
 
 
 def check_names(settings: CampaignSettings) -> None:
@@ -62,11 +58,6 @@ def read_start(given: Any, objectives: Sequence[Objective]) -> Measurements:
     return found
 
 
-def library(situation: Situation) -> list[str]:
-    """Start molecules that were not handed out and have no known score."""
-    return situation.unseen(molecule.smiles for molecule in situation.history.start)
-
-
 def n_initial_left(situation: Situation) -> int:
     """How many molecules of the initial design are still to be handed out.
 
@@ -79,37 +70,14 @@ def initial_batch(situation: Situation, n: int) -> Batch:
     """The next `n` molecules of the initial design.
 
     Start molecules in the order given if there are no more of them than the design takes, else a random
-    choice of them; when they are used up, draws from the prior.
+    choice of them; when they are used up, draws from the prior. All are within the known bounds.
     """
     start = [molecule.smiles for molecule in situation.history.start]
     if len(start) > situation.history.settings.n_initial:
         order = situation.seeds.numpy("start").permutation(len(start))
         start = [start[row] for row in order]
-    drafts = [Draft(smiles, "start") for smiles in situation.unseen(start)[:n]]
+    drafts = [Draft(smiles, "start") for smiles in situation.within_bounds(situation.unseen(start), n)]
     if len(drafts) < n:
         taken = {draft.smiles for draft in drafts}
-        drafts += prior_drafts(situation, n - len(drafts), situation.generator("initial"), taken)
+        drafts += new_drafts(situation, n - len(drafts), situation.generator("initial"), taken)
     return Batch(tuple(drafts), state=situation.history.state)
-
-
-def prior_drafts(
-    situation: Situation,
-    n: int,
-    generator: np.random.Generator,
-    taken: set[str] | frozenset[str] = frozenset(),
-) -> list[Draft]:
-    """`n` new molecules decoded from prior draws; fewer, or none, if there are no more to be had."""
-    found: dict[str, Draft] = {}
-    if situation.history.settings.library_alone:
-        return []
-    for _ in range(_PRIOR_ROUNDS):
-        missing = n - len(found)
-        if missing <= 0:
-            break
-        z = situation.model.sample_latent(max(_SMALLEST_DRAW, 2 * missing), generator=generator)
-        decoded = situation.all_acceptable(situation.model.decode(z))
-        fresh: Sequence[str] = situation.unseen(m.smiles for m in decoded if m is not None)
-        for smiles in fresh:
-            if smiles not in taken and len(found) < n:
-                found.setdefault(smiles, Draft(smiles, "prior"))
-    return list(found.values())

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings, objectives
+from molvae.campaign.known import KnownScores
 from molvae.campaign.observations import Observation
 from molvae.campaign.sources.report import move_reports
 from molvae.campaign.table import columns_of_rows, values_of
 from molvae.chemistry.display import table_html
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.data.frames import arrow_stream
-from molvae.errors import OracleError
+from molvae.errors import OracleError, UsageError
 from molvae.optimization.config import SearchSettings
 from molvae.oracles.base import ask as ask_oracle
 from molvae.oracles.base import n_workers
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from molvae.campaign.sources.report import MoveReport
     from molvae.campaign.table import Row
     from molvae.campaign.trace import TracePoint
-    from molvae.oracles.base import Oracle
+    from molvae.oracles.base import Oracle, Score
     from molvae.progress import Progress
 
 TASK = "optimize"
@@ -116,8 +117,7 @@ def run(
         OracleError: As many evaluations in a row as `failure_limit` says gave no number.
         UnknownNameError: An objective that is no oracle.
     """
-    names = [objective.name for objective in campaign.settings.objectives]
-    loaded = _loaded(names, oracles or {})
+    loaded = needed_oracles(campaign.history.known, oracles or {})
     scoring, n_barren = 0.0, 0
     progress.start(TASK, campaign.settings.budget)
     progress.advance(TASK, campaign.n_calls)
@@ -126,7 +126,7 @@ def run(
         size = max(campaign.settings.evaluation_batch, *map(n_workers, loaded.values()))
         for first in range(0, len(candidates), size):
             begun = time.perf_counter()
-            observations = _score(candidates[first : first + size], names, loaded)
+            observations = _score(candidates[first : first + size], campaign, loaded)
             scoring += time.perf_counter() - begun
             progress.advance(TASK, campaign.tell(observations).charged)
             _give_up(campaign)
@@ -193,21 +193,43 @@ def optimize(
         search=search or SearchSettings(),
         sources=CampaignSettings.model_fields["sources"].default if sources is None else dict(sources),
     )
-    loaded = _loaded([objective.name for objective in settings.objectives], oracles or {})
+    loaded = needed_oracles(KnownScores(settings.objectives), oracles or {})
     with Campaign.create(output, model, settings, start=start) as campaign:
         return run(campaign, loaded, progress=progress)
 
 
-def _loaded(names: Sequence[str], given: Mapping[str, Oracle]) -> dict[str, Oracle]:
-    return {name: given[name] if name in given else load_oracle(name) for name in dict.fromkeys(names)}
+def needed_oracles(known: KnownScores, given: Mapping[str, Oracle]) -> dict[str, Oracle]:
+    """The oracles of the objectives that are asked for, by name: those given, the others loaded.
+
+    Raises:
+        UnknownNameError: An objective that is no oracle.
+        UsageError: An oracle was given under the name of something molvae computes.
+    """
+    names = [objective.name for objective in known.objectives]
+    asked = dict.fromkeys(names[j] for j in known.measured)
+    if taken := [name for name in given if name in names and name not in asked]:
+        raise UsageError(
+            f"'{taken[0]}' is computed by molvae, so no oracle can be given for it",
+            hint="Give your own oracle another name.",
+        )
+    return {name: given[name] if name in given else load_oracle(name) for name in asked}
 
 
 def _score(
-    candidates: Sequence[Candidate], names: Sequence[str], oracles: Mapping[str, Oracle]
+    candidates: Sequence[Candidate], campaign: Campaign, oracles: Mapping[str, Oracle]
 ) -> list[Observation]:
+    """What the oracles say; the scores the campaign computes itself are left to it."""
     molecules = [molecule for c in candidates if is_valid(molecule := parse(c.smiles))]
     columns = {name: ask_oracle(oracle, molecules) for name, oracle in oracles.items()}
-    rows = zip(*(columns[name] for name in names), strict=True)
+    measured = campaign.history.known.measured
+    awaited: list[Score | None] = [None] * len(candidates)
+    rows = zip(
+        *(
+            columns[objective.name] if j in measured else awaited
+            for j, objective in enumerate(campaign.settings.objectives)
+        ),
+        strict=True,
+    )
     return [Observation(c.smiles, scores, c.identifier) for c, scores in zip(candidates, rows, strict=True)]
 
 

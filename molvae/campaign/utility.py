@@ -32,11 +32,15 @@ def constrained_scores(values: Array, objectives: Sequence[Objective]) -> tuple[
     return values[:, columns], np.array(lower), np.array(upper)
 
 
+def within(values: Array, objectives: Sequence[Objective], columns: Sequence[int]) -> NDArray[np.bool_]:
+    """Which rows of scores satisfy the bounds that stand in `columns`, `n`."""
+    scores, lower, upper = constrained_scores(values[:, list(columns)], [objectives[j] for j in columns])
+    return np.asarray(((scores >= lower) & (scores <= upper)).all(axis=1))
+
+
 def feasible(values: Array, objectives: Sequence[Objective]) -> NDArray[np.bool_]:
     """Which rows have every score and satisfy every constraint, `n`."""
-    scores, lower, upper = constrained_scores(values, objectives)
-    within = (scores >= lower) & (scores <= upper)
-    return np.asarray(np.isfinite(values).all(axis=1) & within.all(axis=1))
+    return np.isfinite(values).all(axis=1) & within(values, objectives, range(len(objectives)))
 
 
 def utilities(values: Array, objectives: Sequence[Objective]) -> Array:

@@ -155,6 +155,26 @@ def meaning(name: str) -> str:
     return next(iter((function.__doc__ or "").strip().splitlines()), "")
 
 
+def span(name: str) -> tuple[float, float]:
+    """The least and the greatest value a descriptor can have, infinite where that is not known.
+
+    >>> span("qed"), span("mw"), span("logp")
+    ((0.0, 1.0), (0.0, inf), (-inf, inf))
+    """
+    low, high = _SPANS.get(name, (0.0, math.inf) if name in _BUILT_IN else (-math.inf, math.inf))
+    return low, high
+
+
+_SPANS = {
+    "qed": (0.0, 1.0),
+    "sa": (1.0, 10.0),
+    "fraction_sp3": (0.0, 1.0),
+    "logp": (-math.inf, math.inf),
+    "formal_charge": (-math.inf, math.inf),
+    "molar_refractivity": (-math.inf, math.inf),
+}
+"""Of the built-in ones all others are sizes and counts, from 0 up."""
+
 _BUILT_IN: dict[str, tuple[Callable[[Mol], float], str]] = {
     "qed": (QED.qed, "drug-likeness, 0 to 1; Bickerton 2012"),
     "logp": (Crippen.MolLogP, "octanol-water partition, log10; Wildman and Crippen 1999"),

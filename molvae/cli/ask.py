@@ -11,7 +11,7 @@ from molvae.campaign.config import CampaignSettings
 from molvae.cli import campaigns, fields, measurements, objectives, options, places
 from molvae.cli.optimize import campaign_settings
 from molvae.data.writers import Column
-from molvae.errors import MolvaeError, UsageError
+from molvae.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,21 +157,31 @@ def _computed(name: str, candidates: Sequence[Candidate]) -> list[float | None]:
     """The values of an objective that molvae can compute by itself; nothing for one that is measured."""
     from molvae.chemistry.molecule import is_valid, parse
     from molvae.oracles.base import ask
-    from molvae.oracles.plugins import known_oracles, load_oracle
+    from molvae.oracles.plugins import computed_oracle
 
-    if name.partition(":")[0].partition("[")[0] not in known_oracles():
+    oracle = computed_oracle(name)
+    if oracle is None:
         return [None] * len(candidates)
     molecules = [molecule for c in candidates if is_valid(molecule := parse(c.smiles))]
-    try:
-        return [objectives.value_of(score) for score in ask(load_oracle(name), molecules)]
-    except MolvaeError:
-        return [None] * len(candidates)
+    return [objectives.value_of(score) for score in ask(oracle, molecules)]
+
+
+def _division_of_labor(wanted: Sequence[Objective]) -> str:
+    """Which objectives are computed and which are awaited, in one line."""
+    from molvae.oracles.plugins import computed_oracle
+
+    names = [name for name, _ in objectives.distinct_columns(wanted)]
+    computed = [name for name in names if computed_oracle(name) is not None]
+    awaited = [name for name in names if name not in computed]
+    told = f"computed: {', '.join(computed)}; " if computed else ""
+    return f"{told}expected from you: {', '.join(awaited) or 'nothing'}"
 
 
 def _tell_about(
     session: Session, opened: Campaign, candidates: Sequence[Candidate], n: int | None, output: Path | None
 ) -> None:
     waiting = len(opened.pending)
+    session.note(_division_of_labor(opened.settings.objectives))
     session.wrote(
         output, {"molecules": len(candidates), "awaited_in_all": waiting, "left_to_ask_for": opened.remaining}
     )
@@ -180,3 +190,5 @@ def _tell_about(
     elif n is not None and len(candidates) < n:
         why = "the budget leaves" if opened.remaining == 0 else "the search found"
         session.note(f"{n} were asked for; {why} {len(candidates)}")
+    if len(candidates) < (n or 1) and opened.remaining:
+        session.note(campaigns.why_so_few(opened))

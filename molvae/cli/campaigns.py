@@ -19,6 +19,7 @@ from molvae.persistence.manifest import MANIFEST
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from molvae.campaign.campaign import Campaign
     from molvae.campaign.config import CampaignSettings, Objective
     from molvae.campaign.sources.report import MoveReport
     from molvae.campaign.table import Row
@@ -52,6 +53,18 @@ def load_model(directory: Path, checkpoint: Path | None, device: str, session: S
     if sha256_of(Path(facts["checkpoint"]) / MANIFEST) != facts["manifest_sha256"]:
         session.note(f"the model {facts['checkpoint']} has changed since the campaign was begun")
     return model
+
+
+def why_so_few(campaign: Campaign) -> str:
+    """Why a search found fewer molecules than it was asked for, in a sentence."""
+    if not (turned_away := campaign.turned_away):
+        return "nothing new can be found; more --start molecules give the search more to work with"
+    most = sorted(turned_away.items(), key=lambda pair: -pair[1])
+    counts = ", ".join(f"{bound} ({count:,})" for bound, count in most)
+    return (
+        f"molecules outside the bounds were not handed out: {counts}; "
+        "wider bounds, or --start molecules within them, help"
+    )
 
 
 def write_table(target: Path, table: Sequence[Row], objectives: Sequence[Objective]) -> None:

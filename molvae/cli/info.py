@@ -81,7 +81,6 @@ def _screen(path: Path) -> dict[str, Any]:
 
 def _campaign(path: Path) -> dict[str, Any]:
     from molvae.campaign.campaign import Campaign
-    from molvae.cli.objectives import wish
 
     with Campaign.open(places.journal(path), writable=False) as campaign:
         history = campaign.history
@@ -89,7 +88,7 @@ def _campaign(path: Path) -> dict[str, Any]:
         for row in campaign.table():
             sources[row.source] = sources.get(row.source, 0) + 1
         return {
-            "wanted": [wish(objective) for objective in campaign.settings.objectives],
+            "wanted": [str(objective) for objective in campaign.settings.objectives],
             "start_molecules": len(history.start),
             "refused_start": len(history.facts.get("refused", [])),
             "molecules": len(history.trials),

@@ -136,13 +136,6 @@ def labels(objectives: Sequence[Objective]) -> list[str]:
     ]
 
 
-def wish(objective: Objective) -> str:
-    """An objective in words: `maximize qed`, `sa at most 3.5`."""
-    if objective.is_constraint:
-        return f"{objective.name} {objective.direction.replace('_', ' ')} {objective.bound:g}"
-    return f"{objective.direction} {objective.name}"
-
-
 def value_of(score: Score | None) -> float | None:
     """The number of a score, if it has one."""
     return score.value if score is not None and score.is_ok else None

@@ -104,16 +104,18 @@ def command(
     best.png, progress.png, and front.png when there are two goals.
     """
     from molvae.campaign.campaign import Campaign
-    from molvae.campaign.runner import run
+    from molvae.campaign.contradictions import check_objectives
+    from molvae.campaign.known import KnownScores
+    from molvae.campaign.runner import needed_oracles, run
     from molvae.config import save_settings
     from molvae.latent.codec import MolVAE
-    from molvae.oracles.plugins import load_oracle
 
     output = places.room_for(output, "campaign")
     wanted = objectives.as_settings(maximize, minimize, at_most, at_least)
     given["sources"] = dict(sources) or None
     settings = campaign_settings(output, wanted, given, config, assignments)
-    oracles = {objective.name: load_oracle(objective.name) for objective in settings.objectives}
+    check_objectives(settings.objectives)
+    oracles = needed_oracles(KnownScores(settings.objectives), {})
     molecules = measurements.read_start(
         start,
         settings.objectives,
@@ -129,13 +131,14 @@ def command(
         with session.progress() as progress, _tracked(progress, tracker, output, settings) as listener:
             result = run(campaign, oracles, progress=listener)
         best = campaign.best(campaigns.PICTURED)
+        why = campaigns.why_so_few(campaign)
     campaigns.write_table(output / "molecules.csv", result.table, settings.objectives)
     campaigns.write_table(output / "best.sdf", best, settings.objectives)
     if table is not None:
         campaigns.write_table(table, result.table, settings.objectives)
     drawn = campaigns.draw(output, settings, result.table, best)
     if not result.spent:
-        session.note(f"stopped after {result.n_calls} calls: the search finds nothing new")
+        session.note(f"stopped after {result.n_calls} calls: {why}")
     facts = {
         "calls": result.n_calls,
         "failed": result.n_failed,

@@ -86,7 +86,7 @@ def _campaign(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
 
     from molvae.campaign.campaign import Campaign
     from molvae.campaign.sources.report import move_reports
-    from molvae.cli.objectives import value_of, wish
+    from molvae.cli.objectives import value_of
     from molvae.reporting.figures import Track, optimization_progress
 
     with Campaign.open(places.journal(path), writable=False) as campaign:
@@ -94,7 +94,7 @@ def _campaign(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
         facts = {
             "kind": "campaign",
             "path": path,
-            "wanted": [wish(objective) for objective in settings.objectives],
+            "wanted": [str(objective) for objective in settings.objectives],
             "method": settings.method,
             "calls": campaign.n_calls,
             "budget": settings.budget,

@@ -170,6 +170,21 @@ def ask(oracle: Oracle, molecules: Sequence[Molecule]) -> list[Score]:
     return [Score.of(answer) for answer in answers]
 
 
+def is_computed(oracle: Oracle) -> bool:
+    """Whether an oracle is a function of the molecule that molvae itself evaluates, in milliseconds.
+
+    It says so by an attribute `computed`. A search knows such scores for every molecule: it models none of
+    them and charges nothing for them.
+    """
+    return bool(getattr(oracle, "computed", False))
+
+
+def span_of(oracle: Oracle) -> tuple[float, float]:
+    """The least and the greatest value of an oracle, as its attribute `span` says; infinite by default."""
+    low, high = getattr(oracle, "span", (-math.inf, math.inf))
+    return float(low), float(high)
+
+
 def n_workers(oracle: Oracle) -> int:
     """How many molecules an oracle scores at a time; 1 where it does not say."""
     return int(getattr(oracle, "workers", 1))

@@ -26,7 +26,7 @@ from molvae.chemistry.molecule import Invalid, Molecule
 from molvae.chemistry.standardize import standardize
 from molvae.config import settings_from
 from molvae.errors import ConfigError, UnknownNameError, UsageError, suggest
-from molvae.oracles.base import OracleText, Score, ask, n_workers
+from molvae.oracles.base import OracleText, Score, ask, is_computed, n_workers, span_of
 from molvae.oracles.config import MEANS, Mean, MpoSettings
 from molvae.oracles.desirability import SHAPES
 
@@ -82,6 +82,17 @@ class CompositeOracle:
     def name(self) -> str:
         """The text that makes this oracle."""
         return self._name
+
+    @property
+    def computed(self) -> bool:
+        """Whether all terms are."""
+        return all(is_computed(term) for term in self.terms)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """A mean lies between the least and the greatest value of its terms."""
+        lows, highs = zip(*(span_of(term) for term in self.terms), strict=True)
+        return min(lows), max(highs)
 
     @property
     def workers(self) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from molvae.errors import UsageError
-from molvae.oracles.base import OracleText, Score, ask, n_workers
+from molvae.oracles.base import OracleText, Score, ask, is_computed, n_workers
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ class DesirabilityOracle:
     [1.0, 0.75, 0.0]
     """
 
+    span: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
     def __init__(self, oracle: Oracle, shape: Shape, name: str) -> None:
         self.oracle = oracle
         self._shape = shape
@@ -109,6 +111,11 @@ class DesirabilityOracle:
     def name(self) -> str:
         """The text that makes this oracle."""
         return self._name
+
+    @property
+    def computed(self) -> bool:
+        """Whether the inner oracle is."""
+        return is_computed(self.oracle)
 
     @property
     def workers(self) -> int:

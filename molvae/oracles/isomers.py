@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from molvae.chemistry.facts import facts_of
 from molvae.chemistry.formula import formula_text, parse_formula
@@ -39,6 +39,9 @@ class IsomerOracle:
     >>> [round(score.value, 3) for score in IsomerOracle("C2H6O")([parse("CCO"), parse("CO")])]
     [1.0, 0.404]
     """
+
+    computed: ClassVar[bool] = True
+    span: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def __init__(self, formula: str, mean: Mean = "geometric", *, name: str | None = None) -> None:
         self.counts = parse_formula(formula)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from molvae.chemistry.facts import facts_of
 from molvae.errors import UsageError, suggest
@@ -62,6 +62,8 @@ class PenalizedLogP:
     >>> [round(PenalizedLogP(name)([parse("C1CCCCCCC1")])[0].value, 3) for name in VARIANTS]
     [-3.865, -3.897, 0.121]
     """
+
+    computed: ClassVar[bool] = True
 
     def __init__(self, variant: str = "zinc", *, name: str | None = None) -> None:
         if variant not in VARIANTS:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 from molvae.chemistry.descriptors import DESCRIPTORS
 from molvae.errors import UnknownNameError, UsageError, suggest
-from molvae.oracles.base import ORACLES, Oracle, OracleFactory, OracleText
+from molvae.oracles.base import ORACLES, Oracle, OracleFactory, OracleText, is_computed
 from molvae.oracles.benchmarks import benchmark_names, benchmark_oracle
 from molvae.oracles.command import command_oracle
 from molvae.oracles.composite import mpo_oracle
@@ -20,6 +21,9 @@ from molvae.oracles.properties import DescriptorOracle
 from molvae.oracles.remote import ray_oracle
 from molvae.oracles.similarity import similarity_oracle
 from molvae.oracles.substructure import substructure_oracle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def load_oracle(text: str) -> Oracle:
@@ -74,21 +78,69 @@ def known_oracles() -> list[str]:
     return sorted({*ORACLES.names(), *DESCRIPTORS.names()})
 
 
-_BUILT_IN: dict[str, OracleFactory] = {
+def computed_oracle(text: str) -> Oracle | None:
+    """The oracle a text means, if molvae computes it itself (`is_computed`).
+
+    Nothing is started, imported or asked to find out: what would need a program, a server or code of the user
+    has no such oracle, nor has a name that means nothing here, such as that of a measurement.
+
+    Raises:
+        UsageError: It would be computed, but its options or argument are wrong.
+
+    >>> [computed_oracle(text) is None for text in ("falling[3,4]:logp", "dock.py:score", "potency")]
+    [False, True, True]
+    """
+    try:
+        oracle = _computed(text)
+    except _NotComputedError:
+        return None
+    return oracle if is_computed(oracle) else None
+
+
+class _NotComputedError(Exception):
+    """An oracle that cannot be made without starting something."""
+
+
+def _computed(text: str) -> Oracle:
+    parts = OracleText.read(text)
+    if parts.name in _NESTED:
+        return _NESTED[parts.name](parts, _computed)
+    if parts.name in _PLAIN or parts.name in DESCRIPTORS:
+        return load_oracle(text)
+    raise _NotComputedError(text)
+
+
+class _Nested(Protocol):
+    def __call__(self, text: OracleText, load: Callable[[str], Oracle]) -> Oracle: ...
+
+
+_PLAIN: dict[str, OracleFactory] = {
     "similarity": similarity_oracle,
     "rediscovery": similarity_oracle,
     "isomers": isomer_oracle,
     "substructure": substructure_oracle,
     "penalized_logp": penalized_logp_oracle,
+}
+"""Functions of the molecule alone."""
+
+_NESTED: dict[str, _Nested] = {
+    "mpo": mpo_oracle,
+    **dict.fromkeys(SHAPES.names(), desirability_oracle),
+    **dict.fromkeys(benchmark_names(), benchmark_oracle),
+}
+"""Made of other oracles, which they load."""
+
+_OUTSIDE: dict[str, OracleFactory] = {
     "cmd": command_oracle,
     "http": http_oracle,
     "https": http_oracle,
     "isolated": isolated_oracle,
     "ray": partial(ray_oracle, load=load_oracle),
     "inline": partial(inline_oracle, load=load_oracle),
-    "mpo": partial(mpo_oracle, load=load_oracle),
-    **dict.fromkeys(SHAPES.names(), partial(desirability_oracle, load=load_oracle)),
-    **dict.fromkeys(benchmark_names(), partial(benchmark_oracle, load=load_oracle)),
 }
-for _name, _factory in _BUILT_IN.items():
+"""Programs, servers, and code of the user."""
+
+for _name, _factory in {**_PLAIN, **_OUTSIDE}.items():
     ORACLES.add(_name, _factory)
+for _name, _nested in _NESTED.items():
+    ORACLES.add(_name, partial(_nested, load=load_oracle))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from molvae.chemistry.descriptors import DESCRIPTORS
+from molvae.chemistry.descriptors import DESCRIPTORS, span
 from molvae.chemistry.facts import facts_of
 from molvae.oracles.base import Score
 
@@ -29,6 +29,8 @@ class DescriptorOracle:
     [Score(value=3.0, status='ok', detail='')]
     """
 
+    computed: ClassVar[bool] = True
+
     def __init__(self, name: str) -> None:
         DESCRIPTORS.get(name)
         self._name = name
@@ -37,6 +39,11 @@ class DescriptorOracle:
     def name(self) -> str:
         """The descriptor's name."""
         return self._name
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The least and the greatest value the descriptor can have."""
+        return span(self._name)
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
         """The descriptor of each molecule; `failed` where it has none."""

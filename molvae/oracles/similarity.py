@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from molvae.chemistry.facts import AnyFingerprint, Facts, facts_of
 from molvae.chemistry.molecule import Invalid
@@ -46,6 +46,9 @@ class SimilarityOracle:
     >>> oracle.name, oracle([parse("OCC")])[0].value
     ('similarity:CCO', 1.0)
     """
+
+    computed: ClassVar[bool] = True
+    span: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def __init__(
         self,

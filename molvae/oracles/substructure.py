@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from molvae.chemistry.facts import facts_of
 from molvae.chemistry.substructure import pattern
@@ -30,6 +30,9 @@ class SubstructureOracle:
     >>> [score.value for score in SubstructureOracle("[OH]")([parse("CCO"), parse("COC")])]
     [1.0, 0.0]
     """
+
+    computed: ClassVar[bool] = True
+    span: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def __init__(self, smarts: str, *, absent: bool = False, name: str | None = None) -> None:
         pattern(smarts)

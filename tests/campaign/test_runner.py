@@ -14,6 +14,7 @@ from molvae.campaign.storage import Journal
 from molvae.chemistry.molecule import parse
 from molvae.errors import OracleError, UnknownNameError
 from molvae.oracles.base import Score
+from molvae.oracles.properties import DescriptorOracle
 from molvae.progress import EventLog, read_events
 
 
@@ -189,18 +190,20 @@ def test_objectives_are_loaded_by_name(tmp_path, model, quick):
     )
     assert all(row.scores[2].value <= 1.5 for row in result.best)
     assert len(result.table[0].scores) == 3
-    assert {row.feasible for row in result.table} == {True, False}
+    assert all(row.feasible for row in result.table)  # a bound that is computed comes before the call
     with pytest.raises(UnknownNameError, match="did you mean 'qed'"):
         optimize(model, maximize=["qde"], search=quick, output=tmp_path / "d")
     assert not (tmp_path / "d").exists()
 
 
 def test_constraints_are_learned(tmp_path, model, quick):
+    dear = {"size": DescriptorOracle("mw"), "grease": DescriptorOracle("logp")}
+
     def feasible(method):
         tables = [
             optimize(
-                model, maximize=["mw"], at_most={"logp": 0.0}, budget=36, q=4, seed=seed, method=method,
-                search=quick, output=tmp_path / f"{method}{seed}",
+                model, maximize=["size"], at_most={"grease": 0.0}, budget=36, q=4, seed=seed, method=method,
+                search=quick, output=tmp_path / f"{method}{seed}", oracles=dear,
             ).table[12:]
             for seed in (1, 2)
         ]  # fmt: skip

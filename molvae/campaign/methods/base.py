@@ -92,13 +92,32 @@ class Situation:
         return molecule if not settings.filters or _passes(molecule, settings.filters) else None
 
     def all_acceptable(self, molecules: Iterable[Molecule | Invalid]) -> list[Molecule | None]:
-        """As `acceptable` for each, and nothing for what lies outside the domain, if that is heeded."""
+        """As `acceptable` for each, and within the known bounds, and in the domain if that is heeded.
+
+        These are the last gates before a molecule is a candidate; what is cheap to find out comes first.
+        """
         passed = [self.acceptable(molecule) for molecule in molecules]
-        left = [molecule for molecule in passed if molecule is not None]
-        if self.domain is None or not left:
-            return passed
-        inside = iter(self.domain(left))
-        return [molecule if molecule is not None and next(inside) else None for molecule in passed]
+        for gate in (self.history.known.admits, self.domain):
+            left = [molecule for molecule in passed if molecule is not None]
+            if gate is not None and left:
+                inside = iter(gate(left))
+                passed = [molecule if molecule is not None and next(inside) else None for molecule in passed]
+        return passed
+
+    def within_bounds(self, smiles: Iterable[str], n: int | None = None) -> list[str]:
+        """The first `n` molecules within all known bounds, in order; no more are looked at than it takes.
+
+        For molecules the user brought along, which no filter applies to.
+        """
+        known = self.history.known
+        found: list[str] = []
+        for text in smiles:
+            if n is not None and len(found) == n:
+                break
+            molecule = self.features.molecules[text] if known.bounds else None
+            if not known.bounds or (molecule is not None and known.admits([molecule])[0]):
+                found.append(text)
+        return found
 
 
 @lru_cache(maxsize=4096)  # offspring repeat themselves

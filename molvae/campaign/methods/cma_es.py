@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from molvae.campaign.history import latent_from_text, latent_to_text
-from molvae.campaign.initialization import prior_drafts
 from molvae.campaign.methods.base import METHODS, Batch, Draft
+from molvae.campaign.methods.draws import prior_drafts
 from molvae.campaign.sources.base import Latents
 from molvae.campaign.utility import utilities
 from molvae.optimization.baselines import Evolution

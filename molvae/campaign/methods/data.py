@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from molvae.campaign.utility import constrained_scores, goals
+from molvae.campaign.utility import constrained_scores, goals, within
 from molvae.optimization.constraints import Bounds, Standing
 from molvae.optimization.noisy import Targets
 from molvae.optimization.pareto import non_dominated
@@ -33,6 +33,8 @@ class Data:
             scalarized, if they are needed, `n x m`; NaN where missing.
         pending: Molecules handed out whose scores are awaited.
         problem: What is to be maximized and bounded.
+        allowed: Which observations are within all bounds, `n`.
+        admitted: Which are within the known bounds, so that molecules like them could be handed out, `n`.
         goals: Columns of `y` that are goals, not scalarizations of them; empty if these are not needed.
         n_left_out: Molecules with a score that are not among them.
     """
@@ -41,16 +43,14 @@ class Data:
     y: torch.Tensor
     pending: list[str]
     problem: Problem
+    allowed: torch.Tensor
+    admitted: NDArray[np.bool_]
     goals: tuple[int, ...] = ()
     n_left_out: int = 0
 
     def best(self, n: int) -> NDArray[np.int64]:
         """Rows of at most `n` observations nothing feasible is better than: the best, or the Pareto front."""
-        y, lower = self.y, self.problem.n_goals
-        upper = lower + len(self.problem.bounds.lower)
-        wanted = torch.where(
-            self.problem.bounds.satisfied(y[:, lower:upper])[:, None], y[:, list(self.goals)], torch.nan
-        )
+        wanted = torch.where(self.allowed[:, None], self.y[:, list(self.goals)], torch.nan)
         if wanted.shape[1] > 1:
             return np.flatnonzero(non_dominated(wanted).numpy())[-n:]
         order = np.argsort(-np.nan_to_num(wanted[:, 0].numpy(), nan=-np.inf), kind="stable")[:n]
@@ -82,16 +82,18 @@ def training_data(situation: Situation, generator: torch.Generator, *, since: in
     """
     history = situation.history
     objectives, search = history.settings.objectives, history.settings.search
-    scored = [trial for trial in list(history.trials.values())[since:] if np.isfinite(trial.values).any()]
+    asked = list(history.known.measured)
+    scored = [t for t in list(history.trials.values())[since:] if np.isfinite(t.values[asked]).any()]
     if not scored:
         return None
     values = np.stack([trial.values for trial in scored])
     wanted = torch.from_numpy(goals(values, objectives))
-    bounded, lower, upper = constrained_scores(values, objectives)
+    bounded, lower, upper = constrained_scores(values[:, asked], [objectives[j] for j in asked])
     columns = chebyshev_columns(wanted, search.n_scalarizations, generator)
     bounds = Bounds(torch.from_numpy(lower), torch.from_numpy(upper))
     constraints = torch.from_numpy(bounded)
-    allowed = bounds.satisfied(constraints)
+    admitted = within(values, objectives, history.known.bounds)
+    allowed = bounds.satisfied(constraints) & torch.from_numpy(admitted)
     problem = Problem(
         n_goals=columns.shape[1],
         standings=tuple(_standing(column, allowed) for column in columns.T),
@@ -110,6 +112,8 @@ def training_data(situation: Situation, generator: torch.Generator, *, since: in
         y,
         pending,
         problem,
+        allowed[rows],
+        admitted[rows.numpy()],
         tuple(own) if several or wanted.shape[1] == 1 else (),
         len(scored) - len(rows),
     )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molvae.campaign.initialization import prior_drafts
 from molvae.campaign.methods.base import METHODS, Batch, Draft
+from molvae.campaign.methods.draws import prior_drafts
 from molvae.campaign.utility import utilities
 from molvae.chemistry.graph_ga import offspring
 from molvae.chemistry.molecule import parse

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from molvae.campaign.initialization import library, prior_drafts
 from molvae.campaign.methods.base import METHODS, Batch, Draft
 from molvae.campaign.methods.data import training_data
+from molvae.campaign.methods.draws import library, new_drafts
 from molvae.campaign.methods.ledger import Ledger
 from molvae.campaign.methods.pool import Pool, best_rank, varied
 from molvae.campaign.methods.retreat import Retreat
@@ -24,7 +24,6 @@ from molvae.campaign.sources.mix import Mix
 from molvae.campaign.utility import goals
 from molvae.chemistry.scaffolds import murcko_scaffold
 from molvae.optimization.acquisition import ACQUISITIONS
-from molvae.optimization.baselines import random_rows
 from molvae.optimization.credit import allotted
 from molvae.optimization.features import Features
 from molvae.optimization.noisy import select_noisy
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
 
 _ELITE_PER_PARENT = 3
 _RESERVES = ("reserve", "reserve_elsewhere")
+_LOOKED_AT = 10  # start molecules looked at for each that may come into the pool
 _BASELINE = 24  # observations a noisy choice weighs its candidates against
 
 
@@ -62,7 +62,7 @@ class LatentBO:
         drafts, state = search.choose(n)
         if len(drafts) < n:
             taken = {draft.smiles for draft in drafts}
-            drafts += prior_drafts(situation, n - len(drafts), situation.generator("fill"), taken)
+            drafts += new_drafts(situation, n - len(drafts), situation.generator("fill"), taken)
         search.latents([draft.smiles for draft in drafts])
         wanted = {*(draft.smiles for draft in drafts), *data.smiles} - situation.history.latents.keys()
         fresh = {smiles: z for smiles, z in search.latents.known.items() if smiles in wanted}
@@ -102,6 +102,7 @@ class _InnerSearch:
         near = self._near(gallery.features.take(range(len(data.smiles))))
         self.elite = _elite(data, _ELITE_PER_PARENT * search.n_parents, ~near)
         self.elite_values = self.pool.judge(gallery.features.take(self.elite))
+        self.elite_values[:, ~data.admitted[self.elite]] = -np.inf  # a parent where there is no better one
         self.mix = Mix(situation, self.latents)
         self.n_offspring = max(search.n_offspring, search.n_offspring_each * n)
 
@@ -109,12 +110,17 @@ class _InnerSearch:
         """Fill the pool: leftovers of the last batch, unseen library molecules, then the generations."""
         reserve = [Draft(*row) for row in self.situation.history.state.get(self._reserve, ())]
         self._add(reserve)
-        rest = library(self.situation) if "library" in self.settings.sources else []
-        if self.settings.library_alone:
-            self._add([Draft(smiles, "library") for smiles in rest])
-            return
-        chosen = random_rows(len(rest), self.settings.n_library, self.situation.generator("library"))
-        self._add([Draft(rest[row], "library") for row in chosen])
+        if "library" in self.settings.sources:
+            alone, n = self.settings.library_alone, self.settings.n_library
+            drawn = library(
+                self.situation,
+                None if alone else n,
+                self.situation.generator("library"),
+                most=None if alone else _LOOKED_AT * n,
+            )
+            self._add([Draft(smiles, "library") for smiles in drawn])
+            if alone:
+                return
         for generation in range(self.settings.search.n_generations):
             generator = self.situation.generator("offspring", generation)
             self._take(self.mix.breed(self._parents(), self.n_offspring, generator))
@@ -240,19 +246,17 @@ def _blind(situation: Situation, n: int) -> Batch:
     knows nothing but what is unlike everything seen, and climbs to molecules nobody would make.
     """
     settings = situation.history.settings
-    rest = library(situation) if "library" in settings.sources else []
-    n_library = n if settings.library_alone else (n + 1) // 2
-    rows = random_rows(len(rest), n_library, situation.generator("blind library"))
-    drafts = [Draft(rest[row], "library") for row in rows]
+    n_library = n if settings.library_alone else (n + 1) // 2 if "library" in settings.sources else 0
+    drawn = library(situation, n_library, situation.generator("blind library"))
+    drafts = [Draft(smiles, "library") for smiles in drawn]
     taken = {draft.smiles for draft in drafts}
-    drafts += prior_drafts(situation, n - len(drafts), situation.generator("blind prior"), taken)
+    drafts += new_drafts(situation, n - len(drafts), situation.generator("blind prior"), taken)
     return Batch(tuple(drafts), situation.history.state)
 
 
 def _elite(data: Data, n: int, open_rows: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Rows of the `n` best observations, of any goal, among `open_rows`: those that may become parents."""
     scores = np.nan_to_num(data.y[:, : data.problem.n_goals].numpy(), nan=-np.inf)
-    allowed = data.problem.bounds.satisfied(data.y[:, data.problem.n_goals :]).numpy()
-    fitness = best_rank(np.where(allowed, scores.T, scores.T - 1e6))
+    fitness = best_rank(np.where(data.allowed.numpy(), scores.T, scores.T - 1e6))
     order = np.argsort(-fitness, kind="stable")
     return order[open_rows[order]][:n]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from molvae.campaign.initialization import library, prior_drafts
 from molvae.campaign.methods.base import METHODS, Batch, Draft
-from molvae.optimization.baselines import random_rows
+from molvae.campaign.methods.draws import library, prior_drafts
 
 if TYPE_CHECKING:
     from molvae.campaign.methods.base import Situation
@@ -19,8 +18,7 @@ class RandomDraws:
     def ask(self, situation: Situation, n: int) -> Batch:
         """`n` molecules; their source says `library` or `prior`."""
         generator = situation.generator("random")
-        rest = library(situation)
-        drafts = [Draft(rest[row], "library") for row in random_rows(len(rest), n, generator)]
+        drafts = [Draft(smiles, "library") for smiles in library(situation, n, generator)]
         if len(drafts) < n:
             taken = {draft.smiles for draft in drafts}
             drafts += prior_drafts(situation, n - len(drafts), generator, taken)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from molvae.campaign.initialization import prior_drafts
 from molvae.campaign.methods.base import METHODS, Batch, Draft
 from molvae.campaign.methods.data import Data, training_data
+from molvae.campaign.methods.draws import prior_drafts
 from molvae.campaign.sources.base import Latents
 from molvae.campaign.utility import utilities
 from molvae.optimization.acquisition import draws
@@ -85,7 +85,8 @@ def _updated(situation: Situation, state: _State) -> _State:
     """The state after what was told since the last batch."""
     trials = list(situation.history.trials.values())
     values = np.array([trial.values for trial in trials[state.since :]])
-    n_scored = int(np.isfinite(values).any(axis=1).sum()) if len(values) else 0
+    asked = list(situation.history.known.measured)
+    n_scored = int(np.isfinite(values[:, asked]).any(axis=1).sum()) if len(values) else 0
     if n_scored == state.n_scored:
         return state
     worth = utilities(values, situation.history.settings.objectives)
@@ -103,10 +104,7 @@ def _drafts(
 ) -> list[Draft]:
     points = latents(data.smiles)
     encoded = np.flatnonzero(np.isfinite(points).all(axis=1))
-    goal = torch.where(
-        data.problem.bounds.satisfied(data.y[:, data.problem.n_goals :]), data.y[:, 0], torch.nan
-    )
-    goal = goal[encoded]
+    goal = torch.where(data.allowed, data.y[:, 0], torch.nan)[encoded]
     if not bool(torch.isfinite(goal).any()):
         return []
     z = torch.from_numpy(points[encoded])

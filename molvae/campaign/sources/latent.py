@@ -83,7 +83,7 @@ class LatentMoves:
         """Fitted to the best of what was scored."""
         history = self.situation.history
         trials = list(history.trials.values())
-        values = np.array([trial.values for trial in trials]).reshape(len(trials), -1)
+        values = np.array([trial.values for trial in trials])
         worth = utilities(values, history.settings.objectives) if trials else np.empty(0)
         best = [row for row in np.argsort(-worth, kind="stable")[:_N_SLOPE] if np.isfinite(worth[row])]
         z = self.latents([trials[row].smiles for row in best])

@@ -1,0 +1,59 @@
+"""Objectives that cannot be what was meant are refused before anything is begun."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from molvae.errors import UsageError
+from molvae.oracles.base import OracleText, span_of
+from molvae.oracles.desirability import SHAPES
+from molvae.oracles.own import OWN
+from molvae.oracles.plugins import computed_oracle, known_oracles
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from molvae.campaign.config import Objective
+
+
+def check_objectives(objectives: Sequence[Objective]) -> None:
+    """Refuse what nothing can meet, and what is nearly the name of something else.
+
+    Raises:
+        UsageError: A computed objective written wrongly, a bound outside the values its score can have, a
+            name that differs from a computed one in case alone, a desirability of something measured.
+    """
+    for objective in objectives:
+        oracle = computed_oracle(objective.name)
+        if oracle is None:
+            _check_measured(objective)
+        elif objective.bound is not None:
+            low, high = span_of(oracle)
+            reached = high if objective.direction == "at_least" else low
+            if not objective.admits(reached):
+                raise UsageError(
+                    f"no molecule has {objective}: {objective.name} goes from {low:g} to {high:g}"
+                )
+
+
+def _check_measured(objective: Objective) -> None:
+    parts = OracleText.read(objective.name)
+    if parts.name in SHAPES:
+        inner = parts
+        while inner.name in SHAPES:
+            inner = OracleText.read(inner.argument)
+        if inner.name not in known_oracles() and not OWN.fullmatch(str(inner)):
+            raise UsageError(
+                f"'{objective.name}' is a desirability of '{inner}', which molvae does not compute",
+                hint=f"For something that is measured, bound the measurement itself: at least {inner}=LOW, "
+                f"at most {inner}=HIGH.",
+            )
+        return
+    lowered = {name.lower(): name for name in known_oracles()}
+    meant = lowered.get(parts.name.lower())
+    if meant is not None and meant != parts.name:
+        raise UsageError(
+            f"'{objective.name}' is not computed by molvae, '{meant}' is",
+            hint=f"Write '{OracleText(meant, parts.options, parts.argument)}'; or, if you measure it, give "
+            "your measurement another name.",
+        )

@@ -1,0 +1,112 @@
+"""What is known of every molecule without asking anybody: the objectives that molvae computes itself."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from molvae.oracles.base import Score, ask
+from molvae.oracles.plugins import computed_oracle
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from molvae.campaign.config import Objective
+    from molvae.chemistry.molecule import Molecule
+    from molvae.oracles.base import Oracle
+
+_REMEMBERED = 100_000  # molecules with a few scores each
+
+
+class KnownScores:
+    """Scores of the objectives that need no call: exact for every molecule, charged to nobody, never modeled.
+
+    Objectives that molvae computes are known. Where nothing else is wanted at all, as in a search for `qed`
+    alone, the goals take the place of what is dear: they are scored, charged and modeled like an assay, and
+    the bounds alone are known.
+
+    Args:
+        objectives: Of the campaign.
+
+    Attributes:
+        columns: Positions of the known objectives.
+        bounds: Those of them that are bounds.
+        refused: How many molecules each bound has turned away since `refused` was last cleared.
+
+    Raises:
+        UsageError: An objective that is computed, but not written as it must be.
+    """
+
+    def __init__(self, objectives: Sequence[Objective]) -> None:
+        self.objectives = tuple(objectives)
+        found = {name: computed_oracle(name) for name in dict.fromkeys(o.name for o in objectives)}
+        self._oracles: dict[str, Oracle] = {n: oracle for n, oracle in found.items() if oracle is not None}
+        all_computed = len(self._oracles) == len(found)
+        self.columns = tuple(
+            j
+            for j, objective in enumerate(self.objectives)
+            if objective.name in self._oracles and (objective.is_constraint or not all_computed)
+        )
+        self.bounds = tuple(j for j in self.columns if self.objectives[j].is_constraint)
+        self.refused: Counter[str] = Counter()
+        self._memory: OrderedDict[str, dict[str, Score]] = OrderedDict()
+
+    @property
+    def measured(self) -> tuple[int, ...]:
+        """Positions of the other objectives: those that are asked for."""
+        return tuple(j for j in range(len(self.objectives)) if j not in self.columns)
+
+    def filled(self, molecule: Molecule, scores: Sequence[Score | None]) -> list[Score | None]:
+        """Scores with those that are known in their places, whatever stood there."""
+        whole = list(scores)
+        for j in self.columns:
+            whole[j] = self._scores(j, [molecule])[0]
+        return whole
+
+    def values(self, molecules: Sequence[Molecule]) -> NDArray[np.float64]:
+        """Known scores, `n x k` in the order of `columns`; NaN where a molecule has none."""
+        columns = [[score.value for score in self._scores(j, molecules)] for j in self.columns]
+        return np.array(columns, dtype=np.float64).reshape(len(self.columns), len(molecules)).T
+
+    def admits(self, molecules: Sequence[Molecule]) -> list[bool]:
+        """Which molecules are within all known bounds; one without a value is not."""
+        passed = [True] * len(molecules)
+        for j in self.bounds:
+            objective = self.objectives[j]
+            rows = [row for row, within in enumerate(passed) if within]
+            for row, score in zip(rows, self._scores(j, [molecules[row] for row in rows])):
+                if not (score.is_ok and objective.admits(score.value)):
+                    passed[row] = False
+                    self.refused[str(objective)] += 1
+        return passed
+
+    def excess(self, molecules: Sequence[Molecule]) -> NDArray[np.float64]:
+        """How far molecules are outside the known bounds, `n`: 0 within, infinite where there is no value.
+
+        Each bound counts in units of the spread of its scores among these molecules.
+        """
+        total = np.zeros(len(molecules))
+        for j in self.bounds:
+            values = np.array([score.value for score in self._scores(j, molecules)])
+            bound = self.objectives[j].bound or 0.0
+            sign = 1.0 if self.objectives[j].direction == "at_most" else -1.0
+            finite = values[np.isfinite(values)]
+            spread = float(finite.std()) if len(finite) else 0.0
+            outside = np.maximum(sign * (values - bound), 0.0) / (spread or 1.0)
+            total += np.where(np.isfinite(values), outside, np.inf)
+        return total
+
+    def _scores(self, column: int, molecules: Sequence[Molecule]) -> list[Score]:
+        """Scores of one objective; each molecule is computed once."""
+        name = self.objectives[column].name
+        new = {m.smiles: m for m in molecules if name not in self._memory.get(m.smiles, ())}
+        for smiles, score in zip(new, ask(self._oracles[name], list(new.values())), strict=True):
+            self._memory.setdefault(smiles, {})[name] = score
+        found = [self._memory[molecule.smiles][name] for molecule in molecules]
+        while len(self._memory) > max(_REMEMBERED, len(molecules)):
+            self._memory.popitem(last=False)
+        return found

@@ -1,0 +1,61 @@
+"""A way to molecules within the known bounds, where draws of the model are not: it spends no calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from molvae.campaign.methods.base import Draft
+from molvae.campaign.sources.base import Latents, Parents
+from molvae.campaign.sources.mix import Mix
+from molvae.optimization.baselines import random_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from molvae.campaign.methods.base import Situation
+    from molvae.chemistry.molecule import Molecule
+
+_GENERATIONS = 20
+_LARGEST = 400  # molecules to begin with
+
+
+def bred(situation: Situation, n: int, generator: np.random.Generator, taken: set[str]) -> list[Draft]:
+    """At most `n` new molecules within the known bounds, bred from what is nearest to being so.
+
+    The excess over the bounds is exact and free, so generation after generation can walk it down.
+    """
+    known, search = situation.history.known, situation.history.settings.search
+    latents = Latents(situation)
+    mix = Mix(situation, latents)
+    population = _first(situation, generator)
+    found: dict[str, Draft] = {}
+    for _ in range(_GENERATIONS):
+        if len(found) >= n or not population:
+            break
+        fitness = -known.excess(population)
+        best = np.argsort(-fitness, kind="stable")[: search.n_parents]
+        population = [population[row] for row in best if np.isfinite(fitness[row])]
+        parents = Parents([m.smiles for m in population], fitness[best][: len(population)])
+        attempts = mix.breed(parents, search.n_offspring, generator)
+        passed = [(a, m) for a in attempts if (m := situation.acceptable(a.molecule)) is not None]
+        here = {molecule.smiles for molecule in population}
+        population += list({m.smiles: m for _, m in passed if m.smiles not in here}.values())
+        inside = situation.all_acceptable(molecule for _, molecule in passed)
+        for attempt, molecule in ((a, m) for (a, _), m in zip(passed, inside) if m is not None):
+            latents.molecules.keep(molecule)
+            if molecule.smiles not in taken and situation.unseen([molecule.smiles]):
+                found.setdefault(molecule.smiles, Draft(molecule.smiles, attempt.move, attempt.parent))
+    return list(found.values())[:n]
+
+
+def _first(situation: Situation, generator: np.random.Generator) -> list[Molecule]:
+    """Molecules to begin with: of the campaign, of its start, and of the prior."""
+    history, features = situation.history, situation.features
+    start = [molecule.smiles for molecule in history.start]
+    drawn = [start[row] for row in random_rows(len(start), _LARGEST, generator)]
+    names: Sequence[str] = list(dict.fromkeys([*list(history.trials)[-_LARGEST:], *drawn]))
+    brought = [m for text in names if (m := features.molecules[text]) is not None]
+    decoded = situation.model.decode(situation.model.sample_latent(_LARGEST // 2, generator=generator))
+    return brought + [m for d in decoded if (m := situation.acceptable(d)) is not None]

@@ -1,0 +1,138 @@
+"""What molvae computes is known for every molecule: never awaited, charged, modeled or left to chance."""
+
+import numpy as np
+import pytest
+
+from molvae.campaign.campaign import Campaign
+from molvae.campaign.methods.base import METHODS, make_method
+from molvae.campaign.observations import Observation, StartMolecule
+from molvae.campaign.runner import optimize, run
+from molvae.chemistry.descriptors import describe
+from molvae.chemistry.molecule import parse
+from molvae.errors import UsageError
+from molvae.oracles.base import Score
+
+make_method("latent-bo")
+START = ["CCCCCCCCCC", "c1ccccc1CC", "CCO", "OCCO", "c1ccccc1CCC", "CC(=O)O"]
+
+
+def logp(smiles):
+    return describe(parse(smiles), ["logp"])[0]
+
+
+class Dear:
+    """Scores by length, and remembers what it was asked."""
+
+    name = "dear"
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, molecules):
+        self.asked += [molecule.smiles for molecule in molecules]
+        return [Score.ok(float(len(molecule.smiles))) for molecule in molecules]
+
+
+def test_a_computed_objective_is_filled_in_and_never_awaited(tmp_path, model, settings):
+    wanted = settings(maximize=["potency"], at_most={"logp": 3.0}, budget=6, n_initial=2)
+    start = [StartMolecule("CCO", (5.0, None)), StartMolecule("c1ccccc1CC", (6.0, 77.0)), "CCN"]
+    with Campaign.create(tmp_path / "c", model, wanted, start=start) as campaign:
+        assert [row.scores[1].value for row in campaign.table()] == [logp("CCO"), logp("CCc1ccccc1")]
+        assert [row.smiles for row in campaign.best()] == ["CCc1ccccc1", "CCO"]
+        asked = campaign.ask(3)
+        assert campaign.n_calls == 0
+        assert campaign.remaining == 3
+        told = [Observation(c.smiles, (Score.ok(1.0), None), c.identifier) for c in asked[:2]]
+        odd = Observation("CCCO", (Score.ok(2.0), Score.ok(99.0)))  # not asked for, and wrong about logP
+        assert campaign.tell([*told, odd]).charged == 2
+        assert [c.identifier for c in campaign.pending] == [asked[2].identifier]
+        before = repr(campaign.table())  # NaN is not equal to itself
+    with Campaign.open(tmp_path / "c") as again:
+        assert repr(again.table()) == before
+        assert all(row.scores[1].value == logp(row.smiles) for row in again.table())
+
+
+@pytest.mark.parametrize("method", METHODS.names())
+def test_nothing_outside_known_bounds_reaches_a_dear_oracle(tmp_path, model, settings, method):
+    wanted = settings(maximize=["dear"], at_most={"logp": 1.5}, at_least={"logp": 0.0}, method=method)
+    dear = Dear()
+    with Campaign.create(tmp_path / "c", model, wanted, start=START) as campaign:
+        result = run(campaign, {"dear": dear})
+        assert result.n_calls == len(dear.asked) == wanted.budget
+        assert all(0.0 <= logp(smiles) <= 1.5 for smiles in dear.asked)
+        assert campaign.turned_away
+
+
+def test_goals_that_are_all_computed_are_charged_as_a_dear_one_is(tmp_path, model, quick):
+    result = optimize(
+        model, maximize=["qed"], at_least={"logp": 0.5}, budget=12, q=4, search=quick, output=tmp_path / "c"
+    )
+    assert result.n_calls == 12
+    assert min(row.scores[1].value for row in result.table) >= 0.5
+
+
+def test_bounds_no_draw_meets_are_walked_to_without_a_call(tmp_path, model, settings):
+    heaviest = max(describe(molecule, ["mw"])[0] for molecule in model.molecules)
+    wanted = settings(maximize=["dear"], at_least={"mw": heaviest + 60}, sources={"graph": 1}, n_initial=4)
+    with Campaign.create(tmp_path / "c", model, wanted) as campaign:
+        candidates = campaign.ask(4)
+        assert len(candidates) == 4
+        assert all(describe(parse(c.smiles), ["mw"])[0] >= heaviest + 60 for c in candidates)
+
+
+def test_where_nothing_is_within_the_bounds_the_search_ends_and_says_which(tmp_path, model, settings):
+    wanted = settings(maximize=["dear"], at_least={"substructure:[Si]": 1.0}, budget=5)
+    with Campaign.create(tmp_path / "c", model, wanted, start=START) as campaign:
+        assert run(campaign, {"dear": Dear()}).n_calls == 0
+        assert list(campaign.turned_away) == ["substructure:[Si] at least 1"]
+        assert campaign.turned_away["substructure:[Si] at least 1"] > 100
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ({"at_least": {"qed": 1.2}}, "qed goes from 0 to 1"),
+        ({"at_most": {"sa": 0.5}}, "sa goes from 1 to 10"),
+        ({"at_most": {"mw": -1.0}}, "mw goes from 0"),
+        ({"at_least": {"similarity:CCO": 1.01}}, "goes from 0 to 1"),
+        ({"at_least": {"falling[3,4]:logp": 2.0}}, "goes from 0 to 1"),
+        ({"at_least": {"osimertinib_mpo": 2.0}}, "goes from 0 to 1"),
+        ({"at_least": {"substructure:c1cc": 1.0}}, "not a SMARTS"),
+        ({"at_least": {"similarity:nonsense": 0.4}}, "no molecule"),
+        ({"at_least": {"QED": 0.5}}, "'qed' is"),
+        ({"at_least": {"Similarity:CCO": 0.5}}, "'similarity' is"),
+        ({"at_least": {"between[1,3,0.5]:LogD": 0.5}}, "does not compute"),
+    ],
+)
+def test_what_nothing_can_meet_is_refused_before_anything_is_begun(
+    tmp_path, model, settings, words, complaint
+):
+    with pytest.raises(UsageError, match=complaint):
+        Campaign.create(tmp_path / "c", model, settings(maximize=["potency"], **words))
+    assert not (tmp_path / "c").exists()
+
+
+def test_an_empty_window_is_no_setting(settings):
+    with pytest.raises(ValueError, match="at least 3 and at most 2"):
+        settings(maximize=["potency"], at_least={"LogD": 3.0}, at_most={"LogD": 2.0})
+    assert settings(maximize=["potency"], at_least={"LogD": 2.0}, at_most={"LogD": 2.0})
+
+
+def test_an_oracle_cannot_be_given_for_what_is_computed(tmp_path, model, quick):
+    with pytest.raises(UsageError, match="computed by molvae"):
+        optimize(
+            model,
+            maximize=["dear"],
+            at_most={"logp": 3.0},
+            oracles={"dear": Dear(), "logp": Dear()},
+            search=quick,
+            output=tmp_path / "c",
+        )
+
+
+def test_excess_over_bounds_is_zero_within_and_grows_outside(tmp_path, model, settings):
+    wanted = settings(maximize=["dear"], at_most={"heavy_atoms": 3.0})
+    with Campaign.create(tmp_path / "c", model, wanted) as campaign:
+        excess = campaign.history.known.excess([parse(text) for text in ("CC", "CCO", "CCCO", "CCCCCO")])
+    assert excess[:2].tolist() == [0.0, 0.0]
+    assert np.all(np.diff(excess[1:]) > 0)
