@@ -116,12 +116,17 @@ def command(
         for row, item, old, new in zip(given, shifted, before, after, strict=True):
             smiles, reason = molecules.smiles_or_none(item.molecule), molecules.reason_or_none(item.molecule)
             writer.write([row.identifier, row.text, smiles, reason, old, new, item.similarity])
-    pairs = [item for item in shifted if molecules.smiles_or_none(item.molecule)][:_DRAWN]
-    legends = [text for item in pairs for text in ("before", f"after, similarity {item.similarity:.2f}")]
+    found = zip(given, shifted, strict=True)
+    pairs = [(row, item) for row, item in found if molecules.smiles_or_none(item.molecule)][:_DRAWN]
+    legends = [
+        text
+        for row, item in pairs
+        for text in (f"{row.identifier}, before", f"similarity {item.similarity:.2f}")
+    ]
     pictures.draw(
         session,
         picture,
-        [side for item in pairs for side in (item.parent, item.molecule)],
+        [side for _, item in pairs for side in (item.parent, item.molecule)],
         legends,
         columns=4,
     )

@@ -106,7 +106,8 @@ def draw(
     objectives = settings.objectives
     if best:
         columns = list(zip(labels(objectives), distinct_columns(objectives), strict=True))
-        legends = [", ".join(f"{label} {_short(row.scores[i])}" for label, (_, i) in columns) for row in best]
+        told = [[f"{label} {_short(row.scores[i])}" for label, (_, i) in columns] for row in best]
+        legends = [", ".join([row.name, *t] if row.name else t) for row, t in zip(best, told, strict=True)]
         drawn["picture"] = directory / "best.png"
         molecules = [parse(row.smiles) for row in best[:PICTURED]]
         write_atomically(drawn["picture"], grid_png(molecules, legends[:PICTURED]))

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from molvae.cli.output import Session
     from molvae.screening.funnel import Funnel
     from molvae.screening.merging import Merged
+    from molvae.screening.parts import Hit
 
 _SHOWN = 10  # of the best
 _MOST_REASONS = 8
+_WIDEST_NAME = 30  # characters
 
 RANKING = ("objectives", "top", "keep_all", "every_row")
 """Settings that mean nothing where every row is kept."""
@@ -195,17 +197,24 @@ def _tell(session: Session, merged: Merged) -> None:
     }
     text = _account(merged.funnel)
     if merged.best:
+        wanted = list(dict.fromkeys(wanted))
         rows = [
-            [rank, *(hit.numbers[names.index(name)] for name in dict.fromkeys(wanted)), hit.line, hit.smiles]
+            [rank, *(hit.numbers[names.index(name)] for name in wanted), *_called(hit), hit.smiles]
             for rank, (_, hit) in enumerate(merged.best[:_SHOWN], start=1)
         ]
-        text += "\n" + table_text(["rank", *dict.fromkeys(wanted), "line", "SMILES"], rows)
+        text += "\n" + table_text(["rank", *wanted, "line", "name", "SMILES"], rows)
     session.report(facts, f"{text}\nresult  {merged.path}")
     if merged.funnel.valid == 0:
         raise InputError(
             f"none of the {merged.funnel.read:,} rows holds a molecule",
             hint=f"{merged.path / 'rejected.csv'} says why.",
         )
+
+
+def _called(hit: Hit) -> tuple[int, str]:
+    """Line and name of a hit, the name not too wide for a table."""
+    name = hit.identifier
+    return hit.line, name if len(name) <= _WIDEST_NAME else f"{name[:_WIDEST_NAME]}…"
 
 
 def standing(path: Path) -> tuple[dict[str, Any], str]:

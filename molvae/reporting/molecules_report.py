@@ -46,7 +46,7 @@ class Read:
 
     Attributes:
         rows: (line, identifier, molecule, cells) of the rows that hold a molecule.
-        bad: (line, text, reason) of those that do not.
+        bad: (line, identifier, text, reason) of those that do not.
         n_total: Rows of the file.
         columns: All columns of the file.
         smiles_column: The one that was read.
@@ -55,7 +55,7 @@ class Read:
     """
 
     rows: Sequence[tuple[int, str, Molecule, dict[str, str]]]
-    bad: Sequence[tuple[int, str, str]]
+    bad: Sequence[tuple[int, str, str, str]]
     n_total: int
     columns: Sequence[str]
     smiles_column: str
@@ -141,15 +141,16 @@ def read_molecules(path: Path, n: int, *, smiles_column: str | None, id_column: 
             kept[place] = row
     kept.sort(key=lambda row: row.line)
     rows: list[tuple[int, str, Molecule, dict[str, str]]] = []
-    bad: list[tuple[int, str, str]] = []
+    bad: list[tuple[int, str, str, str]] = []
     for row in kept:
         molecule = parse(row.text) if isinstance(row, Row) else None
         if molecule is not None and is_valid(molecule):
             rows.append((row.line, row.identifier, molecule, dict(row.fields)))
         else:
-            bad.append((row.line, row.text[:200], row.reason if molecule is None else molecule.reason))
+            name, reason = ("", row.reason) if molecule is None else (row.identifier, molecule.reason)
+            bad.append((row.line, name, row.text[:200], reason))
     if not rows:
-        why = f"Line {bad[0][0]}: {bad[0][2]}." if bad else None
+        why = f"Line {bad[0][0]}: {bad[0][-1]}." if bad else None
         raise InputError(f"none of the {total:,} rows of {path} holds a molecule", hint=why)
     note = f"{table.note[:1].upper()}{table.note[1:]}"
     return Read(rows, bad, total, table.columns, table.smiles_column, table.id_column, note)
@@ -265,6 +266,8 @@ def _scaffolds_section(molecules: Sequence[Molecule], gallery: Gallery) -> Secti
 def _bad_section(read: Read) -> Section:
     if not read.bad:
         return Section("rejected", "Not molecules", [])
-    rows = [(line, text, reason) for line, text, reason in read.bad[:20]]
+    rows = read.bad[:20]
     caption = f"The first {len(rows)} of {len(read.bad):,}." if len(read.bad) > len(rows) else ""
-    return Section("rejected", "Not molecules", [Grid(("line", "text", "reason"), rows, caption=caption)])
+    return Section(
+        "rejected", "Not molecules", [Grid(("line", "identifier", "text", "reason"), rows, caption=caption)]
+    )

@@ -79,11 +79,14 @@ def _merged(result: Path, job: Job | None, n_rows: int) -> Screened:
     if tables:
         opened = open_table(tables[0], smiles_column="smiles" if tables[0].suffix != ".smi" else None)
         header = list(opened.columns)
+        if opened.id_column is not None and "identifier" not in header:  # a .smi file has no header of ours
+            header[header.index(opened.id_column)] = "identifier"
         for row in opened.rows():
             n_kept += 1
             if isinstance(row, Row) and len(rows) < n_rows:
                 header = header if "smiles" in header else ["smiles", *header]
-                rows.append([row.text if name == "smiles" else row.fields.get(name, "") for name in header])
+                own = {**row.fields, "smiles": row.text, "identifier": row.identifier}
+                rows.append([own.get(name, "") for name in header])
     rejected: list[list[str]] = []
     if (result / "rejected.csv").is_file():
         with (result / "rejected.csv").open(newline="", encoding="utf-8") as file:

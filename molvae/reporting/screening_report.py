@@ -169,7 +169,9 @@ def _dropped_section(found: Screened) -> Section:
         caption = f"{more:,} rarer reasons are in funnel.json." if more > 0 else ""
         blocks.append(Grid(("stage", "why", "rows", ""), rows, caption=caption))
     if found.rejected:
-        blocks.append(Grid(("row", "text", "stage", "reason"), found.rejected, "The first rejected rows"))
+        blocks.append(
+            Grid(("row", "identifier", "text", "stage", "reason"), found.rejected, "The first rejected rows")
+        )
     if not blocks:
         blocks.append(Words("Nothing was dropped."))
     return Section("dropped", "Dropped, and why", blocks)

@@ -50,12 +50,12 @@ class Screened:
         funnel: Their account.
         entries: What is kept, in order: all rows, all hits, or those that can be among the best.
         over: Range of each goal over all hits.
-        rejected: (line, text, stage, reason) of the rows to be reported.
+        rejected: (line, identifier, text, stage, reason) of the rows to be reported.
         seconds: Processor time spent, by stage.
     """
 
     funnel: Funnel
     entries: list[Entry]
     over: Range
-    rejected: list[tuple[int, str, str, str]]
+    rejected: list[tuple[int, str, str, str, str]]
     seconds: dict[str, float]

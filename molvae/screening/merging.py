@@ -81,7 +81,7 @@ def merge(directories: Sequence[Path], *, output: Path | None = None, suffix: st
         gathered = _Gathered(job)
         with contextlib.ExitStack() as stack:
             rejected = stack.enter_context(
-                SafeTable(path / "rejected.csv", ("row", "text", "stage", "reason"))
+                SafeTable(path / "rejected.csv", ("row", "identifier", "text", "stage", "reason"))
             )
             everything = None
             if job.settings.keeps_all or job.settings.every_row:
@@ -119,8 +119,8 @@ class _Gathered:
         ]
 
     def add(self, part: StoredPart, rejected: SafeTable, everything: Writer | None) -> None:
-        for line, text, stage, reason in part.rejected():
-            rejected.write(line + self._lines, text, stage, reason)
+        for line, *told in part.rejected():
+            rejected.write(line + self._lines, *told)
         settings = self.job.settings
         vectors = part.vectors() if settings.vectors and everything is not None else None
         for number, hit in enumerate(part.hits()):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from molvae.screening.entries import Entry, Screened
     from molvae.screening.job import Job
 
-KIND, SCHEMA = "screened part", 1
+KIND, SCHEMA = "screened part", 2
 _FACTS, _HITS, _REJECTED, _VECTORS = "part.json", "hits.jsonl", "rejected.jsonl", "vectors.npy"
 _PER_FOLDER = 1000
 _PATIENCE = 60.0  # seconds: writing a part takes a fraction of one
@@ -59,12 +59,12 @@ class StoredPart:
         vectors: NDArray[np.float32] = np.load(self.path / _VECTORS, allow_pickle=False)
         return vectors
 
-    def rejected(self) -> Iterator[tuple[int, str, str, str]]:
-        """(line, text, stage, reason) of the rows that are reported."""
+    def rejected(self) -> Iterator[tuple[int, str, str, str, str]]:
+        """(line, identifier, text, stage, reason) of the rows that are reported."""
         with (self.path / _REJECTED).open(encoding="utf-8") as file:
             for line in file:
-                number, text, stage, reason = json.loads(line)
-                yield number, text, stage, reason
+                number, identifier, text, stage, reason = json.loads(line)
+                yield number, identifier, text, stage, reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ class _Run:
         self.read = 0
         self.dropped: Counter[str] = Counter()
         self.by_reason: Counter[str] = Counter()
-        self.rejected: list[tuple[int, str, str, str]] = []
+        self.rejected: list[tuple[int, str, str, str, str]] = []
         self.left: list[Entry] = []
         self.seconds: defaultdict[str, float] = defaultdict(float)
 
@@ -139,7 +139,8 @@ class _Run:
         known = label in self.by_reason or len(self.by_reason) < _MOST_REASONS
         self.by_reason[label if known else f"{stage}: other"] += 1
         if stage in BAD or self.settings.report_dropped:
-            self.rejected.append((row.line, _shown(row), stage, reason))
+            name = row.identifier if isinstance(row, Row) else ""
+            self.rejected.append((row.line, name, _shown(row), stage, reason))
 
     def admitted(self, rows: list[Row | BadRow]) -> list[Entry]:
         entries = []

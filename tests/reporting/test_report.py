@@ -143,7 +143,7 @@ def test_a_file_of_hostile_molecules(tmp_path):
     kinds = {column["name"]: column["kind"] for column in page.data["columns"]}
     assert (kinds["potency"], kinds["remark"], kinds["qed"]) == ("number", "text", "number")
     assert page.data["rows"][1][page_column(page, "potency")] is None
-    assert section(report, "rejected").blocks[0].rows[0][:2] == (5, EVIL)
+    assert section(report, "rejected").blocks[0].rows[0][:3] == (5, "bad", EVIL)
     cards = {card.label: card.value for card in report.cards}
     assert (cards["rows"], cards["valid"]) == ("4", "75 %")
 
