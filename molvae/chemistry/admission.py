@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from molvae.chemistry.filters import filter_reasons
-from molvae.chemistry.molecule import Invalid, Molecule, parse, parse_molblock
+from molvae.chemistry.molblock import parse_molblock
+from molvae.chemistry.molecule import Invalid, Molecule, parse
 from molvae.chemistry.standardize import standardize
 
 if TYPE_CHECKING:

@@ -15,6 +15,12 @@ _ATOM = re.compile(r"\[[^\]]*\]|Br|Cl|[BCNOPSFIbcnops*]|(?P<skip>%\d\d|.)", re.D
 _POSITION = re.compile(r"check for mistakes around position (\d+)")
 _STAMP = re.compile(r"^\[\d\d:\d\d:\d\d\] ")
 _CARET_WIDTH = 72
+_REACTION = re.compile(r"(?<!-)>")
+_INCHIKEY = re.compile(r"[A-Z]{14}-[A-Z]{10}-[A-Z]")
+_ABBREVIATION = re.compile(
+    r"(?:i|t|n|s)?(?:Me|Et|Pr|Bu|Ph|Bn|Bz|Ac|Boc|Cbz|Fmoc|Ts|Ms|Tf|TMS|TBS|Cy|Ar|Alk|R\d*)"
+)
+_UNKNOWN_SYMBOL = re.compile(r"Element '([^']+)' not found")
 
 
 def first_line(message: str) -> str:
@@ -68,6 +74,9 @@ def too_deep(text: str, limit: int) -> int | None:
 
 def explain(text: str, parameters: Chem.SmilesParserParams) -> tuple[str, int | None]:
     """Reads a refused SMILES again, slowly: `(reason, position)`."""
+    other = _other_notation(text)
+    if other is not None:
+        return other
     raw = Chem.SmilesParserParams()
     raw.parseName, raw.allowCXSMILES = parameters.parseName, parameters.allowCXSMILES
     raw.sanitize = raw.removeHs = False
@@ -97,7 +106,36 @@ def explain_molblock(text: str) -> str:
         return first_line(str(error))
     if problems:
         return _sentence(mol, problems[0])
+    unknown = _UNKNOWN_SYMBOL.search(str(log.messages))
+    if unknown is not None:
+        return (
+            f"'{unknown[1]}' is no element: expand abbreviations and remove placeholders where it was drawn"
+        )
     return f"not a molblock: {first_line(str(log.messages))}"
+
+
+def _other_notation(text: str) -> tuple[str, int | None] | None:
+    """What a text is that chemists write but that is no SMILES."""
+    if text.startswith("InChI="):
+        return "not a whole InChI: its layers do not give the formula", None
+    if _INCHIKEY.fullmatch(text):
+        return "an InChIKey names a molecule without holding it: give its SMILES or InChI", None
+    arrow = _REACTION.search(text)
+    return None if arrow is None else ("a reaction (>), not a molecule: give its product", arrow.start())
+
+
+def _other_symbol(text: str, position: int) -> tuple[str, int] | None:
+    """What stands at a position where SMILES have an atom: an abbreviation, an R group, a pattern."""
+    for found in _ABBREVIATION.finditer(text):
+        if found.start() <= position < found.end():
+            what = "an R group" if found[0].startswith("R") else "an abbreviation"
+            where = f"at character {found.start() + 1}"
+            return f"'{found[0]}' {where} is {what}, not an atom: write the group out", found.start()
+    with rdBase.BlockLogs():
+        if Chem.MolFromSmarts(text) is None:
+            return None
+    where = f"at character {position + 1}"
+    return f"a pattern (SMARTS), not a molecule: {text[position]!r} {where}", position
 
 
 def _explain_syntax(text: str, messages: str) -> tuple[str, int | None]:
@@ -109,7 +147,8 @@ def _explain_syntax(text: str, messages: str) -> tuple[str, int | None]:
         position = _unclosed_ring(text)
     if position is None:
         return message, None
-    return f"{message} at character {position + 1} ({text[position]!r})", position
+    plain = f"{message} at character {position + 1} ({text[position]!r})"
+    return _other_symbol(text, position) or (plain, position)
 
 
 def _explain_chemistry(

@@ -25,13 +25,13 @@ MAX_NESTING = 100
 """Deepest nest of branches that is handed to the parser."""
 MAX_HEAVY_ATOMS = 999
 """Largest molecule that is accepted."""
-MAX_MOLBLOCK_CHARACTERS = 400_000
-"""Longest molblock that is handed to the parser (999 atoms with coordinates are about 120,000)."""
 
 _PARAMETERS = Chem.SmilesParserParams()
 _PARAMETERS.parseName = False
 _PARAMETERS.allowCXSMILES = False
 
+_INCHI = "InChI="
+_UNREAD = "RDKit reads no molecule"
 _UNWANTED = re.compile(r"[^\x21-\x7e]")
 
 
@@ -86,12 +86,12 @@ def is_valid(thing: object) -> TypeIs[Molecule]:
 def parse(
     text: str | Chem.Mol | None, *, max_characters: int = MAX_CHARACTERS, diagnose: bool = True
 ) -> Molecule | Invalid:
-    """Reads one SMILES or CXSMILES (of which coordinates and labels are ignored); never raises.
+    """Reads one SMILES, CXSMILES (whose coordinates and labels are ignored) or InChI; never raises.
 
     Refused before RDKit sees them: empty text, white space, control and non-ASCII characters, more than
-    `max_characters` characters, branches nested deeper than `MAX_NESTING`. An RDKit molecule is read from
-    its own SMILES; what is no text at all (`None`, NaN) is no molecule. Finding out why RDKit reads nothing
-    takes as long as reading: without `diagnose` the reason says no more than that.
+    `max_characters` characters, branches nested deeper than `MAX_NESTING`. Wildcards stand for no molecule.
+    An RDKit molecule is read from its own SMILES; what is no text at all (`None`, NaN) is no molecule. Why
+    RDKit reads nothing takes as long as reading to find out: without `diagnose` the reason says no more.
 
     >>> parse("C1=CC=CC=C1O").smiles
     'Oc1ccccc1'
@@ -108,36 +108,12 @@ def parse(
         return refusal
     with rdBase.BlockLogs():
         try:
-            mol = Chem.MolFromSmiles(text, _PARAMETERS)
+            mol = _from_inchi(text) if text.startswith(_INCHI) else Chem.MolFromSmiles(text, _PARAMETERS)
             if mol is not None:
                 return _accept(mol, text)
         except (RuntimeError, ValueError) as error:  # RDKit's own invariants; both carry a sentence
             return Invalid(text, diagnosis.first_line(str(error)))
-    if not diagnose:
-        return Invalid(text, "RDKit reads no molecule")
-    return Invalid(text, *diagnosis.explain(text, _PARAMETERS))
-
-
-def parse_molblock(text: str) -> Molecule | Invalid:
-    """Reads the molblock of an SDF record (V2000 or V3000, 2D or 3D); never raises.
-
-    Stereochemistry comes from wedges or coordinates. The molecule then goes through its SMILES, so that it is
-    the same molecule `parse` would give, held to the same caps.
-    """
-    if len(text) > MAX_MOLBLOCK_CHARACTERS:
-        return Invalid(text[:80], f"the molblock has {len(text)} characters, over {MAX_MOLBLOCK_CHARACTERS}")
-    if "\0" in text:
-        return Invalid(text[:80], "the molblock contains a NUL character", text[:80].find("\0"))
-    with rdBase.BlockLogs():
-        try:
-            mol = Chem.MolFromMolBlock(text.encode(errors="replace").decode(), sanitize=True, removeHs=True)
-            smiles = None if mol is None else Chem.MolToSmiles(mol)
-        except (RuntimeError, ValueError) as error:
-            return Invalid(text, diagnosis.first_line(str(error)))
-    if smiles is None:
-        return Invalid(text, diagnosis.explain_molblock(text))
-    read = parse(smiles)
-    return read if isinstance(read, Molecule) else Invalid(text, f"the molblock's molecule: {read.reason}")
+    return Invalid(text, *diagnosis.explain(text, _PARAMETERS)) if diagnose else Invalid(text, _UNREAD)
 
 
 def canonical(text: str) -> str | None:
@@ -171,7 +147,19 @@ def _accept(mol: Chem.Mol, text: str) -> Molecule | Invalid:
         return Invalid(text, "the molecule has no atoms")
     if mol.GetNumHeavyAtoms() > MAX_HEAVY_ATOMS:
         return Invalid(text, f"the molecule has {mol.GetNumHeavyAtoms()} heavy atoms, over {MAX_HEAVY_ATOMS}")
-    return Molecule(str(Chem.MolToSmiles(mol)), mol)
+    smiles = str(Chem.MolToSmiles(mol))
+    if "*" in smiles or "~" in smiles:
+        position = max(text.find("*"), text.find("~"))
+        reason = "a wildcard (* or ~) stands for any atom or bond: write the whole molecule"
+        return Invalid(text, reason, position if position >= 0 else None)
+    return Molecule(smiles, mol)
+
+
+def _from_inchi(text: str) -> Chem.Mol | None:
+    """The molecule of an InChI; none where its formula is not the InChI's, as when a layer is cut off."""
+    mol = Chem.MolFromInchi(text)
+    complete = mol is not None and Chem.MolToInchi(mol).split("/")[1:2] == text.split("/")[1:2]
+    return mol if complete else None
 
 
 def _from_other(thing: object) -> Molecule | Invalid:

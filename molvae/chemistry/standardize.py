@@ -257,7 +257,7 @@ def _tools() -> dict[str, Any]:
 def inchikey(molecule: Molecule) -> str:
     """Standard InChIKey, the same for all usual drawings of a compound, mobile hydrogens included.
 
-    Where InChI has no answer (dummy atoms, exotic valences) the canonical SMILES stands in, so that two
+    Where InChI has no answer (dative bonds, exotic valences) the canonical SMILES stands in, so that two
     compounds without a key are never taken for one.
 
     >>> from molvae.chemistry.molecule import parse

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from molvae.chemistry.cxsmiles import cut_extension, has_stereo_groups
-from molvae.chemistry.molecule import Invalid, parse_molblock
+from molvae.chemistry.molblock import parse_molblock
+from molvae.chemistry.molecule import Invalid
 from molvae.data.columnar import ParquetRows
 from molvae.data.columns import choose_columns, find_column, is_smiles_name
 from molvae.data.delimited import WORD_SUFFIXES, cut_rows, delimiter_of

@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
 
+from molvae.chemistry.molblock import parse_molblock
 from molvae.chemistry.molecule import (
     MAX_CHARACTERS,
     MAX_NESTING,
@@ -16,7 +17,6 @@ from molvae.chemistry.molecule import (
     canonical,
     is_valid,
     parse,
-    parse_molblock,
     randomized_smiles,
 )
 from tests.strategies import smiles, texts
@@ -76,7 +76,24 @@ def test_randomized_smiles_is_a_function_of_the_generator():
         ("C" * (MAX_CHARACTERS + 1), "the text has 1001 characters, over 1000"),
         ("C(" * (MAX_NESTING + 1) + "C" + ")" * (MAX_NESTING + 1), "branches are nested deeper than 100"),
         ("CCO|$a$|", "syntax error at character 4 ('|')"),
-        ("CC>>CC", "syntax error at character 3 ('>')"),
+        ("CC>>CC", "a reaction (>), not a molecule: give its product"),
+        ("CC(=O)O.OC>[H+]>CC(=O)OC", "a reaction (>), not a molecule: give its product"),
+        ("*CC", "a wildcard (* or ~) stands for any atom or bond: write the whole molecule"),
+        ("C~C", "a wildcard (* or ~) stands for any atom or bond: write the whole molecule"),
+        ("[1*]C", "a wildcard (* or ~) stands for any atom or bond: write the whole molecule"),
+        ("C[*:1]", "a wildcard (* or ~) stands for any atom or bond: write the whole molecule"),
+        ("[C,N]CO", "a pattern (SMARTS), not a molecule: ',' at character 3"),
+        ("[CX4]O", "a pattern (SMARTS), not a molecule: 'X' at character 3"),
+        ("[R1]CC", "'R1' at character 2 is an R group, not an atom: write the group out"),
+        ("PhC(=O)O", "'Ph' at character 1 is an abbreviation, not an atom: write the group out"),
+        ("c1ccccc1OMe", "'Me' at character 10 is an abbreviation, not an atom: write the group out"),
+        ("CC(=O)OtBu", "'tBu' at character 8 is an abbreviation, not an atom: write the group out"),
+        ("InChI=1S/C2H6O/c1-2-3", "not a whole InChI: its layers do not give the formula"),
+        ("InChI=1S/C2H6O/c1-2", "not a whole InChI: its layers do not give the formula"),
+        (
+            "LFQSCWFLJHTTHZ-UHFFFAOYSA-N",
+            "an InChIKey names a molecule without holding it: give its SMILES or InChI",
+        ),
         ("CC(C", "extra open parentheses at character 3 ('(')"),
         ("C1CCC", "unclosed ring at character 2 ('1')"),
         ("CN(C)(C)C", "N has valence 4, more than is allowed at character 2"),
@@ -132,6 +149,61 @@ def test_no_molblock_raises(text, start, length):
     read = parse_molblock(block[:start] + text + block[start + length :])
     assert isinstance(read, (Molecule, Invalid))
     assert isinstance(read, Molecule) or "\n" not in read.reason
+
+
+@given(smiles())
+@settings(max_examples=40)
+def test_an_inchi_gives_its_molecule(text):
+    """A tautomer may be another drawing; the InChI is the same."""
+    inchi = Chem.MolToInchi(parse(text).mol)
+    read = parse(inchi)
+    assert isinstance(read, Molecule)
+    assert Chem.MolToInchi(read.mol).split("/")[:3] == inchi.split("/")[:3]
+
+
+ETHER = Chem.MolToMolBlock(Chem.MolFromSmiles("CCOC"))
+
+
+def drawn(symbol="C", *, lines=(), bond="1"):
+    """A molblock with this symbol at its first atom, this type of its first bond, and further lines."""
+    block = ETHER.replace(" C  ", f" {symbol:<3}", 1).replace("  1  2  1  0", f"  1  2  {bond}  0")
+    return block.replace("M  END", "\n".join([*lines, "M  END"]))
+
+
+@pytest.mark.parametrize(
+    ("block", "reason"),
+    [
+        (drawn("A"), "a query: 'A' at atom 1"),
+        (drawn("Q"), "a query: 'Q' at atom 1"),
+        (drawn("*"), "a query: '*' at atom 1"),
+        (drawn("L", lines=["M  ALS   1  2 F C   N   "]), "a query: 'L' at atom 1"),
+        (Chem.MolToV3KMolBlock(Chem.MolFromSmarts("[C,N]CO")), "a query: '[C,N]' at atom 1"),
+        (drawn(bond="5"), "a query: a bond"),
+        (drawn(bond="8"), "a query: a bond"),
+        (drawn("R"), "'R' at atom 1 is an R group"),
+        (drawn("R#", lines=["M  RGP  1   1   2"]), "'R2' at atom 1 is an R group"),
+        (drawn("Pol"), "'Pol' at atom 1 is an R group or placeholder"),
+        (drawn(lines=["M  APO  1   1   1"]), "a group with an open end at atom 1"),
+        (drawn("Ph"), "'Ph' is no element"),
+        (drawn("Me"), "'Me' is no element"),
+        (drawn("OMe"), "'OMe' is no element"),
+        (drawn(lines=["A    1", "OMe"]), "'OMe' at atom 1 is an abbreviation"),
+        (drawn(lines=["A    4", "Boc"]), "'Boc' at atom 4 is an abbreviation"),
+        (drawn(lines=["G    1  2", "Ph"]), "'Ph' is an abbreviation"),
+        (drawn(lines=["M  STY  1   1 SRU", "M  SAL   1  2   1   2", "M  SMT   1 n"]), "a polymer"),
+        (drawn(lines=["M  STY  1   1 COP", "M  SAL   1  2   1   2"]), "a polymer"),
+        ("$RXN\n\n\n\n  1  1\n", "a reaction"),
+    ],
+)
+def test_drawings_of_no_single_molecule_are_refused_by_name(block, reason):
+    assert parse_molblock(block).reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    "lines", [["A    1", "CH3"], ["A    3", "O"], ["A    1", "1"], ["M  STY  1   1 DAT", "M  SAL   1  1   1"]]
+)
+def test_labels_and_data_of_a_drawing_do_no_harm(lines):
+    assert parse_molblock(drawn(lines=lines)) == parse("CCOC")
 
 
 def test_bad_molblocks_say_why():
