@@ -71,7 +71,7 @@ def command(
       molvae train corpus -o run --epochs 60 --set model.decoder_hidden=512
       molvae train corpus -o run --resume
       molvae train corpus -o run --config train.toml --seed 3
-      molvae train corpus -o run --initial checkpoints/zinc250k --epochs 5
+      molvae train corpus -o run --initial checkpoints/zinc250k
       molvae train corpus -o run --initial checkpoints/zinc250k --freeze decoder
       molvae train corpus -o run --tracker tensorboard
       torchrun --nproc-per-node 2 -m molvae train corpus -o run

@@ -23,49 +23,43 @@ if TYPE_CHECKING:
     from molvae.training.config import TrainSettings
 
 _MARGIN = 8  # tokens a decode may be longer than the longest training molecule
-_GROWING = ("encoder_hidden", "head_hidden")  # sizes that may exceed those of the checkpoint to start from
-# not of the model, but of how it learns
-_OF_TRAINING = ("token_dropout", "head_input", "exact_share", "free_share")
-
-
-def with_sizes_of_initial(settings: TrainSettings) -> TrainSettings:
-    """The settings, with the sizes of the checkpoint that training starts from, if there is one."""
-    if settings.initial is None:
-        return settings
-    sizes = MolVAE.load(settings.initial, device="cpu").settings.model
-    asked = settings.model
-    own = {name: getattr(asked, name) for name in _OF_TRAINING}
-    own["noise_levels"] = asked.noise_levels or sizes.noise_levels
-    for name in asked.model_fields_set.intersection(_GROWING):
-        own[name] = max(getattr(asked, name), getattr(sizes, name))
-    return settings.model_copy(update={"model": sizes.model_copy(update=own)})
 
 
 def fresh_model(
-    corpus: Corpus, train_rows: NDArray[np.int64], settings: TrainSettings, facts: dict[str, Any]
+    corpus: Corpus,
+    train_rows: NDArray[np.int64],
+    settings: TrainSettings,
+    facts: dict[str, Any],
+    source: MolVAE | None = None,
 ) -> MolVAE:
-    """A model on the CPU, its properties scaled by the training rows; the weights are random or `initial`'s.
+    """A model on the CPU: a new one, or one that begins with the weights and the prior of `source`.
+
+    Properties are scaled by the training rows, or, if `source` predicts the same ones, as it scales them.
 
     Raises:
         ConfigError: The corpus was not prepared with the vocabulary of `initial`; or parts are frozen, but
             there is no `initial`, or no other part.
     """
-    prior = None
+    prior, longest = None, int(corpus.lengths[train_rows].max()) + _MARGIN
     scaler = PropertyScaler.fit(corpus.labels[train_rows], corpus.property_names)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(Seeds(settings.seed).integer("weights"))
         network = SequenceVAE(settings.model, len(corpus.vocabulary), len(corpus.property_names))
-    if settings.initial is not None:
-        source = MolVAE.load(settings.initial, device="cpu")
-        _copy_weights(source, network, corpus, scaler)
-        facts = {"initial": settings.initial.name, **facts}
-        if "decoder" in settings.frozen and settings.prior.name == StandardNormal.name:
+    if source is not None:
+        _copy_weights(source, network, corpus)
+        if source.property_names == scaler.names:
+            scaler = source.scaler  # as the head that was taken over has it
+        longest = max(longest, source.settings.max_length)
+        facts = {"initial": settings.initial.name if settings.initial else "a model", **facts}
+        if settings.prior.name == source.prior.name:
+            prior = source.prior  # until it is fitted again
+        elif "decoder" in settings.frozen and settings.prior.name == StandardNormal.name:
             prior, facts = source.prior, {**_of_prior(source), **facts}
     _freeze(network, settings)
     codec = CodecSettings(
         model=settings.model,
         tokenizer=corpus.tokenizer_name,
-        max_length=int(corpus.lengths[train_rows].max()) + _MARGIN,
+        max_length=longest,
         standardize=corpus.settings.standardize,
         keep_stereo=corpus.settings.keep_stereo,
         property_names=scaler.names,
@@ -76,7 +70,7 @@ def fresh_model(
     return MolVAE(network, TOKENIZERS.get(corpus.tokenizer_name)(corpus.vocabulary), codec, prior)
 
 
-def _copy_weights(source: MolVAE, network: SequenceVAE, corpus: Corpus, scaler: PropertyScaler) -> None:
+def _copy_weights(source: MolVAE, network: SequenceVAE, corpus: Corpus) -> None:
     """Take over all weights, but the property head's if it is for other properties."""
     same_text = (
         source.tokenizer.vocabulary == corpus.vocabulary and source.tokenizer.name == corpus.tokenizer_name
@@ -86,7 +80,7 @@ def _copy_weights(source: MolVAE, network: SequenceVAE, corpus: Corpus, scaler: 
             f"the corpus {corpus.path} has another vocabulary than the checkpoint to start from",
             hint="Prepare it with --vocabulary and --tokenizer of that checkpoint.",
         )
-    network.take_over(source.network, with_head=source.property_names == scaler.names)
+    network.take_over(source.network, with_head=source.property_names == corpus.property_names)
 
 
 def _freeze(network: SequenceVAE, settings: TrainSettings) -> None:

@@ -58,10 +58,12 @@ class TrainSettings(Settings):
     model: ModelSettings = ModelSettings()
     """Sizes of the model."""
     prior: PriorSettings = PriorSettings()
-    """The prior fitted when training ends, which samples are then drawn from."""
+    """The prior fitted when training ends, which samples are then drawn from. With initial, if no name is
+    given, a prior like that of the model it begins with, which goes on from it where it can."""
     initial: Path | None = None
-    """Checkpoint whose weights training starts from, and whose sizes it has, but larger model.encoder_hidden
-    and model.head_hidden if given; the corpus must have its vocabulary (prepare --vocabulary)."""
+    """Checkpoint to fine-tune: training starts from its weights, and has its sizes, but larger
+    model.encoder_hidden and model.head_hidden if given; the corpus must have its vocabulary (prepare
+    --vocabulary)."""
     frozen: tuple[Literal["encoder", "decoder", "head"], ...] = ()
     """Parts of it that stay as they are: encoder, decoder, head. With the decoder, the latent space stays,
     and the prior of that checkpoint is kept if no other is asked for."""
@@ -73,17 +75,20 @@ class TrainSettings(Settings):
     batch_size: int = Field(default=128, ge=1)
     """Molecules per step, over all processes together."""
     learning_rate: float = Field(default=2e-3, gt=0.0)
-    """Peak of the learning rate: linear warm-up, then a cosine down to a hundredth of it."""
+    """Peak of the learning rate: linear warm-up, then a cosine down to a hundredth of it. With initial, .0005
+    if not given."""
     warmup_steps: int = Field(default=300, ge=0)
-    """Steps of linear learning-rate warm-up."""
+    """Steps of linear learning-rate warm-up; at most a tenth of the run."""
     weight_decay: float = Field(default=0.01, ge=0.0)
     """Decoupled weight decay of AdamW."""
     gradient_clip: float = Field(default=5.0, gt=0.0)
     """Largest norm of the gradient."""
     beta: float = Field(default=0.1, ge=0.0)
-    """Weight of the KL term, nats against nats; where the controller starts if kl_target is set."""
+    """Weight of the KL term, nats against nats; where the controller starts if kl_target is set. With initial
+    .03, if not given."""
     kl_target: float | None = Field(default=45.0, gt=0.0)
-    """KL in nats per molecule a controller steers beta to; with fixed_beta it is ignored."""
+    """KL in nats per molecule a controller steers beta to; with fixed_beta it is ignored. If not given,
+    with initial, the KL that the training molecules have in the model training begins with."""
     kl_start: float | None = Field(default=None, gt=0.0)
     """KL the controller steers to at first, on the way to kl_target; if not given, kl_target itself."""
     kl_moving: float = Field(default=0.6, ge=0.0, le=1.0)
@@ -91,7 +96,8 @@ class TrainSettings(Settings):
     fixed_beta: bool = False
     """Keep beta as it is (after its warm-up) instead of steering KL to kl_target."""
     beta_warmup_steps: int = Field(default=1000, ge=0)
-    """Steps over which beta rises linearly from 0."""
+    """Steps over which beta rises linearly from 0; at most a tenth of the run, and none with initial if not
+    given."""
     free_bits: float = Field(default=0.0, ge=0.0)
     """KL of a dimension, in nats, below which it costs no less: keeps dimensions from being emptied."""
     property_weight: float = Field(default=3.0, ge=0.0)
@@ -101,7 +107,8 @@ class TrainSettings(Settings):
     patience: int = Field(default=10, ge=1)
     """Epochs without a better validation loss after which training stops."""
     n_validation: int = Field(default=1000, ge=1)
-    """Molecules that validation reconstructs, and prior samples it draws, after each epoch."""
+    """Molecules that validation reconstructs after each epoch, and prior samples it draws, the latter no more
+    than there are training molecules."""
     checkpoint_every: int = Field(default=500, ge=1)
     """Steps between two saved states; each is enough to resume from, bit for bit on one CPU build."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

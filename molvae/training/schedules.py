@@ -7,25 +7,29 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from molvae.training.config import TrainSettings
 
 _FLOOR = 0.01  # of the peak learning rate, where the cosine ends
+_LARGEST_WARMUP = 0.1  # share of the run
 _GAIN = 0.005  # change of log beta per step and relative error of the KL
 _MEMORY = 0.95  # of the running mean of the KL
 _BETA_RANGE = (1e-4, 10.0)
 
 
 def learning_rate(settings: TrainSettings, step: int, n_steps: int) -> float:
-    """Linear warm-up to the peak, then half a cosine to a hundredth of it.
+    """Linear warm-up to the peak (never longer than a tenth of the run), then half a cosine down.
 
     Args:
         settings: Peak and warm-up.
         step: Counted from 0.
         n_steps: Length of the run.
     """
-    if step < settings.warmup_steps:
-        return settings.learning_rate * (step + 1) / settings.warmup_steps
-    progress = (step - settings.warmup_steps) / max(n_steps - settings.warmup_steps, 1)
+    warmup = _warmup(settings.warmup_steps, n_steps)
+    if step < warmup:
+        return settings.learning_rate * (step + 1) / warmup
+    progress = (step - warmup) / max(n_steps - warmup, 1)
     cosine = 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
     return settings.learning_rate * (_FLOOR + (1.0 - _FLOOR) * cosine)
 
@@ -60,7 +64,8 @@ class BetaController:
         """The controller at the first of so many steps."""
         target = None if settings.fixed_beta else settings.kl_target
         n_moving = round(settings.kl_moving * n_steps)
-        return cls(settings.beta, target, settings.beta_warmup_steps, settings.kl_start, n_moving)
+        warmup = _warmup(settings.beta_warmup_steps, n_steps)
+        return cls(settings.beta, target, warmup, settings.kl_start, n_moving)
 
     @property
     def goal(self) -> float | None:
@@ -82,3 +87,24 @@ class BetaController:
         if goal is not None and self.step >= self.warmup:
             beta = min(max(beta * math.exp(_GAIN * (mean / goal - 1.0)), _BETA_RANGE[0]), _BETA_RANGE[1])
         return replace(self, beta=beta, step=self.step + 1, mean_kl=mean)
+
+
+def validation_loss(
+    measured: Mapping[str, float], controller: BetaController, property_weight: float
+) -> float:
+    """What decides the best epoch: reconstruction + property + KL beyond its target (else beta KL).
+
+    Of a decoder with noise levels, reconstruction at level 1 is added to that at 0.
+    """
+    beyond = (
+        controller.beta * measured["kl"]
+        if controller.target is None
+        else max(measured["kl"] - controller.target, 0.0)
+    )
+    on_text = measured["reconstruction"] + measured.get("free", 0.0)
+    return on_text + property_weight * measured["property"] + beyond
+
+
+def _warmup(asked: int, n_steps: int) -> int:
+    """Steps of a warm-up: those asked for, but no more than the share of the run it may take."""
+    return min(asked, int(_LARGEST_WARMUP * n_steps))

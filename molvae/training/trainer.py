@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,10 +25,11 @@ from molvae.progress import SILENT
 from molvae.seeding import Seeds
 from molvae.tracking import Trackers
 from molvae.training import records
-from molvae.training.assembly import chosen_rows, fresh_model, with_sizes_of_initial
+from molvae.training.assembly import chosen_rows, fresh_model
 from molvae.training.distributed import World, world
+from molvae.training.fine_tuning import as_begun, mean_kl, prior_to_go_on_from, with_kl_target
 from molvae.training.prior_fitting import fit_prior, kept_fit
-from molvae.training.schedules import BetaController, learning_rate
+from molvae.training.schedules import BetaController, learning_rate, validation_loss
 from molvae.training.state import Progress as Standing
 from molvae.training.state import load_newest_state, remove_half_written, save_state
 from molvae.training.validation import VALIDITY, to_tensors, validate
@@ -84,7 +86,8 @@ def train(
 
     Raises:
         StoppedEarly: `should_stop` said so.
-        ConfigError: The directory holds a run with other settings or another corpus.
+        ConfigError: The directory holds a run with other settings or another corpus; or the loss is no longer
+            a finite number: the best model so far stays.
         InputError: The corpus has no training molecules.
         MissingDependencyError: A tracker's package is not installed.
         StorageError: The disk refuses, or another process writes the directory.
@@ -112,8 +115,7 @@ class _Run:
         progress: Progress,
         facts: dict[str, Any],
     ) -> None:
-        settings = with_sizes_of_initial(settings)
-        self.settings, self.directory, self.world = settings, directory, processes
+        self.directory, self.world = directory, processes
         PRIORS.get(settings.prior.name)  # an unknown name ends here, not after the last epoch
         self.progress = progress if processes.leads else SILENT
         self.trackers = Trackers(settings.trackers if processes.leads else (), self.progress)
@@ -123,7 +125,14 @@ class _Run:
         self.corpus = Corpus.open(corpus_path)
         self.train_rows, self.valid_rows = chosen_rows(self.corpus, settings)
         self.device = resolve_device(settings.device)
-        self.model = fresh_model(self.corpus, self.train_rows, settings, facts).to(self.device)
+        self.source = None if settings.initial is None else MolVAE.load(settings.initial, device="cpu")
+        if self.source is not None:
+            settings = as_begun(settings, self.source, len(self.train_rows))
+        self.model = fresh_model(self.corpus, self.train_rows, settings, facts, self.source).to(self.device)
+        if self.source is not None:
+            kl = self.world.mean([mean_kl(self.model, self.corpus, self.train_rows)])[0]
+            settings = with_kl_target(settings, kl, directory / "settings.toml")
+        self.settings = settings
         network = self.model.network.train()
         self.parallel: torch.nn.Module = DistributedDataParallel(network) if processes.size > 1 else network
         self.optimizer = torch.optim.AdamW(
@@ -148,6 +157,8 @@ class _Run:
         if self.at.step:
             self.progress.advance("train", self.at.step)
             self.progress.note(f"resuming {self.directory} after step {self.at.step:,}")
+        if self.source is not None and self.at.step == 0:
+            self._measure_begun()
         while self.at.epoch < self.settings.epochs and not self._out_of_patience():
             self._epoch(should_stop)
         self.progress.finish("train", epochs=self.at.epoch)
@@ -161,12 +172,14 @@ class _Run:
     def _fit_prior(self, checkpoint: Path, should_stop: Callable[[], bool]) -> None:
         """Give the best model its prior, unless a run that ended here before has done so."""
         best = MolVAE.load(checkpoint, device=str(self.device))
-        if best.prior.name == self.settings.prior.name:
+        if "prior" in best.settings.facts:
             return
-        seed = self.seeds.integer("prior")
         asked = (best, self.corpus, self.settings.prior)
-        states = kept_fit(self.directory / "prior-states", *asked, seed=seed, should_stop=should_stop)
-        fitted = fit_prior(*asked, seed=seed, progress=self.progress, states=states)
+        initial = prior_to_go_on_from(self.source, self.settings.prior.name)
+        seed = self.seeds.integer("prior")
+        kept = self.directory / "prior-states"
+        states = kept_fit(kept, *asked, initial=initial, seed=seed, should_stop=should_stop)
+        fitted = fit_prior(*asked, initial=initial, seed=seed, progress=self.progress, states=states)
         fitted.save(checkpoint)
         states.forget()
         name = fitted.prior.name
@@ -208,6 +221,8 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.model.network.parameters(), settings.gradient_clip)
+        if self.world.anyone(not math.isfinite(float(loss.detach()) + float(norm))):
+            raise records.diverged(self.directory, self.at, f"the loss of step {self.at.step + 1:,}")
         self.optimizer.step()
         self._account(elbo, float(norm), rate)
 
@@ -227,39 +242,38 @@ class _Run:
         beta = self.controller.weight
         self.progress.advance("train", 1, epoch=self.at.epoch + 1, **shown, beta=beta, rate=rate)
 
-    def _finish_epoch(self, n_batches: int) -> None:
-        trained = {name: value / n_batches for name, value in self.at.sums.items()}
+    def _measure_begun(self) -> None:
+        """Take the model that training begins with for the best one so far."""
+        if self.world.leads:
+            measured, loss = self._keep_if_best()
+            figures = {"valid": measured, "loss": loss, "beta": self.controller.weight}
+            self.progress.note(f"begins with {self.settings.initial}: {records.line(0, figures)}")
+        self._share_standing()
+
+    def _keep_if_best(self) -> tuple[dict[str, float], float]:
+        """Measure the model and save it if it is the best one so far; the figures and the loss."""
         self.model.network.eval()
-        measured = validate(
-            self.model,
-            self.corpus,
-            self.valid_rows,
-            n_samples=self.settings.n_validation,
-            seed=self.seeds.integer("validation"),
+        n_samples, seed = (
+            min(self.settings.n_validation, len(self.train_rows)),
+            self.seeds.integer("validation"),
         )
+        measured = validate(self.model, self.corpus, self.valid_rows, n_samples=n_samples, seed=seed)
         self.model.network.train()
-        loss = self._validation_loss(measured)
+        loss = validation_loss(measured, self.controller, self.settings.property_weight)
+        if not math.isfinite(loss):
+            raise records.diverged(self.directory, self.at, f"the validation loss of epoch {self.at.epoch}")
         if self.at.best is None or loss < self.at.best:
             self.at.best, self.at.best_epoch = loss, self.at.epoch
             self._save_model(measured)
+        return measured, loss
+
+    def _finish_epoch(self, n_batches: int) -> None:
+        trained = {name: value / n_batches for name, value in self.at.sums.items()}
+        measured, loss = self._keep_if_best()
         figures = {"train": trained, "valid": measured, "loss": loss, "beta": self.controller.weight}
         records.write_epoch(self.directory, self.at.epoch, self.at.step, figures)
         self.trackers.log({**figures, "epoch": self.at.epoch}, self.at.step)
         self.progress.note(records.line(self.at.epoch, figures))
-
-    def _validation_loss(self, measured: dict[str, float]) -> float:
-        """What decides the best epoch: reconstruction + property + KL beyond its target (else beta KL).
-
-        Of a decoder with noise levels, reconstruction at level 1 is added to that at 0.
-        """
-        controller, settings = self.controller, self.settings
-        beyond = (
-            controller.beta * measured["kl"]
-            if controller.target is None
-            else max(measured["kl"] - controller.target, 0.0)
-        )
-        on_text = measured["reconstruction"] + measured.get("free", 0.0)
-        return on_text + settings.property_weight * measured["property"] + beyond
 
     def _out_of_patience(self) -> bool:
         return self.at.best is not None and self.at.epoch - self.at.best_epoch >= self.settings.patience

@@ -94,10 +94,10 @@ def test_a_flow_that_goes_on_grows_to_the_sizes_asked_for(tiny_model, corpus):
     torch.testing.assert_close(grown(points, angles), known(points, angles))
     grown(points, angles).square().sum().backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in grown.blocks[-1].contract.parameters())
-    more = settings("flow", flow={**sizes, "steps": 30, "learning_rate": 3e-3})
+    more = settings("flow", flow={**sizes, "steps": 400, "learning_rate": 3e-3})
     second = fit_prior(tiny_model, corpus, more, initial=first, seed=2)
     assert second.prior.velocity.enter.out_features == sizes["width"]
-    assert missed(second, corpus) < missed(first, corpus)
+    assert missed(second, corpus) < 0.95 * missed(first, corpus)
 
 
 def stop_at(step):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor, nn
 
-_WARMUP = 100  # steps over which the learning rate rises
+_WARMUP = 100  # steps over which the learning rate rises, but no more than a tenth of all
 _SHOWN = 50  # steps the loss that is shown is a mean of
 
 
@@ -102,4 +102,5 @@ def rate_after(step: int, n_steps: int) -> float:
         step: Steps taken.
         n_steps: Length of the training.
     """
-    return min(1.0, (step + 1) / _WARMUP) * 0.5 * (1.0 + math.cos(math.pi * step / n_steps))
+    warmup = max(min(_WARMUP, n_steps // 10), 1)
+    return min(1.0, (step + 1) / warmup) * 0.5 * (1.0 + math.cos(math.pi * step / n_steps))
