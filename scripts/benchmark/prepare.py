@@ -1,11 +1,13 @@
 """Prepare ZINC250k in a child process; record what became of the rows, the time and the memory.
 
-MOLVAE_DATA names the directory that holds zinc250k/zinc250k.csv.gz.
+MOLVAE_DATA names the directory that holds zinc250k/zinc250k.csv.gz. Another table and its options may be given
+instead, and are not recorded: python scripts/benchmark/prepare.py $MOLVAE_DATA/moses/train.csv.gz
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -72,8 +74,14 @@ def main() -> None:
     data = Path(os.environ["MOLVAE_DATA"]).resolve()
     with tempfile.TemporaryDirectory() as temporary:
         corpus = Path(temporary) / "corpus"
-        source = str(data / "zinc250k" / "zinc250k.csv.gz")
-        arguments = ["prepare", source, "--split", "split", "--labels", "logP,qed,SAS", "-o"]
+        standard = [
+            str(data / "zinc250k" / "zinc250k.csv.gz"),
+            "--split",
+            "split",
+            "--labels",
+            "logP,qed,SAS",
+        ]
+        arguments = ["prepare", *(sys.argv[1:] or standard), "-o"]
         started = time.monotonic()
         with subprocess.Popen([sys.executable, "-m", "molvae", *arguments, str(corpus)]) as child:  # noqa: S603
             memory = PeakMemory(child.pid)
@@ -84,6 +92,8 @@ def main() -> None:
         if code != 0:
             sys.exit(code)
         balance = Corpus.open(corpus).balance
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = spent.ru_utime + spent.ru_stime
     figures: dict[str, float | int | None] = {
         "rows": balance.rows,
         "kept": balance.kept,
@@ -91,11 +101,13 @@ def main() -> None:
         "rejected": balance.rejected,
         "peak_rss_mb": round(peak, 1),
         "seconds": round(seconds, 1),
+        "processor_seconds": round(processor, 1),
     }
+    print(f"{balance}\npeak memory {peak:.0f} MB, {seconds:.0f} s, {processor:.0f} s of processor")
+    if sys.argv[1:]:
+        return
     command = ["molvae", *arguments, "corpus"]
-    path = record("prepare", figures=figures, table=[], seeds=[0], command=command, started_at=started_at)
-    print(balance)
-    print(f"peak memory {peak:.0f} MB, {seconds:.0f} s -> {path.name}")
+    record("prepare", figures=figures, table=[], seeds=[0], command=command, started_at=started_at)
 
 
 if __name__ == "__main__":
