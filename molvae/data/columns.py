@@ -203,8 +203,9 @@ def _find_id(
     if header:
         by_plain = {_plain(names[n]): names[n] for n in reversed(others)}
         return next((by_plain[known] for known in ID_NAMES if known in by_plain), None)
-    texts = [n for n in others if not all(_is_number(row[n].strip()) for row in sample)]
-    if not texts and len(others) == 1 and all(row[others[0]].strip().isdigit() for row in sample):
+    cells = {n: [cell for row in sample if (cell := row[n].strip()).lower() not in MISSING] for n in others}
+    texts = [n for n in others if not all(map(_is_number, cells[n]))]
+    if not texts and len(others) == 1 and all(map(str.isdigit, cells[others[0]])):
         texts = others
     return names[texts[0]] if len(texts) == 1 else None
 

@@ -43,6 +43,7 @@ class Gathered:
     """What was counted while gathering.
 
     Attributes:
+        labels: The label columns of the first table, by name.
         rows: Rows read.
         accepted: Rows spilled.
         changed: Those of them whose molecule standardization made another.
@@ -54,6 +55,7 @@ class Gathered:
         tokens: Provisional id by token.
     """
 
+    labels: tuple[str, ...] = ()
     rows: int = 0
     accepted: int = 0
     changed: int = 0
@@ -84,7 +86,9 @@ def gather(
         cells = stack.enter_context(
             SafeTable(directory / "unreadable_labels.csv", ("row", "identifier", "column", "cell", "file"))
         )
-        outcomes = ordered_map(Examiner(settings), _tasks(settings, progress), workers=workers, chunk=_CHUNK)
+        outcomes = ordered_map(
+            Examiner(settings), _tasks(settings, counts, progress), workers=workers, chunk=_CHUNK
+        )
         for outcome in outcomes:
             counts.rows += 1
             if isinstance(outcome, Rejected):
@@ -99,13 +103,16 @@ def gather(
     return counts
 
 
-def _tasks(settings: PrepareSettings, progress: Progress) -> Iterator[Task]:
+def _tasks(settings: PrepareSettings, counts: Gathered, progress: Progress) -> Iterator[Task]:
     index = 0
     for source, path in enumerate(settings.input):
         table = open_table(path, smiles_column=settings.smiles_column, id_column=settings.id_column)
         progress.note(f"{table.name}: {table.note}")
         part_column = SplitPlan.of(settings).column
-        labels = [find_column(name, table.columns, table.name) for name in settings.labels]
+        labels = tuple(find_column(name, table.columns, table.name) for name in settings.labels)
+        counts.labels = counts.labels or labels
+        if len({*labels, *settings.descriptors}) < len(labels) + len(settings.descriptors):
+            raise UsageError(f"a property is named twice: {', '.join([*labels, *settings.descriptors])}")
         if part_column is not None and part_column not in table.columns:
             raise UsageError(
                 f"the split '{part_column}' is neither random nor scaffold nor a column of {table.name}"
@@ -161,7 +168,7 @@ def _report_cells(outcome: Accepted, settings: PrepareSettings, counts: Gathered
     task = outcome.task
     source = settings.input[task.source]
     for position in outcome.unreadable:
-        column, cell = settings.labels[position], task.labels[position]
+        column, cell = counts.labels[position], task.labels[position]
         if settings.on_invalid == "fail":
             raise InputError(
                 f"{source}, line {task.line}: '{cell}' in column '{column}' is not a number",

@@ -59,6 +59,7 @@ def prepare(settings: PrepareSettings, *, progress: Progress = SILENT) -> Balanc
         kept = work / "kept"
         kept.mkdir(parents=True)
         gathered = gather(settings, directory, work, workers=workers, progress=progress)
+        settings = settings.model_copy(update={"labels": gathered.labels})  # by name where given by number
         n, joined = assembly.merge_duplicates(settings, work, directory, kept)
         if n == 0:
             raise _nothing_left(gathered)

@@ -134,6 +134,8 @@ class TestHeader:
             ("MOL1,CCO,5.2\nMOL2,CC,5.1\n", ("column2", "column1")),
             ("c1ccccc,benzene,5.0\nCCO,ethanol,3.1\nCC,ethane,3\n", ("column1", "column2")),
             ("1,CCO\n2,CC\n", ("column2", "column1")),
+            ("A-1,CCO,5.2\nA-2,CC,\nA-3,CCC,n.d.\n", ("column2", "column1")),
+            ("C,-40.47\nCC,\n", ("column1", None)),
             ("O\t1.5\nN\t2.5\n", ("column1", None)),
         ],
     )

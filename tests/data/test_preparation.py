@@ -406,6 +406,16 @@ class TestDescriptors:
         assert np.isfinite(corpus.labels).all()
 
 
+def test_labels_of_a_table_without_header_are_given_by_number(run):
+    corpus, balance = run("C,-40.5\nCC,\nCCO,>78\n", labels=("2",))
+    assert balance.rows == 3, "the first row is data"
+    assert corpus.property_names == corpus.settings.labels == ("column2",)
+    assert np.array_equal(corpus.labels[:, 0], [-40.5, np.nan, np.nan], equal_nan=True)
+    assert (balance.missing, balance.unreadable) == ({"column2": 2}, {"column2": 1})
+    with pytest.raises(UsageError, match="named twice"):
+        run("smiles,x\nCC,1\n", labels=("x", "2"))
+
+
 class TestErrors:
     @pytest.mark.parametrize(
         ("options", "error", "message"),
