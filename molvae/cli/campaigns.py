@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from molvae.campaign.doubts import doubts
 from molvae.cli import places
 from molvae.cli.objectives import best_table, distinct_columns, labels, trouble_of, value_of
 from molvae.cli.output import table_text
@@ -179,6 +180,7 @@ def summary_text(settings: CampaignSettings, best: Sequence[Row], table: Sequenc
         )
     compared = comparison(settings, table)
     text += "\n" + table_text(tuple(compared[0]), [tuple(line.values()) for line in compared])
+    text += "".join(f"{doubt}\n" for doubt in doubts(table, settings.objectives))
     return text if best else "no molecule within all bounds yet\n" + text
 
 

@@ -55,6 +55,7 @@ def command(
       molvae tell assay lims.csv --column potency=pIC50_mean
     """
     from molvae.campaign.campaign import Campaign
+    from molvae.campaign.doubts import doubts
 
     with Campaign.open(places.journal(campaign)) as opened:
         names = [objective.name for objective in opened.settings.objectives]
@@ -88,6 +89,8 @@ def command(
             "awaited": len(opened.pending),
             "best": campaigns.row_facts(opened.best(5), opened.settings.objectives),
         }
+        for doubt in doubts(opened.table(), opened.settings.objectives):
+            session.note(doubt)
         session.report(facts, _text(facts, opened))
 
 

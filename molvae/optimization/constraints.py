@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from molvae.optimization.surrogates.base import Belief
 
 
+_TINY = 1e-150
+
+
 @dataclass(frozen=True)
 class Standing:
     """Where one goal stands.
@@ -100,7 +103,7 @@ def log_feasibility(belief: Belief, lower: Tensor, upper: Tensor) -> Tensor:
     Returns:
         `n`, at most 0; 0 without constraints.
     """
-    spread = belief.variance.sqrt().clamp_min(1e-9)
+    spread = belief.variance.sqrt().clamp_min(_TINY)
     high = (upper - belief.mean) / spread
     low = (lower - belief.mean) / spread
     one_sided = torch.where(torch.isinf(lower), torch.special.log_ndtr(high), torch.special.log_ndtr(-low))

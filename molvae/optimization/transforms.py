@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ class ScoreScaler:
 
     Attributes:
         mean: Mean of the finite scores.
-        scale: Their standard deviation; 1 where they do not vary.
+        scale: Their standard deviation; where they do not vary, their size.
     """
 
     mean: float
@@ -35,7 +36,7 @@ class ScoreScaler:
             return cls(0.0, 1.0)
         mean = float(finite.mean())
         scale = float(finite.std(correction=0))
-        return cls(mean, scale if scale > 1e-9 * max(1.0, abs(mean)) else 1.0)
+        return cls(mean, scale if scale > 1e-9 * abs(mean) else abs(mean) or 1.0)
 
     def to_unit(self, y: Tensor) -> Tensor:
         """Scores in units of their standard deviation."""
@@ -44,6 +45,71 @@ class ScoreScaler:
     def from_unit(self, y: Tensor) -> Tensor:
         """Scores in their own units."""
         return y * self.scale + self.mean
+
+
+_FAR = 5.0  # gaps to the next score, in ranges of all others
+_BEYOND = 0.05  # how far beyond them such a score is put, in the same
+_FEWEST = 8
+_SHARE = 4  # at most a fourth of the scores is far
+_DISCOVERIES = 100  # different good scores that are more than one in a hundred are a discovery, not a fault
+
+
+@dataclass(frozen=True)
+class Tails:
+    """Where the bulk of scores ends, so that what is far from it blinds nobody to the rest.
+
+    A docking program says -357.8 where all others are between -10 and 0; a table has -1000 for what failed.
+    Such scores keep their rank, and are put just beyond all others. Ordinary scores stay as they are.
+
+    Attributes:
+        low: Lowest score of the bulk; -inf where nothing is far.
+        high: Highest score of the bulk.
+        width: Its range.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    width: float = 1.0
+
+    @classmethod
+    def fit(cls, y: Tensor, *, high_is_good: bool) -> Tails:
+        """The tails of the finite entries of `y` (n): beyond a gap of five times the range of all others."""
+        values = torch.sort(y[torch.isfinite(y)].double()).values
+        n = len(values)
+        if n < _FEWEST:
+            return cls()
+        low, high = _bulk(values, n // _SHARE, n // _SHARE)
+        good = values[high + 1 :] if high_is_good else values[:low]
+        few = max(1, n // _DISCOVERIES)
+        if len(good) > few and float(good[0]) != float(good[-1]):
+            low, high = _bulk(values, *((n // _SHARE, few) if high_is_good else (few, n // _SHARE)))
+        ends = (float(values[low]) if low else -math.inf, float(values[high]) if high < n - 1 else math.inf)
+        return cls(*ends, float(values[high] - values[low]))
+
+    def tamed(self, y: Tensor) -> Tensor:
+        """Scores, far ones near the bulk; increasing in `y`."""
+        below, above = (self.low - y) / self.width, (y - self.high) / self.width
+        near = torch.where(y < self.low, self.low - _BEYOND * self.width * below / (1 + below), y)
+        return torch.where(y > self.high, self.high + _BEYOND * self.width * above / (1 + above), near)
+
+    def far(self, y: Tensor) -> Tensor:
+        """Which scores are far from the bulk."""
+        return (y < self.low) | (y > self.high)
+
+
+def _bulk(values: Tensor, below: int, above: int) -> tuple[int, int]:
+    """First and last of the sorted scores that no gap parts from the middle ones."""
+    low, high, last = below, len(values) - 1 - above, len(values) - 1
+    if values[high] <= values[low]:
+        return 0, last
+    while True:
+        reach = _FAR * (values[high] - values[low])
+        if low > 0 and values[low] - values[low - 1] <= reach:
+            low -= 1
+        elif high < last and values[high + 1] - values[high] <= reach:
+            high += 1
+        else:
+            return low, high
 
 
 def to_cube(z: Tensor) -> Tensor:

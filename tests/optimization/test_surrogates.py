@@ -154,7 +154,7 @@ def test_a_grown_factor_equals_a_fresh_one(p):
     n = 40 - p
     old = ExactProcess.fit(table[:n, :n], y[:n], noise=1e-3, mean=0.3)
     grown, fresh = (
-        old.extended(table[n:, :n], table[n:, n:], y[n:]),
+        old.extended(table[n:, :n], table[n:, n:], y[n:], 1e-3),
         ExactProcess.fit(table, y, noise=1e-3, mean=0.3),
     )
     assert torch.allclose(grown.factor, fresh.factor, atol=1e-10)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from molvae.campaign.methods.evidence import evidence_of, has_evidence, tails_of, tamed
 from molvae.campaign.utility import constrained_scores, goals, within
 from molvae.optimization.constraints import Bounds, Standing
 from molvae.optimization.noisy import Targets
@@ -18,9 +19,13 @@ from molvae.optimization.surrogates.base import training_rows
 from molvae.optimization.transforms import ScoreScaler
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
+    from molvae.campaign.config import Objective
     from molvae.campaign.methods.base import Situation
+    from molvae.optimization.surrogates.base import Evidence
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class Data:
         admitted: Which are within the known bounds, so that molecules like them could be handed out, `n`.
         goals: Columns of `y` that are goals, not scalarizations of them; empty if these are not needed.
         n_left_out: Molecules with a score that are not among them.
+        evidence: Bounds and replicates, if there are any.
     """
 
     smiles: list[str]
@@ -47,6 +53,7 @@ class Data:
     admitted: NDArray[np.bool_]
     goals: tuple[int, ...] = ()
     n_left_out: int = 0
+    evidence: Evidence | None = None
 
     def best(self, n: int) -> NDArray[np.int64]:
         """Rows of at most `n` observations nothing feasible is better than: the best, or the Pareto front."""
@@ -81,12 +88,14 @@ def training_data(situation: Situation, generator: torch.Generator, *, since: in
         since: Leave out trials before this one.
     """
     history = situation.history
-    objectives, search = history.settings.objectives, history.settings.search
-    asked = list(history.known.measured)
-    scored = [t for t in list(history.trials.values())[since:] if np.isfinite(t.values[asked]).any()]
-    if not scored:
+    objectives: Sequence[Objective] = history.settings.objectives
+    search, asked = history.settings.search, list(history.known.measured)
+    scored = [trial for trial in list(history.trials.values())[since:] if has_evidence(trial)]
+    if not any(np.isfinite(trial.values[asked]).any() for trial in scored):
         return None
-    values = np.stack([trial.values for trial in scored])
+    raw = np.stack([trial.values for trial in scored])
+    tails = tails_of(raw, objectives)
+    values, objectives = tamed(raw, objectives, tails)
     wanted = torch.from_numpy(goals(values, objectives))
     bounded, lower, upper = constrained_scores(values[:, asked], [objectives[j] for j in asked])
     columns = chebyshev_columns(wanted, search.n_scalarizations, generator)
@@ -99,7 +108,8 @@ def training_data(situation: Situation, generator: torch.Generator, *, since: in
         standings=tuple(_standing(column, allowed) for column in columns.T),
         bounds=bounds,
     )
-    worth = torch.where(allowed, columns[:, 0], columns[:, 0] - 1e6)
+    span = torch.nan_to_num(columns[:, 0]).abs().amax()
+    worth = torch.where(allowed, columns[:, 0], columns[:, 0] - 4 * span)  # below all that is allowed
     surrogate = search.surrogate
     rows = training_rows(worth, surrogate.n_best, surrogate.n_random, _priority(situation, len(scored)))
     several = wanted.shape[1] > 1 and search.acquisition.batch == "noisy"
@@ -116,7 +126,18 @@ def training_data(situation: Situation, generator: torch.Generator, *, since: in
         admitted[rows.numpy()],
         tuple(own) if several or wanted.shape[1] == 1 else (),
         len(scored) - len(rows),
+        evidence_of([scored[row] for row in rows], objectives, tails, _sources(objectives, asked, blocks)),
     )
+
+
+def _sources(
+    objectives: Sequence[Objective], asked: Sequence[int], blocks: Sequence[torch.Tensor]
+) -> list[int | None]:
+    """Objective of each column of the blocks; `None` for a scalarization of several."""
+    own = [j for j, objective in enumerate(objectives) if not objective.is_constraint]
+    bounded = [j for j in asked if objectives[j].is_constraint]
+    first: list[int | None] = [None] * blocks[0].shape[1] if len(own) > 1 else [own[0]]
+    return [*first, *bounded, *(own if len(blocks) > 2 else [])]  # noqa: PLR2004
 
 
 def _priority(situation: Situation, n: int) -> torch.Tensor:

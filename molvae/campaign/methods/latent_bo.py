@@ -88,6 +88,7 @@ class _InnerSearch:
             data.y,
             n_pending=len(data.pending),
             remembered=situation.history.state.get("fits"),
+            evidence=data.evidence,
         )
         weights = self.ledger.credit.weights(search.surrogate.portfolio)
         members = allotted(weights, n, situation.generator("members"))

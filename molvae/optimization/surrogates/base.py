@@ -51,10 +51,27 @@ class Belief:
         if self.covariance is None:
             raise ValueError("a marginal belief cannot be conditioned: ask the surrogate for a joint one")
         column = self.covariance[:, :, row]  # m x n
-        spread = column[:, row, None, None] * (1.0 + noise) + 1e-12
+        spread = (column[:, row, None, None] * (1.0 + noise)).clamp_min(torch.finfo(column.dtype).tiny)
         covariance = self.covariance - column[:, :, None] * column[:, None, :] / spread
         variance = torch.diagonal(covariance, dim1=-2, dim2=-1).T.clamp_min(0.0)
         return Belief(self.mean, variance, covariance)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of scores beside their values.
+
+    Attributes:
+        lower: The score is above this (a censored one), `n x m`; NaN where nothing says so.
+        upper: The score is below this, `n x m`; NaN where nothing says so.
+        counts: Measurements each value is the mean of, `n x m`.
+        noise: Variance of a single measurement as replicates tell it, `m`; NaN where they do not.
+    """
+
+    lower: Tensor
+    upper: Tensor
+    counts: Tensor
+    noise: Tensor
 
 
 class Surrogate(Protocol):
@@ -67,11 +84,13 @@ class Surrogate(Protocol):
         *,
         n_pending: int = 0,
         remembered: Sequence[dict[str, Any]] = (),
+        evidence: Evidence | None = None,
     ) -> None:
         """Learn from the observations in a gallery and their scores `y` (`n x m`, NaN where one is missing).
 
         The last `n_pending` rows of the gallery were handed out and not yet scored: they are taken to score
-        their mean. `remembered` is what an earlier fit of the same campaign has left.
+        their mean. `remembered` is what an earlier fit of the same campaign has left. `evidence` is left out
+        where there is nothing but values.
         """
 
     def posterior(self, comparison: Comparison, *, joint: bool = False) -> Belief:

@@ -54,6 +54,7 @@ class MixtureFit:
         y: Scaled scores, `n`.
         prior: Of the hyperparameters.
         own_lengthscales: One length scale per number; otherwise they share one.
+        counts: Measurements each score is the mean of, `n`; absent: one.
     """
 
     def __init__(
@@ -64,10 +65,12 @@ class MixtureFit:
         prior: Prior,
         *,
         own_lengthscales: bool = True,
+        counts: Tensor | None = None,
     ) -> None:
         self.tables = torch.stack(list(tables)) if tables else torch.zeros(0, len(y), len(y)).double()
         self.numbers = numbers
         self.y = y
+        self._shares = torch.ones(len(y), dtype=torch.float64) if counts is None else 1.0 / counts
         width = 0 if numbers is None else numbers.shape[1]
         p = width if own_lengthscales else min(width, 1)
         v = len(self.tables)
@@ -110,13 +113,12 @@ class MixtureFit:
         return float(loss.detach()), theta.grad.numpy()
 
     def _covariance(self, theta: Tensor) -> Tensor:
-        n = len(self.y)
         weights = theta[: self._parts].exp()
         covariance = torch.tensordot(weights[: self._v], self.tables, dims=1)
         if self.numbers is not None:
             scaled = self.numbers / theta[self._parts : self._parts + self._p].exp()
             covariance = covariance + weights[-1] * torch.exp(-0.5 * squared_distances(scaled, scaled))
-        noisy: Tensor = covariance + (theta[-2].exp() + _JITTER) * torch.eye(n, dtype=torch.float64)
+        noisy: Tensor = covariance + torch.diag(theta[-2].exp() * self._shares + _JITTER)
         return noisy
 
     def _values(self, vector: NDArray[np.float64]) -> Hyperparameters:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from molvae.optimization.kernels import Hyperparameters, cross, gram, own
-from molvae.optimization.surrogates.base import SURROGATES, Belief, training_rows
+from molvae.optimization.surrogates.base import SURROGATES, Belief, Evidence, training_rows
+from molvae.optimization.surrogates.censored import sites
 from molvae.optimization.surrogates.exact import ExactProcess
-from molvae.optimization.surrogates.fitting import MixtureFit, Prior
+from molvae.optimization.surrogates.fitting import MINIMUM_NOISE, MixtureFit, Prior
 from molvae.optimization.transforms import ScoreScaler
 
 if TYPE_CHECKING:
@@ -22,6 +24,33 @@ if TYPE_CHECKING:
     from molvae.optimization.similarities import Comparison, Gallery
 
 _FEWEST_TO_FIT = 4
+_KNOWN_SPREAD = 0.3  # of the logarithm of a noise variance that replicates tell
+
+
+@dataclass(frozen=True)
+class _About:
+    """What is known of the scores of one output beside their values, in scaled units.
+
+    Attributes:
+        bound: Of censored scores, `n`; NaN for the others.
+        sign: 1 where the score is above its bound, -1 where below, `n`.
+        counts: Measurements each value is the mean of, `n`.
+        noise: Variance of a single measurement; absent where replicates do not tell.
+    """
+
+    bound: Tensor
+    sign: Tensor
+    counts: Tensor
+    noise: float | None
+
+    @classmethod
+    def of(cls, evidence: Evidence, column: int, scaler: ScoreScaler) -> _About:
+        lower, upper = evidence.lower[:, column], evidence.upper[:, column]
+        above = torch.isfinite(lower)
+        noise = float(evidence.noise[column]) / scaler.scale**2
+        known = max(noise, MINIMUM_NOISE) if math.isfinite(noise) else None
+        sign = torch.where(above, 1.0, -1.0).double()
+        return cls(scaler.to_unit(torch.where(above, lower, upper)), sign, evidence.counts[:, column], known)
 
 
 @dataclass(frozen=True)
@@ -66,10 +95,12 @@ class MixtureSurrogate:
         *,
         n_pending: int = 0,
         remembered: Sequence[dict[str, Any]] = (),
+        evidence: Evidence | None = None,
     ) -> None:
         """Learn from a gallery whose last `n_pending` rows await their scores; `y` is `n x m` for the others.
 
-        Pending candidates are taken to score their mean.
+        Pending candidates are taken to score their mean. A mean of n measurements has an n-th of the noise of
+        one; a bound counts as what it says (`molvae.optimization.surrogates.censored`).
         """
         self._outputs, self._fits = [], []
         priors: dict[Hyperparameters, Tensor] = {}  # outputs with the same hyperparameters share a table
@@ -78,16 +109,18 @@ class MixtureSurrogate:
             rows = torch.nonzero(torch.isfinite(column))[:, 0]
             targets = scaler.to_unit(column[rows])
             old = remembered[j] if j < len(remembered) else {}
-            values = self._hyperparameters(gallery, rows, targets, old)
+            about = None if evidence is None else _About.of(evidence, j, scaler)
+            values = self._hyperparameters(gallery, rows, targets, old, about)
             if not len(rows):
                 self._outputs.append(_Output(scaler, values, None, None))
                 continue
             if values not in priors:
                 priors[values] = gram(gallery, self.settings.views, values)
             waiting = torch.arange(len(y), len(y) + n_pending)
-            process = _conditioned(priors[values], rows, waiting, targets, values)
-            columns = torch.cat([rows, waiting])
-            everything = len(columns) == len(gallery)
+            process, seen = _conditioned(priors[values], rows, targets, values, about)
+            process = _expecting(process, priors[values], seen, waiting, values.noise)
+            columns = torch.cat([seen, waiting])
+            everything = torch.equal(columns, torch.arange(len(gallery)))
             self._outputs.append(_Output(scaler, values, None if everything else columns, process))
 
     def remembered(self) -> list[dict[str, Any]]:
@@ -125,12 +158,17 @@ class MixtureSurrogate:
         return cross(comparison, views, values), variance
 
     def _hyperparameters(
-        self, gallery: Gallery, rows: Tensor, targets: Tensor, remembered: dict[str, Any]
+        self,
+        gallery: Gallery,
+        rows: Tensor,
+        targets: Tensor,
+        remembered: dict[str, Any],
+        about: _About | None,
     ) -> Hyperparameters:
         settings = self.settings
         if settings.hyperparameters == "fixed" or len(rows) < _FEWEST_TO_FIT:
             self._fits.append({})
-            return self._fixed(gallery.numbers.shape[1])
+            return self._fixed(gallery.numbers.shape[1], None if about is None else about.noise)
         n_known = len(rows) + gallery.n_left_out  # what is kept changes even where its number does not
         if remembered and n_known < settings.refit_growth * remembered["n"]:
             self._fits.append(remembered)
@@ -141,12 +179,18 @@ class MixtureSurrogate:
         tables = [gallery.gram(view)[rows[kept]][:, rows[kept]] for view in settings.views]
         numbers = gallery.numbers[rows[kept]] if settings.numbers else None
         start = Hyperparameters.from_json(remembered["values"]) if remembered else None
-        fit = MixtureFit(tables, numbers, targets[kept], Prior(), own_lengthscales=settings.own_lengthscales)
+        prior, counts = Prior(), None
+        if about is not None:
+            counts = about.counts[rows[kept]]
+            if about.noise is not None:
+                prior = replace(prior, noise=about.noise, noise_spread=_KNOWN_SPREAD)
+        alike = not settings.own_lengthscales
+        fit = MixtureFit(tables, numbers, targets[kept], prior, own_lengthscales=not alike, counts=counts)
         values = fit.run(start)
         self._fits.append({"n": n_known, "values": values.to_json()})
         return values
 
-    def _fixed(self, p: int) -> Hyperparameters:
+    def _fixed(self, p: int, noise: float | None) -> Hyperparameters:
         settings = self.settings
         parts = len(settings.views) + settings.numbers
         weight = settings.outputscale / parts
@@ -154,22 +198,40 @@ class MixtureSurrogate:
             weights=(weight,) * len(settings.views),
             numbers_weight=weight if settings.numbers else 0.0,
             lengthscales=(max(p, 1) ** 0.5,) * p if settings.numbers else (),
-            noise=settings.noise,
+            noise=settings.noise if noise is None else noise,
             mean=settings.mean,
         )
 
 
 def _conditioned(
-    prior: Tensor, rows: Tensor, waiting: Tensor, targets: Tensor, values: Hyperparameters
-) -> ExactProcess:
-    """The process of one output, given the prior covariances of the whole gallery."""
+    prior: Tensor, rows: Tensor, targets: Tensor, values: Hyperparameters, about: _About | None
+) -> tuple[ExactProcess, Tensor]:
+    """The process of one output and the rows it has seen, given the prior covariances of the gallery."""
     seen = prior if len(rows) == len(prior) else prior[rows][:, rows]
-    process = ExactProcess.fit(seen, targets, noise=values.noise, mean=values.mean)
+    noise = values.noise if about is None else values.noise / about.counts[rows]
+    process = ExactProcess.fit(seen, targets, noise=noise, mean=values.mean)
+    if about is None:
+        return process, rows
+    censored = torch.isfinite(about.bound)
+    censored[rows] = False
+    limited = torch.nonzero(censored)[:, 0]
+    if not len(limited):
+        return process, rows
+    between, among = prior[limited][:, rows], prior[limited][:, limited]
+    mean, covariance = process.posterior(between, among)
+    stand_in, spread = sites(mean, covariance, about.bound[limited], about.sign[limited], values.noise)
+    return process.extended(between, among, stand_in, spread), torch.cat([rows, limited])
+
+
+def _expecting(
+    process: ExactProcess, prior: Tensor, seen: Tensor, waiting: Tensor, noise: float
+) -> ExactProcess:
+    """The process once pending candidates have scored their means."""
     if not len(waiting):
         return process
-    between, among = prior[waiting][:, rows], prior[waiting][:, waiting]
+    between, among = prior[waiting][:, seen], prior[waiting][:, waiting]
     believed, _ = process.posterior(between, among.diagonal())
-    return process.extended(between, among, believed)
+    return process.extended(between, among, believed, noise)
 
 
 def _believed(output: _Output, between: Tensor, among: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from molvae.optimization.config import MemberSettings
     from molvae.optimization.similarities import Comparison, Gallery
-    from molvae.optimization.surrogates.base import Belief
+    from molvae.optimization.surrogates.base import Belief, Evidence
 
 
 class Portfolio:
@@ -28,6 +28,7 @@ class Portfolio:
         y: Scores of the observations, `n x m`; NaN where missing.
         n_pending: How many rows of the gallery await their scores.
         remembered: What an earlier portfolio of the same campaign has left.
+        evidence: Bounds and replicates, if there are any.
     """
 
     def __init__(
@@ -38,12 +39,16 @@ class Portfolio:
         *,
         n_pending: int = 0,
         remembered: Mapping[str, Any] | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         self.gallery = gallery
         self.names = tuple(member.name for member in members)
         self.surrogates = [make_surrogate(member) for member in members]
+        more: dict[str, Any] = {} if evidence is None else {"evidence": evidence}
         for name, surrogate in zip(self.names, self.surrogates):
-            surrogate.fit(gallery, y, n_pending=n_pending, remembered=(remembered or {}).get(name, ()))
+            surrogate.fit(
+                gallery, y, n_pending=n_pending, remembered=(remembered or {}).get(name, ()), **more
+            )
 
     def beliefs(self, comparison: Comparison, *, joint: bool = False) -> tuple[Belief, ...]:
         """What each surrogate believes of candidates compared with the gallery."""

@@ -1,0 +1,93 @@
+"""What a surrogate should know of scores beside their values: far ones, bounds, replicates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from molvae.campaign.observations import MEASURED
+from molvae.optimization.surrogates.base import Evidence
+from molvae.optimization.transforms import Tails
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from molvae.campaign.config import Objective
+    from molvae.campaign.history import Trial
+
+    Array = NDArray[np.float64]
+
+_FEWEST_REPLICATES = 3  # degrees of freedom that tell the noise of an assay
+
+
+def tails_of(values: Array, objectives: Sequence[Objective]) -> list[Tails]:
+    """What is far from everything else, per objective; scores are `n x k`."""
+    return [
+        Tails.fit(
+            torch.from_numpy(values[:, j]), high_is_good=objective.direction in {"maximize", "at_least"}
+        )
+        for j, objective in enumerate(objectives)
+    ]
+
+
+def tamed(
+    values: Array, objectives: Sequence[Objective], tails: Sequence[Tails]
+) -> tuple[Array, list[Objective]]:
+    """Scores with those that are far from all others near them, and the objectives with bounds to match."""
+    columns = [tail.tamed(torch.from_numpy(values[:, j])).numpy() for j, tail in enumerate(tails)]
+    bounds = [
+        o
+        if o.bound is None
+        else o.model_copy(update={"bound": float(tail.tamed(torch.tensor([o.bound]).double()))})
+        for o, tail in zip(objectives, tails)
+    ]
+    return np.stack(columns, axis=1), bounds
+
+
+def has_evidence(trial: Trial) -> bool:
+    """Whether any score of a molecule that was asked for has a number or a bound."""
+    return any(score is not None and score.status in MEASURED for score in trial.asked)
+
+
+def evidence_of(
+    trials: Sequence[Trial],
+    objectives: Sequence[Objective],
+    tails: Sequence[Tails],
+    columns: Sequence[int | None],
+) -> Evidence | None:
+    """Bounds and replicates of the columns a surrogate models; nothing where there are none.
+
+    Args:
+        trials: Rows of the training data, `n`.
+        objectives: Of the campaign.
+        tails: Of its scores.
+        columns: Objective of each column, `m`; `None` for one made of several objectives.
+    """
+    shape = (len(trials), len(columns))
+    lower, upper, counts = np.full(shape, np.nan), np.full(shape, np.nan), np.ones(shape)
+    noise = np.full(len(columns), np.nan)
+    for k, j in enumerate(columns):
+        if j is None:
+            continue
+        squares = freedom = 0.0
+        for i, trial in enumerate(trials):
+            score = trial.scores[j]
+            if score is None:
+                continue
+            counts[i, k] = score.n if score.is_ok else 1
+            if score.is_ok and score.sd is not None and score.n > 1:
+                squares += (score.n - 1) * score.sd**2
+                freedom += score.n - 1
+            if score.status in {"above", "below"}:
+                bound = float(tails[j].tamed(torch.tensor([score.value]).double()))
+                (lower if score.status == "above" else upper)[i, k] = bound
+        if objectives[j].direction == "minimize":  # goals are all to be maximized
+            lower[:, k], upper[:, k] = -upper[:, k].copy(), -lower[:, k].copy()
+        noise[k] = squares / freedom if freedom >= _FEWEST_REPLICATES else np.nan
+    if not (np.isfinite(lower).any() or np.isfinite(upper).any() or (counts > 1).any()):
+        return None
+    return Evidence(*(torch.from_numpy(part) for part in (lower, upper, counts, noise)))

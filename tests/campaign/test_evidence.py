@@ -1,0 +1,72 @@
+"""What a search makes of far scores, bounds, replicates and units."""
+
+import pytest
+
+from molvae.campaign.campaign import Campaign
+from molvae.campaign.doubts import doubts
+from molvae.campaign.methods.data import training_data
+from molvae.campaign.observations import Observation, StartMolecule
+from molvae.oracles.base import Score
+
+
+def worth(molecule):
+    return molecule.mol.GetNumHeavyAtoms() + molecule.smiles.count("N") / 2
+
+
+def play(path, model, settings, scale=1.0, rounds=3, **changes):
+    start = [StartMolecule(m.smiles, (scale * worth(m),)) for m in model.molecules[:30]]
+    truth = {m.smiles: worth(m) for m in model.molecules}
+    asked = []
+    with Campaign.create(path, model, settings(budget=60, **changes), start=start) as campaign:
+        for _ in range(rounds):
+            batch = campaign.ask(4)
+            asked += [c.smiles for c in batch]
+            campaign.tell([Observation(c.smiles, (scale * truth[c.smiles],), c.identifier) for c in batch])
+    return asked
+
+
+@pytest.mark.parametrize("batch", ["greedy", "noisy"])
+def test_units_of_a_score_do_not_matter(tmp_path, model, settings, quick, batch):
+    acquisition = quick.acquisition.model_copy(update={"batch": batch})
+    search = quick.model_copy(update={"acquisition": acquisition})
+    plain = play(tmp_path / "a", model, settings, search=search)
+    assert play(tmp_path / "b", model, settings, 2.0**-30, search=search) == plain
+    assert play(tmp_path / "c", model, settings, 2.0**30, search=search) == plain
+
+
+def test_one_far_score_does_not_blind_the_search(tmp_path, model, settings):
+    """A mistake among the start costs little, and is pointed out."""
+    start = [StartMolecule(m.smiles, (worth(m),)) for m in model.molecules[:30]]
+    wrong = StartMolecule(model.molecules[60].smiles, (500.0,), "typo")
+    truth = {m.smiles: worth(m) for m in model.molecules}
+    means, said = [], []
+    for name, molecules in (("plain", start), ("odd", [*start, wrong])):
+        found = []
+        for seed in (1, 2):
+            with Campaign.create(
+                tmp_path / f"{name}{seed}", model, settings(seed=seed), start=molecules
+            ) as c:
+                found += [truth[candidate.smiles] for candidate in c.ask(8)]
+                said.append(doubts(c.table(), c.settings.objectives))
+        means.append(sum(found) / len(found))
+    assert means[1] > means[0] - 1.5
+    assert said[:2] == [[], []]
+    assert said[2][0].startswith("check qed of typo: 500 is far from all others (7 to 12)")
+
+
+def test_bounds_and_replicates_reach_the_surrogate(tmp_path, model, settings):
+    from molvae.campaign.methods.base import Situation
+
+    start = [StartMolecule(m.smiles, (worth(m),)) for m in model.molecules[:12]]
+    start += [StartMolecule(model.molecules[20].smiles, (Score(9.0, "above"),))]
+    start += [StartMolecule(model.molecules[0].smiles, (worth(model.molecules[0]) + 0.5,))] * 4
+    wanted = settings(minimize=("tpsa",), maximize=())
+    with Campaign.create(tmp_path / "c", model, wanted, start=start) as campaign:
+        situation = Situation(campaign.history, model, campaign._features, campaign._seeds)
+        data = training_data(situation, campaign._seeds.torch("x"))
+        row = data.smiles.index(model.molecules[20].smiles)
+        assert data.y[row].isnan().all()
+        assert float(data.evidence.upper[row, 0]) == -9.0, "above a bound, where less is better"
+        assert float(data.evidence.counts[data.smiles.index(model.molecules[0].smiles), 0]) == 5.0
+        assert float(data.evidence.noise[0]) == pytest.approx(0.05)
+        assert model.molecules[20].smiles not in {c.smiles for c in campaign.ask(20)}
