@@ -42,7 +42,8 @@ _CEILING = 2_000  # training molecules whose posteriors are sampled
     "corpus_path",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="A corpus of 'molvae prepare': its parts are the reference and the training molecules.",
+    help="A corpus of 'molvae prepare': its parts are the reference and the training molecules. What is "
+    "compared with it is standardized as it was.",
 )
 @click.option(
     "--split",
@@ -133,6 +134,7 @@ def command(
         "workers": workers if workers is not None else _cores(available_cores()),
     }
     corpus = evaluation_inputs.open_corpus(given["corpus_path"])
+    chosen["rules"] = evaluation_inputs.rules_of(corpus)
     is_model = source.is_dir()
     if is_model and corpus is None:
         raise UsageError(

@@ -13,6 +13,7 @@ from molvae.errors import InputError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from molvae.chemistry.admission import Rules
     from molvae.cli.output import Session
     from molvae.data.corpus import Corpus
     from molvae.evaluation.molecules import MoleculeSet
@@ -38,7 +39,7 @@ def compared(
         known = set(corpus.smiles(corpus.rows("train")))
     if chosen["train_file"]:
         training = read_texts(chosen["train_file"], session, chosen)
-        known = canonical_set(training, workers=chosen["workers"], progress=progress)
+        known = canonical_set(training, rules=chosen["rules"], workers=chosen["workers"], progress=progress)
     cache = chosen["cache"] or default_directory().parent / "references"
     return [molecule_set(texts, name, chosen, progress, cache=cache) for name, texts in sets.items()], known
 
@@ -58,6 +59,7 @@ def molecule_set(
     return MoleculeSet(
         texts,
         name=name,
+        rules=chosen["rules"],
         alerts=chosen["alerts"],
         cache=cache,
         workers=chosen["workers"],
@@ -81,6 +83,13 @@ def open_corpus(path: Path | None) -> Corpus | None:
     from molvae.data.corpus import Corpus
 
     return None if path is None else Corpus.open(places.corpus(path))
+
+
+def rules_of(corpus: Corpus | None) -> Rules | None:
+    """How molecules that are compared with a corpus are standardized: as its own were."""
+    from molvae.chemistry.admission import Rules
+
+    return None if corpus is None else Rules(corpus.settings.standardize, corpus.settings.keep_stereo)
 
 
 def held_out_rows(corpus: Corpus, split: str) -> np.ndarray:

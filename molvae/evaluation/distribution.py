@@ -7,18 +7,19 @@ order given, duplicates kept; `unique@k` looks at the first k of them.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import wasserstein_distance
 
-from molvae.chemistry.molecule import canonical
+from molvae.chemistry.molecule import is_valid
 from molvae.errors import InputError
 from molvae.evaluation.base import Metric, MetricTable
 from molvae.evaluation.frechet import fcd_score, frechet_distance, require_chemnet
 from molvae.evaluation.guacamol import kl_score
 from molvae.evaluation.nearest import internal_diversity, nearest_similarity
-from molvae.evaluation.profile import DESCRIPTOR_NAMES, PARTS, Part, Profile
+from molvae.evaluation.profile import DESCRIPTOR_NAMES, PARTS, Part, Profile, read_as
 from molvae.parallel.mapping import ordered_map
 from molvae.progress import SILENT
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
+    from molvae.chemistry.admission import Rules
     from molvae.evaluation.molecules import MoleculeSet
     from molvae.progress import Progress
 
@@ -84,20 +86,29 @@ def measure(
     return MetricTable(tuple(rows), tuple(dict.fromkeys(notes)))
 
 
-def canonical_set(texts: Sequence[str], *, workers: int = 0, progress: Progress = SILENT) -> set[str]:
+def canonical_set(
+    texts: Sequence[str], *, rules: Rules | None = None, workers: int = 0, progress: Progress = SILENT
+) -> set[str]:
     """The different molecules of SMILES, as canonical SMILES: what novelty is measured against.
+
+    With rules they are standardized, as the samples must be.
 
     >>> sorted(canonical_set(["OCC", "CCO", "no molecule", "C"]))
     ['C', 'CCO']
     """
     found: set[str] = set()
     progress.start("training molecules", len(texts))
-    for smiles in ordered_map(canonical, texts, workers=workers, chunk=512):
+    for smiles in ordered_map(partial(_smiles_as, rules=rules), texts, workers=workers, chunk=512):
         if smiles is not None:
             found.add(smiles)
         progress.advance("training molecules")
     progress.finish("training molecules", different=len(found))
     return found
+
+
+def _smiles_as(text: str, rules: Rules | None) -> str | None:
+    molecule = read_as(text, rules)
+    return molecule.smiles if is_valid(molecule) else None
 
 
 def cosine(a: Mapping[str, int], b: Mapping[str, int]) -> float:

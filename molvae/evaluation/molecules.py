@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from molvae.chemistry.admission import Rules
     from molvae.progress import Progress
 
-_SCHEMA = 1  # counted up when what is kept changes its meaning
+_SCHEMA = 2  # counted up when what is kept changes its meaning
 
 
 class MoleculeSet:
@@ -30,6 +31,7 @@ class MoleculeSet:
     Args:
         texts: SMILES in order; invalid ones are counted, duplicates kept.
         name: What the set is called in tables.
+        rules: How far molecules are standardized, if they are: as those they are compared with.
         alerts: Directory of the MOSES alerts.
         cache: Directory in which profiles and ChemNet statistics are kept, under the sha256 of the texts and
             the version of RDKit.
@@ -43,6 +45,7 @@ class MoleculeSet:
         texts: Sequence[str],
         *,
         name: str = "samples",
+        rules: Rules | None = None,
         alerts: Path | None = None,
         cache: Path | None = None,
         workers: int = 0,
@@ -51,6 +54,7 @@ class MoleculeSet:
     ) -> None:
         self.texts = texts
         self.name = name
+        self._rules = rules
         self._alerts, self._cache, self._workers = alerts, cache, workers
         self._device, self._progress = device, progress
         self._profile: Profile | None = None
@@ -71,6 +75,7 @@ class MoleculeSet:
             made = profile(
                 self.texts,
                 missing,
+                rules=self._rules,
                 alerts=self._alerts,
                 workers=self._workers,
                 progress=self._progress,
@@ -96,8 +101,10 @@ class MoleculeSet:
         if self._cache is None:
             return None
         chemistry = f"rdkit-{version('rdkit')}-{_SCHEMA}"
+        rules = self._rules
+        form = "" if rules is None else f"-{rules.standardize}{'' if rules.keep_stereo else '-flat'}"
         alerts = "-alerts" if self._alerts is not None else ""
-        return self._cache / f"profile-{chemistry}{alerts}-{digest(self.texts)}.npz"
+        return self._cache / f"profile-{chemistry}{form}{alerts}-{digest(self.texts)}.npz"
 
     def _kept(self) -> Profile | None:
         place = self._place()

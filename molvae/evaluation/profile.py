@@ -15,6 +15,7 @@ from molvae.chemistry.fingerprints import packed_bits
 from molvae.chemistry.fragments import brics_fragments
 from molvae.chemistry.molecule import Invalid, Molecule, parse
 from molvae.chemistry.scaffolds import murcko_scaffold
+from molvae.chemistry.standardize import standardize
 from molvae.parallel.mapping import ordered_map
 from molvae.progress import SILENT
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from molvae.chemistry.admission import Rules
     from molvae.progress import Progress
 
 Part = Literal["fingerprints", "fragments", "scaffolds", "descriptors", "filters"]
@@ -77,6 +79,7 @@ def profile(
     texts: Sequence[str],
     parts: Collection[Part] = PARTS,
     *,
+    rules: Rules | None = None,
     alerts: Path | None = None,
     workers: int = 0,
     progress: Progress = SILENT,
@@ -87,6 +90,7 @@ def profile(
     Args:
         texts: SMILES.
         parts: What to gather.
+        rules: How far molecules are standardized, if they are; those without a standard form stay as read.
         alerts: Directory of the MOSES alerts; see `moses_reasons`.
         workers: Processes; 0 computes in this one.
         progress: Told of every molecule.
@@ -95,7 +99,7 @@ def profile(
     wanted = frozenset(parts)
     gathered = _Gathering(wanted)
     progress.start(task, len(texts))
-    examine = partial(_examine, parts=wanted, alerts=alerts)
+    examine = partial(_examine, parts=wanted, rules=rules, alerts=alerts)
     for number, outcome in enumerate(ordered_map(examine, texts, workers=workers), start=1):
         gathered.take(outcome)
         if number % _TOLD_EVERY == 0:
@@ -145,8 +149,17 @@ class _Gathering:
         )
 
 
-def _examine(text: str, parts: frozenset[Part], alerts: Path | None) -> _Features | str:
-    molecule = parse(text)
+def read_as(text: str, rules: Rules | None) -> Molecule | Invalid:
+    """The molecule of a text in the standard form that rules ask for, or as read where it has none."""
+    read = parse(text)
+    if rules is None or isinstance(read, Invalid):
+        return read
+    form = standardize(read, rules.standardize, keep_stereo=rules.keep_stereo)
+    return read if isinstance(form, Invalid) else form
+
+
+def _examine(text: str, parts: frozenset[Part], rules: Rules | None, alerts: Path | None) -> _Features | str:
+    molecule = read_as(text, rules)
     if isinstance(molecule, Invalid):
         return molecule.reason
     return _Features(

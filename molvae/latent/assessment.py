@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from molvae.chemistry.admission import Rules
 from molvae.chemistry.molecule import Invalid, Molecule, canonical
 from molvae.errors import InputError, UsageError
 from molvae.evaluation.base import Metric, MetricTable
@@ -117,7 +118,14 @@ def assess(
         return Assessment(table, truth=held_out.truth, prediction=held_out.prediction)
     z = model.sample_latent(n_samples, generator=Seeds(seed).numpy("sample"))
     texts = write(model, z, beam=True, progress=progress, task="sample")
-    samples = MoleculeSet(texts, alerts=alerts, workers=workers, device=str(model.device), progress=progress)
+    samples = MoleculeSet(
+        texts,
+        rules=Rules(model.settings.standardize, model.settings.keep_stereo),
+        alerts=alerts,
+        workers=workers,
+        device=str(model.device),
+        progress=progress,
+    )
     table += measure(
         samples,
         references=references,

@@ -14,8 +14,10 @@ import pytest
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 
+from molvae.chemistry.admission import Rules
 from molvae.chemistry.alerts import _alerts, moses_reasons
 from molvae.chemistry.molecule import parse
+from molvae.chemistry.standardize import standardize
 from molvae.errors import InputError
 from molvae.evaluation.base import Metric, MetricTable
 from molvae.evaluation.distribution import canonical_set, measure
@@ -161,6 +163,30 @@ def test_the_kl_score_is_one_for_the_same_and_lower_for_others():
     assert (0.0 < score < 0.95, n) == (True, 40)
     assert math.isnan(kl_score(["CCO"], chains)[0])
     assert canonical_set(["OCC", "C(", "CCO"]) == {"CCO"}
+
+
+@pytest.mark.parametrize(
+    "drawings",
+    [
+        ("CC[NH+](CC)CCc1ccccc1", "C[NH2+]Cc1ccc(C(=O)[O-])cc1", "[NH3+]CC(=O)Nc1ccccc1"),
+        ("CS(=O)c1ccccc1", "CCS(=O)CCN", "CN(=O)=O"),
+        ("Cl.CCNCCc1ccccc1", "[Na+].CC(=O)[O-]", "O.CC(=O)Nc1ccccc1"),
+        ("C[N+](C)(C)CC(=O)O.[Cl-]", "C[n+]1cccc(C(=O)O)c1.[I-]", "CC(=O)OCC[N+](C)(C)C.[Cl-]"),
+    ],
+)
+def test_what_is_compared_with_a_corpus_has_its_standard_form(drawings):
+    corpus = [standardize(text).smiles for text in drawings]
+    table = measure(
+        MoleculeSet(drawings, rules=Rules("basic")),
+        references=[MoleculeSet(corpus, name="corpus")],
+        training=set(corpus),
+        parts=HEAVY,
+        fcd=False,
+    )
+    assert table["novelty"] == 0
+    assert table["SNN/corpus"] == 1
+    assert [table[f"{name}/corpus"] for name in ("logP", "SA", "QED", "weight")] == [0, 0, 0, 0]
+    assert canonical_set(drawings, rules=Rules("basic")) == set(corpus)
 
 
 @with_data
