@@ -2,7 +2,7 @@
 
 The moves are those of graph-based genetic algorithms (Jensen, Chemical Science 10, 2019), and some that keep
 the formula: a group moves, two atoms swap. They are carried out on the graph itself, not as reactions, which
-is far quicker; what comes out is text, for `parse` to read.
+is far quicker; what comes out is the SMILES of a standard form, for `parse` to read.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from rdkit import Chem, rdBase
 
+from molvae.chemistry.molecule import Invalid, Molecule
 from molvae.chemistry.pieces import Piece, common_groups, cut_bond, cut_ring, editable, joined
+from molvae.chemistry.standardize import is_plain, standardize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from random import Random
-
-    from molvae.chemistry.molecule import Molecule
 
     Edit = Callable[[Chem.RWMol, Random], Chem.RWMol | None]
 
@@ -54,8 +54,9 @@ def mutated(molecule: Molecule, rng: Random, *, n_edits: int = 1) -> str | None:
     """
     with rdBase.BlockLogs():
         mol, smiles = _prepared(molecule.smiles), None
+        limits = _limits(mol)
         for number in range(n_edits):
-            child, smiles = _edited(mol, molecule.smiles, rng)
+            child, smiles = _edited(mol, molecule.smiles, limits, rng)
             if child is None:
                 return None
             if number + 1 < n_edits:
@@ -72,7 +73,7 @@ def crossed(a: Molecule, b: Molecule, rng: Random) -> str | None:
             first, second = cut(left, rng), cut(right, rng)
             if first is None or second is None:
                 continue
-            smiles = _finished(joined(first[0], second[0], rng), _largest_ring(left, right))
+            smiles = _finished(joined(first[0], second[0], rng), _limits(left, right))
             if smiles is not None and smiles not in {a.smiles, b.smiles}:
                 return smiles
     return None
@@ -93,7 +94,7 @@ def decorated(molecule: Molecule, rng: Random, groups: Sequence[Piece] | None = 
             core = _core(mol, rng) if rng.random() < 0.5 else _opened(mol, rng)  # noqa: PLR2004
             if core is None:
                 continue
-            smiles = _finished(joined(core, rng.choice(bank), rng), _largest_ring(mol))
+            smiles = _finished(joined(core, rng.choice(bank), rng), _limits(mol))
             if smiles is not None and smiles != molecule.smiles:
                 return smiles
     return None
@@ -105,17 +106,20 @@ def _prepared(smiles: str) -> Chem.Mol:
     return editable(Chem.MolFromSmiles(smiles))
 
 
-def _edited(mol: Chem.Mol, before: str, rng: Random) -> tuple[Chem.Mol | None, str | None]:
+def _edited(
+    mol: Chem.Mol, before: str, limits: tuple[int, int], rng: Random
+) -> tuple[Chem.Mol | None, str | None]:
     for _ in range(_TRIES):
         child = rng.choices(_EDITS, weights=_WEIGHTS)[0](Chem.RWMol(mol), rng)
-        smiles = None if child is None else _finished(child, _largest_ring(mol))
+        smiles = None if child is None else _finished(child, limits)
         if smiles is not None and smiles != before:
             return child, smiles
     return None, None
 
 
-def _finished(mol: Chem.RWMol, largest_ring: int) -> str | None:
-    """SMILES of a child in one piece, with possible valences and sensible rings."""
+def _finished(mol: Chem.RWMol, limits: tuple[int, int]) -> str | None:
+    """Standard SMILES of a child in one piece, with possible valences, sensible rings, no new net charge."""
+    largest_ring, largest_charge = limits
     if Chem.SanitizeMol(mol, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
         return None
     rings = mol.GetRingInfo().AtomRings()
@@ -125,12 +129,19 @@ def _finished(mol: Chem.RWMol, largest_ring: int) -> str | None:
         small = [ring for ring in mol.GetRingInfo().BondRings() if len(ring) <= _SMALL_RING]
         if any(mol.GetBondWithIdx(bond).GetBondType() == _BONDS[2] for ring in small for bond in ring):
             return None
-    smiles = str(Chem.MolToSmiles(mol))
-    return None if "." in smiles else smiles
+    child = Molecule(str(Chem.MolToSmiles(mol)), mol)
+    if "." in child.smiles:
+        return None
+    form = child if is_plain(child) else standardize(child.smiles)
+    if isinstance(form, Invalid) or abs(Chem.GetFormalCharge(form.mol)) > largest_charge:
+        return None
+    return form.smiles
 
 
-def _largest_ring(*mols: Chem.Mol) -> int:
-    return max((len(ring) for mol in mols for ring in mol.GetRingInfo().AtomRings()), default=0)
+def _limits(*mols: Chem.Mol) -> tuple[int, int]:
+    """Atoms of the largest ring, and the largest net charge, of the parents."""
+    rings = (len(ring) for mol in mols for ring in mol.GetRingInfo().AtomRings())
+    return max(rings, default=0), max(abs(Chem.GetFormalCharge(mol)) for mol in mols)
 
 
 def _free(mol: Chem.Mol) -> list[int]:

@@ -115,7 +115,7 @@ def standardization(
         return read
     with rdBase.BlockLogs():
         done = Standardized(read)
-        if level != "none" and not _is_plain(read):
+        if level != "none" and not is_plain(read):
             refusal = why_refused(read.mol)
             if refusal:
                 return Invalid(read.smiles, f"{refusal}; only standardize none keeps it")
@@ -125,7 +125,7 @@ def standardization(
         return done if keep_stereo else _applied(done, _FLAT_STEPS)
 
 
-def _is_plain(molecule: Molecule) -> bool:
+def is_plain(molecule: Molecule) -> bool:
     """Whether `basic` would change nothing, told without going through it: so it is with most molecules."""
     if _TO_DO.search(molecule.smiles):
         return False
@@ -151,7 +151,7 @@ def _settled(read: Molecule) -> Standardized:
         done = Standardized(read, (*done.changed, "main fragment"), (), doubt)
         done = _applied(done, _BASIC_STEPS, kept)
     seen = [done.molecule]
-    while not _is_plain(done.molecule):
+    while not is_plain(done.molecule):
         done = _applied(done, _BASIC_STEPS)
         if done.molecule in seen:  # most often the last; where they go round in a ring, the first by alphabet
             ring = seen[seen.index(done.molecule) :]

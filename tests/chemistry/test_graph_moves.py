@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rdkit import Chem
 
 from molvae.chemistry import graph_moves
 from molvae.chemistry.graph_ga import offspring
 from molvae.chemistry.graph_moves import crossed, decorated, mutated
 from molvae.chemistry.molecule import is_valid, parse, randomized_smiles
 from molvae.chemistry.pieces import COMMON_GROUPS, common_groups, cut_bond, cut_ring, editable, joined
+from molvae.chemistry.standardize import standardize
 from tests.strategies import DRUGS, smiles
 
 MOVES = {
@@ -45,6 +47,28 @@ def test_a_seed_brings_the_same_child_however_the_parents_were_written(name):
         child = MOVES[name](parse(a), parse(b), Random(seed))
         graph_moves._prepared.cache_clear()
         assert child == MOVES[name](*again, Random(seed))
+
+
+@pytest.mark.parametrize(
+    "parent",
+    [
+        "O=[N+]([O-])c1ccc(N(C)C)cc1",
+        "C[S+]([O-])c1ccc(CN)cc1",
+        "Cc1cc[n+]([O-])c(C)c1N",
+        "NCCN=[N+]=[N-]",
+        "CC(=O)Nc1ccc(O)cc1",
+        "C[N+](C)(C)CC(=O)[O-]",
+        "OB(O)c1ccc(CN)cc1",
+    ],
+)
+def test_children_have_the_standard_form_and_no_net_charge(parent):
+    molecule, other = parse(parent), parse(DRUGS["sildenafil"])
+    children = {move(molecule, other, Random(seed)) for seed in range(80) for move in MOVES.values()}
+    forms = {child: standardize(child) for child in children if child is not None}
+    assert len(forms) > 20
+    for child, form in forms.items():
+        assert parse(child) == form
+        assert Chem.GetFormalCharge(form.mol) == 0
 
 
 def test_moves_explore_and_edits_are_small():
