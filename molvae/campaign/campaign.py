@@ -209,7 +209,7 @@ class Campaign:
         """How many molecules each known bound has turned away in the last `ask`: why it found nothing."""
         return dict(self._history.known.refused)
 
-    def tell(self, observations: Iterable[Observation] | Measurements) -> Receipt:
+    def tell(self, observations: Iterable[Observation] | Measurements, *, correct: bool = False) -> Receipt:
         """Bring back scores: late, in part, repeatedly, in any order.
 
         A failure stands until a number comes. A molecule the campaign did not ask for is used, not charged.
@@ -218,6 +218,7 @@ class Campaign:
         Args:
             observations: All of them are taken or none. Or a table (pandas, polars, Arrow) with SMILES and
                 columns named like objectives: its rows are taken or refused one by one, as the receipt says.
+            correct: Replace what is on record. The journal keeps what was told before.
 
         Raises:
             JournalError: A score contradicts the one on record; nothing is changed.
@@ -225,29 +226,36 @@ class Campaign:
         """
         if is_frame(observations):
             names = [objective.name for objective in self.settings.objectives]
-            observations = read_frame(observations, names, **self.reading())
+            observations = read_frame(observations, names, asked=self.asked, **self.reading())
         if isinstance(observations, Measurements):
-            taken = self._usable(observations)
-            return replace(self._told(taken, observations.units), balance=observations.balance)
+            taken = self._usable(observations, correct=correct)
+            receipt = self._told(taken, observations.units, correct=correct)
+            return replace(receipt, balance=observations.balance)
         told: dict[str, Observation] = {}
         for observation in observations:
             checked = self._checked(observation)
             earlier = told.get(checked.smiles)
             told[checked.smiles] = checked if earlier is None else self._joined(earlier, checked)
-        return self._told(list(told.values()), {})
+        return self._told(list(told.values()), {}, correct=correct)
+
+    @property
+    def asked(self) -> list[str]:
+        """Names of the objectives whose scores are asked for; the others are computed."""
+        return [self.settings.objectives[j].name for j in self._history.known.measured]
 
     def reading(self) -> dict[str, Any]:
         """How `molvae.campaign.measurements.read_rows` reads tables of results for this campaign."""
         return {"recognize": Recognizer(self._history), "stated": self._history.units, "expected": True}
 
-    def _usable(self, measurements: Measurements) -> list[Observation]:
+    def _usable(self, measurements: Measurements, *, correct: bool) -> list[Observation]:
         """The rows that contradict nothing; the balance says which do."""
         balance, taken = measurements.balance, []
         for molecule, line in zip(measurements.molecules, measurements.lines, strict=True):
             name = "" if molecule.name in self._history.identifiers else molecule.name
             try:
                 observation = self._checked(Observation(molecule.smiles, molecule.scores, name=name))
-                self._history.merged(observation.smiles, [score_of(s, line) for s in observation.scores])
+                scores = [score_of(score, line) for score in observation.scores]
+                self._history.merged(observation.smiles, scores, correct=correct)
             except MolvaeError as error:
                 balance.used -= 1
                 balance.refused.append(f"{line}: {error.message}")
@@ -255,11 +263,13 @@ class Campaign:
                 taken.append(observation)
         return taken
 
-    def _told(self, observations: Sequence[Observation], units: Mapping[str, str]) -> Receipt:
+    def _told(
+        self, observations: Sequence[Observation], units: Mapping[str, str], *, correct: bool
+    ) -> Receipt:
         news, repeated = [], 0
         for told in observations:
             scores = [score_of(score, told.smiles) for score in told.scores]
-            merged = scores_to_json(self._history.merged(told.smiles, scores))
+            merged = scores_to_json(self._history.merged(told.smiles, scores, correct=correct))
             trial = self._history.trials.get(told.smiles)
             if merged == scores_to_json(trial.scores if trial is not None else [None] * len(merged)):
                 repeated += 1
@@ -269,7 +279,8 @@ class Campaign:
         before = self._history.n_calls
         if news:
             fresh = {name: unit for name, unit in units.items() if name not in self._history.units}
-            self._history.apply(self._journal.append("tell", {"observations": news, "units": fresh}))
+            kind = "correct" if correct else "tell"
+            self._history.apply(self._journal.append(kind, {"observations": news, "units": fresh}))
         return Receipt(accepted=len(news), repeated=repeated, charged=self._history.n_calls - before)
 
     def best(self, k: int = 10) -> list[Row]:

@@ -84,6 +84,7 @@ _KINDS: dict[str, TypeAdapter[Any]] = {
     "create": TypeAdapter(_Create),
     "ask": TypeAdapter(_Ask),
     "tell": TypeAdapter(_Tell),
+    "correct": TypeAdapter(_Tell),
     "budget": TypeAdapter(_Budget),
 }
 

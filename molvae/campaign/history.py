@@ -143,10 +143,11 @@ class History:
         """Take one more event into account."""
         if event.kind == "ask":
             self._asked(event.payload)
-        elif event.kind == "tell":
+        elif event.kind in {"tell", "correct"}:
             self.units.update(event.payload.get("units", {}))
             for row in event.payload["observations"]:
-                self.told(row["smiles"], scores_from_json(row["scores"]), row.get("name", ""))
+                scores = scores_from_json(row["scores"])
+                self.told(row["smiles"], scores, row.get("name", ""), correct=event.kind == "correct")
         elif event.kind == "budget":
             self.settings = self.settings.model_copy(update={"budget": int(event.payload["budget"])})
         else:
@@ -168,10 +169,12 @@ class History:
         self.n_candidates += len(payload["candidates"])
         self.seconds += payload["seconds"]
 
-    def told(self, smiles: str, scores: Sequence[Score | None], name: str = "") -> None:
+    def told(
+        self, smiles: str, scores: Sequence[Score | None], name: str = "", *, correct: bool = False
+    ) -> None:
         """Merge scores into the trial of a molecule; charge it when an oracle first worked for it."""
         trial = self.trial(smiles)
-        trial.scores = self.merged(smiles, scores)
+        trial.scores = self.merged(smiles, scores, correct=correct)
         trial.name = trial.name or name
         evaluated = any(score is not None and score.status in EVALUATED for score in trial.asked)
         if trial.candidate is None or trial.call is not None or not evaluated:
@@ -181,16 +184,22 @@ class History:
         successful = any(score is not None and score.status == "ok" for score in trial.asked)
         self.n_failed_in_a_row = 0 if successful else self.n_failed_in_a_row + 1
 
-    def merged(self, smiles: str, scores: Sequence[Score | None]) -> list[Score | None]:
-        """The scores on record joined with `scores`; `JournalError` if they contradict one another.
+    def merged(
+        self, smiles: str, scores: Sequence[Score | None], *, correct: bool = False
+    ) -> list[Score | None]:
+        """The scores on record joined with `scores`, or replaced by them to `correct` them.
 
         What is computed stays as computed, whatever a file says of it.
+
+        Raises:
+            JournalError: They contradict one another.
         """
         trial = self.trials.get(smiles)
         joined: list[Score | None] = [None] * len(scores) if trial is None else list(trial.scores)
         for j in self.known.measured:
-            name = self.settings.objectives[j].name
-            joined[j] = merge(joined[j], scores[j], f"{name} of {smiles}")
+            name, new = self.settings.objectives[j].name, scores[j]
+            replaced = correct and new is not None
+            joined[j] = new if replaced else merge(joined[j], new, f"{name} of {smiles}")
         return joined
 
     def trial(self, smiles: str, recorded: Sequence[Score | None] | None = None) -> Trial:

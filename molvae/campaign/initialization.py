@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from molvae.campaign.known import KnownScores
 from molvae.campaign.measurements import Measurements, read_frame, read_molecules
 from molvae.campaign.methods.base import Batch, Draft, Situation, make_method
 from molvae.campaign.methods.draws import new_drafts
@@ -51,7 +52,8 @@ def read_start(given: Any, objectives: Sequence[Objective]) -> Measurements:
     if isinstance(given, Measurements):
         found = given
     else:
-        found = read_frame(given, names) if is_frame(given) else read_molecules(given, names)
+        asked = [names[j] for j in KnownScores(objectives).measured]
+        found = read_frame(given, names, asked=asked) if is_frame(given) else read_molecules(given, names)
     if found.balance.read and not found.molecules:
         first = [*found.balance.unreadable, *found.balance.refused][:1]
         raise InputError(f"none of the {found.balance.read} start molecules is valid; the first: {first[0]}")

@@ -142,8 +142,14 @@ def read_rows(
     return pile.measurements(units)
 
 
-def read_frame(frame: Any, names: Sequence[str], **options: Any) -> Measurements:
+def read_frame(frame: Any, names: Sequence[str], *, asked: Sequence[str], **options: Any) -> Measurements:
     """The same of a table in memory (pandas, polars, Arrow); its rows are counted from 1.
+
+    Args:
+        frame: The table.
+        names: Of the objectives, in the campaign's order.
+        asked: Those that have columns; the others are computed.
+        options: For `read_rows`.
 
     Raises:
         InputError: No column is called like SMILES.
@@ -168,7 +174,7 @@ def read_frame(frame: Any, names: Sequence[str], **options: Any) -> Measurements
         )
         for number in range(len(texts[smiles]))
     )
-    return read_rows(rows, names, find_columns(list(columns), names), where="row", **options)
+    return read_rows(rows, names, find_columns(list(columns), asked), where="row", **options)
 
 
 def read_molecules(given: Iterable[StartMolecule | str], names: Sequence[str]) -> Measurements:

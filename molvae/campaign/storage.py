@@ -58,7 +58,7 @@ class Event:
 
     Attributes:
         number: Counted from 1.
-        kind: create, ask, tell, budget.
+        kind: create, ask, tell, correct, budget.
         payload: What happened, as JSON values.
         written_at: UTC time, ISO 8601.
     """

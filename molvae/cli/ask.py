@@ -133,6 +133,8 @@ def command(
         save_settings(opened.settings, directory / campaigns.SETTINGS)
         if checkpoint is not None:
             campaigns.remember_model(directory, places.checkpoint(checkpoint))
+        if output is not None:
+            measurements.refuse_filled(output, opened.asked)
         candidates = opened.pending if pending else opened.ask(n)
         _write(session, output, candidates, opened.settings.objectives)
         _tell_about(session, opened, candidates, n, output)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from molvae.cli import inputs
 from molvae.errors import InputError, UsageError, suggest
@@ -11,6 +11,7 @@ from molvae.errors import InputError, UsageError, suggest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from molvae.campaign.campaign import Campaign
     from molvae.campaign.config import Objective
     from molvae.campaign.measurements import Measurements
     from molvae.cli.output import Session
@@ -34,10 +35,12 @@ def read_start(
         UsageError: A column is named and there is no file.
     """
     from molvae.campaign.initialization import read_start as checked
+    from molvae.campaign.known import KnownScores
     from molvae.campaign.measurements import find_columns, joined, read_rows
     from molvae.data.readers import Row, open_table
 
     names = [objective.name for objective in objectives]
+    asked = [names[j] for j in KnownScores(objectives).measured]
     files = [argument for argument in arguments if inputs.is_file(argument)]
     if (chosen := smiles_column or id_column) and arguments and not files:
         raise UsageError(
@@ -48,7 +51,7 @@ def read_start(
     for argument in files:
         place = argument if argument == "-" else Path(argument)
         table = open_table(place, smiles_column=smiles_column, id_column=id_column)
-        columns = find_columns(table.columns, names)
+        columns = find_columns(table.columns, asked)
         session.note(f"{argument}: {_note(table, columns)}")
         parts.append(read_rows(table.rows(), names, columns))
         account(session, parts[-1], names, argument)
@@ -63,10 +66,9 @@ def read_start(
 
 def read_results(
     result: str,
-    names: Sequence[str],
+    campaign: Campaign,
     pairs: Sequence[str],
     session: Session,
-    reading: Mapping[str, Any],
     *,
     smiles_column: str | None = None,
     id_column: str | None = None,
@@ -75,19 +77,47 @@ def read_results(
 
     Args:
         result: A file, or - for stdin.
-        names: Of the objectives, in the campaign's order.
+        campaign: That is told.
         pairs: Columns as OBJECTIVE=COLUMN.
-        session: Told which columns are read.
-        reading: Of `Campaign.reading`.
+        session: Hears which columns are read.
         smiles_column: As for `open_table`.
         id_column: Likewise.
     """
     from molvae.campaign.measurements import read_rows
 
     table = _opened(result, smiles_column, id_column)
-    columns = _columns(table, names, pairs)
+    columns = _columns(table, campaign.asked, pairs)
     session.note(f"{result}: {_note(table, columns)}")
-    return read_rows(table.rows(), names, columns, **reading)
+    names = [objective.name for objective in campaign.settings.objectives]
+    return read_rows(table.rows(), names, columns, **campaign.reading())
+
+
+def refuse_filled(file: Path, asked: Sequence[str]) -> None:
+    """Refuse to write over a sheet that somebody has filled in.
+
+    Raises:
+        UsageError: It has results.
+    """
+    from molvae.campaign.cells import AWAITED
+    from molvae.campaign.measurements import find_columns
+    from molvae.data.readers import Row
+
+    if not file.is_file():
+        return
+    try:
+        table = _opened(str(file), None, None)
+    except (InputError, UsageError):  # no table: nothing was filled in
+        return
+    columns = find_columns(table.columns, asked).values()
+    rows = [row for row in table.rows() if isinstance(row, Row)]
+    n_filled = sum(
+        any(row.fields.get(c, "").strip().casefold() not in AWAITED for c in columns) for row in rows
+    )
+    if n_filled:
+        raise UsageError(
+            f"{file} has results in {n_filled} of its {len(rows)} rows, and would be overwritten",
+            hint="Write the batch to another file, or remove this one.",
+        )
 
 
 def account(session: Session, found: Measurements, names: Sequence[str], file: str) -> None:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     metavar="OBJECTIVE=COLUMN",
     help="Where the values of an objective stand, if its column has another name; repeatable.",
 )
+@click.option(
+    "--correct", is_flag=True, help="Replace what is on record; the journal keeps what was told before."
+)
 @options.columns()
 @options.common()
 @options.pass_session
@@ -36,6 +39,7 @@ def command(
     campaign: Path,
     results: tuple[str, ...],
     pairs: tuple[str, ...],
+    correct: bool,
     smiles_column: str | None,
     id_column: str | None,
 ) -> None:
@@ -53,6 +57,7 @@ def command(
     Examples:
       molvae tell assay batch1.csv
       molvae tell assay lims.csv --column potency=pIC50_mean
+      molvae tell assay remeasured.csv --correct
     """
     from molvae.campaign.campaign import Campaign
     from molvae.campaign.doubts import doubts
@@ -62,15 +67,9 @@ def command(
         receipts = []
         for result in results:
             found = measurements.read_results(
-                result,
-                names,
-                pairs,
-                session,
-                opened.reading(),
-                smiles_column=smiles_column,
-                id_column=id_column,
+                result, opened, pairs, session, smiles_column=smiles_column, id_column=id_column
             )
-            receipts.append(opened.tell(found))
+            receipts.append(opened.tell(found, correct=correct))
             measurements.account(session, found, names, result)
         balances = [receipt.balance for receipt in receipts if receipt.balance is not None]
         n_rows, n_empty = sum(b.read for b in balances), sum(b.empty for b in balances)

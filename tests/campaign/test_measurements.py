@@ -251,6 +251,25 @@ class TestRecord:
             ]
             assert receipt.accepted == 1
 
+    def test_what_was_told_can_be_corrected_and_stays_in_the_journal(self, tmp_path, model, settings):
+        path = tmp_path / "c"
+        with Campaign.create(path, model, settings()) as campaign:
+            a, b = campaign.ask(2)
+            campaign.tell([Observation(a.smiles, (0.5,)), Observation(b.smiles, (Score(9.0, "above"),))])
+            told = campaign.tell(frame(f"smiles,qed\n{a.smiles},0.75\n{b.smiles},<3\n"), correct=True)
+            assert (told.accepted, told.charged, campaign.n_calls) == (2, 0, 2)
+            assert campaign.tell([Observation(a.smiles, (None,))], correct=True).accepted == 0
+            assert (
+                campaign.tell([Observation(a.smiles, (Score.failed("mixed up"),))], correct=True).accepted
+                == 1
+            )
+        with Campaign.open(path) as campaign:
+            assert [row.scores[0].status for row in campaign.table()] == ["failed", "below"]
+            assert campaign.remaining == 22
+        with Journal(path, writable=False) as journal:
+            kinds = [event.kind for event in journal.events()]
+            assert kinds == ["create", "ask", "tell", "correct", "correct"]
+
     def test_cancelled_is_neither_charged_nor_asked_again(self, tmp_path, model, settings):
         with Campaign.create(tmp_path / "c", model, settings(budget=10)) as campaign:
             asked = campaign.ask(2)
@@ -276,6 +295,6 @@ class TestRecord:
             for n, t in enumerate(text.split()[1:])
         ]
         assert (
-            read_frame(frame(text), ["qed"]).molecules[:2]
+            read_frame(frame(text), ["qed"], asked=["qed"]).molecules[:2]
             == read_rows(rows, ["qed"], {"qed": "qed"}).molecules[:2]
         )

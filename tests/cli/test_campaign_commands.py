@@ -135,7 +135,7 @@ def test_the_wet_lab_loop(molvae, tiny_checkpoint, start, tmp_path):
     assert "2 without a number" in told.err
     assert "line 7: potency: 'inf' is not a finite number" in told.err
     again = json.loads(molvae("tell", lab, batch, "--json").out)
-    assert (again["new"], again["repeated"]) == (0, 6)
+    assert (again["new"], again["repeated"], again["without_result"]) == (0, 4, 1)
 
     by_name = tmp_path / "lims.csv"
     by_name.write_text(f"Identifier,IC50\n{rows[3]['identifier']},6.5\n{rows[5]['identifier']},\n")
@@ -145,9 +145,15 @@ def test_the_wet_lab_loop(molvae, tiny_checkpoint, start, tmp_path):
 
     fill(batch, ["5.7", "", "", "", "", ""])
     conflict = molvae("tell", lab, batch)
-    assert conflict.code == 0, "the other rows are fine"
+    assert conflict.code == 3, "there is nothing else in it"
     assert "line 2: potency of" in conflict.err
     assert "on record as 5.5" in conflict.err
+    over = molvae("ask", lab, "-n", 1, "-o", batch)
+    assert over.code == 2
+    assert "has results in 1 of its 6 rows" in over.err
+    corrected = json.loads(molvae("tell", lab, batch, "--correct", "--json").out)
+    assert (corrected["new"], corrected["charged"]) == (1, 0)
+    assert 5.7 in [row["potency"] for row in corrected["best"]]
 
     pending = rows_of(molvae("ask", lab, "--pending").out)
     assert [row["identifier"] for row in pending] == [rows[5]["identifier"]]
