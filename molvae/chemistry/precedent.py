@@ -1,0 +1,255 @@
+"""Precedent: how often the bonds and ring systems of a molecule occur in a set of molecules.
+
+A bond is known by its order and by both its ends: each end's element, degree, hydrogens, charge and ring
+membership, and the same of its neighbors. A ring system is known by its atoms and bonds and by atoms held by
+double bonds; other substituents are left out. A molecule is as unusual as its weakest place.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from rdkit import Chem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from molvae.chemistry.molecule import Molecule
+
+    Keys = NDArray[np.uint64]
+
+_RING_ROUNDS = 6  # neighbors' neighbors that tell ring systems apart
+_SHIFT, _FIRST, _SECOND = np.uint64(33), np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a molecule can be unusual.
+
+    Attributes:
+        bonds: Key of each bond, `b`.
+        plain: Key of each bond by its elements, charges and order alone, `b`.
+        bond_atoms: Its two atoms, `b x 2`.
+        rings: Key of each ring system, `r`.
+        ring_atoms: Its atoms, `r` tuples.
+    """
+
+    bonds: Keys
+    plain: Keys
+    bond_atoms: NDArray[np.int64]
+    rings: Keys
+    ring_atoms: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Weakness:
+    """The most unusual place of a molecule.
+
+    Attributes:
+        kind: "bond" or "ring system".
+        atoms: Indices of its atoms.
+        count: Molecules of the set that have such a place.
+        name: In words, such as `bond C-O at atoms 3, 4`.
+    """
+
+    kind: str
+    atoms: tuple[int, ...]
+    count: int
+    name: str
+
+
+class Precedent:
+    """Counts of bonds and ring systems in a set of molecules.
+
+    Args:
+        n_molecules: How many were counted.
+        bonds: Molecules by key of a bond.
+        rings: Molecules by key of a ring system.
+
+    >>> from molvae.chemistry.molecule import parse
+    >>> known = Precedent.counted([parse("CCOc1ccccc1"), parse("CCOC")])
+    >>> known.weakest(parse("CCOc1ccccc1")).count
+    1
+    >>> known.weakest(parse("CCOO")).name
+    'bond O-O at atoms 2, 3'
+    """
+
+    def __init__(self, n_molecules: int, bonds: Mapping[int, int], rings: Mapping[int, int]) -> None:
+        self.n_molecules = n_molecules
+        self._bonds, self._rings = dict(bonds), dict(rings)
+
+    @classmethod
+    def counted(cls, molecules: Iterable[Molecule]) -> Self:
+        """The precedent of standardized molecules; each counts a place it has twice once."""
+        bonds: Counter[int] = Counter()
+        rings: Counter[int] = Counter()
+        n = 0
+        for n, molecule in enumerate(molecules, start=1):  # noqa: B007 - the last is their number
+            found = places(molecule)
+            bonds.update({*found.bonds.tolist(), *found.plain.tolist()})
+            rings.update(set(found.rings.tolist()))
+        return cls(n, bonds, rings)
+
+    def joined(self, other: Precedent) -> Precedent:
+        """What either set has."""
+        return Precedent(
+            self.n_molecules + other.n_molecules,
+            Counter(self._bonds) + Counter(other._bonds),
+            Counter(self._rings) + Counter(other._rings),
+        )
+
+    def weakest(self, molecule: Molecule) -> Weakness | None:
+        """The place with the lowest count; none for a single atom.
+
+        An unusual atom makes all bonds around it unusual: of those, the one whose elements are rarest is
+        named, and a ring system only where its bonds are better known than the whole.
+        """
+        found = places(molecule)
+        rings = [(self._rings.get(key, 0), i) for i, key in enumerate(found.rings.tolist())]
+        bonds = [
+            (self._bonds.get(key, 0), self._bonds.get(plain, 0), i)
+            for i, (key, plain) in enumerate(zip(found.bonds.tolist(), found.plain.tolist()))
+        ]
+        if rings and bonds and min(rings)[0] < min(bonds)[0]:
+            count, i = min(rings)
+            atoms = found.ring_atoms[i]
+            return Weakness("ring system", atoms, count, f"ring system of atoms {', '.join(map(str, atoms))}")
+        if not bonds:
+            return None
+        count, _, i = min(bonds)
+        a, b = found.bond_atoms[i].tolist()
+        return Weakness("bond", (a, b), count, _bond_name(molecule.mol, a, b))
+
+    def covers(self, molecule: Molecule) -> bool:
+        """Whether every bond and ring system of a standardized molecule occurs in the set."""
+        found = places(molecule)
+        return all(key in self._bonds for key in found.bonds.tolist()) and all(
+            key in self._rings for key in found.rings.tolist()
+        )
+
+    def arrays(self) -> dict[str, NDArray[np.int64]]:
+        """Sorted keys and their counts, to be kept."""
+        arrays = {"n_molecules": np.array([self.n_molecules])}
+        for name, table in (("bonds", self._bonds), ("rings", self._rings)):
+            keys = np.array(sorted(table), dtype=np.uint64)
+            arrays[name] = keys.view(np.int64)
+            arrays[f"{name}_count"] = np.array([table[key] for key in keys.tolist()], dtype=np.int64)
+        return arrays
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[np.int64]]) -> Self:
+        """The inverse of `arrays`."""
+        bonds, rings = (
+            dict(zip(arrays[n].view(np.uint64).tolist(), arrays[f"{n}_count"].tolist(), strict=True))
+            for n in ("bonds", "rings")
+        )
+        return cls(int(arrays["n_molecules"][0]), bonds, rings)
+
+
+def places(molecule: Molecule) -> Places:
+    """Keys of the bonds and ring systems of a molecule, the same for every order of its atoms."""
+    mol = molecule.mol
+    orders = (2 * Chem.GetAdjacencyMatrix(mol, useBO=True)).astype(np.uint64)  # n x n; aromatic bonds are 3
+    begin, end = np.nonzero(orders)
+    order = orders[begin, end]
+    atoms = np.array(
+        [
+            (
+                atom.GetAtomicNum(),
+                atom.GetFormalCharge() + 8,
+                atom.GetDegree(),
+                atom.GetTotalNumHs(),
+                atom.IsInRing() + atom.GetIsAromatic(),
+            )
+            for atom in mol.GetAtoms()
+        ],
+        dtype=np.uint64,
+    )
+    labels = _refined(_packed(atoms), begin, end, order, rounds=1)
+    once = begin < end
+
+    def keys(labels: Keys) -> Keys:
+        return _mixed(_mixed(labels[begin[once]]) + _mixed(labels[end[once]]) + order[once])
+
+    systems = _ring_systems(mol)
+    ring_keys = _ring_keys(atoms[:, :2], begin, end, order, systems)
+    bond_atoms = np.stack([begin[once], end[once]], axis=1)
+    return Places(keys(labels), keys(_packed(atoms[:, :2])), bond_atoms, ring_keys, systems)
+
+
+def _ring_systems(mol: Chem.Mol) -> tuple[tuple[int, ...], ...]:
+    """Atoms of each ring system: rings that share an atom belong together."""
+    systems: list[set[int]] = []
+    for ring in map(set, mol.GetRingInfo().AtomRings()):
+        apart = [system for system in systems if not system & ring]
+        systems = [*apart, ring.union(*(system for system in systems if system & ring))]
+    return tuple(tuple(sorted(system)) for system in systems)
+
+
+def _ring_keys(
+    atoms: Keys,
+    begin: NDArray[np.int64],
+    end: NDArray[np.int64],
+    order: Keys,
+    systems: tuple[tuple[int, ...], ...],
+) -> Keys:
+    member = np.full(len(atoms), -1)
+    for number, system in enumerate(systems):
+        member[list(system)] = number
+    a, b = member[begin], member[end]
+    kept = ((a == b) & (a >= 0)) | ((order == 4) & (a != b) & ((a < 0) | (b < 0)))  # noqa: PLR2004 - double
+    labels = _refined(_packed(atoms), begin[kept], end[kept], order[kept], rounds=_RING_ROUNDS)
+    keys = [_mixed(labels[list(system)]).sum(dtype=np.uint64) for system in systems]
+    return np.array(keys, dtype=np.uint64)
+
+
+def _refined(
+    labels: Keys, begin: NDArray[np.int64], end: NDArray[np.int64], order: Keys, *, rounds: int
+) -> Keys:
+    """Labels that have taken in those of their neighbors (Weisfeiler and Lehman, 1968), `n`.
+
+    Args:
+        labels: Of atoms, `n`.
+        begin: Atoms in ascending order; each bond stands here twice, `2 b`.
+        end: Their neighbors, `2 b`.
+        order: Bond orders, `2 b`.
+        rounds: How often.
+    """
+    if not len(begin):
+        return labels
+    first = np.flatnonzero(np.diff(begin, prepend=-1))
+    for _ in range(rounds):
+        sums = np.zeros_like(labels)
+        sums[begin[first]] = np.add.reduceat(_mixed(labels[end] + order), first)
+        labels = _mixed(labels * np.uint64(31) + sums)
+    return labels
+
+
+def _packed(numbers: Keys) -> Keys:
+    """One label for each row of small numbers."""
+    packed = np.zeros(len(numbers), dtype=np.uint64)
+    for column in numbers.T:
+        packed = packed * np.uint64(256) + column
+    return _mixed(packed)
+
+
+def _mixed(x: Keys) -> Keys:
+    """A permutation of 64-bit integers without visible pattern (the finalizer of MurmurHash3)."""
+    x = x ^ (x >> _SHIFT)
+    x = x * _FIRST
+    x = x ^ (x >> _SHIFT)
+    x = x * _SECOND
+    return x ^ (x >> _SHIFT)
+
+
+def _bond_name(mol: Chem.Mol, a: int, b: int) -> str:
+    sign = {1.0: "-", 1.5: ":", 2.0: "=", 3.0: "#"}.get(
+        mol.GetBondBetweenAtoms(a, b).GetBondTypeAsDouble(), "~"
+    )
+    symbols = [mol.GetAtomWithIdx(i).GetSymbol() for i in (a, b)]
+    return f"bond {symbols[0]}{sign}{symbols[1]} at atoms {a}, {b}"
