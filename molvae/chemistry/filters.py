@@ -7,7 +7,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from rdkit import rdBase
-from rdkit.Chem import Crippen, Descriptors, Mol, rdMolDescriptors
+from rdkit.Chem import Crippen, Descriptors, Mol, MolFromSmarts, rdMolDescriptors
 from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogParams
 
 from molvae.chemistry.charges import drawn_neutral
@@ -82,7 +82,50 @@ def veber(mol: Mol) -> tuple[str, ...]:
     )
 
 
-for _name, _rule in (("lipinski", lipinski), ("veber", veber)):
+UNSTABLE = {
+    "peroxide": "[OX2][OX2]",
+    "acyl halide": "[CX3](=[OX1])[F,Cl,Br,I]",
+    "sulfonyl chloride, bromide or iodide": "[SX4](=[OX1])(=[OX1])[Cl,Br,I]",
+    "nitrogen-halogen bond": "[#7][F,Cl,Br,I]",
+    "oxygen-halogen bond": "[OX2][F,Cl,Br,I]",
+    "sulfur-halogen bond": "[SX2,SX3;!$(S(=O)=O)][F,Cl,Br,I]",
+    "phosphorus-halogen bond": "[#15][F,Cl,Br,I]",
+    "halogen with several bonds": "[F,Cl,Br,I;X2,X3,X4]",
+    "sulfurane": "[SX4;!$(S=[O,N,S])]",
+    "sulfenic acid or ester": "[SX2][OX2]",
+    "open-chain hemiaminal": "[CX4;!R]([OX2H])[NX3;!$(N[C,S]=[O,S,N])]",
+    "open-chain hemiacetal": "[CX4;!R]([OX2H])[OX2;!$(OC=O)]",
+    "geminal diamine": "[CX4;!R]([NX3;H2])[NX3;!$(N[C,S]=[O,S,N])]",
+    "halogen beside an amine or alcohol": "[CX4]([Cl,Br,I])[NX3,OX2H;!$(N[C,S]=[O,S,N])]",
+    "enol": "[OX2H][CX3;!R]=[CX3;!$(C[CX3]=[OX1]);!$(CC#N)]",
+    "enamine with hydrogen": "[NX3;H2][CX3;!R]=[CX3;!$(C[C,S,N]=[OX1,N]);!$(CC#N);!$(C=N)]",
+    "imine with hydrogen": "[CX3;!$(C[N,O,S,n])]=[NX2H1]",
+    "chain of three nitrogens": "[NX3;!R][NX3;!R][NX3;!R]",
+    "chain of three oxygens or sulfurs": "[O,S;X2;!R][O,S;X2;!R][O,S;X2;!R]",
+    "diazonium or diazo group": "[#6]=,-[N+]#,=[N;!$(N-*)]",
+    "ketene or heterocumulene": "[CX3,CX2]=[CX2]=[O,S,N]",
+    "thioaldehyde": "[CX3;H1,H2]=[SX1]",
+    "mixed anhydride": "[CX3](=[OX1])[OX2][CX3](=[OX1])",
+    "charged carbon": "[#6;+,-;!$([#6-]#[N+])]",
+    "triple bond or cumulene in a small ring": "[r3,r4,r5,r6,r7]#[r]",
+    "cyclopropene or cyclobutadiene": "[CX3;r3]=[CX3;r3]",
+}
+"""Groups that do not survive or react with nearly everything: SMARTS by name. Meant for proposals; a few
+drugs, such as artemisinin, have one.
+"""
+
+
+def unstable(mol: Mol) -> tuple[str, ...]:
+    """Names of the unstable or reactive groups of a molecule, see `UNSTABLE`."""
+    return tuple(name for name, pattern in _unstable_patterns() if mol.HasSubstructMatch(pattern))
+
+
+@cache
+def _unstable_patterns() -> tuple[tuple[str, Any], ...]:
+    return tuple((name, MolFromSmarts(smarts)) for name, smarts in UNSTABLE.items())
+
+
+for _name, _rule in (("lipinski", lipinski), ("veber", veber), ("unstable", unstable)):
     FILTERS.add(_name, _rule)
 for _catalog_name in (
     "PAINS",  # assay interference; Baell and Holloway 2010
