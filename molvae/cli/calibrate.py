@@ -1,4 +1,4 @@
-"""`molvae calibrate`: a checkpoint learns about its own latent space."""
+"""`molvae calibrate`: similarity radius, applicability domain and precedent of a checkpoint."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from molvae.cli import options, places
 if TYPE_CHECKING:
     from molvae.cli.output import Session
 
-_TRAINING, _HELD_OUT = 10_000, 2_000  # molecules; more change next to nothing
+_HELD_OUT = 2_000  # molecules; more change next to nothing
 
 
 @click.command()
@@ -33,11 +33,12 @@ _TRAINING, _HELD_OUT = 10_000, 2_000  # molecules; more change next to nothing
 def command(
     session: Session, checkpoint: Path, corpus: Path, output: Path | None, seed: int, device: str
 ) -> None:
-    """Measure CHECKPOINT's latent space once, and keep the result in it.
+    """Calibrate CHECKPOINT on the corpus it was trained on, and keep the result in it.
 
-    How fast similarity falls with the radius, for 'molvae neighbors --similarity'; and how molecules like
-    those it was trained on score, for 'molvae domain' and the option --in-domain of other commands. Takes
-    about a minute.
+    Measures how fast similarity falls with the radius, for 'molvae neighbors --similarity'; how molecules
+    like those it was trained on score, for 'molvae domain' and --in-domain; and counts which bonds and ring
+    systems its training molecules have, so that searches propose molecules with precedent. Takes one to two
+    minutes for 250,000 molecules.
 
     \b
     Examples:
@@ -54,18 +55,16 @@ def command(
     target = place if output is None else places.room_for(output, "model")
     model = MolVAE.load(place, device=device)
     opened = Corpus.open(places.corpus(corpus))
-    parts: dict[str, list[str]] = {}
-    for part, n in (("train", _TRAINING), ("valid", _HELD_OUT)):
-        rows = opened.rows(part)  # type: ignore[arg-type]
-        parts[part] = opened.smiles(Seeds(seed).numpy("calibration", len(parts)).permutation(rows)[:n])
+    training = opened.smiles(opened.rows("train"))
+    held_out = opened.smiles(Seeds(seed).numpy("calibration").permutation(opened.rows("valid"))[:_HELD_OUT])
     with session.progress() as progress:
-        calibrated = calibrate(model, parts["train"], parts["valid"], seed=seed, progress=progress)
+        calibrated = calibrate(model, training, held_out, seed=seed, progress=progress)
     calibrated.save(target)
     curve = SimilarityCurve.from_facts(calibrated.settings.facts)
     told = {
         "checkpoint": target,
-        "training_molecules": len(parts["train"]),
-        "held_out_molecules": len(parts["valid"]),
+        "training_molecules": len(training),
+        "held_out_molecules": len(held_out),
         "similarity_by_radius": dict(zip(map(str, curve.radius), curve.similarity, strict=True)),
     }
     session.report(told)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 KIND, SCHEMA = "model", 1
 CONFIG, VOCABULARY, CARD = "config.json", "vocabulary.json", "README.md"
-WEIGHTS, PRIOR, DOMAIN = "weights.safetensors", "prior.safetensors", "domain.safetensors"
+WEIGHTS, PRIOR = "weights.safetensors", "prior.safetensors"
+DOMAIN, PRECEDENT = "domain.safetensors", "precedent.safetensors"
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:

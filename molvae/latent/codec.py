@@ -20,6 +20,7 @@ from molvae.latent.checkpoint import (
     CONFIG,
     DOMAIN,
     KIND,
+    PRECEDENT,
     PRIOR,
     SCHEMA,
     VOCABULARY,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from molvae.chemistry.precedent import Precedent
     from molvae.latent.config import CodecSettings
     from molvae.latent.domain import ApplicabilityDomain
     from molvae.models.priors.base import Prior
@@ -63,6 +65,7 @@ class MolVAE:
         settings: What the checkpoint's `config.json` says.
         prior: Where latent vectors are drawn from; N(0, I) if not given.
         domain: Which molecules it knows about; None before it was calibrated.
+        precedent: Bonds and ring systems of its training molecules; likewise.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class MolVAE:
         settings: CodecSettings,
         prior: Prior | None = None,
         domain: ApplicabilityDomain | None = None,
+        precedent: Precedent | None = None,
     ) -> None:
         self.network = network.eval()
         self.tokenizer = tokenizer
@@ -79,6 +83,7 @@ class MolVAE:
         self.prior = own.through(network)
         self.settings = settings.model_copy(update={"prior": self.prior.name})
         self.domain = domain
+        self.precedent = precedent
         self.scaler = PropertyScaler(settings.property_names, settings.property_mean, settings.property_scale)
         self.device = next(network.parameters()).device
 
@@ -95,7 +100,7 @@ class MolVAE:
         """
         parts = read_parts(Path(path))
         network = parts.network.to(resolve_device(device))
-        return cls(network, parts.tokenizer, parts.settings, parts.prior, parts.domain)
+        return cls(network, parts.tokenizer, parts.settings, parts.prior, parts.domain, parts.precedent)
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint directory, atomically; what stood there before is replaced."""
@@ -108,6 +113,9 @@ class MolVAE:
             if self.domain is not None:
                 arrays = {name: torch.from_numpy(array) for name, array in self.domain.arrays().items()}
                 save_tensors(arrays, directory / DOMAIN)
+            if self.precedent is not None:
+                counts = {name: torch.from_numpy(array) for name, array in self.precedent.arrays().items()}
+                save_tensors(counts, directory / PRECEDENT)
             (directory / CARD).write_text(card.render(self.settings, self.n_parameters), encoding="utf-8")
 
     @property
@@ -367,12 +375,14 @@ class MolVAE:
     def with_prior(self, prior: Prior, facts: dict[str, Any] | None = None) -> MolVAE:
         """The same network drawing from another prior; `facts` are added to the card."""
         settings = self.settings.model_copy(update={"facts": {**self.settings.facts, **(facts or {})}})
-        return MolVAE(self.network, self.tokenizer, settings, prior, self.domain)
+        return MolVAE(self.network, self.tokenizer, settings, prior, self.domain, self.precedent)
 
-    def with_domain(self, domain: ApplicabilityDomain, facts: dict[str, Any] | None = None) -> MolVAE:
-        """The same model with an applicability domain; `facts` are added to the card."""
+    def with_domain(
+        self, domain: ApplicabilityDomain, precedent: Precedent, facts: dict[str, Any] | None = None
+    ) -> MolVAE:
+        """The same model with its applicability domain and precedent; `facts` are added to the card."""
         settings = self.settings.model_copy(update={"facts": {**self.settings.facts, **(facts or {})}})
-        return MolVAE(self.network, self.tokenizer, settings, self.prior, domain)
+        return MolVAE(self.network, self.tokenizer, settings, self.prior, domain, precedent)
 
     def __repr__(self) -> str:
         return (

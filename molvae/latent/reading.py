@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from pydantic import ValidationError
 
+from molvae.chemistry.precedent import Precedent
 from molvae.errors import CheckpointError, InputError
 from molvae.latent.checkpoint import (
     CONFIG,
     DOMAIN,
     KIND,
+    PRECEDENT,
     PRIOR,
     SCHEMA,
     VOCABULARY,
@@ -45,6 +47,7 @@ class Parts:
         settings: The contents of `config.json`.
         prior: Where latent vectors are drawn from.
         domain: Which molecules the model knows about; None if it was not calibrated.
+        precedent: Bonds and ring systems of its training molecules; likewise.
     """
 
     network: SequenceVAE
@@ -52,6 +55,7 @@ class Parts:
     settings: CodecSettings
     prior: Prior
     domain: ApplicabilityDomain | None
+    precedent: Precedent | None
 
 
 def read_parts(directory: Path) -> Parts:
@@ -83,7 +87,8 @@ def _parts(directory: Path, manifest: Manifest) -> Parts:
     load_weights(network, directory / WEIGHTS, assign=True)
     prior = _load_prior(directory, settings, network, stored=PRIOR in manifest.files)
     domain = _load_domain(directory, settings) if DOMAIN in manifest.files else None
-    return Parts(network, tokenizer, settings, prior, domain)
+    precedent = _load_precedent(directory) if PRECEDENT in manifest.files else None
+    return Parts(network, tokenizer, settings, prior, domain, precedent)
 
 
 def _load_domain(directory: Path, settings: CodecSettings) -> ApplicabilityDomain:
@@ -92,6 +97,14 @@ def _load_domain(directory: Path, settings: CodecSettings) -> ApplicabilityDomai
         return ApplicabilityDomain.from_arrays(arrays, settings.model.latent_size)
     except ValueError as error:
         raise CheckpointError(f"the domain of {directory} is damaged: {error}") from None
+
+
+def _load_precedent(directory: Path) -> Precedent:
+    arrays = {name: tensor.numpy() for name, tensor in load_tensors(directory / PRECEDENT).items()}
+    try:
+        return Precedent.of(arrays)
+    except (KeyError, ValueError, IndexError) as error:
+        raise CheckpointError(f"the precedent of {directory} is damaged: {error}") from None
 
 
 def _load_prior(directory: Path, settings: CodecSettings, network: SequenceVAE, *, stored: bool) -> Prior:
