@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from molvae.campaign.applicability import DomainGate
 from molvae.campaign.contradictions import check_objectives
 from molvae.campaign.events import going_on_from
 from molvae.campaign.features import FeatureMemory
 from molvae.campaign.forms import Form, form_of
+from molvae.campaign.gates import gates_of
 from molvae.campaign.history import History, latent_to_text, scores_to_json, start_to_json
 from molvae.campaign.initialization import check_names, initial_batch, n_initial_left, read_start
 from molvae.campaign.measurements import Measurements, read_frame, read_molecules
@@ -57,7 +57,8 @@ class Campaign:
         self._model = model
         self._history = History.replay(list(journal.events()))
         self._features = FeatureMemory(self.settings)
-        self._domain = DomainGate(model) if self.settings.in_domain and model is not None else None
+        start = [molecule.smiles for molecule in self._history.start]
+        self._gates = gates_of(self.settings, model, start) if model is not None else ()
         self._seeds = Seeds(self.settings.seed)
 
     @classmethod
@@ -88,8 +89,7 @@ class Campaign:
         """
         check_names(settings)
         check_objectives(settings.objectives)
-        if settings.in_domain:
-            DomainGate(model)  # a model that cannot tell is refused before anything is written
+        gates_of(settings, model, ())  # a model that cannot tell is refused before anything is written
         found = read_start(start, settings.objectives)
         journal = Journal(Path(path))
         try:
@@ -330,7 +330,7 @@ class Campaign:
         """The next batch; one that ends the initial design is short, unless `n` are wanted as a `whole`."""
         assert self._model is not None  # noqa: S101 - `ask` has checked
         self._history.known.refused.clear()
-        situation = Situation(self._history, self._model, self._features, self._seeds, self._domain)
+        situation = Situation(self._history, self._model, self._features, self._seeds, self._gates)
         left = n_initial_left(situation)
         scored = any(trial.complete for trial in self._history.trials.values())
         with going_on_from(self.path):

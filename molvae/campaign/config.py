@@ -88,6 +88,10 @@ class CampaignSettings(Settings):
     """Filters a proposed molecule must pass (pains, brenk, chembl, lipinski, ...), before a call is spent;
     your own start molecules are scored in any case."""
 
+    wild: bool = False
+    """Propose any valid molecule. By default a proposal has no unstable group, and every bond and ring system
+    of it occurs among the model's training molecules or your start molecules."""
+
     in_domain: bool = False
     """Propose only molecules inside the model's applicability domain (it must be calibrated, see molvae
     calibrate), before a call is spent; your own start molecules are scored in any case."""

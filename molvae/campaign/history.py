@@ -122,7 +122,8 @@ class History:
 
     @classmethod
     def _created(cls, payload: dict[str, Any]) -> History:
-        settings = CampaignSettings.model_validate(payload["settings"])
+        # a campaign from before there was a gate goes on without one
+        settings = CampaignSettings.model_validate({"wild": True, **payload["settings"]})
         history = cls(
             settings=settings,
             known=KnownScores(settings.objectives),

@@ -76,6 +76,17 @@ def sources_option() -> Decorator:
     )
 
 
+def wild_option() -> Decorator:
+    """`--wild`."""
+    return click.option(
+        "--wild",
+        is_flag=True,
+        default=None,
+        help="Also propose molecules with unstable groups, or with bonds or ring systems that neither the "
+        "model's training molecules nor your --start molecules have.",
+    )
+
+
 def objective_options() -> Decorator:
     """`--maximize`, `--minimize`, `--at-most` and `--at-least`."""
     return stacked(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @fields.option(CampaignSettings, "q", "-q", metavar="N")
 @fields.option(CampaignSettings, "seed", metavar="N")
 @fields.option(CampaignSettings, "method")
+@objectives.wild_option()
 @click.option(
     "--in-domain",
     is_flag=True,

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     import numpy as np
     from numpy.typing import NDArray
 
     from molvae.campaign.features import FeatureMemory
+    from molvae.campaign.gates import Gate
     from molvae.campaign.history import History
     from molvae.campaign.model import LatentModel
     from molvae.chemistry.molecule import Invalid, Molecule
@@ -63,14 +64,14 @@ class Situation:
         model: Encodes and decodes.
         features: Of molecules, remembered.
         seeds: Named generators; indices must include `history.n_asks`.
-        domain: Tells what lies in the model's applicability domain, if proposals are kept inside.
+        gates: What a proposal must pass besides filters and bounds.
     """
 
     history: History
     model: LatentModel
     features: FeatureMemory
     seeds: Seeds
-    domain: Callable[[Sequence[Molecule]], list[bool]] | None = None
+    gates: tuple[Gate, ...] = ()
 
     def generator(self, name: str, *indices: int) -> np.random.Generator:
         """A generator of this batch."""
@@ -92,14 +93,14 @@ class Situation:
         return molecule if not settings.filters or _passes(molecule, settings.filters) else None
 
     def all_acceptable(self, molecules: Iterable[Molecule | Invalid]) -> list[Molecule | None]:
-        """As `acceptable` for each, and within the known bounds, and in the domain if that is heeded.
+        """As `acceptable` for each, and within the known bounds, and through the gates of the campaign.
 
         These are the last gates before a molecule is a candidate; what is cheap to find out comes first.
         """
         passed = [self.acceptable(molecule) for molecule in molecules]
-        for gate in (self.history.known.admits, self.domain):
+        for gate in (self.history.known.admits, *self.gates):
             left = [molecule for molecule in passed if molecule is not None]
-            if gate is not None and left:
+            if left:
                 inside = iter(gate(left))
                 passed = [molecule if molecule is not None and next(inside) else None for molecule in passed]
         return passed

@@ -1,0 +1,114 @@
+"""Gates: what a proposed molecule must pass before a call is spent on it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Protocol
+
+from molvae.chemistry.filters import filter_reasons
+from molvae.chemistry.molecule import is_valid, parse
+from molvae.chemistry.precedent import Precedent
+from molvae.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from molvae.campaign.config import CampaignSettings
+    from molvae.campaign.model import LatentModel
+    from molvae.chemistry.molecule import Molecule
+
+_REMEMBERED = 100_000  # SMILES and one bit each
+_START_COUNTED = 10_000  # start molecules whose bonds and ring systems have precedent
+
+
+class Gate(Protocol):
+    """Says which molecules may be proposed."""
+
+    def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:
+        """Whether each molecule passes."""
+
+
+class PrecedentGate:
+    """Passes molecules a chemist would make, as far as precedent tells.
+
+    Every bond and ring system must occur among the model's training molecules or in the start, and there
+    must be no unstable group (filter `unstable`). Of a model that was not calibrated only unstable groups
+    are known.
+
+    Args:
+        model: A `MolVAE`.
+        start: SMILES of the start: what the user has, has been made.
+    """
+
+    def __init__(self, model: LatentModel, start: Iterable[str]) -> None:
+        self._start = start
+        self._known: Precedent | None = getattr(model, "precedent", None)
+        self._extended = self._known is None
+
+    def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:
+        """Whether each molecule has precedent and no unstable group."""
+        if not self._extended and self._known is not None:
+            counted = [m for _, text in zip(range(_START_COUNTED), self._start) if is_valid(m := parse(text))]
+            self._known, self._extended = self._known.joined(Precedent.counted(counted)), True
+        known = self._known
+        return [
+            (known is None or known.covers(molecule)) and not filter_reasons(molecule, ["unstable"])
+            for molecule in molecules
+        ]
+
+
+class DomainGate:
+    """Passes what lies in the model's applicability domain, at the false-alarm rate of `DomainScores.inside`.
+
+    Args:
+        model: A calibrated `MolVAE`.
+
+    Raises:
+        UsageError: It is another model, or was never calibrated.
+    """
+
+    def __init__(self, model: LatentModel) -> None:
+        from molvae.latent.codec import MolVAE
+        from molvae.latent.domain import require_domain
+
+        if not isinstance(model, MolVAE):
+            raise UsageError("this model does not know its applicability domain")
+        self._model, self._domain = model, require_domain(model.domain)
+
+    def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:
+        """Whether each molecule lies inside."""
+        from molvae.latent.likelihood import likelihood
+
+        return [bool(inside) for inside in self._domain.score(likelihood(self._model, molecules)).inside()]
+
+
+class Remembering:
+    """A gate whose answers are remembered by SMILES: offspring repeat themselves.
+
+    Args:
+        gate: The gate.
+    """
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._known: OrderedDict[str, bool] = OrderedDict()
+
+    def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:
+        """Whether each molecule passes the gate."""
+        new = {m.smiles: m for m in molecules if m.smiles not in self._known}
+        if new:
+            self._known.update(zip(new, self._gate(list(new.values())), strict=True))
+        answers = [self._known[molecule.smiles] for molecule in molecules]
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return answers
+
+
+def gates_of(settings: CampaignSettings, model: LatentModel, start: Iterable[str]) -> tuple[Gate, ...]:
+    """The gates that the settings of a campaign ask for, the cheapest first.
+
+    Raises:
+        UsageError: Proposals are to stay in the domain of a model that was not calibrated.
+    """
+    gates: list[Gate] = [] if settings.wild else [Remembering(PrecedentGate(model, start))]
+    return (*gates, Remembering(DomainGate(model))) if settings.in_domain else tuple(gates)

