@@ -7,7 +7,6 @@ import http.client
 import json
 import socket
 import threading
-import time
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,30 +16,36 @@ from molvae.oracles.base import describe_answer, describe_error
 from molvae.oracles.command import external_settings
 from molvae.oracles.external import ExternalOracle, Trouble
 from molvae.oracles.protocol import VERSION, ProtocolError, read_answer
+from molvae.oracles.secrets import refuse_secrets, with_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from urllib.parse import SplitResult
 
     from molvae.oracles.base import OracleText, Score
     from molvae.oracles.config import ExternalSettings
 
 _LONGEST_ANSWER = 64 << 20  # bytes
 _OK = 200
-_BUSY = (408, 425, 429, 500, 502, 503, 504)  # may do better a moment later
+_BUSY = (425, 429, 500, 502, 503)  # may do better a moment later
+_LATE = (408, 504)  # a server in between, or the oracle's own, did not wait longer
 
 
 class HttpWorker:
-    """One connection at a time to a server.
+    """One request at a time to a server, each on a connection of its own.
+
+    The request runs in a thread that nobody waits for longer than it may take: time-outs of sockets begin
+    anew with every byte and with every address of a host, and looking up a host has none at all.
 
     Args:
-        url: Where to post.
+        url: Where to post; `${MOLVAE_NAME}` in it stands for a variable of the environment.
         settings: The key of a payload.
     """
 
     def __init__(self, url: str, settings: ExternalSettings) -> None:
         self._parts = urlsplit(url)
         self._settings = settings
-        self._connection: http.client.HTTPConnection | None = None
+        self._ring: threading.Event | None = None
 
     def ask(self, smiles: Sequence[str], seconds: float) -> list[Score]:
         """One score for each molecule.
@@ -48,71 +53,103 @@ class HttpWorker:
         Raises:
             Trouble: There is none.
         """
-        late = threading.Event()
-        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
-        connection = self._connection = kind(self._parts.netloc.rpartition("@")[2], timeout=seconds)
-        # the time-out of a socket begins anew with every byte: this one does not
-        clock = threading.Timer(seconds, self._cut, [late])
-        clock.daemon = True
-        clock.start()
-        begun = time.monotonic()
+        over = self._ring = threading.Event()
+        exchange = _Exchange(self._parts, json.dumps({"version": VERSION, "smiles": list(smiles)}), over)
+        threading.Thread(target=exchange.run, args=(seconds,), daemon=True).start()
         try:
-            status, text = self._exchange(connection, smiles)
-        except (OSError, http.client.HTTPException) as error:
-            if late.is_set() or isinstance(error, TimeoutError) or time.monotonic() - begun >= seconds:
-                raise self._too_late(seconds) from None
-            raise Trouble(f"no answer from {self._host}: {describe_error(error)}", apart=False) from None
+            late = not over.wait(seconds)
         finally:
-            clock.cancel()
-            connection.close()
-            self._connection = None
-        if late.is_set():
-            raise self._too_late(seconds)
-        return self._read(status, text, smiles)
+            exchange.cut()
+        if late or isinstance(exchange.error, TimeoutError):
+            raise self._too_late(f"no answer within {seconds:g} s")
+        if exchange.error is not None:
+            detail = f"no answer from {exchange.host}: {describe_error(exchange.error)}"
+            raise Trouble(detail, apart=False) from None
+        if exchange.problem:
+            raise Trouble(exchange.problem, again=False)
+        if exchange.answer is None:
+            raise Trouble(f"the request to {exchange.host} was broken off", again=False, apart=False)
+        return self._read(*exchange.answer, exchange.host, smiles)
 
     def close(self) -> None:
         """Nothing is kept between requests."""
 
     def interrupt(self) -> None:
-        """Break the connection while another thread waits for it."""
-        self._cut(threading.Event())
+        """Break the request off while another thread waits for it."""
+        if self._ring is not None:
+            self._ring.set()
 
-    @property
-    def _host(self) -> str:
-        return self._parts.netloc.rpartition("@")[2]
-
-    def _exchange(self, connection: http.client.HTTPConnection, smiles: Sequence[str]) -> tuple[int, str]:
-        path = (self._parts.path or "/") + (f"?{self._parts.query}" if self._parts.query else "")
-        body = json.dumps({"version": VERSION, "smiles": list(smiles)})
-        headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "molvae"}
-        connection.request("POST", path, body, headers)
-        response = connection.getresponse()
-        data = response.read(_LONGEST_ANSWER + 1)
-        if len(data) > _LONGEST_ANSWER:
-            raise Trouble(f"an answer of more than {_LONGEST_ANSWER >> 20} MB", again=False)
-        if response.length:
-            raise Trouble(f"the answer of {self._host} ends {response.length} bytes before it was to")
-        return response.status, data.decode(errors="replace")
-
-    def _read(self, status: int, text: str, smiles: Sequence[str]) -> list[Score]:
+    def _read(self, status: int, text: str, host: str, smiles: Sequence[str]) -> list[Score]:
         if status != _OK:
             said = f": {describe_answer(text)}" if text.strip() else ""
-            raise Trouble(f"{self._host} answered with HTTP status {status}{said}", again=status in _BUSY)
+            detail = f"{host} answered with HTTP status {status}{said}"
+            if status in _LATE:
+                raise self._too_late(detail)
+            raise Trouble(detail, again=status in _BUSY)
         try:
             return read_answer(text, smiles, key=self._settings.key)
         except ProtocolError as error:
             raise Trouble(str(error), again=False) from None
 
-    def _cut(self, late: threading.Event) -> None:
-        late.set()
-        connection = self._connection
-        if connection is not None and connection.sock is not None:
-            with contextlib.suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
-
     @staticmethod
-    def _too_late(seconds: float) -> Trouble:
-        return Trouble(f"no answer within {seconds:g} s", status="timeout", again=False)
+    def _too_late(detail: str) -> Trouble:
+        """What took too long is never asked again: it would take as long once more."""
+        return Trouble(detail, status="timeout", again=False)
+
+
+class _Exchange:
+    """One request and its answer, in a thread.
+
+    Attributes:
+        answer: HTTP status and text, once they are there.
+        error: What the connection came to instead.
+        problem: What is wrong with an answer, in words.
+    """
+
+    def __init__(self, parts: SplitResult, body: str, over: threading.Event) -> None:
+        self.host = parts.netloc.rpartition("@")[2]
+        self.answer: tuple[int, str] | None = None
+        self.error: Exception | None = None
+        self.problem = ""
+        self._parts, self._body, self._over = parts, body, over
+        self._socket: socket.socket | None = None
+        self._cut = False
+
+    def run(self, seconds: float) -> None:
+        """Post the request and read the answer; says `over` at the end, whatever it was."""
+        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
+        try:
+            connection = kind(self.host, timeout=seconds)
+            try:
+                connection.connect()
+                self._socket = connection.sock  # the connection forgets it where the server will close it
+                if not self._cut:
+                    self.answer = self._exchanged(connection)
+            finally:
+                connection.close()
+        except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to
+            self.error = error
+        finally:
+            self._over.set()
+
+    def cut(self) -> None:
+        """End the thread: nobody waits for the answer any more."""
+        self._cut = True
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _exchanged(self, connection: http.client.HTTPConnection) -> tuple[int, str]:
+        path = (self._parts.path or "/") + (f"?{self._parts.query}" if self._parts.query else "")
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "molvae"}
+        connection.request("POST", with_secrets(path), self._body, headers)
+        response = connection.getresponse()
+        data = response.read(_LONGEST_ANSWER + 1)
+        if len(data) > _LONGEST_ANSWER:
+            self.problem = f"an answer of more than {_LONGEST_ANSWER >> 20} MB"
+        elif response.length:
+            raise http.client.IncompleteRead(data[:0], response.length)
+        return response.status, data.decode(errors="replace")
 
 
 def http_oracle(text: OracleText) -> ExternalOracle:
@@ -131,9 +168,6 @@ def http_oracle(text: OracleText) -> ExternalOracle:
         raise UsageError(f"'{text}' is not a URL: {error}") from None
     if not host:
         raise UsageError(f"'{text}' names no host", hint="Write it whole: http://localhost:8000/score.")
-    if parts.username is not None:
-        raise UsageError(
-            "a user name or password in a URL would be kept in the journal",
-            hint="Put them into a small program instead: cmd:python ask_server.py.",
-        )
+    refuse_secrets(url)
+    with_secrets(url)  # a variable that is missing is told now
     return ExternalOracle(str(text), partial(HttpWorker, url, settings), settings)
