@@ -7,6 +7,8 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
+from molvae.text import printable
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
@@ -87,7 +89,7 @@ class PlainProgress:
 
     def note(self, text: str) -> None:
         """Print the sentence."""
-        self.stream.write(f"{text}\n")
+        self.stream.write(f"{printable(text)}\n")
         self.stream.flush()
 
     def _line(self, task: str, now: float, fields: dict[str, Any]) -> None:

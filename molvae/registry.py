@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from molvae.errors import UnknownNameError, UsageError, suggest
+from molvae.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+
+_LOG = logging.getLogger("molvae")
 
 
 class Registry(Generic[T]):
@@ -30,6 +34,7 @@ class Registry(Generic[T]):
         self.kind = kind
         self.group = group
         self._entries: dict[str, T] = {}
+        self._broken: dict[str, str] = {}
         self._plugins_loaded = False
 
     def register(self, name: str) -> Callable[[T], T]:
@@ -51,6 +56,10 @@ class Registry(Generic[T]):
         """What is registered under `name`; `UnknownNameError` names the nearest match otherwise."""
         if name not in self._entries:
             self._load_plugins()
+        if name in self._broken:
+            raise UsageError(
+                self._broken[name], hint="Repair or uninstall the package, or ask those who wrote it."
+            )
         if name not in self._entries:
             known = self.names()
             raise UnknownNameError(
@@ -60,7 +69,7 @@ class Registry(Generic[T]):
         return self._entries[name]
 
     def names(self) -> list[str]:
-        """All names, built-in and plugged in, sorted."""
+        """All names, built-in and plugged in, sorted; a plug-in that cannot be loaded is left out."""
         self._load_plugins()
         return sorted(self._entries)
 
@@ -72,5 +81,14 @@ class Registry(Generic[T]):
             return
         self._plugins_loaded = True
         for point in entry_points(group=self.group):
-            if point.name not in self._entries:
-                self.add(point.name, point.load())
+            if point.name in self._entries:
+                continue
+            try:
+                self._entries[point.name] = point.load()
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's package may raise anything
+                package = point.dist.name if point.dist is not None else point.value
+                self._broken[point.name] = one_line(
+                    f"the {self.kind} '{point.name}' of the package {package} cannot be loaded: "
+                    f"{type(error).__name__}: {error}"
+                )
+                _LOG.warning("%s; it is left out", self._broken[point.name])

@@ -110,7 +110,7 @@ def parse(
         try:
             mol = _from_inchi(text) if text.startswith(_INCHI) else Chem.MolFromSmiles(text, _PARAMETERS)
             if mol is not None:
-                return _accept(mol, text)
+                return _accept(mol, text, max(max_characters, MAX_CHARACTERS))
         except (RuntimeError, ValueError) as error:  # RDKit's own invariants; both carry a sentence
             return Invalid(text, diagnosis.first_line(str(error)))
     return Invalid(text, *diagnosis.explain(text, _PARAMETERS)) if diagnose else Invalid(text, _UNREAD)
@@ -142,7 +142,8 @@ def from_mol(mol: Chem.Mol, text: str | None = None) -> Molecule | Invalid:
     return parse(smiles)
 
 
-def _accept(mol: Chem.Mol, text: str) -> Molecule | Invalid:
+def _accept(mol: Chem.Mol, text: str, max_characters: int) -> Molecule | Invalid:
+    """The molecule, if it and its canonical SMILES, which is what is kept of it, are within the caps."""
     if mol.GetNumAtoms() == 0:
         return Invalid(text, "the molecule has no atoms")
     if mol.GetNumHeavyAtoms() > MAX_HEAVY_ATOMS:
@@ -152,6 +153,10 @@ def _accept(mol: Chem.Mol, text: str) -> Molecule | Invalid:
         position = max(text.find("*"), text.find("~"))
         reason = "a wildcard (* or ~) stands for any atom or bond: write the whole molecule"
         return Invalid(text, reason, position if position >= 0 else None)
+    if len(smiles) > max_characters:
+        return Invalid(text, f"its canonical SMILES has {len(smiles)} characters, over {max_characters}")
+    if smiles.count("(") > MAX_NESTING and diagnosis.too_deep(smiles, MAX_NESTING) is not None:
+        return Invalid(text, f"branches of its canonical SMILES are nested deeper than {MAX_NESTING}")
     return Molecule(smiles, mol)
 
 

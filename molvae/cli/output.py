@@ -8,10 +8,11 @@ import math
 import shutil
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from molvae.errors import StorageError
 from molvae.progress import SILENT, PlainProgress
+from molvae.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -61,7 +62,7 @@ class Session:
         if self.as_json:
             sys.stdout.write(json.dumps(jsonable(facts)) + "\n")
         else:
-            sys.stdout.write((facts_text(facts) if text is None else text).rstrip("\n") + "\n")
+            sys.stdout.write(printable((facts_text(facts) if text is None else text).rstrip("\n")) + "\n")
         sys.stdout.flush()
 
     @contextlib.contextmanager
@@ -83,7 +84,8 @@ class Session:
         from molvae.data.writers import CsvWriter, JsonLinesWriter, open_writer
 
         if target is None or str(target) == "-":
-            yield (JsonLinesWriter if self.as_json else CsvWriter)(sys.stdout, columns)
+            stream = cast("TextIO", _Shown(sys.stdout)) if sys.stdout.isatty() else sys.stdout
+            yield (JsonLinesWriter if self.as_json else CsvWriter)(stream, columns)
             return
         with open_writer(target, columns) as writer:
             yield writer
@@ -99,6 +101,16 @@ class Session:
         if self.as_json and where:
             sys.stdout.write(json.dumps(jsonable({**facts, "output": str(target)})) + "\n")
         self.note(f"{counts}{where}")
+
+
+class _Shown:
+    """A terminal that is sent printable text alone."""
+
+    def __init__(self, terminal: TextIO) -> None:
+        self._terminal = terminal
+
+    def write(self, text: str) -> int:
+        return self._terminal.write(printable(text))
 
 
 def table_text(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -159,7 +171,7 @@ def write_text(target: Path, text: str) -> None:
 
 def _say(text: str) -> None:
     with contextlib.suppress(OSError):  # nobody listens to stderr: the work goes on
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{printable(text)}\n")
         sys.stderr.flush()
 
 

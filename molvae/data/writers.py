@@ -188,7 +188,7 @@ def _text_file(
 ) -> Callable[[Path, Sequence[Column]], contextlib.AbstractContextManager[Writer]]:
     @contextlib.contextmanager
     def opened(path: Path, columns: Sequence[Column]) -> Iterator[Writer]:
-        with path.open("w", encoding="utf-8", newline="") as stream:
+        with path.open("w", encoding="utf-8", errors="replace", newline="") as stream:
             yield kind(stream, columns)
 
     return opened
@@ -200,7 +200,7 @@ def _compressed_csv(path: Path, columns: Sequence[Column]) -> Iterator[Writer]:
     with (
         path.open("wb") as raw,
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
-        io.TextIOWrapper(packed, encoding="utf-8", newline="") as stream,
+        io.TextIOWrapper(packed, encoding="utf-8", errors="replace", newline="") as stream,
     ):
         yield CsvWriter(stream, columns)
 

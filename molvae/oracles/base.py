@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, SupportsFloat, runtime_chec
 
 from molvae.errors import UsageError
 from molvae.registry import Registry
+from molvae.text import one_line
 
 if TYPE_CHECKING:
     from molvae.chemistry.molecule import Molecule
@@ -41,6 +42,11 @@ class Score:
     sd: float | None = field(default=None, repr=False)
     """Standard deviation of these measurements, where it is known."""
 
+    def __post_init__(self) -> None:
+        """Make one line of what may be anybody's text, fit for files and terminals."""
+        if self.detail:
+            object.__setattr__(self, "detail", one_line(str(self.detail), _LONGEST_DETAIL))
+
     @property
     def is_ok(self) -> bool:
         """Whether there is a value."""
@@ -54,22 +60,22 @@ class Score:
     @classmethod
     def invalid(cls, detail: str) -> Score:
         """No score, because there was no molecule."""
-        return cls(math.nan, "invalid", _one_line(detail))
+        return cls(math.nan, "invalid", detail)
 
     @classmethod
     def failed(cls, detail: str) -> Score:
         """No score, because the oracle gave none."""
-        return cls(math.nan, "failed", _one_line(detail))
+        return cls(math.nan, "failed", detail)
 
     @classmethod
     def timed_out(cls, detail: str) -> Score:
         """No score, because the oracle did not answer in time."""
-        return cls(math.nan, "timeout", _one_line(detail))
+        return cls(math.nan, "timeout", detail)
 
     @classmethod
     def skipped(cls, detail: str) -> Score:
         """No score, because the oracle was not asked."""
-        return cls(math.nan, "skipped", _one_line(detail))
+        return cls(math.nan, "skipped", detail)
 
     @classmethod
     def of(cls, answer: object) -> Score:
@@ -197,7 +203,7 @@ def describe_error(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 - a stranger's __str__
         message = ""
     kind = type(error).__name__
-    return _one_line(f"{kind}: {message}" if message else kind)
+    return one_line(f"{kind}: {message}" if message else kind, _LONGEST_DETAIL)
 
 
 def describe_answer(answer: object) -> str:
@@ -208,9 +214,4 @@ def describe_answer(answer: object) -> str:
         shown = repr(answer)
     except Exception:  # noqa: BLE001 - a stranger's __repr__
         shown = "..."
-    return _one_line(f"{type(answer).__name__} {shown}")[:80]
-
-
-def _one_line(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST_DETAIL else line[: _LONGEST_DETAIL - 3] + "..."
+    return one_line(f"{type(answer).__name__} {shown}")[:80]

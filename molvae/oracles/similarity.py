@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from molvae.chemistry.facts import AnyFingerprint, Facts, facts_of
 from molvae.chemistry.molecule import Invalid
 from molvae.chemistry.standardize import standardize
-from molvae.errors import UsageError, suggest
+from molvae.errors import InputError, UsageError, suggest
 from molvae.oracles.base import OracleText, Score
 
 if TYPE_CHECKING:
@@ -66,7 +66,10 @@ class SimilarityOracle:
         self.radius = None if kind in {"atom_pair", "pharmacophore"} else radius
         self._name = name or f"similarity:{target}"
         self._facts = Facts(molecule)
-        self._facts.fingerprint(kind, self.radius)  # a wrong kind or radius is told now, not later
+        try:
+            self._facts.fingerprint(kind, self.radius)  # a wrong kind or radius is told now, not later
+        except InputError as error:
+            raise UsageError(f"the target of '{self._name}': {error.message}") from None
 
     @property
     def name(self) -> str:
@@ -75,8 +78,13 @@ class SimilarityOracle:
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
         """Similarity of each molecule to the target, 0 to 1."""
-        known = (facts_of(molecule).standard for molecule in molecules)
-        return [Score.ok(facts.similarity(self._facts, self.kind, self.radius)) for facts in known]
+        return [self._one(molecule) for molecule in molecules]
+
+    def _one(self, molecule: Molecule) -> Score:
+        try:
+            return Score.ok(facts_of(molecule).standard.similarity(self._facts, self.kind, self.radius))
+        except InputError as error:
+            return Score.failed(error.message)
 
 
 def similarity_oracle(text: OracleText) -> SimilarityOracle:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -212,3 +213,14 @@ def test_bad_molblocks_say_why():
     assert "valence" in parse_molblock(block.replace("  1  2  1  0", "  1  2  3  0")).reason
     assert "characters" in parse_molblock("x" * 400_001).reason
     assert "NUL" in parse_molblock(block + "\0").reason
+
+
+@pytest.mark.parametrize("unit", ["C1=CNC(=C1)", "C1=CNC=C1.", "C1=CC2=C(N1)C=C2."])
+@pytest.mark.parametrize("n", [20, 58, 90])
+def test_what_is_read_can_be_read_again(unit, n):
+    """The canonical SMILES may be longer than the text: `[nH]` for N."""
+    molecule = parse((unit * n).rstrip("."))
+    if isinstance(molecule, Molecule):
+        assert parse(molecule.smiles) == molecule
+    else:
+        assert re.search("characters, over 1000", molecule.reason)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from molvae.cli import fields, inputs, progress_bar
 from molvae.cli.objectives import Bound
 from molvae.cli.output import Session, facts_text, jsonable, table_text
 from molvae.data.config import PrepareSettings
+from molvae.data.writers import Column
 from molvae.errors import ConfigError
+from molvae.progress import PlainProgress
 from molvae.training.config import TrainSettings
 
 
@@ -115,3 +118,19 @@ def test_arguments_are_files_or_smiles(tmp_path):
     assert [row.text[:8] for row in rows] == ["CCO", "CC", "C#N", "C/C=C\\C", "CCCCCCCC"]
     assert [row.identifier for row in rows][:3] == ["a", "b", "2"]
     assert [len(part) for part in inputs.chunks(iter(rows), 2)] == [2, 2, 1]
+
+
+def test_nothing_from_a_file_controls_the_terminal(capsys, monkeypatch):
+    odd = "\x1b]0;title\x07\x1b[2J\x9b31m\u202e\ud800"
+    session = Session()
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    session.note(odd)
+    session.error(odd, hint=odd)
+    session.report({"name": odd, "list": [odd]}, None)
+    session.report({}, table_text(("name",), [(odd,)]))
+    for session.as_json in (False, True):
+        with session.rows(None, [Column("identifier")]) as writer:
+            writer.write([odd])
+    PlainProgress(sys.stderr).note(odd)
+    said = capsys.readouterr()
+    assert not set(said.out + said.err) & set("\x1b\x07\x9b\u202e\ud800")

@@ -108,3 +108,32 @@ def test_every_exception_is_in_the_tree_with_its_exit_code():
 
 
 InputWithHint = errors.InputError("what", hint="what to do")
+
+
+class Point:
+    """An entry point of somebody's package."""
+
+    def __init__(self, name, load):
+        self.name, self.load, self.dist, self.value = name, load, None, f"{name}_package:thing"
+
+
+def test_a_broken_plug_in_is_named_and_left_out(monkeypatch, caplog):
+    def broken():
+        raise ImportError("no module named \x1b[31mtorchvision")
+
+    def leaves():
+        raise SystemExit(3)
+
+    points = [Point("bad", broken), Point("good", lambda: 2), Point("leaves", leaves), Point("red", broken)]
+    monkeypatch.setattr("molvae.registry.entry_points", lambda **_: points)
+    colors: Registry[int] = Registry("color", "molvae.colors")
+    colors.add("red", 1)
+    assert colors.names() == ["good", "red"]
+    assert (colors.get("good"), colors.get("red"), "bad" in colors) == (2, 1, False)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    assert "'bad' of the package bad_package:thing cannot be loaded: ImportError" in caplog.text
+    assert "\x1b" not in caplog.text
+    with pytest.raises(UsageError, match="cannot be loaded: SystemExit: 3"):
+        colors.get("leaves")
+    with pytest.raises(UnknownNameError, match="did you mean 'red'"):
+        colors.get("rod")

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 from hypothesis import given
 
 from molvae.chemistry.molecule import parse
-from molvae.errors import UnknownNameError
+from molvae.errors import UnknownNameError, UsageError
 from molvae.oracles.base import Score
 from molvae.oracles.plugins import load_oracle
 from molvae.oracles.properties import DescriptorOracle
@@ -109,3 +110,18 @@ def test_a_descriptor_without_a_value_has_failed(monkeypatch):
     scores = DescriptorOracle("half")([parse("C"), parse("CC")])
     assert [score.status for score in scores] == ["failed", "ok"]
     assert "half" in scores[0].detail
+
+
+@pytest.mark.parametrize("text", ["C" * 700, "NC(C)C(=O)" * 60 + "O", "C(F)(F)" * 120])
+@pytest.mark.parametrize("oracle", ["similarity[phco]:CCO", "deco_hop", "scaffold_hop"])
+def test_a_pharmacophore_of_a_very_large_molecule_is_a_failure_with_a_reason(text, oracle):
+    begun = time.process_time()
+    score = load_oracle(oracle)([parse(text)])[0]
+    assert time.process_time() - begun < 3.0
+    assert score.status == "failed"
+    assert "features is too large to compare; at most 80" in score.detail
+
+
+def test_the_target_of_a_pharmacophore_must_be_small_enough():
+    with pytest.raises(UsageError, match="features is too large"):
+        load_oracle("similarity[phco]:" + "C" * 300)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from molvae.chemistry.molecule import parse
+from molvae.data.writers import Column, open_writer
 from molvae.oracles.base import Score
+from molvae.oracles.functions import FunctionOracle
 from molvae.oracles.protocol import (
     ProtocolError,
     greeting,
@@ -104,3 +108,36 @@ def test_what_is_written_is_read(answers):
     ]
     assert json.loads(request(7, smiles)) == {"id": 7, "smiles": smiles}
     assert json.loads(greeting())["version"] == 1
+
+
+ODD = "no pose\ud800 \x1b[2J\x07 \u202e\x9b31m\r\nnext"
+
+
+def _answered():
+    return read_answer(json.dumps({"scores": [None], "details": [ODD]}), ["C"])[0]
+
+
+def _raised():
+    def function(_smiles: str) -> float:
+        raise ValueError(ODD)
+
+    return FunctionOracle(function, "x")([parse("C")])[0]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        _answered,
+        _raised,
+        lambda: Score.of(ODD),
+        lambda: Score(math.nan, "failed", ODD),
+        lambda: Score.timed_out(ODD),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet", ".sdf", ".smi", ".jsonl"])
+def test_what_an_oracle_says_can_be_written_and_shown_whatever_it_says(made, suffix, tmp_path):
+    detail = made().detail
+    assert not set(detail) & set("\ud800\x1b\x07\u202e\x9b\r\n")
+    columns = [Column("identifier"), Column("smiles", "smiles"), Column("trouble")]
+    with open_writer(tmp_path / f"t{suffix}", columns) as writer:
+        writer.write(["a", "C", detail])
