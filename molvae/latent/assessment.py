@@ -42,8 +42,8 @@ MOST_TRIES = 5
 _ROWS = 4096  # latent vectors handed to the decoder at once, which refills its batch from them
 _REFINEMENTS = 2
 _SAMPLES_NOTE = (
-    "valid, unique and all that compares with a reference: one sample for each draw of the model's prior, "
-    "by beam search where greedy decoding gives no molecule, invalid ones counted."
+    "valid, unique and all that compares with a reference: one sample for each draw of the model's prior, as "
+    "MolVAE.sample writes it, invalid ones counted."
 )
 _INFERENCE_NOTE = (
     f"mu: the posterior mean after {INFERENCE_STEPS} gradient steps from the encoder's, as MolVAE.encode and "
@@ -117,7 +117,8 @@ def assess(
     if n_samples == 0:
         return Assessment(table, truth=held_out.truth, prediction=held_out.prediction)
     z = model.sample_latent(n_samples, generator=Seeds(seed).numpy("sample"))
-    texts = write(model, z, beam=True, progress=progress, task="sample")
+    how = model.sampling(temperature=None, beam=None, noise=None)
+    texts = write(model, z, seed=seed, progress=progress, task="sample", **how)
     samples = MoleculeSet(
         texts,
         rules=Rules(model.settings.standardize, model.settings.keep_stereo),
@@ -147,6 +148,7 @@ def write(
     temperature: float = 0.0,
     seed: int = 0,
     beam: bool = False,
+    noise: float = 0.0,
     progress: Progress = SILENT,
     task: str = "decode",
 ) -> list[str]:
@@ -158,15 +160,17 @@ def write(
         temperature: 0 is greedy; otherwise tokens are drawn.
         seed: Root of the draws.
         beam: As for `MolVAE.decode`.
+        noise: Likewise.
         progress: Told of every batch.
         task: Under which name.
     """
-    points = np.asarray(z, dtype=np.float32)
+    points, levels = model.at_level(np.asarray(z, dtype=np.float32), noise, seed)
     generator = Seeds(seed).torch("write")
     texts: list[str] = []
     progress.start(task, len(points))
     for start in range(0, len(points), _ROWS):
         part = points[start : start + _ROWS]
+        at = None if levels is None else levels[start : start + _ROWS]
         own = written_texts(
             model.network,
             model.tokenizer,
@@ -174,10 +178,11 @@ def write(
             max_length=model.settings.max_length,
             temperature=temperature,
             generator=generator,
+            noise=at,
         )
         if beam:
             own = searched_texts(
-                model.network, model.tokenizer, part, own, max_length=model.settings.max_length
+                model.network, model.tokenizer, part, own, max_length=model.settings.max_length, noise=at
             )
         texts += own
         progress.advance(task, len(part))
@@ -251,7 +256,10 @@ def _variants(
         return MetricTable(())
     seeds = Seeds(seed)
     own = model.sample_latent(n, generator=seeds.numpy("assess-prior"))
-    starts = {model.prior.name: own, f"{model.prior.name} refined": model.refine(own, _REFINEMENTS)}
+    starts = {model.prior.name: own}
+    if model.sampling(temperature=None, beam=None, noise=None)["noise"] == 1.0:
+        return _free(model, own, seed, progress)
+    starts[f"{model.prior.name} refined"] = model.refine(own, _REFINEMENTS)
     if model.prior.name != "normal":
         noise = seeds.numpy("assess-normal").standard_normal(own.shape, dtype=np.float32)
         starts["normal"] = noise
@@ -277,6 +285,16 @@ def _variants(
                 table += MetricTable(
                     (Metric(f"valid {name}, in {MOST_TRIES} tries", tried, len(z), "higher"),)
                 )
+    return table
+
+
+def _free(model: MolVAE, z: NDArray[np.float32], seed: int, progress: Progress) -> MetricTable:
+    """Validity and uniqueness at noise level 1, where z does not matter: by the temperature of the tokens."""
+    table = MetricTable(())
+    for temperature in (0.8, 1.0):
+        how = f"noise 1, T = {temperature:g}"
+        texts = write(model, z, temperature=temperature, seed=seed, noise=1.0, progress=progress, task=how)
+        table += _shares([canonical(text) for text in texts], how)
     return table
 
 

@@ -67,12 +67,18 @@ def search(
 
 
 def searched_texts(
-    network: SequenceVAE, tokenizer: Tokenizer, z: NDArray[np.float32], texts: list[str], *, max_length: int
+    network: SequenceVAE,
+    tokenizer: Tokenizer,
+    z: NDArray[np.float32],
+    texts: list[str],
+    *,
+    max_length: int,
+    noise: torch.Tensor | None = None,
 ) -> list[str]:
     """Texts written from latent vectors `n x d`, those that are no molecule replaced as by `search`."""
     before = [parse(text) for text in texts]
     after = before.copy()
-    search(network, tokenizer, z, after, max_length=max_length)
+    search(network, tokenizer, z, after, max_length=max_length, noise=noise)
     return [
         new.smiles if is_valid(new) and new is not old else text
         for text, old, new in zip(texts, before, after, strict=True)

@@ -205,7 +205,7 @@ class MolVAE:
         if properties is not None and not self.settings.model.conditional:
             raise UsageError("this model's decoder does not see properties")
         told = None if properties is None else self.scaled_properties(properties)
-        points, levels = self._blurred(points, noise, seed)
+        points, levels = self.at_level(points, noise, seed)
         texts = written_texts(
             self.network,
             self.tokenizer,
@@ -233,10 +233,10 @@ class MolVAE:
             )
         return molecules
 
-    def _blurred(
+    def at_level(
         self, z: NDArray[np.float32], noise: float | NDArray[np.floating], seed: int
     ) -> tuple[NDArray[np.float32], torch.Tensor | None]:
-        """Latent vectors `n x d` at noise levels, and these, `n`; None where they are all 0."""
+        """Latent vectors `n x d` as `decode` reads them at noise levels; and these, `n`, None if all 0."""
         levels = np.broadcast_to(np.asarray(noise, dtype=np.float32), (len(z),))
         if not ((levels >= 0.0) & (levels <= 1.0)).all():
             raise UsageError(f"a noise level lies between 0 and 1, got {noise}")

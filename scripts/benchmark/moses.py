@@ -1,0 +1,170 @@
+"""Measure a checkpoint by the official protocol of MOSES, and what of Test it writes back.
+
+30,000 samples, single shot, as `MolVAE.sample` draws them without a beam: at noise level 1, tokens drawn at
+T = 1, if the decoder was taught noise levels. They are compared with Test (176,074 molecules) and TestSF
+(176,225). Beside that: reconstruction of molecules of Test from the encoder alone, the KL, and the neighbors
+of molecules of Test, single shot, at the levels where their mean similarity is .8, .6, .4 and .2.
+
+    MOLVAE_DATA=../shared/data python scripts/benchmark/moses.py checkpoints/moses
+
+MOLVAE_DATA names the directory that holds moses/ and filters/. ChemNet takes up to half an hour of a core
+for each reference, once: statistics are kept under runs/reference-statistics. --references Test leaves TestSF
+out; --reference-size compares with fewer molecules, drawn at random, and the figures are named after it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from metrics_golden import CACHE, moses_smiles
+from record import commit, record  # beside this file
+
+from molvae.chemistry.molecule import parse
+from molvae.evaluation.distribution import measure
+from molvae.evaluation.information import kl_divergence
+from molvae.evaluation.molecules import MoleculeSet
+from molvae.evaluation.reconstruction import reconstruction
+from molvae.latent.assessment import write
+from molvae.latent.codec import MolVAE
+from molvae.latent.neighbors import measure_similarity
+from molvae.progress import PlainProgress
+from molvae.seeding import Seeds
+
+if TYPE_CHECKING:
+    from molvae.evaluation.profile import Part
+    from molvae.latent.neighbors import SimilarityCurve
+
+FILES = {"Test": "test.csv.gz", "TestSF": "test_scaffolds.csv.gz"}
+SIMILARITIES = (0.8, 0.6, 0.4, 0.2)
+N_SAMPLES, N_RECONSTRUCTED, N_PARENTS = 30_000, 5_000, 200
+_PARTS: tuple[Part, ...] = ("fingerprints", "fragments", "scaffolds", "filters", "descriptors")
+
+
+def main() -> None:
+    """Measure, print and write results/moses.json."""
+    options = _options()
+    started_at = commit()
+    data = Path(os.environ["MOLVAE_DATA"]).resolve()
+    progress = PlainProgress(sys.stderr, every=60.0)
+    model = MolVAE.load(options.checkpoint, device=options.device)
+    test = moses_smiles(data / "moses" / FILES["Test"])
+    figures = {**on_molecules(model, test, options, progress), **_neighbors(model, test, options, progress)}
+    print(figures, flush=True)
+    sampled = on_samples(model, data, options, progress)
+    rows = [{"figure": row.name, "value": _rounded(row.value), "n": row.n} for row in sampled]
+    figures = {**{_key(row["figure"]): row["value"] for row in rows}, **figures}
+    for name, value in figures.items():
+        print(f"{name:24} {value}")
+    if options.no_record:
+        return
+    told = {
+        key: model.settings.facts.get(key)
+        for key in ("epochs", "steps", "training", "data", "n_training_molecules")
+    }
+    rows += [{"figure": "model", "value": Path(options.checkpoint).name, **told}]
+    path = record("moses", figures=figures, table=rows, seeds=[options.seed], started_at=started_at)
+    print(f"-> {path.name}")
+
+
+def on_samples(model: MolVAE, data: Path, options: argparse.Namespace, progress: PlainProgress) -> Any:
+    """The table of MOSES for samples of the model."""
+    z = model.sample_latent(options.samples, generator=Seeds(options.seed).numpy("sample"))
+    how = model.sampling(temperature=options.temperature, beam=False, noise=None)
+    texts = write(model, z, seed=options.seed, progress=progress, task="sample", **how)
+    references = []
+    for name in options.references:
+        smiles = moses_smiles(data / "moses" / FILES[name])
+        if options.reference_size:
+            chosen = Seeds(0).numpy("moses-reference").permutation(len(smiles))[: options.reference_size]
+            smiles, name = [smiles[row] for row in sorted(chosen)], f"{name} {options.reference_size}"  # noqa: PLW2901
+        references.append(_set(smiles, name, data, options, progress))
+    samples = _set(texts, "samples", data, options, progress)
+    training = _set(moses_smiles(data / "moses" / "train.csv.gz"), "train", data, options, progress)
+    return measure(
+        samples,
+        references=references,
+        training=set(training.profile(()).smiles),
+        parts=options.parts,
+        progress=progress,
+    )
+
+
+def on_molecules(
+    model: MolVAE, test: list[str], options: argparse.Namespace, progress: PlainProgress
+) -> dict[str, float | None]:
+    """What of Test comes back, greedily, from the encoder's mean and from a sample of its posterior."""
+    chosen = Seeds(0).numpy("moses-test").permutation(len(test))[: options.molecules]
+    molecules = model.prepare([test[row] for row in sorted(chosen)])
+    smiles = [getattr(item, "smiles", "") for item in molecules]
+    mu, sigma = model.posterior(molecules)
+    noise = Seeds(options.seed).numpy("moses-posterior").standard_normal(mu.shape, dtype=np.float32)
+    found: dict[str, float | None] = {"kl": _rounded(float(np.nanmean(kl_divergence(mu, sigma))))}
+    for name, z in (("recon_encoder", mu), ("recon_sampled", mu + sigma * noise)):
+        texts = write(model, z, progress=progress, task=name)
+        found[name] = _rounded(reconstruction(smiles, texts)["molecule match"])
+    return found
+
+
+def _neighbors(
+    model: MolVAE, test: list[str], options: argparse.Namespace, progress: PlainProgress
+) -> dict[str, float | None]:
+    """Valid share, single shot, where neighbors of molecules of Test are so similar to them on average."""
+    chosen = Seeds(1).numpy("moses-test").permutation(len(test))[:N_PARENTS]
+    parents = [parse(test[row]) for row in sorted(chosen)]
+    curve = measure_similarity(model, parents, seed=options.seed, progress=progress)  # type: ignore[arg-type]
+    return {f"neighbors_valid_{round(100 * wanted)}": _valid_at(curve, wanted) for wanted in SIMILARITIES}
+
+
+def _valid_at(curve: SimilarityCurve, similarity: float) -> float | None:
+    """The valid share at the radius where the mean similarity is that; None outside those measured."""
+    if not min(curve.similarity) <= similarity <= max(curve.similarity):
+        return None
+    return _rounded(float(np.interp(curve.radius_for(similarity), curve.radius, curve.validity)))
+
+
+def _set(
+    texts: list[str], name: str, data: Path, options: argparse.Namespace, progress: PlainProgress
+) -> MoleculeSet:
+    return MoleculeSet(
+        texts,
+        name=name,
+        alerts=data / "filters",
+        cache=None if name == "samples" else CACHE,
+        workers=options.workers,
+        device=options.device,
+        progress=progress,
+    )
+
+
+def _key(name: str) -> str:
+    return name.lower().replace("unique@", "unique").replace("/", "_").replace(" ", "_")
+
+
+def _rounded(value: float) -> float | None:
+    return round(value, 5) if math.isfinite(value) else None
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("checkpoint")
+    parser.add_argument("--samples", type=int, default=N_SAMPLES)
+    parser.add_argument("--molecules", type=int, default=N_RECONSTRUCTED, help="of Test, written back")
+    parser.add_argument("--temperature", type=float, default=None, help="of the tokens; 1 if not given")
+    parser.add_argument("--references", nargs="+", default=list(FILES), choices=list(FILES))
+    parser.add_argument("--reference-size", type=int, default=0, help="molecules of each; all if 0")
+    parser.add_argument("--parts", nargs="*", default=list(_PARTS), choices=list(_PARTS))
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-record", action="store_true", help="print only")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
