@@ -150,8 +150,11 @@ def objectives(
     minimize: Sequence[str] | str = (),
     at_most: Mapping[str, float] | None = None,
     at_least: Mapping[str, float] | None = None,
+    keep: Sequence[str] | str = (),
 ) -> tuple[Objective, ...]:
     """Objectives from the words of the command line, goals first.
+
+    A core to keep is a bound like another: `substructure:CORE` at least 1 (`molvae.chemistry.cores`).
 
     >>> [str(o.direction) for o in objectives(maximize=["qed"], at_most={"sa": 3.5})]
     ['maximize', 'at_most']
@@ -162,6 +165,11 @@ def objectives(
     found += [Objective(name=name, direction="minimize") for name in _several(minimize)]
     found += [Objective(name=name, direction="at_most", bound=b) for name, b in (at_most or {}).items()]
     found += [Objective(name=name, direction="at_least", bound=b) for name, b in (at_least or {}).items()]
+    if keep:
+        from molvae.chemistry.cores import core_pattern
+
+        cores = [f"substructure:{core_pattern(core)}" for core in _several(keep)]
+        found += [Objective(name=name, direction="at_least", bound=1.0) for name in cores]
     return tuple(found)
 
 

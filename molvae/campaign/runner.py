@@ -150,6 +150,7 @@ def optimize(
     minimize: Sequence[str] = (),
     at_most: Mapping[str, float] | None = None,
     at_least: Mapping[str, float] | None = None,
+    keep: Sequence[str] | str = (),
     budget: int = 200,
     q: int = 8,
     seed: int = 7,
@@ -170,6 +171,8 @@ def optimize(
         minimize: Oracle strings whose score shall be low.
         at_most: Upper bounds of scores.
         at_least: Lower bounds of scores.
+        keep: Cores that every candidate contains: SMARTS, or SMILES that grow at their attachment points
+            `[*:1]` alone.
         budget: Unique molecules that are really scored.
         q: Molecules per batch, at first (see `CampaignSettings.q_most`).
         seed: Same seed, same molecules.
@@ -184,7 +187,9 @@ def optimize(
         progress: Told of each evaluation.
     """
     settings = CampaignSettings(
-        objectives=objectives(maximize=maximize, minimize=minimize, at_most=at_most, at_least=at_least),
+        objectives=objectives(
+            maximize=maximize, minimize=minimize, at_most=at_most, at_least=at_least, keep=keep
+        ),
         budget=budget,
         q=q,
         seed=seed,

@@ -83,6 +83,7 @@ def command(
     minimize: tuple[str, ...],
     at_most: tuple[tuple[str, float], ...],
     at_least: tuple[tuple[str, float], ...],
+    keep: tuple[str, ...],
     sources: tuple[tuple[str, float], ...],
     **given: Any,
 ) -> None:
@@ -105,7 +106,7 @@ def command(
 
     journal = places.journal(campaign)
     directory = journal.parent if journal.is_file() else places.room_for(journal.parent, "campaign")
-    wanted = objectives.as_settings(maximize, minimize, at_most, at_least)
+    wanted = objectives.as_settings(maximize, minimize, at_most, at_least, keep)
     given["sources"] = dict(sources) or None
     if not journal.is_file() and not wanted and checkpoint is None and config is None and not assignments:
         raise UsageError(

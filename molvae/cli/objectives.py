@@ -88,7 +88,7 @@ def wild_option() -> Decorator:
 
 
 def objective_options() -> Decorator:
-    """`--maximize`, `--minimize`, `--at-most` and `--at-least`."""
+    """`--maximize`, `--minimize`, `--at-most`, `--at-least` and `--keep`."""
     return stacked(
         click.option(
             "--maximize",
@@ -105,6 +105,13 @@ def objective_options() -> Decorator:
         click.option(
             "--at-least", multiple=True, type=Bound(), help="A score that may not be lower; repeatable."
         ),
+        click.option(
+            "--keep",
+            multiple=True,
+            metavar="CORE",
+            help="A core that every molecule contains, as SMARTS or SMILES; where attachment points such as "
+            "[*:1] are given, it grows there alone; repeatable.",
+        ),
     )
 
 
@@ -113,6 +120,7 @@ def as_settings(
     minimize: Sequence[str],
     at_most: Sequence[tuple[str, float]],
     at_least: Sequence[tuple[str, float]],
+    keep: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """The objectives as values for `CampaignSettings`, goals first; empty if none was given."""
     from molvae.campaign.config import objectives
@@ -120,6 +128,7 @@ def as_settings(
     found = objectives(maximize=maximize, minimize=minimize)
     bounds = [objectives(at_most={name: bound}) for name, bound in at_most]
     bounds += [objectives(at_least={name: bound}) for name, bound in at_least]
+    bounds += [objectives(keep=keep)]
     everything = (*found, *(objective for part in bounds for objective in part))
     return [objective.model_dump(mode="json", exclude_none=True) for objective in everything]
 

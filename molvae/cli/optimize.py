@@ -79,6 +79,7 @@ def command(
     minimize: tuple[str, ...],
     at_most: tuple[tuple[str, float], ...],
     at_least: tuple[tuple[str, float], ...],
+    keep: tuple[str, ...],
     sources: tuple[tuple[str, float], ...],
     **given: Any,
 ) -> None:
@@ -112,7 +113,7 @@ def command(
     from molvae.latent.codec import MolVAE
 
     output = places.room_for(output, "campaign")
-    wanted = objectives.as_settings(maximize, minimize, at_most, at_least)
+    wanted = objectives.as_settings(maximize, minimize, at_most, at_least, keep)
     given["sources"] = dict(sources) or None
     settings = campaign_settings(output, wanted, given, config, assignments)
     check_objectives(settings.objectives)

@@ -51,6 +51,7 @@ def command(
     minimize: tuple[str, ...],
     at_most: tuple[tuple[str, float], ...],
     at_least: tuple[tuple[str, float], ...],
+    keep: tuple[str, ...],
     **given: Any,
 ) -> None:
     """Screen LIBRARY (.smi .csv .tsv .sdf, plain or .gz, .parquet, - for stdin) with a model.
@@ -78,7 +79,7 @@ def command(
     best.csv, hits.csv (if all are kept), rejected.csv, funnel.json.
     """
     chosen = {**given, "library": library, "checkpoint": places.checkpoint(checkpoint)}
-    chosen["objectives"] = objectives.as_settings(maximize, minimize, at_most, at_least) or None
+    chosen["objectives"] = objectives.as_settings(maximize, minimize, at_most, at_least, keep) or None
     settings = fields.build(ScreenSettings, chosen, config=config, assignments=assignments)
     screening.run(
         session,

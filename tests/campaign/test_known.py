@@ -7,8 +7,10 @@ from molvae.campaign.campaign import Campaign
 from molvae.campaign.methods.base import METHODS, make_method
 from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.runner import optimize, run
+from molvae.chemistry.cores import core_pattern
 from molvae.chemistry.descriptors import describe
 from molvae.chemistry.molecule import parse
+from molvae.chemistry.substructure import contains
 from molvae.errors import UsageError
 from molvae.oracles.base import Score
 
@@ -78,6 +80,18 @@ def test_bounds_no_draw_meets_are_walked_to_without_a_call(tmp_path, model, sett
         candidates = campaign.ask(4)
         assert len(candidates) == 4
         assert all(describe(parse(c.smiles), ["mw"])[0] >= heaviest + 60 for c in candidates)
+
+
+@pytest.mark.parametrize("core", ["c1ccccc1", "[*:1]c1ccccc1", "C#N", "[*:1]S(N)(=O)=O"])
+@pytest.mark.parametrize("method", ["latent-bo", "mol-ga", "prior"])
+def test_every_candidate_contains_the_core(tmp_path, model, quick, core, method):
+    dear = Dear()
+    result = optimize(
+        model, maximize=["dear"], keep=core, budget=14, q=5, n_initial=4, start=START, method=method,
+        search=quick, output=tmp_path / "c", oracles={"dear": dear},
+    )  # fmt: skip
+    assert result.n_calls == len(dear.asked) > 5
+    assert all(contains(parse(smiles), core_pattern(core)) for smiles in dear.asked)
 
 
 def test_where_nothing_is_within_the_bounds_the_search_ends_and_says_which(tmp_path, model, settings):

@@ -1,0 +1,37 @@
+"""A core with attachment points grows there and nowhere else."""
+
+import pytest
+
+from molvae.chemistry.cores import core_pattern
+from molvae.chemistry.molecule import parse
+from molvae.chemistry.substructure import contains
+from molvae.errors import UsageError
+
+PYRIDINE, LINKED = "[*:1]c1ccncc1", "[*:1]Nc1nccc([*:2])n1"
+
+
+@pytest.mark.parametrize(
+    ("core", "smiles", "kept"),
+    [
+        (PYRIDINE, "CCc1ccncc1", True),
+        (PYRIDINE, "c1ccncc1", True),  # nothing has to grow
+        (PYRIDINE, "CCc1ccnc(C)c1", False),
+        (PYRIDINE, "c1ccc2cnccc2c1", False),
+        (LINKED, "COc1ccnc(Nc2ccccc2)n1", True),
+        (LINKED, "COc1nc(Nc2ccccc2)ncc1C", False),
+        (LINKED, "CN(C)c1nccc(C)n1", True),
+        ("[*:1]S(=O)(=O)N[*:2]", "CS(=O)(=O)NC", True),
+        ("[*:1]C[N+](=O)[O-]", "OCC[N+](=O)[O-]", True),
+        ("c1ccncc1", "Cc1ccc2ncccc2c1", True),  # without points, wherever its atoms and bonds are
+        ("[OH]c1ccc([F,Cl])cc1", "Oc1ccc(Cl)cc1", True),
+        ("[OH]c1ccc([F,Cl])cc1", "COc1ccc(Cl)cc1", False),
+    ],
+)
+def test_where_a_core_is_kept(core, smiles, kept):
+    assert contains(parse(smiles), core_pattern(core)) is kept
+
+
+@pytest.mark.parametrize("core", ["*=C", "C*C", "c1cc(", ""])
+def test_what_is_no_core_is_refused_with_the_text(core):
+    with pytest.raises(UsageError):
+        core_pattern(core)
