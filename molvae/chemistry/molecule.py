@@ -178,7 +178,7 @@ def _from_other(thing: object) -> Molecule | Invalid:
 
 def _refusal(text: str, max_characters: int, extension: str) -> Invalid | None:
     """The reason not to hand this text to the parser at all."""
-    if changed := changed_by(extension):
+    if extension and (changed := changed_by(extension)):
         return Invalid(text, f"its CXSMILES extension says that it has {changed}")
     if not text:
         return Invalid(text, "the text is empty")

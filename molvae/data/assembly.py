@@ -1,4 +1,4 @@
-"""Turn the spilled columns into the arrays of a corpus: merge duplicates, divide, learn the vocabulary."""
+"""Turn the spilled columns into the arrays of a corpus: merge duplicates, divide, write tokens."""
 
 from __future__ import annotations
 
@@ -18,10 +18,7 @@ from molvae.data.splitting import (
     held_out_sizes,
     largest_group,
 )
-from molvae.errors import InputError
-from molvae.seeding import Seeds
 from molvae.tokenizers.base import TOKENIZERS
-from molvae.tokenizers.merging import merged_vocabulary
 from molvae.tokenizers.vocabulary import EOS, Vocabulary
 
 if TYPE_CHECKING:
@@ -36,8 +33,6 @@ if TYPE_CHECKING:
 
 SMALL_VOCABULARY = 256
 """Tokens that fit one byte each."""
-
-_MERGE_SAMPLE = 50_000  # training molecules that merges are learned from: more change next to nothing
 
 
 _TWINS = ("row", "identifier", "text", "first_row", "first_identifier", "file", "first_file")
@@ -104,91 +99,6 @@ def divide(settings: PrepareSettings, kept: Path, directory: Path, n: int) -> ND
             writer.append(parts)
             sizes += np.bincount(parts, minlength=len(PARTS))
     return sizes
-
-
-def learn_vocabulary(
-    settings: PrepareSettings, kept: Path, directory: Path, tokens: dict[str, int]
-) -> Vocabulary:
-    """Choose the tokens worth an id: units often enough in the training part, and units merged.
-
-    Raises:
-        InputError: If the settings name a vocabulary that cannot be read.
-    """
-    if settings.vocabulary is not None:
-        return read_vocabulary(settings.vocabulary)
-    units = _learn_units(settings, kept, directory, tokens)
-    if settings.n_merges == 0:
-        return units
-    ids = np.array([EOS, *map(units.index, list(tokens)[1:])], dtype=np.int64)
-    values, lengths = _sample(settings, kept, directory)
-    tokenizer = TOKENIZERS.get(settings.tokenizer)
-    return merged_vocabulary(
-        units,
-        ids[values],
-        lengths,
-        settings.n_merges,
-        min_count=settings.min_merge_count,
-        complete=tokenizer.is_complete if settings.complete_merges else lambda _: True,
-    )
-
-
-def read_vocabulary(path: Path) -> Vocabulary:
-    """Read the vocabulary of a checkpoint or corpus, or a file of one.
-
-    Raises:
-        InputError: If there is none, or it is no vocabulary.
-    """
-    file = path / "vocabulary.json" if path.is_dir() else path
-    if not file.is_file() and (path / "model" / "vocabulary.json").is_file():  # a run was given
-        file = path / "model" / "vocabulary.json"
-    hint = "Give a checkpoint, a corpus or a vocabulary.json."
-    try:
-        return Vocabulary.from_json(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"no vocabulary at {path}", hint=hint) from None
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror or error}", hint=hint) from error
-    except (UnicodeDecodeError, InputError) as error:
-        raise InputError(f"{file} is no vocabulary: {error}", hint=hint) from error
-
-
-def _sample(
-    settings: PrepareSettings, kept: Path, directory: Path
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Provisional ids and lengths of training molecules drawn at random, at most `_MERGE_SAMPLE`."""
-    values, lengths = [], []
-    with Readers(kept) as columns, Readers(directory) as final:
-        parts, canonical = final.column("parts"), columns.ragged("tokens")
-        in_train = sum(int((parts.rows(*block) == TRAIN).sum()) for block in blocks(parts.n))
-        generator = Seeds(settings.seed).numpy("merges")
-        for start, stop in blocks(parts.n):
-            chosen = generator.random(stop - start) * in_train < _MERGE_SAMPLE
-            chosen &= parts.rows(start, stop) == TRAIN
-            block, widths = canonical.rows(start, stop)
-            values.append(block[np.repeat(chosen, widths)].astype(np.int64))
-            lengths.append(np.asarray(widths)[chosen])
-    return np.concatenate(values), np.concatenate(lengths)
-
-
-def _learn_units(
-    settings: PrepareSettings, kept: Path, directory: Path, tokens: dict[str, int]
-) -> Vocabulary:
-    """Count the units of the training part, randomized writings included, and choose those worth an id."""
-    counts = np.zeros(len(tokens), dtype=np.int64)
-    with Readers(kept) as columns, Readers(directory) as final:
-        parts, canonical = final.column("parts"), columns.ragged("tokens")
-        randomized = columns.ragged("randomized")
-        for start, stop in blocks(parts.n):
-            train = parts.rows(start, stop) == TRAIN
-            for column, k in ((canonical, 1), (randomized, settings.n_randomized)):
-                values, lengths = column.rows(start * k, stop * k)
-                chosen = np.repeat(np.repeat(train, k), lengths)
-                counts += np.bincount(values[chosen], minlength=len(tokens))
-    names = list(tokens)
-    return Vocabulary.build(
-        {names[n]: int(count) for n, count in enumerate(counts) if n > 0 and count > 0},
-        min_count=settings.min_token_count,
-    )
 
 
 def write_tokens(

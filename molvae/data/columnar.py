@@ -73,17 +73,8 @@ class ParquetWriter:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        types = {"number": pa.float64(), "integer": pa.int64()}
         self.skipped = 0
-        self._schema = pa.schema(
-            [
-                (
-                    c.name,
-                    pa.list_(pa.float32(), c.size) if c.kind == "vector" else types.get(c.kind, pa.string()),
-                )
-                for c in columns
-            ]
-        )
+        self._schema = pa.schema([(column.name, _arrow_type(column)) for column in columns])
         self._file = pq.ParquetWriter(path, self._schema)
         self._rows: list[Sequence[Any]] = []
 
