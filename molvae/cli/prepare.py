@@ -96,18 +96,12 @@ def _text(corpus: Path, balance: Balance, *, labelled: bool) -> str:
     for what, counts, where in (
         ("missing", balance.missing, ""),
         ("unreadable", balance.unreadable, "; unreadable_labels.csv"),
-        ("opposed", balance.contradictory, "; contradictions.csv"),
         ("unknown", balance.unknown, ""),
     ):
         shown = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
         if shown:
             lines.append(f"{what:<10}  {shown}{where}")
-    averaged = ", ".join(
-        f"{name} of {count:,} molecules (sd {balance.spread[name]:.2g})"
-        for name, count in balance.replicates.items()
-    )
-    if averaged:
-        lines.append(f"averaged    {averaged}; replicates.csv")
+    lines += _merged(balance)
     if balance.stereo_groups:
         lines.append(f"stereo      {balance.stereo_groups:,} with enhanced stereo, read as the isomer drawn")
     if balance.changed:
@@ -118,3 +112,17 @@ def _text(corpus: Path, balance: Balance, *, labelled: bool) -> str:
     if balance.rejected:
         lines.append(f"rejected    {corpus / 'rejected.csv'}")
     return "\n".join(lines)
+
+
+def _merged(balance: Balance) -> list[str]:
+    """What became of the labels of molecules that stand in several rows."""
+    averaged = ", ".join(
+        f"{name} of {count:,} molecules (sd {balance.spread[name]:.2g})"
+        for name, count in balance.replicates.items()
+    )
+    conflicts = ", ".join(
+        f"{name} of {count:,} molecules ({'label left out' if name in balance.missing else 'first kept'})"
+        for name, count in balance.contradictory.items()
+    )
+    lines = [f"averaged    {averaged}; replicates.csv"] if averaged else []
+    return lines + ([f"conflicts   {conflicts}; contradictions.csv"] if conflicts else [])

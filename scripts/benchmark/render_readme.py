@@ -132,6 +132,9 @@ NOTES = {
         "of threads on the processor named below; the Xeon, with AMX, was met before, with an earlier model. "
         "gflops: of the products alone."
     ),
+    "prepare": (
+        "The machine was busy with other work: look at the processor time, of which two free cores take half."
+    ),
     "report": (
         "Random search in the starter set, opened in headless Chromium, the fastest of four. Processor: "
         "seconds of all cores beyond those an empty page takes. Clock: until the page has loaded."

@@ -62,6 +62,18 @@ def test_in_what_prepare_writes_and_a_report_of_the_file(molvae, table, tmp_path
     assert all(json.dumps(name) in page or name in page for name in NAMES)
 
 
+def test_prepare_says_what_it_merged(molvae, tmp_path):
+    rows = ["smiles,x,active,fold", "CCO,1,0,train", "OCC,3,1,test", "CC,5,1,train", "CC |&1:0|,5,1,train"]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    words = ["-o", tmp_path / "c", "--labels", "x,active", "--split", "fold", "--workers", 0]
+    lines = molvae("prepare", tmp_path / "a.csv", *words).out.splitlines()
+    assert lines[0] == "4 in = 2 kept + 2 duplicates + 0 rejected"
+    assert "averaged    x of 2 molecules (sd 1); replicates.csv" in lines
+    conflicts = "active of 1 molecules (label left out), fold of 1 molecules (first kept)"
+    assert f"conflicts   {conflicts}; contradictions.csv" in lines
+    assert "stereo      1 with enhanced stereo, read as the isomer drawn" in lines
+
+
 def test_of_cxsmiles_on_the_command_line(molvae, tiny_checkpoint, tmp_path):
     out = tmp_path / "z.csv"
     done = molvae("encode", tiny_checkpoint, "CCO |$a;b,c;$| two words", "CC(C)O", "-o", out)
