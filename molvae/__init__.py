@@ -3,7 +3,7 @@
 ```python
 import molvae
 
-model = molvae.MolVAE.load("checkpoints/zinc250k")
+model = molvae.load("zinc250k")
 z = model.encode(["CC(=O)Nc1ccc(O)cc1"])
 result = molvae.optimize(model, maximize=["qed"], at_most={"sa": 3.0}, budget=200, output="better")
 ```

@@ -1,3 +1,8 @@
+from .api import load as load
+from .api import optimize as optimize
+from .api import prepare as prepare
+from .api import screen as screen
+from .api import train as train
 from .campaign.campaign import Campaign as Campaign
 from .campaign.config import CampaignSettings as CampaignSettings
 from .campaign.config import Objective as Objective
@@ -5,7 +10,6 @@ from .campaign.observations import Candidate as Candidate
 from .campaign.observations import Observation as Observation
 from .campaign.observations import StartMolecule as StartMolecule
 from .campaign.runner import Result as Result
-from .campaign.runner import optimize as optimize
 from .campaign.runner import run as run
 from .chemistry.descriptors import describe_many as describe_many
 from .chemistry.descriptors import describe_smiles as describe_smiles
@@ -18,7 +22,6 @@ from .data.balance import Balance as Balance
 from .data.catalog import fetch as fetch
 from .data.config import PrepareSettings as PrepareSettings
 from .data.corpus import Corpus as Corpus
-from .data.preparation import prepare as prepare
 from .errors import MolvaeError as MolvaeError
 from .latent.codec import MolVAE as MolVAE
 from .latent.estimators import LatentRegressor as LatentRegressor
@@ -27,8 +30,9 @@ from .latent.interpolation import interpolate as interpolate
 from .latent.neighbors import neighborhood as neighborhood
 from .oracles.base import Score as Score
 from .oracles.plugins import load_oracle as load_oracle
+from .screening.config import ScreenSettings as ScreenSettings
+from .screening.merging import Merged as Merged
 from .training.config import TrainSettings as TrainSettings
 from .training.trainer import TrainResult as TrainResult
-from .training.trainer import train as train
 
 __version__: str

@@ -22,12 +22,15 @@ from molvae.campaign.methods.base import Batch, Situation, make_method
 from molvae.campaign.observations import Candidate, Observation, Receipt, StartMolecule, merge, score_of
 from molvae.campaign.recognition import Recognizer, mismatch
 from molvae.campaign.storage import Journal
-from molvae.campaign.table import Row, row_of
+from molvae.campaign.table import Row, row_of, values_of
 from molvae.campaign.trace import TracePoint, running_top
 from molvae.campaign.utility import feasible, utilities
+from molvae.chemistry.display import table_html
+from molvae.chemistry.molecule import parse
 from molvae.config import differences, given
 from molvae.data.frames import is_frame
 from molvae.errors import MolvaeError, UsageError
+from molvae.persistence.locations import JOURNAL
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:
@@ -116,7 +119,7 @@ class Campaign:
         """Open a campaign's journal.
 
         Args:
-            path: The journal file.
+            path: The journal file, or the directory it is in.
             model: Needed to `ask`; reading and telling do without.
             writable: A reader may look on while another process writes.
 
@@ -124,7 +127,7 @@ class Campaign:
             JournalError: There is no campaign, or its file is damaged.
             LockedError: Another process is writing it.
         """
-        file = Path(path)
+        file = Path(path) / JOURNAL if Path(path).is_dir() else Path(path)
         # where there is no file nothing must be created: the journal explains that there is none
         journal = Journal(file, writable=writable and file.is_file())
         try:
@@ -313,6 +316,13 @@ class Campaign:
             TracePoint(call, row.smiles, u, b, t)
             for call, (row, u, b, t) in enumerate(zip(charged, worth, best, top))
         ]
+
+    def _repr_html_(self) -> str:
+        names = [objective.name for objective in self.settings.objectives]
+        rows = [[parse(row.smiles), *values_of(row), row.utility, row.smiles] for row in self.best(10)]
+        wishes = ", ".join(map(str, self.settings.objectives))
+        said = f"{wishes}: {self.n_calls:,} of {self.settings.budget:,} calls, {len(self.pending)} awaited"
+        return table_html(["molecule", *names, "utility", "SMILES"], rows, said)
 
     def close(self) -> None:
         """Let go of the journal."""

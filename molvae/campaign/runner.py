@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings, objectives
@@ -12,9 +14,10 @@ from molvae.campaign.known import KnownScores
 from molvae.campaign.observations import Observation
 from molvae.campaign.sources.report import move_reports
 from molvae.campaign.table import columns_of_rows, values_of
+from molvae.campaign.utility import front
 from molvae.chemistry.display import table_html
 from molvae.chemistry.molecule import is_valid, parse
-from molvae.data.frames import arrow_stream
+from molvae.data.frames import arrow_stream, to_pandas
 from molvae.errors import OracleError, UsageError
 from molvae.optimization.config import SearchSettings
 from molvae.oracles.base import ask as ask_oracle
@@ -89,6 +92,22 @@ class Result:
             f"{self.n_calls:,} calls, {self.n_failed:,} failed; the {len(rows)} best of {len(self.table):,}"
         )
         return table_html(header, rows, said)
+
+    @property
+    def pareto(self) -> list[Row]:
+        """Molecules within all bounds that no other one betters in every goal; with one goal, the best."""
+        shape = len(self.table), len(self.settings.objectives)
+        values = np.array([values_of(row) for row in self.table], dtype=np.float64).reshape(shape)
+        chosen = front(values, self.settings.objectives)
+        return [row for row, on_it in zip(self.table, chosen, strict=True) if on_it]
+
+    def to_pandas(self) -> Any:
+        """Every molecule of the campaign as a `pandas.DataFrame`.
+
+        Raises:
+            MissingDependencyError: pandas is not installed.
+        """
+        return to_pandas(columns_of_rows(self.table, self.settings.objectives))
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Every molecule of the campaign as a table: `pandas.DataFrame.from_arrow(result)` and the like."""

@@ -66,3 +66,22 @@ def utilities(values: Array, objectives: Sequence[Objective]) -> Array:
     scaled = np.where(high > low, (wanted[allowed] - low) / span, 1.0)
     worth[allowed] = np.prod(scaled, axis=1) ** (1.0 / wanted.shape[1])
     return worth
+
+
+def front(values: NDArray[np.float64], objectives: Sequence[Objective]) -> NDArray[np.bool_]:
+    """Which molecules within all bounds no other such one betters in every goal, `n`.
+
+    Args:
+        values: Scores, `n x m`, NaN where there is none.
+        objectives: `m`.
+    """
+    import torch
+
+    from molvae.optimization.pareto import non_dominated
+
+    allowed = feasible(values, objectives)
+    goals = [n for n, objective in enumerate(objectives) if not objective.is_constraint]
+    signs = [-1.0 if objectives[n].direction == "minimize" else 1.0 for n in goals]
+    on_it: NDArray[np.bool_] = np.zeros(len(values), dtype=np.bool_)
+    on_it[allowed] = non_dominated(torch.from_numpy(values[allowed][:, goals] * signs)).numpy()
+    return on_it

@@ -52,7 +52,7 @@ def command(
     from molvae.seeding import Seeds
 
     place = places.checkpoint(checkpoint)
-    target = place if output is None else places.room_for(output, "model")
+    target = places.room_for_model(output, place)
     model = MolVAE.load(place, device=device)
     opened = Corpus.open(places.corpus(corpus))
     training = opened.smiles(opened.rows("train"))

@@ -135,6 +135,7 @@ def command(
     }
     corpus = evaluation_inputs.open_corpus(given["corpus_path"])
     chosen["rules"] = evaluation_inputs.rules_of(corpus)
+    source = places.named(source)
     is_model = source.is_dir()
     if is_model and corpus is None:
         raise UsageError(

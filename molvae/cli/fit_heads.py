@@ -62,7 +62,7 @@ def command(
 
     settings = fields.build(FitHeadsSettings, given, config=config, assignments=assignments)
     source = places.checkpoint(checkpoint)
-    target = source if output is None else places.room_for(output, "model")
+    target = places.room_for_model(output, source)
     model = MolVAE.load(source, device=device)
     examined = Corpus.open(places.corpus(corpus))
     begun = time.monotonic()

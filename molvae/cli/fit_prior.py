@@ -76,7 +76,7 @@ def command(
 
     settings = fields.build(FitPriorSettings, given, config=config, assignments=assignments)
     source = places.checkpoint(checkpoint)
-    target = source if output is None else places.room_for(output, "model")
+    target = places.room_for_model(output, source)
     model = MolVAE.load(source, device=device)
     examined = Corpus.open(places.corpus(corpus))
     initial = None if settings.initial is None else MolVAE.load(places.checkpoint(settings.initial))

@@ -31,6 +31,7 @@ def command(session: Session, path: Path) -> None:
       molvae info corpus
       molvae info better --json
     """
+    path = places.named(path)
     kind = places.kind_of(path)
     describe = {"model": _model, "run": _model, "corpus": _corpus, "campaign": _campaign, "screen": _screen}[
         kind

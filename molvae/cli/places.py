@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from typing import TYPE_CHECKING, Literal
 
-from molvae.errors import CheckpointError, InputError, UsageError, suggest
+from molvae.errors import CheckpointError, InputError, UsageError
+from molvae.persistence import locations
 from molvae.persistence.directories import recover_directory, refuse_to_replace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MANIFEST = "MANIFEST.json"
-MODEL = "model"
-JOURNAL = "journal.sqlite"
-METRICS = "metrics.jsonl"
+MODEL, METRICS, JOURNAL = locations.MODEL, locations.METRICS, locations.JOURNAL
+named = locations.named
 JOB, FUNNEL = "job.json", "funnel.json"
 
 _TABLES = (".csv", ".tsv", ".smi", ".smiles", ".cxsmiles", ".txt", ".sdf", ".parquet", ".jsonl", ".gz")
@@ -24,18 +23,25 @@ Kind = Literal["model", "corpus", "run", "campaign", "screen"]
 
 
 def checkpoint(path: Path) -> Path:
-    """The model directory meant by `path`: itself, or the best model of the run that it is.
+    """The model directory meant by `path`: itself, the best model of a run, or the shipped one of that name.
 
     Raises:
-        CheckpointError: There is no directory of ours, with what may have been meant.
+        CheckpointError: There is no such directory; the message says what may have been meant.
     """
-    for place in (path, path / MODEL):
-        recover_directory(place.absolute())
-    if (path / MANIFEST).exists():
-        return path
-    if (path / MODEL).is_dir():
-        return path / MODEL
-    raise _no_checkpoint(path)
+    return locations.model_directory(path)
+
+
+def room_for_model(output: Path | None, source: Path) -> Path:
+    """Where a changed model is written: `output`, or in the place of `source`.
+
+    Raises:
+        UsageError: Something else stands there, or `source` came with molvae and is not to be changed.
+    """
+    if output is not None:
+        return room_for(output, "model")
+    if locations.is_shipped(source):
+        raise UsageError(f"{source} came with molvae and is not changed", hint="Give a directory with -o.")
+    return source
 
 
 def corpus(path: Path) -> Path:
@@ -54,7 +60,7 @@ def corpus(path: Path) -> Path:
         )
     if path.is_dir():
         raise CheckpointError(f"{path} is a directory, but no corpus", hint=made)
-    raise CheckpointError(f"no corpus directory at {path}{_nearest(path)}", hint=made)
+    raise CheckpointError(f"no corpus directory at {path}{locations.nearest(path)}", hint=made)
 
 
 def journal(path: Path) -> Path:
@@ -79,7 +85,7 @@ def kind_of(path: Path) -> Kind:
         return kind
     if not path.exists():
         hint = "Check the path for a typing mistake."
-        raise InputError(f"nothing at {path}{_nearest(path)}", hint=hint)
+        raise InputError(f"nothing at {path}{locations.nearest(path)}", hint=hint)
     raise InputError(
         f"{path} is no checkpoint, corpus, run, campaign or screen",
         hint="A run, a campaign or a screen is the directory train, optimize or screen was given with -o.",
@@ -121,37 +127,3 @@ def _kind_of_directory(path: Path) -> Kind | None:
     if (path / MODEL).is_dir() or (path / METRICS).is_file() or (path / "states").is_dir():
         return "run"
     return None
-
-
-def _no_checkpoint(path: Path) -> CheckpointError:
-    trained = (
-        "A checkpoint is what 'molvae train CORPUS -o run' makes; the repository has checkpoints/zinc250k."
-    )
-    if path.is_file():
-        return CheckpointError(
-            f"{path} is a file, and a checkpoint is a directory",
-            hint="The checkpoint comes first, then molecules: molvae COMMAND checkpoints/zinc250k ...",
-        )
-    if (path / "states").is_dir() or (path / METRICS).is_file():
-        return CheckpointError(
-            f"the run {path} has no model yet", hint="The first one is saved after its first epoch."
-        )
-    if path.is_dir():
-        inside = [child for child in _children(path) if (child / MANIFEST).exists()]
-        meant = f"; did you mean {inside[0]}?" if inside else ""
-        return CheckpointError(f"{path} is a directory, but no model directory{meant}", hint=trained)
-    return CheckpointError(f"no model directory at {path}{_nearest(path)}", hint=trained)
-
-
-def _nearest(path: Path) -> str:
-    """The end of a sentence that names what may have been meant: a neighbor, or the name one level down."""
-    for below in _children(path.parent):
-        if below.is_dir() and (below / path.name / MANIFEST).exists():
-            return f"; did you mean '{below / path.name}'?"
-    return suggest(path.name, [beside.name for beside in _children(path.parent)])
-
-
-def _children(path: Path) -> list[Path]:
-    with contextlib.suppress(OSError):
-        return sorted(child for child in path.iterdir() if not child.name.startswith("."))
-    return []

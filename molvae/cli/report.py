@@ -90,6 +90,7 @@ def command(
     """
     from molvae.reporting.report import kind_of, make_report, write_report
 
+    path = places.named(path)
     kind = kind_of(path)
     session.note(f"{path}: {_ARTICLES[kind]}")
     report = make_report(

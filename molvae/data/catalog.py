@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import logging
 import shutil
-import sys
 import tempfile
 import zlib
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from molvae.errors import InputError, UnknownNameError, suggest
+from molvae.persistence.shipped import shipped
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
@@ -155,16 +155,9 @@ def starter_path() -> Path:
     Raises:
         InputError: If this installation has none.
     """
-    package = Path(__file__).resolve().parents[1]
-    places = [
-        package.parent / "datasets",
-        package / "datasets",
-        Path(sys.prefix) / "share" / "molvae" / "datasets",
-    ]
-    for place in places:
-        found = sorted(path for path in place.glob("starter*") if path.is_file())
-        if found:
-            return found[0]
+    for name, path in shipped("datasets").items():
+        if name.startswith("starter") and path.is_file():
+            return path
     raise InputError(
         "the starter set is not part of this installation",
         hint="It is in the folder datasets/ of the molvae repository.",

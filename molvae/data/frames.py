@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from molvae.errors import MissingDependencyError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -22,6 +24,21 @@ def arrow_stream(columns: Mapping[str, Sequence[Any]], requested_schema: object 
     return pa.table({name: pa.array(values) for name, values in columns.items()}).__arrow_c_stream__(
         requested_schema
     )
+
+
+def to_pandas(columns: Mapping[str, Sequence[Any]]) -> Any:
+    """Columns of one length as a `pandas.DataFrame`.
+
+    Raises:
+        MissingDependencyError: pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError:
+        raise MissingDependencyError(
+            "pandas is not installed", hint="pip install pandas, or take the result as an Arrow table."
+        ) from None
+    return pd.DataFrame(dict(columns))
 
 
 def is_frame(thing: object) -> bool:

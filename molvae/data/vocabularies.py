@@ -9,6 +9,7 @@ import numpy as np
 from molvae.data.arrays import Readers, blocks
 from molvae.data.splitting import TRAIN
 from molvae.errors import InputError
+from molvae.persistence.locations import named
 from molvae.seeding import Seeds
 from molvae.tokenizers.base import TOKENIZERS
 from molvae.tokenizers.merging import merged_vocabulary
@@ -51,11 +52,12 @@ def learn_vocabulary(
 
 
 def read_vocabulary(path: Path) -> Vocabulary:
-    """Read the vocabulary of a checkpoint or corpus, or a file of one.
+    """Read the vocabulary of a checkpoint (a directory or a shipped one's name) or corpus, or a file of one.
 
     Raises:
         InputError: If there is none, or it is no vocabulary.
     """
+    path = named(path)
     file = path / "vocabulary.json" if path.is_dir() else path
     if not file.is_file() and (path / "model" / "vocabulary.json").is_file():  # a run was given
         file = path / "model" / "vocabulary.json"

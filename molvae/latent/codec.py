@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import torch
 
-from molvae.chemistry.display import MoleculeList
+from molvae.chemistry.display import MoleculeList, table_html
 from molvae.chemistry.molecule import Invalid, Molecule, parse
 from molvae.data.scaling import PropertyScaler
 from molvae.errors import UsageError
@@ -35,6 +35,7 @@ from molvae.models.config import INFERENCE_STEPS
 from molvae.models.noise import blurred
 from molvae.models.priors.normal import StandardNormal, named_prior
 from molvae.persistence.directories import committed_directory
+from molvae.persistence.locations import model_directory
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:
@@ -89,16 +90,16 @@ class MolVAE:
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> MolVAE:
-        """Read a checkpoint directory.
+        """Read a checkpoint.
 
         Args:
-            path: The directory.
+            path: Its directory, the directory of a run, or the name of a shipped model (`zinc250k`).
             device: `cpu`, `cuda`, `mps`, or `auto` for the best there is.
 
         Raises:
             CheckpointError: It is missing, incomplete, altered, of another version, or not what it says.
         """
-        parts = read_parts(Path(path))
+        parts = read_parts(model_directory(path))
         network = parts.network.to(resolve_device(device))
         return cls(network, parts.tokenizer, parts.settings, parts.prior, parts.domain, parts.precedent)
 
@@ -389,6 +390,11 @@ class MolVAE:
             f"MolVAE({self.settings.tokenizer}, z {self.latent_size}, {self.n_parameters:,} parameters, "
             f"properties: {', '.join(self.property_names) or 'none'})"
         )
+
+    def _repr_html_(self) -> str:
+        figures = self.settings.facts.get("metrics", {})
+        rows = [[name.replace("_", " "), value] for name, value in figures.items()]
+        return table_html(["figure", "value"], rows, repr(self))
 
     def __sklearn_clone__(self) -> MolVAE:
         """What scikit-learn works with when it copies a pipeline: a trained model is not trained again."""

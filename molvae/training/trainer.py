@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
+from molvae.chemistry.display import table_html
 from molvae.config import save_settings
 from molvae.data.batching import collate, epoch_batches
 from molvae.data.corpus import Corpus
@@ -58,6 +59,10 @@ class TrainResult:
     checkpoint: Path
     epochs: int
     metrics: dict[str, float]
+
+    def _repr_html_(self) -> str:
+        rows = [[name.replace("_", " "), value] for name, value in self.metrics.items()]
+        return table_html(["figure", "value"], rows, f"{self.checkpoint}, after {self.epochs} epochs")
 
 
 def train(

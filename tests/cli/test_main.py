@@ -39,7 +39,7 @@ def test_help_of_each_command_teaches_by_example(molvae, monkeypatch, name):
 
 def test_help_of_settings_shows_docstrings_and_defaults(molvae):
     short, out = (" ".join(molvae("train", word).out.split()) for word in ("--help", "--help-all"))
-    assert "Passes over the training split. [default: 30]" in short
+    assert "Molecules per step, over all processes together. [default: 128]" in short
     assert "'molvae train --help-all'" in short
     assert "model.decoder_hidden Hidden units of the GRU decoder. [default:" in out
 

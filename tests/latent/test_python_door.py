@@ -37,7 +37,7 @@ def test_what_would_be_misread_is_refused(tiny_model):
     with pytest.raises(UsageError, match="how many molecules are drawn, got -1"):
         tiny_model.sample(-1)
     with pytest.raises(UsageError, match=r"start is a list of SMILES or a table, got the text 'mine.csv'"):
-        molvae.optimize(tiny_model, maximize="qed", start="mine.csv", budget=2, output="never.sqlite")
+        molvae.optimize(tiny_model, maximize="qed", start="mine.csv", budget=2, output="never")
 
 
 def test_models_and_pipelines_survive_copies_and_files(tiny_model):
@@ -60,7 +60,7 @@ def test_tables_go_in_and_out(tiny_model, library, tmp_path):
     assert (z.shape, list(z.columns)[:2]) == ((4, tiny_model.latent_size), ["z0", "z1"])
     np.testing.assert_array_equal(tiny_model.posterior(table["smiles"])[0], z.to_numpy())
     found = molvae.optimize(
-        tiny_model, maximize="qed", start=table, budget=2, method="random", output=tmp_path / "j.sqlite"
+        tiny_model, maximize="qed", start=table, budget=2, method="random", output=tmp_path / "found"
     )
     back = frames.DataFrame(found) if library == "polars" else frames.DataFrame.from_arrow(found)
     assert {"smiles", "qed"} <= set(back.columns)

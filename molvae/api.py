@@ -1,0 +1,272 @@
+"""The Python door: load, prepare, train, screen and optimize, with the words of the shell as keywords."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
+
+from molvae.config import Settings, field_help, settings_from
+from molvae.errors import UsageError
+from molvae.persistence.locations import JOURNAL, model_directory
+from molvae.progress import SILENT
+
+if TYPE_CHECKING:
+    from molvae.campaign.observations import StartMolecule
+    from molvae.campaign.runner import Result
+    from molvae.data.balance import Balance
+    from molvae.latent.codec import MolVAE
+    from molvae.oracles.base import Oracle
+    from molvae.progress import Progress
+    from molvae.screening.merging import Merged
+    from molvae.training.trainer import TrainResult
+
+S = TypeVar("S", bound=Settings)
+Names = str | Sequence[str]
+Goals = Names | Mapping[str, Callable[..., Any]]
+"""Oracles by name, or functions of a SMILES (or of a list of them) by a name of your own."""
+
+_WORDS = {"freeze": "frozen", "tracker": "trackers"}
+"""Options of the shell that are called otherwise than the setting."""
+
+
+def load(model: str | Path, *, device: str = "auto") -> MolVAE:
+    """A model: a shipped one by name (`"zinc250k"`), a checkpoint directory, or the directory of a run.
+
+    Raises:
+        CheckpointError: There is none, or it is damaged.
+    """
+    from molvae.latent.codec import MolVAE
+
+    return MolVAE.load(model, device=device)
+
+
+def prepare(*files: str | Path, output: str | Path, progress: Progress = SILENT, **words: Any) -> Balance:
+    """Make a corpus of files of molecules: `molvae prepare`.
+
+    Args:
+        files: Tables of SMILES, SD files, Parquet.
+        output: Directory of the corpus.
+        progress: Told how far it is.
+        words: Any setting of `PrepareSettings`: `labels=["pIC50"]`, `vocabulary="zinc250k"`.
+
+    Raises:
+        ConfigError: A setting there is none of, or a value of another type.
+        InputError: No row can be used.
+    """
+    from molvae.data.config import PrepareSettings
+    from molvae.data.preparation import prepare as made
+
+    given = {"input": [str(_path(file, "a file")) for file in files], "output": _path(output, "output")}
+    return made(_settings(PrepareSettings, {**given, **words}, "prepare"), progress=progress)
+
+
+def train(
+    corpus: str | Path, *, output: str | Path, progress: Progress = SILENT, **words: Any
+) -> TrainResult:
+    """Train a model on a corpus, or go on with a run that was stopped: `molvae train`.
+
+    Args:
+        corpus: What `prepare` made.
+        output: Directory of the run.
+        progress: Told of every step and epoch.
+        words: Any setting of `TrainSettings`: `epochs=2`, `latent_size=32`, `initial="zinc250k"`.
+
+    Raises:
+        ConfigError: A setting there is none of, or a value of another type; or training diverges.
+        InputError: The corpus has no training molecules.
+    """
+    from molvae.training.config import TrainSettings
+    from molvae.training.trainer import train as trained
+
+    place = _path(corpus, "corpus")
+    facts = {"corpus": place.name, "command": "molvae.train"}
+    settings = _settings(TrainSettings, words, "train")
+    return trained(place, _path(output, "output"), settings, progress=progress, facts=facts)
+
+
+def screen(
+    library: str | Path,
+    *,
+    model: str | Path,
+    output: str | Path,
+    maximize: Names = (),
+    minimize: Names = (),
+    at_most: Mapping[str, float] | None = None,
+    at_least: Mapping[str, float] | None = None,
+    workers: int = -1,
+    device: str = "auto",
+    progress: Progress = SILENT,
+    **words: Any,
+) -> Merged:
+    """Screen a library with a model and merge the result: `molvae screen`.
+
+    Args:
+        library: A file of molecules.
+        model: A checkpoint, a run, or a shipped model by name; workers load it for themselves.
+        output: Directory of the screen; the tables are in its `result`.
+        maximize: Names of scores that rank hits, the higher the better.
+        minimize: Names of scores that rank hits, the lower the better.
+        at_most: Upper bounds, which make a hit.
+        at_least: Lower bounds.
+        workers: Processes; 0 for none but this, -1 for one per core.
+        device: Where the model runs.
+        progress: Told how far it is.
+        words: Any setting of `ScreenSettings`: `top=100`, `descriptors=["mw"]`, `filters=["pains"]`.
+
+    Raises:
+        ConfigError: A setting there is none of, or a value of another type.
+        OracleError: An oracle failed as often in a row as `failure_limit` says.
+    """
+    from molvae.screening.config import ScreenSettings
+    from molvae.screening.merging import merge
+    from molvae.screening.pipeline import screen as screened
+
+    wishes = _wishes(maximize, minimize, at_most, at_least)
+    given = {"library": str(library), "checkpoint": model_directory(model), "objectives": wishes}
+    settings = _settings(ScreenSettings, {**given, **words}, "screen")
+    place = _path(output, "output")
+    screened(settings, place, workers=workers, device=device, progress=progress)
+    return merge([place])
+
+
+def optimize(
+    model: MolVAE | str | Path,
+    *,
+    maximize: Goals = (),
+    minimize: Goals = (),
+    at_most: Mapping[str, float] | None = None,
+    at_least: Mapping[str, float] | None = None,
+    output: str | Path,
+    start: Iterable[StartMolecule | str] = (),
+    oracles: Mapping[str, Oracle | Callable[..., Any]] | None = None,
+    progress: Progress = SILENT,
+    **words: Any,
+) -> Result:
+    """Search for molecules: `molvae optimize`; the same call on the same `output` goes on where it stopped.
+
+    Args:
+        model: A model, or what `load` takes.
+        maximize: Scores that should be high: names of oracles, or functions by a name of your own.
+        minimize: Scores that should be low, likewise.
+        at_most: Upper bounds of scores.
+        at_least: Lower bounds of scores.
+        output: Directory of the campaign; its journal is `journal.sqlite` there.
+        start: Molecules to begin with, with or without known scores, or a table of them.
+        oracles: Functions or oracles for names in bounds.
+        progress: Told of each evaluation.
+        words: Any setting of `CampaignSettings`: `budget=200`, `q=8`, `seed=7`, `search={"copies": 2}`.
+
+    Raises:
+        ConfigError: A setting there is none of, or a value of another type.
+        UnknownNameError: A name no oracle has.
+        OracleError: An oracle failed as often in a row as `failure_limit` says.
+    """
+    from molvae.campaign.campaign import Campaign
+    from molvae.campaign.config import CampaignSettings
+    from molvae.campaign.runner import run
+    from molvae.config import save_settings
+    from molvae.oracles.plugins import load_oracle
+
+    functions = {**(oracles or {}), **_functions(maximize), **_functions(minimize)}
+    given = {name: _as_oracle(name, function) for name, function in functions.items()}
+    wishes = _wishes(_names(maximize), _names(minimize), at_most, at_least)
+    settings = _settings(CampaignSettings, {"objectives": wishes, **words}, "optimize")
+    for objective in settings.objectives:
+        if objective.name not in given:
+            load_oracle(objective.name)  # a name that means nothing is told before a model is loaded
+    directory = _path(output, "output")
+    if directory.is_file() or directory.suffix == ".sqlite":
+        raise UsageError(
+            f"output is a directory, got {directory}",
+            hint=f"The journal of a campaign in {directory.with_suffix('')} is {JOURNAL} there.",
+        )
+    used = load(model) if isinstance(model, str | Path) else model
+    if not hasattr(used, "encode"):
+        raise UsageError(
+            f"model is a MolVAE, a directory or a name, got {type(model).__name__}",
+            hint='For example molvae.load("zinc250k").',
+        )
+    with Campaign.create(directory / JOURNAL, used, settings, start=start) as campaign:
+        save_settings(campaign.settings, directory / "settings.toml")
+        return run(campaign, given, progress=progress)
+
+
+def _wishes(
+    maximize: Names,
+    minimize: Names,
+    at_most: Mapping[str, float] | None,
+    at_least: Mapping[str, float] | None,
+) -> list[dict[str, Any]]:
+    """Objectives as settings have them."""
+    found: list[dict[str, Any]] = []
+    for direction, given in (("maximize", maximize), ("minimize", minimize)):
+        names = (given,) if isinstance(given, str) else given
+        if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+            raise UsageError(
+                f"{direction} is a name, a list of names, or functions by name; got {names!r}",
+                hint=f'For example {direction}=["qed"], or {direction}={{"potency": function}}.',
+            )
+        found += [{"name": name, "direction": direction} for name in names]
+    for direction, bounds in (("at_most", at_most), ("at_least", at_least)):
+        if bounds is not None and not isinstance(bounds, Mapping):
+            raise UsageError(
+                f"{direction} gives a bound for each name, got {bounds!r}",
+                hint=f'For example {direction}={{"sa": 3.5}}.',
+            )
+        found += [{"name": name, "direction": direction, "bound": b} for name, b in (bounds or {}).items()]
+    return found
+
+
+def _names(goals: Goals) -> Names:
+    return list(goals) if isinstance(goals, Mapping) else goals
+
+
+def _functions(goals: Goals) -> dict[str, Callable[..., Any]]:
+    return dict(goals) if isinstance(goals, Mapping) else {}
+
+
+def _as_oracle(name: str, function: Any) -> Oracle:
+    """A function as the oracle of this name; an oracle stays what it is."""
+    from molvae.oracles.base import Oracle, OracleText
+    from molvae.oracles.functions import FunctionOracle
+    from molvae.oracles.plugins import known_oracles
+
+    if OracleText.read(name).name in known_oracles():
+        raise UsageError(
+            f"'{name}' is an oracle of molvae's own", hint="Call a function of yours something else."
+        )
+    if isinstance(function, Oracle) and isinstance(function.name, str):
+        return function
+    if not callable(function):
+        raise UsageError(f"'{name}' is to be a function of a SMILES, got {type(function).__name__}")
+    return FunctionOracle(function, name)
+
+
+def _settings(cls: type[S], words: Mapping[str, Any], call: str) -> S:
+    """Settings from keywords: single texts where several are possible, and leaves of nested settings."""
+    known = [name for name, _, _ in field_help(cls)]
+    values: dict[str, Any] = {}
+    nested: dict[str, Any] = {}
+    for word, value in words.items():
+        name = _WORDS.get(word, word)
+        leaves = [key for key in known if key.rpartition(".")[2] == name]
+        if name not in cls.model_fields and len(leaves) == 1:
+            nested[leaves[0]] = value
+        else:
+            values[name] = (value,) if isinstance(value, str) and _takes_several(cls, name) else value
+    for key, value in nested.items():
+        section, _, leaf = key.partition(".")
+        values[section] = {**dict(values.get(section, {})), leaf: value}
+    return settings_from(cls, values, f"the keywords of {call}")
+
+
+def _takes_several(cls: type[Settings], name: str) -> bool:
+    annotation = cls.model_fields[name].annotation if name in cls.model_fields else None
+    return get_origin(annotation) is tuple and get_args(annotation)[-1] is Ellipsis
+
+
+def _path(value: str | Path, what: str) -> Path:
+    if not isinstance(value, str | Path):
+        raise UsageError(f"{what} is a path, got {type(value).__name__}")
+    return Path(value)

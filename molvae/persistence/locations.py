@@ -1,0 +1,85 @@
+"""Which model directory is meant: a directory, a run, or a shipped model by its name; loads no library."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from molvae.errors import CheckpointError, UsageError, suggest
+from molvae.persistence.directories import recover_directory
+from molvae.persistence.manifest import MANIFEST
+from molvae.persistence.shipped import shipped
+
+MODEL, METRICS, JOURNAL = "model", "metrics.jsonl", "journal.sqlite"
+
+
+def model_directory(path: str | Path) -> Path:
+    """The model directory meant by `path`: itself, the best model of a run, or the shipped one of that name.
+
+    What lies at the path comes before a name.
+
+    Raises:
+        CheckpointError: There is no such directory; the message says what may have been meant.
+        UsageError: `path` is no path.
+    """
+    if not isinstance(path, str | Path):
+        raise UsageError(
+            f"a model is named by its directory or its name, got {type(path).__name__}",
+            hint='For example "zinc250k", or the directory of a run.',
+        )
+    given = Path(path)
+    for place in (given, given / MODEL):
+        recover_directory(place.absolute())
+    if (given / MANIFEST).exists():
+        return given
+    if (given / MODEL).is_dir():
+        return given / MODEL
+    if (meant := named(given)) != given:
+        return meant
+    raise _no_model(given)
+
+
+def named(path: Path) -> Path:
+    """The shipped model of that name, if nothing lies at the path; the path itself otherwise."""
+    return path if path.exists() else shipped("checkpoints").get(str(path), path)
+
+
+def is_shipped(directory: Path) -> bool:
+    """Whether this is a model that came with molvae."""
+    return any(directory.resolve() == model.resolve() for model in shipped("checkpoints").values())
+
+
+def _no_model(path: Path) -> CheckpointError:
+    names = [name for name, place in shipped("checkpoints").items() if (place / MANIFEST).exists()]
+    known = f"; shipped by name: {', '.join(names)}" if names else ""
+    trained = f"A checkpoint is what 'molvae train CORPUS -o run' makes{known}."
+    if path.is_file():
+        return CheckpointError(
+            f"{path} is a file, and a checkpoint is a directory",
+            hint=f"The checkpoint comes first, then molecules: molvae COMMAND {(names or ['run'])[0]} ...",
+        )
+    if (path / "states").is_dir() or (path / METRICS).is_file():
+        return CheckpointError(
+            f"the run {path} has no model yet", hint="The first one is saved after its first epoch."
+        )
+    if path.is_dir():
+        inside = [child for child in children(path) if (child / MANIFEST).exists()]
+        meant = f"; did you mean {inside[0]}?" if inside else ""
+        return CheckpointError(f"{path} is a directory, but no model directory{meant}", hint=trained)
+    meant = nearest(path) or suggest(path.name, names)
+    return CheckpointError(f"no model directory at {path}{meant}", hint=trained)
+
+
+def nearest(path: Path) -> str:
+    """The end of a sentence that names what may have been meant: a neighbor, or the name one level down."""
+    for below in children(path.parent):
+        if below.is_dir() and (below / path.name / MANIFEST).exists():
+            return f"; did you mean '{below / path.name}'?"
+    return suggest(path.name, [beside.name for beside in children(path.parent)])
+
+
+def children(path: Path) -> list[Path]:
+    """What is in a directory and not hidden, sorted; nothing if it cannot be read."""
+    with contextlib.suppress(OSError):
+        return sorted(child for child in path.iterdir() if not child.name.startswith("."))
+    return []
