@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from molvae.campaign.config import EXECUTION
 from molvae.campaign.contradictions import check_objectives
 from molvae.campaign.events import going_on_from
 from molvae.campaign.features import FeatureMemory
 from molvae.campaign.forms import Form, form_of
 from molvae.campaign.gates import gates_of
 from molvae.campaign.history import History, latent_to_text, scores_to_json, start_to_json
+from molvae.campaign.identity import check_files, check_model, files_of_objectives, model_identity
 from molvae.campaign.initialization import check_names, initial_batch, n_initial_left, read_start
 from molvae.campaign.measurements import Measurements, read_frame, read_molecules
 from molvae.campaign.methods.base import Batch, Situation, make_method
@@ -79,15 +81,15 @@ class Campaign:
             path: The journal file.
             model: Proposes molecules.
             settings: Objectives, budget, method. On an existing journal those that somebody set must be those
-                it was made with, except for the budget, which may grow.
+                it was made with; but the budget may grow, and how it is carried out may change (`EXECUTION`).
             start: Molecules to begin with, with or without known scores: SMILES, `StartMolecule`s, or a table
                 (pandas, polars, Arrow) with a column `smiles`, and scores in columns named like objectives.
                 Salts and charged forms of a molecule are that molecule; repeated measurements are averaged.
 
         Raises:
             InputError: Start molecules were given and none is valid.
-            UsageError: The journal was made with other settings or another start, or the model does not know
-                its domain and is to stay inside.
+            UsageError: The journal was made with other settings, another start or model, or an oracle's file
+                has changed since; or the model does not know its domain and is to stay inside.
             UnknownNameError: A method, proposal source or filter there is none of.
         """
         check_names(settings)
@@ -101,6 +103,8 @@ class Campaign:
                 facts = {
                     "python": platform.python_version(),
                     "refused": [line.split(": ", 1) for line in refused],
+                    "model": model_identity(model),
+                    "files": files_of_objectives(objective.name for objective in settings.objectives),
                 }
                 rows = [start_to_json(molecule) for molecule in found.molecules]
                 dumped = settings.model_dump(mode="json")
@@ -108,6 +112,7 @@ class Campaign:
                 journal.append("create", {**payload, "units": dict(found.units)})
                 return cls(journal, model)
             campaign = cls(journal, model)
+            check_model(campaign.history.facts, model, campaign.path)
             campaign._agree(settings, found)
         except BaseException:
             journal.close()
@@ -126,15 +131,19 @@ class Campaign:
         Raises:
             JournalError: There is no campaign, or its file is damaged.
             LockedError: Another process is writing it.
+            UsageError: The model is another than the one it began with.
         """
         file = Path(path) / JOURNAL if Path(path).is_dir() else Path(path)
         # where there is no file nothing must be created: the journal explains that there is none
         journal = Journal(file, writable=writable and file.is_file())
         try:
-            return cls(journal, model)
+            campaign = cls(journal, model)
+            if model is not None:
+                check_model(campaign.history.facts, model, file)
         except BaseException:
             journal.close()
             raise
+        return campaign
 
     @property
     def path(self) -> Path:
@@ -393,17 +402,23 @@ class Campaign:
         return Observation(first.smiles, scores, first.identifier, first.name or second.name)
 
     def _agree(self, settings: CampaignSettings, start: Measurements) -> None:
-        """Refuse to go on with other settings or another start; raise the budget if it has grown.
+        """Refuse to go on with other settings, another start or other files; take what may change.
 
         What nobody set, then or now, is as it was when the campaign began, whatever the default is by now.
         """
         mine, theirs = self.settings.model_dump(mode="json"), settings.model_dump(mode="json")
+        asked = {name: theirs[name] for name in EXECUTION if name in given(settings)}
+        changed = {name: value for name, value in asked.items() if value != mine[name]}
         budgets = mine.pop("budget"), theirs.pop("budget")
+        for name in EXECUTION:
+            del mine[name], theirs[name]
         if different := differences(mine, theirs, {*self._history.given, *given(settings)}):
             raise UsageError(
                 f"the campaign {self.path} was made with other settings: {different[0]}",
-                hint="Choose another path for a new campaign, or give the settings it was made with.",
+                hint="Give the settings it was made with; or begin a new campaign with what was measured "
+                f"in this one: --start {self.path.parent}",
             )
+        check_files(self._history.facts, [o.name for o in settings.objectives], self.path)
         begun = read_molecules(self._history.start, [objective.name for objective in settings.objectives])
         first, now = ([start_to_json(m)[:2] for m in part.molecules] for part in (begun, start))
         if now and now != first:
@@ -415,3 +430,5 @@ class Campaign:
             raise UsageError(f"the budget of {self.path} is {budgets[0]} and can only grow, got {budgets[1]}")
         if budgets[1] > budgets[0]:
             self._history.apply(self._journal.append("budget", {"budget": budgets[1]}))
+        if changed:
+            self._history.apply(self._journal.append("settings", {"changed": changed}))

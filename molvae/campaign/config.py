@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 _CALLS_PER_PLACE = 50
 
+EXECUTION = ("q", "q_most", "evaluation_batch", "failure_limit")
+"""Settings of how a search is carried out: they may change when a campaign goes on."""
+
 Direction = Literal["maximize", "minimize", "at_most", "at_least"]
 
 

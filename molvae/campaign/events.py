@@ -80,12 +80,17 @@ class _Budget(_Part):
     budget: Annotated[int, Field(ge=1, le=2**62)]
 
 
+class _Settings(_Part):
+    changed: dict[Word, Any]
+
+
 _KINDS: dict[str, TypeAdapter[Any]] = {
     "create": TypeAdapter(_Create),
     "ask": TypeAdapter(_Ask),
     "tell": TypeAdapter(_Tell),
     "correct": TypeAdapter(_Tell),
     "budget": TypeAdapter(_Budget),
+    "settings": TypeAdapter(_Settings),
 }
 
 

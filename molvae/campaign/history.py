@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.campaign.config import CampaignSettings
+from molvae.campaign.config import EXECUTION, CampaignSettings
 from molvae.campaign.events import understood
 from molvae.campaign.known import KnownScores
 from molvae.campaign.observations import EVALUATED, MEASURED, Candidate, StartMolecule, merge, score_of
@@ -151,6 +151,10 @@ class History:
                 self.told(row["smiles"], scores, row.get("name", ""), correct=event.kind == "correct")
         elif event.kind == "budget":
             self.settings = self.settings.model_copy(update={"budget": int(event.payload["budget"])})
+        elif event.kind == "settings":
+            dumped = self.settings.model_dump(mode="json")
+            changed = {name: value for name, value in event.payload["changed"].items() if name in EXECUTION}
+            self.settings = CampaignSettings.model_validate({**dumped, **changed})
         else:
             raise JournalError(f"the journal has an event of an unknown kind: '{event.kind}'")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -167,7 +167,7 @@ def score_of(value: object, what: str) -> Score | None:
         raise UsageError(f"{what}: unknown status '{value.status}'; known: {', '.join(_RANK)}")
     if value.status in MEASURED and not math.isfinite(value.value):
         raise UsageError(f"{what}: an {value.status} score must be a finite number, got {value.value}")
-    return value
+    return value if type(value.value) is float else replace(value, value=float(value.value))
 
 
 def shown(score: Score) -> str:

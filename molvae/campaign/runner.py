@@ -10,6 +10,7 @@ import numpy as np
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings, objectives
+from molvae.campaign.identity import check_files
 from molvae.campaign.known import KnownScores
 from molvae.campaign.observations import Observation
 from molvae.campaign.sources.report import move_reports
@@ -137,6 +138,9 @@ def run(
         UnknownNameError: An objective that is no oracle.
     """
     loaded = needed_oracles(campaign.history.known, oracles or {})
+    check_files(
+        campaign.history.facts, [name for name in loaded if name not in (oracles or {})], campaign.path
+    )
     scoring, n_barren = 0.0, 0
     progress.start(TASK, campaign.settings.budget)
     progress.advance(TASK, campaign.n_calls)

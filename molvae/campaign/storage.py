@@ -17,10 +17,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import shutil
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 from molvae.campaign.files import (
@@ -35,7 +38,6 @@ from molvae.errors import JournalError, LockedError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from types import TracebackType
 
 APPLICATION_ID = 0x6D6F6C76  # "molv"
@@ -58,7 +60,7 @@ class Event:
 
     Attributes:
         number: Counted from 1.
-        kind: create, ask, tell, correct, budget.
+        kind: create, ask, tell, correct, budget, settings.
         payload: What happened, as JSON values.
         written_at: UTC time, ISO 8601.
     """
@@ -99,8 +101,10 @@ class Journal:
             promised = read_tally(path)  # before the database: a writer may be adding to both
             self._closing.callback(self._tally.settle)
             with self._explained():
-                self._database = sqlite3.connect(path, isolation_level=None, timeout=30.0)
+                self._database = self._connected(path)
                 self._closing.callback(self._database.close)
+                if not writable:
+                    self._database = self._readable(self._database)
                 self._prepare()
                 # one snapshot for everything that is read from here on, while another process goes on
                 # writing; a reader keeps it until it closes
@@ -195,6 +199,34 @@ class Journal:
         self.close()
         if kind is None and self.writable:
             self.check_in_place()
+
+    @staticmethod
+    def _connected(path: Path) -> sqlite3.Connection:
+        return sqlite3.connect(path, isolation_level=None, timeout=30.0)
+
+    def _readable(self, database: sqlite3.Connection) -> sqlite3.Connection:
+        """The database; or a copy, where SQLite can make no file beside it: the folder may only be read.
+
+        A copy that was taken while somebody wrote does not match its sha256, and is refused.
+        """
+        try:
+            database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+                raise
+        else:
+            return database
+        copy = Path(self._closing.enter_context(TemporaryDirectory(prefix="molvae-"))) / "journal.sqlite"
+        try:
+            for suffix in ("", "-wal"):
+                source = self.path.with_name(f"{self.path.name}{suffix}")
+                if source.exists():
+                    shutil.copyfile(source, f"{copy}{suffix}")
+        except OSError as error:
+            raise StorageError(f"cannot read the journal {self.path}: {error.strerror or error}") from error
+        copied = self._connected(copy)
+        self._closing.callback(copied.close)
+        return copied
 
     def _prepare(self) -> None:
         execute = self._database.execute

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     "--checkpoint",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The model; needed to begin, later the same one is used unless another is given.",
+    help="The model; needed to begin, found again later.",
 )
 @objectives.objective_options()
 @fields.option(CampaignSettings, "budget", metavar="N")
@@ -55,8 +55,9 @@ if TYPE_CHECKING:
 @click.option(
     "--start",
     multiple=True,
-    metavar="FILE|SMILES",
-    help="Molecules to begin with; columns called like objectives are known scores, not charged. Repeatable.",
+    metavar="FILE|SMILES|CAMPAIGN",
+    help="Molecules to begin with; columns called like objectives are known scores, not charged. The "
+    "directory of another campaign brings what was measured in it. Repeatable.",
 )
 @options.columns()
 @click.option("--known-scores", is_flag=True, hidden=True, help="Needs no saying any more.")
@@ -126,10 +127,10 @@ def command(
         )
         if checkpoint is None and not journal.is_file():
             raise UsageError("a new campaign needs a model", hint="Give it with --checkpoint.")
-        model = campaigns.load_model(directory, checkpoint, device, session)
+        model = campaigns.load_model(directory, checkpoint, device)
         opened = Campaign.create(journal, model, settings, start=molecules)
     else:
-        model = None if pending else campaigns.load_model(directory, checkpoint, device, session)
+        model = None if pending else campaigns.load_model(directory, checkpoint, device)
         opened = Campaign.open(journal, model)
     with opened:
         save_settings(opened.settings, directory / campaigns.SETTINGS)

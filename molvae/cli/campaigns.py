@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,17 +13,16 @@ from molvae.cli.objectives import best_table, distinct_columns, labels, trouble_
 from molvae.cli.output import table_text
 from molvae.data.writers import Column, open_writer
 from molvae.errors import UsageError
-from molvae.persistence.files import sha256_of, write_atomically
-from molvae.persistence.manifest import MANIFEST
+from molvae.persistence.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from molvae.campaign.campaign import Campaign
     from molvae.campaign.config import CampaignSettings, Objective
     from molvae.campaign.sources.report import MoveReport
     from molvae.campaign.table import Row
-    from molvae.cli.output import Session
     from molvae.latent.codec import MolVAE
 
 SETTINGS, MODEL = "settings.toml", "model.json"
@@ -34,11 +32,12 @@ PICTURED = 12
 
 def remember_model(directory: Path, checkpoint: Path) -> None:
     """Write down which model a campaign was begun with, so that `ask` finds it."""
-    facts = {"checkpoint": str(checkpoint.resolve()), "manifest_sha256": sha256_of(checkpoint / MANIFEST)}
-    write_atomically(directory / MODEL, json.dumps(facts, indent=2) + "\n")
+    write_atomically(
+        directory / MODEL, json.dumps({"checkpoint": str(checkpoint.resolve())}, indent=2) + "\n"
+    )
 
 
-def load_model(directory: Path, checkpoint: Path | None, device: str, session: Session) -> MolVAE:
+def load_model(directory: Path, checkpoint: Path | None, device: str) -> MolVAE:
     """The model of a campaign: the given checkpoint, or the one it was begun with."""
     from molvae.latent.codec import MolVAE
 
@@ -49,11 +48,7 @@ def load_model(directory: Path, checkpoint: Path | None, device: str, session: S
         raise UsageError(
             f"the campaign {directory} does not say which model it uses", hint="Give it with --checkpoint."
         )
-    facts = json.loads(written.read_text(encoding="utf-8"))
-    model = MolVAE.load(facts["checkpoint"], device=device)
-    if sha256_of(Path(facts["checkpoint"]) / MANIFEST) != facts["manifest_sha256"]:
-        session.note(f"the model {facts['checkpoint']} has changed since the campaign was begun")
-    return model
+    return MolVAE.load(json.loads(written.read_text(encoding="utf-8"))["checkpoint"], device=device)
 
 
 def why_so_few(campaign: Campaign) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from molvae.cli import inputs
+from molvae.cli import inputs, places
 from molvae.errors import InputError, UsageError, suggest
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from molvae.cli.output import Session
     from molvae.data.readers import Table
 
+_LONGEST_PATH = 1000  # longer texts are SMILES
 _SHOWN = 10  # lines of each kind, unless more is asked for
 
 
@@ -28,12 +29,16 @@ def read_start(
     smiles_column: str | None = None,
     id_column: str | None = None,
 ) -> Measurements:
-    """The start as it was given, files and SMILES; columns called like objectives are known scores.
+    """The start as it was given: files, SMILES, directories of other campaigns.
+
+    Columns called like objectives are known scores.
 
     Raises:
         InputError: A file is missing or cannot be read as a table, or there is no molecule.
         UsageError: A column is named and there is no file.
     """
+    from molvae.campaign.campaign import Campaign
+    from molvae.campaign.carrying import carried
     from molvae.campaign.initialization import read_start as checked
     from molvae.campaign.known import KnownScores
     from molvae.campaign.measurements import find_columns, joined, read_rows
@@ -41,7 +46,8 @@ def read_start(
 
     names = [objective.name for objective in objectives]
     asked = [names[j] for j in KnownScores(objectives).measured]
-    files = [argument for argument in arguments if inputs.is_file(argument)]
+    campaigns = [argument for argument in arguments if _is_campaign(argument)]
+    files = [argument for argument in arguments if argument not in campaigns and inputs.is_file(argument)]
     if (chosen := smiles_column or id_column) and arguments and not files:
         raise UsageError(
             f"the column '{chosen}' of no file: molecules are given as SMILES",
@@ -55,7 +61,13 @@ def read_start(
         session.note(f"{argument}: {_note(table, columns)}")
         parts.append(read_rows(table.rows(), names, columns))
         account(session, parts[-1], names, argument)
-    written = [argument for argument in arguments if argument not in files]
+    for argument in campaigns:
+        with Campaign.open(places.journal(Path(argument)), writable=False) as other:
+            parts.append(carried(other.history, objectives))
+        session.note(f"{argument}: {len(parts[-1].molecules):,} molecules of another campaign")
+        for text in parts[-1].counts(list(dict.fromkeys(names))):
+            session.note(f"  {text}")
+    written = [argument for argument in arguments if argument not in {*files, *campaigns}]
     if written:
         rows = (Row(number, text, "", {}) for number, text in enumerate(written, start=1))
         parts.append(read_rows(rows, names, {}, where="molecule"))
@@ -132,6 +144,10 @@ def account(session: Session, found: Measurements, names: Sequence[str], file: s
             session.note(f"  {line}")
         if len(lines) > most:
             session.note(f"  ... and {len(lines) - most:,} more (-v shows all)")
+
+
+def _is_campaign(argument: str) -> bool:
+    return (Path(argument) / places.JOURNAL).is_file() if len(argument) < _LONGEST_PATH else False
 
 
 def _note(table: Table, columns: Mapping[str, str]) -> str:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @click.option(
     "--start",
     multiple=True,
-    metavar="FILE|SMILES",
+    metavar="FILE|SMILES|CAMPAIGN",
     help="Molecules to begin with; columns called like objectives are known scores, not charged. Repeatable. "
     "Default: drawn by the model.",
 )

@@ -87,6 +87,11 @@ class Score:
         if isinstance(answer, Score):
             return answer
         try:
+            mask = getattr(
+                answer, "mask", None
+            )  # a masked array hides that nothing was measured behind a number
+            if mask is not None and bool(mask):
+                return cls.failed("expected a number, got a masked value")
             if callable(getattr(answer, "item", None)):
                 answer = answer.item()  # type: ignore[attr-defined] # a numpy or torch array of one number
             if isinstance(answer, (str, bytes, bytearray)) or not isinstance(answer, SupportsFloat):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from molvae.errors import UnknownNameError, UsageError
+from molvae.oracles.base import ORACLES, OracleText
 from molvae.oracles.command import external_settings, started
 from molvae.oracles.config import ExternalSettings
 from molvae.oracles.own import OWN, own_oracle
@@ -13,7 +15,7 @@ from molvae.oracles.own import OWN, own_oracle
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from molvae.oracles.base import Oracle, OracleText
+    from molvae.oracles.base import Oracle
     from molvae.oracles.external import ExternalOracle
 
 
@@ -31,13 +33,17 @@ def isolated(
         UsageError: The oracle cannot be made; the message is its own.
     """
     limits = settings or ExternalSettings()
-    command = [sys.executable, "-m", "molvae.oracles.serving", text, *sys.path]
+    own = OWN.fullmatch(text) is not None and OracleText.read(text).name not in ORACLES
+    kind = "own" if own else "registered"
+    # no file of the current directory stands in for a module of Python's, unless molvae itself lies there
+    safe = [] if Path(__file__).parents[2] == Path.cwd() else ["-P"]
+    command = [sys.executable, *safe, "-m", "molvae.oracles.serving", kind, text, *sys.path]
     oracle, hello = started(command, limits, name or text)
     wrong = hello.get("wrong")
     if wrong is not None:
         oracle.close()
-        kind = UnknownNameError if wrong["kind"] == "UnknownNameError" else UsageError
-        raise kind(wrong["message"], hint=wrong["hint"])
+        error = UnknownNameError if wrong["kind"] == "UnknownNameError" else UsageError
+        raise error(wrong["message"], hint=wrong["hint"])
     return oracle
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import importlib.util
 import inspect
 import re
 import sys
@@ -87,12 +89,31 @@ def _instance(kind: type, text: str) -> Any:
 
 
 def _module(name: str, text: str) -> ModuleType:
-    """Imports a file, or a module that is installed or lies here; its folder then stays importable."""
+    """The file, or a module that is installed or lies here; its folder then is where it finds others.
+
+    A file is loaded by its path under a name of its own, so that no other module of that name runs instead.
+    """
     path = Path(name)
-    name, folder = (path.stem, path.parent.resolve()) if name.endswith(".py") else (name, Path.cwd())
+    folder = path.parent.resolve() if name.endswith(".py") else Path.cwd()
     try:
         if str(folder) not in sys.path:
             sys.path.append(str(folder))  # last, so that it shadows nothing that is installed
-        return importlib.import_module(name)
+        return _loaded(path.resolve()) if name.endswith(".py") else importlib.import_module(name)
     except (Exception, SystemExit) as error:
         raise UsageError(f"the oracle '{text}' cannot be imported: {describe_error(error)}") from error
+
+
+def _loaded(path: Path) -> ModuleType:
+    name = f"_molvae_own_{hashlib.sha256(bytes(path)).hexdigest()[:16]}_{path.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(sys.modules[name])
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return sys.modules[name]

@@ -11,8 +11,7 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from molvae.errors import UsageError
-from molvae.oracles.base import ORACLES, OracleText
-from molvae.oracles.own import OWN, own_oracle
+from molvae.oracles.own import own_oracle
 from molvae.oracles.protocol import VERSION, write_answer
 from molvae.oracles.texts import scores_of
 
@@ -20,17 +19,18 @@ if TYPE_CHECKING:
     from molvae.oracles.base import Oracle
 
 
-def serve(text: str, requests: TextIO, answers: TextIO) -> None:
+def serve(kind: str, text: str, requests: TextIO, answers: TextIO) -> None:
     """Answer requests about an oracle until they end.
 
     Args:
+        kind: "own" for a function of the user's own, "registered" for anything else.
         text: What makes the oracle.
         requests: Where they come from, line by line.
         answers: Where the answers go.
     """
     requests.readline()  # the greeting
     try:
-        oracle = _loaded(text)
+        oracle = own_oracle(text) if kind == "own" else _registered(text)
     except UsageError as error:
         wrong = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
         _say(answers, {"version": VERSION, "wrong": wrong})
@@ -42,9 +42,7 @@ def serve(text: str, requests: TextIO, answers: TextIO) -> None:
         answers.flush()
 
 
-def _loaded(text: str) -> Oracle:
-    if OWN.fullmatch(text) and OracleText.read(text).name not in ORACLES:
-        return own_oracle(text)
+def _registered(text: str) -> Oracle:
     from molvae.oracles.plugins import load_oracle  # needs much that a user's own function does not
 
     return load_oracle(text)
@@ -56,11 +54,11 @@ def _say(answers: TextIO, message: dict[str, object]) -> None:
 
 
 def main() -> None:
-    """Serve the oracle of the first argument; the others are places where its caller finds modules."""
-    sys.path += [place for place in sys.argv[2:] if place not in sys.path]
+    """Serve the oracle of the first two arguments; the others are places where its caller finds modules."""
+    sys.path += [place for place in sys.argv[3:] if place not in sys.path]
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what the oracle prints must not get among the answers
-    serve(sys.argv[1], sys.stdin, answers)
+    serve(sys.argv[1], sys.argv[2], sys.stdin, answers)
 
 
 if __name__ == "__main__":

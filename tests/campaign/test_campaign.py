@@ -237,8 +237,8 @@ class TestResume:
             assert (campaign.settings.seed, campaign.settings.n_library) == (7, 5)
         with pytest.raises(UsageError, match="seed was 7, now 0"):
             Campaign.create(path, model, settings(q=3, seed=0))
-        with pytest.raises(UsageError, match="q was 3, now 8"):
-            Campaign.create(path, model, left_out(settings(q=8), "q"))
+        with pytest.raises(UsageError, match="n_initial was 8, now 9"):
+            Campaign.create(path, model, left_out(settings(n_initial=9), "n_initial"))
 
     def test_another_start_is_refused(self, campaign, tmp_path, model, settings):
         campaign.close()

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import math
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from molvae.chemistry.descriptors import DESCRIPTORS
 from molvae.chemistry.molecule import parse
 from molvae.errors import UnknownNameError, UsageError
 from molvae.oracles.base import ORACLES, Oracle, OracleText, Score
 from molvae.oracles.functions import FunctionOracle
+from molvae.oracles.own import own_oracle
 from molvae.oracles.plugins import known_oracles, load_oracle
 
 MOLECULES = [parse(text) for text in ("CCO", "CCN", "c1ccccc1", "C")]
@@ -250,3 +253,50 @@ def test_a_registered_factory_gets_its_options_and_argument(monkeypatch):
     monkeypatch.setitem(ORACLES._entries, "isomers", factory)
     assert load_oracle("isomers[fast, exact]:C7H8:x").name == "isomers[fast,exact]:C7H8:x"
     assert seen == [OracleText("isomers", ("fast", "exact"), "C7H8:x")]
+
+
+def test_a_file_is_the_one_its_path_says(tmp_path, monkeypatch):
+    """Not another of its name that was found first, nor one that is installed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for folder, value in ((".", 1.0), ("v2", 2.0), ("v3", 3.0)):
+        Path(folder).mkdir(exist_ok=True)
+        for name in ("score.py", "test.py", "json.py", "molvae.py"):
+            Path(folder, name).write_text(f"def of(smiles: str) -> float:\n    return {value}\n")
+    for folder, value in (("v2", 2.0), (".", 1.0), ("v3", 3.0), (str(tmp_path / "v2"), 2.0)):
+        for name in ("score.py", "test.py", "json.py", "molvae.py"):
+            assert own_oracle(f"{folder}/{name}:of")([parse("C")])[0].value == value
+    assert load_oracle("v2/score.py:of")([parse("C")])[0].value == 2.0
+
+
+@pytest.mark.parametrize(
+    "text", ["isomers:C7H8N2O2", "qed", "similarity:CCO", "gaussian[2,1]:logp", "penalized_logp"]
+)
+def test_any_oracle_can_be_isolated(text):
+    molecules = [parse("Nc1ccccc1C(N)=O"), parse("CCO")]
+    oracle = load_oracle(f"isolated:{text}")
+    try:
+        found, expected = ([s.value for s in each(molecules)] for each in (oracle, load_oracle(text)))
+        assert found == pytest.approx(expected)
+    finally:
+        oracle.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        (np.float32(0.5), 0.5), (np.int64(3), 3.0), (np.array(0.25), 0.25), (np.array([0.25]), 0.25),
+        (torch.tensor(2.0), 2.0),
+        (np.ma.masked, None), (np.ma.array(1.0, mask=True), None), (np.ma.array([1.0], mask=[True]), None),
+        (np.ma.array(1.5, mask=False), 1.5), (float("nan"), None), ("0.5", None),
+    ],
+)  # fmt: skip
+def test_what_is_a_number(answer, value):
+    score = Score.of(answer)
+    assert (score.value if score.is_ok else None) == value
+
+
+def test_a_masked_array_is_a_failure_where_it_is_masked():
+    oracle = FunctionOracle(lambda _: np.ma.array([1.0, 0.0], mask=[False, True]), "half", style="many")
+    scores = oracle([parse("C"), parse("CC")])
+    assert [score.status for score in scores] == ["ok", "failed"]

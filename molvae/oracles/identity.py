@@ -1,0 +1,61 @@
+"""What an oracle is beyond its name: the local files it is made of, by their sha256."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from molvae.errors import MolvaeError
+from molvae.oracles.base import OracleText
+from molvae.oracles.composite import read_objectives
+from molvae.oracles.desirability import SHAPES
+from molvae.oracles.own import OWN
+from molvae.persistence.files import sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_AROUND = frozenset({"isolated", "inline", "ray"})
+
+
+def files_of(text: str) -> dict[str, str]:
+    """sha256 of each local file that the oracle of this text depends on, by its path as it is written.
+
+    These are the file of an `mpo:`, with what its terms depend on; of `file.py:function`, or of a module that
+    lies in the current directory; and files with a suffix in the command line of a `cmd:`.
+
+    >>> files_of("similarity:CCO")
+    {}
+    """
+    return {str(path): sha256_of(path) for path in _paths(text.strip()) if path.is_file()}
+
+
+def _paths(text: str) -> Iterator[Path]:
+    parts = OracleText.read(text)
+    if parts.name in _AROUND or parts.name in SHAPES:
+        yield from _paths(parts.argument)
+    elif parts.name == "mpo":
+        yield Path(parts.argument)
+        for term in _terms(Path(parts.argument)):
+            yield from _paths(term)
+    elif parts.name == "cmd":
+        yield from (path for word in _words(parts.argument) if (path := Path(word)).suffix)
+    elif found := OWN.fullmatch(text):
+        module = found["module"]
+        yield Path(module) if module.endswith(".py") else Path(*module.split(".")).with_suffix(".py")
+
+
+def _terms(path: Path) -> list[str]:
+    try:
+        objectives, _ = read_objectives(path)
+    except MolvaeError:  # whoever loads it says what is wrong with it
+        return []
+    return [term.score for settings in objectives.values() for term in settings.terms]
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return []

@@ -1,0 +1,145 @@
+"""What a campaign is made of, by content; what may change in it, and what is carried into another."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from molvae.campaign.campaign import Campaign
+from molvae.campaign.carrying import carried
+from molvae.campaign.config import CampaignSettings, objectives
+from molvae.campaign.observations import Observation, StartMolecule
+from molvae.campaign.runner import run
+from molvae.campaign.storage import Journal
+from molvae.errors import UsageError
+from molvae.oracles.base import Score
+from molvae.oracles.identity import files_of
+
+SCORE = "def score(smiles: str) -> float:\n    return len(smiles) * 1.0\n"
+TOML = '[[terms]]\nscore = "inline:mine.py:score"\n[[terms]]\nscore = "qed"\n'
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(SCORE)
+    Path("deep").mkdir()
+    Path("deep/mine.py").write_text(SCORE)
+    Path("mine.toml").write_text(TOML)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_files_of_an_oracle_are_found_wherever_they_hide():
+    mine, deep = files_of("mine.py:score"), files_of("deep.mine:score")
+    assert list(mine) == ["mine.py"]
+    assert list(deep) == ["deep/mine.py"]
+    assert [*mine.values()] == [*deep.values()], "identity is content"
+    assert set(files_of("mpo:mine.toml")) == {"mine.toml", "mine.py"}
+    for around in ("inline:mine.py:score", "isolated[workers=2]:mine.py:score", "gaussian[2,1]:mine:score"):
+        assert files_of(around) == mine
+    assert list(files_of("cmd:sh ./mine.py --fast")) == ["mine.py"]
+    assert files_of("qed") == files_of("similarity:CCO") == files_of("os.path:join") == {}
+
+
+@pytest.mark.parametrize("name", ["inline:mine.py:score", "mpo:mine.toml", "inline:mine:score"])
+@pytest.mark.parametrize("again", ["create", "run"])
+@pytest.mark.usefixtures("folder")
+def test_an_oracle_that_has_changed_is_refused(model, settings, name, again):
+    wanted = settings(maximize=(name,), budget=9)
+    with Campaign.create("c", model, wanted) as campaign:
+        run(campaign, enough=lambda c: c.n_calls > 0)
+    Campaign.create("c", model, wanted).close()
+    Path("mine.py").write_text(SCORE.replace("1.0", "2.0"))
+    with (
+        pytest.raises(UsageError, match=r"mine.py of the objective .* has changed") as refused,
+        Campaign.create("c", model, wanted) if again == "create" else Campaign.open("c", model) as campaign,
+    ):
+        run(campaign)
+    assert "--start" in refused.value.hint
+    with Campaign.open("c") as campaign:
+        assert campaign.n_calls > 0, "what was measured can still be read"
+
+
+def test_another_model_is_refused(tmp_path, model, settings, monkeypatch):
+    from molvae.campaign import identity
+
+    weights = {"now": "a" * 64}
+    monkeypatch.setattr(identity, "model_identity", lambda _: weights["now"])
+    monkeypatch.setattr("molvae.campaign.campaign.model_identity", lambda _: weights["now"])
+    Campaign.create(tmp_path / "c", model, settings()).close()
+    Campaign.open(tmp_path / "c", model).close()
+    weights["now"] = "b" * 64
+    with pytest.raises(UsageError, match="another model"):
+        Campaign.create(tmp_path / "c", model, settings())
+    with pytest.raises(UsageError, match="another model"):
+        Campaign.open(tmp_path / "c", model)
+    Campaign.open(tmp_path / "c").close()
+
+
+def test_how_a_campaign_is_carried_out_may_change(tmp_path, model, settings):
+    path = tmp_path / "c"
+    Campaign.create(path, model, settings()).close()
+    changes = {"q": 6, "evaluation_batch": 3, "failure_limit": 9, "q_most": 20}
+    with Campaign.create(path, model, settings(**changes)) as campaign:
+        assert len(campaign.ask()) == 6
+    with Campaign.open(path) as campaign:
+        assert {name: getattr(campaign.settings, name) for name in changes} == changes
+    set_before = settings().model_dump(include={"objectives", "budget", "n_initial", "search", "sources"})
+    bare = CampaignSettings.model_validate(set_before)
+    with Campaign.create(path, model, bare) as campaign:
+        assert campaign.settings.q == 6, "what nobody sets stays"
+    with pytest.raises(UsageError, match="n_library was 100, now 3") as refused:
+        Campaign.create(path, model, settings(n_library=3))
+    assert "--start" in refused.value.hint
+
+
+def test_measurements_are_carried_into_a_campaign_with_other_goals(tmp_path, model, settings):
+    start = [
+        StartMolecule("CCO", (5.0, None), "NVX-1"),
+        StartMolecule("CCN"),
+        StartMolecule("CCC", (Score(9.0, "above"), 1.0)),
+    ]
+    with Campaign.create(
+        tmp_path / "old", model, settings(maximize=("potency", "stability")), start=start
+    ) as old:
+        a, b = old.ask(2)
+        old.tell(
+            [
+                Observation(a.smiles, (7.0, 2.0)),
+                Observation(b.smiles, (Score(float("nan"), "cancelled"),) * 2),
+            ]
+        )
+        found = carried(old.history, objectives(maximize="Potency", at_least={"other": 1.0}))
+    known = {m.smiles: (m.scores[0] if m.scores else None, m.name) for m in found.molecules}
+    assert known["CCO"] == (Score.ok(5.0), "NVX-1")
+    assert known["CCC"] == (Score(9.0, "above"), "")
+    assert known[a.smiles] == (Score.ok(7.0), "")
+    assert known[b.smiles] == (None, "")
+    new = settings(maximize=("Potency",), at_least={"other": 1.0})
+    with Campaign.create(tmp_path / "new", model, new, start=found) as campaign:
+        assert len(campaign.history.trials) == 3
+
+
+def test_a_journal_that_may_only_be_read_is_read(tmp_path_factory, model, settings):
+    folder = tmp_path_factory.mktemp("archive")
+    path = folder / "c"
+    Campaign.create(path, model, settings(), start=["CCO"]).close()
+    opened = [folder, *list(folder.parents)[:3]]
+    modes = [part.stat().st_mode for part in opened]
+    for part in opened[1:]:
+        part.chmod(stat.S_IMODE(part.stat().st_mode) | 0o055)
+    path.chmod(0o444)
+    folder.chmod(0o555)
+    user = os.geteuid()
+    try:
+        if user == 0:
+            os.seteuid(65534)  # permissions mean nothing to root
+        with Journal(path, writable=False) as journal:
+            assert [event.kind for event in journal.events()] == ["create"]
+    finally:
+        os.seteuid(user)
+        for part, mode in zip(opened, modes):
+            part.chmod(stat.S_IMODE(mode))
+    assert [file.name for file in folder.iterdir()] == ["c"]
