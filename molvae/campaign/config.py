@@ -58,6 +58,16 @@ class Objective(Settings):
         return f"{self.name} {self.direction.replace('_', ' ')} {self.bound:g}"
 
 
+class Neighborhood(Settings):
+    """Molecules, and a similarity to the nearest of them."""
+
+    smiles: tuple[str, ...] = Field(min_length=1)
+    """The molecules."""
+
+    similarity: float = Field(ge=0, le=1)
+    """Tanimoto similarity of Morgan counts, radius 2."""
+
+
 class CampaignSettings(Settings):
     """Everything that decides what a campaign does, given a model and a start."""
 
@@ -95,6 +105,12 @@ class CampaignSettings(Settings):
     """Propose any valid molecule. By default a proposal has no unstable group, and every bond and ring system
     of it occurs among the model's training molecules or your start molecules."""
 
+    near: Neighborhood | None = None
+    """Propose only molecules at least so similar to one of these; absent: anything."""
+
+    novel: Neighborhood | None = None
+    """Propose only molecules at most so similar to all of these; absent: anything."""
+
     in_domain: bool = False
     """Propose only molecules inside the model's applicability domain (it must be calibrated, see molvae
     calibrate), before a call is spent; your own start molecules are scored in any case."""
@@ -118,6 +134,20 @@ class CampaignSettings(Settings):
 
     search: SearchSettings = SearchSettings()
     """The inner search."""
+
+    @property
+    def proposals(self) -> str:
+        """Which molecules may be proposed, in words.
+
+        >>> CampaignSettings(objectives=(Objective(name="qed"),), filters=("pains",)).proposals
+        'with precedent, filters pains'
+        """
+        words = ["any molecule (wild)" if self.wild else "with precedent"]
+        for set_, bound in ((self.near, "at least"), (self.novel, "at most")):
+            if set_ is not None:
+                words.append(f"{bound} {set_.similarity:g} similar to the nearest of {len(set_.smiles):,}")
+        words += [f"filters {' '.join(self.filters)}"] if self.filters else []
+        return ", ".join([*words, "in the domain"] if self.in_domain else words)
 
     @property
     def library_alone(self) -> bool:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Protocol
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.chemistry.precedent import Precedent
+from molvae.chemistry.similarity import similarity_matrix
+from molvae.chemistry.standardize import standardize
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from molvae.campaign.config import CampaignSettings
+    from molvae.campaign.config import CampaignSettings, Neighborhood
     from molvae.campaign.model import LatentModel
     from molvae.chemistry.molecule import Molecule
 
@@ -55,6 +57,32 @@ class PrecedentGate:
             (known is None or known.covers(molecule)) and not filter_reasons(molecule, ["unstable"])
             for molecule in molecules
         ]
+
+
+class SimilarityGate:
+    """Passes what is similar enough to one of a set of molecules, or not too similar to any.
+
+    Args:
+        neighborhood: The molecules and the similarity.
+        at_least: Whether the similarity is the lowest that passes; otherwise the highest.
+
+    Raises:
+        UsageError: A text of the neighborhood is not a molecule.
+    """
+
+    def __init__(self, neighborhood: Neighborhood, *, at_least: bool) -> None:
+        self._bound, self._at_least = neighborhood.similarity, at_least
+        self._molecules: list[Molecule] = []
+        for text in neighborhood.smiles:
+            molecule = standardize(text)
+            if not is_valid(molecule):
+                raise UsageError(f"{text!r} is not a molecule to compare with: {molecule.reason}")
+            self._molecules.append(molecule)
+
+    def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:
+        """Whether the nearest of the set is near enough, or far enough, for each molecule."""
+        nearest = [float(row.max()) for row in similarity_matrix(molecules, self._molecules)]
+        return [near >= self._bound if self._at_least else near <= self._bound for near in nearest]
 
 
 class DomainGate:
@@ -108,7 +136,16 @@ def gates_of(settings: CampaignSettings, model: LatentModel, start: Iterable[str
     """The gates that the settings of a campaign ask for, the cheapest first.
 
     Raises:
-        UsageError: Proposals are to stay in the domain of a model that was not calibrated.
+        UsageError: The domain is asked for and the model was not calibrated, or a molecule to compare with is
+            none.
     """
-    gates: list[Gate] = [] if settings.wild else [Remembering(PrecedentGate(model, start))]
-    return (*gates, Remembering(DomainGate(model))) if settings.in_domain else tuple(gates)
+    gates: list[Gate] = []
+    if settings.near is not None:
+        gates.append(SimilarityGate(settings.near, at_least=True))
+    if settings.novel is not None:
+        gates.append(SimilarityGate(settings.novel, at_least=False))
+    if not settings.wild:
+        gates.append(PrecedentGate(model, start))
+    if settings.in_domain:
+        gates.append(DomainGate(model))
+    return tuple(map(Remembering, gates))

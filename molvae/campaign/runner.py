@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.config import CampaignSettings, objectives
+from molvae.campaign.config import CampaignSettings, Neighborhood, objectives
 from molvae.campaign.identity import check_files
 from molvae.campaign.known import KnownScores
 from molvae.campaign.observations import Observation
@@ -174,6 +174,9 @@ def optimize(
     at_most: Mapping[str, float] | None = None,
     at_least: Mapping[str, float] | None = None,
     keep: Sequence[str] | str = (),
+    near: tuple[Sequence[str], float] | None = None,
+    novel: tuple[Sequence[str], float] | None = None,
+    wild: bool = False,
     budget: int = 200,
     q: int = 8,
     seed: int = 7,
@@ -196,6 +199,9 @@ def optimize(
         at_least: Lower bounds of scores.
         keep: Cores that every candidate contains: SMARTS, or SMILES that grow at their attachment points
             `[*:1]` alone.
+        near: SMILES, and how similar to one of them a proposal is at least.
+        novel: SMILES, and how similar to any of them a proposal is at most.
+        wild: Whether proposals may lack precedent (see `CampaignSettings.wild`).
         budget: Unique molecules that are really scored.
         q: Molecules per batch, at first (see `CampaignSettings.q_most`).
         seed: Same seed, same molecules.
@@ -213,6 +219,9 @@ def optimize(
         objectives=objectives(
             maximize=maximize, minimize=minimize, at_most=at_most, at_least=at_least, keep=keep
         ),
+        near=near and Neighborhood(smiles=tuple(near[0]), similarity=near[1]),
+        novel=novel and Neighborhood(smiles=tuple(novel[0]), similarity=novel[1]),
+        wild=wild,
         budget=budget,
         q=q,
         seed=seed,

@@ -44,13 +44,7 @@ if TYPE_CHECKING:
 @fields.option(CampaignSettings, "budget", metavar="N")
 @fields.option(CampaignSettings, "seed", metavar="N")
 @fields.option(CampaignSettings, "method")
-@objectives.wild_option()
-@click.option(
-    "--in-domain",
-    is_flag=True,
-    default=None,
-    help="Propose only what lies in the model's applicability domain ('molvae calibrate' makes it known).",
-)
+@objectives.gate_options()
 @objectives.sources_option()
 @click.option(
     "--start",
@@ -109,6 +103,7 @@ def command(
     directory = journal.parent if journal.is_file() else places.room_for(journal.parent, "campaign")
     wanted = objectives.as_settings(maximize, minimize, at_most, at_least, keep)
     given["sources"] = dict(sources) or None
+    campaigns.read_neighborhoods(given, session)
     if not journal.is_file() and not wanted and checkpoint is None and config is None and not assignments:
         raise UsageError(
             f"there is no campaign at {campaign} yet",

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from molvae.campaign.doubts import doubts
-from molvae.cli import places
+from molvae.cli import inputs, places
 from molvae.cli.objectives import best_table, distinct_columns, labels, trouble_of, value_of
 from molvae.cli.output import table_text
 from molvae.data.writers import Column, open_writer
-from molvae.errors import UsageError
+from molvae.errors import InputError, UsageError
 from molvae.persistence.files import write_atomically
 
 if TYPE_CHECKING:
@@ -23,11 +23,34 @@ if TYPE_CHECKING:
     from molvae.campaign.config import CampaignSettings, Objective
     from molvae.campaign.sources.report import MoveReport
     from molvae.campaign.table import Row
+    from molvae.cli.output import Session
     from molvae.latent.codec import MolVAE
 
 SETTINGS, MODEL = "settings.toml", "model.json"
 _TOP = 10
 PICTURED = 12
+
+
+def read_neighborhoods(given: dict[str, Any], session: Session) -> None:
+    """Read the molecules of `--near` and `--novel` in place; unreadable ones are left out and counted.
+
+    Raises:
+        InputError: A file has no molecule at all.
+    """
+    from molvae.chemistry.molecule import is_valid
+    from molvae.chemistry.standardize import standardize
+
+    for word in ("near", "novel"):
+        if given[word] is None:
+            continue
+        source, similarity = given[word]
+        texts = [row.text for row in inputs.given([source], session)]
+        read = [molecule.smiles for text in texts if is_valid(molecule := standardize(text))]
+        if not read:
+            raise InputError(f"--{word} {source}: no molecule among {len(texts)} rows")
+        if len(read) < len(texts):
+            session.note(f"--{word} {source}: {len(texts) - len(read)} of {len(texts)} rows left out")
+        given[word] = {"smiles": list(dict.fromkeys(read)), "similarity": similarity}
 
 
 def remember_model(directory: Path, checkpoint: Path) -> None:

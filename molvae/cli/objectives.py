@@ -24,7 +24,8 @@ _LONG = 24  # characters of a name that stand well at the head of a column
 class Bound(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
     """`NAME=value`, split at the last equals sign, as a SMILES may hold some."""
 
-    name = "NAME=value"
+    def __init__(self, name: str = "NAME=value") -> None:
+        self.name = name
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -76,14 +77,33 @@ def sources_option() -> Decorator:
     )
 
 
-def wild_option() -> Decorator:
-    """`--wild`."""
-    return click.option(
-        "--wild",
-        is_flag=True,
-        default=None,
-        help="Also propose molecules with unstable groups, or with bonds or ring systems that neither the "
-        "model's training molecules nor your --start molecules have.",
+def gate_options() -> Decorator:
+    """`--near`, `--novel`, `--wild` and `--in-domain`."""
+    return stacked(
+        click.option(
+            "--near",
+            type=Bound("FILE=similarity"),
+            help="Propose only molecules at least so similar to one of FILE (or to a SMILES).",
+        ),
+        click.option(
+            "--novel",
+            type=Bound("FILE=similarity"),
+            help="Propose only molecules at most so similar to all of FILE.",
+        ),
+        click.option(
+            "--wild",
+            is_flag=True,
+            default=None,
+            help="Also propose molecules with unstable groups, or with bonds or ring systems that neither "
+            "the model's training molecules nor your --start molecules have.",
+        ),
+        click.option(
+            "--in-domain",
+            is_flag=True,
+            default=None,
+            help="Propose only what lies in the model's applicability domain ('molvae calibrate' makes it "
+            "known).",
+        ),
     )
 
 

@@ -27,13 +27,7 @@ if TYPE_CHECKING:
 @fields.option(CampaignSettings, "q", "-q", metavar="N")
 @fields.option(CampaignSettings, "seed", metavar="N")
 @fields.option(CampaignSettings, "method")
-@objectives.wild_option()
-@click.option(
-    "--in-domain",
-    is_flag=True,
-    default=None,
-    help="Propose only what lies in the model's applicability domain ('molvae calibrate' makes it known).",
-)
+@objectives.gate_options()
 @objectives.sources_option()
 @click.option(
     "--start",
@@ -115,6 +109,7 @@ def command(
     output = places.room_for(output, "campaign")
     wanted = objectives.as_settings(maximize, minimize, at_most, at_least, keep)
     given["sources"] = dict(sources) or None
+    campaigns.read_neighborhoods(given, session)
     settings = campaign_settings(output, wanted, given, config, assignments)
     check_objectives(settings.objectives)
     oracles = needed_oracles(KnownScores(settings.objectives), {})

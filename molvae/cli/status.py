@@ -96,6 +96,7 @@ def _campaign(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
             "path": path,
             "wanted": [str(objective) for objective in settings.objectives],
             "method": settings.method,
+            "proposals": settings.proposals,
             "calls": campaign.n_calls,
             "budget": settings.budget,
             "awaited": len(campaign.pending),

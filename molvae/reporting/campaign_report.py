@@ -91,7 +91,8 @@ def campaign_report(
 def _subtitle(standing: Standing, n_start: int) -> str:
     settings = standing.settings
     start = f"from {n_start:,} start molecules" if n_start else "from draws of the model"
-    return f"{settings.method} {start}, {settings.budget:,} calls, {settings.q} a batch, seed {settings.seed}"
+    plan = f"{settings.budget:,} calls, {settings.q} a batch, seed {settings.seed}"
+    return f"{settings.method} {start}, proposals {settings.proposals}, {plan}"
 
 
 def _ranked(rows: Sequence[Row]) -> list[Row]:

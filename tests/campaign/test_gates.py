@@ -7,13 +7,14 @@ import csv
 import pytest
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.config import CampaignSettings, Objective
-from molvae.campaign.gates import gates_of
+from molvae.campaign.config import CampaignSettings, Neighborhood, Objective
+from molvae.campaign.gates import SimilarityGate, gates_of
 from molvae.campaign.observations import Observation
 from molvae.campaign.storage import Journal
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.molecule import parse
 from molvae.chemistry.precedent import Precedent
+from molvae.chemistry.similarity import similarity_matrix
 from molvae.errors import UsageError
 from molvae.latent.calibration import calibrate
 from molvae.latent.likelihood import likelihood
@@ -104,6 +105,29 @@ def test_the_start_is_precedent(calibrated, molecules):
 def test_a_model_without_precedent_still_knows_unstable_groups(tiny_model, smiles):
     gate = gates_of(CampaignSettings(objectives=(Objective(name="x"),)), tiny_model, ())[0]
     assert gate([parse(smiles), parse("C[Se]C")]) == [False, True]
+
+
+@pytest.mark.parametrize("method", ["mol-ga", "latent-bo"])
+def test_proposals_stay_near_and_keep_away(calibrated, molecules, tmp_path, method):
+    start = molecules[:4]
+    quick = {"search": {"n_generations": 1, "n_offspring": 60}}
+    near = {"smiles": start, "similarity": 0.3}
+    novel = {"smiles": start[:1], "similarity": 0.6}
+    kept = proposed(tmp_path / "n", calibrated, start, method=method, near=near, novel=novel, **quick)
+    similarity = similarity_matrix([parse(s) for s in kept], [parse(s) for s in start])
+    assert len(kept) > 4
+    assert similarity.max(axis=1).min() >= 0.3
+    assert similarity[:, 0].max() <= 0.6
+
+
+def test_salts_and_charges_of_the_neighborhood_do_not_matter():
+    charged = Neighborhood(smiles=("[Na+].CC(=O)[O-]",), similarity=0.99)
+    assert SimilarityGate(charged, at_least=True)([parse("CC(=O)O"), parse("CCO")]) == [True, False]
+
+
+def test_a_neighborhood_of_what_is_no_molecule_is_refused():
+    with pytest.raises(UsageError, match="'c1cc' is not a molecule to compare with"):
+        SimilarityGate(Neighborhood(smiles=("c1cc",), similarity=0.4), at_least=True)
 
 
 def test_a_campaign_from_before_the_gate_goes_on_without_it(calibrated, tmp_path):
