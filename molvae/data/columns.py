@@ -135,7 +135,7 @@ def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]], wanted: Sequ
     """
     if any(name is not None and not name.isdigit() and name in first for name in wanted):
         return True
-    if any("smiles" in _plain(cell) or is_smiles_name(cell) for cell in first):
+    if any("smiles" in _plain(cell) or is_smiles_name(cell) or _plain(cell) in ID_NAMES for cell in first):
         return True
     if any(_is_smiles(cell) or _is_number(cell) for cell in first):
         return False

@@ -152,6 +152,7 @@ class TestHeader:
             "C,N,structure\n1,2,CCO\n3,4,CC\n",
             "cmpd,Parent SMILES,24,48\nx,CCO,1,2\n",
             "F,what\nhigh,CCO\nlow,CC\n",
+            "Compound ID,drawn,24,48\nx,CCO,1,2\n",
         ],
     )
     def test_odd_names_of_columns_are_still_a_header(self, tmp_path, text):
