@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from molvae.campaign.balance import Balance
 
+CENSORED = frozenset({"above", "below"})
+"""Statuses of scores with a bound in place of a number."""
 MEASURED = frozenset({"ok", "above", "below"})
 """Statuses of scores with a number or a bound."""
 

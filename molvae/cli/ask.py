@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.campaign.config import CampaignSettings
+from molvae.campaign.doubts import doubts
 from molvae.cli import campaigns, fields, measurements, objectives, options, places
 from molvae.cli.optimize import campaign_settings
 from molvae.data.writers import Column
@@ -182,6 +183,8 @@ def _tell_about(
 ) -> None:
     waiting = len(opened.pending)
     session.note(_division_of_labor(opened.settings.objectives))
+    for doubt in doubts(opened.table(), opened.settings.objectives):
+        session.note(doubt)
     session.wrote(
         output, {"molecules": len(candidates), "awaited_in_all": waiting, "left_to_ask_for": opened.remaining}
     )

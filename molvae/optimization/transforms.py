@@ -65,11 +65,13 @@ class Tails:
         low: Lowest score of the bulk; -inf where nothing is far.
         high: Highest score of the bulk.
         width: Its range.
+        ends: Its lowest and highest score, whatever is beyond; infinite where scores are too few to tell.
     """
 
     low: float = -math.inf
     high: float = math.inf
     width: float = 1.0
+    ends: tuple[float, float] = (-math.inf, math.inf)
 
     @classmethod
     def fit(cls, y: Tensor, *, high_is_good: bool) -> Tails:
@@ -83,14 +85,20 @@ class Tails:
         few = max(1, n // _DISCOVERIES)
         if len(good) > few and float(good[0]) != float(good[-1]):
             low, high = _bulk(values, *((n // _SHARE, few) if high_is_good else (few, n // _SHARE)))
-        ends = (float(values[low]) if low else -math.inf, float(values[high]) if high < n - 1 else math.inf)
-        return cls(*ends, float(values[high] - values[low]))
+        first, last = float(values[low]), float(values[high])
+        cut = (first if low else -math.inf, last if high < n - 1 else math.inf)
+        return cls(*cut, last - first, (first, last))
 
     def tamed(self, y: Tensor) -> Tensor:
         """Scores, far ones near the bulk; increasing in `y`."""
         below, above = (self.low - y) / self.width, (y - self.high) / self.width
         near = torch.where(y < self.low, self.low - _BEYOND * self.width * below / (1 + below), y)
         return torch.where(y > self.high, self.high + _BEYOND * self.width * above / (1 + above), near)
+
+    def beyond(self, value: float) -> int:
+        """1 where a value would be far above the bulk, -1 far below, else 0."""
+        reach = _FAR * self.width
+        return int(value > self.ends[1] + reach) - int(value < self.ends[0] - reach)
 
     def far(self, y: Tensor) -> Tensor:
         """Which scores are far from the bulk."""

@@ -1,11 +1,16 @@
 """What a search makes of far scores, bounds, replicates and units."""
 
 import pytest
+import torch
 
 from molvae.campaign.campaign import Campaign
+from molvae.campaign.config import Objective
 from molvae.campaign.doubts import doubts
 from molvae.campaign.methods.data import training_data
+from molvae.campaign.methods.evidence import is_high_good, usable_bound
 from molvae.campaign.observations import Observation, StartMolecule
+from molvae.campaign.table import Row
+from molvae.optimization.transforms import Tails
 from molvae.oracles.base import Score
 
 
@@ -70,3 +75,26 @@ def test_bounds_and_replicates_reach_the_surrogate(tmp_path, model, settings):
         assert float(data.evidence.counts[data.smiles.index(model.molecules[0].smiles), 0]) == 5.0
         assert float(data.evidence.noise[0]) == pytest.approx(0.05)
         assert model.molecules[20].smiles not in {c.smiles for c in campaign.ask(20)}
+
+
+@pytest.mark.parametrize(
+    ("direction", "status", "bound", "used"),
+    [
+        ("maximize", "above", 1e4, None),  # an IC50 among pIC50s
+        ("maximize", "below", 5.0, 5.0),
+        ("maximize", "above", 8.5, 8.5),
+        ("minimize", "above", 1e4, 8.0),  # worse than all
+        ("minimize", "below", -1e4, None),
+        ("maximize", "below", 1e4, None),  # says nothing
+        ("at_least", "above", 1e4, None),
+    ],
+)
+def test_a_bound_that_is_too_good_is_not_believed(direction, status, bound, used):
+    objective = Objective(name="x", direction=direction, bound=6.0 if direction == "at_least" else None)
+    tails = Tails.fit(torch.linspace(4.0, 8.0, 30).double(), high_is_good=is_high_good(objective))
+    assert usable_bound(Score(bound, status), objective, tails) == used
+    scores = [Score.ok(4.0 + n / 8) for n in range(33)] + [Score(bound, status)]
+    table = [Row(f"m{n}", (score,), 0.0, True, "known", None, None, None) for n, score in enumerate(scores)]
+    said = doubts(table, [objective])
+    assert bool(said) == (used is None and (direction, status) != ("maximize", "below"))
+    assert not said or "another unit" in said[0]

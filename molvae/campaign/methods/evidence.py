@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from molvae.campaign.observations import MEASURED
+from molvae.campaign.observations import CENSORED, MEASURED
 from molvae.optimization.surrogates.base import Evidence
 from molvae.optimization.transforms import Tails
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.config import Objective
     from molvae.campaign.history import Trial
+    from molvae.oracles.base import Score
 
     Array = NDArray[np.float64]
 
@@ -27,9 +28,7 @@ _FEWEST_REPLICATES = 3  # degrees of freedom that tell the noise of an assay
 def tails_of(values: Array, objectives: Sequence[Objective]) -> list[Tails]:
     """What is far from everything else, per objective; scores are `n x k`."""
     return [
-        Tails.fit(
-            torch.from_numpy(values[:, j]), high_is_good=objective.direction in {"maximize", "at_least"}
-        )
+        Tails.fit(torch.from_numpy(values[:, j]), high_is_good=is_high_good(objective))
         for j, objective in enumerate(objectives)
     ]
 
@@ -51,6 +50,26 @@ def tamed(
 def has_evidence(trial: Trial) -> bool:
     """Whether any score of a molecule that was asked for has a number or a bound."""
     return any(score is not None and score.status in MEASURED for score in trial.asked)
+
+
+def usable_bound(score: Score, objective: Objective, tails: Tails) -> float | None:
+    """What the bound of a censored score says; nothing if it says nothing, or what nobody should believe.
+
+    '>10000' where less is better and all values are below 100 says: worse than all. Where more is better and
+    all values are between 4 and 8 it has another unit.
+    """
+    sign = 1 if score.status == "above" else -1
+    side = tails.beyond(score.value)
+    if side == -sign or (side == sign and sign == (1 if is_high_good(objective) else -1)):
+        return None
+    if side:
+        return tails.ends[1] if side > 0 else tails.ends[0]
+    return float(tails.tamed(torch.tensor([score.value]).double()))
+
+
+def is_high_good(objective: Objective) -> bool:
+    """Whether more is better."""
+    return objective.direction in {"maximize", "at_least"}
 
 
 def evidence_of(
@@ -82,8 +101,8 @@ def evidence_of(
             if score.is_ok and score.sd is not None and score.n > 1:
                 squares += (score.n - 1) * score.sd**2
                 freedom += score.n - 1
-            if score.status in {"above", "below"}:
-                bound = float(tails[j].tamed(torch.tensor([score.value]).double()))
+            bound = usable_bound(score, objectives[j], tails[j]) if score.status in CENSORED else None
+            if bound is not None:
                 (lower if score.status == "above" else upper)[i, k] = bound
         if objectives[j].direction == "minimize":  # goals are all to be maximized
             lower[:, k], upper[:, k] = -upper[:, k].copy(), -lower[:, k].copy()
