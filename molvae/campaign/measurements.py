@@ -12,7 +12,7 @@ from molvae.campaign.balance import Balance
 from molvae.campaign.cells import ColumnReader, plain, without_unit
 from molvae.campaign.forms import Form, form_of
 from molvae.campaign.observations import StartMolecule, pooled, score_of, shown
-from molvae.data.columns import ID_NAMES, is_smiles_name
+from molvae.data.columns import ID_NAMES, as_name, is_smiles_name
 from molvae.data.frames import columns_of
 from molvae.data.records import BadRow, Row
 from molvae.errors import InputError, UsageError
@@ -47,7 +47,7 @@ class Measurements:
             values = [score for score in known if score.is_ok]
             bounds = [score for score in known if score.status in {"above", "below"}]
             text = f"{name}: {len(values):,} values"
-            text += f", {len(bounds):,} bounds such as {shown(bounds[0])}" if bounds else ""
+            text += f", {len(bounds):,} only as a bound such as {shown(bounds[0])}" if bounds else ""
             rest = len(known) - len(values) - len(bounds)
             text += f", {rest:,} without a number" if rest else ""
             sds = [score.sd for score in values if score.sd is not None]
@@ -131,7 +131,7 @@ def read_rows(
         at = f"{where} {row.line}"
         answers = [reader.read(cell) for reader, cell in zip(readers, cells)]
         problems = [f"{at}: {name}: {problem}" for name, (_, problem) in zip(names, answers) if problem]
-        scores = _cancelled([score for score, _ in answers])
+        scores = _cancelled([score for score, _ in answers], [name in columns for name in names])
         if expected and not any(scores):
             pile.balance.empty += not problems
             pile.balance.refused += ["; ".join(problems)] if problems else []
@@ -161,7 +161,7 @@ def read_frame(frame: Any, names: Sequence[str], *, asked: Sequence[str], **opti
             f"no column of the table is called smiles; there are {', '.join(columns)}",
             hint="Rename the one that holds the molecules.",
         )
-    named = next((c for c in columns if "".join(filter(str.isalnum, c.lower())) in ID_NAMES), None)
+    named = next((column for column in columns if as_name(column) in ID_NAMES), None)
     texts = {
         name: ["" if value is None else str(value) for value in cells] for name, cells in columns.items()
     }
@@ -286,7 +286,7 @@ class _Pile:
         return StartMolecule(smiles, tuple(joined) if any(joined) else (), entry.name)
 
 
-def _cancelled(scores: list[Score | None]) -> list[Score | None]:
+def _cancelled(scores: Sequence[Score | None], asked: Sequence[bool]) -> list[Score | None]:
     """A molecule that is cancelled in one column is not made at all."""
     word = next((score for score in scores if score is not None and score.status == "cancelled"), None)
-    return scores if word is None else [score or word for score in scores]
+    return [score or (word if mine else None) for score, mine in zip(scores, asked)]

@@ -138,6 +138,8 @@ def account(session: Session, found: Measurements, names: Sequence[str], file: s
     session.note(f"{file}: {balance}")
     for text in found.counts(list(dict.fromkeys(names))):
         session.note(f"  {text}")
+    if any("is on record as" in line for line in balance.refused):
+        session.note("  --correct replaces what is on record")
     for lines in (balance.unreadable, balance.refused, balance.notes):
         most = len(lines) if session.verbosity > 0 else _SHOWN
         for line in lines[:most]:
@@ -156,6 +158,7 @@ def _note(table: Table, columns: Mapping[str, str]) -> str:
 
 
 def _opened(result: str, smiles_column: str | None, id_column: str | None) -> Table:
+    from molvae.data.columns import ID_NAMES, as_name
     from molvae.data.readers import open_table
 
     place = result if result == "-" else Path(result)
@@ -165,7 +168,8 @@ def _opened(result: str, smiles_column: str | None, id_column: str | None) -> Ta
         if smiles_column is not None or result == "-":
             raise
         columns = open_table(place, smiles_column="1").columns
-        named = next((c for c in columns if c.lower() == (id_column or "identifier").lower()), None)
+        wanted = ID_NAMES if id_column is None else (as_name(id_column),)
+        named = next((column for column in columns if as_name(column) in wanted), None)
         if named is None:
             raise
     return open_table(place, smiles_column=named, id_column=named)

@@ -193,4 +193,5 @@ def best_table(rows: Sequence[Row], objectives: Sequence[Objective]) -> Iterator
     """Rows for `table_text`: rank, scores, source, call, SMILES."""
     for rank, row in enumerate(rows, start=1):
         scores = [value_of(row.scores[index]) for _, index in distinct_columns(objectives)]
-        yield [rank, *scores, row.source, "-" if row.call is None else row.call + 1, row.smiles]
+        source = f"{row.source} ({row.name})" if row.name else row.source
+        yield [rank, *scores, source, "-" if row.call is None else row.call + 1, row.smiles]

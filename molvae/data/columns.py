@@ -91,7 +91,7 @@ def is_smiles_name(cell: str) -> bool:
     >>> is_smiles_name("Canonical_SMILES"), is_smiles_name("CCO")
     (True, False)
     """
-    return _plain(cell) in SMILES_NAMES and _NAME.fullmatch(cell) is not None
+    return as_name(cell) in SMILES_NAMES and _NAME.fullmatch(cell) is not None
 
 
 def find_column(wanted: str, names: Sequence[str], source: str) -> str:
@@ -135,7 +135,7 @@ def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]], wanted: Sequ
     """
     if any(name is not None and not name.isdigit() and name in first for name in wanted):
         return True
-    if any("smiles" in _plain(cell) or is_smiles_name(cell) or _plain(cell) in ID_NAMES for cell in first):
+    if any("smiles" in as_name(cell) or is_smiles_name(cell) or as_name(cell) in ID_NAMES for cell in first):
         return True
     if any(_is_smiles(cell) or _is_number(cell) for cell in first):
         return False
@@ -189,7 +189,7 @@ def _find_smiles(names: Sequence[str], sample: Sequence[Sequence[str]]) -> tuple
 
 def _rank(name: str) -> int:
     """How well a name suits a column of SMILES; 0 is best."""
-    plain = _plain(name)
+    plain = as_name(name)
     if plain in SMILES_NAMES:
         return SMILES_NAMES.index(plain)
     return len(SMILES_NAMES) + ("smiles" not in plain)
@@ -201,7 +201,7 @@ def _find_id(
     """The column of names: by its own name, or the only one of a table without header that could be."""
     others = [n for n, name in enumerate(names) if name != smiles and _molecules(sample, n)[0] < _ENOUGH]
     if header:
-        by_plain = {_plain(names[n]): names[n] for n in reversed(others)}
+        by_plain = {as_name(names[n]): names[n] for n in reversed(others)}
         return next((by_plain[known] for known in ID_NAMES if known in by_plain), None)
     cells = {n: [cell for row in sample if (cell := row[n].strip()).lower() not in MISSING] for n in others}
     texts = [n for n in others if not all(map(_is_number, cells[n]))]
@@ -221,5 +221,6 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return result
 
 
-def _plain(name: str) -> str:
+def as_name(name: str) -> str:
+    """A column's name for comparison: letters and digits alone, in lower case."""
     return re.sub(r"[^a-z0-9]", "", name.lower())

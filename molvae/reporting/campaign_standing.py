@@ -99,6 +99,7 @@ class Standing:
             TableColumn("parent", "smiles", shown=False),
             TableColumn("surrogate", shown=False),
             TableColumn("identifier", shown=False),
+            TableColumn("name", hint="what you call it", shown=any(row.name for row in self.rows)),
         ]
 
     def cells(self, row: Row, similarity: float | None) -> list[Any]:
@@ -118,6 +119,7 @@ class Standing:
             row.parent or "",
             row.surrogate or "",
             row.identifier or "",
+            row.name,
         ]
 
 
