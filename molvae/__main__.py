@@ -1,6 +1,11 @@
 """`python -m molvae` is `molvae`."""
 
-from molvae.cli.main import main
+import os
+import sys
 
 if __name__ == "__main__":
+    if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:  # noqa: PTH109 - before any other import
+        sys.path.pop(0)  # where -m looks first: a random.py that lies there is not Python's
+    from molvae.cli.main import main
+
     main()

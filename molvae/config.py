@@ -95,7 +95,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         raise ConfigError(f"expected key=value, got '{text}'", hint="For example: --set model.latent_size=64")
     try:
         value = tomllib.loads(f"value = {raw}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # text, or a number or a nesting beyond all bounds
         value = raw.strip()
     return key.strip(), value
 
@@ -211,7 +211,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the settings file {path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, nested or long beyond all bounds
         raise ConfigError(f"{path} is not valid TOML: {error}") from None
 
 

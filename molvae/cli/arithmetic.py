@@ -30,7 +30,9 @@ _DRAWN = 12  # pairs in a picture
 @click.option(
     "--attribute", required=True, metavar="NAME", help="A descriptor (logp, qed, ...) or a column of --from."
 )
-@click.option("--add", "amount", type=float, required=True, help="How much of it to add; negative removes.")
+@click.option(
+    "--add", "amount", type=options.Finite(), required=True, help="How much of it to add; negative removes."
+)
 @click.option(
     "--from",
     "teachers",

@@ -22,7 +22,7 @@ _CHUNK = 4096  # rows held in memory at once
 @options.columns()
 @click.option(
     "--false-alarm",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=options.Finite(0, 1, min_open=True, max_open=True),
     metavar="X",
     default=0.05,
     show_default=True,

@@ -89,7 +89,7 @@ _CEILING = 2_000  # training molecules whose posteriors are sampled
 )
 @click.option(
     "--workers",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 1024),
     metavar="N",
     help="Processes for the chemistry; 0 computes in this one.  [default: one per core]",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import select
 import signal
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from molvae.cli.output import Session
-from molvae.errors import MolvaeError, suggest
+from molvae.errors import MolvaeError, StorageError, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,6 +168,10 @@ def run(argv: Sequence[str]) -> int:
     session = Session()
     try:
         return _run([_at_home(word) for word in argv], session)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) and _reader_is_gone():
+            return 141  # what a shell reports for SIGPIPE: the reader (head, less) had enough
+        return _refused(session, error)
     except (KeyboardInterrupt, click.Abort):
         session.error(
             "interrupted",
@@ -179,16 +184,13 @@ def run(argv: Sequence[str]) -> int:
             hint="What was finished is saved; for train and optimize the same command continues.",
         )
         return 143
-    except BrokenPipeError:
-        if _reader_is_gone():
-            return 141  # what a shell reports for SIGPIPE: the reader (head, less) had enough
-        return _internal(session)
     except Exception:  # noqa: BLE001 - the last line of defense turns anything into a message and exit code 1
         return _internal(session)
 
 
 def _run(argv: Sequence[str], session: Session) -> int:
     try:
+        _check_words(argv)
         with cli.make_context("molvae", list(argv), obj=session) as context:
             cli.invoke(context)
         sys.stdout.flush()
@@ -243,6 +245,11 @@ def _nearest_option(name: str, known: Sequence[str]) -> str:
 
 def _internal(session: Session) -> int:
     kind, error, _ = sys.exc_info()
+    if isinstance(error, OverflowError | MemoryError) or "Maximum allowed" in str(
+        error
+    ):  # the last is numpy's
+        session.error(f"a number is beyond all bounds: {error}", hint="Use a smaller one.", code=2)
+        return 2
     name = kind.__name__ if kind is not None else "error"
     text = " ".join(str(error).split())
     session.error(
@@ -255,14 +262,35 @@ def _internal(session: Session) -> int:
     return 1
 
 
+def _refused(session: Session, error: OSError) -> int:
+    """Disk, memory or stdout refused something nobody was prepared for."""
+    reason = error.strerror or error
+    session.error(
+        f"cannot write the output: {reason}" if error.filename is None else f"{error.filename}: {reason}",
+        hint="Is the disk full, or the place not yours? What was finished is saved.",
+        code=StorageError.exit_code,
+    )
+    if session.verbosity > 0:
+        session.trace(traceback.format_exc())
+    try:
+        sys.stdout.flush()
+    except OSError:  # stdout itself: the interpreter would try once more on its way out
+        _flush_nowhere()
+    return StorageError.exit_code
+
+
+def _flush_nowhere() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _reader_is_gone() -> bool:
     """Whether stdout is a pipe nobody reads any more (`molvae sample ... | head`)."""
     try:
         poll = select.poll()
         poll.register(sys.stdout.fileno(), 0)
         gone = any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
-        if gone:  # the interpreter flushes once more on its way out: let that go nowhere
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if gone:  # the interpreter flushes once more on its way out
+            _flush_nowhere()
     except (AttributeError, OSError, ValueError):  # no poll on this system, or no file behind stdout
         return False
     return gone
@@ -280,8 +308,32 @@ def _on_sigint(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def _mend_streams() -> None:
+    """Give closed streams a place, and let no encoding stop a result or a message.
+
+    A file opened while stdout is closed would be taken for it, and results written into the middle of it.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)  # takes the free number; writing to it is an error
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(descriptor, "r" if name == "stdin" else "w", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _check_words(argv: Sequence[str]) -> None:
+    for word in argv:
+        if not word.isprintable() and any("\ud800" <= character <= "\udfff" for character in word):
+            raise click.UsageError(f"{os.fsencode(word)!r} is not UTF-8: rename the file")
+
+
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """What the shell calls: run, then leave with the exit code."""
+    _mend_streams()
     signal.signal(signal.SIGTERM, _on_sigterm)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell's background job ignores Ctrl-C
         signal.signal(signal.SIGINT, _on_sigint)

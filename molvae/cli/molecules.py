@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli.options import stacked
+from molvae.cli.options import Finite, stacked
 from molvae.data.writers import Column
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def decoding(*, sampling: bool) -> Callable[[Callable[..., Any]], Callable[..., 
     return stacked(
         click.option(
             "--temperature",
-            type=click.FloatRange(0),
+            type=Finite(0),
             metavar="X",
             default=None if sampling else 0.0,
             show_default="1 at noise level 1, else 0" if sampling else True,

@@ -22,14 +22,14 @@ _DRAWN = 25  # neighbors in a picture
 @click.argument("smiles")
 @click.option(
     "--radius",
-    type=click.FloatRange(0),
+    type=options.Finite(0),
     metavar="X",
     help="How far to look: the noise level, 0 to 1, of a model that was taught noise levels [default: 0.5]; "
     "otherwise in standard deviations of the molecule's posterior [default: 1].",
 )
 @click.option(
     "--similarity",
-    type=click.FloatRange(0, 1),
+    type=options.Finite(0, 1),
     metavar="X",
     help="Look where molecules are this similar on average (the checkpoint must be calibrated).",
 )
@@ -43,7 +43,7 @@ _DRAWN = 25  # neighbors in a picture
 )
 @click.option(
     "--at-least",
-    type=click.FloatRange(0, 1),
+    type=options.Finite(0, 1),
     metavar="X",
     default=0.0,
     show_default=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 pass_session = click.make_pass_decorator(Session, ensure=True)
+
+
+class Finite(click.FloatRange):
+    """A number in a range, neither infinite nor NaN."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """As for any range."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value[:20]!r} is not a finite number.", param, ctx)
+        return number
 
 
 def stacked(*decorators: Decorator) -> Decorator:
@@ -94,7 +106,7 @@ def threads() -> Decorator:
     """
     option = click.option(
         "--threads",
-        type=click.IntRange(0),
+        type=click.IntRange(0, 1024),
         default=0,
         metavar="N",
         help="CPU threads; more pay on an idle machine.  [default: OMP_NUM_THREADS if set, else 1]",

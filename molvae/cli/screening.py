@@ -64,7 +64,7 @@ def running() -> options.Decorator:
         ),
         click.option(
             "--workers",
-            type=click.IntRange(-1),
+            type=click.IntRange(-1, 1024),
             metavar="N",
             default=-1,
             show_default=True,
@@ -79,7 +79,7 @@ def running() -> options.Decorator:
         ),
         click.option(
             "--max-minutes",
-            type=click.FloatRange(0, min_open=True),
+            type=options.Finite(0, min_open=True),
             metavar="X",
             help="Stop in time (exit 75); resume later.",
         ),

@@ -41,7 +41,7 @@ from molvae.training.config import TrainSettings
 )
 @click.option(
     "--max-minutes",
-    type=click.FloatRange(0, min_open=True),
+    type=options.Finite(0, min_open=True),
     metavar="M",
     help="Save the state and stop after M minutes (exit code 75); the same command goes on.",
 )

@@ -100,7 +100,7 @@ def find_column(wanted: str, names: Sequence[str], source: str) -> str:
     Raises:
         UsageError: There is none.
     """
-    if wanted not in names and wanted.isdigit() and 1 <= int(wanted) <= len(names):
+    if wanted not in names and wanted in map(str, range(1, len(names) + 1)):
         return names[int(wanted) - 1]
     require_columns([wanted], names, source)
     return wanted

@@ -67,7 +67,7 @@ class PrepareSettings(Settings):
     """What a row that cannot be used does: it is rejected and reported, or ends the run."""
     seed: int = Field(default=0, ge=0)
     """Root of the split and of the randomized writings."""
-    workers: int = Field(default=-1, ge=-1)
+    workers: int = Field(default=-1, ge=-1, le=1024)
     """Processes for the chemistry: -1 one per core, 0 none but this; the corpus is the same either way."""
     cache: Path | None = None
     """Directory that keeps computed descriptors between runs; the user's cache directory if not given."""

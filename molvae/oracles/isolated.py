@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from molvae.errors import UnknownNameError, UsageError
@@ -17,6 +16,10 @@ if TYPE_CHECKING:
 
     from molvae.oracles.base import Oracle
     from molvae.oracles.external import ExternalOracle
+
+
+_SERVING = "import sys; sys.path += sys.argv[3:]; from molvae.oracles.serving import main; main()"
+"""Started so that no module of the current directory stands in for one of Python's or molvae's."""
 
 
 def isolated(
@@ -35,9 +38,7 @@ def isolated(
     limits = settings or ExternalSettings()
     own = OWN.fullmatch(text) is not None and OracleText.read(text).name not in ORACLES
     kind = "own" if own else "registered"
-    # no file of the current directory stands in for a module of Python's, unless molvae itself lies there
-    safe = [] if Path(__file__).parents[2] == Path.cwd() else ["-P"]
-    command = [sys.executable, *safe, "-m", "molvae.oracles.serving", kind, text, *sys.path]
+    command = [sys.executable, "-P", "-c", _SERVING, kind, text, *sys.path]
     oracle, hello = started(command, limits, name or text)
     wrong = hello.get("wrong")
     if wrong is not None:

@@ -1,4 +1,4 @@
-"""The other side of an isolated oracle: `python -m molvae.oracles.serving ORACLE` answers on its pipes.
+"""The other side of an isolated oracle: a process that answers on its pipes (`isolated.py` starts it).
 
 It speaks `molvae.oracles.protocol` for any oracle by its text. What the oracle prints goes to stderr.
 """
@@ -54,12 +54,7 @@ def _say(answers: TextIO, message: dict[str, object]) -> None:
 
 
 def main() -> None:
-    """Serve the oracle of the first two arguments; the others are places where its caller finds modules."""
-    sys.path += [place for place in sys.argv[3:] if place not in sys.path]
+    """Serve the oracle of the first two arguments."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what the oracle prints must not get among the answers
     serve(sys.argv[1], sys.argv[2], sys.stdin, answers)
-
-
-if __name__ == "__main__":
-    main()

@@ -25,6 +25,7 @@ Engine = Literal["local", "ray"]
 """Where workers are: processes of this machine, or actors of a Ray cluster."""
 
 _ASKED_EVERY = 0.25  # seconds between two questions whether to stop
+_SAFE_PATH = {"PYTHONSAFEPATH": "1"}  # for child processes: the current directory holds no modules for them
 _LOOKED_EVERY = 1.0  # seconds between two looks of a worker whether its parent is still there
 
 
@@ -51,8 +52,8 @@ def ordered_map(
         gpu: Whether an actor gets a GPU for itself where the cluster has any.
 
     Raises:
-        StoppedEarly: `stop` said yes.
-        MolvaeError: A worker process died.
+        StoppedEarly: `stop` said yes, or the system killed a worker.
+        MolvaeError: A worker process died by itself.
         MissingDependencyError: Ray is wanted and not installed.
     """
     if engine == "ray":
@@ -66,7 +67,10 @@ def ordered_map(
     from loky import ProcessPoolExecutor
     from loky.process_executor import BrokenProcessPool
 
-    executor = ProcessPoolExecutor(max_workers=workers, initializer=_settle, initargs=(os.getpid(),))
+    _start_trackers()
+    executor = ProcessPoolExecutor(
+        max_workers=workers, initializer=_settle, initargs=(os.getpid(),), env=_SAFE_PATH
+    )
     pending: deque[Future[list[B]]] = deque()
     complete = False
     try:
@@ -78,12 +82,42 @@ def ordered_map(
         complete = True
     except BrokenProcessPool as error:
         _heed(stop)  # a batch system may have told the workers first
-        raise MolvaeError(
-            f"a worker process died: {type(error).__name__}",
-            hint="Most often the memory is full: use fewer workers.",
-        ) from error
+        raise _died(str(error)) from error
     finally:
         executor.shutdown(wait=True, kill_workers=not complete)
+
+
+def _start_trackers() -> None:
+    """Start the processes that clean up after workers: their interpreters, too, find no modules lying here.
+
+    Python and loky start them with `python -c`, which looks for modules in the current directory first: a
+    `random.py` there would run.
+    """
+    from multiprocessing import resource_tracker as of_python
+
+    from loky.backend import resource_tracker as of_loky
+
+    before = {name: os.environ.get(name) for name in _SAFE_PATH}
+    os.environ.update(_SAFE_PATH)
+    try:
+        of_python.ensure_running()
+        of_loky.ensure_running()
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _died(said: str) -> MolvaeError:
+    """The error for a worker that is gone: one that the system killed may fare better the next time."""
+    if "SIGKILL" in said or "SIGTERM" in said:
+        return StoppedEarly(
+            "a worker process was killed, most often because the memory is full",
+            hint="The same command goes on, or begins again; with fewer workers it needs less memory.",
+        )
+    codes = said.rpartition("{")[2].rstrip("}") or "no exit code"
+    return MolvaeError(f"a worker process died ({codes})", hint="Use one worker to see which row it is.")
 
 
 def _awaited(future: Future[list[B]], stop: Callable[[], bool] | None) -> list[B]:

@@ -91,7 +91,7 @@ class ScreenSettings(Settings):
     """Keep every row of the library in its place: one that is dropped has the reason, and what is known."""
     report_dropped: bool = False
     """List in rejected.csv also what filters, the domain, the reference and the objectives dropped."""
-    part_bytes: int = Field(default=1 << 19, ge=1)
+    part_bytes: int = Field(default=1 << 19, ge=1, le=1 << 40)
     """Size of a part of a plain text file: the unit of work, and of what a kill can cost."""
     part_rows: int = Field(default=8192, ge=1, le=1 << 20)
     """Rows of a part of any other input."""

@@ -116,7 +116,7 @@ class TrainSettings(Settings):
     processors with AMX or AVX-512 BF16) and float32 elsewhere."""
     device: str = "auto"
     """cpu, cuda, mps, or auto."""
-    threads: int = Field(default=0, ge=0)
+    threads: int = Field(default=0, ge=0, le=1024)
     """CPU threads of the matrix products; 0 leaves the choice to torch. Other numbers round differently."""
     seed: int = Field(default=0, ge=0)
     """Root of the initial weights, the batch order and all noise."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from molvae.errors import MolvaeError
+from molvae.errors import MolvaeError, StoppedEarly
 from molvae.parallel.cores import available_cores
 from molvae.parallel.mapping import ordered_map
 from molvae.progress import EventLog, PlainProgress, Tee, read_events
@@ -80,6 +81,11 @@ __import__('os').kill(__import__('os').getpid(), 9)
 def test_a_worker_that_dies_is_a_sentence():
     with pytest.raises(MolvaeError, match="a worker process died"):
         list(ordered_map(os._exit, [1] * 20, workers=1, chunk=1))
+
+
+def test_work_whose_worker_the_system_killed_can_go_on():
+    with pytest.raises(StoppedEarly, match="memory"):
+        list(ordered_map(signal.raise_signal, [signal.SIGKILL] * 20, workers=1, chunk=1))
 
 
 def is_running(process):
