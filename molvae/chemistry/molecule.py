@@ -127,9 +127,13 @@ def canonical(text: str) -> str | None:
 
 
 def randomized_smiles(molecule: Molecule, generator: np.random.Generator) -> str:
-    """The molecule written from a random atom in a random order: another SMILES of the same molecule."""
+    """The molecule written from a random atom in a random order: another SMILES of the same molecule.
+
+    RDKit may write another stereoisomer of a highly symmetric ring; the canonical SMILES then stands in.
+    """
     order = generator.permutation(molecule.mol.GetNumAtoms()).tolist()
-    return str(Chem.MolToSmiles(Chem.RenumberAtoms(molecule.mol, order), canonical=False))
+    text = str(Chem.MolToSmiles(Chem.RenumberAtoms(molecule.mol, order), canonical=False))
+    return molecule.smiles if "@" in text and canonical(text) != molecule.smiles else text
 
 
 def from_mol(mol: Chem.Mol, text: str | None = None) -> Molecule | Invalid:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rdkit import Chem, rdBase
-from rdkit.Chem import rdDepictor
+from rdkit.Chem import rdCoordGen, rdDepictor
 
+from molvae.chemistry.molblock import parse_molblock
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,12 +17,24 @@ if TYPE_CHECKING:
     from molvae.chemistry.molecule import Molecule
 
 
+NOT_DRAWN = "SMILES, which the drawing does not show"
+"""Data field of the rare molecules whose stereochemistry no drawing shows: their SMILES."""
+_UNKNOWN = Chem.StereoSpecified.Unspecified
+_DRAWINGS = (
+    partial(rdDepictor.Compute2DCoords, useRingTemplates=True),
+    partial(rdDepictor.Compute2DCoords, useRingTemplates=False),
+    rdCoordGen.AddCoords,
+)
+
+
 def to_sdf(
     molecules: Sequence[Molecule],
     properties: Sequence[Mapping[str, str]] | None = None,
     names: Sequence[str] | None = None,
 ) -> str:
-    """SDF text of molecules, one record each.
+    """SDF text of molecules, one record each, which reads back as these molecules.
+
+    Where no drawing shows the stereochemistry, the field `NOT_DRAWN` has the SMILES.
 
     Args:
         molecules: What to write.
@@ -39,13 +53,33 @@ def to_sdf(
 
 
 def _record(molecule: Molecule, properties: Mapping[str, str], name: str) -> str:
-    mol = Chem.Mol(molecule.mol)
-    with rdBase.BlockLogs():
-        rdDepictor.Compute2DCoords(mol, useRingTemplates=True)
-        mol.SetProp("_Name", _one_line(name)[:80])
-        block = str(Chem.MolToMolBlock(mol))
-    data = "".join(f">  <{_key(key)}>\n{_one_line(value)}\n\n" for key, value in properties.items())
+    block, faithful = _block(molecule, _one_line(name)[:80])
+    fields = properties if faithful else {**properties, NOT_DRAWN: molecule.smiles}
+    data = "".join(f">  <{_key(key)}>\n{_one_line(value)}\n\n" for key, value in fields.items())
     return f"{block}{data}$$$$\n"
+
+
+def _block(molecule: Molecule, title: str) -> tuple[str, bool]:
+    """A molblock and whether it reads back as the molecule: in a crowded drawing wedges may not do."""
+    block = ""
+    with rdBase.BlockLogs():
+        for draw in _DRAWINGS:
+            mol = _with_open_double_bonds(molecule.mol)
+            mol.SetProp("_Name", title)
+            draw(mol)
+            block = str(Chem.MolToMolBlock(mol))
+            if parse_molblock(block) == molecule:
+                return block, True
+    return block, False
+
+
+def _with_open_double_bonds(mol: Chem.Mol) -> Chem.Mol:
+    """A copy whose double bonds of unknown configuration are drawn so, not the way they happen to lie."""
+    copy = Chem.Mol(mol)
+    for found in Chem.FindPotentialStereo(copy):
+        if found.type == Chem.StereoType.Bond_Double and found.specified == _UNKNOWN:
+            copy.GetBondWithIdx(found.centeredOn).SetStereo(Chem.BondStereo.STEREOANY)
+    return copy
 
 
 def _one_line(value: str) -> str:

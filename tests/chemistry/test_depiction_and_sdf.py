@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
 
+from molvae.chemistry import sdf
 from molvae.chemistry.depiction import grid_png, grid_svg, molecule_svg
+from molvae.chemistry.molblock import parse_molblock
 from molvae.chemistry.molecule import Invalid, parse
-from molvae.chemistry.sdf import to_sdf
+from molvae.chemistry.sdf import NOT_DRAWN, to_sdf
 from molvae.errors import UsageError
 from tests.strategies import DRUGS, smiles
 
@@ -88,3 +90,28 @@ def test_no_field_breaks_the_records_after_it(key, value, name):
 def test_sdf_refuses_lists_of_other_lengths():
     with pytest.raises(UsageError, match="one name for each"):
         to_sdf(MOLECULES, names=["a"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "COc1cc(/C=C/C(=O)C=C(O)/C=C/c2ccc(O)c(OC)c2)ccc1O",  # one double bond of unknown configuration
+        "CCCCC/C=C/C(C)=CC=CC(=O)O",
+        "Cn1/c(=N\\N=Cc2cccnc2)sc2ccccc21",
+        "CC(=O)N1c2c(O)cccc2[C@@]23CCN4CCC[C@]5(CC[C@]12CC5)[C@H]43",  # crowded wedges
+        "CC1(C)CCC[C@@]2(C)C1CC[C@@]13C2CC[C@H]2C(=O)O[C@@H](O[C@H]1O)[C@H]23",
+        "CC(=O)O[C@]12CCC(C(=O)OC(C)C)=CC[C@]13CC[C@H]2[C@@](C)(/C=C/C=C(\\C)C(=O)O)OC3=O",
+        "O=CC1=C[C@@]23CC/C=C\\CCCCN4CC[C@@H]1[C@@]1(C4)C[C@]4(CCC(=O)CCCN4[C@H]12)O3",  # a large ring
+    ],
+)
+def test_what_is_written_as_sdf_reads_back_as_the_same_molecule(text):
+    molecule = parse(text)
+    record = to_sdf([molecule])
+    assert NOT_DRAWN not in record
+    assert parse_molblock(record.partition("$$$$")[0]) == molecule
+
+
+def test_a_drawing_that_does_not_show_its_molecule_says_so(monkeypatch):
+    monkeypatch.setattr(sdf, "parse_molblock", lambda _: parse("C"))
+    record = to_sdf([parse("C[C@H](N)O")], [{"name": "x"}])
+    assert f">  <{NOT_DRAWN}>\nC[C@H](N)O\n" in record

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from itertools import product
 
 import numpy as np
 import pytest
@@ -51,6 +52,17 @@ def test_randomized_smiles_is_the_same_molecule(text, seed):
     other = parse(randomized_smiles(molecule, np.random.default_rng(seed)))
     assert other == molecule
     assert hash(other) == hash(molecule)
+
+
+@pytest.mark.parametrize("substituent", ["F", "Cl", "O", "C"])
+def test_randomized_writings_flip_no_stereoisomer_of_a_symmetric_ring(substituent):
+    generator = np.random.default_rng(0)
+    ring = "{0}[C{1}H]1[C{2}H]({0})[C{3}H]({0})[C{4}H]({0})[C{5}H]({0})[C{6}H]1{0}"
+    for marks in product(("@", "@@"), repeat=6):
+        molecule = parse(ring.format(substituent, *marks))
+        assert parse(molecule.smiles) == molecule
+        for _ in range(5):
+            assert parse(randomized_smiles(molecule, generator)) == molecule
 
 
 def test_randomized_smiles_is_a_function_of_the_generator():
