@@ -36,7 +36,7 @@ KINDS = {
     "orphan": "orphans",
 }
 
-SHOWN = ("family", "trials", "nightly", "failures")  # in the README
+SHOWN = ("family", "trials", "nightly", "failures")  # on the page of benchmarks
 
 
 def tried(

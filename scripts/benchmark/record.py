@@ -41,7 +41,7 @@ def record(
         seeds: Every root seed used.
         command: What was run; this process if not given.
         started_at: What `commit` said before the work; asked now if not given.
-        summary: Fewer rows than the table, for the README to show.
+        summary: Fewer rows than the table, for docs/benchmarks.md to show.
         directory: Where the file goes.
     """
     content = {

@@ -266,7 +266,7 @@ def _beside_others(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _summary(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What the README shows of the rows: those at the sizes of the checkpoint."""
+    """What docs/benchmarks.md shows of the rows: those at the sizes of the checkpoint."""
     return [{name: row[name] for name in _SHOWN} for row in table if row["sizes"] == "ours"]
 
 

@@ -1,4 +1,4 @@
-"""Every snippet of the README is run as it stands there; its tables are those of the result files."""
+"""Every snippet of the README is run as it stands there; tables are those of the result files."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_the_quick_start_names_scripts_that_are_there_and_the_demo_finds_better_
 
 def test_tables_are_those_of_the_result_files():
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "benchmark" / "render_readme.py", "--check"],
+        [sys.executable, ROOT / "scripts" / "benchmark" / "render.py", "--check"],
         capture_output=True,
         text=True,
         check=False,

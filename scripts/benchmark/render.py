@@ -1,4 +1,4 @@
-"""Write the tables of the README from the result files beside this script, between its markers."""
+"""Write docs/benchmarks.md and the short table of the README from the result files beside this script."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-README = ROOT / "README.md"
+README, PAGE = ROOT / "README.md", ROOT / "docs" / "benchmarks.md"
 RESULTS = Path(__file__).resolve().parent / "results"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
@@ -33,7 +33,30 @@ TITLES = {
     "startup": "How long a user waits for the first word",
     "faults": "Faults: what was tried and what held",
 }
-"""What a result file shows, in the order of the README; others follow under their own names."""
+"""What a result file shows, in the order of the page; others follow under their own names."""
+
+SHORT = [
+    ("test molecules of ZINC250k that come back exactly, encoder alone", "generation", "recon_mu_encoder"),
+    ("the same after three gradient steps", "generation", "recon_mu"),
+    ("samples that are molecules, greedy, single shot", "generation", "prior_validity_greedy"),
+    ("FCD of 30,000 samples to ZINC250k's test molecules", "generation", "fcd"),
+    ("the same of training molecules (floor)", "generation", "fcd_floor"),
+    ("mean error of predicted logP, QED", "generation", "mae_logp, mae_qed"),
+    ("sum of 20 PMO tasks, AUC top-10 at 1,000 calls (runs stopped early, then held)", "pmo", "pmo20_1k"),
+    ("registered salts whose parent is kept, of 886", "inputs", "salts_right"),
+    ("mean true potency of a plate: asked for, by chance", "series", "mean_true_round1, mean_true_random"),
+    (
+        "best 5 % of real assays found: molvae, forest, random",
+        "assays",
+        "top5_found, top5_forest, top5_random",
+    ),
+    (
+        "ten best that are sane to an outside judge: by default, --wild",
+        "sense",
+        "sane_top10, sane_top10_wild",
+    ),
+]
+"""Rows of the README: what, result file, figures. A file that is not there has no row."""
 
 NOTES = {
     "generation": (
@@ -158,11 +181,31 @@ _LARGE = 1000
 _WIDTH = 115  # of a line of text
 
 
+HEAD = """# Benchmarks
+
+Every table is printed by a script in `scripts/benchmark/`, which writes command, commit, machine and seeds
+beside the figures (`scripts/benchmark/results/`); `scripts/benchmark/render.py` copies them here. Unless a
+table says otherwise, the model is `checkpoints/zinc250k` as it was at the commit named below the table.
+"""
+
+
 def render(results: Path = RESULTS) -> str:
-    """The tables as Markdown."""
+    """The page of all tables as Markdown."""
     files = {path.stem: path for path in sorted(results.glob("*.json"))}
     order = [name for name in TITLES if name in files] + [name for name in files if name not in TITLES]
-    return "\n\n".join(_section(name, json.loads(files[name].read_text(encoding="utf-8"))) for name in order)
+    sections = [_section(name, json.loads(files[name].read_text(encoding="utf-8"))) for name in order]
+    return "\n\n".join([HEAD.strip(), *sections]) + "\n"
+
+
+def short(results: Path = RESULTS) -> str:
+    """The table of the README as Markdown."""
+    rows = []
+    for what, name, figures in SHORT:
+        path = results / f"{name}.json"
+        if path.exists():
+            known = json.loads(path.read_text(encoding="utf-8"))["figures"]
+            rows.append([what, ", ".join(_shown(known[figure]) for figure in figures.split(", "))])
+    return "\n".join(_table(["figure", "value"], rows))
 
 
 def updated(readme: str, tables: str) -> str:
@@ -179,7 +222,7 @@ def updated(readme: str, tables: str) -> str:
 
 
 def _section(name: str, content: dict[str, Any]) -> str:
-    lines = [f"**{TITLES.get(name, name.replace('_', ' ').capitalize())}**", ""]
+    lines = [f"## {TITLES.get(name, name.replace('_', ' ').capitalize())}", ""]
     lines += [textwrap.fill(NOTES[name], _WIDTH), ""] if name in NOTES else []
     summary = content.get("summary")
     rows = summary or content.get("table") or []
@@ -196,7 +239,8 @@ def _section(name: str, content: dict[str, Any]) -> str:
     machine = content.get("machine") or {}
     cores = f"{machine.get('cores')} core{'s' * (machine.get('cores') != 1)}"
     where = f" on {cores} of {machine['cpu']}" if machine.get("cpu") else ""
-    source = f"From `{content.get('command', name)}`{where}."
+    commit = str(content.get("commit", ""))[:10]
+    source = f"From `{content.get('command', name)}`{where}" + (f", commit {commit}." if commit else ".")
     wrapped = textwrap.fill(source, _WIDTH, break_long_words=False, break_on_hyphens=False)
     return "\n".join([*lines, "", wrapped])
 
@@ -225,18 +269,17 @@ def _shown(value: Any) -> str:
 
 
 def main() -> int:
-    """Write the README, or with --check say whether it is up to date."""
+    """Write both, or with --check say whether they are up to date."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the README is stale")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a table is stale")
     check = parser.parse_args().check
-    before = README.read_text(encoding="utf-8")
-    after = updated(before, render())
+    wanted = {README: updated(README.read_text(encoding="utf-8"), short()), PAGE: render()}
+    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text("utf-8") != text]
     if check:
-        print(
-            "README.md is up to date" if before == after else "README.md is stale: run this without --check"
-        )
-        return int(before != after)
-    README.write_text(after, encoding="utf-8")
+        print("\n".join(f"{path.name} is stale: run this without --check" for path in stale) or "up to date")
+        return int(bool(stale))
+    for path in stale:
+        path.write_text(wanted[path], encoding="utf-8")
     return 0
 
 
