@@ -96,6 +96,7 @@ def screen(
     at_least: Mapping[str, float] | None = None,
     workers: int = -1,
     device: str = "auto",
+    retry_failed: bool = False,
     progress: Progress = SILENT,
     **words: Any,
 ) -> Merged:
@@ -111,6 +112,7 @@ def screen(
         at_least: Lower bounds.
         workers: Processes; 0 for none but this, -1 for one per core.
         device: Where the model runs.
+        retry_failed: Score again what an oracle gave no number for when the screen was run before.
         progress: Told how far it is.
         words: Any setting of `ScreenSettings`: `top=100`, `descriptors=["mw"]`, `filters=["pains"]`.
 
@@ -126,7 +128,7 @@ def screen(
     given = {"library": str(library), "checkpoint": model_directory(model), "objectives": wishes}
     settings = _settings(ScreenSettings, {**given, **words}, "screen")
     place = _path(output, "output")
-    screened(settings, place, workers=workers, device=device, progress=progress)
+    screened(settings, place, workers=workers, device=device, retry_failed=retry_failed, progress=progress)
     return merge([place])
 
 

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 @fields.option(ScreenSettings, "reference", metavar="PATH")
 @fields.option(ScreenSettings, "domain", metavar="A,B")
 @fields.option(ScreenSettings, "standardize")
+@fields.option(ScreenSettings, "failure_limit", metavar="N")
+@click.option(
+    "--retry-failed", is_flag=True, help="Score again the molecules that an oracle gave no number for."
+)
 @options.columns()
 @screening.running()
 @screening.table_format()
@@ -45,6 +49,7 @@ def command(
     max_minutes: float | None,
     suffix: str | None,
     device: str,
+    retry_failed: bool,
     config: Path | None,
     assignments: tuple[str, ...],
     maximize: tuple[str, ...],
@@ -91,4 +96,5 @@ def command(
         max_minutes=max_minutes,
         device=device,
         suffix=suffix,
+        retry_failed=retry_failed,
     )

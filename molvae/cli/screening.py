@@ -10,7 +10,7 @@ import click
 from molvae.cli import fields, options, places
 from molvae.cli.output import table_text
 from molvae.cli.stopping import stopping
-from molvae.errors import InputError
+from molvae.errors import InputError, OracleError
 from molvae.screening.config import ScreenSettings
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ def run(
     max_minutes: float | None,
     device: str,
     suffix: str | None,
+    retry_failed: bool = False,
 ) -> None:
     """Run one shard; merge and tell the result if it is the only one."""
     from molvae.data.partition import Shard
@@ -124,6 +125,7 @@ def run(
             workers=workers,
             device=device,
             engine=engine,
+            retry_failed=retry_failed,
             progress=progress,
             stop=stop,
         )
@@ -188,6 +190,7 @@ def _tell(session: Session, merged: Merged) -> None:
     wanted = [wish.name for wish in merged.job.settings.objectives]
     facts = {
         **merged.funnel.facts(),
+        "unscored": merged.funnel.unscored,
         "result": merged.path,
         "best": [
             {"smiles": hit.smiles, "utility": utility, "identifier": hit.identifier, "line": hit.line}
@@ -204,6 +207,15 @@ def _tell(session: Session, merged: Merged) -> None:
         ]
         text += "\n" + table_text(["rank", *wanted, "line", "name", "SMILES"], rows)
     session.report(facts, f"{text}\nresult  {merged.path}")
+    unscored = merged.funnel.unscored
+    again = "'molvae screen' with --retry-failed asks for them again."
+    if unscored and merged.funnel.in_domain == unscored:
+        raise OracleError(
+            f"none of the {unscored:,} molecules that were to be scored has a number; rejected.csv says why",
+            hint=f"Repair the oracle: {again}",
+        )
+    if unscored:
+        session.note(f"{unscored:,} molecules have no score (rejected.csv says why): {again}")
     if merged.funnel.valid == 0:
         raise InputError(
             f"none of the {merged.funnel.read:,} rows holds a molecule",

@@ -15,7 +15,7 @@ from molvae.data.columnar import ParquetRows
 from molvae.data.encodings import text_of
 from molvae.data.readers import open_table
 from molvae.data.records import BadRow, Row
-from molvae.data.sources import DamagedInputError, check_file, numbered_lines
+from molvae.data.sources import DamagedInputError, numbered_lines
 from molvae.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from molvae.data.readers import Layout, Table
 
 _CHUNK = 1 << 20  # bytes looked at at once
-_HEAD = 1 << 16  # bytes that identify a file, with its size
 
 
 @dataclass(frozen=True)
@@ -179,7 +178,6 @@ class Library:
         columns: All column names.
         smiles_column: The one read as SMILES, or ``molblock``.
         note: Which columns were chosen.
-        identity: What tells this input from others: its name, its size in bytes, the sha256 of its beginning.
         n_parts: How many parts there are; `None` until a stream has been read to its end.
         reader: Reads them.
     """
@@ -197,7 +195,6 @@ class Library:
         self._part_rows, self._part_bytes = part_rows, part_bytes
         self.columns, self.note = table.columns, table.note
         self.smiles_column = table.smiles_column
-        self.identity = _identity(path)
         self.n_parts: int | None = None
         self._groups: tuple[int, ...] = ()
         self._begin = 0
@@ -270,12 +267,3 @@ def _can_be_cut(path: str, layout: Layout) -> bool:
                 return False
             chunk = file.read(_CHUNK)
     return True
-
-
-def _identity(path: str) -> dict[str, str | int]:
-    if path == "-":
-        return {"name": "stdin"}
-    check_file(Path(path))
-    with Path(path).open("rb") as file:
-        head = hashlib.sha256(file.read(_HEAD)).hexdigest()
-    return {"name": Path(path).name, "bytes": Path(path).stat().st_size, "head": head}

@@ -91,6 +91,9 @@ class ScreenSettings(Settings):
     """Keep every row of the library in its place: one that is dropped has the reason, and what is known."""
     report_dropped: bool = False
     """List in rejected.csv also what filters, the domain, the reference and the objectives dropped."""
+    failure_limit: int | None = Field(default=50, ge=1)
+    """Molecules of one part, in a row, without a number from an oracle, after which it is given up (exit code
+    4); absent: never. It may be another one when a screen goes on."""
     part_bytes: int = Field(default=1 << 19, ge=1, le=1 << 40)
     """Size of a part of a plain text file: the unit of work, and of what a kill can cost."""
     part_rows: int = Field(default=8192, ge=1, le=1 << 20)

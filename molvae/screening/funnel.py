@@ -59,6 +59,17 @@ class Funnel:
         return self.kept - self._dropped("encode", "domain")
 
     @property
+    def unscored(self) -> int:
+        """Molecules that an oracle gave no number for."""
+        return self._dropped("score")
+
+    def without_unscored(self) -> Funnel:
+        """The account of all other rows."""
+        dropped = {stage: n for stage, n in self.dropped.items() if stage != "score"}
+        reasons = {reason: n for reason, n in self.by_reason.items() if not reason.startswith("score:")}
+        return Funnel(self.read - self.unscored, self.hits, dropped, reasons)
+
+    @property
     def balance(self) -> str:
         """The account of all rows, as one line."""
         terms = [f"{self.hits:,} hits", *(f"{self.dropped[s]:,} {s}" for s in STAGES if self._dropped(s))]

@@ -21,7 +21,8 @@ JOB = "job.json"
 VECTOR = "z"
 """Column of the latent vectors."""
 _PATIENCE = 60.0  # seconds: many shards may begin at once
-_PLACES = {"library", "checkpoint", "reference"}  # settings that say where, not what
+# settings that say where or how, not what
+_PLACES = {"library", "checkpoint", "reference", "failure_limit"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Job:
         settings: What is asked and kept.
         columns: The columns of the library.
         property_names: What the model predicts.
-        inputs: sha256 of the model and the reference, and what tells the library from others.
+        inputs: sha256 of the library, of the model, of the reference and of files that objectives name.
         version: Of molvae.
         latent_size: Of the model.
     """
@@ -141,7 +142,7 @@ def _difference(one: Job, other: Job) -> str:
             return f"{name} is {_shown(theirs[name])} there and {_shown(value)} here"
     for name, value in one.inputs:
         if dict(other.inputs).get(name) != value:
-            return f"the {name.replace('_', ' ')} is not the same"
+            return f"the {name} has other contents now (sha256)"
     return f"it was made by molvae {other.version}" if one.version != other.version else "its input differs"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 KIND, SCHEMA = "screened part", 2
 _FACTS, _HITS, _REJECTED, _VECTORS = "part.json", "hits.jsonl", "rejected.jsonl", "vectors.npy"
+_STAGE = 3  # where the stage stands in a row that is reported
 _PER_FOLDER = 1000
 _PATIENCE = 60.0  # seconds: writing a part takes a fraction of one
 
@@ -53,6 +54,12 @@ class StoredPart:
         with (self.path / _HITS).open(encoding="utf-8") as file:
             for line in file:
                 yield Hit(*json.loads(line))
+
+    def failed(self) -> set[int]:
+        """Lines of the rows that an oracle gave no number for; they count as the lines of hits do."""
+        if not self.funnel.unscored:
+            return set()
+        return {row[0] for row in self.rejected() if row[_STAGE] == "score"}
 
     def vectors(self) -> NDArray[np.float32]:
         """Latent vectors of the hits, `n x d`, where they are kept; NaN where there is none."""
@@ -95,34 +102,64 @@ def part_path(directory: Path, number: int) -> Path:
     return directory / "parts" / f"{number // _PER_FOLDER:06d}" / f"{number:09d}"
 
 
-def write_part(directory: Path, part: Part, job: Job, screened: Screened, n_lines: int) -> None:
-    """Commit a part.
+def write_part(
+    directory: Path, part: Part, job: Job, screened: Screened, n_lines: int, before: StoredPart | None = None
+) -> Funnel:
+    """Commit a part, and return the account of all its rows.
+
+    Args:
+        directory: Of the screen.
+        part: Which part.
+        job: Of the screen.
+        screened: What became of its rows; with `before`, of those alone that had failed.
+        n_lines: To be added to the lines of the parts after it.
+        before: The same part, whose other rows stay as they were.
 
     Raises:
         StorageError: The disk refuses.
     """
     names = job.numbers()
+    kept = [(entry.row.line, _hit(entry, names, job.columns), entry.z) for entry in screened.entries]
+    rejected, funnel, over = list(screened.rejected), screened.funnel, screened.over
+    if before is not None:
+        kept += _kept_before(before, vectors=job.settings.vectors)
+        rejected += [row for row in before.rejected() if row[_STAGE] != "score"]
+        funnel, over = before.funnel.without_unscored() + funnel, before.over | over
+        kept.sort(key=lambda row: row[0])
+        rejected.sort(key=lambda row: row[0])
     target = part_path(directory, part.number)  # which another shard may be writing, with the same bytes
     with committed_directory(target, kind=KIND, schema=SCHEMA, patience=_PATIENCE) as path:
         with (path / _HITS).open("w", encoding="utf-8") as file:
-            for entry in screened.entries:
-                file.write(json.dumps(_hit(entry, names, job.columns), allow_nan=False) + "\n")
+            file.writelines(json.dumps(hit, allow_nan=False) + "\n" for _, hit, _ in kept)
         if job.settings.vectors:
             none = np.full(job.latent_size, np.nan, dtype=np.float32)
-            rows = [none if entry.z is None else entry.z for entry in screened.entries]
+            rows = [none if z is None else z for _, _, z in kept]
             np.save(path / _VECTORS, np.array(rows, dtype=np.float32).reshape(len(rows), job.latent_size))
         with (path / _REJECTED).open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in screened.rejected)
+            file.writelines(json.dumps(row) + "\n" for row in rejected)
         facts = {
             "part": part.number,
             "job": job.digest,
             "rows": part.fingerprint(),
             "n_lines": n_lines,
-            "low": screened.over.low,
-            "high": screened.over.high,
-            "funnel": screened.funnel.facts(),
+            "low": over.low,
+            "high": over.high,
+            "funnel": funnel.facts(),
         }
         (path / _FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return funnel
+
+
+def _kept_before(
+    before: StoredPart, *, vectors: bool
+) -> list[tuple[int, list[Any], NDArray[np.float32] | None]]:
+    """What a part kept, but rows that had failed."""
+    failed, z = before.failed(), before.vectors() if vectors else None
+    return [
+        (hit.line, list(astuple(hit)), None if z is None else z[number])
+        for number, hit in enumerate(before.hits())
+        if hit.line not in failed
+    ]
 
 
 def read_part(directory: Path, number: int, digest: str, rows: str = "") -> StoredPart | None:

@@ -19,9 +19,10 @@ from molvae.persistence.locks import directory_lock
 from molvae.persistence.manifest import MANIFEST
 from molvae.progress import SILENT, Progress
 from molvae.screening.funnel import Funnel
+from molvae.screening.identity import Untouched, contents
 from molvae.screening.job import Job
-from molvae.screening.novelty import fingerprint_of, make_known
-from molvae.screening.parts import read_part, write_part
+from molvae.screening.novelty import make_known
+from molvae.screening.parts import StoredPart, read_part, write_part
 from molvae.screening.stages import Screener, rules_of
 
 if TYPE_CHECKING:
@@ -61,13 +62,28 @@ class _Work:
     directory: Path
     known: Path | None
     device: str
+    library: Untouched
+    retry_failed: bool = False
 
     def __call__(self, part: Part, stop: Callable[[], bool] | None = None) -> tuple[Funnel, dict[str, float]]:
         screener = _equipment(self)
         rows = self.reader.rows(part)
-        screened = screener.screen(rows, stop=stop)
-        write_part(self.directory, part, self.job, screened, rows.n_lines)
-        return screened.funnel, screened.seconds
+        before = self.before(part) if self.retry_failed else None
+        failed = None if before is None else before.failed()
+        screened = screener.screen(
+            (row for row in rows if failed is None or row.line in failed),
+            stop=stop,
+        )
+        self.library.check()
+        funnel = write_part(self.directory, part, self.job, screened, rows.n_lines, before)
+        return funnel, screened.seconds
+
+    def before(self, part: Part) -> StoredPart | None:
+        """The part as it was screened before; None if it was not, or is damaged."""
+        try:
+            return read_part(self.directory, part.number, self.job.digest, part.fingerprint())
+        except CheckpointError:
+            return None
 
 
 def screen(
@@ -78,6 +94,7 @@ def screen(
     workers: int = -1,
     device: str = "auto",
     engine: Engine = "local",
+    retry_failed: bool = False,
     progress: Progress = SILENT,
     stop: Callable[[], bool] | None = None,
 ) -> Outcome:
@@ -96,11 +113,14 @@ def screen(
         device: Where the model runs, in every worker.
         engine: Processes of this machine, or the actors of a Ray cluster whose nodes all see the library, the
             model and the directory.
+        retry_failed: Screen again, in parts that are there, the rows an oracle gave no number for.
         progress: Told how far it is.
         stop: Asked now and then whether to stop; parts in flight are dropped.
 
     Raises:
         InputError: The library cannot be read.
+        OracleError: An oracle gave no number as often in a row as `failure_limit` says.
+        StorageError: The library is changed while it is screened.
         UsageError: A name in the settings means nothing, or the directory holds something else.
         CheckpointError: The model is damaged.
         LockedError: Another process works on this shard in this directory.
@@ -123,17 +143,18 @@ def screen(
             f"{settings.library} can only be read from its beginning, and Ray's workers read for themselves",
             hint="Unpack it into a .smi, .csv or .parquet file, or use --engine local.",
         )
+    standing = Untouched.now(settings.library)
     model = MolVAE.load(settings.checkpoint, device=device)
     checks = Screener(settings, model, None).domain  # what is misspelt is told before any work
     for name, check in zip(settings.domain_checks, checks, strict=True):
         progress.note(f"domain {name}: {check.meaning}")
-    job = _job(settings, library, model)
+    job = _job(settings, library, model, output)
     ends = output / ENDS / f"{shard.index}-of-{shard.count}"
     with directory_lock(ends):
         job.save(output)
         known = _known(settings, output, model, workers=workers, progress=progress, stop=stop)
         del model
-        work = _Work(job, library.reader, output, known, device)
+        work = _Work(job, library.reader, output, known, device, standing, retry_failed)
         outcome = _run(work, library, shard, workers=workers, engine=engine, progress=progress, stop=stop)
         spent = {stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()}
         end = {"n_parts": outcome.n_parts, "job": job.digest, "seconds": spent}
@@ -184,7 +205,7 @@ def _unfinished(work: _Work, parts: Iterator[Part], done: _Done, progress: Progr
         except CheckpointError as error:
             progress.note(f"{error.message}: it is screened again")
             stored = None
-        if stored is None:
+        if stored is None or (work.retry_failed and stored.failed()):
             yield part
         else:
             done.funnel += stored.funnel
@@ -195,14 +216,17 @@ def _unfinished(work: _Work, parts: Iterator[Part], done: _Done, progress: Progr
 def _equipment(work: _Work) -> Screener:
     """The stages, made once in each process."""
     settings = work.job.settings
-    return Screener(settings, MolVAE.load(settings.checkpoint, device=work.device), work.known)
+    model = MolVAE.load(settings.checkpoint, device=work.device)
+    if sha256_of(settings.checkpoint / MANIFEST) != dict(work.job.inputs)["checkpoint"]:
+        raise CheckpointError(
+            f"{settings.checkpoint} was changed while it is used",
+            hint="Screen with the model as it is now into another directory.",
+        )
+    return Screener(settings, model, work.known)
 
 
-def _job(settings: ScreenSettings, library: Library, model: MolVAE) -> Job:
-    inputs: dict[str, str | int] = {f"library_{name}": value for name, value in library.identity.items()}
-    inputs["checkpoint"] = sha256_of(settings.checkpoint / MANIFEST)
-    if settings.reference is not None:
-        inputs["reference"] = fingerprint_of(settings.reference)
+def _job(settings: ScreenSettings, library: Library, model: MolVAE, output: Path) -> Job:
+    inputs = contents(settings, output)
     if settings.domain_score is None:
         scored = settings.every_row and model.domain is not None
         settings = settings.model_copy(update={"domain_score": scored})

@@ -14,10 +14,10 @@ from molvae.chemistry.descriptors import DESCRIPTORS
 from molvae.chemistry.facts import REMEMBERED, facts_of, forget
 from molvae.chemistry.filters import FILTERS
 from molvae.data.records import BadRow, Row
-from molvae.errors import StoppedEarly, UnknownNameError, suggest
+from molvae.errors import OracleError, StoppedEarly, UnknownNameError, suggest
 from molvae.latent.batches import why_unreadable
 from molvae.latent.device import limited_threads
-from molvae.oracles.base import ask
+from molvae.oracles.base import ask, n_workers
 from molvae.oracles.plugins import load_oracle
 from molvae.screening.config import P_VALUE, PREDICTED, Criterion, ScreenSettings
 from molvae.screening.domain import DOMAINS, Calibrated
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from molvae.latent.codec import MolVAE
-    from molvae.oracles.base import Oracle
+    from molvae.oracles.base import Oracle, Score
 
     Array = NDArray[np.float32]
 
@@ -116,6 +116,7 @@ class _Run:
         self.by_reason: Counter[str] = Counter()
         self.rejected: list[tuple[int, str, str, str, str]] = []
         self.left: list[Entry] = []
+        self.failed: Counter[str] = Counter()
         self.seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
@@ -244,7 +245,7 @@ class _Run:
         if oracle is not None:
             asked = [entry for entry in entries if wish.name not in entry.values]
             reasons = {}
-            for entry, score in zip(asked, ask(oracle, [e.valid for e in asked]), strict=True):
+            for entry, score in self._asked(oracle, wish.name, asked):
                 if score.is_ok:
                     entry.values[wish.name] = score.value
                 else:
@@ -259,6 +260,22 @@ class _Run:
             else:
                 self.drop(entry, "objective", f"{words}: {value:.6g}", words)
         return kept
+
+    def _asked(self, oracle: Oracle, name: str, entries: list[Entry]) -> Iterator[tuple[Entry, Score]]:
+        """What an oracle says of each; no more than `failure_limit` of them if it gives no number to any."""
+        limit = self.settings.failure_limit
+        size = len(entries) if limit is None else max(limit, n_workers(oracle))
+        for start in range(0, len(entries), max(size, 1)):
+            some = entries[start : start + size]
+            for entry, score in zip(some, ask(oracle, [e.valid for e in some]), strict=True):
+                failed = score.status in {"failed", "timeout"}
+                self.failed[name] = self.failed[name] + 1 if failed else 0
+                if limit is not None and self.failed[name] >= limit:
+                    raise OracleError(
+                        f"the oracle '{name}' gave no number {limit} times in a row: {score.detail}",
+                        hint="Parts that are done are kept. Repair the oracle and run the same again.",
+                    )
+                yield entry, score
 
     def _without(self, entries: list[Entry], reasons: list[str], stage: str) -> Iterator[Entry]:
         for entry, reason in zip(entries, reasons, strict=True):
