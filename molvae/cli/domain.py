@@ -11,6 +11,8 @@ from molvae.cli import inputs, molecules, options, places
 from molvae.data.writers import Column
 
 if TYPE_CHECKING:
+    from molvae.chemistry.molecule import Invalid, Molecule
+    from molvae.chemistry.precedent import Precedent
     from molvae.cli.output import Session
 
 _CHUNK = 4096  # rows held in memory at once
@@ -48,6 +50,8 @@ def command(
     (reconstruction), how populated its region is (density), and how far the nearest training molecule is
     (neighbor). They are compared with held-out molecules like those of the training set (the checkpoint must
     be calibrated): 'p_value' is the share of those that are at least as strange, all scores combined.
+    'weakest' is the bond or ring system that is rarest among the training molecules, and 'seen' how many of
+    them have it: searches propose nothing that was never seen.
 
     \b
     Examples:
@@ -65,6 +69,7 @@ def command(
     columns = [Column("identifier"), Column("input"), Column("smiles", "smiles"), Column("reason")]
     columns += [Column("in_domain"), Column("p_value", "number")]
     columns += [Column(name, "number") for name in (*SCORES, COMBINED)]
+    columns += [Column("seen", "integer"), Column("weakest")] if model.precedent is not None else []
     n_rows, n_inside = 0, 0
     given = inputs.given(molecule, session, smiles_column=smiles_column, id_column=id_column)
     parts = inputs.chunks(given, _CHUNK)
@@ -78,7 +83,18 @@ def command(
             for row, item, verdict, *numbers in zip(part, prepared, inside, *values, strict=True):
                 smiles, reason = molecules.smiles_or_none(item), molecules.reason_or_none(item)
                 told = "yes" if verdict else "no"
-                writer.write([row.identifier, row.text, smiles, reason, told, *map(float, numbers)])
+                cells = [row.identifier, row.text, smiles, reason, told, *map(float, numbers)]
+                writer.write([*cells, *_weakest(model.precedent, item)])
             n_rows, n_inside = n_rows + len(part), n_inside + int(inside.sum())
             progress.advance("domain", len(part))
     session.wrote(output, {"rows": n_rows, "in_domain": n_inside, "outside": n_rows - n_inside})
+
+
+def _weakest(precedent: Precedent | None, molecule: Molecule | Invalid) -> list[int | str | None]:
+    """Count and name of the rarest place of a molecule, where the model knows precedent."""
+    if precedent is None:
+        return []
+    from molvae.chemistry.molecule import is_valid
+
+    weak = precedent.weakest(molecule) if is_valid(molecule) else None
+    return [None, None] if weak is None else [weak.count, weak.name]

@@ -95,7 +95,7 @@ def command(
     checkpoint = places.checkpoint(checkpoint)  # a wrong path is told before libraries are loaded
 
     from molvae.chemistry.descriptors import DESCRIPTORS
-    from molvae.chemistry.molecule import is_valid
+    from molvae.chemistry.molecule import is_valid, parse
     from molvae.latent.codec import MolVAE
 
     names = options.split_names(describe)
@@ -128,7 +128,11 @@ def command(
             progress.advance("sample", len(chosen))
             if written >= n:
                 break
-    session.wrote(output, {"draws": drawn, "rows": written, "different_valid_molecules": len(seen)})
+    facts = {"draws": drawn, "rows": written, "different_valid_molecules": len(seen)}
+    if model.precedent is not None:
+        valid = filter(is_valid, map(parse, seen))
+        facts["with_precedent"] = sum(model.precedent.covers(molecule) for molecule in valid)
+    session.wrote(output, facts)
     for sentence in errors.sentences():
         session.note(sentence)
     if written < n:

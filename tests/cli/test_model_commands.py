@@ -206,3 +206,12 @@ def test_the_shown_seed_is_the_one_of_python(molvae, tiny_checkpoint):
     assert [row["smiles"] for row in rows_of(first)] == [
         getattr(item, "smiles", "") for item in MolVAE.load(tiny_checkpoint).sample(5)
     ]
+
+
+def test_domain_names_the_rarest_place_and_sample_counts_precedent(molvae, tmp_path):
+    rows = rows_of(molvae("domain", "zinc250k", "CC(=O)Nc1ccc(O)cc1", "CCOOC(=O)Cl", "no molecule").out)
+    assert int(rows[0]["seen"]) > 100
+    assert (rows[1]["seen"], rows[1]["weakest"]) == ("0", "bond O-O at atoms 2, 3")
+    assert (rows[2]["seen"], rows[2]["weakest"]) == ("", "")
+    drawn = json.loads(molvae("sample", "zinc250k", "-n", 40, "--json", "-o", tmp_path / "s.csv").out)
+    assert 20 <= drawn["with_precedent"] <= drawn["different_valid_molecules"]
