@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import numpy as np
 
     from molvae.chemistry.molecule import Invalid, Molecule
 
@@ -35,3 +35,35 @@ class TellsPosterior(Protocol):
 
     def posterior(self, molecules: Sequence[Molecule], /) -> tuple[np.ndarray, np.ndarray]:
         """Posterior means and deviations, `n x d` float32 each; NaN rows for what cannot be encoded."""
+
+
+@runtime_checkable
+class ReadsNoise(Protocol):
+    """A model whose decoder may know noise levels, and reads a pCN step better when it is told its length."""
+
+    @property
+    def noise_levels(self) -> bool:
+        """Whether it does."""
+
+    @property
+    def prior_level(self) -> float:
+        """Level at which draws of the prior are decoded."""
+
+    def decode_moved(self, z: np.ndarray, level: np.ndarray, /, *, seed: int) -> list[Molecule | Invalid]:
+        """Molecules of latent points `n x d` after pCN steps of these lengths, `n`."""
+
+
+def decoded(
+    model: LatentModel, z: np.ndarray, level: np.ndarray, generator: np.random.Generator
+) -> list[Molecule | Invalid]:
+    """Molecules of latent points `n x d`; the level `n` is the share of noise in each, if known."""
+    if isinstance(model, ReadsNoise) and model.noise_levels:
+        return model.decode_moved(z, level, seed=int(generator.integers(2**31)))
+    return model.decode(z)
+
+
+def drawn(model: LatentModel, n: int, generator: np.random.Generator) -> list[Molecule | Invalid]:
+    """`n` molecules of a model's prior."""
+    z = model.sample_latent(n, generator=generator)
+    level = model.prior_level if isinstance(model, ReadsNoise) else 0.0
+    return decoded(model, z, np.full(n, level), generator)

@@ -18,7 +18,7 @@ from molvae.evaluation.prediction import prediction_metrics
 from molvae.evaluation.probes import linear_probe
 from molvae.evaluation.profile import PARTS
 from molvae.evaluation.reconstruction import reconstruction
-from molvae.latent.batches import written_texts
+from molvae.latent.batches import at_level, written_texts
 from molvae.latent.beams import searched_texts
 from molvae.models.config import INFERENCE_STEPS
 from molvae.progress import SILENT
@@ -164,7 +164,7 @@ def write(
         progress: Told of every batch.
         task: Under which name.
     """
-    points, levels = model.at_level(np.asarray(z, dtype=np.float32), noise, seed)
+    points, levels = at_level(model.network, np.asarray(z, dtype=np.float32), noise, seed)
     generator = Seeds(seed).torch("write")
     texts: list[str] = []
     progress.start(task, len(points))
@@ -257,7 +257,7 @@ def _variants(
     seeds = Seeds(seed)
     own = model.sample_latent(n, generator=seeds.numpy("assess-prior"))
     starts = {model.prior.name: own}
-    if model.sampling(temperature=None, beam=None, noise=None)["noise"] == 1.0:
+    if model.prior_level == 1.0:
         return _free(model, own, seed, progress)
     starts[f"{model.prior.name} refined"] = model.refine(own, _REFINEMENTS)
     if model.prior.name != "normal":

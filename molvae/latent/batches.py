@@ -10,6 +10,8 @@ import torch
 from molvae.chemistry.molecule import Invalid, Molecule, is_valid, parse
 from molvae.chemistry.standardize import standardize
 from molvae.errors import UsageError
+from molvae.models.noise import blurred
+from molvae.seeding import Seeds
 from molvae.tokenizers.base import TokenizationError
 
 if TYPE_CHECKING:
@@ -115,6 +117,36 @@ def posteriors(
         mu[rows] = posterior.mu.cpu().numpy()
         sigma[rows] = posterior.logvar.mul(0.5).exp().cpu().numpy()
     return mu, sigma
+
+
+def at_level(
+    network: SequenceVAE, z: NDArray[np.float32], noise: float | NDArray[np.floating], seed: int
+) -> tuple[NDArray[np.float32], torch.Tensor | None]:
+    """Latent vectors `n x d` as a decoder reads them at noise levels; and these, `n`, None if all are 0.
+
+    Args:
+        network: Whose decoder it is.
+        z: Latent vectors.
+        noise: One level, or `n` of them.
+        seed: Of the noise.
+
+    Raises:
+        UsageError: A level is outside 0 to 1, or above 0 although the decoder was not taught noise levels.
+    """
+    levels = np.broadcast_to(np.asarray(noise, dtype=np.float32), (len(z),))
+    if not ((levels >= 0.0) & (levels <= 1.0)).all():
+        raise UsageError(f"a noise level lies between 0 and 1, got {noise}")
+    if not levels.any():
+        return z, None
+    if not network.settings.noise_levels:
+        raise UsageError(
+            "this model's decoder was not taught noise levels",
+            hint="Train one with --set model.noise_levels=true.",
+        )
+    device = next(network.parameters()).device
+    asked = torch.from_numpy(levels.copy()).to(device)
+    read = blurred(torch.from_numpy(z).to(device), asked, Seeds(seed).torch("noise"))
+    return read.cpu().numpy(), asked
 
 
 def written_texts(

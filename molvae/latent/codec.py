@@ -13,7 +13,7 @@ from molvae.chemistry.molecule import Invalid, Molecule, parse
 from molvae.data.scaling import PropertyScaler
 from molvae.errors import UsageError
 from molvae.latent import card
-from molvae.latent.batches import posteriors, several, standardized, written_texts
+from molvae.latent.batches import at_level, posteriors, several, standardized, written_texts
 from molvae.latent.beams import search
 from molvae.latent.checkpoint import (
     CARD,
@@ -32,7 +32,6 @@ from molvae.latent.device import resolve_device
 from molvae.latent.prediction import PropertyPrediction
 from molvae.latent.reading import read_parts
 from molvae.models.config import INFERENCE_STEPS
-from molvae.models.noise import blurred
 from molvae.models.priors.normal import StandardNormal, named_prior
 from molvae.persistence.directories import committed_directory
 from molvae.persistence.locations import model_directory
@@ -125,6 +124,11 @@ class MolVAE:
         return self.settings.model.latent_size
 
     @property
+    def noise_levels(self) -> bool:
+        """Whether the decoder was taught noise levels."""
+        return self.settings.model.noise_levels
+
+    @property
     def property_names(self) -> tuple[str, ...]:
         """What `predict` predicts."""
         return self.settings.property_names
@@ -206,7 +210,39 @@ class MolVAE:
         if properties is not None and not self.settings.model.conditional:
             raise UsageError("this model's decoder does not see properties")
         told = None if properties is None else self.scaled_properties(properties)
-        points, levels = self.at_level(points, noise, seed)
+        points, levels = at_level(self.network, points, noise, seed)
+        return self._decoded(points, levels, temperature=temperature, seed=seed, beam=beam, told=told)
+
+    def decode_moved(
+        self, z: NDArray[np.floating], level: NDArray[np.floating], *, seed: int = 0
+    ) -> list[Molecule | Invalid]:
+        """Molecules from latent vectors `n x d` that hold noise already: after pCN steps of lengths `n`.
+
+        A decoder with noise levels is told the lengths. Where one is 1, nothing is left of where the step
+        began, and tokens are drawn; elsewhere the most likely one is written.
+        """
+        points, levels = np.asarray(z, dtype=np.float32), np.asarray(level, dtype=np.float32)
+        if not self.noise_levels:
+            return self.decode(points)
+        molecules: list[Molecule | Invalid] = [Invalid("", "not decoded")] * len(points)
+        for temperature, rows in ((0.0, np.flatnonzero(levels < 1.0)), (1.0, np.flatnonzero(levels == 1.0))):
+            at = torch.from_numpy(levels[rows]).to(self.device)
+            made = self._decoded(points[rows], at, temperature=temperature, seed=seed)
+            for row, molecule in zip(rows, made, strict=True):
+                molecules[row] = molecule
+        return molecules
+
+    def _decoded(
+        self,
+        points: NDArray[np.float32],
+        levels: torch.Tensor | None,
+        *,
+        temperature: float,
+        seed: int,
+        beam: bool = False,
+        told: tuple[torch.Tensor, torch.Tensor] | None = None,
+    ) -> list[Molecule | Invalid]:
+        """Molecules from vectors `n x d` as the decoder reads them at noise levels `n`."""
         texts = written_texts(
             self.network,
             self.tokenizer,
@@ -233,24 +269,6 @@ class MolVAE:
                 noise=levels,
             )
         return molecules
-
-    def at_level(
-        self, z: NDArray[np.float32], noise: float | NDArray[np.floating], seed: int
-    ) -> tuple[NDArray[np.float32], torch.Tensor | None]:
-        """Latent vectors `n x d` as `decode` reads them at noise levels; and these, `n`, None if all 0."""
-        levels = np.broadcast_to(np.asarray(noise, dtype=np.float32), (len(z),))
-        if not ((levels >= 0.0) & (levels <= 1.0)).all():
-            raise UsageError(f"a noise level lies between 0 and 1, got {noise}")
-        if not levels.any():
-            return z, None
-        if not self.settings.model.noise_levels:
-            raise UsageError(
-                "this model's decoder was not taught noise levels",
-                hint="Train one with --set model.noise_levels=true.",
-            )
-        asked = torch.from_numpy(levels.copy()).to(self.device)
-        read = blurred(torch.from_numpy(z).to(self.device), asked, Seeds(seed).torch("noise"))
-        return read.cpu().numpy(), asked
 
     @torch.inference_mode()
     def refine(self, z: NDArray[np.floating], rounds: int = 1) -> NDArray[np.float32]:
@@ -306,13 +324,20 @@ class MolVAE:
         how = self.sampling(temperature=temperature, beam=beam, noise=noise, prior=prior)
         return self.decode(z, seed=seed, **how)
 
+    @property
+    def prior_level(self) -> float:
+        """Noise level at which draws of the prior are decoded."""
+        return self._level_of(self.prior.name)
+
+    def _level_of(self, prior: str) -> float:
+        return float(self.noise_levels and prior == StandardNormal.name)
+
     def sampling(
         self, *, temperature: float | None, beam: bool | None, noise: float | None, prior: str | None = None
     ) -> dict[str, Any]:
         """How draws of the prior are decoded: arguments of `decode`, as `sample` fills in what is None."""
         if noise is None:
-            of_normal = (prior or self.prior.name) == StandardNormal.name
-            noise = 1.0 if self.settings.model.noise_levels and of_normal else 0.0
+            noise = self._level_of(prior or self.prior.name)
         free = noise == 1.0
         return {
             "noise": noise,

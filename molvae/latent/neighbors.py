@@ -169,7 +169,7 @@ def neighborhood(
     if not np.isfinite(mu).all():
         raise InputError(f"the model cannot read {molecule.smiles}", hint="It is too long.")
     if radius is None:
-        radius = 0.5 if model.settings.model.noise_levels else 1.0
+        radius = 0.5 if model.noise_levels else 1.0
     decoded = _around(model, mu, sigma, radius, n_draws, Seeds(seed).numpy("neighbors"))
     found = [item for item in decoded if is_valid(item)]
     counts: dict[Molecule, int] = {}
@@ -213,7 +213,7 @@ def measure_similarity(
     generator = Seeds(seed).numpy("similarity-curve")
     similarity, validity = [], []
     if radii is None:
-        radii = LEVELS if model.settings.model.noise_levels else RADII
+        radii = LEVELS if model.noise_levels else RADII
     progress.start("similarity by radius", len(radii))
     for radius in radii:
         decoded = _around(model, mu[rows], sigma[rows], radius, n_draws, generator)
@@ -240,7 +240,7 @@ def _around(
 ) -> list[Molecule | Invalid]:
     """`n` molecules around each posterior `r x d`, those of one after those of the other."""
     mu, sigma = mu.repeat(n, axis=0), sigma.repeat(n, axis=0)
-    if model.settings.model.noise_levels:
+    if model.noise_levels:
         return model.decode(mu, noise=radius, seed=int(generator.integers(2**31)))
     noise = generator.standard_normal(mu.shape, dtype=np.float32)
     return model.decode((mu + np.float32(radius) * sigma * noise).astype(np.float32))

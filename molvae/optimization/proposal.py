@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from molvae.optimization.config import ProposalSettings
 
     Points = NDArray[np.float32]
+    Walked = tuple[Points, NDArray[np.float64] | float]  # and the lengths of their pCN steps
 
 PCN, NOISE, SLERP, ASCENT, PRIOR = "pcn", "noise", "slerp", "ascent", "prior"
 _LONGEST_STEP = 0.95
@@ -31,11 +32,13 @@ class Proposals:
         z: `q x d`, float32.
         source: Move of each: pcn, noise, slerp or prior; `q`.
         parent: Row of the elite each was made from, `q`; -1 for the prior.
+        level: Length of the pCN step in each, which is its share of noise, `q`.
     """
 
     z: Points
     source: tuple[str, ...]
     parent: NDArray[np.int64]
+    level: NDArray[np.float64]
 
 
 def pcn(z: Points, step: NDArray[np.float64] | float, generator: np.random.Generator) -> Points:
@@ -189,17 +192,21 @@ def propose(
     weights = rank_weights(elites.fitness, settings.pressure) if len(elites.z) else np.ones(0)
     points, moves, parents = [prior_draws[: wanted.get(PRIOR, 0)]], [PRIOR] * wanted.get(PRIOR, 0), []
     parents.append(np.full(wanted.get(PRIOR, 0), -1, dtype=np.int64))
+    levels = [np.ones(wanted.get(PRIOR, 0))]
     for move, walk in ((PCN, _stepped), (NOISE, _shaken), (SLERP, _crossed), (ASCENT, _climbed)):
         n = wanted.get(move, 0)
         if n:
             first = generator.choice(len(elites.z), size=n, p=weights)
-            points.append(walk(elites, first, settings, generator, widening))
+            walked, level = walk(elites, first, settings, generator, widening)
+            points.append(walked)
+            levels.append(np.broadcast_to(level, n))
             moves += [move] * n
             parents.append(first)
     return Proposals(
         z=np.concatenate(points).astype(np.float32),
         source=tuple(moves),
         parent=np.concatenate(parents).astype(np.int64),
+        level=np.concatenate(levels),
     )
 
 
@@ -209,9 +216,10 @@ def _stepped(
     settings: ProposalSettings,
     generator: np.random.Generator,
     widening: float,
-) -> Points:
+) -> Walked:
     steps = _log_uniform(settings.step_low, settings.step_high, len(rows), generator) * widening
-    return pcn(elites.z[rows], np.minimum(steps, _LONGEST_STEP), generator)
+    steps = np.minimum(steps, _LONGEST_STEP)
+    return pcn(elites.z[rows], steps, generator), steps
 
 
 def _shaken(
@@ -220,12 +228,12 @@ def _shaken(
     settings: ProposalSettings,
     generator: np.random.Generator,
     widening: float,
-) -> Points:
+) -> Walked:
     if elites.deviation is None:
         raise ValueError("noise moves need the deviations of the elites' posteriors")
     scales = _log_uniform(settings.scale_low, settings.scale_high, len(rows), generator) * widening
     noise = generator.standard_normal(elites.z[rows].shape)
-    return (elites.z[rows] + scales[:, None] * elites.deviation[rows] * noise).astype(np.float32)
+    return (elites.z[rows] + scales[:, None] * elites.deviation[rows] * noise).astype(np.float32), 0.0
 
 
 def _crossed(
@@ -234,11 +242,11 @@ def _crossed(
     settings: ProposalSettings,
     generator: np.random.Generator,
     widening: float,
-) -> Points:
+) -> Walked:
     del settings, widening
     shift = generator.integers(1, len(elites.z), size=len(rows))
     others = (rows + shift) % len(elites.z)
-    return slerp(elites.z[rows], elites.z[others], generator.uniform(0.2, 0.8, size=len(rows)))
+    return slerp(elites.z[rows], elites.z[others], generator.uniform(0.2, 0.8, size=len(rows))), 0.0
 
 
 def _climbed(
@@ -247,12 +255,13 @@ def _climbed(
     settings: ProposalSettings,
     generator: np.random.Generator,
     widening: float,
-) -> Points:
+) -> Walked:
     if elites.slope is None:
         raise ValueError("ascents need a slope")
     steps = _log_uniform(settings.climb_low, settings.climb_high, len(rows), generator) * widening
     near = pcn(elites.z[rows], settings.step_low, generator)
-    return (near + steps[:, None] * elites.slope.directions(len(rows), generator)).astype(np.float32)
+    climbed = near + steps[:, None] * elites.slope.directions(len(rows), generator)
+    return climbed.astype(np.float32), settings.step_low
 
 
 def _log_uniform(low: float, high: float, n: int, generator: np.random.Generator) -> NDArray[np.float64]:

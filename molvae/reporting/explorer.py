@@ -63,6 +63,7 @@ class Explorer:
             "properties": list(self.model.property_names),
             "computed": list(COMPUTED),
             "knows_domain": self.model.domain is not None,
+            "noise_levels": self.model.noise_levels,
             "similarity_by_radius": None if curve is None else [curve.radius, curve.similarity],
             "start": self._known[0].smiles,
             "end": self._known[len(self._known) // 2].smiles,

@@ -73,3 +73,14 @@ def test_neighbors_look_at_a_level(taught):
     curve = measure_similarity(taught, SMILES, n_draws=20)
     assert curve.radius == LEVELS
     assert curve.similarity[0] > curve.similarity[-1]
+
+
+def test_vectors_that_hold_noise_are_read_at_its_level(tiny_model, taught):
+    z = taught.encode(SMILES)
+    level = np.array([0.0, 0.0, 0.4, 1.0, 1.0])
+    read = taught.decode_moved(z, level, seed=3)
+    assert read[:2] == taught.decode(z[:2])
+    assert read[3:] == taught.decode_moved(-7 * z, level, seed=3)[3:]
+    assert taught.decode_moved(np.repeat(z, 20, 0), np.ones(100)) != taught.decode(np.repeat(z, 20, 0))
+    assert tiny_model.decode_moved(z, level) == tiny_model.decode(z)
+    assert (taught.prior_level, tiny_model.prior_level) == (1.0, 0.0)

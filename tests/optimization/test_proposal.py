@@ -88,6 +88,17 @@ def test_proposals_account_for_themselves():
     assert near.max() < np.linalg.norm(found.z[prior], axis=1).min() + 2
 
 
+def test_a_step_tells_how_much_of_a_point_is_noise():
+    found = proposed(np.zeros((4, 32), dtype=np.float32), MOVES, deviation=0.0)
+    lengths = np.linalg.norm(found.z, axis=1) / np.sqrt(32)
+    walked = np.array(found.source) == "pcn"
+    assert (lengths[walked] / found.level[walked]).mean() == pytest.approx(1.0, abs=0.05)
+    by_move = {move: set(found.level[np.array(found.source) == move].round(6)) for move in MOVES}
+    assert by_move["prior"] == {1.0}
+    assert by_move["ascent"] == {ProposalSettings().step_low}
+    assert len(by_move["pcn"]) > 20
+
+
 def test_noise_follows_the_deviations_of_the_posterior():
     elites = normal(1)
     deviation = np.where(np.arange(32) < 16, 0.0, 1.0).astype(np.float32)[None]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from molvae.campaign.methods.base import Draft
+from molvae.campaign.model import drawn
 from molvae.campaign.sources.base import Latents, Parents
 from molvae.campaign.sources.mix import Mix
 from molvae.optimization.baselines import random_rows
@@ -54,8 +55,8 @@ def _first(situation: Situation, generator: np.random.Generator) -> list[Molecul
     """Molecules to begin with: of the campaign, of its start, and of the prior."""
     history, features = situation.history, situation.features
     start = [molecule.smiles for molecule in history.start]
-    drawn = [start[row] for row in random_rows(len(start), _LARGEST, generator)]
-    names: Sequence[str] = list(dict.fromkeys([*list(history.trials)[-_LARGEST:], *drawn]))
+    chosen = [start[row] for row in random_rows(len(start), _LARGEST, generator)]
+    names: Sequence[str] = list(dict.fromkeys([*list(history.trials)[-_LARGEST:], *chosen]))
     brought = [m for text in names if (m := features.molecules[text]) is not None]
-    decoded = situation.model.decode(situation.model.sample_latent(_LARGEST // 2, generator=generator))
-    return brought + [m for d in decoded if (m := situation.acceptable(d)) is not None]
+    of_prior = drawn(situation.model, _LARGEST // 2, generator)
+    return brought + [m for d in of_prior if (m := situation.acceptable(d)) is not None]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from molvae.campaign.methods.approach import bred
 from molvae.campaign.methods.base import Draft
+from molvae.campaign.model import drawn
 from molvae.optimization.baselines import random_rows
 
 if TYPE_CHECKING:
@@ -45,9 +46,9 @@ def prior_drafts(
         missing = n - len(found)
         if missing <= 0:
             break
-        z = situation.model.sample_latent(max(_SMALLEST_DRAW, 2 * missing), generator=generator)
-        decoded = situation.all_acceptable(situation.model.decode(z))
-        fresh: Sequence[str] = situation.unseen(m.smiles for m in decoded if m is not None)
+        molecules = drawn(situation.model, max(_SMALLEST_DRAW, 2 * missing), generator)
+        accepted = situation.all_acceptable(molecules)
+        fresh: Sequence[str] = situation.unseen(m.smiles for m in accepted if m is not None)
         for smiles in fresh:
             if smiles not in taken and len(found) < n:
                 found.setdefault(smiles, Draft(smiles, "prior"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molvae.campaign.model import TellsPosterior
+from molvae.campaign.model import ReadsNoise, TellsPosterior, decoded
 from molvae.campaign.sources.base import SOURCES, Offspring
 from molvae.campaign.utility import utilities
 from molvae.optimization.proposal import PRIOR, Elites, Slope, propose
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from molvae.campaign.methods.base import Situation
     from molvae.campaign.sources.base import Latents, Parents
+    from molvae.chemistry.molecule import Invalid, Molecule
+    from molvae.optimization.proposal import Proposals
 
 _N_SLOPE = 2000
 
@@ -64,9 +66,14 @@ class LatentMoves:
         return [
             Offspring(molecule, move, names[row] if row >= 0 else None)
             for molecule, move, row in zip(
-                self.model.decode(moves.z), moves.source, moves.parent, strict=True
+                self._decoded(moves, generator), moves.source, moves.parent, strict=True
             )
         ]
+
+    def _decoded(self, moves: Proposals, generator: np.random.Generator) -> list[Molecule | Invalid]:
+        level = self.model.prior_level if isinstance(self.model, ReadsNoise) else 0.0
+        drawn = np.array([move == PRIOR for move in moves.source], dtype=bool)
+        return decoded(self.model, moves.z, np.where(drawn, level, moves.level), generator)
 
     def _draws(self, n: int, generator: np.random.Generator) -> NDArray[np.float32]:
         """Draws from the prior: as a learned one takes time, a first few are drawn for all generations."""

@@ -244,7 +244,7 @@ async function clickMap(event) {
 
 function saidRadius() {
   const radius = Number($("radius").value), curve = state.model.similarity_by_radius;
-  let text = `${radius.toFixed(1)} σ`;
+  let text = `${radius.toFixed(1)} ${state.model.noise_levels ? "noise" : "σ"}`;
   if (curve) {
     const [radii, similar] = curve;
     const k = Math.max(1, radii.findIndex((value) => value >= radius));
@@ -265,6 +265,7 @@ async function begin() {
   if (!state.model.properties.length) $("color").append(make("option", { value: -1, textContent: "nothing" }));
   const strip = document.querySelector(".strip");
   for (let k = 0; k < COLORS; k++) draw("rect", { x: 10 * k, y: 0, width: 10.5, height: 10, class: `q${k}` }, strip);
+  if (state.model.noise_levels) { $("radius").max = 1; $("radius").value = 0.5; }
   saidRadius();
   const wanted = decodeURIComponent(location.hash.slice(1)) || state.model.start;
   const first = go(wanted);
