@@ -65,6 +65,8 @@ class Campaign:
         start = [molecule.smiles for molecule in self._history.start]
         self._gates = gates_of(self.settings, model, start) if model is not None else ()
         self._seeds = Seeds(self.settings.seed)
+        self.named: frozenset[str] = frozenset()
+        """Objectives that the caller has named, not only the journal: their oracles may be run."""
 
     @classmethod
     def create(
@@ -110,13 +112,15 @@ class Campaign:
                 dumped = settings.model_dump(mode="json")
                 payload = {"settings": dumped, "given": given(settings), "start": rows, "facts": facts}
                 journal.append("create", {**payload, "units": dict(found.units)})
-                return cls(journal, model)
-            campaign = cls(journal, model)
-            check_model(campaign.history.facts, model, campaign.path)
-            campaign._agree(settings, found)
+                campaign = cls(journal, model)
+            else:
+                campaign = cls(journal, model)
+                check_model(campaign.history.facts, model, campaign.path)
+                campaign._agree(settings, found)
         except BaseException:
             journal.close()
             raise
+        campaign.named = frozenset(objective.name for objective in settings.objectives)
         return campaign
 
     @classmethod

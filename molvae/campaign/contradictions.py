@@ -9,6 +9,7 @@ from molvae.oracles.base import OracleText, span_of
 from molvae.oracles.desirability import SHAPES
 from molvae.oracles.own import OWN
 from molvae.oracles.plugins import computed_oracle, known_oracles
+from molvae.oracles.secrets import refuse_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,10 +21,12 @@ def check_objectives(objectives: Sequence[Objective]) -> None:
     """Refuse what nothing can meet, and what is nearly the name of something else.
 
     Raises:
-        UsageError: A computed objective written wrongly, a bound outside the values its score can have, a
-            name that differs from a computed one in case alone, a desirability of something measured.
+        UsageError: A key in a URL, a computed objective written wrongly, a bound outside the values its score
+            can have, a name that differs from a computed one in case alone, a desirability of something
+            measured.
     """
     for objective in objectives:
+        refuse_secrets(objective.name)
         oracle = computed_oracle(objective.name)
         if oracle is None:
             _check_measured(objective)

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from molvae.chemistry.molecule import MAX_CHARACTERS
-from molvae.errors import JournalError, UsageError
+from molvae.errors import JournalError
 from molvae.oracles.base import Status, describe_error
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def understood(event: Event) -> Iterator[None]:
         if event.kind in _KINDS:
             _KINDS[event.kind].validate_python(event.payload)
         yield
-    except (*_NOT_UNDERSTOOD, UsageError) as error:
+    except _NOT_UNDERSTOOD as error:
         raise JournalError(
             f"event {event.number} of the journal is not what a campaign writes: {describe_error(error)}",
             hint="Restore the journal from a copy, or read it with the version of molvae that wrote it.",

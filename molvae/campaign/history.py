@@ -284,7 +284,9 @@ def scores_from_json(rows: Sequence[list[Any] | float | None]) -> list[Score | N
         if isinstance(row, list):
             status, value, detail, *replicates = row
             score = Score(math.nan if value is None else float(value), status, detail, *replicates)
-            found.append(score_of(score, "a score of the journal"))
+            if score.status in MEASURED and not math.isfinite(score.value):
+                raise ValueError(f"a score is '{score.status}' without a number")
+            found.append(score)
         else:
             found.append(None if row is None else Score.ok(float(row)))
     return found

@@ -27,7 +27,7 @@ from molvae.oracles.plugins import load_oracle
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from molvae.campaign.model import LatentModel
@@ -120,6 +120,7 @@ def run(
     oracles: Mapping[str, Oracle] | None = None,
     *,
     enough: Callable[[Campaign], bool] | None = None,
+    trust: bool = False,
     progress: Progress = SILENT,
 ) -> Result:
     """Ask, score and tell until the budget is spent; candidates still pending from an earlier run come first.
@@ -130,6 +131,8 @@ def run(
     Args:
         campaign: Open for writing, with a model.
         oracles: By objective name; loaded from the names where absent.
+        trust: Whether programs, servers and code that only the journal of an opened campaign names, or an
+            `mpo:` file, may be run.
         enough: Asked before each batch: where it says yes, the rest of the budget is not spent.
         progress: Told of each evaluation.
 
@@ -137,7 +140,8 @@ def run(
         OracleError: As many evaluations in a row as `failure_limit` says gave no number.
         UnknownNameError: An objective that is no oracle.
     """
-    loaded = needed_oracles(campaign.history.known, oracles or {})
+    known = campaign.history.known
+    loaded = needed_oracles(known, oracles or {}, named=campaign.named, trust=trust)
     check_files(
         campaign.history.facts, [name for name in loaded if name not in (oracles or {})], campaign.path
     )
@@ -187,6 +191,7 @@ def optimize(
     n_initial: int = 10,
     search: SearchSettings | None = None,
     sources: Mapping[str, float] | None = None,
+    trust: bool = False,
     progress: Progress = SILENT,
 ) -> Result:
     """Search for molecules in one call; the same call on the same `output` goes on where it stopped.
@@ -213,6 +218,7 @@ def optimize(
         n_initial: Molecules scored before the first surrogate is fitted.
         search: Settings of the inner search.
         sources: Proposal sources and their shares; `{"latent": 1}` proposes from latent space alone.
+        trust: Whether programs, servers and code that an `mpo:` file names may be run.
         progress: Told of each evaluation.
     """
     settings = CampaignSettings(
@@ -230,13 +236,26 @@ def optimize(
         search=search or SearchSettings(),
         sources=CampaignSettings.model_fields["sources"].default if sources is None else dict(sources),
     )
-    loaded = needed_oracles(KnownScores(settings.objectives), oracles or {})
+    named = [objective.name for objective in settings.objectives]
+    loaded = needed_oracles(KnownScores(settings.objectives), oracles or {}, named=named, trust=trust)
     with Campaign.create(output, model, settings, start=start) as campaign:
         return run(campaign, loaded, progress=progress)
 
 
-def needed_oracles(known: KnownScores, given: Mapping[str, Oracle]) -> dict[str, Oracle]:
+def needed_oracles(
+    known: KnownScores,
+    given: Mapping[str, Oracle],
+    *,
+    named: Collection[str],
+    trust: bool = False,
+) -> dict[str, Oracle]:
     """The oracles of the objectives that are asked for, by name: those given, the others loaded.
+
+    Args:
+        known: The objectives, and which of them are computed.
+        given: Oracles by objective name.
+        named: Objectives that the user has named; the others stand in a file.
+        trust: Whether programs, servers and code that only a file names may be run.
 
     Raises:
         UnknownNameError: An objective that is no oracle.
@@ -249,7 +268,10 @@ def needed_oracles(known: KnownScores, given: Mapping[str, Oracle]) -> dict[str,
             f"'{taken[0]}' is computed by molvae, so no oracle can be given for it",
             hint="Give your own oracle another name.",
         )
-    return {name: given[name] if name in given else load_oracle(name) for name in asked}
+    return {
+        name: given[name] if name in given else load_oracle(name, named=name in named, trust=trust)
+        for name in asked
+    }
 
 
 def _score(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from molvae.campaign.table import Row
     from molvae.cli.options import Decorator
     from molvae.oracles.base import Score
+    from molvae.screening.config import Criterion
 
 
 _LONG = 24  # characters of a name that stand well at the head of a column
@@ -135,6 +136,16 @@ def objective_options() -> Decorator:
     )
 
 
+def trust_option() -> Decorator:
+    """`--trust`."""
+    return click.option(
+        "--trust",
+        is_flag=True,
+        help="Run programs, servers and functions that a file names (settings, a campaign of somebody else, "
+        "mpo:FILE), not only those of this command line.",
+    )
+
+
 def as_settings(
     maximize: Sequence[str],
     minimize: Sequence[str],
@@ -151,6 +162,15 @@ def as_settings(
     bounds += [objectives(keep=keep)]
     everything = (*found, *(objective for part in bounds for objective in part))
     return [objective.model_dump(mode="json", exclude_none=True) for objective in everything]
+
+
+def named(
+    wanted: Sequence[dict[str, Any]], objectives: Sequence[Objective | Criterion], assignments: Sequence[str]
+) -> set[str]:
+    """The objectives that stand on the command line, as options or --set, and not only in a file."""
+    if any(assignment.startswith("objectives") for assignment in assignments):
+        return {objective.name for objective in objectives}
+    return {objective["name"] for objective in wanted}
 
 
 def distinct_columns(objectives: Sequence[Objective]) -> list[tuple[str, int]]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @options.output(rows=False, required=True, meaning="Directory of the campaign: journal, tables, pictures.")
 @objectives.objective_options()
+@objectives.trust_option()
 @fields.option(CampaignSettings, "budget", metavar="N")
 @fields.option(CampaignSettings, "q", "-q", metavar="N")
 @fields.option(CampaignSettings, "seed", metavar="N")
@@ -75,6 +76,7 @@ def command(
     at_least: tuple[tuple[str, float], ...],
     keep: tuple[str, ...],
     sources: tuple[tuple[str, float], ...],
+    trust: bool,
     **given: Any,
 ) -> None:
     """Search the latent space of CHECKPOINT for molecules that are good at what you name.
@@ -112,7 +114,8 @@ def command(
     campaigns.read_neighborhoods(given, session)
     settings = campaign_settings(output, wanted, given, config, assignments)
     check_objectives(settings.objectives)
-    oracles = needed_oracles(KnownScores(settings.objectives), {})
+    named = objectives.named(wanted, settings.objectives, assignments)
+    oracles = needed_oracles(KnownScores(settings.objectives), {}, named=named, trust=trust)
     molecules = measurements.read_start(
         start,
         settings.objectives,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from molvae.cli import options
+from molvae.cli.objectives import trust_option
 from molvae.errors import OracleError
 
 if TYPE_CHECKING:
@@ -39,9 +40,10 @@ def command() -> None:
     metavar="N",
     help="Molecules of the large batch; fewer where the oracle is slow.",
 )
+@trust_option()
 @options.common()
 @options.pass_session
-def check(session: Session, oracle: str, large: int) -> None:
+def check(session: Session, oracle: str, large: int, trust: bool) -> None:
     """Ask ORACLE about ordinary, odd, repeated and many molecules, and say what is wrong with the answers.
 
     It is asked about a hundred molecules: whether it answers, whether a molecule always scores the same
@@ -58,7 +60,7 @@ def check(session: Session, oracle: str, large: int) -> None:
     from molvae.oracles.conformance import examine
     from molvae.oracles.plugins import load_oracle
 
-    report = examine(load_oracle(oracle), large=large)
+    report = examine(load_oracle(oracle, trust=trust), large=large)
     session.report({**asdict(report), "keeps_protocol": report.keeps_protocol}, _text(report))
     if not report.keeps_protocol:
         wrong = sum(finding.verdict == "wrong" for finding in report.findings)

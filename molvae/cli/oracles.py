@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.cli import inputs, options
-from molvae.cli.objectives import trouble_of, value_of
+from molvae.cli.objectives import trouble_of, trust_option, value_of
 from molvae.cli.output import table_text
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _CHUNK = 256
 @click.argument("molecules", nargs=-1, metavar="[FILE|SMILES]...")
 @options.output()
 @options.columns()
+@trust_option()
 @options.common()
 @options.pass_session
 def command(
@@ -42,6 +43,7 @@ def command(
     output: Path | None,
     smiles_column: str | None,
     id_column: str | None,
+    trust: bool,
 ) -> None:
     """List what --maximize, --minimize, --at-most and --at-least can name.
 
@@ -74,9 +76,9 @@ def command(
     if name is None:
         _list(session)
     elif not molecules:
-        _show(session, name)
+        _show(session, name, trust=trust)
     else:
-        _score(session, load_oracle(name), molecules, output, smiles_column, id_column)
+        _score(session, load_oracle(name, trust=trust), molecules, output, smiles_column, id_column)
 
 
 def _list(session: Session) -> None:
@@ -92,10 +94,10 @@ def _list(session: Session) -> None:
     session.report({"oracles": facts}, "\n\n".join([*parts, _OWN]))
 
 
-def _show(session: Session, name: str) -> None:
+def _show(session: Session, name: str, *, trust: bool) -> None:
     from molvae.oracles.catalog import definition
 
-    found = definition(name)
+    found = definition(name, trust=trust)
     entry = found.entry
     facts: dict[str, Any] = {"name": entry.name, "usage": entry.usage, "about": entry.about}
     text = f"{entry.usage}  {entry.about}".rstrip()

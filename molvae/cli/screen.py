@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @screening.checkpoint()
 @options.output(rows=False, required=True, meaning="Directory of the screen; shards may share it.")
 @objectives.objective_options()
+@objectives.trust_option()
 @fields.option(ScreenSettings, "top", metavar="K")
 @click.option("--all", "keep_all", is_flag=True, default=None, help="Keep all hits, not only the best.")
 @fields.option(ScreenSettings, "descriptors", metavar="A,B")
@@ -57,6 +58,7 @@ def command(
     at_most: tuple[tuple[str, float], ...],
     at_least: tuple[tuple[str, float], ...],
     keep: tuple[str, ...],
+    trust: bool,
     **given: Any,
 ) -> None:
     """Screen LIBRARY (.smi .csv .tsv .sdf, plain or .gz, .parquet, - for stdin) with a model.
@@ -84,7 +86,8 @@ def command(
     best.csv, hits.csv (if all are kept), rejected.csv, funnel.json.
     """
     chosen = {**given, "library": library, "checkpoint": places.checkpoint(checkpoint)}
-    chosen["objectives"] = objectives.as_settings(maximize, minimize, at_most, at_least, keep) or None
+    wanted = objectives.as_settings(maximize, minimize, at_most, at_least, keep)
+    chosen["objectives"] = wanted or None
     settings = fields.build(ScreenSettings, chosen, config=config, assignments=assignments)
     screening.run(
         session,
@@ -97,4 +100,6 @@ def command(
         device=device,
         suffix=suffix,
         retry_failed=retry_failed,
+        named=objectives.named(wanted, settings.objectives, assignments),
+        trust=trust,
     )

@@ -14,6 +14,8 @@ from molvae.errors import InputError, OracleError
 from molvae.screening.config import ScreenSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from molvae.cli.output import Session
     from molvae.screening.funnel import Funnel
     from molvae.screening.merging import Merged
@@ -109,6 +111,8 @@ def run(
     device: str,
     suffix: str | None,
     retry_failed: bool = False,
+    named: Collection[str] = (),
+    trust: bool = False,
 ) -> None:
     """Run one shard; merge and tell the result if it is the only one."""
     from molvae.data.partition import Shard
@@ -126,6 +130,8 @@ def run(
             device=device,
             engine=engine,
             retry_failed=retry_failed,
+            named=named,
+            trust=trust,
             progress=progress,
             stop=stop,
         )

@@ -69,8 +69,12 @@ def catalog() -> list[Entry]:
     return sorted(entries, key=lambda entry: (KINDS.index(entry.kind), entry.name))
 
 
-def definition(text: str) -> Definition:
+def definition(text: str, *, trust: bool = False) -> Definition:
     """What a text means: a name of the catalog, or any oracle written out.
+
+    Args:
+        text: The name, or what makes the oracle.
+        trust: Whether programs, servers and code that an `mpo:` file names may be run.
 
     Raises:
         UnknownNameError: No oracle has this name.
@@ -82,7 +86,7 @@ def definition(text: str) -> Definition:
     entry = next((entry for entry in catalog() if entry.name == text), None)
     if entry is not None and entry.kind != "benchmark":
         return Definition(entry)
-    oracle = load_oracle(text)
+    oracle = load_oracle(text, trust=trust)
     entry = entry or Entry(oracle.name, "aimed", text, "")
     if not isinstance(oracle, CompositeOracle):
         return Definition(entry)

@@ -198,11 +198,13 @@ def read_objectives(path: Path) -> tuple[dict[str, MpoSettings], dict[str, Molec
     Raises:
         ConfigError: The file cannot be read, or does not say what it must.
     """
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"cannot read the objective {path}: it is not a file")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the objective {path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from None
     molecules = _molecules(values.pop("molecules", {}), path)
     several = values and all(isinstance(value, dict) for value in values.values())

@@ -21,12 +21,13 @@ from molvae.oracles.properties import DescriptorOracle
 from molvae.oracles.remote import ray_oracle
 from molvae.oracles.similarity import similarity_oracle
 from molvae.oracles.substructure import substructure_oracle
+from molvae.oracles.trust import refuse_hidden_programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def load_oracle(text: str) -> Oracle:
+def load_oracle(text: str, *, named: bool = True, trust: bool = False) -> Oracle:
     """The oracle a text means.
 
     * `qed`, `logp`, `sa`, ...: any descriptor;
@@ -42,13 +43,35 @@ def load_oracle(text: str) -> Oracle:
     * `isolated[workers=4,timeout=60]:ORACLE`: any of these in processes of their own, and
       `ray[workers=40]:ORACLE` in actors of a Ray cluster.
 
+    Args:
+        text: What makes it.
+        named: Whether the user has named it; otherwise it stands in a file (a journal, settings).
+        trust: Whether files may name programs, servers and code: the one with this text, and an `mpo:` file.
+
     Raises:
         UnknownNameError: No oracle has this name; the nearest is named.
-        UsageError: Options or argument are wrong, or the user's module cannot be imported.
+        UsageError: Options or argument are wrong, the user's module cannot be imported, or a file that is not
+            trusted names what would be run.
 
     >>> load_oracle("qed").name
     'qed'
     """
+    if not trust:
+        check_origin(text, named=named)
+    return _loaded(text)
+
+
+def check_origin(text: str, *, named: bool) -> None:
+    """Refuse an oracle that would run what only a file names (see `molvae.oracles.trust`).
+
+    Raises:
+        ConfigError: An `mpo:` file that cannot be read.
+        UsageError: It would.
+    """
+    refuse_hidden_programs(text, {*_PLAIN, *_NESTED, *DESCRIPTORS.names()}, named=named)
+
+
+def _loaded(text: str) -> Oracle:
     parts = OracleText.read(text)
     if parts.name in ORACLES:
         return ORACLES.get(parts.name)(parts)
@@ -106,7 +129,7 @@ def _computed(text: str) -> Oracle:
     if parts.name in _NESTED:
         return _NESTED[parts.name](parts, _computed)
     if parts.name in _PLAIN or parts.name in DESCRIPTORS:
-        return load_oracle(text)
+        return _loaded(text)
     raise _NotComputedError(text)
 
 
@@ -135,12 +158,12 @@ _OUTSIDE: dict[str, OracleFactory] = {
     "http": http_oracle,
     "https": http_oracle,
     "isolated": isolated_oracle,
-    "ray": partial(ray_oracle, load=load_oracle),
-    "inline": partial(inline_oracle, load=load_oracle),
+    "ray": partial(ray_oracle, load=_loaded),
+    "inline": partial(inline_oracle, load=_loaded),
 }
 """Programs, servers, and code of the user."""
 
 for _name, _factory in {**_PLAIN, **_OUTSIDE}.items():
     ORACLES.add(_name, _factory)
 for _name, _nested in _NESTED.items():
-    ORACLES.add(_name, partial(_nested, load=load_oracle))
+    ORACLES.add(_name, partial(_nested, load=_loaded))

@@ -45,7 +45,7 @@ def serve(kind: str, text: str, requests: TextIO, answers: TextIO) -> None:
 def _registered(text: str) -> Oracle:
     from molvae.oracles.plugins import load_oracle  # needs much that a user's own function does not
 
-    return load_oracle(text)
+    return load_oracle(text, trust=True)  # who started this process has asked
 
 
 def _say(answers: TextIO, message: dict[str, object]) -> None:

@@ -12,6 +12,7 @@ import molvae
 from molvae.data.partition import Library, Part, PartReader, Shard
 from molvae.errors import CheckpointError, UsageError
 from molvae.latent.codec import MolVAE
+from molvae.oracles.plugins import check_origin
 from molvae.parallel.cores import available_cores
 from molvae.parallel.mapping import ordered_map
 from molvae.persistence.files import sha256_of, write_atomically
@@ -26,7 +27,7 @@ from molvae.screening.parts import StoredPart, read_part, write_part
 from molvae.screening.stages import Screener, rules_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from molvae.parallel.mapping import Engine
@@ -95,6 +96,8 @@ def screen(
     device: str = "auto",
     engine: Engine = "local",
     retry_failed: bool = False,
+    named: Collection[str] | None = None,
+    trust: bool = False,
     progress: Progress = SILENT,
     stop: Callable[[], bool] | None = None,
 ) -> Outcome:
@@ -114,6 +117,8 @@ def screen(
         engine: Processes of this machine, or the actors of a Ray cluster whose nodes all see the library, the
             model and the directory.
         retry_failed: Screen again, in parts that are there, the rows an oracle gave no number for.
+        named: Objectives that the user has named; the others stand in a file. By default all.
+        trust: Whether programs, servers and code that only a file names may be run.
         progress: Told how far it is.
         stop: Asked now and then whether to stop; parts in flight are dropped.
 
@@ -126,6 +131,9 @@ def screen(
         LockedError: Another process works on this shard in this directory.
         StoppedEarly: `stop` said yes; the same call resumes.
     """
+    if not trust:
+        for wish in settings.objectives:
+            check_origin(wish.name, named=named is None or wish.name in named)
     if workers < 0:
         workers = available_cores() if engine == "local" and available_cores() > 1 else 0
     if output.is_file():
