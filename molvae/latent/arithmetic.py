@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DirectionMethod: TypeAlias = Literal["means", "ridge"]
 _FEWEST = 20  # molecules a direction is learned from
+_LEVEL = 0.3  # noise level of further tries, by a decoder that was taught levels
 _RIDGE = 1e-2  # times n, added to the scatter matrix of z
 
 
@@ -130,17 +131,22 @@ def shift(
         molecules: SMILES or molecules.
         direction: Where to.
         amount: How much of the attribute to add; negative removes.
-        n_tries: Points decoded per molecule: the first is the moved mean, the others posterior samples moved
-            likewise; the valid one most similar to the parent, but not the parent, is kept.
+        n_tries: Points decoded per molecule: the first is the moved mean, the others with noise, that of the
+            posterior or, for a decoder that was taught noise levels, a low level. The valid one most similar
+            to the parent, but not the parent, is kept.
         seed: Of the samples.
     """
     prepared = model.prepare(molecules)
     mu, sigma = model.posterior(prepared, inference_steps=INFERENCE_STEPS)
     generator = Seeds(seed).numpy("arithmetic")
     best: list[Shifted] = [Shifted(item, Invalid("", "not decoded"), float("nan")) for item in prepared]
+    step = np.float32(amount) * direction.vector
     for number in range(max(n_tries, 1)):
-        noise = generator.standard_normal(mu.shape, dtype=np.float32) if number else np.float32(0.0)
-        decoded = model.decode(mu + sigma * noise + np.float32(amount) * direction.vector)
+        if number and model.noise_levels:
+            decoded = model.decode(mu + step, noise=_LEVEL, seed=int(generator.integers(2**31)))
+        else:
+            noise = generator.standard_normal(mu.shape, dtype=np.float32) if number else np.float32(0.0)
+            decoded = model.decode(mu + sigma * noise + step)
         best = [_better(old, item) for old, item in zip(best, decoded, strict=True)]
     return best
 

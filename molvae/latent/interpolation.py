@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PathKind: TypeAlias = Literal["spherical", "linear"]
 _JITTER = 0.1  # of a standard normal, added to a point whose decode is no molecule
+_LEVEL = 0.3  # noise level at which such a point is read, by a decoder that was taught levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def interpolate(
         end: Likewise.
         n_steps: Points on the path, both ends included; at least 2.
         kind: Shape of the path.
-        n_tries: A point that decodes to no molecule is tried again, moved a little, so often at most.
+        n_tries: A point that decodes to no molecule is tried again, with a little noise, so often at most.
         seed: Of those moves.
 
     Raises:
@@ -141,8 +142,12 @@ def _decode_with_tries(
         failed = [row for row, molecule in enumerate(molecules) if not is_valid(molecule)]
         if not failed:
             break
-        noise = generator.standard_normal((len(failed), points.shape[1]), dtype=np.float32)
-        for row, molecule in zip(failed, model.decode(points[failed] + _JITTER * noise), strict=True):
+        if model.noise_levels:
+            again = model.decode(points[failed], noise=_LEVEL, seed=int(generator.integers(2**31)))
+        else:
+            noise = generator.standard_normal((len(failed), points.shape[1]), dtype=np.float32)
+            again = model.decode(points[failed] + _JITTER * noise)
+        for row, molecule in zip(failed, again, strict=True):
             n_decodes[row] += 1
             molecules[row] = molecule if is_valid(molecule) else molecules[row]
     return molecules, n_decodes

@@ -7,7 +7,9 @@ import pytest
 
 from molvae.chemistry.molecule import is_valid
 from molvae.errors import UsageError
+from molvae.latent.arithmetic import Direction, shift
 from molvae.latent.codec import MolVAE
+from molvae.latent.interpolation import interpolate
 from molvae.latent.neighbors import LEVELS, measure_similarity, neighborhood
 from molvae.models.vae import SequenceVAE
 
@@ -73,6 +75,19 @@ def test_neighbors_look_at_a_level(taught):
     curve = measure_similarity(taught, SMILES, n_draws=20)
     assert curve.radius == LEVELS
     assert curve.similarity[0] > curve.similarity[-1]
+
+
+def test_paths_and_shifts_try_again_with_noise(tiny_model, taught):
+    away = np.full(16, 0.7, dtype=np.float32)
+    direction = Direction("size", away, "means", 0.0, 20)
+    once, often = (shift(taught, SMILES, direction, 1.0, n_tries=n) for n in (1, 6))
+    assert once == shift(tiny_model, SMILES, direction, 1.0)
+    assert sum(is_valid(s.molecule) for s in often) >= sum(is_valid(s.molecule) for s in once)
+    assert often == shift(taught, SMILES, direction, 1.0, n_tries=6)
+    paths = [interpolate(model, SMILES[0], SMILES[3], n_steps=9, n_tries=1) for model in (tiny_model, taught)]
+    assert paths[0] == paths[1]
+    again = interpolate(taught, SMILES[0], SMILES[3], n_steps=9, n_tries=20)
+    assert sum(is_valid(w.molecule) for w in again) >= sum(is_valid(w.molecule) for w in paths[1])
 
 
 def test_vectors_that_hold_noise_are_read_at_its_level(tiny_model, taught):
