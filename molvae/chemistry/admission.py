@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.molblock import parse_molblock
 from molvae.chemistry.molecule import Invalid, Molecule, parse
-from molvae.chemistry.standardize import standardize
+from molvae.chemistry.standardize import standardization
 
 if TYPE_CHECKING:
-    from molvae.chemistry.standardize import Level
+    from molvae.chemistry.standardize import Level, Standardized
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,20 @@ def read_text(text: str, *, is_molblock: bool = False) -> Molecule | Refused:
 
 def admit_molecule(read: Molecule, rules: Rules) -> Molecule | Refused:
     """The standardized molecule of one that was read, or why it is refused: how `admit` ends."""
-    molecule = standardize(read, rules.standardize, keep_stereo=rules.keep_stereo)
-    if isinstance(molecule, Invalid):
-        return Refused("standardize", molecule.reason)
+    admitted = admission(read, rules)
+    return admitted if isinstance(admitted, Refused) else admitted.molecule
+
+
+def admission(read: Molecule, rules: Rules) -> Standardized | Refused:
+    """The same with what standardizing did."""
+    done = standardization(read, rules.standardize, keep_stereo=rules.keep_stereo)
+    if isinstance(done, Invalid):
+        return Refused("standardize", done.reason)
+    molecule = done.molecule
     atoms = molecule.mol.GetNumHeavyAtoms()
     if not rules.min_heavy_atoms <= atoms <= rules.max_heavy_atoms:
         limits = f"{rules.min_heavy_atoms} to {rules.max_heavy_atoms}"
         return Refused("filter", f"{atoms} heavy atoms; {limits} were asked for")
     if rules.filters and (hits := filter_reasons(molecule, rules.filters)):
         return Refused("filter", "; ".join(hits))
-    return molecule
+    return done

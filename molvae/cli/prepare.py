@@ -106,7 +106,10 @@ def _text(corpus: Path, balance: Balance, *, labelled: bool) -> str:
         lines.append(f"stereo      {balance.stereo_groups:,} with enhanced stereo, read as the isomer drawn")
     if balance.changed:
         labels = "; their labels are of what was written" if labelled else ""
-        lines.append(f"changed     {balance.changed:,} by standardization (salts, charges, …){labels}")
+        steps = ", ".join(f"{step} {count:,}" for step, count in balance.steps.items())
+        lines.append(f"changed     {balance.changed:,} by standardization ({steps}){labels}")
+    if balance.doubtful:
+        lines.append(f"doubtful    {balance.doubtful:,} rows of several molecules; doubtful.csv")
     if balance.duplicates:
         lines.append(f"duplicates  {corpus / 'duplicates.csv'}")
     if balance.rejected:

@@ -28,6 +28,8 @@ class Balance:
             parts, by split column: the first is kept.
         unknown: Occurrences in the whole corpus of tokens the vocabulary lacks, by token.
         changed: Rows not rejected whose molecule standardization made another (a charge or a salt is gone).
+        steps: The same by what standardization did; a row may have several.
+        doubtful: Rows not rejected where it is doubtful which fragment is meant; the largest is kept.
         stereo_groups: Rows not rejected with enhanced stereo, read as the isomer that is drawn.
         n_tokens: Tokens of all molecules, the end marks included.
         n_vocabulary: Tokens the vocabulary knows, the special ones included.
@@ -49,6 +51,8 @@ class Balance:
     contradictory: Mapping[str, int] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
     changed: int = 0
+    steps: Mapping[str, int] = field(default_factory=dict)
+    doubtful: int = 0
     stereo_groups: int = 0
     n_tokens: int = 0
     n_vocabulary: int = 0

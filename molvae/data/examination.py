@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from molvae.chemistry.admission import Refused, Rules, admit_molecule, read_text
+from molvae.chemistry.admission import Refused, Rules, admission, read_text
 from molvae.chemistry.molecule import canonical, randomized_smiles
 from molvae.chemistry.scaffolds import murcko_scaffold
 from molvae.chemistry.standardize import inchikey
@@ -18,6 +18,7 @@ from molvae.tokenizers.base import TOKENIZERS, TokenizationError
 
 if TYPE_CHECKING:
     from molvae.chemistry.molecule import Molecule
+    from molvae.chemistry.standardize import Standardized
     from molvae.data.config import PrepareSettings
     from molvae.tokenizers.base import Tokenizer
 
@@ -71,7 +72,8 @@ class Accepted:
         digest: 16 bytes that tell molecules apart.
         key: Places the molecule in a random or scaffold split.
         part: 0 train, 1 valid, 2 test in a split by column.
-        changed: Whether standardization made another molecule of it.
+        changed: What standardization did that made another molecule of it (`Standardized.changed`).
+        doubt: What is doubtful about the fragment it kept, or an empty text.
     """
 
     task: Task
@@ -82,7 +84,8 @@ class Accepted:
     digest: bytes
     key: int
     part: int
-    changed: bool
+    changed: tuple[str, ...]
+    doubt: str
 
 
 class _RejectionError(Exception):
@@ -121,7 +124,8 @@ class Examiner:
             raise _RejectionError(
                 "split", f"{task.part!r} in column '{plan.column}' is not train, valid or test"
             )
-        molecule, changed = self._molecule(task)
+        done = self._standardized(task)
+        molecule = done.molecule
         grouped = murcko_scaffold(molecule) if plan.by_scaffold else molecule.smiles
         numbers = [read_number(cell) for cell in task.labels]
         return Accepted(
@@ -133,16 +137,19 @@ class Examiner:
             digest=self._digest(molecule, task.index),
             key=key_of(settings.seed, grouped),
             part=part,
-            changed=changed,
+            changed=done.changed,
+            doubt=done.doubt,
         )
 
-    def _molecule(self, task: Task) -> tuple[Molecule, bool]:
-        """The molecule to learn, and whether it is another than the row's."""
+    def _standardized(self, task: Task) -> Standardized:
+        """The molecule to learn, and what was done to the row's."""
         read = read_text(task.text, is_molblock=task.is_molblock)
-        admitted = read if isinstance(read, Refused) else admit_molecule(read, _rules(self.settings))
+        admitted = read if isinstance(read, Refused) else admission(read, _rules(self.settings))
         if isinstance(admitted, Refused):
             raise _RejectionError(admitted.stage, admitted.reason)
-        return admitted, admitted != read
+        if admitted.molecule == read:  # stereochemistry it never had was left out, or a tautomer stayed
+            return replace(admitted, changed=())
+        return admitted
 
     def _tokens(self, molecule: Molecule, index: int) -> tuple[str, ...]:
         texts = [self._split(molecule.smiles, molecule)]

@@ -47,6 +47,8 @@ class Gathered:
         rows: Rows read.
         accepted: Rows spilled.
         changed: Those of them whose molecule standardization made another.
+        steps: The same by what standardization did.
+        doubtful: Those of them that are written to ``doubtful.csv``.
         stereo_groups: Those of them with enhanced stereo.
         rejected: Rows written to ``rejected.csv``.
         by_reason: Rejected rows by "stage: reason".
@@ -59,6 +61,8 @@ class Gathered:
     rows: int = 0
     accepted: int = 0
     changed: int = 0
+    steps: Counter[str] = field(default_factory=Counter)
+    doubtful: int = 0
     stereo_groups: int = 0
     rejected: int = 0
     by_reason: Counter[str] = field(default_factory=Counter)
@@ -86,6 +90,9 @@ def gather(
         cells = stack.enter_context(
             SafeTable(directory / "unreadable_labels.csv", ("row", "identifier", "column", "cell", "file"))
         )
+        doubts = stack.enter_context(
+            SafeTable(directory / "doubtful.csv", ("row", "identifier", "text", "kept", "doubt", "file"))
+        )
         outcomes = ordered_map(
             Examiner(settings), _tasks(settings, counts, progress), workers=workers, chunk=_CHUNK
         )
@@ -96,6 +103,7 @@ def gather(
             else:
                 columns.add(outcome)
                 _report_cells(outcome, settings, counts, cells)
+                _report_doubt(outcome, settings, counts, doubts)
             if counts.rows % _CHUNK == 0:
                 progress.advance(TASK, _CHUNK, rejected=counts.rejected)
     progress.advance(TASK, counts.rows % _CHUNK)
@@ -179,6 +187,14 @@ def _report_cells(outcome: Accepted, settings: PrepareSettings, counts: Gathered
         table.write(task.line, task.identifier, column, cell, source)
 
 
+def _report_doubt(outcome: Accepted, settings: PrepareSettings, counts: Gathered, table: SafeTable) -> None:
+    if outcome.doubt:
+        task = outcome.task
+        counts.doubtful += 1
+        source = settings.input[task.source]
+        table.write(task.line, task.identifier, _shown(task), outcome.smiles, outcome.doubt, source)
+
+
 class _Spill(ExitStack):
     """Columns of accepted rows, written in blocks."""
 
@@ -214,7 +230,8 @@ class _Spill(ExitStack):
         """Take one accepted row."""
         self._held.append(outcome)
         self._counts.accepted += 1
-        self._counts.changed += outcome.changed
+        self._counts.changed += bool(outcome.changed)
+        self._counts.steps.update(outcome.changed)
         self._counts.stereo_groups += has_stereo_groups(outcome.task.text)
         if len(self._held) == _FLUSH:
             self.flush()

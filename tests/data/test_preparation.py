@@ -496,3 +496,15 @@ def test_the_law_of_the_balance(tmp_path_factory, texts):
     assert len(set(corpus.smiles())) == len(corpus) == balance.kept
     assert len(read_csv(directory / "corpus" / "rejected.csv")) == balance.rejected
     assert len(read_csv(directory / "corpus" / "duplicates.csv")) == balance.duplicates
+
+
+def test_what_standardizing_did_is_counted_by_step_and_doubts_are_listed(run):
+    corpus, balance = run(
+        "smiles\nCC[NH+](C)C.[Cl-]\nCS(C)=O\nC[CH2:1]N\nCCC\nCC(=O)Nc1ccccc1.CN1CCCC1=S\nCCO.CC(=O)O\n",
+        fractions=(1.0, 0.0, 0.0),
+    )
+    assert balance.changed == 5
+    assert balance.steps == {"main fragment": 3, "charges": 1, "drawing": 1, "atom maps": 1}
+    assert balance.doubtful == 2
+    listed = [(row["row"], row["kept"]) for row in read_csv(corpus.path / "doubtful.csv")]
+    assert listed == [("6", "CC(=O)Nc1ccccc1"), ("7", "CC(=O)O")]
