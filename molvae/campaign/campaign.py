@@ -32,6 +32,7 @@ from molvae.chemistry.molecule import parse
 from molvae.config import differences, given
 from molvae.data.frames import is_frame
 from molvae.errors import MolvaeError, UsageError
+from molvae.oracles.identity import core_of
 from molvae.persistence.locations import JOURNAL
 from molvae.seeding import Seeds
 
@@ -135,7 +136,7 @@ class Campaign:
         Raises:
             JournalError: There is no campaign, or its file is damaged.
             LockedError: Another process is writing it.
-            UsageError: The model is another than the one it began with.
+            UsageError: The model, or the file of an oracle, is not what it began with.
         """
         file = Path(path) / JOURNAL if Path(path).is_dir() else Path(path)
         # where there is no file nothing must be created: the journal explains that there is none
@@ -144,6 +145,7 @@ class Campaign:
             campaign = cls(journal, model)
             if model is not None:
                 check_model(campaign.history.facts, model, file)
+                check_files(campaign.history.facts, [o.name for o in campaign.settings.objectives], file)
         except BaseException:
             journal.close()
             raise
@@ -413,6 +415,9 @@ class Campaign:
         mine, theirs = self.settings.model_dump(mode="json"), settings.model_dump(mode="json")
         asked = {name: theirs[name] for name in EXECUTION if name in given(settings)}
         changed = {name: value for name, value in asked.items() if value != mine[name]}
+        cores = [[{**o, "name": core_of(o["name"])} for o in part["objectives"]] for part in (mine, theirs)]
+        if mine["objectives"] != theirs["objectives"] and cores[0] == cores[1]:
+            changed["objectives"] = mine["objectives"] = theirs["objectives"]  # other workers or time-outs
         budgets = mine.pop("budget"), theirs.pop("budget")
         for name in EXECUTION:
             del mine[name], theirs[name]

@@ -13,7 +13,7 @@ import numpy as np
 from molvae.campaign.config import EXECUTION, CampaignSettings
 from molvae.campaign.events import understood
 from molvae.campaign.known import KnownScores
-from molvae.campaign.observations import EVALUATED, MEASURED, Candidate, StartMolecule, merge, score_of
+from molvae.campaign.observations import EVALUATED, Candidate, StartMolecule, merge, score_of
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.errors import JournalError
 from molvae.oracles.base import Score
@@ -153,8 +153,11 @@ class History:
             self.settings = self.settings.model_copy(update={"budget": int(event.payload["budget"])})
         elif event.kind == "settings":
             dumped = self.settings.model_dump(mode="json")
-            changed = {name: value for name, value in event.payload["changed"].items() if name in EXECUTION}
+            known = {*EXECUTION, "objectives"}
+            changed = {name: value for name, value in event.payload["changed"].items() if name in known}
             self.settings = CampaignSettings.model_validate({**dumped, **changed})
+            if "objectives" in changed:
+                self.known = KnownScores(self.settings.objectives)
         else:
             raise JournalError(f"the journal has an event of an unknown kind: '{event.kind}'")
 
@@ -186,7 +189,7 @@ class History:
             return
         trial.call = self.n_calls
         self.n_calls += 1
-        successful = any(score is not None and score.status == "ok" for score in trial.asked)
+        successful = any(score is not None and score.is_measured for score in trial.asked)
         self.n_failed_in_a_row = 0 if successful else self.n_failed_in_a_row + 1
 
     def merged(
@@ -272,7 +275,7 @@ def scores_to_json(scores: Sequence[Score | None]) -> list[list[Any] | None]:
         if score is None:
             rows.append(None)
             continue
-        row = [score.status, score.value if score.status in MEASURED else None, score.detail]
+        row = [score.status, score.value if score.is_measured else None, score.detail]
         rows.append([*row, score.n, score.sd] if score.n > 1 or score.sd is not None else row)
     return rows
 
@@ -284,7 +287,7 @@ def scores_from_json(rows: Sequence[list[Any] | float | None]) -> list[Score | N
         if isinstance(row, list):
             status, value, detail, *replicates = row
             score = Score(math.nan if value is None else float(value), status, detail, *replicates)
-            if score.status in MEASURED and not math.isfinite(score.value):
+            if score.is_measured and not math.isfinite(score.value):
                 raise ValueError(f"a score is '{score.status}' without a number")
             found.append(score)
         else:

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from molvae.errors import UsageError
-from molvae.oracles.identity import files_of
+from molvae.oracles.identity import core_of, files_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ _CARRY = "Put it back as it was; or begin a new campaign with what was measured 
 
 def files_of_objectives(names: Iterable[str]) -> dict[str, dict[str, str]]:
     """sha256 of the local files that objectives are made of, by objective and path."""
-    return {name: files for name in dict.fromkeys(names) if (files := files_of(name))}
+    return {core_of(name): files for name in names if (files := files_of(name))}
 
 
 def model_identity(model: LatentModel) -> str | None:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 CENSORED = frozenset({"above", "below"})
 """Statuses of scores with a bound in place of a number."""
-MEASURED = frozenset({"ok", "above", "below"})
-"""Statuses of scores with a number or a bound."""
 
 
 @dataclass(frozen=True)
@@ -167,14 +165,14 @@ def score_of(value: object, what: str) -> Score | None:
         return found
     if value.status not in _RANK:
         raise UsageError(f"{what}: unknown status '{value.status}'; known: {', '.join(_RANK)}")
-    if value.status in MEASURED and not math.isfinite(value.value):
+    if value.is_measured and not math.isfinite(value.value):
         raise UsageError(f"{what}: an {value.status} score must be a finite number, got {value.value}")
     return value if type(value.value) is float else replace(value, value=float(value.value))
 
 
 def shown(score: Score) -> str:
     """A score as it is written in a table."""
-    if score.status in MEASURED:
+    if score.is_measured:
         return {"above": ">", "below": "<"}.get(score.status, "") + f"{score.value:g}"
     return score.status
 

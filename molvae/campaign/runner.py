@@ -10,7 +10,6 @@ import numpy as np
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings, Neighborhood, objectives
-from molvae.campaign.identity import check_files
 from molvae.campaign.known import KnownScores
 from molvae.campaign.observations import Observation
 from molvae.campaign.sources.report import move_reports
@@ -142,9 +141,6 @@ def run(
     """
     known = campaign.history.known
     loaded = needed_oracles(known, oracles or {}, named=campaign.named, trust=trust)
-    check_files(
-        campaign.history.facts, [name for name in loaded if name not in (oracles or {})], campaign.path
-    )
     scoring, n_barren = 0.0, 0
     progress.start(TASK, campaign.settings.budget)
     progress.advance(TASK, campaign.n_calls)
@@ -312,7 +308,7 @@ def _give_up(campaign: Campaign) -> None:
 def _result(campaign: Campaign, scoring: float) -> Result:
     table = campaign.table()
     charged = [row for row in table if row.call is not None]
-    failed = sum(not any(s is not None and s.is_ok for s in row.scores) for row in charged)
+    failed = sum(not any(s is not None and s.is_measured for s in row.scores) for row in charged)
     return Result(
         path=campaign.path,
         settings=campaign.settings,

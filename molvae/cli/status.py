@@ -101,7 +101,7 @@ def _campaign(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
             "budget": settings.budget,
             "awaited": len(campaign.pending),
             "failed": sum(
-                not any(s and s.is_ok for s in row.scores) for row in table if row.call is not None
+                not any(s and s.is_measured for s in row.scores) for row in table if row.call is not None
             ),
         }
         trace = [row for row in table if row.call is not None]

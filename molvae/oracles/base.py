@@ -52,6 +52,11 @@ class Score:
         """Whether there is a value."""
         return self.status == "ok"
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether something was found out: a value, or a bound it lies beyond."""
+        return self.status in {"ok", "above", "below"}
+
     @classmethod
     def ok(cls, value: float) -> Score:
         """A value, which must be finite."""

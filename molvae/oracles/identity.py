@@ -17,6 +17,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _AROUND = frozenset({"isolated", "inline", "ray"})
+_OUTSIDE = frozenset({"isolated", "ray", "cmd", "http", "https"})
+_MEANING = frozenset({"reinvent", "key"})  # options that say what is asked, not how
+
+
+def core_of(text: str) -> str:
+    """The text of an oracle without how it is carried out: workers, time-outs, retries.
+
+    >>> core_of("isolated[workers=4,timeout=60]:docking.py:score"), core_of("gaussian[2,1]:logp")
+    ('isolated:docking.py:score', 'gaussian[2,1]:logp')
+    """
+    parts = OracleText.read(text)
+    if parts.name not in _OUTSIDE:
+        return text.strip()
+    kept = tuple(option for option in parts.options if option.partition("=")[0].strip() in _MEANING)
+    return str(OracleText(parts.name, kept, parts.argument))
 
 
 def files_of(text: str) -> dict[str, str]:

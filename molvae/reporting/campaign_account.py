@@ -150,7 +150,7 @@ def failures_section(standing: Standing, history: History) -> Section:
     reasons: Counter[tuple[str, str, str]] = Counter()
     for row in standing.rows:
         for objective, score in zip(history.settings.objectives, row.scores, strict=True):
-            if score is not None and not score.is_ok:
+            if score is not None and not score.is_measured and score.status != "cancelled":
                 reasons[objective.name, score.status, score.detail or "no reason was given"] += 1
     if reasons:
         most = max(reasons.values())

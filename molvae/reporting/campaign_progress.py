@@ -12,7 +12,7 @@ from molvae.campaign.campaign import Campaign
 from molvae.campaign.trace import running_top, top_auc
 from molvae.campaign.utility import feasible, goals, utilities
 from molvae.errors import UsageError
-from molvae.reporting.campaign_standing import Standing, bound, trouble, wish
+from molvae.reporting.campaign_standing import Standing, bound, wish
 from molvae.reporting.charts import Axes, Guides, Layer, chart
 from molvae.reporting.page import Card, Figure, Section
 from molvae.reporting.scales import percent, shown
@@ -96,7 +96,7 @@ def progress_cards(standing: Standing, other: Standing | None, seconds: float) -
     """The figures that matter most."""
     own, base = curves(standing, other)
     n, level = len(standing.called), _start_level(standing)
-    n_failed = sum(bool(trouble(row)) for row in standing.called)
+    n_failed = sum(any(s is not None and not s.is_measured for s in row.scores) for row in standing.called)
     cards = [
         Card("calls", f"{n:,}", f"of {standing.settings.budget:,}"),
         Card(

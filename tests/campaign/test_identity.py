@@ -27,6 +27,7 @@ def folder(tmp_path, monkeypatch):
     Path("deep").mkdir()
     Path("deep/mine.py").write_text(SCORE)
     Path("mine.toml").write_text(TOML)
+    Path("known.toml").write_text('[[terms]]\nscore = "qed"\n')
     return tmp_path
 
 
@@ -43,20 +44,24 @@ def test_the_files_of_an_oracle_are_found_wherever_they_hide():
     assert files_of("qed") == files_of("similarity:CCO") == files_of("os.path:join") == {}
 
 
-@pytest.mark.parametrize("name", ["inline:mine.py:score", "mpo:mine.toml", "inline:mine:score"])
-@pytest.mark.parametrize("again", ["create", "run"])
+@pytest.mark.parametrize(
+    ("name", "file", "old", "new"),
+    [
+        ("inline:mine.py:score", "mine.py", "1.0", "2.0"),
+        ("inline:mine:score", "mine.py", "1.0", "2.0"),
+        ("mpo:known.toml", "known.toml", "qed", "tpsa"),
+    ],
+)
+@pytest.mark.parametrize("again", ["create", "open"])
 @pytest.mark.usefixtures("folder")
-def test_an_oracle_that_has_changed_is_refused(model, settings, name, again):
+def test_an_oracle_that_has_changed_is_refused(model, settings, name, file, old, new, again):
     wanted = settings(maximize=(name,), budget=9)
     with Campaign.create("c", model, wanted) as campaign:
         run(campaign, enough=lambda c: c.n_calls > 0)
     Campaign.create("c", model, wanted).close()
-    Path("mine.py").write_text(SCORE.replace("1.0", "2.0"))
-    with (
-        pytest.raises(UsageError, match=r"mine.py of the objective .* has changed") as refused,
-        Campaign.create("c", model, wanted) if again == "create" else Campaign.open("c", model) as campaign,
-    ):
-        run(campaign)
+    Path(file).write_text(Path(file).read_text().replace(old, new))
+    with pytest.raises(UsageError, match=rf"{file} of the objective .* has changed") as refused:
+        Campaign.create("c", model, wanted) if again == "create" else Campaign.open("c", model)
     assert "--start" in refused.value.hint
     with Campaign.open("c") as campaign:
         assert campaign.n_calls > 0, "what was measured can still be read"
@@ -93,6 +98,25 @@ def test_how_a_campaign_is_carried_out_may_change(tmp_path, model, settings):
     with pytest.raises(UsageError, match="n_library was 100, now 3") as refused:
         Campaign.create(path, model, settings(n_library=3))
     assert "--start" in refused.value.hint
+
+
+@pytest.mark.usefixtures("folder")
+def test_workers_and_timeouts_may_change_and_another_oracle_may_not(model, settings):
+    def wanted(name, **more):
+        return settings(maximize=(name,), at_most={"sa": 9.0}, budget=9, **more)
+
+    with Campaign.create("c", model, wanted("isolated[workers=1]:mine.py:score")) as campaign:
+        run(campaign, enough=lambda c: c.n_calls > 0)
+        n_calls = campaign.n_calls
+    more = wanted("isolated[workers=2,timeout=30]:mine.py:score")
+    with Campaign.create("c", model, more) as campaign:
+        assert campaign.settings.objectives == more.objectives
+    with Campaign.open("c", model) as campaign:
+        assert campaign.settings.objectives == more.objectives
+        assert run(campaign, trust=True).n_calls > n_calls
+    for other in ("isolated[workers=2]:deep/mine.py:score", "isolated[workers=2]:mine.py:other"):
+        with pytest.raises(UsageError, match="other settings"):
+            Campaign.create("c", model, wanted(other))
 
 
 def test_measurements_are_carried_into_a_campaign_with_other_goals(tmp_path, model, settings):

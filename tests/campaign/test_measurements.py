@@ -256,6 +256,7 @@ class TestRecord:
         with Campaign.create(path, model, settings()) as campaign:
             a, b = campaign.ask(2)
             campaign.tell([Observation(a.smiles, (0.5,)), Observation(b.smiles, (Score(9.0, "above"),))])
+            assert campaign.history.n_failed_in_a_row == 0, "a bound is a result"
             told = campaign.tell(frame(f"smiles,qed\n{a.smiles},0.75\n{b.smiles},<3\n"), correct=True)
             assert (told.accepted, told.charged, campaign.n_calls) == (2, 0, 2)
             assert campaign.tell([Observation(a.smiles, (None,))], correct=True).accepted == 0

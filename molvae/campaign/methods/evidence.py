@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from molvae.campaign.observations import CENSORED, MEASURED
+from molvae.campaign.observations import CENSORED
 from molvae.optimization.surrogates.base import Evidence
 from molvae.optimization.transforms import Tails
 
@@ -49,7 +49,7 @@ def tamed(
 
 def has_evidence(trial: Trial) -> bool:
     """Whether any score of a molecule that was asked for has a number or a bound."""
-    return any(score is not None and score.status in MEASURED for score in trial.asked)
+    return any(score is not None and score.is_measured for score in trial.asked)
 
 
 def usable_bound(score: Score, objective: Objective, tails: Tails) -> float | None:
