@@ -6,6 +6,10 @@ import re
 
 import pytest
 
+from molvae.campaign.campaign import Campaign
+from molvae.chemistry.cores import core_pattern
+from molvae.chemistry.molecule import parse
+from molvae.chemistry.substructure import contains
 from tests.documents import ROOT, cells, commands, furnish, play, play_notebook, snippets
 
 DOCS = ROOT / "docs"
@@ -26,6 +30,27 @@ def test_what_a_page_shows_works(page, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     play(page.read_text(encoding="utf-8"))
     assert "Traceback" not in capsys.readouterr().err
+    OUTCOMES.get(page.stem, lambda: None)()
+
+
+def values_were_brought_back():
+    with Campaign.open("assay/journal.sqlite", writable=False) as campaign:
+        told = [row.scores[0] for row in campaign.table() if row.call is not None]
+    assert sorted((score.status, score.value) for score in told if score.status == "ok") == [("ok", 6.2)]
+    assert [score.status for score in told].count("failed") == 1
+
+
+def every_candidate_has_the_core():
+    with Campaign.open("kept/journal.sqlite", writable=False) as campaign:
+        asked = [row.smiles for row in campaign.table() if row.source != "start"]
+    assert len(asked) == 12
+    assert all(contains(parse(smiles), core_pattern("[*:1]c1ccncc1")) for smiles in asked)
+
+
+OUTCOMES = {
+    "in-the-laboratory": values_were_brought_back,
+    "what-to-search-for": every_candidate_has_the_core,
+}
 
 
 def test_there_are_pages_with_snippets():
