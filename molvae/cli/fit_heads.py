@@ -71,24 +71,31 @@ def command(
     seconds = time.monotonic() - begun
     fitted.save(target)
     known = fitted.facts()
-    errors = {name: known["metrics"].get(f"mae_{name}") for name in fitted.property_names}
+    metrics = known["metrics"]
     told = {
         "model": target,
         "heads": known["heads"],
-        "errors": errors,
+        "r2": {name: metrics.get(f"r2_{name}") for name in fitted.property_names},
+        "errors": {name: metrics.get(f"mae_{name}") for name in fitted.property_names},
         "spreads": dict(zip(fitted.property_names, fitted.settings.property_scale, strict=True)),
         "seconds": round(seconds, 1),
     }
     session.report(told, _text(told))
+    useless = [name for name, r2 in told["r2"].items() if r2 is not None and r2 <= 0]
+    if useless:
+        session.note(
+            f"do not trust {', '.join(useless)}: on molecules that were left out, predictions are no better "
+            "than the mean of all labels (R2 is not above 0)"
+        )
 
 
 def _text(told: Mapping[str, Any]) -> str:
-    rows = [
-        (name, "-" if error is None else f"{error:.4g}", f"{told['spreads'][name]:.4g}")
-        for name, error in told["errors"].items()
-    ]
-    table = table_text(("property", "mean error", "spread"), rows)
+    numbers = [(name, *(told[key][name] for key in ("r2", "errors", "spreads"))) for name in told["r2"]]
+    rows = [(name, *("-" if number is None else f"{number:.3g}" for number in row)) for name, *row in numbers]
+    crossed = any(r2 is not None for r2 in told["r2"].values())
+    where = "on molecules that were left out" if crossed else "on the validation split"
+    header = ("property", "R2", "mean error", "spread")
     return (
-        f"{table}\nmean absolute error on the validation split, and the labels' standard deviation\n\n"
+        f"{table_text(header, rows)}\n{where}; spread is the labels' standard deviation\n\n"
         f"heads  {told['heads']}\nmodel  {told['model']}"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from molvae.models.precision import at_least_single
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from molvae.models.config import ModelSettings
 
 _LOGVAR_RANGE = (-8.0, 4.0)
@@ -40,7 +42,7 @@ class PropertyHead(nn.Module):
 
     def __init__(self, settings: ModelSettings, n_properties: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
+        self.layers: Any = nn.Sequential(
             nn.Linear(settings.latent_size, settings.head_hidden),
             nn.SiLU(),
             nn.Linear(settings.head_hidden, settings.head_hidden),
@@ -52,6 +54,27 @@ class PropertyHead(nn.Module):
         """Predictions from latent vectors `b x d`."""
         mean, logvar = at_least_single(self.layers(z)).chunk(2, dim=-1)
         return Prediction(mean, logvar.clamp(*_LOGVAR_RANGE).exp())
+
+
+@torch.no_grad()
+def joined(members: Sequence[PropertyHead], into: PropertyHead, widened: Tensor) -> PropertyHead:
+    """One head that predicts the mean of several, its variance that of their mean logarithm times a factor.
+
+    Args:
+        members: Heads of one size, for the same `p` properties.
+        into: A head with as many hidden units as all of them have; its weights are replaced.
+        widened: Factors of the variances, `p`.
+    """
+    first, second, last = ([member.layers[n] for member in members] for n in (0, 2, 4))
+    into.layers[0].weight.copy_(torch.cat([layer.weight for layer in first]))
+    into.layers[0].bias.copy_(torch.cat([layer.bias for layer in first]))
+    apart = torch.block_diag(*(layer.weight for layer in second))  # type: ignore[no-untyped-call]
+    into.layers[2].weight.copy_(apart)
+    into.layers[2].bias.copy_(torch.cat([layer.bias for layer in second]))
+    into.layers[4].weight.copy_(torch.cat([layer.weight for layer in last], dim=1) / len(members))
+    wider = torch.cat([torch.zeros_like(widened), widened.log()])
+    into.layers[4].bias.copy_(torch.stack([layer.bias for layer in last]).mean(0) + wider)
+    return into
 
 
 def gaussian_nll(prediction: Prediction, target: Tensor, observed: Tensor) -> Tensor:

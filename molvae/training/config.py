@@ -38,12 +38,18 @@ class FitPriorSettings(PriorSettings):
 class FitHeadsSettings(Settings):
     """What `molvae fit-heads` does."""
 
-    hidden: int = Field(default=512, ge=1, le=8192)
-    """Hidden units of the property head."""
+    folds: int = Field(default=5, ge=1, le=20)
+    """Parts the training molecules are cut into. One member is taught without each, and measured on it: what
+    the heads predict is the mean of the members. 1 teaches one member, measured on the validation split."""
+    hidden: int = Field(default=128, ge=1, le=8192)
+    """Hidden units of each member."""
     input: Literal["sample", "mean", "both"] = "both"
     """What it learns from: a sample of each molecule's posterior, its mean, or both in equal parts."""
     epochs: int = Field(default=20, ge=1)
-    """Passes over the labelled molecules; the head of the best one, by the validation split, is kept."""
+    """Passes over the labelled molecules, of few molecules more: at least least_steps. The head of the best
+    one, by the validation split, is kept."""
+    least_steps: int = Field(default=300, ge=1)
+    """Steps a member takes at least."""
     batch_size: int = Field(default=256, ge=1)
     """Molecules per step."""
     learning_rate: float = Field(default=2e-3, gt=0.0)

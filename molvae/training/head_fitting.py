@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from molvae.data.batching import by_length
 from molvae.data.scaling import PropertyScaler
 from molvae.errors import InputError, UsageError
 from molvae.latent.codec import MolVAE
-from molvae.models.heads import PropertyHead, gaussian_nll
+from molvae.models.heads import PropertyHead, gaussian_nll, joined
 from molvae.models.posterior import Posterior
 from molvae.models.priors.averaging import AveragedTraining, rate_after
 from molvae.models.vae import SequenceVAE
@@ -63,11 +64,71 @@ def fit_heads(
             hint="Prepare it with --labels COLUMN or --descriptors NAME.",
         )
     scaler = PropertyScaler.fit(corpus.labels[taught], corpus.property_names)
-    bare = _with_head_for(model, scaler, settings, seed)
-    lessons, exam = (_Labels.of(bare, corpus, rows, progress) for rows in (taught, held_out))
-    head = _learned(bare, lessons, exam, settings, Seeds(seed), progress)
-    bare.network.head = head
-    return _told(bare, corpus, held_out, exam, f"{len(taught)} molecules, {settings.epochs} epochs")
+    folds = _folds(len(taught), settings.folds, Seeds(seed))
+    alone = len(folds) == 1
+    lessons, exam = (_Labels.of(model, corpus, rows, scaler, progress) for rows in (taught, held_out))
+    assert lessons is not None  # noqa: S101 - there are labels
+    members, unseen = [], _Unseen(lessons)
+    progress.start("heads", len(folds) * _n_steps(len(taught), settings))
+    for number, fold in enumerate(folds):
+        root = Seeds(seed).integer("member", number)
+        head = _with_head_for(model, scaler, settings, 1, root).network.head
+        learning = lessons.at(np.setdiff1d(np.arange(len(taught)), () if alone else fold))
+        members.append(_learned(head, learning, exam, settings, Seeds(root), progress))  # type: ignore[arg-type]
+        if not alone:
+            unseen.add(members[-1], fold)
+    progress.finish("heads")
+    fitted = _with_head_for(model, scaler, settings, len(members), seed)
+    joined(members, fitted.network.head, unseen.widening())  # type: ignore[arg-type]
+    figures = _on_validation(fitted, corpus, held_out, exam) if alone else unseen.figures(scaler)
+    told = f"{len(taught)} molecules, " + ("one member" if alone else f"the mean of {len(folds)} members")
+    return _told(fitted, figures, f"fitted to the posteriors of {told}")
+
+
+def _folds(n: int, n_folds: int, seeds: Seeds) -> list[NDArray[np.int64]]:
+    """Rows of each fold, drawn at random; one fold of all rows where there are too few to leave some out."""
+    n_folds = n_folds if n >= 2 * n_folds else 1
+    return [np.sort(fold) for fold in np.array_split(seeds.numpy("folds").permutation(n), n_folds)]
+
+
+def _n_steps(n_rows: int, settings: FitHeadsSettings) -> int:
+    """Steps of a member, in whole epochs."""
+    per_epoch = -(-n_rows // settings.batch_size)
+    return per_epoch * max(settings.epochs, -(-settings.least_steps // per_epoch))
+
+
+class _Unseen:
+    """What members say of labelled molecules they were not taught, in scaled units, `n x p`."""
+
+    def __init__(self, lessons: _Labels) -> None:
+        self._lessons = lessons
+        self._true = torch.where(lessons.observed, lessons.properties, torch.nan).double().cpu().numpy()
+        self._mean, self._variance = np.full((2, *self._true.shape), np.nan)
+
+    @torch.no_grad()
+    def add(self, member: PropertyHead, fold: NDArray[np.int64]) -> None:
+        """Note what a member says of the fold it was taught without."""
+        said = member(self._lessons.posterior.mu[torch.from_numpy(fold).to(self._lessons.properties.device)])
+        self._mean[fold], self._variance[fold] = said.mean.cpu().numpy(), said.variance.cpu().numpy()
+
+    def widening(self) -> Tensor:
+        """By what their variances are multiplied to be what they missed, `p`; 1 where it is not known."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing
+            missed = np.nanmean((self._true - self._mean) ** 2 / self._variance, axis=0)
+        return torch.from_numpy(np.clip(np.nan_to_num(missed, nan=1.0), 0.1, 100.0)).float()
+
+    def figures(self, scaler: PropertyScaler) -> dict[str, float]:
+        """`r2_NAME` and `mae_NAME` of each property that has labels, cross-validated."""
+        found = {}
+        for column, name in enumerate(scaler.names):
+            error, true = (self._true - self._mean)[:, column], self._true[:, column]
+            known = np.isfinite(error)
+            if known.any():
+                spread = true[known].var()
+                found[f"r2_{name}"] = float(1 - np.mean(error[known] ** 2) / spread) if spread > 0 else 0.0
+                found[f"mae_{name}"] = float(np.abs(error[known]).mean() * scaler.scale[column])
+        return found
 
 
 class _Labels:
@@ -77,12 +138,27 @@ class _Labels:
         self.posterior, self.properties, self.observed = posterior, properties, observed
 
     @classmethod
-    def of(cls, model: MolVAE, corpus: Corpus, rows: NDArray[np.int64], progress: Progress) -> _Labels | None:
+    def of(
+        cls,
+        model: MolVAE,
+        corpus: Corpus,
+        rows: NDArray[np.int64],
+        scaler: PropertyScaler,
+        progress: Progress,
+    ) -> _Labels | None:
         """Those of rows of a corpus; None of no row."""
         if len(rows) == 0:
             return None
-        properties, observed = model.scaled_properties(corpus.labels[rows])
-        return cls(encoded(model, corpus, rows, progress=progress), properties, observed)
+        unit = torch.from_numpy(scaler.to_unit(corpus.labels[rows])).to(model.device)
+        observed = torch.isfinite(unit)
+        posterior = encoded(model, corpus, rows, progress=progress)
+        return cls(posterior, torch.where(observed, unit, 0.0), observed)
+
+    def at(self, rows: NDArray[np.int64]) -> _Labels:
+        """Those of some rows."""
+        chosen = torch.from_numpy(rows).to(self.properties.device)
+        posterior = Posterior(self.posterior.mu[chosen], self.posterior.logvar[chosen])
+        return _Labels(posterior, self.properties[chosen], self.observed[chosen])
 
     def nll(self, head: PropertyHead, points: Tensor, rows: Tensor | slice) -> Tensor:
         """Mean of -log p(properties|points) of these rows, in nats per molecule."""
@@ -96,26 +172,23 @@ class _Labels:
 
 
 def _learned(
-    model: MolVAE,
-    lessons: _Labels | None,
+    head: PropertyHead,
+    lessons: _Labels,
     exam: _Labels | None,
     settings: FitHeadsSettings,
     seeds: Seeds,
     progress: Progress,
 ) -> PropertyHead:
     """The head of the best epoch."""
-    head = model.network.head
-    assert head is not None and lessons is not None  # noqa: S101, PT018 - there are labels
     head.train()
     generator = seeds.torch("heads")
     training = AveragedTraining(head, settings.ema_decay, generator, _LARGEST_GRADIENT)
     best, least, candidate = deepcopy(head), float("inf"), deepcopy(head)
     n_rows = len(lessons.properties)
-    size = min(settings.batch_size, n_rows)
-    n_steps = settings.epochs * -(-n_rows // size)
-    progress.start("heads", n_steps)
-    for epoch in range(settings.epochs):
-        order = torch.randperm(n_rows, generator=generator).to(model.device)
+    size, n_steps = min(settings.batch_size, n_rows), _n_steps(n_rows, settings)
+    epoch = 0
+    while training.step < n_steps:
+        order = torch.randperm(n_rows, generator=generator).to(lessons.properties.device)
         for first in range(0, n_rows, size):
             rows = order[first : first + size]
             points = lessons.points(rows, settings.input, generator)
@@ -126,7 +199,7 @@ def _learned(
         missed = -float(epoch) if exam is None else _missed(candidate, exam)
         if missed < least:
             best, least = deepcopy(candidate), missed
-    progress.finish("heads")
+        epoch += 1
     return best.eval()
 
 
@@ -141,10 +214,12 @@ def _labelled(corpus: Corpus, part: str) -> NDArray[np.int64]:
     return by_length(rows[np.isfinite(corpus.labels[rows]).any(axis=1)], corpus.lengths)
 
 
-def _with_head_for(model: MolVAE, scaler: PropertyScaler, settings: FitHeadsSettings, seed: int) -> MolVAE:
-    """The same model with an untaught head for these properties."""
+def _with_head_for(
+    model: MolVAE, scaler: PropertyScaler, settings: FitHeadsSettings, n_members: int, seed: int
+) -> MolVAE:
+    """The same model with an untaught head for these properties, as large as so many members."""
     sizes = model.settings.model.model_copy(
-        update={"head_hidden": settings.hidden, "head_input": settings.input}
+        update={"head_hidden": n_members * settings.hidden, "head_input": settings.input}
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(Seeds(seed).integer("head-weights"))
@@ -161,19 +236,19 @@ def _with_head_for(model: MolVAE, scaler: PropertyScaler, settings: FitHeadsSett
     return MolVAE(network, model.tokenizer, codec, model.prior, model.domain)
 
 
-def _told(
-    model: MolVAE, corpus: Corpus, rows: NDArray[np.int64], exam: _Labels | None, learned: str
-) -> MolVAE:
-    """The model, its card telling of its heads and of their errors on the validation split."""
+def _on_validation(
+    model: MolVAE, corpus: Corpus, rows: NDArray[np.int64], exam: _Labels | None
+) -> dict[str, float]:
+    """`mae_NAME` of each property that has labels in the validation split."""
+    if exam is None:
+        return {}
+    errors = np.abs(model.predict_latent(exam.posterior.mu.cpu().numpy()).mean - corpus.labels[rows])
+    known = {name: errors[:, n][np.isfinite(errors[:, n])] for n, name in enumerate(model.property_names)}
+    return {f"mae_{name}": float(found.mean()) for name, found in known.items() if len(found)}
+
+
+def _told(model: MolVAE, figures: dict[str, float], heads: str) -> MolVAE:
+    """The model, its card telling of its heads and of their errors."""
     before = model.settings.facts.get("metrics", {})
-    metrics = {name: value for name, value in before.items() if not name.startswith(("mae_", "property"))}
-    if exam is not None:
-        metrics["property"] = _missed(model.network.head, exam)  # type: ignore[arg-type]
-        predicted = model.predict_latent(exam.posterior.mu.cpu().numpy()).mean
-        errors = np.abs(predicted - corpus.labels[rows])
-        for column, name in enumerate(model.property_names):
-            known = errors[:, column][np.isfinite(errors[:, column])]
-            if len(known):
-                metrics[f"mae_{name}"] = float(known.mean())
-    facts: dict[str, Any] = {"heads": f"fitted to the posteriors of {learned}", "metrics": metrics}
-    return model.with_prior(model.prior, facts)
+    kept = {k: value for k, value in before.items() if not k.startswith(("mae_", "r2_", "property"))}
+    return model.with_prior(model.prior, {"heads": heads, "metrics": {**kept, **figures}})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,11 +14,12 @@ from molvae.data.preparation import prepare
 from molvae.errors import InputError, UsageError
 from molvae.latent.codec import MolVAE
 from molvae.models.config import ModelSettings
+from molvae.models.heads import PropertyHead, joined
 from molvae.models.vae import SequenceVAE
 from molvae.training.config import FitHeadsSettings
 from molvae.training.head_fitting import fit_heads
 
-SETTINGS = FitHeadsSettings(hidden=32, epochs=15, batch_size=64)
+SETTINGS = FitHeadsSettings(hidden=32, epochs=15, batch_size=64, least_steps=60)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +76,38 @@ def test_the_fit_is_a_function_of_the_seed(tiny_model, corpus):
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_members_are_measured_on_what_they_were_not_taught(tiny_model, corpus):
+    fitted = fit_heads(tiny_model, corpus, SETTINGS, seed=1)
+    metrics, rows = fitted.facts()["metrics"], corpus.rows("test")
+    truth = corpus.labels[rows][:, 0]
+    known = np.isfinite(truth)
+    said = fitted.predict(np.array(corpus.smiles(rows))[known].tolist())
+    error = said.mean[:, 0] - truth[known]
+    assert metrics["r2_assay"] == pytest.approx(1 - (error**2).mean() / truth[known].var(), abs=0.25)
+    assert 0.3 < (error**2 / said.variance[:, 0]).mean() < 3.0, "the deviations are as large as the errors"
+    assert metrics["r2_flat"] == 0.0  # nothing varies, so nothing is explained
+    assert "mean of 5 members" in fitted.facts()["heads"]
+
+
+def test_labels_without_a_pattern_have_no_r2(tiny_model, corpus):
+    shuffled = np.random.default_rng(0).permutation(corpus.labels)
+    fitted = fit_heads(tiny_model, replace(corpus, labels=shuffled), SETTINGS, seed=1)
+    assert fitted.facts()["metrics"]["r2_assay"] < 0.1
+
+
+def test_one_head_of_many_predicts_their_mean(tiny_model):
+    sizes = tiny_model.settings.model.model_copy(update={"head_hidden": 6})
+    members = [PropertyHead(sizes, 2).eval() for _ in range(3)]
+    wide = PropertyHead(sizes.model_copy(update={"head_hidden": 18}), 2)
+    widened = torch.tensor([1.0, 4.0])
+    z = torch.randn(7, sizes.latent_size)
+    with torch.no_grad():
+        said, each = joined(members, wide, widened)(z), [member(z) for member in members]
+    torch.testing.assert_close(said.mean, torch.stack([one.mean for one in each]).mean(0))
+    logvar = torch.stack([one.variance.log() for one in each]).mean(0)
+    torch.testing.assert_close(said.variance, logvar.exp() * widened)
 
 
 def test_what_cannot_be_fitted_is_explained(tiny_model, corpus, tmp_path):
