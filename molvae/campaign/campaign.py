@@ -6,7 +6,7 @@ import platform
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
@@ -14,14 +14,23 @@ from molvae.campaign.config import EXECUTION
 from molvae.campaign.contradictions import check_objectives
 from molvae.campaign.events import going_on_from
 from molvae.campaign.features import FeatureMemory
+from molvae.campaign.forecast import Forecaster
 from molvae.campaign.forms import Form, form_of
 from molvae.campaign.gates import gates_of
 from molvae.campaign.history import History, latent_to_text, scores_to_json, start_to_json
 from molvae.campaign.identity import check_files, check_model, files_of_objectives, model_identity
 from molvae.campaign.initialization import check_names, initial_batch, n_initial_left, read_start
 from molvae.campaign.measurements import Measurements, read_frame, read_molecules
-from molvae.campaign.methods.base import Batch, Situation, make_method
-from molvae.campaign.observations import Candidate, Observation, Receipt, StartMolecule, merge, score_of
+from molvae.campaign.methods.base import Batch, Draft, Situation, make_method
+from molvae.campaign.observations import (
+    Candidate,
+    Forecast,
+    Observation,
+    Receipt,
+    StartMolecule,
+    merge,
+    score_of,
+)
 from molvae.campaign.recognition import Recognizer, mismatch
 from molvae.campaign.storage import Journal
 from molvae.campaign.table import Row, row_of, values_of
@@ -45,6 +54,7 @@ if TYPE_CHECKING:
     from molvae.campaign.config import CampaignSettings
     from molvae.campaign.history import Trial
     from molvae.campaign.model import LatentModel
+    from molvae.chemistry.molecule import Invalid, Molecule
 
 
 class Campaign:
@@ -208,13 +218,15 @@ class Campaign:
         if not batch.drafts:
             return []
         number = self._history.n_candidates
+        drafts = batch.drafts[:wanted]
+        forecasts, fits = self._forecasts(drafts, batch.state)
         candidates = [
-            Candidate(f"c{number + i:05d}", draft.smiles, draft.source, draft.parent, draft.surrogate)
-            for i, draft in enumerate(batch.drafts[:wanted])
+            Candidate(f"c{number + i:05d}", **asdict(draft), forecast=forecasts.get(draft.smiles))
+            for i, draft in enumerate(drafts)
         ]
         payload = {
             "candidates": [asdict(candidate) for candidate in candidates],
-            "state": batch.state,
+            "state": batch.state | fits,
             "known": self._known_of(candidates),
             "latents": {smiles: latent_to_text(z) for smiles, z in batch.latents.items()},
             "seconds": round(time.perf_counter() - begun, 6),
@@ -301,6 +313,21 @@ class Campaign:
             self._history.apply(self._journal.append(kind, {"observations": news, "units": fresh}))
         return Receipt(accepted=len(news), repeated=repeated, charged=self._history.n_calls - before)
 
+    def predict(self, molecules: Sequence[str | Molecule]) -> list[Forecast | Invalid]:
+        """What the campaign expects of any molecules: yours, a supplier's, its own candidates.
+
+        Args:
+            molecules: SMILES or molecules; a salt or charged form is taken for its parent.
+
+        Returns:
+            One forecast each, in order; what is not a molecule stays `Invalid`, with its reason.
+        """
+        forms = [form_of(m if isinstance(m, str) else m.smiles) for m in molecules]
+        read = [self._features.molecules[f.smiles] for f in forms if isinstance(f, Form)]
+        fits = self._history.state.get("fits")
+        forecasts = iter(Forecaster(self._situation(), fits)([m for m in read if m is not None]))
+        return [next(forecasts) if isinstance(form, Form) else form for form in forms]
+
     def best(self, k: int = 10) -> list[Row]:
         """The `k` best feasible molecules, highest utility first; of equal ones the one scored first."""
         trials = list(self._history.trials.values())
@@ -351,11 +378,25 @@ class Campaign:
     ) -> None:
         self._journal.__exit__(kind, error, trace)
 
+    def _forecasts(
+        self, drafts: Sequence[Draft], state: Mapping[str, Any]
+    ) -> tuple[dict[str, Forecast], dict[str, Any]]:
+        """What is expected of drafts that a surrogate chose, and what was fitted to say so."""
+        chosen = [draft.smiles for draft in drafts if draft.surrogate is not None]
+        if not chosen:
+            return {}, {}
+        forecaster = Forecaster(self._situation(), state.get("fits"))
+        molecules = [m for text in chosen if (m := self._features.molecules[text]) is not None]
+        return dict(zip(chosen, forecaster(molecules), strict=True)), forecaster.fits
+
+    def _situation(self) -> Situation:
+        model = cast("LatentModel", self._model)  # `ask` has checked that there is one, a forecast needs none
+        return Situation(self._history, model, self._features, self._seeds, self._gates)
+
     def _next(self, n: int, *, whole: bool) -> Batch:
         """The next batch; one that ends the initial design is short, unless `n` are wanted as a `whole`."""
-        assert self._model is not None  # noqa: S101 - `ask` has checked
         self._history.known.refused.clear()
-        situation = Situation(self._history, self._model, self._features, self._seeds, self._gates)
+        situation = self._situation()
         left = n_initial_left(situation)
         scored = any(trial.complete for trial in self._history.trials.values())
         with going_on_from(self.path):

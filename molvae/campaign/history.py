@@ -163,9 +163,7 @@ class History:
 
     def _asked(self, payload: dict[str, Any]) -> None:
         for row in payload["candidates"]:
-            candidate = Candidate(
-                row["identifier"], row["smiles"], row["source"], row["parent"], row.get("surrogate")
-            )
+            candidate = Candidate.from_json(row)
             recorded = payload.get("known", {}).get(candidate.smiles)
             trial = self.trial(candidate.smiles, None if recorded is None else scores_from_json(recorded))
             self.identifiers[candidate.identifier] = candidate.smiles

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from molvae.errors import JournalError, UsageError
 from molvae.oracles.base import Score
@@ -20,6 +20,28 @@ CENSORED = frozenset({"above", "below"})
 
 
 @dataclass(frozen=True)
+class Forecast:
+    """What a campaign expects of one molecule.
+
+    Attributes:
+        smiles: Canonical SMILES.
+        mean: Expected score of each objective; the score itself where it is computed, `None` where nothing is
+            known yet.
+        deviation: Standard deviation of each; 0 where the score is computed.
+        probability: Of being within all bounds; `None` where a bounded score was never measured.
+        nearest: Canonical SMILES of the most similar measured molecule, where there is one.
+        similarity: To it, 0 to 1 (MinMax of Morgan counts).
+    """
+
+    smiles: str
+    mean: tuple[float | None, ...]
+    deviation: tuple[float | None, ...]
+    probability: float | None = None
+    nearest: str | None = None
+    similarity: float | None = None
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A molecule to be scored.
 
@@ -29,6 +51,8 @@ class Candidate:
         source: What proposed it: start, prior, library, pcn, slerp, …
         parent: Canonical SMILES it was made from, where there is one.
         surrogate: Name of the surrogate that chose it, where one did.
+        ancestor: Canonical SMILES of the measured molecule it descends from, where there is one.
+        forecast: What was expected of it when a surrogate chose it.
     """
 
     identifier: str
@@ -36,6 +60,19 @@ class Candidate:
     source: str
     parent: str | None = None
     surrogate: str | None = None
+    ancestor: str | None = None
+    forecast: Forecast | None = None
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> Candidate:
+        """The inverse of `dataclasses.asdict`."""
+        told = row.get("forecast")
+        forecast = (
+            None
+            if told is None
+            else Forecast(**{**told, "mean": tuple(told["mean"]), "deviation": tuple(told["deviation"])})
+        )
+        return cls(**{**row, "forecast": forecast})
 
 
 @dataclass(frozen=True)

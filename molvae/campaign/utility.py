@@ -20,7 +20,7 @@ def goals(values: Array, objectives: Sequence[Objective]) -> Array:
     """The goals among scores `values` (`n x k`), all to be maximized: `n x m`."""
     signs = {"maximize": 1.0, "minimize": -1.0}
     columns = [signs[o.direction] * values[:, j] for j, o in enumerate(objectives) if not o.is_constraint]
-    return np.stack(columns, axis=1)
+    return np.stack(columns, axis=1) if columns else np.empty((len(values), 0))
 
 
 def constrained_scores(values: Array, objectives: Sequence[Objective]) -> tuple[Array, Array, Array]:

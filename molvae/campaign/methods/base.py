@@ -32,12 +32,14 @@ class Draft:
         source: What proposed it.
         parent: Canonical SMILES it was made from, where there is one.
         surrogate: Name of the surrogate that chose it, where one did.
+        ancestor: Canonical SMILES of the measured molecule it descends from, where there is one.
     """
 
     smiles: str
     source: str
     parent: str | None = None
     surrogate: str | None = None
+    ancestor: str | None = None
 
 
 @dataclass(frozen=True)

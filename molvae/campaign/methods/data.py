@@ -79,13 +79,16 @@ class Data:
         return Targets(self.goals, constraints, self.problem.bounds, scales)
 
 
-def training_data(situation: Situation, generator: torch.Generator, *, since: int = 0) -> Data | None:
+def training_data(
+    situation: Situation, generator: torch.Generator, *, since: int = 0, scalarized: bool = True
+) -> Data | None:
     """The observations as tensors, thinned to what the surrogate keeps; nothing if there is no score yet.
 
     Args:
         situation: Has the history.
         generator: Draws scalarizations.
         since: Leave out trials before this one.
+        scalarized: Whether several goals are put together; otherwise each measured one is a column.
     """
     history = situation.history
     objectives: Sequence[Objective] = history.settings.objectives
@@ -98,7 +101,10 @@ def training_data(situation: Situation, generator: torch.Generator, *, since: in
     values, objectives = tamed(raw, objectives, tails)
     wanted = torch.from_numpy(goals(values, objectives))
     bounded, lower, upper = constrained_scores(values[:, asked], [objectives[j] for j in asked])
-    columns = chebyshev_columns(wanted, search.n_scalarizations, generator)
+    if scalarized:
+        columns = chebyshev_columns(wanted, search.n_scalarizations, generator)
+    else:
+        columns = torch.from_numpy(goals(values[:, asked], [objectives[j] for j in asked]))
     bounds = Bounds(torch.from_numpy(lower), torch.from_numpy(upper))
     constraints = torch.from_numpy(bounded)
     admitted = within(values, objectives, history.known.bounds)
@@ -108,11 +114,12 @@ def training_data(situation: Situation, generator: torch.Generator, *, since: in
         standings=tuple(_standing(column, allowed) for column in columns.T),
         bounds=bounds,
     )
-    span = torch.nan_to_num(columns[:, 0]).abs().amax()
-    worth = torch.where(allowed, columns[:, 0], columns[:, 0] - 4 * span)  # below all that is allowed
+    worth = wanted[:, 0] if columns.shape[1] == 0 else columns[:, 0]
+    span = torch.nan_to_num(worth).abs().amax()
+    worth = torch.where(allowed, worth, worth - 4 * span)  # below all that is allowed
     surrogate = search.surrogate
     rows = training_rows(worth, surrogate.n_best, surrogate.n_random, _priority(situation, len(scored)))
-    several = wanted.shape[1] > 1 and search.acquisition.batch == "noisy"
+    several = scalarized and wanted.shape[1] > 1 and search.acquisition.batch == "noisy"
     blocks = [columns, constraints, *([wanted] if several else [])]
     y = torch.cat(blocks, dim=1)[rows]
     own = range(y.shape[1] - wanted.shape[1], y.shape[1]) if several else range(wanted.shape[1])
@@ -126,17 +133,29 @@ def training_data(situation: Situation, generator: torch.Generator, *, since: in
         admitted[rows.numpy()],
         tuple(own) if several or wanted.shape[1] == 1 else (),
         len(scored) - len(rows),
-        evidence_of([scored[row] for row in rows], objectives, tails, _sources(objectives, asked, blocks)),
+        evidence_of(
+            [scored[row] for row in rows],
+            objectives,
+            tails,
+            _sources(objectives, asked, blocks, scalarized=scalarized),
+        ),
     )
 
 
 def _sources(
-    objectives: Sequence[Objective], asked: Sequence[int], blocks: Sequence[torch.Tensor]
+    objectives: Sequence[Objective],
+    asked: Sequence[int],
+    blocks: Sequence[torch.Tensor],
+    *,
+    scalarized: bool,
 ) -> list[int | None]:
     """Objective of each column of the blocks; `None` for a scalarization of several."""
     own = [j for j, objective in enumerate(objectives) if not objective.is_constraint]
     bounded = [j for j in asked if objectives[j].is_constraint]
-    first: list[int | None] = [None] * blocks[0].shape[1] if len(own) > 1 else [own[0]]
+    if scalarized:
+        first: list[int | None] = [None] * blocks[0].shape[1] if len(own) > 1 else [own[0]]
+    else:
+        first = [j for j in own if j in asked]
     return [*first, *bounded, *(own if len(blocks) > 2 else [])]  # noqa: PLR2004
 
 

@@ -78,6 +78,7 @@ class _InnerSearch:
         self.data = data
         self.latents = Latents(situation)
         self.latents(data.smiles)
+        self._ancestors: dict[str, str | None] = {smiles: smiles for smiles in data.smiles}
         search = self.settings.search
         self.ledger = Ledger.settled(situation)
         names = [*data.smiles, *data.pending]
@@ -143,7 +144,7 @@ class _InnerSearch:
         taken = {draft.smiles for draft in chosen}
         left = [self.pool.drafts[row] for row in order if self.pool.drafts[row].smiles not in taken]
         kept = left[: self.settings.search.n_parents]
-        reserve = [[draft.smiles, draft.source, draft.parent] for draft in kept]
+        reserve = [[d.smiles, d.source, d.parent, None, d.ancestor] for d in kept]
         return chosen, {
             **{name: self.situation.history.state.get(name, []) for name in _RESERVES},
             self._reserve: reserve,
@@ -225,7 +226,8 @@ class _InnerSearch:
         for attempt, molecule in zip(attempts, accepted):
             if molecule is not None:
                 self.latents.molecules.keep(molecule)
-                drafts.append(Draft(molecule.smiles, attempt.move, attempt.parent))
+                ancestor = self._ancestors.get(attempt.parent or "")
+                drafts.append(Draft(molecule.smiles, attempt.move, attempt.parent, ancestor=ancestor))
         self.mix.took(attempts, drafts, self._add(drafts))
 
     def _add(self, drafts: Sequence[Draft]) -> list[Draft]:
@@ -237,6 +239,7 @@ class _InnerSearch:
         rows = np.flatnonzero(~self._near(features))
         fresh = [fresh[row] for row in rows]
         self.pool.add(fresh, features.take(rows))
+        self._ancestors.update({draft.smiles: draft.ancestor for draft in fresh})
         return fresh
 
 

@@ -1,0 +1,120 @@
+"""What a campaign expects of a molecule, from a surrogate fitted to all that was measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from molvae.campaign.methods.data import training_data
+from molvae.campaign.observations import Forecast
+from molvae.optimization.constraints import log_feasibility
+from molvae.optimization.similarities import Gallery
+from molvae.optimization.surrogates.base import Belief
+from molvae.optimization.surrogates.portfolio import Portfolio
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from molvae.campaign.methods.base import Situation
+    from molvae.chemistry.molecule import Molecule
+    from molvae.optimization.config import MemberSettings
+
+
+class Forecaster:
+    """A surrogate fitted to all that was measured in a campaign, each objective in its own units.
+
+    Surrogates whose hyperparameters are fitted speak for it (all of them, where there is none): those with
+    fixed ones are made to be curious, and their deviations are no error bars.
+
+    Args:
+        situation: Of the campaign.
+        fits: What the surrogates of a search for one goal have fitted, which are these.
+    """
+
+    def __init__(self, situation: Situation, fits: Mapping[str, Any] | None = None) -> None:
+        self.history, self.features = situation.history, situation.features
+        generator = situation.seeds.torch("forecast", self.history.n_asks)
+        self.data = training_data(situation, generator, scalarized=False)
+        self.portfolio: Portfolio | None = None
+        self.fits: dict[str, Any] = {}
+        if self.data is None:
+            return
+        gallery = Gallery(
+            self.features(self.data.smiles), self.data.smiles, self.features.grams, self.data.n_left_out
+        )
+        members = spokesmen(self.history.settings.search.surrogate.members)
+        several = sum(not objective.is_constraint for objective in self.history.settings.objectives) > 1
+        kept = self.history.state.get("forecast") if several else fits
+        self.portfolio = Portfolio(
+            members, gallery, self.data.y, remembered=kept, evidence=self.data.evidence
+        )
+        self.fits = {"forecast": self.portfolio.remembered()} if several else {}
+
+    def __call__(self, molecules: Sequence[Molecule]) -> list[Forecast]:
+        """The forecast of each molecule."""
+        if not molecules:
+            return []
+        objectives, known = self.history.settings.objectives, self.history.known
+        mean = np.full((len(molecules), len(objectives)), np.nan)
+        deviation = np.full_like(mean, np.nan)
+        mean[:, known.columns] = known.values(molecules)
+        deviation[:, known.columns] = 0.0
+        probability = np.array(known.admits(molecules), dtype=np.float64)
+        nearest: list[str | None] = [None] * len(molecules)
+        similarity = np.full(len(molecules), np.nan)
+        if self.portfolio is None or self.data is None:
+            if any(o.is_constraint for j, o in enumerate(objectives) if j in known.measured):
+                probability[:] = np.nan
+        else:
+            comparison = self.portfolio.gallery.compare(self.features([m.smiles for m in molecules]))
+            belief = together(self.portfolio.beliefs(comparison))
+            measured = [j for j in known.measured if not objectives[j].is_constraint]
+            measured += [j for j in known.measured if objectives[j].is_constraint]  # as in the data
+            signs = np.array([-1.0 if objectives[j].direction == "minimize" else 1.0 for j in measured])
+            mean[:, measured] = belief.mean.numpy() * signs
+            deviation[:, measured] = belief.variance.sqrt().numpy()
+            probability *= self._within(belief)
+            cross = comparison.cross(self.features.views[0])
+            similarity, rows = (part.numpy() for part in cross.max(dim=1))
+            nearest = [self.data.smiles[row] for row in rows]
+        return [
+            Forecast(
+                molecule.smiles,
+                tuple(map(_number, mean[row])),
+                tuple(map(_number, deviation[row])),
+                _number(probability[row]),
+                nearest[row],
+                _number(similarity[row]),
+            )
+            for row, molecule in enumerate(molecules)
+        ]
+
+    def _within(self, belief: Belief) -> NDArray[np.float64]:
+        assert self.data is not None  # noqa: S101 - the caller has looked
+        problem = self.data.problem
+        bounded = slice(problem.n_goals, None)
+        constraints = Belief(belief.mean[:, bounded], belief.variance[:, bounded])
+        logarithm = log_feasibility(constraints, problem.bounds.lower, problem.bounds.upper)
+        return np.asarray(logarithm.exp().numpy())
+
+
+def spokesmen(members: Sequence[MemberSettings]) -> list[MemberSettings]:
+    """The surrogates whose deviations can be read as error bars."""
+    fitted = [member for member in members if member.hyperparameters == "map"]
+    return fitted or list(members)
+
+
+def together(beliefs: Sequence[Belief]) -> Belief:
+    """The mixture of several beliefs, each as likely: mean, and variance within and between them."""
+    mean = torch.stack([belief.mean for belief in beliefs]).mean(0)
+    square = torch.stack([belief.variance + (belief.mean - mean) ** 2 for belief in beliefs]).mean(0)
+    return Belief(mean, square)
+
+
+def _number(value: float) -> float | None:
+    """Six digits, which hang neither on what was remembered nor on the number of threads."""
+    return float(f"{value:.6g}") if np.isfinite(value) else None
