@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
+from molvae.campaign.batch import Candidates
 from molvae.campaign.config import EXECUTION
 from molvae.campaign.contradictions import check_objectives
 from molvae.campaign.events import going_on_from
@@ -177,9 +178,10 @@ class Campaign:
         return self._history
 
     @property
-    def pending(self) -> list[Candidate]:
+    def pending(self) -> Candidates:
         """Candidates handed out whose scores are awaited, oldest first."""
-        return [trial.candidate for trial in self._history.pending if trial.candidate is not None]
+        waiting = [trial.candidate for trial in self._history.pending if trial.candidate is not None]
+        return Candidates(waiting, self._history)
 
     @property
     def n_calls(self) -> int:
@@ -191,7 +193,7 @@ class Campaign:
         """Evaluations that can still be handed out."""
         return self._history.remaining
 
-    def ask(self, n: int | None = None) -> list[Candidate]:
+    def ask(self, n: int | None = None) -> Candidates:
         """Hand out the next candidates: never scored, never handed out before, all different.
 
         Args:
@@ -212,11 +214,11 @@ class Campaign:
         q = self.settings.batch_size(self._history.n_calls)
         wanted = min(q if n is None else n, self._history.remaining)
         if wanted == 0:
-            return []
+            return Candidates([], self._history)
         begun = time.perf_counter()
         batch = self._next(wanted, whole=n is not None)
         if not batch.drafts:
-            return []
+            return Candidates([], self._history)
         number = self._history.n_candidates
         drafts = batch.drafts[:wanted]
         forecasts, fits = self._forecasts(drafts, batch.state)
@@ -232,7 +234,7 @@ class Campaign:
             "seconds": round(time.perf_counter() - begun, 6),
         }
         self._history.apply(self._journal.append("ask", payload))
-        return candidates
+        return Candidates(candidates, self._history)
 
     @property
     def turned_away(self) -> dict[str, int]:

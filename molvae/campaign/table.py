@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.config import Objective
     from molvae.campaign.history import Trial
+    from molvae.campaign.observations import Forecast
     from molvae.oracles.base import Score
 
 
@@ -29,6 +30,8 @@ class Row:
         call: Number of its evaluation, counted from 0; `None` if it was not charged.
         identifier: Of the candidate; `None` for what the user brought along.
         name: What the user calls it.
+        ancestor: Canonical SMILES of the measured molecule it descends from.
+        forecast: What was expected of it when a surrogate chose it.
     """
 
     smiles: str
@@ -41,6 +44,8 @@ class Row:
     identifier: str | None
     surrogate: str | None = None
     name: str = ""
+    ancestor: str | None = None
+    forecast: Forecast | None = None
 
 
 def row_of(trial: Trial, utility: float, allowed: bool) -> Row:  # noqa: FBT001 - built from a zip of columns
@@ -57,6 +62,8 @@ def row_of(trial: Trial, utility: float, allowed: bool) -> Row:  # noqa: FBT001 
         identifier=None if candidate is None else candidate.identifier,
         surrogate=None if candidate is None else candidate.surrogate,
         name=trial.name,
+        ancestor=None if candidate is None else candidate.ancestor,
+        forecast=None if candidate is None else candidate.forecast,
     )
 
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from rdkit import Chem, rdBase
-from rdkit.Chem import rdDepictor
+from rdkit.Chem import rdDepictor, rdFMCS
 from rdkit.Chem.Draw import rdMolDraw2D
 
 from molvae.chemistry.molecule import Invalid, Molecule
@@ -18,6 +18,42 @@ if TYPE_CHECKING:
 PANEL = (250, 200)
 """Width and height of one molecule of a grid, in pixels."""
 _LONGEST_LEGEND = 60
+_SHARED, _SECONDS, _SMALLEST_CORE = 0.8, 3, 5  # share of the molecules, time to find a core, atoms of it
+
+
+class Core:
+    """What molecules have in common, placed once, so that all of them are drawn alike.
+
+    Args:
+        molecules: A series; the largest core that most of them share is found, within seconds.
+    """
+
+    def __init__(self, molecules: Sequence[Molecule]) -> None:
+        self._reference = self._pattern = None
+        if len(molecules) < 2:  # noqa: PLR2004 - nothing in common with itself
+            return
+        found = rdFMCS.FindMCS(
+            [molecule.mol for molecule in molecules],
+            threshold=_SHARED,
+            timeout=_SECONDS,
+            ringMatchesRingOnly=True,
+            completeRingsOnly=True,
+        )
+        pattern = Chem.MolFromSmarts(found.smartsString) if found.numAtoms >= _SMALLEST_CORE else None
+        for molecule in molecules if pattern is not None else ():
+            if molecule.mol.HasSubstructMatch(pattern):
+                self._reference, self._pattern = Chem.Mol(molecule.mol), pattern
+                rdDepictor.Compute2DCoords(self._reference, useRingTemplates=True)
+                break
+
+    def place(self, mol: Chem.Mol) -> None:
+        """Coordinates for a molecule, its core where that of the others is; its own where it has none."""
+        if self._reference is None:
+            rdDepictor.Compute2DCoords(mol, useRingTemplates=True)
+            return
+        rdDepictor.GenerateDepictionMatching2DStructure(
+            mol, self._reference, refPatt=self._pattern, acceptFailure=True
+        )
 
 
 def molecule_svg(
@@ -37,15 +73,18 @@ def grid_svg(
     columns: int = 4,
     *,
     panel: tuple[int, int] = PANEL,
+    core: Core | None = None,
 ) -> str:
     """Molecules in rows of `columns`, with a line of text below each, as an `<svg>` element.
+
+    With a `core`, all that have it are drawn with it in one place.
 
     Raises:
         UsageError: No molecule, no column, or not one legend for each molecule.
     """
     width, height = _size(molecules, legends, columns, panel)
     canvas = rdMolDraw2D.MolDraw2DSVG(width, height, *panel)
-    _draw(canvas, molecules, legends)
+    _draw(canvas, molecules, legends, core)
     return _element(canvas.GetDrawingText())
 
 
@@ -63,7 +102,12 @@ def grid_png(
     return bytes(canvas.GetDrawingText())
 
 
-def _draw(canvas: Any, molecules: Sequence[Molecule | Invalid], legends: Sequence[str] | None) -> None:
+def _draw(
+    canvas: Any,
+    molecules: Sequence[Molecule | Invalid],
+    legends: Sequence[str] | None,
+    core: Core | None = None,
+) -> None:
     texts = [""] * len(molecules) if legends is None else [_shortened(legend) for legend in legends]
     options = canvas.drawOptions()
     options.legendFontSize = 14
@@ -72,7 +116,7 @@ def _draw(canvas: Any, molecules: Sequence[Molecule | Invalid], legends: Sequenc
     options.bondLineWidth = 1  # thin, so that wedges are told from bonds in small panels
     options.minFontSize = 8
     with rdBase.BlockLogs():
-        canvas.DrawMolecules([_drawable(molecule) for molecule in molecules], legends=texts)
+        canvas.DrawMolecules([_drawable(molecule, core) for molecule in molecules], legends=texts)
     canvas.FinishDrawing()
 
 
@@ -93,11 +137,14 @@ def _size(
     return across * panel[0], down * panel[1]
 
 
-def _drawable(molecule: Molecule | Invalid) -> Chem.Mol:
+def _drawable(molecule: Molecule | Invalid, core: Core | None = None) -> Chem.Mol:
     if not isinstance(molecule, Molecule):
         return Chem.Mol()
     mol = Chem.Mol(molecule.mol)
-    rdDepictor.Compute2DCoords(mol, useRingTemplates=True)  # bridged rings as chemists draw them
+    if core is None:
+        rdDepictor.Compute2DCoords(mol, useRingTemplates=True)  # bridged rings as chemists draw them
+    else:
+        core.place(mol)
     try:
         return rdMolDraw2D.PrepareMolForDrawing(mol)
     except (RuntimeError, ValueError):  # no alternating bonds: drawn as it is

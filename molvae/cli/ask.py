@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,9 @@ from molvae.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from molvae.campaign.batch import Candidates
     from molvae.campaign.campaign import Campaign
     from molvae.campaign.config import Objective
-    from molvae.campaign.observations import Candidate
     from molvae.cli.output import Session
     from molvae.latent.codec import MolVAE
 
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     "-n", "n", type=click.IntRange(1), metavar="N", help="How many molecules.  [default: q of the campaign]"
 )
 @options.output(
-    meaning="Write the batch here (.csv .csv.gz .parquet .smi .sdf .jsonl); default: stdout as CSV."
+    page=True,
+    meaning="Write the batch here (.csv .parquet .smi .sdf .jsonl, or .html to look at); default: stdout.",
 )
 @click.option(
     "--pending", is_flag=True, help="Ask for nothing new: write the molecules that are still awaited."
@@ -132,39 +134,41 @@ def command(
         save_settings(opened.settings, directory / campaigns.SETTINGS)
         if checkpoint is not None:
             campaigns.remember_model(directory, places.checkpoint(checkpoint))
-        if output is not None:
+        if output is not None and not options.is_page(output):
             measurements.refuse_filled(output, opened.asked)
-        candidates = opened.pending if pending else opened.ask(n)
-        _write(session, output, candidates, opened.settings.objectives)
+        candidates = _with_forecasts(opened, opened.pending if pending else opened.ask(n))
+        _write(session, output, opened, candidates)
         _tell_about(session, opened, candidates, n, output)
 
 
-def _write(
-    session: Session, output: Path | None, candidates: Sequence[Candidate], wanted: Sequence[Objective]
-) -> None:
-    scored = objectives.distinct_columns(wanted)
-    columns = [Column("identifier"), Column("smiles", "smiles"), Column("source"), Column("parent", "smiles")]
-    columns += [Column(name, "number") for name, _ in scored]
-    filled = {name: _computed(name, candidates) for name, _ in scored}
+def _write(session: Session, output: Path | None, opened: Campaign, candidates: Candidates) -> None:
+    """The batch as rows, or as a page to be looked at."""
+    if output is not None and options.is_page(output):
+        from molvae.reporting.batch_report import batch_report
+        from molvae.reporting.report import write_report
+
+        write_report(batch_report(candidates, opened.history, output.stem), output, "campaign")
+        return
+    columns = [
+        Column(name, "smiles" if name in {"smiles", "parent"} else campaigns.kind_of_column(values))
+        for name, values in candidates.columns.items()
+    ]
     with session.rows(output, columns) as writer:
-        for number, candidate in enumerate(candidates):
-            values = [filled[name][number] for name, _ in scored]
-            writer.write(
-                [candidate.identifier, candidate.smiles, candidate.source, candidate.parent, *values]
-            )
+        for row in zip(*candidates.columns.values(), strict=True):
+            writer.write(list(row))
 
 
-def _computed(name: str, candidates: Sequence[Candidate]) -> list[float | None]:
-    """The values of an objective that molvae can compute by itself; nothing for one that is measured."""
-    from molvae.chemistry.molecule import is_valid, parse
-    from molvae.oracles.base import ask
-    from molvae.oracles.plugins import computed_oracle
+def _with_forecasts(opened: Campaign, candidates: Candidates) -> Candidates:
+    """The batch, with what is expected of those no surrogate chose, too."""
+    from molvae.campaign.batch import Candidates
+    from molvae.campaign.observations import Forecast
 
-    oracle = computed_oracle(name)
-    if oracle is None:
-        return [None] * len(candidates)
-    molecules = [molecule for c in candidates if is_valid(molecule := parse(c.smiles))]
-    return [objectives.value_of(score) for score in ask(oracle, molecules)]
+    forecasts = opened.predict([candidate.smiles for candidate in candidates])
+    whole = [
+        replace(c, forecast=f) if c.forecast is None and isinstance(f, Forecast) else c
+        for c, f in zip(candidates, forecasts, strict=True)
+    ]
+    return Candidates(whole, opened.history)
 
 
 def _division_of_labor(wanted: Sequence[Objective]) -> str:
@@ -179,7 +183,7 @@ def _division_of_labor(wanted: Sequence[Objective]) -> str:
 
 
 def _tell_about(
-    session: Session, opened: Campaign, candidates: Sequence[Candidate], n: int | None, output: Path | None
+    session: Session, opened: Campaign, candidates: Candidates, n: int | None, output: Path | None
 ) -> None:
     waiting = len(opened.pending)
     session.note(_division_of_labor(opened.settings.objectives))

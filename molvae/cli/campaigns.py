@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.campaign import Campaign
     from molvae.campaign.config import CampaignSettings, Objective
+    from molvae.campaign.history import History
     from molvae.campaign.sources.report import MoveReport
     from molvae.campaign.table import Row
     from molvae.cli.output import Session
@@ -86,31 +87,30 @@ def why_so_few(campaign: Campaign) -> str:
     )
 
 
-def write_table(target: Path, table: Sequence[Row], objectives: Sequence[Objective]) -> None:
-    """Every molecule of a campaign, in order of appearance."""
-    scored = distinct_columns(objectives)
+def write_table(target: Path, table: Sequence[Row], history: History) -> None:
+    """Molecules of a campaign in the order given, with what was expected of those a surrogate chose."""
+    from molvae.campaign.batch import descent_columns, forecast_columns
+
+    scored = distinct_columns(history.settings.objectives)
+    beside = forecast_columns([row.forecast for row in table], history)
+    beside |= descent_columns([row.ancestor for row in table], history)
     columns = [Column("identifier"), Column("name"), Column("smiles", "smiles")]
     columns += [Column("call", "integer"), Column("source")]
     columns += [Column("parent", "smiles"), *(Column(name, "number") for name, _ in scored)]
     columns += [Column("feasible", "integer"), Column("trouble")]
+    columns += [Column(name, kind_of_column(values)) for name, values in beside.items()]
     with open_writer(target, columns) as writer:
-        for row in table:
+        for number, row in enumerate(table):
             scores = [value_of(row.scores[index]) for _, index in scored]
             call = None if row.call is None else row.call + 1
-            trouble = trouble_of(row.scores)
-            writer.write(
-                [
-                    row.identifier,
-                    row.name,
-                    row.smiles,
-                    call,
-                    row.source,
-                    row.parent,
-                    *scores,
-                    int(row.feasible),
-                    trouble,
-                ]
-            )
+            cells = [row.identifier, row.name, row.smiles, call, row.source, row.parent, *scores]
+            cells += [int(row.feasible), trouble_of(row.scores)]
+            writer.write([*cells, *(values[number] for values in beside.values())])
+
+
+def kind_of_column(values: Sequence[Any]) -> Any:
+    """How a column is written: numbers where there is nothing else."""
+    return "number" if all(value is None or isinstance(value, float) for value in values) else "text"
 
 
 def draw(

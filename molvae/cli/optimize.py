@@ -132,10 +132,10 @@ def command(
             result = run(campaign, oracles, progress=listener)
         best = campaign.best(campaigns.PICTURED)
         why = campaigns.why_so_few(campaign)
-    campaigns.write_table(output / "molecules.csv", result.table, settings.objectives)
-    campaigns.write_table(output / "best.sdf", best, settings.objectives)
+    campaigns.write_table(output / "molecules.csv", result.table, campaign.history)
+    campaigns.write_table(output / "best.sdf", best, campaign.history)
     if table is not None:
-        campaigns.write_table(table, result.table, settings.objectives)
+        campaigns.write_table(table, result.table, campaign.history)
     drawn = campaigns.draw(output, settings, result.table, best)
     if not result.spent:
         session.note(f"stopped after {result.n_calls} calls: {why}")

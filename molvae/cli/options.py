@@ -127,15 +127,17 @@ def threads() -> Decorator:
     return decorate
 
 
-def output(*, required: bool = False, rows: bool = True, meaning: str | None = None) -> Decorator:
-    """`-o`: a file by its suffix for rows, a directory otherwise."""
+def output(
+    *, required: bool = False, rows: bool = True, page: bool = False, meaning: str | None = None
+) -> Decorator:
+    """`-o`: a file by its suffix for rows (or a `page`), a directory otherwise."""
     text = meaning or "Write here (.csv .csv.gz .parquet .smi .sdf .jsonl); default: stdout as CSV."
     return click.option(
         "-o",
         "--output",
         type=click.Path(path_type=Path, dir_okay=not rows, file_okay=rows),
         required=required,
-        callback=known_suffix if rows else None,
+        callback=(known_suffix_or_page if page else known_suffix) if rows else None,
         metavar="FILE" if rows else "DIR",
         help=text,
     )
@@ -148,6 +150,18 @@ def known_suffix(_context: click.Context, _parameter: click.Parameter, value: Pa
 
         suffix_of(value)
     return value
+
+
+def known_suffix_or_page(
+    context: click.Context, parameter: click.Parameter, value: Path | None
+) -> Path | None:
+    """As `known_suffix`, for rows that can be a page (`is_page`) too."""
+    return value if value is not None and is_page(value) else known_suffix(context, parameter, value)
+
+
+def is_page(target: Path) -> bool:
+    """Whether a file is to be looked at in a browser."""
+    return target.suffix.lower() in {".html", ".htm"}
 
 
 def columns() -> Decorator:

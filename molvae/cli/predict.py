@@ -6,14 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import fields, options, screening
+from molvae.cli import campaign_predictions, fields, options, screening
 from molvae.screening.config import ScreenSettings
 
 if TYPE_CHECKING:
     from molvae.cli.output import Session
 
 
-@click.command(cls=screening.ShardedCommand, settings=ScreenSettings, without=screening.RANKING)
+class PredictCommand(screening.ShardedCommand):
+    """A model predicts; with `--campaign` a campaign does, which is the other command."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """The context of this command or of the other."""
+        if any(word.partition("=")[0] == "--campaign" for word in args):
+            return campaign_predictions.command.make_context(info_name, args, parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=PredictCommand, settings=ScreenSettings, without=screening.RANKING)
 @click.argument("library")
 @screening.checkpoint()
 @options.output(rows=False, required=True, meaning="Directory of the work; shards may share it.")
@@ -35,6 +47,8 @@ def command(session: Session, /, **given: Any) -> None:
 
     It runs like 'molvae screen': in parts that stay done, in shards, in constant memory; after a stop (exit
     75) the same command goes on. A few molecules are quicker with 'molvae encode --predict'.
+
+    'molvae predict --campaign DIR FILE' scores ideas of your own with what a campaign has learned.
 
     \b
     Examples:

@@ -14,6 +14,7 @@ from molvae.chemistry.molecule import Invalid, parse
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from molvae.chemistry.depiction import Core
     from molvae.chemistry.molecule import Molecule
 
 PANEL = (220, 160)
@@ -45,9 +46,11 @@ class Gallery:
 
     Attributes:
         symbols: `<symbol>` elements by canonical SMILES.
+        core: What the molecules have in common, if they are to be drawn alike.
     """
 
     symbols: dict[str, Markup] = field(default_factory=dict)
+    core: Core | None = None
     _numbers: dict[str, int] = field(default_factory=dict)
 
     def draw(self, molecule: Molecule | Invalid | str) -> int:
@@ -58,16 +61,16 @@ class Gallery:
         if known.smiles not in self._numbers:
             number = len(self._numbers)
             self._numbers[known.smiles] = number
-            self.symbols[known.smiles] = _symbol(known, number)
+            self.symbols[known.smiles] = _symbol(known, number, self.core)
         return self._numbers[known.smiles]
 
     def __len__(self) -> int:
         return len(self._numbers)
 
 
-def _symbol(molecule: Molecule, number: int) -> Markup:
+def _symbol(molecule: Molecule, number: int, core: Core | None) -> Markup:
     width, height = PANEL
-    strokes = compact(grid_svg([molecule], columns=1, panel=PANEL))
+    strokes = compact(grid_svg([molecule], columns=1, panel=PANEL, core=core))
     body = Markup().join(
         Markup('<path class="{}"{} d="{}"/>').format(name, _thickness(thick), path)
         for (name, thick), path in strokes.items()

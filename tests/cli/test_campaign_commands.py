@@ -161,6 +161,27 @@ def test_the_wet_lab_loop(molvae, tiny_checkpoint, start, tmp_path):
     assert len({row["smiles"] for row in rows} | {row["smiles"] for row in second}) == 8
 
 
+def test_a_batch_for_a_meeting_and_ideas_of_ones_own(molvae, tiny_checkpoint, start, tmp_path):
+    lab, batch, page = tmp_path / "lab", tmp_path / "batch.csv", tmp_path / "batch.html"
+    argv = ["ask", lab, "--checkpoint", tiny_checkpoint, "--maximize", "potency", "--at-most", "logp=5"]
+    asked = molvae(*argv, "--start", start, "-n", 6, "-o", batch, *QUICK)
+    assert "computed: logp; expected from you: potency" in asked.err
+    rows = rows_of(batch.read_text())
+    assert all(row["predicted potency"] and row["sd potency"] and row["nearest"] for row in rows)
+    assert molvae("ask", lab, "--pending", "-o", page).code == 0
+    text = page.read_text()
+    assert all(row["identifier"] in text for row in rows)
+    fill(batch, ["6.5", "", "", "", "", ""])
+    assert json.loads(molvae("tell", lab, batch, "--json").out)["new"] == 1, "predictions are not results"
+    ideas = tmp_path / "ideas.csv"
+    ideas.write_text("name,smiles\nmine,OCCc1ccccc1\nodd,c1cc\n")
+    scored = rows_of(molvae("predict", "--campaign", lab, ideas).out)
+    assert [row["identifier"] for row in scored] == ["mine", "odd"]
+    assert float(scored[0]["sd potency"]) > 0
+    assert float(scored[0]["logp"]) == pytest.approx(1.22, abs=0.01)
+    assert "unclosed ring" in scored[1]["reason"]
+
+
 def test_tell_refuses_a_swapped_molecule_and_takes_an_outside_one(molvae, tiny_checkpoint, tmp_path):
     lab, batch = tmp_path / "lab", tmp_path / "batch.csv"
     molvae("ask", lab, "--checkpoint", tiny_checkpoint, "--maximize", "potency", "-n", 2, "-o", batch, *QUICK)

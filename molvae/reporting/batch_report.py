@@ -1,0 +1,116 @@
+"""A batch for a design meeting: candidates drawn alike, best first, with what is expected of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from molvae.campaign.batch import DESCENDS, LIKENESS, NEAREST, WITHIN
+from molvae.chemistry.depiction import Core
+from molvae.chemistry.molecule import is_valid, parse
+from molvae.reporting.drawings import Gallery
+from molvae.reporting.molecule_table import TableColumn, molecule_table
+from molvae.reporting.page import Card, Report, Section, Tile, Tiles
+from molvae.reporting.scales import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from molvae.campaign.batch import Candidates
+    from molvae.campaign.history import History
+
+
+def batch_report(candidates: Candidates, history: History, title: str) -> Report:
+    """One page of a batch: a tile for each candidate, and a table to sort, search and download.
+
+    Args:
+        candidates: At least one.
+        history: Of their campaign.
+        title: What the batch is called.
+    """
+    objectives = history.settings.objectives
+    order = _best_first(candidates, history)
+    columns = {name: [values[row] for row in order] for name, values in candidates.columns.items()}
+    molecules = [m for text in columns["smiles"] if is_valid(m := parse(text))]
+    gallery = Gallery(core=Core(molecules))
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    asked = [objectives[j].name for j in history.known.measured]
+    tiles = [_tile(row, asked, gallery) for row in rows]
+    shown_names = ["smiles", *(name for name in columns if name != "smiles")]
+    table = molecule_table(
+        [TableColumn(name, _kind(name, columns[name])) for name in shown_names],
+        [[row[name] for name in shown_names] for row in rows],
+        gallery,
+        name="batch",
+        n_molecules=len(rows),
+    )
+    caption = (
+        "Expected value and its standard deviation; the molecule it descends from and the most similar one "
+        "that was measured, with its value."
+    )
+    return Report(
+        kind="batch",
+        title=title,
+        subtitle=" · ".join(str(objective) for objective in objectives),
+        when=f"batch {history.n_asks}",
+        cards=_cards(columns, asked),
+        sections=[Section("batch", "Candidates", [Tiles(tiles, caption=caption)])],
+        table=table,
+        gallery=gallery,
+    )
+
+
+def _best_first(candidates: Candidates, history: History) -> list[int]:
+    """By the expected value of the first goal that is asked for, as far as there is one."""
+    goals = [j for j in history.known.measured if not history.settings.objectives[j].is_constraint]
+    if not goals:
+        return list(range(len(candidates)))
+    sign = -1.0 if history.settings.objectives[goals[0]].direction == "maximize" else 1.0
+    means = [None if c.forecast is None else c.forecast.mean[goals[0]] for c in candidates]
+    keys = [np.inf if mean is None else sign * mean for mean in means]
+    return [int(row) for row in np.argsort(keys, kind="stable")]
+
+
+def _cards(columns: Mapping[str, Sequence[Any]], asked: Sequence[str]) -> list[Card]:
+    cards = [Card("candidates", f"{len(columns['smiles'])}")]
+    for name in asked:
+        if values := [v for v in columns.get(f"predicted {name}", ()) if v is not None]:
+            span = f"{shown(min(values))} to {shown(max(values))}"
+            cards.append(Card(f"expected {name}", shown(float(np.mean(values))), span))
+    if values := [v for v in columns.get(WITHIN, ()) if v is not None]:
+        cards.append(Card(WITHIN, f"{np.mean(values):.0%}", "mean"))
+    return cards
+
+
+def _tile(row: Mapping[str, Any], asked: Sequence[str], gallery: Gallery) -> Tile:
+    lines = [str(row["identifier"])]
+    lines += [
+        f"{name} {shown(mean)} ± {shown(row[f'sd {name}'])}"
+        for name in asked
+        if (mean := row.get(f"predicted {name}")) is not None
+    ]
+    if (odds := row.get(WITHIN)) is not None:
+        lines.append(f"within bounds {odds:.0%}")
+    origin = row.get(DESCENDS)
+    if origin is not None:
+        lines.append(f"{row['source']} from {row.get(f'{DESCENDS} (name)') or 'a measured one'}")
+    else:
+        lines.append(str(row["source"]))
+    if row.get(NEAREST) is not None:
+        values = [f"{n} {shown(v)}" for n in asked if (v := row.get(f"{NEAREST} {n}")) is not None]
+        name = row.get(f"{NEAREST} name") or ""
+        lines.append(" ".join(["nearest", name, *values, f"({row[LIKENESS]:.2f} alike)"]))
+    return Tile(
+        gallery.draw(str(row["smiles"])),
+        str(row["smiles"]),
+        lines,
+        origin=None if origin is None else gallery.draw(str(origin)),
+        origin_smiles=origin or "",
+    )
+
+
+def _kind(name: str, values: Sequence[Any]) -> Any:
+    if name in {"smiles", "parent", NEAREST, DESCENDS}:
+        return "smiles" if name == "smiles" else "text"
+    return "number" if all(v is None or isinstance(v, float) for v in values) else "text"
