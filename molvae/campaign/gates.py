@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
 
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.molecule import is_valid, parse
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from molvae.chemistry.molecule import Molecule
 
 _REMEMBERED = 100_000  # SMILES and one bit each
+_DRUG_SIZE = 40  # heavy atoms
+_FEWEST_SIZES = 20
 _START_COUNTED = 10_000  # start molecules whose bonds and ring systems have precedent
 
 
@@ -85,6 +90,30 @@ class SimilarityGate:
         return [near >= self._bound if self._at_least else near <= self._bound for near in nearest]
 
 
+class SizeGate:
+    """Passes molecules no larger than a drug, or than nearly all (99 in 100) of the start.
+
+    What is unlike everything measured is uncertain, so that a curious search joins whole molecules to one of
+    twice their size. A start too small to tell what sizes are wanted limits nothing.
+
+    Args:
+        start: SMILES of the start.
+    """
+
+    def __init__(self, start: Iterable[str]) -> None:
+        self._start = start
+        self._largest: float | None = None
+
+    def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:
+        """Whether each molecule is small enough."""
+        if self._largest is None:
+            read = (parse(text) for _, text in zip(range(_START_COUNTED), self._start))
+            sizes = [molecule.mol.GetNumHeavyAtoms() for molecule in read if is_valid(molecule)]
+            few = len(sizes) < _FEWEST_SIZES
+            self._largest = math.inf if few else max(_DRUG_SIZE, float(np.percentile(sizes, 99)))
+        return [molecule.mol.GetNumHeavyAtoms() <= self._largest for molecule in molecules]
+
+
 class DomainGate:
     """Passes what lies in the model's applicability domain, at the false-alarm rate of `DomainScores.inside`.
 
@@ -145,7 +174,7 @@ def gates_of(settings: CampaignSettings, model: LatentModel, start: Iterable[str
     if settings.novel is not None:
         gates.append(SimilarityGate(settings.novel, at_least=False))
     if not settings.wild:
-        gates.append(PrecedentGate(model, start))
+        gates += [SizeGate(start), PrecedentGate(model, start)]
     if settings.in_domain:
         gates.append(DomainGate(model))
     return tuple(map(Remembering, gates))

@@ -82,3 +82,15 @@ def test_what_was_expected_is_kept_when_the_score_is_told(begun, tmp_path):
     with Campaign.open(tmp_path / "c") as again:
         assert [row.forecast for row in again.table()][-3:] == [c.forecast for c in batch]
         assert isinstance(again.predict(["CCO"])[0], Forecast)  # which needs no model
+
+
+def test_a_bound_in_other_units_is_no_evidence(tmp_path, model, settings):
+    def forecasts(path, detail):
+        start = [StartMolecule(m.smiles, (score(m, "mw") / 20,)) for m in model.molecules[::4]]
+        start += [StartMolecule(m.smiles, (detail,)) for m in model.molecules[1:20:4]]
+        with Campaign.create(tmp_path / path, model, settings(maximize=["potency"]), start=start) as campaign:
+            return [forecast.mean[0] for forecast in campaign.predict(model.molecules[1::4])]
+
+    plain = forecasts("a", Score.failed("n.d."))
+    assert forecasts("b", Score(10000.0, "above")) == pytest.approx(plain, rel=1e-2)  # a row more is scaled
+    assert np.mean(forecasts("c", Score(9.0, "above"))[:5]) > np.mean(plain[:5])

@@ -8,7 +8,7 @@ import pytest
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings, Neighborhood, Objective
-from molvae.campaign.gates import SimilarityGate, gates_of
+from molvae.campaign.gates import SimilarityGate, SizeGate, gates_of
 from molvae.campaign.observations import Observation
 from molvae.campaign.storage import Journal
 from molvae.chemistry.filters import filter_reasons
@@ -95,15 +95,22 @@ def test_without_the_gate_there_is_something_to_refuse(calibrated, molecules, tm
 
 def test_the_start_is_precedent(calibrated, molecules):
     selenide = "C[Se]c1ccccc1"
-    gate = gates_of(CampaignSettings(objectives=(Objective(name="x"),)), calibrated, ())[0]
+    gate = gates_of(CampaignSettings(objectives=(Objective(name="x"),)), calibrated, ())[-1]
     assert gate([parse(selenide), parse(molecules[0])]) == [False, True]
-    told = gates_of(CampaignSettings(objectives=(Objective(name="x"),)), calibrated, [selenide])[0]
+    told = gates_of(CampaignSettings(objectives=(Objective(name="x"),)), calibrated, [selenide])[-1]
     assert told([parse(selenide)]) == [True]
+
+
+def test_nothing_is_proposed_that_is_larger_than_a_drug_and_than_the_start():
+    amide, peptide = parse("CC(=O)NC" * 5), parse("NCC(=O)" * 12 + "O")
+    assert SizeGate(["c1ccccc1"] * 30)([amide, peptide]) == [True, False]
+    assert SizeGate([peptide.smiles] * 30)([amide, peptide]) == [True, True]
+    assert SizeGate(["c1ccccc1"] * 3)([amide, peptide]) == [True, True]  # which says nothing about sizes
 
 
 @pytest.mark.parametrize("smiles", ["COOC", "CC(=O)Cl", "CN(C)Cl", "CC(O)NC"])
 def test_a_model_without_precedent_still_knows_unstable_groups(tiny_model, smiles):
-    gate = gates_of(CampaignSettings(objectives=(Objective(name="x"),)), tiny_model, ())[0]
+    gate = gates_of(CampaignSettings(objectives=(Objective(name="x"),)), tiny_model, ())[-1]
     assert gate([parse(smiles), parse("C[Se]C")]) == [False, True]
 
 
