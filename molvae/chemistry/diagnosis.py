@@ -16,6 +16,7 @@ _POSITION = re.compile(r"check for mistakes around position (\d+)")
 _STAMP = re.compile(r"^\[\d\d:\d\d:\d\d\] ")
 _CARET_WIDTH = 72
 _REACTION = re.compile(r"(?<!-)>")
+_NAME = re.compile(r"[A-Z]?[a-z]{4,}(-?[0-9]+)?")
 _INCHIKEY = re.compile(r"[A-Z]{14}-[A-Z]{10}-[A-Z]")
 _ABBREVIATION = re.compile(
     r"(?:i|t|n|s)?(?:Me|Et|Pr|Bu|Ph|Bn|Bz|Ac|Boc|Cbz|Fmoc|Ts|Ms|Tf|TMS|TBS|Cy|Ar|Alk|R\d*)"
@@ -120,6 +121,8 @@ def _other_notation(text: str) -> tuple[str, int | None] | None:
         return "not a whole InChI: its layers do not give the formula", None
     if _INCHIKEY.fullmatch(text):
         return "an InChIKey names a molecule without holding it: give its SMILES or InChI", None
+    if _NAME.fullmatch(text) and not set(text) <= set("bcnops"):
+        return "a name, not a SMILES: give the structure", None
     arrow = _REACTION.search(text)
     return None if arrow is None else ("a reaction (>), not a molecule: give its product", arrow.start())
 

@@ -31,6 +31,8 @@ _PARAMETERS.parseName = False
 _PARAMETERS.allowCXSMILES = False
 
 _INCHI = "InChI="
+_PICKLED = "\xef\xbe\xad\xde"
+"""What RDKit's binary molecules begin with, read as Latin-1."""
 _UNREAD = "RDKit reads no molecule"
 _UNWANTED = re.compile(r"[^\x21-\x7e]")
 
@@ -190,9 +192,10 @@ def _refusal(text: str, max_characters: int, extension: str) -> Invalid | None:
         return Invalid(text, f"the text has {len(text)} characters, over {max_characters}")
     unwanted = _UNWANTED.search(text)
     if unwanted is not None:
-        return Invalid(
-            text, diagnosis.unwanted_character(unwanted.group(), unwanted.start()), unwanted.start()
-        )
+        reason = diagnosis.unwanted_character(unwanted.group(), unwanted.start())
+        if text.startswith(_PICKLED):
+            reason = "a pickled RDKit molecule, not text: write SMILES into the table"
+        return Invalid(text, reason, unwanted.start())
     position = diagnosis.too_deep(text, MAX_NESTING)
     if position is not None:
         return Invalid(text, f"branches are nested deeper than {MAX_NESTING}", position)

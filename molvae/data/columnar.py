@@ -58,12 +58,24 @@ class ParquetRows:
         try:
             for batch in self._file.iter_batches(batch_size=_BATCH, **which):
                 for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    yield number, ["" if cell is None else str(cell).strip() for cell in row]
+                    yield number, [_text(cell) for cell in row]
                     number += 1
         except (ArrowException, OSError) as error:
             raise InputError(f"{self.path} cannot be read after row {number - 1}: {error}") from error
         finally:
             self._file.close()
+
+
+def _text(cell: Any) -> str:
+    """A cell as text; bytes are UTF-8, or as they are for `parse` to say what they hold."""
+    if cell is None:
+        return ""
+    if isinstance(cell, bytes):
+        try:
+            return cell.decode("utf-8").strip()
+        except UnicodeDecodeError:
+            return cell.decode("latin-1")
+    return str(cell).strip()
 
 
 class ParquetWriter:

@@ -11,7 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rdkit import Chem
 
+from molvae.chemistry.molecule import parse
 from molvae.data.readers import BadRow, Row, open_table
 from molvae.data.structures import MAX_RECORD
 from molvae.errors import InputError, UsageError
@@ -133,6 +135,17 @@ def test_a_comma_in_a_name_does_not_make_a_table(tmp_path):
 def test_lines_are_counted_as_an_editor_does(tmp_path):
     _, rows = read(write(tmp_path / "a.csv", 'smiles,x\n\nC,1\n"C\nC",2\nCC,3\n'))
     assert [row.line for row in rows] == [3, 4, 6]
+
+
+def test_bytes_of_parquet_are_text_or_are_named(tmp_path):
+    cells = [b"CCO", Chem.MolFromSmiles("CCO").ToBinary(), b"\x89PNG\xff"]
+    pq.write_table(pa.table({"smiles": cells, "y": [1.0, 2.0, 3.0]}), tmp_path / "a.parquet")
+    texts = [row.text for row in open_table(tmp_path / "a.parquet").raw_rows()]
+    assert texts[0] == "CCO"
+    assert [parse(text).reason for text in texts[1:]] == [
+        "a pickled RDKit molecule, not text: write SMILES into the table",
+        "non-ASCII character (u+0089) at character 1",
+    ]
 
 
 def test_parquet(tmp_path):
