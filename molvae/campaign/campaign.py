@@ -450,6 +450,13 @@ class Campaign:
         )
         return Observation(first.smiles, scores, first.identifier, first.name or second.name)
 
+    def _start(self, *, standard: bool = False) -> list[list[Any]]:
+        """The start as it is on record, in `standard` form even where an earlier version wrote it."""
+        names = [objective.name for objective in self.settings.objectives]
+        begun = self._history.start
+        molecules = read_molecules(begun, names).molecules if standard else begun
+        return [start_to_json(molecule)[:2] for molecule in molecules]
+
     def _agree(self, settings: CampaignSettings, start: Measurements) -> None:
         """Refuse to go on with other settings, another start or other files; take what may change.
 
@@ -471,9 +478,8 @@ class Campaign:
                 f"in this one: --start {self.path.parent}",
             )
         check_files(self._history.facts, [o.name for o in settings.objectives], self.path)
-        begun = read_molecules(self._history.start, [objective.name for objective in settings.objectives])
-        first, now = ([start_to_json(m)[:2] for m in part.molecules] for part in (begun, start))
-        if now and now != first:
+        now = [start_to_json(molecule)[:2] for molecule in start.molecules]
+        if now and now != self._start() and now != self._start(standard=True):
             raise UsageError(
                 f"the campaign {self.path} began with other start molecules",
                 hint="Leave the start out to go on with it, or choose another path; tell adds known scores.",
