@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -47,7 +48,23 @@ def every_candidate_has_the_core():
     assert all(contains(parse(smiles), core_pattern("[*:1]c1ccncc1")) for smiles in asked)
 
 
+def both_plates_are_new_and_within_the_bounds():
+    with Campaign.open("plate/journal.sqlite", writable=False) as campaign:
+        asked = [t for t in campaign.history.trials.values() if t.candidate is not None]
+        measured = {m.smiles for m in campaign.history.start}
+        wanted = campaign.settings.objectives
+    assert len(asked) == 16
+    assert not measured & {trial.smiles for trial in asked}
+    core = core_pattern("O=CNc1ccccc1")
+    assert all(contains(parse(trial.smiles), core) for trial in asked)
+    known = [j for j, objective in enumerate(wanted) if objective.is_constraint]
+    assert all(wanted[j].admits(trial.scores[j].value) for trial in asked for j in known)
+    assert sorted(s.value for t in asked for s in t.asked if s is not None) == [5.8, 6.7]
+    assert "<svg" in Path("batch1.html").read_text(encoding="utf-8")
+
+
 OUTCOMES = {
+    "from-an-assay-table-to-the-next-plate": both_plates_are_new_and_within_the_bounds,
     "in-the-laboratory": values_were_brought_back,
     "what-to-search-for": every_candidate_has_the_core,
 }
