@@ -50,9 +50,11 @@ class CommandWorker:
             detail = f"the program did not say hello within {self._settings.start:g} s"
             raise self._failed(detail, status="timeout", again=False, apart=False) from None
         except (ProgramEnded, ProgramFloods) as error:
-            raise self._failed(f"before it said hello, {error}", apart=False) from None
+            raise self._failed(f"before it said hello, {error}", apart=False, starting=True) from None
         except ProtocolError as error:
-            raise self._failed(f"instead of a hello: {error}", again=False, apart=False) from None
+            raise self._failed(
+                f"instead of a hello: {error}", again=False, apart=False, starting=True
+            ) from None
         except BaseException:
             self._kill()
             raise

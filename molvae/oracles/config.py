@@ -45,6 +45,10 @@ class ExternalSettings(Settings):
     start: float = Field(default=120.0, gt=0)
     """Seconds a program has to load its models and say hello; one for REINVENT has them for each request."""
 
+    patience: float = Field(default=60.0, ge=0)
+    """Seconds a program is started again and again if it ends before its hello, which is the fault of no
+    molecule (its licence is taken, say); then its molecules fail, and the next ones do not wait."""
+
     workers: int = Field(default=1, ge=1, le=256)
     """Programs, or open requests, at a time."""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from molvae.chemistry.molecule import Molecule
     from molvae.oracles.config import ExternalSettings
 
-_LONGEST_PAUSE = 30.0  # seconds
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 30.0  # seconds
 
 
 class Trouble(Exception):  # noqa: N818 - a word that the code below reads well with
@@ -29,15 +29,24 @@ class Trouble(Exception):  # noqa: N818 - a word that the code below reads well 
         status: Of the molecules, if nothing better comes.
         again: Whether the same request may do better a moment later.
         apart: Whether a single molecule may be the cause, so that each is asked alone.
+        starting: Whether the worker did not start, which is the fault of no molecule: a licence is taken, a
+            server comes up.
     """
 
     def __init__(
-        self, detail: str, *, status: Status = "failed", again: bool = True, apart: bool = True
+        self,
+        detail: str,
+        *,
+        status: Status = "failed",
+        again: bool = True,
+        apart: bool = True,
+        starting: bool = False,
     ) -> None:
         super().__init__(detail)
         self.score = Score.timed_out(detail) if status == "timeout" else Score.failed(detail)
         self.again = again
         self.apart = apart
+        self.starting = starting
 
 
 class Worker(Protocol):
@@ -77,6 +86,7 @@ class ExternalOracle:
         for worker in self._workers:
             self._idle.put(worker)
         self._closing = threading.Event()
+        self._patient = True
         self._troubles: list[str] = []
         self._end = weakref.finalize(self, _close_all, self._workers)
 
@@ -134,19 +144,31 @@ class ExternalOracle:
             self._idle.put(worker)
 
     def _answers(self, worker: Worker, smiles: Sequence[str]) -> list[Score]:
-        for attempt in range(self._settings.retries + 1):
+        waited, attempt = 0.0, 0
+        while True:
             try:
-                return worker.ask(smiles, self._settings.timeout * len(smiles))
+                answers = worker.ask(smiles, self._settings.timeout * len(smiles))
             except Trouble as trouble:
                 failure = trouble
                 self._troubles.append(trouble.score.detail)
+            else:
+                self._patient = True
+                return answers
             if self._closing.is_set():
                 break
             if failure.apart and len(smiles) > 1:
                 return [score for one in smiles for score in self._answers(worker, [one])]
+            if failure.starting and self._patient and waited < self._settings.patience:
+                pause = min(max(waited, self._settings.pause), _LONGEST_PAUSE)
+                self._closing.wait(pause)
+                waited += max(pause, _SHORTEST_PAUSE)
+                continue
+            if failure.starting:
+                self._patient = False  # until a worker starts again: the next molecules do not wait for long
             if not failure.again or attempt == self._settings.retries:
                 break
             self._closing.wait(min(self._settings.pause * 2**attempt, _LONGEST_PAUSE))
+            attempt += 1
         return [failure.score] * len(smiles)
 
 

@@ -62,6 +62,51 @@ def test_a_crash_is_tried_again_and_a_time_out_is_not(tmp_path):
         assert oracle(MOLECULES[:1])[0].detail == "the program ended with exit code 9"
 
 
+def licensed(tmp_path, options):
+    """A program that answers once per start, and does not start while the number in `taken` counts down."""
+    taken = tmp_path / "taken"
+    path = tmp_path / "licensed.py"
+    path.write_text(
+        f"""
+import json, pathlib, sys
+taken = pathlib.Path({str(taken)!r})
+left = int(taken.read_text()) if taken.exists() else 0
+if left:
+    taken.write_text(str(left - 1))
+    sys.exit("no licence")
+for line in sys.stdin:
+    message = json.loads(line)
+    if "smiles" in message:
+        print(json.dumps({{"id": message["id"], "scores": [1.0 for _ in message["smiles"]]}}), flush=True)
+        break
+    print(json.dumps({{"version": 1}}), flush=True)
+"""
+    )
+    return f"cmd{options}:{shlex.join([sys.executable, '-I', '-S', str(path)])}", taken
+
+
+def test_a_worker_whose_licence_is_taken_waits_and_fails_no_molecule(tmp_path):
+    text, taken = licensed(tmp_path, "[batch=1,pause=0.01]")
+    with load_oracle(text) as oracle:
+        assert oracle(MOLECULES[:1])[0].is_ok
+        taken.write_text("4")
+        assert [score.is_ok for score in oracle(MOLECULES[:3])] == [True, True, True]
+        assert len([trouble for trouble in oracle.troubles if "no licence" in trouble]) == 4
+
+
+def test_patience_ends_once_for_all_molecules_and_comes_back_with_the_licence(tmp_path):
+    text, taken = licensed(tmp_path, "[batch=1,pause=0.01,patience=0.1]")
+    with load_oracle(text) as oracle:
+        assert oracle(MOLECULES[:1])[0].is_ok
+        taken.write_text("1000000")
+        scores = oracle(MOLECULES)
+        assert {score.status for score in scores} == {"failed"}
+        assert all("no licence" in score.detail for score in scores)
+        assert 1000000 - int(taken.read_text()) < 12 + 12, "only the first one waited"
+        taken.unlink()
+        assert oracle(MOLECULES[:1])[0].is_ok
+
+
 def test_a_program_that_answers_once_and_ends_is_started_anew(tmp_path):
     body = (
         "os.write(1, (json.dumps({'id': message['id'], 'scores': [1.0]}) + '\\n').encode()) and os._exit(0)"
