@@ -25,8 +25,8 @@ from molvae.cli.output import Session, table_text
 def command(session: Session, name: str | None, output: Path | None, mirror: Path | None) -> None:
     """Download the data set NAME, or list what there is.
 
-    What arrives is checked by its sha256. Without a network, the message says what to download by hand and
-    where to put it.
+    What arrives is checked by its sha256 where one is published. Without a network, the message says what to
+    download by hand and where to put it.
 
     \b
     Examples:

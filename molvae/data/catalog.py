@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import hashlib
 import logging
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from molvae.errors import InputError, UnknownNameError, suggest
+from molvae.errors import InputError, StorageError, UnknownNameError, suggest
 from molvae.persistence.shipped import shipped
 from molvae.progress import SILENT
 
@@ -52,6 +53,8 @@ class Dataset:
         return self.address.rsplit("/", 1)[-1]
 
 
+_LARGEST = 1 << 30  # bytes of a download; the largest known one has 85 MB
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EFBIG}
 _RAW = "https://raw.githubusercontent.com/aspuru-guzik-group"
 _MOSES = "https://media.githubusercontent.com/media/molecularsets/moses/master/data"
 
@@ -82,6 +85,7 @@ CATALOG: dict[str, Dataset] = {
             sha256=None,
             license="MIT",
             mirrored="moses/train.csv.gz",
+            mirrored_sha256="cc9d6e8e9534e25a7a36361529ae739ddda8036e9072b2fc5cea6930a0592144",
         ),
         Dataset(
             name="moses-test",
@@ -198,21 +202,51 @@ def _download(dataset: Dataset, directory: Path, mirror: Path | None, progress: 
         directory.mkdir(parents=True, exist_ok=True)
         try:
             with tempfile.TemporaryDirectory(dir=directory, prefix=".fetch-") as temporary:
+                capped = pooch.HTTPDownloader(progressbar=_Cap())
                 with _quiet(pooch.get_logger()):
-                    arrived = Path(pooch.retrieve(dataset.address, None, fname=target.name, path=temporary))
+                    asked = {"fname": target.name, "path": temporary, "downloader": capped}
+                    arrived = Path(pooch.retrieve(dataset.address, None, **asked))
                 if dataset.sha256 is not None:
                     _check(arrived, dataset.sha256, hint)
                 arrived.replace(target)
-        except (OSError, ValueError) as error:  # what requests and urllib3 raise is an OSError
+        except (OSError, ValueError) as error:  # what requests and urllib3 raise is an OSError, too
+            if getattr(error, "errno", None) in _OF_THE_DISK:
+                raise StorageError(f"cannot write {target}: {_reason(error)}") from error
             raise InputError(f"cannot download {dataset.name}: {_reason(error)}", hint=hint) from error
     elif dataset.sha256 is not None:
         _check(target, dataset.sha256, f"Remove {target} and fetch again.")
     seen = content_sha256(target)
-    known = (
-        "as published" if dataset.sha256 is not None else "no published digest is known to compare it with"
-    )
+    known = "as published" if dataset.sha256 is not None else "not checked: no published digest is known"
     progress.note(f"{target}: sha256 {seen} ({known})")
     return target
+
+
+class _Cap:
+    """Stands where pooch expects a progress bar, and ends a download that does not end."""
+
+    total = 0
+
+    def __init__(self) -> None:
+        self._arrived = 0
+
+    def update(self, n: int) -> None:
+        """Count bytes that arrived.
+
+        Raises:
+            InputError: They are too many.
+        """
+        self._arrived += n
+        if self._arrived > _LARGEST:
+            raise InputError(
+                f"the download has more than {_LARGEST >> 20:,} MiB and was ended",
+                hint="No known data set is that large: look at the address.",
+            )
+
+    def reset(self) -> None:
+        """Nothing is shown."""
+
+    def close(self) -> None:
+        """Nothing is shown."""
 
 
 @contextlib.contextmanager

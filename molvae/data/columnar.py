@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 _BATCH = 4096  # rows in memory at once
 _CHUNK = 8192  # rows written at once
+_LARGEST_CELL = 1_000_000  # characters
+_AT_ONCE = 64 << 20  # bytes of a column turned into Python's objects at once
+_LARGEST_CHUNK = 1 << 28  # values of a column, or its bytes unpacked, in one row group
+_TOO_LARGE = (
+    "Write it again with smaller row groups, or look where it comes from: a few bytes can ask for gigabytes."
+)
 
 
 class ParquetRows:
@@ -34,8 +40,11 @@ class ParquetRows:
         self.path = path
         try:
             self._file = ParquetFile(path)
+            texts = [name for name in self._file.schema_arrow.names if self._is_text(name)]
+            self._file = ParquetFile(path, read_dictionary=texts)
         except (ArrowException, OSError) as error:
             raise InputError(f"{path} is not a complete Parquet file: {error}") from error
+        self._check_sizes()
         self.columns: list[str] = [str(name) for name in self._file.schema_arrow.names]
 
     @property
@@ -57,13 +66,50 @@ class ParquetRows:
 
         try:
             for batch in self._file.iter_batches(batch_size=_BATCH, **which):
-                for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    yield number, [_text(cell) for cell in row]
-                    number += 1
+                step = max(1, min(self._rows_at_once(column) for column in batch.columns))
+                for start in range(0, len(batch), step):
+                    columns = [column.slice(start, step).to_pylist() for column in batch.columns]
+                    for row in zip(*columns, strict=True):
+                        yield number, [_text(cell) for cell in row]
+                        number += 1
         except (ArrowException, OSError) as error:
             raise InputError(f"{self.path} cannot be read after row {number - 1}: {error}") from error
         finally:
             self._file.close()
+
+    def _is_text(self, name: str) -> bool:
+        import pyarrow.types as kinds
+
+        kind = self._file.schema_arrow.field(name).type
+        return bool(kinds.is_string(kind) or kinds.is_binary(kind))
+
+    def _check_sizes(self) -> None:
+        """Refuse what would fill the memory when it is unpacked, by what the file says of itself."""
+        metadata = self._file.metadata
+        for group in map(metadata.row_group, range(metadata.num_row_groups)):
+            for column in map(group.column, range(group.num_columns)):
+                size = max(column.total_uncompressed_size, column.num_values)
+                if size > _LARGEST_CHUNK:
+                    raise InputError(
+                        f"{self.path}: '{column.path_in_schema}' has {size:,} bytes or values in one group, "
+                        f"at most {_LARGEST_CHUNK:,} are read",
+                        hint=_TOO_LARGE,
+                    )
+
+    def _rows_at_once(self, column: Any) -> int:
+        """How many rows of a column may become Python's objects at once; texts are dictionaries here."""
+        from pyarrow import compute, types
+
+        if types.is_dictionary(column.type):
+            longest = compute.max(compute.binary_length(column.dictionary)).as_py() or 1
+        else:
+            longest = column.nbytes / max(1, len(column))
+        if longest > _LARGEST_CELL:
+            raise InputError(
+                f"{self.path}: a cell has {longest:,.0f} characters, at most {_LARGEST_CELL:,} are read",
+                hint=_TOO_LARGE,
+            )
+        return int(_AT_ONCE / max(1, longest))
 
 
 def _text(cell: Any) -> str:

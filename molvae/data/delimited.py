@@ -17,6 +17,9 @@ from molvae.data.sources import MAX_LINE, OVER_LONG
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+MAX_CELLS = 20_000
+"""Cells one row may have."""
+
 MAX_CONTINUATION = 20
 """Lines one quoted cell may run over; a quotation mark that is still open then was a mistake."""
 
@@ -90,10 +93,8 @@ def cut_rows(lines: Iterator[tuple[int, str]], delimiter: str) -> Iterator[Cells
         number, line = current
         if not line.strip():
             continue
-        if line.endswith(OVER_LONG):
-            yield BadRow(number, line[:_SHOWN], f"the line has over {MAX_LINE:,} characters")
-        elif "\x00" in line:
-            yield BadRow(number, line[:_SHOWN], "the row holds a NUL byte")
+        if problem := _refusal(line, delimiter):
+            yield BadRow(number, line[:_SHOWN], problem)
         elif delimiter == " ":
             yield number, _words(line)
         elif '"' not in line:
@@ -113,6 +114,15 @@ def cut_rows(lines: Iterator[tuple[int, str]], delimiter: str) -> Iterator[Cells
             else:
                 waiting.extendleft(reversed(taken))
                 yield BadRow(number, line[:_SHOWN], row or "a quotation mark is opened and never closed")
+
+
+def _refusal(line: str, delimiter: str) -> str | None:
+    """Why a line is not looked into."""
+    if line.endswith(OVER_LONG):
+        return f"the line has over {MAX_LINE:,} characters"
+    if delimiter != " " and line.count(delimiter) >= MAX_CELLS:
+        return f"the row has over {MAX_CELLS:,} cells"
+    return "the row holds a NUL byte" if "\x00" in line else None
 
 
 def _hidden(text: str, delimiter: str) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from molvae.data.readers import Layout, Table
 
 _CHUNK = 1 << 20  # bytes looked at at once
+_PART_CHARACTERS = 1 << 25  # of the rows of one part that brings them
 
 
 @dataclass(frozen=True)
@@ -239,13 +240,22 @@ class Library:
         if self._table is None:
             raise UsageError(f"{self.reader.path} can be read once")
         rows, self._table = self._table.raw_rows(), None
-        number = 0
-        while piece := tuple(islice(rows, self._part_rows)):
+        number = start = 0
+        while piece := tuple(_up_to(rows, self._part_rows)):
             if number in shard:
-                start = number * self._part_rows
                 yield Part(number, start, start + len(piece), rows=piece)
-            number += 1
+            number, start = number + 1, start + len(piece)
         self.n_parts = number
+
+
+def _up_to(rows: Iterator[Row | BadRow], n: int) -> Iterator[Row | BadRow]:
+    """The next rows, fewer than `n` where they are so long that they would fill the memory."""
+    size = 0
+    for row in islice(rows, n):
+        yield row
+        size += len(row.text) + (sum(map(len, row.fields.values())) if isinstance(row, Row) else 0)
+        if size > _PART_CHARACTERS:
+            return
 
 
 def _counted(lines: Iterator[tuple[int, str]], rows: PartRows) -> Iterator[tuple[int, str]]:

@@ -20,7 +20,7 @@ from molvae.errors import InputError, suggest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_LINE = 1_000_000
+MAX_LINE = 250_000
 """Characters kept of one line; the rest of a longer line is skipped, so that no input can fill the memory."""
 
 OVER_LONG = "\x00…"

@@ -11,6 +11,9 @@ from molvae.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+MAX_CHARACTERS = 250_000
+"""Characters one record may have."""
+
 MAX_RECORD = 20_000
 """Lines one record may have; a longer one is refused unread."""
 
@@ -43,14 +46,15 @@ def field_names(blocks: Iterable[str]) -> tuple[str, ...]:
 def cut_records(lines: Iterator[tuple[int, str]]) -> Iterator[Row | BadRow]:
     """Yield one row for each record that ends with ``$$$$`` (or with the file)."""
     record: list[str] = []
-    start, last, too_long = 1, 0, False
+    start, last, size, too_long = 1, 0, 0, False
     for number, line in lines:
         last = number
         if line.startswith("$$$$"):
             yield _record(start, record, too_long=too_long)
-            record, start, too_long = [], number + 1, False
-        elif len(record) < MAX_RECORD:
+            record, start, size, too_long = [], number + 1, 0, False
+        elif len(record) < MAX_RECORD and size + len(line) <= MAX_CHARACTERS:
             record.append(line)
+            size += len(line)
         else:
             too_long = True
     if any(line.strip() for line in record):
@@ -60,7 +64,9 @@ def cut_records(lines: Iterator[tuple[int, str]]) -> Iterator[Row | BadRow]:
 def _record(start: int, lines: list[str], *, too_long: bool) -> Row | BadRow:
     title = lines[0].strip() if lines else ""
     if too_long:
-        return BadRow(start, title, f"the record has more than {MAX_RECORD:,} lines")
+        return BadRow(
+            start, title, f"the record has more than {MAX_RECORD:,} lines or {MAX_CHARACTERS:,} characters"
+        )
     end = next((n for n, line in enumerate(lines) if line.startswith("M  END")), None)
     if end is None:
         return BadRow(start, title, "the record has no 'M  END' line")

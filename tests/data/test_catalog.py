@@ -12,7 +12,7 @@ import pytest
 
 from molvae.data import catalog
 from molvae.data.catalog import CATALOG, content_sha256, dataset_names, fetch
-from molvae.errors import InputError, UnknownNameError
+from molvae.errors import InputError, StorageError, UnknownNameError
 
 CONTENT = b"smiles\nCCO\n"
 
@@ -41,7 +41,8 @@ def network(monkeypatch):
         error = None
         content = CONTENT
 
-        def retrieve(self, _address, _known_hash, *, fname, path):
+        def retrieve(self, _address, _known_hash, *, fname, path, downloader):
+            downloader.progressbar.update(len(self.content))
             if self.error is not None:
                 raise self.error
             target = Path(path) / fname
@@ -128,3 +129,21 @@ def test_the_starter_set_is_shipped_or_the_message_says_where_it_is(tmp_path, mo
     shipped.unlink()
     with pytest.raises(InputError, match="not part of this installation"):
         fetch("starter", tmp_path / "out")
+
+
+def test_a_full_disk_is_not_the_network_and_a_download_ends(tmp_path, network, monkeypatch):
+    network.error = OSError(28, "No space left on device")
+    with pytest.raises(StorageError, match="No space left"):
+        fetch("moses-test", tmp_path)
+    network.error = None
+    monkeypatch.setattr(catalog, "_LARGEST", 5)
+    with pytest.raises(InputError, match="was ended"):
+        fetch("moses-test", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_checked_is_said(tmp_path, network):
+    del network
+    notes = Notes()
+    fetch("moses-train", tmp_path, progress=notes)
+    assert "not checked" in notes.texts[-1]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import subprocess
 import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from rdkit import Chem
 
 from molvae.chemistry.molecule import parse
+from molvae.data import partition
 from molvae.data.readers import BadRow, Row, open_table
 from molvae.data.structures import MAX_RECORD
 from molvae.errors import InputError, UsageError
@@ -193,7 +196,7 @@ def test_an_endless_record_does_not_fill_the_memory(tmp_path):
         ("C\x00C,1", "NUL"),
         ('"CC,1', "never closed"),
         ('"CC"x,1', "quotation marks"),
-        ("C" * 1_000_001 + ",1", "1,000,000 characters"),
+        ("C" * 250_001 + ",1", "250,000 characters"),
     ],
 )
 def test_a_bad_row_costs_only_itself(tmp_path, row, reason):
@@ -287,3 +290,54 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
     except (InputError, UsageError):
         return
     assert all(isinstance(row, Row | BadRow) for row in rows)
+
+
+ROWS = {
+    "dictionary": lambda: pa.DictionaryArray.from_arrays(pa.array([0] * 4096), pa.array(["C" * 900_000])),
+    "one cell": lambda: pa.array(["C" * 1_500_000]),
+}
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_a_small_parquet_file_cannot_fill_the_memory(tmp_path, rows):
+    path = tmp_path / "bomb.parquet"
+    pq.write_table(pa.table({"smiles": ROWS[rows]()}), path, compression="zstd")
+    assert path.stat().st_size < 4000
+    code = (
+        "import itertools, resource, sys; from molvae.data.readers import open_table\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))\n"
+        "list(itertools.islice(open_table(sys.argv[1]).rows(), 200))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, path],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    assert "MemoryError" not in done.stderr
+    assert done.returncode == (0 if rows == "dictionary" else 1)
+    assert rows == "dictionary" or "InputError" in done.stderr
+
+
+def test_rows_and_records_of_absurd_size_are_refused_unread(tmp_path):
+    wide = tmp_path / "wide.csv"
+    wide.write_text("smiles,a\nCCO,1\nCCN" + "," * 30_000 + "\n")
+    rows = list(open_table(wide).rows())
+    assert [type(row).__name__ for row in rows] == ["Row", "BadRow"]
+    assert "20,000 cells" in rows[1].reason
+    long = tmp_path / "long.sdf"
+    long.write_text("title\n" + ("C" * 90_000 + "\n") * 4 + "M  END\n$$$$\n" + BLOCK.format(title="good"))
+    rows = list(open_table(long).rows())
+    assert "250,000 characters" in rows[0].reason
+    assert rows[1].identifier == "good"
+
+
+def test_parts_of_a_stream_are_smaller_where_rows_are_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(partition, "_PART_CHARACTERS", 2000)
+    path = tmp_path / "long.csv.gz"
+    path.write_bytes(gzip.compress(b"smiles,note\n" + (b"C," + b"x" * 500 + b"\n") * 20))
+    library = partition.Library(str(path), part_bytes=1, part_rows=8)
+    parts = list(library.parts(partition.Shard()))
+    assert [(part.start, part.stop) for part in parts] == [(0, 4), (4, 8), (8, 12), (12, 16), (16, 20)]
+    assert library.n_parts == 5
