@@ -142,6 +142,7 @@ def optimize(
     output: str | Path,
     start: Iterable[StartMolecule | str] = (),
     oracles: Mapping[str, Oracle | Callable[..., Any]] | None = None,
+    retry_failed: bool = False,
     progress: Progress = SILENT,
     **words: Any,
 ) -> Result:
@@ -156,6 +157,7 @@ def optimize(
         output: Directory of the campaign; its journal is `journal.sqlite` there.
         start: Molecules to begin with, with or without known scores, or a table of them.
         oracles: Functions or oracles for names in bounds.
+        retry_failed: Score again, first, what oracles failed on when the search was run before.
         progress: Told of each evaluation.
         words: Any setting of `CampaignSettings`: `budget=200`, `q=8`, `seed=7`, `search={"copies": 2}`.
 
@@ -191,7 +193,7 @@ def optimize(
         )
     with Campaign.create(directory / JOURNAL, used, settings, start=start) as campaign:
         save_settings(campaign.settings, directory / "settings.toml")
-        return run(campaign, given, progress=progress)
+        return run(campaign, given, retry_failed=retry_failed, progress=progress)
 
 
 def _wishes(

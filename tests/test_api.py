@@ -76,6 +76,29 @@ def test_a_function_by_a_name_of_its_own_is_a_goal(tiny_checkpoint, tmp_path, st
         assert campaign.n_calls == found.n_calls
 
 
+def test_what_an_oracle_failed_on_is_scored_again_and_not_charged_again(tiny_checkpoint, tmp_path, start):
+    down, asked = [True], []
+
+    def docked(smiles: str) -> float:
+        asked.append(smiles)
+        if down[0]:
+            raise RuntimeError("no licence")
+        return float(len(smiles))
+
+    given = {"maximize": {"docked": docked}, "minimize": {"depth": lambda smiles: smiles.count("(")}}
+    call = partial(molvae.optimize, tiny_checkpoint, start=start, output=tmp_path / "s", **given, **SEARCH)
+    first = call(failure_limit=None)
+    failed = [row.smiles for row in first.table if row.scores[0] and row.scores[0].status == "failed"]
+    assert (first.n_calls, len(failed)) == (8, 8)
+    down[0], n_before = False, len(asked)
+    assert call(failure_limit=None).n_calls == 8, "without the word, failures stay"
+    assert len(asked) == n_before
+    again = call(failure_limit=None, retry_failed=True)
+    assert asked[n_before:] == failed
+    assert again.n_calls == 8
+    assert all(row.scores[0].value == len(row.smiles) for row in again.table if row.smiles in failed)
+
+
 def test_what_is_shipped_has_a_name_and_what_lies_here_comes_first(tiny_checkpoint, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert shipped("checkpoints")["zinc250k"].is_dir()

@@ -184,6 +184,16 @@ class Campaign:
         return Candidates(waiting, self._history)
 
     @property
+    def failed(self) -> list[Candidate]:
+        """Candidates that an oracle failed on, oldest first."""
+        return [
+            trial.candidate
+            for trial in self._history.trials.values()
+            if trial.candidate is not None
+            and any(score is not None and score.status in {"failed", "timeout"} for score in trial.asked)
+        ]
+
+    @property
     def n_calls(self) -> int:
         """Evaluations charged so far."""
         return self._history.n_calls

@@ -183,12 +183,15 @@ class History:
         trial.scores = self.merged(smiles, scores, correct=correct)
         trial.name = trial.name or name
         evaluated = any(score is not None and score.status in EVALUATED for score in trial.asked)
-        if trial.candidate is None or trial.call is not None or not evaluated:
+        if trial.candidate is None or not evaluated:
             return
-        trial.call = self.n_calls
-        self.n_calls += 1
         successful = any(score is not None and score.is_measured for score in trial.asked)
-        self.n_failed_in_a_row = 0 if successful else self.n_failed_in_a_row + 1
+        if trial.call is None:
+            trial.call = self.n_calls
+            self.n_calls += 1
+            self.n_failed_in_a_row = 0 if successful else self.n_failed_in_a_row + 1
+        elif successful:  # asked again
+            self.n_failed_in_a_row = 0
 
     def merged(
         self, smiles: str, scores: Sequence[Score | None], *, correct: bool = False

@@ -120,6 +120,7 @@ def run(
     *,
     enough: Callable[[Campaign], bool] | None = None,
     trust: bool = False,
+    retry_failed: bool = False,
     progress: Progress = SILENT,
 ) -> Result:
     """Ask, score and tell until the budget is spent; candidates still pending from an earlier run come first.
@@ -132,6 +133,7 @@ def run(
         oracles: By objective name; loaded from the names where absent.
         trust: Whether programs, servers and code that only the journal of an opened campaign names, or an
             `mpo:` file, may be run.
+        retry_failed: Whether what oracles have failed on is scored again first; it is not charged again.
         enough: Asked before each batch: where it says yes, the rest of the budget is not spent.
         progress: Told of each evaluation.
 
@@ -144,17 +146,19 @@ def run(
     scoring, n_barren = 0.0, 0
     progress.start(TASK, campaign.settings.budget)
     progress.advance(TASK, campaign.n_calls)
-    while not (enough and enough(campaign)) and (candidates := campaign.pending or campaign.ask()):
-        before = campaign.n_calls
+    again = campaign.failed if retry_failed else []
+    while not (enough and enough(campaign)) and (candidates := again or campaign.pending or campaign.ask()):
+        before, retried, again = campaign.n_calls, bool(again), []
         size = max(campaign.settings.evaluation_batch, *map(n_workers, loaded.values()))
         for first in range(0, len(candidates), size):
             begun = time.perf_counter()
             observations = _score(candidates[first : first + size], campaign, loaded)
             scoring += time.perf_counter() - begun
             progress.advance(TASK, campaign.tell(observations).charged)
-            _give_up(campaign)
+            if not retried:
+                _give_up(campaign)
         progress.advance(TASK, 0, **_standing(campaign))
-        n_barren = 0 if campaign.n_calls > before else n_barren + 1
+        n_barren = 0 if campaign.n_calls > before or retried else n_barren + 1
         if n_barren == _MOST_BARREN:
             raise OracleError(
                 f"{n_barren} batches in a row were scored and nothing could be charged; the last molecule: "
@@ -285,7 +289,21 @@ def _score(
         ),
         strict=True,
     )
-    return [Observation(c.smiles, scores, c.identifier) for c, scores in zip(candidates, rows, strict=True)]
+    return [
+        Observation(c.smiles, _new(c, scores, campaign), c.identifier)
+        for c, scores in zip(candidates, rows, strict=True)
+    ]
+
+
+def _new(
+    candidate: Candidate, scores: Sequence[Score | None], campaign: Campaign
+) -> tuple[Score | None, ...]:
+    """Scores that are not on record yet: an oracle that is asked again may say something else."""
+    trial = campaign.history.trials.get(candidate.smiles)
+    before = trial.scores if trial is not None else [None] * len(scores)
+    return tuple(
+        None if old is not None and old.is_measured else new for old, new in zip(before, scores, strict=True)
+    )
 
 
 def _standing(campaign: Campaign) -> dict[str, float]:

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     "Default: drawn by the model.",
 )
 @options.columns()
+@click.option(
+    "--retry-failed", is_flag=True, help="Score again what oracles failed on; it is not charged again."
+)
 @click.option("--known-scores", is_flag=True, hidden=True, help="Needs no saying any more.")
 @click.option(
     "--tracker",
@@ -64,6 +67,7 @@ def command(
     start: tuple[str, ...],
     smiles_column: str | None,
     id_column: str | None,
+    retry_failed: bool,
     known_scores: bool,  # noqa: ARG001 - accepted as before
     tracker: tuple[str, ...],
     table: Path | None,
@@ -129,7 +133,7 @@ def command(
         save_settings(settings, output / campaigns.SETTINGS)
         campaigns.remember_model(output, places.checkpoint(checkpoint))
         with session.progress() as progress, _tracked(progress, tracker, output, settings) as listener:
-            result = run(campaign, oracles, progress=listener)
+            result = run(campaign, oracles, retry_failed=retry_failed, progress=listener)
         best = campaign.best(campaigns.PICTURED)
         why = campaigns.why_so_few(campaign)
     campaigns.write_table(output / "molecules.csv", result.table, campaign.history)
