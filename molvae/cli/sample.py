@@ -43,14 +43,6 @@ _PER_REQUEST = 20  # draws that are chosen among for each molecule with wanted p
     metavar="NAME=VALUE",
     help="Wanted value of a property the model knows; may be repeated.",
 )
-@click.option(
-    "--refinements",
-    type=click.IntRange(0),
-    metavar="N",
-    default=0,
-    show_default=True,
-    help="Rounds of decoding and encoding that lead a draw nearer to molecules; 0 decodes it as it is.",
-)
 @click.option("--unique", is_flag=True, help="Go on until there are N different valid molecules.")
 @molecules.describe()
 @click.option(
@@ -70,7 +62,6 @@ def command(
     noise: float | None,
     prior: str | None,
     condition: tuple[str, ...],
-    refinements: int,
     unique: bool,
     describe: tuple[str, ...],
     predict: bool,
@@ -114,7 +105,7 @@ def command(
     with session.progress() as progress, session.rows(output, columns) as writer:
         progress.start("sample", n)
         for batch in _draws(
-            model, n, temperature, prior, wanted, refinements, seed, endless=unique, beam=beam, noise=noise
+            model, n, temperature, prior, wanted, seed, endless=unique, beam=beam, noise=noise
         ):
             drawn += len(batch)
             chosen = _new(batch, seen)[: n - written] if unique else batch
@@ -155,7 +146,6 @@ def _draws(
     temperature: float | None,
     prior: str | None,
     wanted: np.ndarray | None,
-    refinements: int,
     seed: int,
     *,
     endless: bool,
@@ -176,7 +166,6 @@ def _draws(
                 temperature=temperature,
                 seed=own,
                 prior=prior,
-                refinements=refinements,
                 beam=beam,
                 noise=noise,
             )

@@ -40,7 +40,6 @@ MOST_TRIES = 5
 """Decodes of one latent vector before it is given up, where decodes are rejected."""
 
 _ROWS = 4096  # latent vectors handed to the decoder at once, which refills its batch from them
-_REFINEMENTS = 2
 _SAMPLES_NOTE = (
     "valid, unique and all that compares with a reference: one sample for each draw of the model's prior, as "
     "MolVAE.sample writes it, invalid ones counted."
@@ -259,7 +258,6 @@ def _variants(
     starts = {model.prior.name: own}
     if model.prior_level == 1.0:
         return _free(model, own, seed, progress)
-    starts[f"{model.prior.name} refined"] = model.refine(own, _REFINEMENTS)
     if model.prior.name != "normal":
         noise = seeds.numpy("assess-normal").standard_normal(own.shape, dtype=np.float32)
         starts["normal"] = noise

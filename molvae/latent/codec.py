@@ -270,18 +270,6 @@ class MolVAE:
             )
         return molecules
 
-    @torch.inference_mode()
-    def refine(self, z: NDArray[np.floating], rounds: int = 1) -> NDArray[np.float32]:
-        """Latent vectors `n x d` led to where the model agrees with itself (`SequenceVAE.refine`).
-
-        Samples of the prior decode to molecules more often afterwards. Each round costs a decode.
-        """
-        points = torch.from_numpy(np.nan_to_num(np.asarray(z, dtype=np.float32))).to(self.device)
-        led = self.network.refine(points, max_length=self.settings.max_length, rounds=rounds)
-        refined: NDArray[np.float32] = led.cpu().numpy()
-        refined[~np.isfinite(z).all(axis=1)] = np.nan
-        return refined
-
     def scaled_properties(self, values: NDArray[np.floating]) -> tuple[torch.Tensor, torch.Tensor]:
         """Properties in their own units, `n x p`, as the network takes them: scaled, and which are known."""
         unit = self.scaler.to_unit(np.asarray(values, dtype=np.float32))
@@ -295,7 +283,6 @@ class MolVAE:
         temperature: float | None = None,
         seed: int = 0,
         prior: str | None = None,
-        refinements: int = 0,
         beam: bool | None = None,
         noise: float | None = None,
     ) -> list[Molecule | Invalid]:
@@ -309,7 +296,6 @@ class MolVAE:
             temperature: As for `decode`; if not given, 1 at noise level 1 and 0 below.
             seed: Root of the draws.
             prior: `normal` draws from N(0, I) even if another prior was fitted.
-            refinements: Rounds of `refine` before the decode; 0 decodes the draws as they are.
             beam: As for `decode`; False is greedy decoding, or drawing of tokens, alone. If not given, it is
                 asked below noise level 1: there is but one most likely molecule at 1.
             noise: As for `decode`.
@@ -320,7 +306,6 @@ class MolVAE:
         if n < 0:
             raise UsageError(f"n is how many molecules are drawn, got {n}")
         z = self.sample_latent(n, generator=Seeds(seed).numpy("sample"), prior=prior)
-        z = self.refine(z, refinements)
         how = self.sampling(temperature=temperature, beam=beam, noise=noise, prior=prior)
         return self.decode(z, seed=seed, **how)
 

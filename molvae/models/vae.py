@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from molvae.models.posterior import Posterior
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3  # the ids every vocabulary begins with
-_ROWS_READ = 512  # rows of similar length that are encoded at once
 
 
 class SequenceVAE(nn.Module):
@@ -200,31 +199,6 @@ class SequenceVAE(nn.Module):
             max_length=max_length,
             width=width,
         )
-
-    def refine(self, z: Tensor, *, max_length: int, rounds: int = 1) -> Tensor:
-        """Latent vectors of what latent vectors decode to: `z <- mean of q(z | greedy decode of z)`.
-
-        A vector from where the decoder was never trained decodes to something near a molecule, and the
-        encoder knows where such a thing lies: some rounds lead to where the model agrees with itself. (The
-        walk of a generalized denoising autoencoder, Bengio et al., arXiv:1305.6663, without its noise.) No
-        chemistry is asked: what was decoded may be no molecule.
-
-        Args:
-            z: `n x d`.
-            max_length: Longest row that is written.
-            rounds: How often.
-        """
-        for _ in range(rounds):
-            tokens = self.decode(z, max_length=max_length).tokens
-            lengths = (tokens != PAD).sum(1).clamp_min(1)
-            order = lengths.argsort(stable=True)
-            refined = torch.empty_like(z)
-            for start in range(0, len(z), _ROWS_READ):
-                rows = order[start : start + _ROWS_READ]
-                longest = int(lengths[rows].max())
-                refined[rows] = self.encode(tokens[rows, :longest], lengths[rows]).mu
-            z = refined
-        return z
 
     def reconstruction(
         self, tokens: Tensor, lengths: Tensor, z: Tensor, noise: Tensor | None = None

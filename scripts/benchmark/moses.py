@@ -115,7 +115,7 @@ def _neighbors(
     model: MolVAE, test: list[str], options: argparse.Namespace, progress: PlainProgress
 ) -> dict[str, float | None]:
     """Valid share, single shot, where neighbors of molecules of Test are so similar to them on average."""
-    chosen = Seeds(1).numpy("moses-test").permutation(len(test))[:N_PARENTS]
+    chosen = Seeds(1).numpy("moses-test").permutation(len(test))[: options.parents]
     parents = [parse(test[row]) for row in sorted(chosen)]
     curve = measure_similarity(model, parents, seed=options.seed, progress=progress)  # type: ignore[arg-type]
     return {f"neighbors_valid_{round(100 * wanted)}": _valid_at(curve, wanted) for wanted in SIMILARITIES}
@@ -155,6 +155,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("checkpoint")
     parser.add_argument("--samples", type=int, default=N_SAMPLES)
     parser.add_argument("--molecules", type=int, default=N_RECONSTRUCTED, help="of Test, written back")
+    parser.add_argument("--parents", type=int, default=N_PARENTS, help="of Test, whose neighbors are drawn")
     parser.add_argument("--temperature", type=float, default=None, help="of the tokens; 1 if not given")
     parser.add_argument("--references", nargs="+", default=list(FILES), choices=list(FILES))
     parser.add_argument("--reference-size", type=int, default=0, help="molecules of each; all if 0")

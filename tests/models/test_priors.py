@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from molvae.models.posterior import Posterior
-from molvae.models.priors.base import PRIORS, ReversiblePrior
+from molvae.models.priors.base import PRIORS, MappedNormal
 from molvae.models.priors.config import FitSettings
 from molvae.models.priors.flow import FlowPrior
 from molvae.models.priors.flow_fitting import FIRST_ANGLE, Standardization, matching_loss
@@ -77,18 +77,10 @@ def test_the_flow_is_at_most_half_as_far_from_two_moons_as_a_gaussian(fitted):
 
 
 @pytest.mark.parametrize("name", ["flow", "gaussian", "normal"])
-def test_a_reversible_prior_is_the_normal_seen_through_an_invertible_map(fitted, name):
-    prior = fitted[name]
-    assert isinstance(prior, ReversiblePrior)
+def test_a_sample_is_the_normal_seen_through_a_map(fitted, name):
+    assert isinstance(fitted[name], MappedNormal)
     noise = torch.randn(2000, SIZE, generator=generator(5))
-    z = prior.from_normal(noise)
-    assert torch.equal(z, prior.sample(2000, generator(5)))
-    assert (prior.to_normal(z) - noise).abs().mean() < 0.01
-    held_out = moons(2000, seed=6)
-    there = prior.to_normal(held_out)
-    assert (prior.from_normal(there) - held_out).abs().mean() < 0.01
-    if name == "flow":  # what was never seen in fitting lies, on the other side, where N(0, I) does
-        assert energy_distance(there, noise) < energy_distance(fitted["gaussian"].to_normal(held_out), noise)
+    assert torch.equal(fitted[name].from_normal(noise), fitted[name].sample(2000, generator(5)))
 
 
 def test_a_flow_asks_its_field_for_nothing_it_was_not_trained_at(fitted, monkeypatch):
@@ -102,9 +94,9 @@ def test_a_flow_asks_its_field_for_nothing_it_was_not_trained_at(fitted, monkeyp
 
     monkeypatch.setattr(VelocityField, "correction", correction)
     noise = torch.randn(50, SIZE, generator=generator(7))
-    fitted["flow"].to_normal(fitted["flow"].from_normal(noise))
+    fitted["flow"].from_normal(noise)
     assert min(asked) >= FIRST_ANGLE - 1e-6
-    assert len(asked) == 2 * 4 * fitted["flow"].n_steps
+    assert len(asked) == 4 * fitted["flow"].n_steps
 
 
 def test_a_cooler_flow_carries_less_noise(fitted):
@@ -112,7 +104,6 @@ def test_a_cooler_flow_carries_less_noise(fitted):
     cool = FlowPrior(warm.units, warm.velocity, warm.n_steps, temperature=0.5)
     noise = torch.randn(500, SIZE, generator=generator(8))
     assert torch.equal(cool.from_normal(noise), warm.from_normal(0.5 * noise))
-    assert (cool.to_normal(cool.from_normal(noise)) - noise).abs().mean() < 0.01
     again = FlowPrior.from_tensors(cool.tensors(), SIZE)
     assert torch.equal(again.sample(20, generator(9)), cool.sample(20, generator(9)))
 

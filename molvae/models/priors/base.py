@@ -105,12 +105,8 @@ class LatentDensity(Prior):
         """
 
 
-class ReversiblePrior(LatentDensity):
-    """A prior that is N(0, I) seen through a map with an inverse, so that moves made for N(0, I) apply.
-
-    A move that keeps N(0, I) (a pCN step, a walk on a sphere) keeps this prior if it is made between
-    `to_normal` and `from_normal`.
-    """
+class MappedNormal(LatentDensity):
+    """A prior that is N(0, I) seen through a map."""
 
     @property
     @abstractmethod
@@ -120,10 +116,6 @@ class ReversiblePrior(LatentDensity):
     @abstractmethod
     def from_normal(self, noise: Tensor) -> Tensor:
         """Latent vectors of the standard normal vectors `n x d` they are made from, `n x d`."""
-
-    @abstractmethod
-    def to_normal(self, z: Tensor) -> Tensor:
-        """The standard normal vectors that latent vectors `n x d` are made from, `n x d`."""
 
     @final
     def sample(self, n: int, generator: Generator) -> Tensor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from molvae.models.priors.base import NOT_KEPT, PRIORS, ReversiblePrior, check_tensors
+from molvae.models.priors.base import NOT_KEPT, PRIORS, MappedNormal, check_tensors
 from molvae.models.priors.flow_fitting import FIRST_ANGLE, Standardization, fit_flow, train_field
 from molvae.models.priors.velocity import VelocityField
 from molvae.progress import SILENT
@@ -27,7 +27,7 @@ _FIELD, _VARIANCES = "velocity.", "velocity.variances"
 
 
 @PRIORS.register("flow")
-class FlowPrior(ReversiblePrior):
+class FlowPrior(MappedNormal):
     """Where an ordinary differential equation carries N(0, I) to.
 
     The field is that of `velocity`, integrated by the classical Runge-Kutta method (order 4) from the first
@@ -97,11 +97,6 @@ class FlowPrior(ReversiblePrior):
         """Latent vectors at the end of the paths that begin in `noise`, `n x d`."""
         arrived = self._travel(self.temperature * noise, FIRST_ANGLE, math.pi / 2)
         return self.units.restore(arrived * self.velocity.variances.sqrt())
-
-    def to_normal(self, z: Tensor) -> Tensor:
-        """Where the paths that end in `z` begin, `n x d`."""
-        arrived = self.units.apply(z) / self.velocity.variances.sqrt()
-        return self._travel(arrived, math.pi / 2, FIRST_ANGLE) / self.temperature
 
     @torch.inference_mode()
     def _travel(self, points: Tensor, start: float, end: float) -> Tensor:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from molvae.models.priors.base import NOT_KEPT, PRIORS, ReversiblePrior, check_tensors
+from molvae.models.priors.base import NOT_KEPT, PRIORS, MappedNormal, check_tensors
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ RIDGE = 1e-4
 
 
 @PRIORS.register("gaussian")
-class Gaussian(ReversiblePrior):
+class Gaussian(MappedNormal):
     r"""z = m + L x with x from N(0, I).
 
     Args:
@@ -59,11 +59,6 @@ class Gaussian(ReversiblePrior):
     def from_normal(self, noise: Tensor) -> Tensor:
         """M + L x for each row, `n x d`."""
         return self.mean + noise @ self.factor.t()
-
-    def to_normal(self, z: Tensor) -> Tensor:
-        """L^-1 (z - m) for each row, `n x d`."""
-        noise: Tensor = torch.linalg.solve_triangular(self.factor, (z - self.mean).t(), upper=False).t()
-        return noise
 
     def tensors(self) -> dict[str, Tensor]:
         """Mean and factor."""

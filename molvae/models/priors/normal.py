@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from molvae.errors import UsageError
-from molvae.models.priors.base import NOT_KEPT, PRIORS, ReversiblePrior
+from molvae.models.priors.base import NOT_KEPT, PRIORS, MappedNormal
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @PRIORS.register("normal")
-class StandardNormal(ReversiblePrior):
+class StandardNormal(MappedNormal):
     """N(0, I), which the KL term pulls the posterior towards.
 
     Args:
@@ -52,10 +52,6 @@ class StandardNormal(ReversiblePrior):
     def from_normal(self, noise: Tensor) -> Tensor:
         """The same vectors."""
         return noise
-
-    def to_normal(self, z: Tensor) -> Tensor:
-        """The same vectors."""
-        return z
 
     def tensors(self) -> dict[str, Tensor]:
         """Nothing."""
