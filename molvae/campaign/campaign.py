@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import time
 from dataclasses import asdict, replace
@@ -33,7 +34,7 @@ from molvae.campaign.observations import (
     score_of,
 )
 from molvae.campaign.recognition import Recognizer, mismatch
-from molvae.campaign.storage import Journal
+from molvae.campaign.storage import Event, Journal
 from molvae.campaign.table import Row, row_of, values_of
 from molvae.campaign.trace import TracePoint, running_top
 from molvae.campaign.utility import feasible, utilities
@@ -47,7 +48,7 @@ from molvae.persistence.locations import JOURNAL
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -203,12 +204,14 @@ class Campaign:
         """Evaluations that can still be handed out."""
         return self._history.remaining
 
-    def ask(self, n: int | None = None) -> Candidates:
+    def ask(self, n: int | None = None, *, deliver: Callable[[Candidates], None] | None = None) -> Candidates:
         """Hand out the next candidates: never scored, never handed out before, all different.
 
         Args:
             n: How many; what the settings say by default (`q`, growing to `q_most`). Never more than the
                 budget leaves.
+            deliver: Given the candidates before they are written down: whoever is killed or fails while it
+                hands them over is given the same ones by the next `ask`.
 
         Returns:
             The candidates, written to the journal before this returns. Empty when the budget is handed out,
@@ -243,8 +246,19 @@ class Campaign:
             "latents": {smiles: latent_to_text(z) for smiles, z in batch.latents.items()},
             "seconds": round(time.perf_counter() - begun, 6),
         }
-        self._history.apply(self._journal.append("ask", payload))
-        return Candidates(candidates, self._history)
+        if deliver is None:
+            self._history.apply(self._journal.append("ask", payload))
+            return Candidates(candidates, self._history)
+        payload = json.loads(json.dumps(payload))
+        self._history.apply(Event(len(self._journal) + 1, "ask", payload, written_at=""))
+        try:
+            handed = Candidates(candidates, self._history)
+            deliver(handed)
+            self._journal.append("ask", payload)
+        except BaseException:
+            self._history = History.replay(list(self._journal.events()))
+            raise
+        return handed
 
     @property
     def turned_away(self) -> dict[str, int]:

@@ -22,7 +22,7 @@ CANCELLED = frozenset({"cancelled", "canceled"})
 
 _CELL = re.compile(
     r"(?P<relation>[<>≤≥~≈=]=?)?\s*"
-    r"(?P<number>[+\-\u2212]?(?:\d[\d.,'\u2019 ]*|[.,]\d+)(?:[eE][+-]?\d+)?|[+-]?inf(?:inity)?)"
+    r"(?P<number>[+\-\u2212]?(?:[0-9][0-9.,'\u2019 ]*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?inf(?:inity)?)"
     r"(?:\s*(?:±|\+/-)\s*(?P<sd>[\d.,]+))?"
     r"(?:\s*(?P<unit>[^\W\d_][\w/%·^⁻¹²³-]{0,11}|%))?",
     re.IGNORECASE,

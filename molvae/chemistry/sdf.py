@@ -53,7 +53,7 @@ def to_sdf(
 
 
 def _record(molecule: Molecule, properties: Mapping[str, str], name: str) -> str:
-    block, faithful = _block(molecule, _one_line(name)[:80])
+    block, faithful = _block(molecule, _one_line(name))
     fields = properties if faithful else {**properties, NOT_DRAWN: molecule.smiles}
     data = "".join(f">  <{_key(key)}>\n{_one_line(value)}\n\n" for key, value in fields.items())
     return f"{block}{data}$$$$\n"

@@ -9,6 +9,7 @@ import click
 import numpy as np
 
 from molvae.cli import inputs, molecules, options, pictures, places
+from molvae.data.labels import plain_number
 from molvae.data.writers import Column
 from molvae.errors import InputError
 
@@ -176,6 +177,6 @@ def _described(items: Sequence[object], name: str) -> np.ndarray:
 
 def _number(cell: str) -> float:
     try:
-        return float(cell)
+        return plain_number(cell)
     except ValueError:
         return float("nan")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from molvae.campaign.batch import Candidates
     from molvae.campaign.campaign import Campaign
     from molvae.campaign.config import Objective
+    from molvae.campaign.observations import Candidate
     from molvae.cli.output import Session
     from molvae.latent.codec import MolVAE
 
@@ -136,13 +138,16 @@ def command(
             campaigns.remember_model(directory, places.checkpoint(checkpoint))
         if output is not None and not options.is_page(output):
             measurements.refuse_filled(output, opened.asked)
-        candidates = _with_forecasts(opened, opened.pending if pending else opened.ask(n))
-        _write(session, output, opened, candidates)
+        deliver = partial(_deliver, session, output, opened)
+        candidates = opened.pending if pending else opened.ask(n, deliver=deliver)
+        if pending or not candidates:
+            deliver(candidates)
         _tell_about(session, opened, candidates, n, output)
 
 
-def _write(session: Session, output: Path | None, opened: Campaign, candidates: Candidates) -> None:
+def _deliver(session: Session, output: Path | None, opened: Campaign, handed: Sequence[Candidate]) -> None:
     """The batch as rows, or as a page to be looked at."""
+    candidates = _with_forecasts(opened, handed)
     if output is not None and options.is_page(output):
         from molvae.reporting.batch_report import batch_report
         from molvae.reporting.report import write_report
@@ -158,7 +163,7 @@ def _write(session: Session, output: Path | None, opened: Campaign, candidates: 
             writer.write(list(row))
 
 
-def _with_forecasts(opened: Campaign, candidates: Candidates) -> Candidates:
+def _with_forecasts(opened: Campaign, candidates: Sequence[Candidate]) -> Candidates:
     """The batch, with what is expected of those no surrogate chose, too."""
     from molvae.campaign.batch import Candidates
     from molvae.campaign.observations import Forecast
@@ -183,7 +188,7 @@ def _division_of_labor(wanted: Sequence[Objective]) -> str:
 
 
 def _tell_about(
-    session: Session, opened: Campaign, candidates: Candidates, n: int | None, output: Path | None
+    session: Session, opened: Campaign, candidates: Sequence[Candidate], n: int | None, output: Path | None
 ) -> None:
     waiting = len(opened.pending)
     session.note(_division_of_labor(opened.settings.objectives))

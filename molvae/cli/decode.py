@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from molvae.cli import inputs, molecules, options, places
+from molvae.data.labels import plain_number
 from molvae.data.writers import Column
 from molvae.errors import InputError
 
@@ -128,6 +129,6 @@ def _vector(row: Given) -> tuple[np.ndarray, str]:
     if not any(cells):
         return nothing, row.fields.get("reason") or "no vector"
     try:
-        return np.array([float(cell) for cell in cells], dtype=np.float32), ""
+        return np.array([plain_number(cell) for cell in cells], dtype=np.float32), ""
     except ValueError:
         return nothing, "not every coordinate is a number"

@@ -10,7 +10,7 @@ import click
 
 from molvae.campaign.config import CampaignSettings
 from molvae.cli import campaigns, fields, measurements, objectives, options, places
-from molvae.errors import UsageError
+from molvae.errors import OracleError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,6 +159,13 @@ def command(
         f"{name:<10} {path}" for name, path in {"molecules": output / "molecules.csv", **drawn}.items()
     )
     session.report(facts, f"{text}\n{places_text}")
+    if 0 < result.n_calls == result.n_failed:
+        last = max((row for row in result.table if row.call is not None), key=lambda row: row.call or 0)
+        raise OracleError(
+            f"none of the {result.n_calls} calls gave a number; the last: "
+            + objectives.trouble_of(last.scores),
+            hint="Repair the oracle ('molvae oracle check' looks into it), and begin in another directory.",
+        )
 
 
 @contextlib.contextmanager

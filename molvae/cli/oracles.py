@@ -9,6 +9,7 @@ import click
 from molvae.cli import inputs, options
 from molvae.cli.objectives import trouble_of, trust_option, value_of
 from molvae.cli.output import table_text
+from molvae.errors import OracleError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,7 +117,7 @@ def _score(
     smiles_column: str | None,
     id_column: str | None,
 ) -> None:
-    from molvae.chemistry.molecule import parse
+    from molvae.chemistry.molecule import is_valid, parse
     from molvae.data.writers import Column
 
     names = [oracle.name, *(term.name for term in _terms(oracle))]
@@ -124,7 +125,7 @@ def _score(
     columns.append(Column("trouble"))
     rows = inputs.given(arguments, session, smiles_column=smiles_column, id_column=id_column)
     parts = inputs.chunks(rows, _CHUNK)  # the first rows are read now, before anything is written
-    n_scored, n_without = 0, 0
+    n_scored, n_without, failure = 0, 0, ""
     with session.rows(output, columns) as writer:
         for part in parts:
             read = [parse(row.text) for row in part]
@@ -132,9 +133,13 @@ def _score(
                 values = [value_of(score) for score in scores]
                 n_scored += values[0] is not None
                 n_without += values[0] is None
+                if is_valid(molecule) and values[0] is None:
+                    failure = failure or trouble_of(scores[:1])
                 smiles = getattr(molecule, "smiles", None)
                 writer.write([row.identifier, smiles, *values, trouble_of(scores[:1]) or None])
     session.wrote(output, {"scored": n_scored, "without_a_score": n_without})
+    if failure and n_scored == 0:
+        raise OracleError(f"'{oracle.name}' scored none of the {n_without} molecules; the first: {failure}")
 
 
 def _scores(oracle: Oracle, read: Sequence[Molecule | Invalid]) -> list[list[Score]]:

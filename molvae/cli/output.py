@@ -86,6 +86,7 @@ class Session:
         if target is None or str(target) == "-":
             stream = cast("TextIO", _Shown(sys.stdout)) if sys.stdout.isatty() else sys.stdout
             yield (JsonLinesWriter if self.as_json else CsvWriter)(stream, columns)
+            sys.stdout.flush()  # what nobody reads is told before the block counts as done
             return
         with open_writer(target, columns) as writer:
             yield writer

@@ -24,10 +24,26 @@ def read_number(cell: str) -> float | None:
     if text.lower() in MISSING:
         return math.nan
     try:
-        value = float(text)
+        value = plain_number(text)
     except ValueError:
         return None
-    return value if abs(value) <= _LARGEST and "_" not in text else None
+    return value if abs(value) <= _LARGEST else None
+
+
+def plain_number(text: str) -> float:
+    """The number a text is in ordinary notation.
+
+    Python reads more, such as `1_000` and digits of other scripts; in a table these are mistakes.
+
+    Raises:
+        ValueError: It is none.
+
+    >>> plain_number("-1e3")
+    -1000.0
+    """
+    if "_" in text or not text.isascii():
+        raise ValueError(f"not a number: {text}")
+    return float(text)
 
 
 def has_decimal_comma(cell: str) -> bool:

@@ -7,10 +7,12 @@ import csv
 import gzip
 import io
 import json
+import re
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from molvae.data.cells import Column, absent, plain
 from molvae.data.columnar import ParquetWriter
+from molvae.data.labels import plain_number
 from molvae.errors import UsageError, suggest
 from molvae.persistence.files import written_aside
 
@@ -33,7 +35,8 @@ __all__ = [
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".smi", ".sdf", ".jsonl")
 """What a file of results may end with."""
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+_INNER_FORMULA = re.compile(r"([;\t\n][\s\"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 
 class Writer(Protocol):
@@ -70,15 +73,17 @@ def suffix_of(path: Path) -> str:
 def neutralize(text: str) -> str:
     """Foreign text made harmless for spreadsheets, which run a cell starting with = + - @ as a formula.
 
-    An apostrophe is put before such a cell; plain numbers stay as they are.
+    An apostrophe is put before such a cell, in full width too, and before what would be one where a
+    spreadsheet separates cells by semicolons or tabs; plain numbers stay as they are.
 
     >>> neutralize("=HYPERLINK(1)"), neutralize("-3.5"), neutralize("CHEMBL25")
     ("'=HYPERLINK(1)", '-3.5', 'CHEMBL25')
     """
-    if not text.startswith(_FORMULA_STARTS):
+    text = _INNER_FORMULA.sub(r"\1'", text)
+    if not _FORMULA.match(text):
         return text
     try:
-        float(text)
+        plain_number(text)
     except ValueError:
         return f"'{text}"
     return text
@@ -177,10 +182,8 @@ class SdfWriter:
             for column, value in zip(self._columns, row, strict=True)
             if not absent(value)
         }
-        block = to_sdf([molecule], [properties])
-        if self._identifier is not None:  # the first line of a block is the molecule's name
-            block = _one_line(row[self._identifier]) + block[block.index("\n") :]
-        self._stream.write(block)
+        names = None if self._identifier is None else [_one_line(row[self._identifier])]
+        self._stream.write(to_sdf([molecule], [properties], names))
 
 
 def _text_file(

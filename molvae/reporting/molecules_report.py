@@ -232,7 +232,7 @@ def _filters_section(molecules: Sequence[Molecule], reasons: Sequence[Sequence[s
     for name in FILTERS:
         passed = sum(not any(told.startswith(f"{name}: ") for told in row) for row in reasons)
         counts.append((name, passed, bar(passed / n, "c2", inner=passed / n), percent(passed / n)))
-    why = Counter(_kind(told) for row in reasons for told in set(row))
+    why = Counter(_kind(told) for row in reasons for told in dict.fromkeys(row))
     blocks: list[Block] = [Grid(("filter", "pass", "", "share"), counts)]
     if why:
         most = why.most_common(1)[0][1]

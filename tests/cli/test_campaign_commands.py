@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from molvae.campaign.storage import Journal
+
 QUICK = ["--set", "search.n_generations=1", "--set", "search.n_offspring=24", "--set", "n_initial=6"]
 
 
@@ -215,3 +217,44 @@ def test_a_journal_of_another_kind_is_refused(molvae, tmp_path):
     path.write_text("hello")
     for argv in (["status", path], ["tell", path, "x.csv"]):
         assert molvae(*argv).code == 5
+
+
+@pytest.mark.parametrize("moment", ["before the file", "after the file"])
+def test_a_batch_that_was_not_delivered_is_handed_out_again(
+    molvae, tiny_checkpoint, tmp_path, monkeypatch, moment
+):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    lab, batch = tmp_path / "lab", tmp_path / "batch.csv"
+    argv = ["--checkpoint", tiny_checkpoint, "--maximize", "potency", *QUICK]
+    assert molvae("ask", lab, "-n", 2, *argv, "-o", batch).code == 0
+    with monkeypatch.context() as patch:
+        if moment == "before the file":
+            patch.setattr("molvae.data.writers.CsvWriter.write", killed)
+        else:
+            write = Journal.append
+            patch.setattr(
+                Journal, "append", lambda j, kind, p: killed() if kind == "ask" else write(j, kind, p)
+            )
+        assert molvae("ask", lab, "-n", 3, "-o", tmp_path / "lost.csv").code == 130
+    assert json.loads(molvae("status", lab, "--json").out)["awaited"] == 2
+    assert molvae("ask", lab, "-n", 3, "-o", tmp_path / "again.csv").code == 0
+    rows = rows_of((tmp_path / "again.csv").read_text())
+    assert [row["identifier"] for row in rows] == ["c00002", "c00003", "c00004"]
+    if moment == "after the file":
+        assert (tmp_path / "lost.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
+
+
+def test_a_search_without_a_single_score_ends_with_4(molvae, tiny_checkpoint, tmp_path, monkeypatch):
+    (tmp_path / "never.py").write_text("def score(smiles: list[str]):\n    raise OSError('no licence')\n")
+    monkeypatch.chdir(tmp_path)
+    argv = ["--maximize", "never.py:score", "--budget", 3, "-q", 3, *QUICK]
+    done = molvae("optimize", tiny_checkpoint, *argv, "-o", "b")
+    assert done.code == 4
+    assert "none of the 3 calls gave a number" in done.err
+    assert "no licence" in done.err
+    assert len(rows_of(Path("b/molecules.csv").read_text())) == 3
+    done = molvae("oracles", "never.py:score", "CCO", "CCN")
+    assert done.code == 4
+    assert "no licence" in done.err

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from molvae.campaign.cells import ColumnReader
 from molvae.data.arrays import ArrayReader, ArrayWriter, RaggedReader, RaggedWriter, blocks, open_array
 from molvae.data.batching import collate, epoch_batches
 from molvae.data.duplicates import groups_of
@@ -209,3 +210,11 @@ def test_numbers_and_missing_values(cell, number):
 )
 def test_cells_that_hold_no_number(cell):
     assert read_number(cell) is None
+
+
+@pytest.mark.parametrize("cell", ["1_000", "\uff15", "\u0665", "1\u00a0000", "0x10", "5_0.1"])
+def test_what_only_python_takes_for_a_number_is_none(cell):
+    assert read_number(cell) is None
+    score, problem = ColumnReader().read(cell)
+    assert score is None
+    assert problem
