@@ -54,7 +54,7 @@ MOST_IN_SDF = 1_500  # drawing takes milliseconds
 MOST_TIMED = 1_000
 N_REFERENCES = 1_000
 BEFORE = "5487c4d"
-_AMINE = Chem.MolFromSmarts("[NX3;!$(N-[!#6;!#1]);!$(N-C=[!#6]);!$(N-[c,n,C]=,:*);!$(N-C#*)]")
+_AMINE = Chem.MolFromSmarts("[NX3;+0;!$(N-[!#6;!#1]);!$(N-C=[!#6]);!$(N-[c,n,C]=,:*);!$(N-C#*)]")
 _TIMER = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
