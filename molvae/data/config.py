@@ -29,7 +29,7 @@ class PrepareSettings(Settings):
     descriptors: tuple[str, ...] = ()
     """Descriptors to compute and learn as properties (qed, logp, sa, …)."""
     standardize: Literal["none", "basic", "parent"] = "basic"
-    """none: as written; basic: main fragment of a salt, one drawing, no charges; parent: also one tautomer."""
+    """none: as written; basic: main fragment, one drawing, no charges; parent: also one tautomer."""
     keep_stereo: bool = True
     """Keep stereo marks in the SMILES."""
     deduplicate: Literal["smiles", "inchikey", "none"] = "smiles"
