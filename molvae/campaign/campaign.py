@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
+from molvae.campaign.agreement import changes
 from molvae.campaign.batch import Candidates
-from molvae.campaign.config import EXECUTION
 from molvae.campaign.contradictions import check_objectives
 from molvae.campaign.events import going_on_from
 from molvae.campaign.features import FeatureMemory
@@ -22,7 +22,7 @@ from molvae.campaign.gates import gates_of
 from molvae.campaign.history import History, latent_to_text, scores_to_json, start_to_json
 from molvae.campaign.identity import check_files, check_model, files_of_objectives, model_identity
 from molvae.campaign.initialization import check_names, initial_batch, n_initial_left, read_start
-from molvae.campaign.measurements import Measurements, read_frame, read_molecules
+from molvae.campaign.measurements import Measurements, read_frame
 from molvae.campaign.methods.base import Batch, Draft, Situation, make_method
 from molvae.campaign.observations import (
     Candidate,
@@ -30,20 +30,18 @@ from molvae.campaign.observations import (
     Observation,
     Receipt,
     StartMolecule,
-    merge,
-    score_of,
 )
-from molvae.campaign.recognition import Recognizer, mismatch
+from molvae.campaign.recognition import Recognizer
 from molvae.campaign.storage import Event, Journal
 from molvae.campaign.table import Row, row_of, values_of
+from molvae.campaign.telling import news, one_by_one, usable
 from molvae.campaign.trace import TracePoint, running_top
 from molvae.campaign.utility import feasible, utilities
 from molvae.chemistry.display import table_html
 from molvae.chemistry.molecule import parse
-from molvae.config import differences, given
+from molvae.config import given
 from molvae.data.frames import is_frame
-from molvae.errors import MolvaeError, UsageError
-from molvae.oracles.identity import core_of
+from molvae.errors import UsageError
 from molvae.persistence.locations import JOURNAL
 from molvae.seeding import Seeds
 
@@ -129,7 +127,8 @@ class Campaign:
             else:
                 campaign = cls(journal, model)
                 check_model(campaign.history.facts, model, campaign.path)
-                campaign._agree(settings, found)
+                for kind, payload in changes(campaign.history, settings, found, campaign.path):
+                    campaign.history.apply(journal.append(kind, payload))
         except BaseException:
             journal.close()
             raise
@@ -284,15 +283,10 @@ class Campaign:
             names = [objective.name for objective in self.settings.objectives]
             observations = read_frame(observations, names, asked=self.asked, **self.reading())
         if isinstance(observations, Measurements):
-            taken = self._usable(observations, correct=correct)
+            taken = usable(self._history, observations, correct=correct)
             receipt = self._told(taken, observations.units, correct=correct)
             return replace(receipt, balance=observations.balance)
-        told: dict[str, Observation] = {}
-        for observation in observations:
-            checked = self._checked(observation)
-            earlier = told.get(checked.smiles)
-            told[checked.smiles] = checked if earlier is None else self._joined(earlier, checked)
-        return self._told(list(told.values()), {}, correct=correct)
+        return self._told(one_by_one(self._history, observations), {}, correct=correct)
 
     @property
     def asked(self) -> list[str]:
@@ -303,41 +297,17 @@ class Campaign:
         """How `molvae.campaign.measurements.read_rows` reads tables of results for this campaign."""
         return {"recognize": Recognizer(self._history), "stated": self._history.units, "expected": True}
 
-    def _usable(self, measurements: Measurements, *, correct: bool) -> list[Observation]:
-        """The rows that contradict nothing; the balance says which do."""
-        balance, taken = measurements.balance, []
-        for molecule, line in zip(measurements.molecules, measurements.lines, strict=True):
-            name = "" if molecule.name in self._history.identifiers else molecule.name
-            try:
-                observation = self._checked(Observation(molecule.smiles, molecule.scores, name=name))
-                scores = [score_of(score, line) for score in observation.scores]
-                self._history.merged(observation.smiles, scores, correct=correct)
-            except MolvaeError as error:
-                balance.used -= 1
-                balance.refused.append(f"{line}: {error.message}")
-            else:
-                taken.append(observation)
-        return taken
-
     def _told(
         self, observations: Sequence[Observation], units: Mapping[str, str], *, correct: bool
     ) -> Receipt:
-        news, repeated = [], 0
-        for told in observations:
-            scores = [score_of(score, told.smiles) for score in told.scores]
-            merged = scores_to_json(self._history.merged(told.smiles, scores, correct=correct))
-            trial = self._history.trials.get(told.smiles)
-            if merged == scores_to_json(trial.scores if trial is not None else [None] * len(merged)):
-                repeated += 1
-                continue
-            row = {"smiles": told.smiles, "scores": scores_to_json(scores)}
-            news.append({**row, "name": told.name} if told.name else row)
+        rows = news(self._history, observations, correct=correct)
         before = self._history.n_calls
-        if news:
+        if rows:
             fresh = {name: unit for name, unit in units.items() if name not in self._history.units}
             kind = "correct" if correct else "tell"
-            self._history.apply(self._journal.append(kind, {"observations": news, "units": fresh}))
-        return Receipt(accepted=len(news), repeated=repeated, charged=self._history.n_calls - before)
+            self._history.apply(self._journal.append(kind, {"observations": rows, "units": fresh}))
+        n_repeated = len(observations) - len(rows)
+        return Receipt(accepted=len(rows), repeated=n_repeated, charged=self._history.n_calls - before)
 
     def predict(self, molecules: Sequence[str | Molecule]) -> list[Forecast | Invalid]:
         """What the campaign expects of any molecules: yours, a supplier's, its own candidates.
@@ -444,73 +414,3 @@ class Campaign:
         return {
             m.smiles: scores_to_json([known.filled(m, blank)[j] for j in known.columns]) for m in molecules
         }
-
-    def _checked(self, observation: Observation) -> Observation:
-        """The observation with the SMILES on record, refused if it cannot belong to this campaign."""
-        objectives = self.settings.objectives
-        form = form_of(observation.smiles)
-        if not isinstance(form, Form):
-            raise UsageError(f"{observation.smiles!r} is not a molecule: {form.reason}")
-        if len(observation.scores) != len(objectives):
-            raise UsageError(
-                f"{observation.smiles} was told with {len(observation.scores)} scores, "
-                f"expected {len(objectives)}: " + ", ".join(objective.name for objective in objectives)
-            )
-        pairs = zip(objectives, observation.scores)
-        scores = tuple(score_of(score, f"{o.name} of {observation.smiles}") for o, score in pairs)
-        smiles, identifier = self._history.key(form.smiles), observation.identifier
-        if identifier is not None:
-            if identifier not in self._history.identifiers:
-                raise UsageError(f"{identifier} is not the identifier of anything this campaign asked for")
-            if problem := mismatch(self._history, identifier, smiles):
-                raise UsageError(problem)
-        return Observation(smiles, scores, identifier, observation.name)
-
-    def _joined(self, first: Observation, second: Observation) -> Observation:
-        names = [objective.name for objective in self.settings.objectives]
-        pairs = zip(first.scores, second.scores, names, strict=True)
-        scores = tuple(
-            merge(score_of(a, name), score_of(b, name), f"{name} of {first.smiles}") for a, b, name in pairs
-        )
-        return Observation(first.smiles, scores, first.identifier, first.name or second.name)
-
-    def _start(self, *, standard: bool = False) -> list[list[Any]]:
-        """The start as it is on record, in `standard` form even where an earlier version wrote it."""
-        names = [objective.name for objective in self.settings.objectives]
-        begun = self._history.start
-        molecules = read_molecules(begun, names).molecules if standard else begun
-        return [start_to_json(molecule)[:2] for molecule in molecules]
-
-    def _agree(self, settings: CampaignSettings, start: Measurements) -> None:
-        """Refuse to go on with other settings, another start or other files; take what may change.
-
-        What nobody set, then or now, is as it was when the campaign began, whatever the default is by now.
-        """
-        mine, theirs = self.settings.model_dump(mode="json"), settings.model_dump(mode="json")
-        asked = {name: theirs[name] for name in EXECUTION if name in given(settings)}
-        changed = {name: value for name, value in asked.items() if value != mine[name]}
-        cores = [[{**o, "name": core_of(o["name"])} for o in part["objectives"]] for part in (mine, theirs)]
-        if mine["objectives"] != theirs["objectives"] and cores[0] == cores[1]:
-            changed["objectives"] = mine["objectives"] = theirs["objectives"]  # other workers or time-outs
-        budgets = mine.pop("budget"), theirs.pop("budget")
-        for name in EXECUTION:
-            del mine[name], theirs[name]
-        if different := differences(mine, theirs, {*self._history.given, *given(settings)}):
-            raise UsageError(
-                f"the campaign {self.path} was made with other settings: {different[0]}",
-                hint="Give the settings it was made with; or begin a new campaign with what was measured "
-                f"in this one: --start {self.path.parent}",
-            )
-        check_files(self._history.facts, [o.name for o in settings.objectives], self.path)
-        now = [start_to_json(molecule)[:2] for molecule in start.molecules]
-        if now and now != self._start() and now != self._start(standard=True):
-            raise UsageError(
-                f"the campaign {self.path} began with other start molecules",
-                hint="Leave the start out to go on with it, or choose another path; tell adds known scores.",
-            )
-        if budgets[1] < budgets[0]:
-            raise UsageError(f"the budget of {self.path} is {budgets[0]} and can only grow, got {budgets[1]}")
-        if budgets[1] > budgets[0]:
-            self._history.apply(self._journal.append("budget", {"budget": budgets[1]}))
-        if changed:
-            self._history.apply(self._journal.append("settings", {"changed": changed}))

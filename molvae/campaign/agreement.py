@@ -1,0 +1,74 @@
+"""Whether a campaign can go on with the settings, the start and the files it is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from molvae.campaign.config import EXECUTION
+from molvae.campaign.history import start_to_json
+from molvae.campaign.identity import check_files
+from molvae.campaign.measurements import read_molecules
+from molvae.config import differences, given
+from molvae.errors import UsageError
+from molvae.oracles.identity import core_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from molvae.campaign.config import CampaignSettings
+    from molvae.campaign.history import History
+    from molvae.campaign.measurements import Measurements
+
+
+def changes(
+    history: History, settings: CampaignSettings, start: Measurements, path: Path
+) -> list[tuple[str, dict[str, Any]]]:
+    """Events for what may change when a campaign goes on: its budget, and how it is carried out.
+
+    What nobody set, then or now, is as it was when the campaign began, whatever the default is by now.
+
+    Args:
+        history: Of the campaign.
+        settings: It is to go on with.
+        start: Molecules to begin with, as they are given now.
+        path: Of the journal, for messages.
+
+    Raises:
+        UsageError: Other settings, another start or other files than it began with.
+    """
+    mine, theirs = history.settings.model_dump(mode="json"), settings.model_dump(mode="json")
+    asked = {name: theirs[name] for name in EXECUTION if name in given(settings)}
+    changed = {name: value for name, value in asked.items() if value != mine[name]}
+    cores = [[{**o, "name": core_of(o["name"])} for o in part["objectives"]] for part in (mine, theirs)]
+    if mine["objectives"] != theirs["objectives"] and cores[0] == cores[1]:
+        changed["objectives"] = mine["objectives"] = theirs["objectives"]  # other workers or time-outs
+    budgets = mine.pop("budget"), theirs.pop("budget")
+    for name in EXECUTION:
+        del mine[name], theirs[name]
+    if different := differences(mine, theirs, {*history.given, *given(settings)}):
+        raise UsageError(
+            f"the campaign {path} was made with other settings: {different[0]}",
+            hint="Give the settings it was made with; or begin a new campaign with what was measured "
+            f"in this one: --start {path.parent}",
+        )
+    check_files(history.facts, [o.name for o in settings.objectives], path)
+    now = [start_to_json(molecule)[:2] for molecule in start.molecules]
+    if now and now != _start(history, standard=False) and now != _start(history, standard=True):
+        raise UsageError(
+            f"the campaign {path} began with other start molecules",
+            hint="Leave the start out to go on with it, or choose another path; tell adds known scores.",
+        )
+    if budgets[1] < budgets[0]:
+        raise UsageError(f"the budget of {path} is {budgets[0]} and can only grow, got {budgets[1]}")
+    events: list[tuple[str, dict[str, Any]]] = []
+    if budgets[1] > budgets[0]:
+        events.append(("budget", {"budget": budgets[1]}))
+    return [*events, ("settings", {"changed": changed})] if changed else events
+
+
+def _start(history: History, *, standard: bool) -> list[list[Any]]:
+    """The start as it is on record, in `standard` form even where an earlier version wrote it."""
+    names = [objective.name for objective in history.settings.objectives]
+    begun = history.start
+    molecules = read_molecules(begun, names).molecules if standard else begun
+    return [start_to_json(molecule)[:2] for molecule in molecules]

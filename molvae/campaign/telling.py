@@ -1,0 +1,97 @@
+"""What is told of molecules, checked against what a campaign has on record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from molvae.campaign.forms import Form, form_of
+from molvae.campaign.history import scores_to_json
+from molvae.campaign.observations import Observation, merge, score_of
+from molvae.campaign.recognition import mismatch
+from molvae.errors import MolvaeError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from molvae.campaign.history import History
+    from molvae.campaign.measurements import Measurements
+
+
+def usable(history: History, measurements: Measurements, *, correct: bool) -> list[Observation]:
+    """The rows that contradict nothing; the balance says which do."""
+    balance, taken = measurements.balance, []
+    for molecule, line in zip(measurements.molecules, measurements.lines, strict=True):
+        name = "" if molecule.name in history.identifiers else molecule.name
+        try:
+            observation = checked(history, Observation(molecule.smiles, molecule.scores, name=name))
+            scores = [score_of(score, line) for score in observation.scores]
+            history.merged(observation.smiles, scores, correct=correct)
+        except MolvaeError as error:
+            balance.used -= 1
+            balance.refused.append(f"{line}: {error.message}")
+        else:
+            taken.append(observation)
+    return taken
+
+
+def one_by_one(history: History, observations: Iterable[Observation]) -> list[Observation]:
+    """Observations of different molecules; those of one are joined.
+
+    Raises:
+        JournalError: Two of one molecule contradict one another.
+        UsageError: One cannot belong to this campaign.
+    """
+    told: dict[str, Observation] = {}
+    for observation in observations:
+        found = checked(history, observation)
+        earlier = told.get(found.smiles)
+        told[found.smiles] = found if earlier is None else _joined(history, earlier, found)
+    return list(told.values())
+
+
+def news(history: History, observations: Sequence[Observation], *, correct: bool) -> list[dict[str, Any]]:
+    """Those that bring something new, as the journal keeps them.
+
+    Raises:
+        JournalError: One contradicts what is on record, and is not to `correct` it.
+    """
+    rows = []
+    for told in observations:
+        scores = [score_of(score, told.smiles) for score in told.scores]
+        merged = scores_to_json(history.merged(told.smiles, scores, correct=correct))
+        trial = history.trials.get(told.smiles)
+        if merged != scores_to_json(trial.scores if trial is not None else [None] * len(merged)):
+            row = {"smiles": told.smiles, "scores": scores_to_json(scores)}
+            rows.append({**row, "name": told.name} if told.name else row)
+    return rows
+
+
+def checked(history: History, observation: Observation) -> Observation:
+    """The observation with the SMILES on record, refused if it cannot belong to this campaign."""
+    objectives = history.settings.objectives
+    form = form_of(observation.smiles)
+    if not isinstance(form, Form):
+        raise UsageError(f"{observation.smiles!r} is not a molecule: {form.reason}")
+    if len(observation.scores) != len(objectives):
+        raise UsageError(
+            f"{observation.smiles} was told with {len(observation.scores)} scores, "
+            f"expected {len(objectives)}: " + ", ".join(objective.name for objective in objectives)
+        )
+    pairs = zip(objectives, observation.scores)
+    scores = tuple(score_of(score, f"{o.name} of {observation.smiles}") for o, score in pairs)
+    smiles, identifier = history.key(form.smiles), observation.identifier
+    if identifier is not None:
+        if identifier not in history.identifiers:
+            raise UsageError(f"{identifier} is not the identifier of anything this campaign asked for")
+        if problem := mismatch(history, identifier, smiles):
+            raise UsageError(problem)
+    return Observation(smiles, scores, identifier, observation.name)
+
+
+def _joined(history: History, first: Observation, second: Observation) -> Observation:
+    names = [objective.name for objective in history.settings.objectives]
+    pairs = zip(first.scores, second.scores, names, strict=True)
+    scores = tuple(
+        merge(score_of(a, name), score_of(b, name), f"{name} of {first.smiles}") for a, b, name in pairs
+    )
+    return Observation(first.smiles, scores, first.identifier, first.name or second.name)
