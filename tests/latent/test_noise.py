@@ -8,6 +8,7 @@ import pytest
 from molvae.chemistry.molecule import is_valid
 from molvae.errors import UsageError
 from molvae.latent.arithmetic import Direction, shift
+from molvae.latent.card import render
 from molvae.latent.codec import MolVAE
 from molvae.latent.interpolation import interpolate
 from molvae.latent.neighbors import LEVELS, measure_similarity, neighborhood
@@ -32,6 +33,11 @@ def test_without_noise_it_writes_what_the_model_before_wrote(tiny_model, taught)
     assert taught.reconstruct(SMILES) == tiny_model.reconstruct(SMILES)
     z = taught.encode(SMILES)
     assert taught.decode(z, noise=0.0) == taught.decode(z) == tiny_model.decode(z)
+
+
+def test_the_card_says_what_was_taught(tiny_model, taught):
+    said = [render(model.settings, model.n_parameters) for model in (tiny_model, taught)]
+    assert ["noise levels" in card for card in said] == [False, True]
 
 
 def test_samples_come_from_level_1_whatever_z_is(taught):
