@@ -43,6 +43,19 @@ def form_of(text: str) -> Form | Invalid:
     return Form(made.smiles, made.smiles != read.smiles)
 
 
+@lru_cache(maxsize=65_536)
+def flat(smiles: str) -> str:
+    """A molecule in standard form without its stereochemistry.
+
+    >>> flat("C[C@H](N)O"), flat("CCO")
+    ('CC(N)O', 'CCO')
+    """
+    if not any(mark in smiles for mark in "@/\\"):
+        return smiles
+    made = standardize(smiles, "none", keep_stereo=False)
+    return made.smiles if is_valid(made) else smiles
+
+
 def are_stereoisomers(first: str, second: str) -> bool:
     """Whether two different molecules, given as SMILES, are the same but for their stereochemistry.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from molvae.campaign.config import EXECUTION, CampaignSettings
 from molvae.campaign.events import understood
+from molvae.campaign.forms import flat
 from molvae.campaign.known import KnownScores
 from molvae.campaign.observations import EVALUATED, Candidate, StartMolecule, merge, score_of
 from molvae.chemistry.molecule import is_valid, parse
@@ -106,6 +108,7 @@ class History:
     units: dict[str, str] = field(default_factory=dict)
     identifiers: dict[str, str] = field(default_factory=dict)
     _forms: dict[str, str] = field(default_factory=dict, repr=False)
+    _flat: set[str] = field(default_factory=set)
     _n_formed: int = field(default=0, repr=False)
 
     @classmethod
@@ -226,7 +229,19 @@ class History:
             elif self.known.columns and is_valid(molecule := parse(smiles)):
                 scores = self.known.filled(molecule, scores)
             self.trials[smiles] = Trial(smiles, scores, measured=self.known.measured)
+            self._flat.add(flat(smiles))
         return self.trials[smiles]
+
+    def is_redrawn(self, smiles: str) -> bool:
+        """Whether a molecule is one of the campaign but for its stereochemistry, drawn or left out.
+
+        Surrogates see no stereochemistry, so they would ask for such a molecule because of itself.
+        """
+        return smiles not in self.trials and flat(smiles) in self._flat and smiles not in self._brought
+
+    @cached_property
+    def _brought(self) -> set[str]:
+        return {molecule.smiles for molecule in self.start}
 
     def key(self, smiles: str) -> str:
         """The SMILES under which a molecule, given in standard form, is on record; itself where it is not.

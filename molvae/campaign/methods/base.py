@@ -85,12 +85,14 @@ class Situation:
         return [text for text in dict.fromkeys(smiles) if key(text) not in trials]
 
     def acceptable(self, molecule: Molecule | Invalid) -> Molecule | None:
-        """The molecule in standard form, or nothing if it is invalid, too large or refused by a filter."""
+        """The molecule in standard form; nothing if it is invalid, too large, filtered out or a redrawing."""
         from molvae.campaign.forms import standard
         from molvae.chemistry.molecule import is_valid
 
         molecule, settings = standard(molecule), self.history.settings
         if not is_valid(molecule) or molecule.mol.GetNumHeavyAtoms() > settings.max_heavy_atoms:
+            return None
+        if self.history.is_redrawn(molecule.smiles):
             return None
         return molecule if not settings.filters or _passes(molecule, settings.filters) else None
 
