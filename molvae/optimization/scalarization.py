@@ -9,7 +9,11 @@ from botorch.utils.multi_objective.scalarization import get_chebyshev_scalarizat
 from botorch.utils.sampling import sample_simplex
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from torch import Tensor
+
+    Utility = Callable[[Tensor], Tensor]
 
 
 def chebyshev_columns(y: Tensor, n_scalarizations: int, generator: torch.Generator) -> Tensor:
@@ -23,15 +27,31 @@ def chebyshev_columns(y: Tensor, n_scalarizations: int, generator: torch.Generat
         n_scalarizations: How many weight vectors, `s`.
         generator: Draws them.
     """
-    if y.shape[1] == 1:
-        return y.double()
+    return columns_of(y, chebyshev_functions(y, n_scalarizations, generator))
+
+
+def chebyshev_functions(y: Tensor, n_scalarizations: int, generator: torch.Generator) -> list[Utility]:
+    """The scalarizations of `chebyshev_columns` as functions of objectives, `... x m` to `...`.
+
+    None can be made, and the first objective stands for all, where no row of `y` is complete.
+    """
     complete = torch.isfinite(y).all(-1)
-    columns = torch.full((len(y), n_scalarizations), torch.nan, dtype=torch.float64)
-    if not bool(complete.any()):
-        return columns
+    if y.shape[1] == 1 or not bool(complete.any()):
+        return [_first]
     observed = y[complete].double()
     seed = int(torch.randint(2**31 - 1, (), generator=generator))
     weights = sample_simplex(d=y.shape[1], n=n_scalarizations, qmc=False, seed=seed, dtype=torch.float64)
-    for j, weight in enumerate(weights):
-        columns[complete, j] = get_chebyshev_scalarization(weight, observed)(observed)
+    return [get_chebyshev_scalarization(weight, observed) for weight in weights]
+
+
+def columns_of(y: Tensor, functions: Sequence[Utility]) -> Tensor:
+    """What functions make of observed objectives `y` (`n x m`), one column each; NaN where one is missing."""
+    complete = torch.isfinite(y).all(-1)
+    columns = torch.full((len(y), len(functions)), torch.nan, dtype=torch.float64)
+    for j, function in enumerate(functions):
+        columns[complete, j] = function(y[complete].double())
     return columns
+
+
+def _first(y: Tensor) -> Tensor:
+    return y[..., 0]

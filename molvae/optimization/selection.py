@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
+from botorch.utils.sampling import draw_sobol_normal_samples
 
 from molvae.optimization.constraints import constrained
 from molvae.optimization.surrogates.base import Belief
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     from molvae.optimization.constraints import Bounds, Standing
 
 
+_DRAWS = 64
+
+
 @dataclass(frozen=True)
 class Slot:
     """One place in a batch: which output it climbs, and by which acquisition function.
 
     Attributes:
-        goal: Column of the belief that is maximized.
+        goal: Which goal it climbs.
         acquisition: Its acquisition function.
         member: Whose belief counts, where several surrogates have one.
     """
@@ -35,18 +39,45 @@ class Slot:
 
 
 @dataclass(frozen=True)
+class Composition:
+    """Goals that are functions of several outputs, some of which are known and have no variance.
+
+    Attributes:
+        columns: Outputs that are put together, `m`.
+        functions: Of these, `... x m` to `...`, one per goal.
+    """
+
+    columns: tuple[int, ...]
+    functions: tuple[Callable[[Tensor], Tensor], ...]
+
+    def belief(self, belief: Belief, goal: int) -> Belief:
+        """The belief about a goal, `n x 1`: its mean and variance over quasi-random draws of the outputs."""
+        mean, deviation = belief.mean[:, self.columns], belief.variance[:, self.columns].sqrt()
+        noise = draw_sobol_normal_samples(len(self.columns), _DRAWS, dtype=torch.float64, seed=0)  # s x m
+        noise = (noise - noise.mean(0)) / noise.std(0, correction=0)  # so that linear goals are exact
+        values = self.functions[goal](mean + deviation * noise[:, None, :])  # s x n
+        return Belief(values.mean(0)[:, None], values.var(0, correction=0)[:, None])
+
+
+@dataclass(frozen=True)
 class Problem:
     """What all slots share.
 
     Attributes:
-        n_goals: The first `n_goals` outputs of a belief are goals, the next ones are constrained.
+        n_goals: The first `n_goals` outputs of a belief are goals or parts of them, the next are constrained.
         standings: Of each goal.
         bounds: Of the constrained outputs.
+        composition: How goals are made of outputs; absent: each of the first outputs is one.
     """
 
     n_goals: int
     standings: tuple[Standing, ...]
     bounds: Bounds
+    composition: Composition | None = None
+
+    def goal(self, belief: Belief, goal: int) -> Belief:
+        """The belief about one goal, `n x 1`."""
+        return belief.output(goal) if self.composition is None else self.composition.belief(belief, goal)
 
     def value(self, slot: Slot, beliefs: Sequence[Belief]) -> Tensor:
         """Acquisition values of `n` candidates for one slot."""
@@ -54,7 +85,11 @@ class Problem:
         rest = slice(self.n_goals, self.n_goals + len(self.bounds.lower))
         constraints = Belief(belief.mean[:, rest], belief.variance[:, rest])
         return constrained(
-            slot.acquisition, belief.output(slot.goal), self.standings[slot.goal], constraints, self.bounds
+            slot.acquisition,
+            self.goal(belief, slot.goal),
+            self.standings[slot.goal],
+            constraints,
+            self.bounds,
         )
 
     def values(self, slots: Sequence[Slot], beliefs: Sequence[Belief]) -> Tensor:
@@ -65,7 +100,7 @@ class Problem:
         """The problem once candidate `row` has scored its mean: incumbents may rise."""
         standings = list(self.standings)
         for goal, standing in enumerate(standings):
-            believed = float(belief.mean[row, goal])
+            believed = float(self.goal(belief.take(row), goal).mean)
             if standing.incumbent is not None and believed > standing.incumbent:
                 standings[goal] = replace(standing, incumbent=believed)
         return replace(self, standings=tuple(standings))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.methods.base import METHODS, make_method
@@ -12,6 +13,8 @@ from molvae.chemistry.descriptors import describe
 from molvae.chemistry.molecule import parse
 from molvae.chemistry.substructure import contains
 from molvae.errors import UsageError
+from molvae.optimization.selection import Composition
+from molvae.optimization.surrogates.base import Belief
 from molvae.oracles.base import Score
 
 make_method("latent-bo")
@@ -150,3 +153,37 @@ def test_excess_over_bounds_is_zero_within_and_grows_outside(tmp_path, model, se
         excess = campaign.history.known.excess([parse(text) for text in ("CC", "CCO", "CCCO", "CCCCCO")])
     assert excess[:2].tolist() == [0.0, 0.0]
     assert np.all(np.diff(excess[1:]) > 0)
+
+
+@pytest.mark.parametrize("method", ["ucb", "logei", "thompson"])
+def test_a_goal_that_is_computed_enters_exactly(tmp_path, model, settings, quick, method):
+    search = quick.model_copy(update={"acquisition": quick.acquisition.model_copy(update={"name": method})})
+    wanted = settings(maximize=["dear"], minimize=["mw"], at_most={"logp": 2.0}, search=search, budget=30)
+    dear = Dear()
+    with Campaign.create(tmp_path / "c", model, wanted) as campaign:
+        run(campaign, {"dear": dear})
+        assert len(dear.asked) == campaign.n_calls == 30
+        assert len(campaign.history.state["fits"]["mixed"]) == 1  # one output is modeled: the dear one
+        masses = [describe(parse(row.smiles), ["mw"])[0] for row in campaign.table()]
+        assert [row.scores[1].value for row in campaign.table()] == pytest.approx(masses)
+
+
+def test_draws_of_a_composition_give_the_moments_of_what_they_are_put_together_to():
+    mean = torch.tensor([[1.0, 5.0], [2.0, -1.0]], dtype=torch.float64)
+    belief = Belief(mean[:, :1], torch.tensor([[0.25], [4.0]], dtype=torch.float64)).beside(mean[:, 1:])
+    both = Composition((0, 1), (lambda y: 2 * y[..., 0] + y[..., 1], lambda y: y[..., 1]))
+    goal = both.belief(belief, 0)
+    assert goal.mean[:, 0].tolist() == pytest.approx([7.0, 3.0], abs=0.1)
+    assert goal.variance[:, 0].tolist() == pytest.approx([1.0, 16.0], rel=0.1)
+    assert both.belief(belief, 1).variance.tolist() == [[0.0], [0.0]]
+
+
+def test_a_measured_molecule_is_not_asked_for_in_another_stereochemistry(tmp_path, model, settings):
+    start = [StartMolecule("C[C@H](N)c1ccccc1", (1.0,)), StartMolecule("CC(O)CC", (2.0,)), "CC[C@H](C)O"]
+    with Campaign.create(tmp_path / "c", model, settings(maximize=["potency"]), start=start) as campaign:
+        acceptable = campaign._situation().acceptable
+        assert acceptable(parse("CC(N)c1ccccc1")) is None
+        assert acceptable(parse("C[C@@H](N)c1ccccc1")) is None
+        assert acceptable(parse("CC[C@@H](C)O")) is None
+        assert acceptable(parse("CC[C@H](C)O")) is not None  # which the user has brought
+        assert acceptable(parse("C[C@H](N)CC")) is not None

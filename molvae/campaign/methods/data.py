@@ -13,8 +13,8 @@ from molvae.campaign.utility import constrained_scores, goals, within
 from molvae.optimization.constraints import Bounds, Standing
 from molvae.optimization.noisy import Targets
 from molvae.optimization.pareto import non_dominated
-from molvae.optimization.scalarization import chebyshev_columns
-from molvae.optimization.selection import Problem
+from molvae.optimization.scalarization import chebyshev_functions, columns_of
+from molvae.optimization.selection import Composition, Problem
 from molvae.optimization.surrogates.base import training_rows
 from molvae.optimization.transforms import ScoreScaler
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from molvae.campaign.config import Objective
     from molvae.campaign.methods.base import Situation
+    from molvae.chemistry.molecule import Molecule
+    from molvae.optimization.scalarization import Utility
     from molvae.optimization.surrogates.base import Evidence
 
 
@@ -38,6 +40,7 @@ class Data:
             scalarized, if they are needed, `n x m`; NaN where missing.
         pending: Molecules handed out whose scores are awaited.
         problem: What is to be maximized and bounded.
+        worth: Observed goals, or scalarizations of them, `n x s`.
         allowed: Which observations are within all bounds, `n`.
         admitted: Which are within the known bounds, so that molecules like them could be handed out, `n`.
         goals: Columns of `y` that are goals, not scalarizations of them; empty if these are not needed.
@@ -49,6 +52,7 @@ class Data:
     y: torch.Tensor
     pending: list[str]
     problem: Problem
+    worth: torch.Tensor
     allowed: torch.Tensor
     admitted: NDArray[np.bool_]
     goals: tuple[int, ...] = ()
@@ -80,7 +84,12 @@ class Data:
 
 
 def training_data(
-    situation: Situation, generator: torch.Generator, *, since: int = 0, scalarized: bool = True
+    situation: Situation,
+    generator: torch.Generator,
+    *,
+    since: int = 0,
+    scalarized: bool = True,
+    exact: bool = False,
 ) -> Data | None:
     """The observations as tensors, thinned to what the surrogate keeps; nothing if there is no score yet.
 
@@ -89,6 +98,7 @@ def training_data(
         generator: Draws scalarizations.
         since: Leave out trials before this one.
         scalarized: Whether several goals are put together; otherwise each measured one is a column.
+        exact: Whether goals that are computed enter as they are; otherwise the scalarizations are modeled.
     """
     history = situation.history
     objectives: Sequence[Objective] = history.settings.objectives
@@ -101,20 +111,24 @@ def training_data(
     values, objectives = tamed(raw, objectives, tails)
     wanted = torch.from_numpy(goals(values, objectives))
     bounded, lower, upper = constrained_scores(values[:, asked], [objectives[j] for j in asked])
-    if scalarized:
-        columns = chebyshev_columns(wanted, search.n_scalarizations, generator)
-    else:
-        columns = torch.from_numpy(goals(values[:, asked], [objectives[j] for j in asked]))
+    own_goals = [j for j, objective in enumerate(objectives) if not objective.is_constraint]
+    functions = chebyshev_functions(wanted, search.n_scalarizations, generator)
+    worths = columns_of(wanted, functions)
+    exact = exact and scalarized and any(j not in asked for j in own_goals)
+    scalarized = scalarized and not exact
+    measured = torch.from_numpy(goals(values[:, asked], [objectives[j] for j in asked]))
+    columns = worths if scalarized else measured
     bounds = Bounds(torch.from_numpy(lower), torch.from_numpy(upper))
     constraints = torch.from_numpy(bounded)
     admitted = within(values, objectives, history.known.bounds)
     allowed = bounds.satisfied(constraints) & torch.from_numpy(admitted)
     problem = Problem(
         n_goals=columns.shape[1],
-        standings=tuple(_standing(column, allowed) for column in columns.T),
+        standings=tuple(_standing(column, allowed) for column in worths.T),
         bounds=bounds,
+        composition=_composition(own_goals, asked, bounded.shape[1], functions) if exact else None,
     )
-    worth = wanted[:, 0] if columns.shape[1] == 0 else columns[:, 0]
+    worth = worths[:, 0]
     span = torch.nan_to_num(worth).abs().amax()
     worth = torch.where(allowed, worth, worth - 4 * span)  # below all that is allowed
     surrogate = search.surrogate
@@ -129,9 +143,10 @@ def training_data(
         y,
         pending,
         problem,
+        worths[rows],
         allowed[rows],
         admitted[rows.numpy()],
-        tuple(own) if several or wanted.shape[1] == 1 else (),
+        tuple(own) if several or (wanted.shape[1] == 1 and not exact) else (),
         len(scored) - len(rows),
         evidence_of(
             [scored[row] for row in rows],
@@ -140,6 +155,24 @@ def training_data(
             _sources(objectives, asked, blocks, scalarized=scalarized),
         ),
     )
+
+
+def _composition(
+    own: Sequence[int], asked: Sequence[int], n_bounded: int, functions: Sequence[Utility]
+) -> Composition:
+    """Where each goal stands among the outputs: measured goals, bounded scores, then the known goals."""
+    measured = [j for j in own if j in asked]
+    order = {j: place for place, j in enumerate(measured)}
+    known = [j for j in own if j not in asked]
+    order |= {j: len(measured) + n_bounded + place for place, j in enumerate(known)}
+    return Composition(tuple(order[j] for j in own), tuple(functions))
+
+
+def known_goals(situation: Situation, molecules: Sequence[Molecule]) -> torch.Tensor:
+    """Computed goals of molecules, `n x k`, all to be maximized."""
+    known, objectives = situation.history.known, situation.history.settings.objectives
+    values = known.values(molecules)
+    return torch.from_numpy(goals(values, [objectives[j] for j in known.columns]))
 
 
 def _sources(

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from molvae.campaign.methods.base import METHODS, Batch, Draft
-from molvae.campaign.methods.data import training_data
+from molvae.campaign.methods.data import known_goals, training_data
 from molvae.campaign.methods.draws import library, new_drafts
 from molvae.campaign.methods.ledger import Ledger
 from molvae.campaign.methods.pool import Pool, best_rank, varied
@@ -54,7 +54,7 @@ class LatentBO:
     def ask(self, situation: Situation, n: int) -> Batch:
         """`n` molecules that the acquisition functions of the batch like best."""
         generator = situation.seeds.torch("surrogate", situation.history.n_asks)
-        data = training_data(situation, generator)
+        data = training_data(situation, generator, exact=True)
         if data is None or not data.informative:
             return _blind(situation, n)
         search = _InnerSearch(situation, data, n, generator)
@@ -95,7 +95,7 @@ class _InnerSearch:
         members = allotted(weights, n, situation.generator("members"))
         acquisition = ACQUISITIONS.get(search.acquisition.name)
         slots = [
-            Slot(j % data.problem.n_goals, acquisition(search.acquisition, generator), int(member))
+            Slot(j % len(data.problem.standings), acquisition(search.acquisition, generator), int(member))
             for j, member in enumerate(members)
         ]
         self.pool = Pool(portfolio, data.problem, slots)
@@ -103,7 +103,8 @@ class _InnerSearch:
         self.away = bool(self.retreat.centers) and situation.history.n_asks % 2 == 1
         near = self._near(gallery.features.take(range(len(data.smiles))))
         self.elite = _elite(data, _ELITE_PER_PARENT * search.n_parents, ~near)
-        self.elite_values = self.pool.judge(gallery.features.take(self.elite))
+        names = [data.smiles[row] for row in self.elite]
+        self.elite_values = self.pool.judge(gallery.features.take(self.elite), self._known(names))
         self.elite_values[:, ~data.admitted[self.elite]] = -np.inf  # a parent where there is no better one
         self.mix = Mix(situation, self.latents)
         self.n_offspring = max(search.n_offspring, search.n_offspring_each * n)
@@ -156,6 +157,13 @@ class _InnerSearch:
             "ledger": self.ledger.to_json(self._foretold(chosen, rows, beliefs)),
         }
 
+    def _known(self, smiles: Sequence[str]) -> torch.Tensor:
+        """Goals of molecules that are computed, `n x k`; none where scalarizations are modeled."""
+        if self.data.problem.composition is None:
+            return torch.empty(len(smiles), 0, dtype=torch.float64)
+        molecules = [m for text in smiles if (m := self.latents.molecule(text)) is not None]
+        return known_goals(self.situation, molecules)
+
     @property
     def _reserve(self) -> str:
         """What the state calls the leftovers of batches like this one."""
@@ -190,9 +198,11 @@ class _InnerSearch:
         similarity, awaited = comparison.own(view), comparison.cross(view)[:, len(self.data.smiles) :]
         taken = awaited.amax(1) if awaited.shape[1] else torch.zeros(len(top), dtype=torch.float64)
         settings, slots = self.settings.search.acquisition, self.pool.slots[:n]
-        best = self.data.best(_BASELINE) if settings.batch == "noisy" else np.empty(0, dtype=np.int64)
+        noisy = settings.batch == "noisy" and self.pool.problem.composition is None
+        best = self.data.best(_BASELINE) if noisy else np.empty(0, dtype=np.int64)
         if len(best) == 0:
-            beliefs = portfolio.beliefs(comparison, joint=True)
+            known = torch.cat(self.pool.known)[torch.from_numpy(top)]
+            beliefs = tuple(b.beside(known) for b in portfolio.beliefs(comparison, joint=True))
             problem, cap = self.pool.problem, settings.similarity_cap
             return select_batch(problem, slots, beliefs, similarity, taken, cap), beliefs
         baseline = portfolio.gallery.features.take(best)
@@ -209,7 +219,11 @@ class _InnerSearch:
         """SMILES, member and predictions of the batch; with several goals nobody predicts the utility."""
         single = len(goals(np.zeros((1, len(self.settings.objectives))), self.settings.objectives)[0]) == 1
         return [
-            (draft.smiles, slot.member, tuple(float(b.mean[row, 0]) for b in beliefs) if single else ())
+            (
+                draft.smiles,
+                slot.member,
+                tuple(float(self.pool.problem.goal(b.take(row), 0).mean) for b in beliefs) if single else (),
+            )
             for draft, row, slot in zip(chosen, rows, self.pool.slots)
         ]
 
@@ -238,7 +252,7 @@ class _InnerSearch:
         features = self.situation.features([draft.smiles for draft in fresh])
         rows = np.flatnonzero(~self._near(features))
         fresh = [fresh[row] for row in rows]
-        self.pool.add(fresh, features.take(rows))
+        self.pool.add(fresh, features.take(rows), self._known([draft.smiles for draft in fresh]))
         self._ancestors.update({draft.smiles: draft.ancestor for draft in fresh})
         return fresh
 
@@ -260,7 +274,7 @@ def _blind(situation: Situation, n: int) -> Batch:
 
 def _elite(data: Data, n: int, open_rows: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Rows of the `n` best observations, of any goal, among `open_rows`: those that may become parents."""
-    scores = np.nan_to_num(data.y[:, : data.problem.n_goals].numpy(), nan=-np.inf)
+    scores = np.nan_to_num(data.worth.numpy(), nan=-np.inf)
     fitness = best_rank(np.where(data.allowed.numpy(), scores.T, scores.T - 1e6))
     order = np.argsort(-fitness, kind="stable")
     return order[open_rows[order]][:n]

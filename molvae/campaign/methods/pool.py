@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from molvae.campaign.methods.base import Draft
     from molvae.optimization.selection import Problem, Slot
@@ -30,6 +31,7 @@ class Pool:
         slots: Acquisition functions of the batch, `s`.
         drafts: The candidates, `n`.
         features: What the surrogates see of them, in blocks.
+        known: Their goals that are computed, in blocks.
         values: Acquisition values, blocks of `s x n` in all.
     """
 
@@ -38,19 +40,22 @@ class Pool:
     slots: Sequence[Slot]
     drafts: list[Draft] = field(default_factory=list)
     features: list[Features] = field(default_factory=list)
+    known: list[Tensor] = field(default_factory=list)
     values: list[NDArray[np.float64]] = field(default_factory=list)
 
-    def judge(self, features: Features) -> NDArray[np.float64]:
-        """Acquisition values of molecules given by their features, `s x n`."""
+    def judge(self, features: Features, known: Tensor) -> NDArray[np.float64]:
+        """Acquisition values of molecules given by their features and known goals, `s x n`."""
         beliefs = self.portfolio.beliefs(self.portfolio.gallery.compare(features))
+        beliefs = tuple(belief.beside(known) for belief in beliefs)
         return np.asarray(self.problem.values(self.slots, beliefs).numpy())
 
-    def add(self, drafts: Sequence[Draft], features: Features) -> None:
-        """More candidates, with their features."""
+    def add(self, drafts: Sequence[Draft], features: Features, known: Tensor) -> None:
+        """More candidates, with their features and known goals."""
         if drafts:
             self.drafts.extend(drafts)
             self.features.append(features)
-            self.values.append(self.judge(features))
+            self.known.append(known)
+            self.values.append(self.judge(features, known))
 
     @property
     def all_values(self) -> NDArray[np.float64]:

@@ -43,6 +43,21 @@ class Belief:
         covariance = None if self.covariance is None else self.covariance / scale / scale
         return Belief(self.mean / scale, self.variance / scale / scale, covariance)
 
+    def take(self, row: int) -> Belief:
+        """The belief about one candidate."""
+        return Belief(self.mean[row : row + 1], self.variance[row : row + 1])
+
+    def beside(self, known: Tensor) -> Belief:
+        """The belief with outputs that are known (`n x k`) after the others: they have no variance."""
+        if not known.shape[1]:
+            return self
+        n, k = known.shape
+        covariance = self.covariance
+        if covariance is not None:
+            covariance = torch.cat([covariance, torch.zeros(k, n, n, dtype=covariance.dtype)])
+        variance = torch.cat([self.variance, torch.zeros(n, k, dtype=self.variance.dtype)], dim=1)
+        return Belief(torch.cat([self.mean, known], dim=1), variance, covariance)
+
     def believing(self, row: int, noise: float = 1e-6) -> Belief:
         """The belief after candidate `row` has scored exactly its mean (kriging believer).
 
