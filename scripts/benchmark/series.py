@@ -88,12 +88,15 @@ _oracle = cache(load_oracle)
 
 
 def measured(path: Path) -> dict[str, list[float]]:
-    """The readable numbers of the series by standard SMILES; censored values and text are left out."""
+    """The readable numbers of the series by standard SMILES; none where the cell holds a bound or text.
+
+    A molecule with an empty cell was not measured and may be proposed.
+    """
     found: dict[str, list[float]] = {}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             molecule = standardize(row["SMILES"] or "")
-            if not isinstance(molecule, Molecule):
+            if not isinstance(molecule, Molecule) or not row[GOAL].strip():
                 continue
             values = found.setdefault(molecule.smiles, [])
             try:
