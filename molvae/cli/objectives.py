@@ -67,6 +67,9 @@ class Share(click.ParamType):  # type: ignore[type-arg]  # generic only in the n
 
 def sources_option() -> Decorator:
     """`--source`."""
+    from molvae.campaign.config import CampaignSettings
+
+    shares = [f"{name}={share:g}" for name, share in CampaignSettings.model_fields["sources"].default.items()]
     return click.option(
         "--source",
         "sources",
@@ -74,7 +77,7 @@ def sources_option() -> Decorator:
         type=Share(),
         help="Where candidates come from: latent, graph, library (your --start molecules), each with its "
         "share at the start; repeatable. '--source latent' searches latent space alone; '--source library' "
-        "chooses from your own molecules and invents none.",
+        "chooses from your own molecules and invents none. Default: " + ", ".join(shares) + ".",
     )
 
 

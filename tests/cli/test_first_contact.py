@@ -150,7 +150,7 @@ def test_long_lists_of_settings_wait_to_be_asked_for(molvae):
     assert "search.proposal.pcn" not in short
     assert "search.proposal.pcn" in everything
     assert "MemberSettings" not in everything
-    assert "[default: {latent = 0.5, graph = 0.4," in " ".join(molvae("ask", "--help").out.split())
+    assert "Default: latent=0.5, graph=0.4, library=0.1." in " ".join(molvae("ask", "--help").out.split())
     assert "every_row" not in molvae("predict", "--help").out
 
 
