@@ -34,6 +34,9 @@ KINDS = {
     "lost_score": "lost_scores",
     "doubled_score": "doubled_scores",
     "orphan": "orphans",
+    "lost": "lost",
+    "mixed": "mixed",
+    "untyped": "untyped",
 }
 
 SHOWN = ("family", "trials", "nightly", "failures")  # on the page of benchmarks
@@ -136,7 +139,7 @@ def figures_of(rows: list[dict[str, Any]]) -> dict[str, float | int | None]:
         "trials": sum(row["trials"] for row in rows),
         "trials_of_a_night": sum(row["nightly"] for row in rows),
         "failures": sum(row["failures"] for row in rows),
-        **{plural: sum(row[plural] for row in rows) for plural in KINDS.values()},
+        **{plural: sum(row.get(plural, 0) for row in rows) for plural in KINDS.values()},
     }
 
 
@@ -178,7 +181,9 @@ def put_in(row: dict[str, Any], started_at: str, seed: int, *, add: bool) -> Non
 
 def _summed(first: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     """The row of both, each with the commit it was tried at."""
-    counts = {name: first[name] + more[name] for name in ("trials", "failures", *KINDS.values(), "seconds")}
+    counts = {
+        name: first.get(name, 0) + more[name] for name in ("trials", "failures", *KINDS.values(), "seconds")
+    }
     texts = {name: f"{first[name]}; {more[name]}" for name in ("what happened", "commit")}
     counts["seconds"] = round(counts["seconds"], 1)
     causes = first["causes"] + more["causes"]

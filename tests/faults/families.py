@@ -12,6 +12,7 @@ import model_faults
 import oracle_faults
 import screen_faults
 import storage_faults
+import syscall_faults
 import text_faults
 from fault import Family
 
@@ -42,6 +43,10 @@ FAMILIES = (
     ),
     Family("kill while a journal grows", storage_faults.journal_kill, 100, 2, "what was said to be there is"),
     Family("bitwise resume", model_faults.stopped_training, 50, 1, "the bytes of an undisturbed run"),
+    Family(
+        "kills and errors at system calls", syscall_faults.failing_call, 300, 2,
+        "a documented exit code; again, and it is the undisturbed result, nothing left behind",
+    ),
     Family(
         "damaged journal files", storage_faults.damaged_journal, 1200, 40, "all events, or a typed error"
     ),
