@@ -148,7 +148,8 @@ def main_fragment(mol: Chem.Mol) -> tuple[Chem.Mol, str]:
     candidates = tiers[best]
     doubt = "inorganic, the largest part is kept" if best == _INORGANIC else ""
     if len(candidates) > 1:
-        named = [(-f.GetNumHeavyAtoms(), -Descriptors.MolWt(f), _neutral(f), f) for f in candidates]
+        # the weight is a sum: its last digits depend on the order of atoms
+        named = [(-f.GetNumHeavyAtoms(), -round(Descriptors.MolWt(f), 3), _neutral(f), f) for f in candidates]
         different = len({name for _, _, name, _ in named})
         if different > 1 and not doubt:
             doubt = f"a mixture of {different} molecules, the largest is kept"

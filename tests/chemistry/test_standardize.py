@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 
-from molvae.chemistry.molecule import Invalid, Molecule, parse
+from molvae.chemistry.molecule import Invalid, Molecule, parse, randomized_smiles
 from molvae.chemistry.standardize import inchikey, standardization, standardize
 from molvae.errors import UnknownNameError
 from tests.strategies import smiles
@@ -82,6 +83,20 @@ def test_what_is_doubtful_about_a_record_is_said(record, kept, doubt):
     assert done.molecule.smiles == kept
     assert done.doubt.startswith(doubt)
     assert bool(done.doubt) == bool(doubt)
+
+
+@pytest.mark.parametrize(
+    "racemate",
+    [
+        "CC(O)(C(=O)O)[C@@H](CC(=O)O)C(=O)O.CC(O)(C(=O)O)[C@H](CC(=O)O)C(=O)O",
+        "CC1(C)Oc2ccc(C#N)cc2[C@@H](N2CCCC2=O)[C@@H]1O.CC1(C)Oc2ccc(C#N)cc2[C@H](N2CCCC2=O)[C@H]1O",
+        "N[C@@H](C(=O)O)[C@@H](OCc1ccccc1)C(=O)O.N[C@H](C(=O)O)[C@H](OCc1ccccc1)C(=O)O",
+    ],
+)
+def test_of_two_enantiomers_the_same_is_kept_however_they_are_written(racemate):
+    generator = np.random.default_rng(0)
+    written = [randomized_smiles(parse(racemate), generator) for _ in range(60)]
+    assert len({standardize(text).smiles for text in written}) == 1
 
 
 @pytest.mark.parametrize(
