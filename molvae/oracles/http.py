@@ -62,6 +62,8 @@ class HttpWorker:
             exchange.cut()
         if late or isinstance(exchange.error, TimeoutError):
             raise self._too_late(f"no answer within {seconds:g} s")
+        if isinstance(exchange.error, http.client.IncompleteRead):  # one molecule may be to blame
+            raise Trouble(f"the answer of {exchange.host} ends {exchange.error.expected} bytes too early")
         if exchange.error is not None:
             detail = f"no answer from {exchange.host}: {describe_error(exchange.error)}"
             raise Trouble(detail, apart=False) from None
