@@ -17,6 +17,7 @@ import csv
 import gzip
 import os
 import random
+import tempfile
 import time
 from functools import cache
 from pathlib import Path
@@ -103,10 +104,10 @@ def _play(
     settings = CampaignSettings(
         objectives=(Objective(name=objective),), budget=BUDGET, q=BATCH, seed=seed, wild=wild
     )
-    journal = work / "journal.sqlite"
-    for file in work.glob(f"{journal.name}*"):
-        file.unlink()
-    with Campaign.create(journal, model, settings, start=start) as campaign:
+    with (
+        tempfile.TemporaryDirectory(dir=work) as place,
+        Campaign.create(Path(place) / "journal.sqlite", model, settings, start=start) as campaign,
+    ):
         result = run(campaign)
         best = [row.smiles for row in campaign.best(MANY)]
     return {

@@ -24,9 +24,16 @@ FILES = dict(re.findall(r"```python file=(\S+)\n(.*?)```", PAGE, re.DOTALL))
 CHECKS = re.findall(r"```sh\n(molvae oracle check .*?)\n```", PAGE)
 
 
-def python(text):
-    """The text with this Python in place of the one on the path, which may be another or none."""
-    return text.replace(":python ", f":{shlex.quote(sys.executable)} -S ", 1)
+PYTHON = shlex.quote(sys.executable)
+
+
+def script(name):
+    return shlex.quote(str(EXAMPLES / name))
+
+
+def words_of(command):
+    """The words of a command, with this Python for the one on the path, which may be another or none."""
+    return [word.replace(":python ", f":{PYTHON} -S ", 1) for word in shlex.split(command)]
 
 
 @pytest.mark.parametrize("command", CHECKS)
@@ -35,7 +42,7 @@ def test_the_oracles_of_the_page_keep_the_protocol(command, tmp_path, monkeypatc
         (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    words = shlex.split(python(command))[1:]
+    words = words_of(command)[1:]
     assert run([*words, "--molecules", "8", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["keeps_protocol"]
@@ -51,7 +58,7 @@ def test_the_page_names_every_setting_with_its_default():
 
 
 def test_the_toy_scores():
-    with load_oracle(f"cmd:{sys.executable} -S {EXAMPLES / 'toy.py'}") as oracle:
+    with load_oracle(f"cmd:{PYTHON} -S {script('toy.py')}") as oracle:
         scores = oracle([parse("CCO"), parse("CI"), parse("CN")])
     assert [score.status for score in scores] == ["ok", "failed", "ok"]
     assert scores[0].value == 2.0
@@ -60,7 +67,7 @@ def test_the_toy_scores():
 @pytest.mark.skipif(shutil.which("vina") is not None, reason="Vina is installed here")
 def test_the_docking_wrapper_explains_itself_where_vina_is_absent():
     with pytest.raises(UsageError, match=r"vina is not installed: get it from .*does not exist"):
-        load_oracle(f"cmd:{sys.executable} {EXAMPLES / 'docking.py'} nowhere.pdbqt --center 0 0 0")
+        load_oracle(f"cmd:{PYTHON} {script('docking.py')} nowhere.pdbqt --center 0 0 0")
 
 
 def test_the_docking_wrapper_reads_what_vina_prints(tmp_path, monkeypatch):
@@ -73,7 +80,7 @@ def test_the_docking_wrapper_reads_what_vina_prints(tmp_path, monkeypatch):
         (tmp_path / name).chmod(0o755)
     (tmp_path / "receptor.pdbqt").touch()
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    command = f"cmd:{sys.executable} {EXAMPLES / 'docking.py'} {tmp_path}/receptor.pdbqt --center 1 2 3"
+    command = f"cmd:{PYTHON} {script('docking.py')} {tmp_path}/receptor.pdbqt --center 1 2 3"
     with load_oracle(command) as oracle:
         scores = oracle([parse("CCO"), parse("CI")])
     assert scores[0].value == -7.31
@@ -84,4 +91,4 @@ def test_the_docking_wrapper_reads_what_vina_prints(tmp_path, monkeypatch):
 def test_the_chemprop_wrapper_explains_itself(tmp_path):
     expected = r"chemprop is not installed in this Python: pip install chemprop|cannot be loaded"
     with pytest.raises(UsageError, match=expected):
-        load_oracle(f"cmd:{sys.executable} -S {EXAMPLES / 'chemprop_model.py'} {tmp_path}/none.pt")
+        load_oracle(f"cmd:{PYTHON} -S {script('chemprop_model.py')} {tmp_path}/none.pt")
