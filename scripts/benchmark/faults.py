@@ -37,6 +37,7 @@ KINDS = {
     "lost": "lost",
     "mixed": "mixed",
     "untyped": "untyped",
+    "reader_refused": "readers_refused",
 }
 
 SHOWN = ("family", "trials", "nightly", "failures")  # on the page of benchmarks

@@ -42,6 +42,10 @@ FAMILIES = (
         "the old or the new file, nothing left behind",
     ),
     Family("kill while a journal grows", storage_faults.journal_kill, 100, 2, "what was said to be there is"),
+    Family(
+        "100 readers while a journal is written", storage_faults.readers_beside_a_writer, 10, 1,
+        "every reader opens the journal and sees its events, whole and in order",
+    ),
     Family("bitwise resume", model_faults.stopped_training, 50, 1, "the bytes of an undisturbed run"),
     Family(
         "kills and errors at system calls", syscall_faults.failing_call, 300, 2,

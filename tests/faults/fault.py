@@ -19,7 +19,17 @@ from random import Random
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Literal
 
-Kind = Literal["failure", "silent_load", "lost_score", "doubled_score", "orphan", "lost", "mixed", "untyped"]
+Kind = Literal[
+    "failure",
+    "silent_load",
+    "lost_score",
+    "doubled_score",
+    "orphan",
+    "lost",
+    "mixed",
+    "untyped",
+    "reader_refused",
+]
 
 Trial = Callable[[Random, Path], str]
 """`(random numbers, empty folder) -> what happened`."""

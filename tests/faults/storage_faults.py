@@ -6,11 +6,12 @@ import errno
 import os
 import resource
 import shutil
+import signal
 import time
 from functools import cache
 from typing import TYPE_CHECKING
 
-from fault import Bomb, hidden, in_child, killed_after, require, scratch
+from fault import Bomb, Broken, hidden, in_child, killed_after, require, scratch
 
 from molvae.campaign.storage import Journal
 from molvae.errors import JournalError, StorageError
@@ -100,6 +101,36 @@ def journal_kill(rng: Random, folder: Path) -> str:
         journal.append("tell", {"number": -1})
     require(not hidden(folder), f"left behind: {hidden(folder)}")
     return f"killed {sum(code != 0 for code in ends)} times"
+
+
+def readers_beside_a_writer(rng: Random, folder: Path) -> str:
+    """A journal is opened 100 times while another process appends to it as fast as it can."""
+    path = folder / "journal"
+    with Journal(path) as journal:
+        journal.append("tell", {"number": 0})
+    writer = os.fork()
+    if writer == 0:
+        with Journal(path) as journal:
+            for number in range(1, 1_000_000):
+                journal.append("tell", {"number": number})
+        os._exit(0)
+    seen = []
+    try:
+        for _ in range(100):
+            time.sleep(rng.uniform(0.0, 0.005))
+            try:
+                with Journal(path, writable=False) as journal:
+                    numbers = [event.payload["number"] for event in journal.events()]
+            except StorageError as error:
+                raise Broken("reader_refused", str(error)) from error
+            require(numbers == list(range(len(numbers))), "events are missing or doubled", "lost_score")
+            seen.append(len(numbers))
+    finally:
+        os.kill(writer, signal.SIGKILL)
+        os.waitpid(writer, 0)
+    require(seen == sorted(seen), "a later reader saw less", "lost_score")
+    require(seen[-1] > seen[0], "nothing was written while the journal was read")
+    return "read"
 
 
 @cache
