@@ -194,6 +194,7 @@ def _run(
             done.seconds[stage] += spent
         n_rows += funnel.read
         progress.advance(TASK, funnel.read, hits=done.funnel.hits)
+    work.library.check()  # a file cut short may leave no later part that would notice
     progress.finish(TASK, rows=n_rows, hits=done.funnel.hits)
     return Outcome(done.funnel, library.n_parts or 0, done.n_skipped, dict(done.seconds))
 

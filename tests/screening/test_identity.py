@@ -118,6 +118,23 @@ def test_a_library_that_changes_while_it_is_screened_is_noticed(asked, library, 
         run(asked(), tmp_path / "out")
 
 
+def test_a_library_cut_short_after_its_last_part_is_noticed(asked, library, tmp_path, monkeypatch):
+    n_parts = run(asked(), tmp_path / "whole").n_parts
+    write, parts = pipeline.write_part, []
+
+    def cutting(*args, **kwargs):
+        parts.append(1)
+        if len(parts) == n_parts:
+            library.write_text(library.read_text()[:-20])
+        return write(*args, **kwargs)
+
+    monkeypatch.setattr(pipeline, "write_part", cutting)
+    with pytest.raises(StorageError, match="was changed while it is screened"):
+        run(asked(), tmp_path / "out")
+    assert len(parts) == n_parts
+    assert not list((tmp_path / "out").rglob("end.json"))
+
+
 @pytest.mark.parametrize("kept", [{}, {"keep_all": True, "descriptors": ("mw",)}, {"every_row": True}])
 def test_failed_rows_are_asked_again_and_all_is_as_if_they_had_not_failed(asked, tmp_path, kept):
     run(asked(**kept), tmp_path / "whole")
