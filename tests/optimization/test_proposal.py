@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from molvae.optimization.baselines import Evolution, random_rows
@@ -36,6 +36,7 @@ def test_pcn_steps_may_differ_by_point_and_zero_stays():
     assert not np.allclose(moved[1], z[1])
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1), st.integers(0, 50))
 def test_slerp_keeps_norms_between_its_ends(share, seed):
     a, b = normal(1, seed=seed), 2 * normal(1, seed=seed + 100)
