@@ -143,6 +143,7 @@ def optimize(
     start: Iterable[StartMolecule | str] = (),
     oracles: Mapping[str, Oracle | Callable[..., Any]] | None = None,
     retry_failed: bool = False,
+    trust: bool = False,
     progress: Progress = SILENT,
     **words: Any,
 ) -> Result:
@@ -156,8 +157,9 @@ def optimize(
         at_least: Lower bounds of scores.
         output: Directory of the campaign; its journal is `journal.sqlite` there.
         start: Molecules to begin with, with or without known scores, or a table of them.
-        oracles: Functions or oracles for names in bounds.
+        oracles: Functions or oracles for names in bounds, or in an `mpo:` file.
         retry_failed: Score again, first, what oracles failed on when the search was run before.
+        trust: Whether programs, servers and code that an `mpo:` file names may be run.
         progress: Told of each evaluation.
         words: Any setting of `CampaignSettings`: `budget=200`, `q=8`, `seed=7`, `search={"copies": 2}`.
 
@@ -168,17 +170,19 @@ def optimize(
     """
     from molvae.campaign.campaign import Campaign
     from molvae.campaign.config import CampaignSettings
-    from molvae.campaign.runner import run
+    from molvae.campaign.known import KnownScores
+    from molvae.campaign.parts import unfolded, wanted
+    from molvae.campaign.runner import needed_oracles, run
     from molvae.config import save_settings
-    from molvae.oracles.plugins import load_oracle
 
     functions = {**(oracles or {}), **_functions(maximize), **_functions(minimize)}
     given = {name: _as_oracle(name, function) for name, function in functions.items()}
     wishes = _wishes(_names(maximize), _names(minimize), at_most, at_least)
-    settings = _settings(CampaignSettings, {"objectives": wishes, **words}, "optimize")
-    for objective in settings.objectives:
-        if objective.name not in given:
-            load_oracle(objective.name)  # a name that means nothing is told before a model is loaded
+    settings = unfolded(_settings(CampaignSettings, {"objectives": wishes, **words}, "optimize"))
+    named = {objective.name for objective in wanted(settings.objectives)}
+    loaded = needed_oracles(  # a name that means nothing is told before a model is loaded
+        KnownScores(settings.objectives), given, named=named, trust=trust
+    )
     directory = _path(output, "output")
     if directory.is_file() or directory.suffix == ".sqlite":
         raise UsageError(
@@ -193,7 +197,7 @@ def optimize(
         )
     with Campaign.create(directory / JOURNAL, used, settings, start=start) as campaign:
         save_settings(campaign.settings, directory / "settings.toml")
-        return run(campaign, given, retry_failed=retry_failed, progress=progress)
+        return run(campaign, loaded, retry_failed=retry_failed, progress=progress)
 
 
 def _wishes(

@@ -37,11 +37,15 @@ def changes(
         UsageError: Other settings, another start or other files than it began with.
     """
     mine, theirs = history.settings.model_dump(mode="json"), settings.model_dump(mode="json")
+    parts = [o for o in mine["objectives"] if o["direction"] == "part"]  # of the same file: it is checked
+    for dumped in (mine, theirs):
+        dumped["objectives"] = [o for o in dumped["objectives"] if o["direction"] != "part"]
     asked = {name: theirs[name] for name in EXECUTION if name in given(settings)}
     changed = {name: value for name, value in asked.items() if value != mine[name]}
     cores = [[{**o, "name": core_of(o["name"])} for o in part["objectives"]] for part in (mine, theirs)]
     if mine["objectives"] != theirs["objectives"] and cores[0] == cores[1]:
-        changed["objectives"] = mine["objectives"] = theirs["objectives"]  # other workers or time-outs
+        mine["objectives"] = theirs["objectives"]  # other workers or time-outs
+        changed["objectives"] = [*theirs["objectives"], *parts]
     budgets = mine.pop("budget"), theirs.pop("budget")
     for name in EXECUTION:
         del mine[name], theirs[name]
@@ -52,7 +56,8 @@ def changes(
             f"in this one: --start {path.parent}",
         )
     check_files(history.facts, [o.name for o in settings.objectives], path)
-    now = [start_to_json(molecule)[:2] for molecule in start.molecules]
+    most = len(history.settings.objectives)  # of a campaign from before parts were objectives
+    now = [[row[0], row[1][:most]] for row in map(start_to_json, start.molecules)]
     if now and now != _start(history, standard=False) and now != _start(history, standard=True):
         raise UsageError(
             f"the campaign {path} began with other start molecules",

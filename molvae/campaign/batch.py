@@ -55,6 +55,8 @@ def batch_columns(candidates: Sequence[Candidate], history: History) -> dict[str
     }
     trials = [history.trials[c.smiles] for c in candidates]
     for j, objective in enumerate(history.settings.objectives):
+        if j in history.known.wholes:
+            continue  # it comes with its parts
         columns.setdefault(objective.name, [_value(trial.scores[j]) for trial in trials])
     columns |= forecast_columns([c.forecast for c in candidates], history)
     return columns | descent_columns([c.ancestor for c in candidates], history)
@@ -70,13 +72,14 @@ def descent_columns(ancestors: Sequence[str | None], history: History) -> dict[s
 def forecast_columns(forecasts: Sequence[Forecast | None], history: History) -> dict[str, list[Any]]:
     """What is expected of molecules, by columns; those that would be empty are left out.
 
-    Prediction and standard deviation of each score that is asked for, probability of being within the bounds,
-    and the nearest measured molecule with its name, similarity and scores.
+    Prediction and standard deviation of each score that is asked for or made of such, probability of being
+    within the bounds, and the nearest measured molecule with its name, similarity and scores.
     """
     objectives, names = history.settings.objectives, history.names
     near = [None if f is None else f.nearest for f in forecasts]
     columns: dict[str, list[Any]] = {}
-    for j in history.known.measured:
+    told = (*history.known.wholes, *history.known.measured)
+    for j in told:
         name = objectives[j].name
         columns[f"predicted {name}"] = [None if f is None else f.mean[j] for f in forecasts]
         columns[f"sd {name}"] = [None if f is None else f.deviation[j] for f in forecasts]
@@ -85,7 +88,7 @@ def forecast_columns(forecasts: Sequence[Forecast | None], history: History) -> 
     columns[NEAREST] = near
     columns[f"{NEAREST} name"] = [names.get(smiles or "") for smiles in near]
     columns[LIKENESS] = [None if f is None else f.similarity for f in forecasts]
-    for j in history.known.measured:
+    for j in told:
         columns[f"{NEAREST} {objectives[j].name}"] = [_score(history.trials, s, j) for s in near]
     return _not_empty(columns)
 

@@ -31,6 +31,7 @@ from molvae.campaign.observations import (
     Receipt,
     StartMolecule,
 )
+from molvae.campaign.parts import unfolded, wanted
 from molvae.campaign.recognition import Recognizer
 from molvae.campaign.storage import Event, Journal
 from molvae.campaign.table import Row, row_of, values_of
@@ -106,6 +107,7 @@ class Campaign:
             UnknownNameError: A method, proposal source or filter there is none of.
         """
         check_names(settings)
+        settings = unfolded(settings)
         check_objectives(settings.objectives)
         gates_of(settings, model, ())  # a model that cannot tell is refused before anything is written
         found = read_start(start, settings.objectives)
@@ -132,7 +134,7 @@ class Campaign:
         except BaseException:
             journal.close()
             raise
-        campaign.named = frozenset(objective.name for objective in settings.objectives)
+        campaign.named = frozenset(objective.name for objective in wanted(settings.objectives))
         return campaign
 
     @classmethod

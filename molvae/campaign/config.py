@@ -17,7 +17,7 @@ _CALLS_PER_PLACE = 50
 EXECUTION = ("q", "q_most", "evaluation_batch", "failure_limit")
 """Settings of how a search is carried out: they may change when a campaign goes on."""
 
-Direction = Literal["maximize", "minimize", "at_most", "at_least"]
+Direction = Literal["maximize", "minimize", "at_most", "at_least", "part"]
 
 
 class Objective(Settings):
@@ -27,7 +27,8 @@ class Objective(Settings):
     """Oracle string: a descriptor (`qed`), `similarity:SMILES`, `module:function`, …"""
 
     direction: Direction = "maximize"
-    """maximize and minimize are goals; at_most and at_least are constraints."""
+    """maximize and minimize are goals; at_most and at_least are constraints. A part is neither: another
+    objective is made of it (`molvae.campaign.parts`)."""
 
     bound: float | None = None
     """Bound of a constraint."""
@@ -45,6 +46,11 @@ class Objective(Settings):
         """Whether it bounds the search instead of driving it."""
         return self.direction in {"at_most", "at_least"}
 
+    @property
+    def is_goal(self) -> bool:
+        """Whether it drives the search."""
+        return self.direction in {"maximize", "minimize"}
+
     def admits(self, value: float) -> bool:
         """Whether a score is within the bound; every score is if there is none."""
         if self.bound is None:
@@ -52,7 +58,7 @@ class Objective(Settings):
         return value <= self.bound if self.direction == "at_most" else value >= self.bound
 
     def __str__(self) -> str:
-        """In words: `maximize qed`, `sa at most 3.5`."""
+        """In words: `maximize qed`, `sa at most 3.5`, `part potency`."""
         if self.bound is None:
             return f"{self.direction} {self.name}"
         return f"{self.name} {self.direction.replace('_', ' ')} {self.bound:g}"
@@ -164,7 +170,7 @@ class CampaignSettings(Settings):
     @model_validator(mode="after")
     def _has_a_goal(self) -> CampaignSettings:
         names = [(objective.name, objective.direction) for objective in self.objectives]
-        if all(objective.is_constraint for objective in self.objectives):
+        if not any(objective.is_goal for objective in self.objectives):
             raise ValueError("a campaign needs at least one objective to maximize or minimize")
         if len(set(names)) < len(names):
             raise ValueError("an objective is given twice")

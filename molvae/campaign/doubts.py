@@ -19,16 +19,20 @@ def doubts(table: Sequence[Row], objectives: Sequence[Objective]) -> list[str]:
     import torch
 
     from molvae.campaign.methods.evidence import is_high_good
+    from molvae.campaign.parts import wholes
     from molvae.campaign.table import values_of
     from molvae.optimization.transforms import Tails
 
     said: list[str] = []
+    together = wholes(objectives)
     for j, objective in enumerate(objectives):
+        if j in together:
+            continue
         values = [value for row in table if (value := values_of(row)[j]) is not None]
         tails = Tails.fit(torch.tensor(values, dtype=torch.float64), high_is_good=is_high_good(objective))
         side = 1 if is_high_good(objective) else -1
-        if not objective.is_constraint:
-            said += _values(table, j, objective, tails, side)
+        for way in (side, -side) if objective.direction == "part" else (side,) if objective.is_goal else ():
+            said += _values(table, j, objective, tails, way)
         said += _bounds(table, j, objective, tails, side)
     return said
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from molvae.campaign.methods.data import training_data
+from molvae.campaign.methods.goals import composition_of
 from molvae.campaign.observations import Forecast
 from molvae.optimization.constraints import log_feasibility
 from molvae.optimization.similarities import Gallery
@@ -47,7 +49,7 @@ class Forecaster:
             self.features(self.data.smiles), self.data.smiles, self.features.grams, self.data.n_left_out
         )
         members = spokesmen(self.history.settings.search.surrogate.members)
-        several = sum(not objective.is_constraint for objective in self.history.settings.objectives) > 1
+        several = sum(objective.is_goal for objective in self.history.settings.objectives) > 1
         kept = self.history.state.get("forecast") if several else fits
         self.portfolio = Portfolio(
             members, gallery, self.data.y, remembered=kept, evidence=self.data.evidence
@@ -61,22 +63,25 @@ class Forecaster:
         objectives, known = self.history.settings.objectives, self.history.known
         mean = np.full((len(molecules), len(objectives)), np.nan)
         deviation = np.full_like(mean, np.nan)
-        mean[:, known.columns] = known.values(molecules)
+        exact = known.values(molecules)
+        mean[:, known.columns] = exact
         deviation[:, known.columns] = 0.0
         probability = np.array(known.admits(molecules), dtype=np.float64)
         nearest: list[str | None] = [None] * len(molecules)
         similarity = np.full(len(molecules), np.nan)
         if self.portfolio is None or self.data is None:
-            if any(o.is_constraint for j, o in enumerate(objectives) if j in known.measured):
+            if any(objectives[j].is_constraint for j in known.modeled):
                 probability[:] = np.nan
         else:
             comparison = self.portfolio.gallery.compare(self.features([m.smiles for m in molecules]))
             belief = together(self.portfolio.beliefs(comparison))
-            measured = [j for j in known.measured if not objectives[j].is_constraint]
-            measured += [j for j in known.measured if objectives[j].is_constraint]  # as in the data
-            signs = np.array([-1.0 if objectives[j].direction == "minimize" else 1.0 for j in measured])
-            mean[:, measured] = belief.mean.numpy() * signs
-            deviation[:, measured] = belief.variance.sqrt().numpy()
+            learned = list(known.modeled)
+            signs = np.array([-1.0 if o.direction == "minimize" else 1.0 for o in objectives])
+            mean[:, learned] = belief.mean.numpy() * signs[learned]
+            deviation[:, learned] = belief.variance.sqrt().numpy()
+            for j, goal in self._together(belief.beside(torch.from_numpy(exact))).items():
+                mean[:, j] = goal.mean[:, 0].numpy() * signs[j]
+                deviation[:, j] = goal.variance[:, 0].sqrt().numpy()
             probability *= self._within(belief)
             cross = comparison.cross(self.features.views[0])
             similarity, rows = (part.numpy() for part in cross.max(dim=1))
@@ -92,6 +97,14 @@ class Forecaster:
             )
             for row, molecule in enumerate(molecules)
         ]
+
+    def _together(self, belief: Belief) -> dict[int, Belief]:
+        """Of goals that are put together from others."""
+        known = self.history.known
+        own = [j for j, objective in enumerate(known.objectives) if objective.is_goal]
+        mixed = [j for j in own if j in known.wholes]
+        composition = composition_of(known, [partial(_column, own.index(j)) for j in mixed])
+        return {j: composition.belief(belief, place) for place, j in enumerate(mixed)}
 
     def _within(self, belief: Belief) -> NDArray[np.float64]:
         assert self.data is not None  # noqa: S101 - the caller has looked
@@ -113,6 +126,10 @@ def together(beliefs: Sequence[Belief]) -> Belief:
     mean = torch.stack([belief.mean for belief in beliefs]).mean(0)
     square = torch.stack([belief.variance + (belief.mean - mean) ** 2 for belief in beliefs]).mean(0)
     return Belief(mean, square)
+
+
+def _column(place: int, goals: torch.Tensor) -> torch.Tensor:
+    return goals[..., place]
 
 
 def _number(value: float) -> float | None:

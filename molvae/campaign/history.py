@@ -141,6 +141,7 @@ class History:
                 trial.name = molecule.name
                 for j in history.known.measured:
                     trial.scores[j] = score_of(molecule.scores[j], molecule.smiles)
+                trial.scores = history.known.completed(trial.scores)
         return history
 
     def apply(self, event: Event) -> None:
@@ -212,7 +213,7 @@ class History:
             name, new = self.settings.objectives[j].name, scores[j]
             replaced = correct and new is not None
             joined[j] = new if replaced else merge(joined[j], new, f"{name} of {smiles}")
-        return joined
+        return self.known.completed(joined)
 
     def trial(self, smiles: str, recorded: Sequence[Score | None] | None = None) -> Trial:
         """The trial of a canonical SMILES, a new one if there is none yet.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from molvae.campaign.parts import wholes
 from molvae.oracles.base import Score, ask
 from molvae.oracles.plugins import computed_oracle
 
@@ -35,6 +36,7 @@ class KnownScores:
     Attributes:
         columns: Positions of the known objectives.
         bounds: Those of them that are bounds.
+        wholes: Positions of those that are put together from others, with how: neither known nor asked for.
         refused: How many molecules each bound has turned away since `refused` was last cleared.
 
     Raises:
@@ -51,14 +53,38 @@ class KnownScores:
             for j, objective in enumerate(self.objectives)
             if objective.name in self._oracles and (objective.is_constraint or not all_computed)
         )
+        self.wholes = wholes(self.objectives)
         self.bounds = tuple(j for j in self.columns if self.objectives[j].is_constraint)
         self.refused: Counter[str] = Counter()
         self._memory: OrderedDict[str, dict[str, Score]] = OrderedDict()
 
     @property
     def measured(self) -> tuple[int, ...]:
-        """Positions of the other objectives: those that are asked for."""
-        return tuple(j for j in range(len(self.objectives)) if j not in self.columns)
+        """Positions of the objectives that are asked for."""
+        return tuple(j for j in range(len(self.objectives)) if j not in self.columns and j not in self.wholes)
+
+    @property
+    def modeled(self) -> tuple[int, ...]:
+        """Positions of what surrogates learn: what is asked for, goals and parts first, then all bounds."""
+        bounded = [j for j, o in enumerate(self.objectives) if o.is_constraint and j not in self.columns]
+        return (*(j for j in self.measured if j not in bounded), *bounded)
+
+    def is_computed(self, name: str) -> bool:
+        """Whether molvae has the score of an objective as soon as what is asked for has come."""
+        return name in self._oracles or any(self.objectives[j].name == name for j in self.wholes)
+
+    def completed(self, scores: Sequence[Score | None]) -> list[Score | None]:
+        """Scores with those that are put together in their places, as far as all their parts are there."""
+        found = list(scores)
+        for j, whole in self.wholes.items():
+            parts = {name: found[self.place(name)] for name in whole.parts}
+            there = {name: score for name, score in parts.items() if score is not None}
+            found[j] = whole.score(there) if len(there) == len(parts) else None
+        return found
+
+    def place(self, name: str) -> int:
+        """Position of the first objective of a name."""
+        return next(j for j, objective in enumerate(self.objectives) if objective.name == name)
 
     def filled(self, molecule: Molecule, scores: Sequence[Score | None]) -> list[Score | None]:
         """Scores with those that are known in their places, whatever stood there."""

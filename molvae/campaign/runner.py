@@ -12,6 +12,7 @@ from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings, Neighborhood, objectives
 from molvae.campaign.known import KnownScores
 from molvae.campaign.observations import Observation
+from molvae.campaign.parts import unfolded
 from molvae.campaign.sources.report import move_reports
 from molvae.campaign.table import columns_of_rows, values_of
 from molvae.campaign.utility import front
@@ -237,6 +238,7 @@ def optimize(
         sources=CampaignSettings.model_fields["sources"].default if sources is None else dict(sources),
     )
     named = [objective.name for objective in settings.objectives]
+    settings = unfolded(settings)
     loaded = needed_oracles(KnownScores(settings.objectives), oracles or {}, named=named, trust=trust)
     with Campaign.create(output, model, settings, start=start) as campaign:
         return run(campaign, loaded, progress=progress)

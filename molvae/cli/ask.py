@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.batch import Candidates
     from molvae.campaign.campaign import Campaign
-    from molvae.campaign.config import Objective
+    from molvae.campaign.known import KnownScores
     from molvae.campaign.observations import Candidate
     from molvae.cli.output import Session
     from molvae.latent.codec import MolVAE
@@ -176,12 +176,10 @@ def _with_forecasts(opened: Campaign, candidates: Sequence[Candidate]) -> Candid
     return Candidates(whole, opened.history)
 
 
-def _division_of_labor(wanted: Sequence[Objective]) -> str:
+def _division_of_labor(known: KnownScores) -> str:
     """Which objectives are computed and which are awaited, in one line."""
-    from molvae.oracles.plugins import computed_oracle
-
-    names = [name for name, _ in objectives.distinct_columns(wanted)]
-    computed = [name for name in names if computed_oracle(name) is not None]
+    names = [name for name, _ in objectives.distinct_columns(known.objectives)]
+    computed = [name for name in names if known.is_computed(name)]
     awaited = [name for name in names if name not in computed]
     told = f"computed: {', '.join(computed)}; " if computed else ""
     return f"{told}expected from you: {', '.join(awaited) or 'nothing'}"
@@ -191,7 +189,7 @@ def _tell_about(
     session: Session, opened: Campaign, candidates: Sequence[Candidate], n: int | None, output: Path | None
 ) -> None:
     waiting = len(opened.pending)
-    session.note(_division_of_labor(opened.settings.objectives))
+    session.note(_division_of_labor(opened.history.known))
     for doubt in doubts(opened.table(), opened.settings.objectives):
         session.note(doubt)
     session.wrote(

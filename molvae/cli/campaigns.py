@@ -137,7 +137,7 @@ def draw(
         drawn["progress"] = directory / "progress.png"
         tracks = [Track(o.name, values[:, i], o.direction, o.bound) for i, o in enumerate(objectives)]
         optimization_progress(tracks, drawn["progress"], n_start=n_start)
-    goals = [i for i, objective in enumerate(objectives) if not objective.is_constraint]
+    goals = [i for i, objective in enumerate(objectives) if objective.is_goal]
     if len(goals) == 2 and np.isfinite(values[:, goals]).all(axis=1).any():  # noqa: PLR2004 - a plane
         first, second = (objectives[i] for i in goals)
         drawn["front"] = directory / "front.png"
@@ -170,7 +170,7 @@ def comparison(settings: CampaignSettings, table: Sequence[Row]) -> list[dict[st
     }
     lines = []
     for index, objective in enumerate(settings.objectives):
-        if objective.is_constraint:
+        if not objective.is_goal:
             continue
         for name, rows in (("start" if given else "first draws", start), ("found", found)):
             values = [v for row in rows if row.feasible and (v := value_of(row.scores[index])) is not None]

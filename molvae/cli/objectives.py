@@ -172,7 +172,7 @@ def named(
 ) -> set[str]:
     """The objectives that stand on the command line, as options or --set, and not only in a file."""
     if any(assignment.startswith("objectives") for assignment in assignments):
-        return {objective.name for objective in objectives}
+        return {objective.name for objective in objectives if objective.direction != "part"}
     return {objective["name"] for objective in wanted}
 
 

@@ -204,6 +204,10 @@ def campaign_settings(
             "nothing is wanted: give at least one of --maximize and --minimize",
             hint="For example: --maximize qed --at-most sa=3.5",
         )
-    return fields.build(
-        CampaignSettings, {**given, "objectives": wanted or None}, config=config, assignments=assignments
+    from molvae.campaign.parts import unfolded
+
+    return unfolded(
+        fields.build(
+            CampaignSettings, {**given, "objectives": wanted or None}, config=config, assignments=assignments
+        )
     )

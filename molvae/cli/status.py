@@ -85,6 +85,7 @@ def _campaign(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
     import numpy as np
 
     from molvae.campaign.campaign import Campaign
+    from molvae.campaign.parts import wanted as named
     from molvae.campaign.sources.report import move_reports
     from molvae.cli.objectives import value_of
     from molvae.reporting.figures import Track, optimization_progress
@@ -94,7 +95,7 @@ def _campaign(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
         facts = {
             "kind": "campaign",
             "path": path,
-            "wanted": [str(objective) for objective in settings.objectives],
+            "wanted": [str(objective) for objective in named(settings.objectives)],
             "method": settings.method,
             "proposals": settings.proposals,
             "calls": campaign.n_calls,

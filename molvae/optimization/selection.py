@@ -82,19 +82,18 @@ class Problem:
     def value(self, slot: Slot, beliefs: Sequence[Belief]) -> Tensor:
         """Acquisition values of `n` candidates for one slot."""
         belief = beliefs[slot.member]
-        rest = slice(self.n_goals, self.n_goals + len(self.bounds.lower))
-        constraints = Belief(belief.mean[:, rest], belief.variance[:, rest])
-        return constrained(
-            slot.acquisition,
-            self.goal(belief, slot.goal),
-            self.standings[slot.goal],
-            constraints,
-            self.bounds,
-        )
+        return self._value(slot, belief, self.goal(belief, slot.goal))
 
     def values(self, slots: Sequence[Slot], beliefs: Sequence[Belief]) -> Tensor:
         """Acquisition values of `n` candidates for every slot, `s x n`."""
-        return torch.stack([self.value(slot, beliefs) for slot in slots])
+        pairs = {(slot.member, slot.goal) for slot in slots}
+        goals = {(member, goal): self.goal(beliefs[member], goal) for member, goal in pairs}
+        return torch.stack([self._value(s, beliefs[s.member], goals[s.member, s.goal]) for s in slots])
+
+    def _value(self, slot: Slot, belief: Belief, goal: Belief) -> Tensor:
+        rest = slice(self.n_goals, self.n_goals + len(self.bounds.lower))
+        constraints = Belief(belief.mean[:, rest], belief.variance[:, rest])
+        return constrained(slot.acquisition, goal, self.standings[slot.goal], constraints, self.bounds)
 
     def after(self, belief: Belief, row: int) -> Problem:
         """The problem once candidate `row` has scored its mean: incumbents may rise."""

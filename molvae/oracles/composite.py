@@ -101,7 +101,7 @@ class CompositeOracle:
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
         """The mean of each molecule."""
-        return [self._combined(scores) for scores in self.breakdown(molecules)]
+        return [combined(self, scores) for scores in self.breakdown(molecules)]
 
     def breakdown(self, molecules: Sequence[Molecule]) -> Iterator[tuple[Score, ...]]:
         """The scores of all terms, molecule by molecule."""
@@ -110,17 +110,19 @@ class CompositeOracle:
             part = molecules[first : first + size]
             yield from zip(*(ask(term, part) for term in self.terms), strict=True)
 
-    def _combined(self, scores: Sequence[Score]) -> Score:
-        for term, score in zip(self.terms, scores):
-            if not score.is_ok:
-                return Score(math.nan, score.status, f"{term.name}: {score.detail}")
-        values = [score.value for score in scores]
-        if self.mean == "arithmetic":
-            return Score.ok(math.fsum(w * value for w, value in zip(self.weights, values)))
-        for term, value in zip(self.terms, values):
-            if value < 0:
-                return Score.failed(f"{term.name} is {value:g}: a geometric mean needs terms from 0 up")
-        return Score.ok(math.prod(value**w for w, value in zip(self.weights, values)))
+
+def combined(oracle: CompositeOracle, scores: Sequence[Score]) -> Score:
+    """The mean of the scores of all terms."""
+    for term, score in zip(oracle.terms, scores, strict=True):
+        if not score.is_ok:
+            return Score(math.nan, score.status, f"{term.name}: {score.detail}")
+    values = [score.value for score in scores]
+    if oracle.mean == "arithmetic":
+        return Score.ok(math.fsum(w * value for w, value in zip(oracle.weights, values)))
+    for term, value in zip(oracle.terms, values):
+        if value < 0:
+            return Score.failed(f"{term.name} is {value:g}: a geometric mean needs terms from 0 up")
+    return Score.ok(math.prod(value**w for w, value in zip(oracle.weights, values)))
 
 
 def mpo_oracle(text: OracleText, load: Callable[[str], Oracle]) -> CompositeOracle:

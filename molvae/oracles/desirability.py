@@ -104,7 +104,7 @@ class DesirabilityOracle:
 
     def __init__(self, oracle: Oracle, shape: Shape, name: str) -> None:
         self.oracle = oracle
-        self._shape = shape
+        self.shape = shape
         self._name = name
 
     @property
@@ -124,8 +124,11 @@ class DesirabilityOracle:
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
         """Worth of each molecule, 0 to 1."""
-        scores = ask(self.oracle, molecules)
-        return [Score.of(self._shape(score.value)) if score.is_ok else score for score in scores]
+        return [self.worth(score) for score in ask(self.oracle, molecules)]
+
+    def worth(self, score: Score) -> Score:
+        """What a score of the inner oracle is worth; one without a value stays as it is."""
+        return Score.of(self.shape(score.value)) if score.is_ok else score
 
 
 def desirability_oracle(text: OracleText, load: Callable[[str], Oracle]) -> DesirabilityOracle:

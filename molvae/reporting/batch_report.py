@@ -35,7 +35,7 @@ def batch_report(candidates: Candidates, history: History, title: str) -> Report
     molecules = [m for text in columns["smiles"] if is_valid(m := parse(text))]
     gallery = Gallery(core=Core(molecules))
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    asked = [objectives[j].name for j in history.known.measured]
+    asked = [objectives[j].name for j in (*history.known.wholes, *history.known.measured)]
     tiles = [_tile(row, asked, gallery) for row in rows]
     shown_names = ["smiles", *(name for name in columns if name != "smiles")]
     table = molecule_table(
@@ -62,11 +62,12 @@ def batch_report(candidates: Candidates, history: History, title: str) -> Report
 
 
 def _best_first(candidates: Candidates, history: History) -> list[int]:
-    """By the expected value of the first goal that is asked for, as far as there is one."""
-    goals = [j for j in history.known.measured if not history.settings.objectives[j].is_constraint]
+    """By the expected value of the first goal that is not known, as far as there is one."""
+    objectives, known = history.settings.objectives, history.known
+    goals = [j for j, o in enumerate(objectives) if o.is_goal and j not in known.columns]
     if not goals:
         return list(range(len(candidates)))
-    sign = -1.0 if history.settings.objectives[goals[0]].direction == "maximize" else 1.0
+    sign = -1.0 if objectives[goals[0]].direction == "maximize" else 1.0
     means = [None if c.forecast is None else c.forecast.mean[goals[0]] for c in candidates]
     keys = [np.inf if mean is None else sign * mean for mean in means]
     return [int(row) for row in np.argsort(keys, kind="stable")]

@@ -186,7 +186,7 @@ def _each_objective(standing: Standing, calls: Array, numbers: Mapping[str, int]
         guides = Guides()
         if objective.bound is not None:
             guides = Guides(levels=[(objective.bound, bound(objective))])
-        else:
+        elif objective.is_goal:
             sign = -1.0 if objective.direction == "minimize" else 1.0
             best, _ = running_top(np.where(allowed, sign * column, np.nan).tolist(), _TOP)
             layers.append(Layer(calls, sign * np.array(best), "best within bounds", "steps", "c0"))

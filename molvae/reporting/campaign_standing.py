@@ -43,7 +43,7 @@ class Standing:
     @cached_property
     def goal_indices(self) -> list[int]:
         """Which objectives are goals."""
-        return [i for i, objective in enumerate(self.settings.objectives) if not objective.is_constraint]
+        return [i for i, objective in enumerate(self.settings.objectives) if objective.is_goal]
 
     @property
     def single(self) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SUFFIXES = (".png", ".svg")
-Direction = Literal["maximize", "minimize", "at_most", "at_least"]
+Direction = Literal["maximize", "minimize", "at_most", "at_least", "part"]
 
 INK, SOFT, GRID = "#1b1f24", "#57606a", "#d8dee4"
 FEW_POINTS = 30  # points that are drawn as dots on their line

@@ -9,14 +9,15 @@ import numpy as np
 import torch
 
 from molvae.campaign.methods.evidence import evidence_of, has_evidence, tails_of, tamed
+from molvae.campaign.methods.goals import composition_of
 from molvae.campaign.utility import constrained_scores, goals, within
 from molvae.optimization.constraints import Bounds, Standing
 from molvae.optimization.noisy import Targets
 from molvae.optimization.pareto import non_dominated
 from molvae.optimization.scalarization import chebyshev_functions, columns_of
-from molvae.optimization.selection import Composition, Problem
+from molvae.optimization.selection import Problem
 from molvae.optimization.surrogates.base import training_rows
-from molvae.optimization.transforms import ScoreScaler
+from molvae.optimization.transforms import ScoreScaler, Tails
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from molvae.campaign.config import Objective
     from molvae.campaign.methods.base import Situation
-    from molvae.chemistry.molecule import Molecule
-    from molvae.optimization.scalarization import Utility
     from molvae.optimization.surrogates.base import Evidence
 
 
@@ -36,8 +35,8 @@ class Data:
 
     Attributes:
         smiles: Molecules with at least one score, `n`.
-        y: Goals (one, or several scalarizations), then constrained scores, then the goals that were
-            scalarized, if they are needed, `n x m`; NaN where missing.
+        y: Goals (one, several scalarizations, or what goals are made of), then constrained scores, then the
+            goals that were scalarized, if they are needed, `n x m`; NaN where missing.
         pending: Molecules handed out whose scores are awaited.
         problem: What is to be maximized and bounded.
         worth: Observed goals, or scalarizations of them, `n x s`.
@@ -102,22 +101,22 @@ def training_data(
     """
     history = situation.history
     objectives: Sequence[Objective] = history.settings.objectives
-    search, asked = history.settings.search, list(history.known.measured)
+    search, known, asked = history.settings.search, history.known, list(history.known.measured)
     scored = [trial for trial in list(history.trials.values())[since:] if has_evidence(trial)]
     if not any(np.isfinite(trial.values[asked]).any() for trial in scored):
         return None
     raw = np.stack([trial.values for trial in scored])
-    tails = tails_of(raw, objectives)
+    tails = [Tails() if j in known.wholes else tail for j, tail in enumerate(tails_of(raw, objectives))]
     values, objectives = tamed(raw, objectives, tails)
     wanted = torch.from_numpy(goals(values, objectives))
-    bounded, lower, upper = constrained_scores(values[:, asked], [objectives[j] for j in asked])
-    own_goals = [j for j, objective in enumerate(objectives) if not objective.is_constraint]
+    learned = list(known.modeled)
+    bounded, lower, upper = constrained_scores(values[:, learned], [objectives[j] for j in learned])
+    own_goals = [j for j, objective in enumerate(objectives) if objective.is_goal]
     functions = chebyshev_functions(wanted, search.n_scalarizations, generator)
     worths = columns_of(wanted, functions)
-    exact = exact and scalarized and any(j not in asked for j in own_goals)
+    exact = exact and scalarized and any(j not in learned for j in own_goals)
     scalarized = scalarized and not exact
-    measured = torch.from_numpy(goals(values[:, asked], [objectives[j] for j in asked]))
-    columns = worths if scalarized else measured
+    columns = worths if scalarized else torch.from_numpy(_signed(values, objectives, learned))
     bounds = Bounds(torch.from_numpy(lower), torch.from_numpy(upper))
     constraints = torch.from_numpy(bounded)
     admitted = within(values, objectives, history.known.bounds)
@@ -126,7 +125,7 @@ def training_data(
         n_goals=columns.shape[1],
         standings=tuple(_standing(column, allowed) for column in worths.T),
         bounds=bounds,
-        composition=_composition(own_goals, asked, bounded.shape[1], functions) if exact else None,
+        composition=composition_of(known, functions) if exact else None,
     )
     worth = worths[:, 0]
     span = torch.nan_to_num(worth).abs().amax()
@@ -152,43 +151,34 @@ def training_data(
             [scored[row] for row in rows],
             objectives,
             tails,
-            _sources(objectives, asked, blocks, scalarized=scalarized),
+            _sources(objectives, learned, blocks, scalarized=scalarized),
         ),
     )
 
 
-def _composition(
-    own: Sequence[int], asked: Sequence[int], n_bounded: int, functions: Sequence[Utility]
-) -> Composition:
-    """Where each goal stands among the outputs: measured goals, bounded scores, then the known goals."""
-    measured = [j for j in own if j in asked]
-    order = {j: place for place, j in enumerate(measured)}
-    known = [j for j in own if j not in asked]
-    order |= {j: len(measured) + n_bounded + place for place, j in enumerate(known)}
-    return Composition(tuple(order[j] for j in own), tuple(functions))
-
-
-def known_goals(situation: Situation, molecules: Sequence[Molecule]) -> torch.Tensor:
-    """Computed goals of molecules, `n x k`, all to be maximized."""
-    known, objectives = situation.history.known, situation.history.settings.objectives
-    values = known.values(molecules)
-    return torch.from_numpy(goals(values, [objectives[j] for j in known.columns]))
+def _signed(
+    values: NDArray[np.float64], objectives: Sequence[Objective], learned: Sequence[int]
+) -> NDArray[np.float64]:
+    """Goals, all to be maximized, and parts of goals, in the order of `learned`."""
+    chosen = [j for j in learned if not objectives[j].is_constraint]
+    signs = [-1.0 if objectives[j].direction == "minimize" else 1.0 for j in chosen]
+    return np.asarray(values[:, chosen] * np.array(signs))
 
 
 def _sources(
     objectives: Sequence[Objective],
-    asked: Sequence[int],
+    learned: Sequence[int],
     blocks: Sequence[torch.Tensor],
     *,
     scalarized: bool,
 ) -> list[int | None]:
     """Objective of each column of the blocks; `None` for a scalarization of several."""
-    own = [j for j, objective in enumerate(objectives) if not objective.is_constraint]
-    bounded = [j for j in asked if objectives[j].is_constraint]
+    own = [j for j, objective in enumerate(objectives) if objective.is_goal]
+    bounded = [j for j in learned if objectives[j].is_constraint]
     if scalarized:
         first: list[int | None] = [None] * blocks[0].shape[1] if len(own) > 1 else [own[0]]
     else:
-        first = [j for j in own if j in asked]
+        first = [j for j in learned if j not in bounded]
     return [*first, *bounded, *(own if len(blocks) > 2 else [])]  # noqa: PLR2004
 
 

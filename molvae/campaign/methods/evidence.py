@@ -56,11 +56,12 @@ def usable_bound(score: Score, objective: Objective, tails: Tails) -> float | No
     """What the bound of a censored score says; nothing if it says nothing, or what nobody should believe.
 
     '>10000' where less is better and all values are below 100 says: worse than all. Where more is better and
-    all values are between 4 and 8 it has another unit.
+    all values are between 4 and 8 it has another unit. Of a part nobody knows which is better.
     """
     sign = 1 if score.status == "above" else -1
     side = tails.beyond(score.value)
-    if side == -sign or (side == sign and sign == (1 if is_high_good(objective) else -1)):
+    good = (1 if is_high_good(objective) else -1) if objective.direction != "part" else sign
+    if side == -sign or (side == sign and sign == good):
         return None
     if side:
         return tails.ends[1] if side > 0 else tails.ends[0]

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from molvae.campaign.methods.base import METHODS, Batch, Draft
-from molvae.campaign.methods.data import known_goals, training_data
+from molvae.campaign.methods.data import training_data
 from molvae.campaign.methods.draws import library, new_drafts
 from molvae.campaign.methods.ledger import Ledger
 from molvae.campaign.methods.pool import Pool, best_rank, varied
@@ -158,11 +158,11 @@ class _InnerSearch:
         }
 
     def _known(self, smiles: Sequence[str]) -> torch.Tensor:
-        """Goals of molecules that are computed, `n x k`; none where scalarizations are modeled."""
+        """Scores of molecules that are computed, `n x k`; none where goals themselves are modeled."""
         if self.data.problem.composition is None:
             return torch.empty(len(smiles), 0, dtype=torch.float64)
         molecules = [m for text in smiles if (m := self.latents.molecule(text)) is not None]
-        return known_goals(self.situation, molecules)
+        return torch.from_numpy(self.situation.history.known.values(molecules))
 
     @property
     def _reserve(self) -> str:

@@ -31,7 +31,7 @@ class Pool:
         slots: Acquisition functions of the batch, `s`.
         drafts: The candidates, `n`.
         features: What the surrogates see of them, in blocks.
-        known: Their goals that are computed, in blocks.
+        known: Their scores that are computed, in blocks.
         values: Acquisition values, blocks of `s x n` in all.
     """
 

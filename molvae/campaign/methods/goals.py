@@ -1,0 +1,51 @@
+"""Goals as functions of what surrogates say and of what is known exactly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from molvae.optimization.selection import Composition
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from molvae.campaign.known import KnownScores
+    from molvae.optimization.scalarization import Utility
+
+
+def composition_of(known: KnownScores, functions: Sequence[Utility]) -> Composition:
+    """Functions of all goals (`... x g` to `...`, each goal to be maximized) as functions of outputs.
+
+    Outputs are those of the surrogates, in the order of `known.modeled`, with the sign of goals turned that
+    are minimized; then what is known, in the order of `known.columns`. A goal that is put together from
+    others is the function of these.
+    """
+    objectives = known.objectives
+    output = {j: place for place, j in enumerate((*known.modeled, *known.columns))}
+    own = [j for j, objective in enumerate(objectives) if objective.is_goal]
+    parts = [known.place(name) for j in own if j in known.wholes for name in known.wholes[j].parts]
+    needed = list(dict.fromkeys([*(j for j in own if j not in known.wholes), *parts]))
+    turned = {j for j in known.modeled if objectives[j].direction == "minimize"}
+
+    def goals(outputs: Tensor) -> Tensor:
+        raw = {j: -outputs[..., i] if j in turned else outputs[..., i] for i, j in enumerate(needed)}
+        columns = []
+        for j in own:
+            if j in known.wholes:
+                whole = known.wholes[j]
+                value = whole.values({name: raw[known.place(name)].numpy() for name in whole.parts})
+                columns.append(torch.from_numpy(value))
+            else:
+                columns.append(raw[j])
+            if objectives[j].direction == "minimize":
+                columns[-1] = -columns[-1]
+        return torch.stack(columns, dim=-1)
+
+    def composed(function: Utility) -> Utility:
+        return lambda outputs: function(goals(outputs))
+
+    return Composition(tuple(output[j] for j in needed), tuple(composed(f) for f in functions))

@@ -1,0 +1,144 @@
+"""An objective taken apart: the scores it is made of, and how it is put together from them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from molvae.errors import UsageError
+from molvae.oracles.base import OracleText, Score, is_computed
+from molvae.oracles.composite import CompositeOracle, combined, mpo_oracle
+from molvae.oracles.desirability import SHAPES, DesirabilityOracle, desirability_oracle
+from molvae.oracles.plugins import computed_oracle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from molvae.chemistry.molecule import Molecule
+    from molvae.oracles.base import Oracle
+
+    Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """An `mpo:` of which some terms are computed and others are dear, as a function of its parts.
+
+    A computed term is a part as it stands. Of a dear one, the part is the score inside its desirabilities, on
+    its own scale.
+
+    Attributes:
+        oracle: The tree it is; the leaves are its parts.
+        parts: Their texts, each once.
+    """
+
+    oracle: Oracle
+    parts: tuple[str, ...]
+
+    def score(self, scores: Mapping[str, Score]) -> Score:
+        """The score of a molecule, given those of its parts."""
+        return _score(self.oracle, scores)
+
+    def values(self, columns: Mapping[str, Array]) -> Array:
+        """The values of any number of molecules, given those of the parts as arrays of one shape."""
+        return _values(self.oracle, columns)
+
+
+def taken_apart(text: str) -> Whole | None:
+    """An `mpo:` (or a desirability of one) with dear parts as a function of them; nothing of another oracle.
+
+    Nothing is started, imported or asked to find out: a part that molvae does not compute may be a program, a
+    server, a function of the user, or what is measured.
+
+    Raises:
+        ConfigError: The file cannot be read.
+        UsageError: A computed term is written wrongly.
+    """
+    inner = OracleText.read(text)
+    while inner.name in SHAPES:
+        inner = OracleText.read(inner.argument)
+    if inner.name != "mpo" or computed_oracle(text) is not None:
+        return None
+    leaves: list[_Part] = []
+
+    def load(term: str) -> Oracle:
+        parts = OracleText.read(term)
+        if (oracle := computed_oracle(term)) is not None:
+            return oracle
+        if parts.name == "mpo":
+            return mpo_oracle(parts, load)
+        if parts.name in SHAPES:
+            return desirability_oracle(parts, load)
+        leaves.append(_Part(term.strip()))
+        return leaves[-1]
+
+    try:
+        oracle = load(text)
+    except UsageError:
+        if any(leaf.was_asked for leaf in leaves):  # a desirability has the score of a molecule for a number
+            return None
+        raise
+    return Whole(oracle, tuple(dict.fromkeys(_leaves(oracle))))
+
+
+class _Part:
+    """Stands for a score that comes from elsewhere."""
+
+    computed: ClassVar[bool] = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.was_asked = False
+
+    def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
+        self.was_asked = True
+        return [Score.failed("it is not computed")] * len(molecules)
+
+
+def _leaves(oracle: Oracle) -> Iterator[str]:
+    if is_computed(oracle):
+        yield oracle.name
+    elif isinstance(oracle, DesirabilityOracle):
+        yield from _leaves(oracle.oracle)
+    elif isinstance(oracle, CompositeOracle):
+        for term in oracle.terms:
+            yield from _leaves(term)
+    else:
+        yield oracle.name
+
+
+def _score(oracle: Oracle, scores: Mapping[str, Score]) -> Score:
+    if oracle.name in scores and (is_computed(oracle) or isinstance(oracle, _Part)):
+        return _number(scores[oracle.name], oracle.name)
+    if isinstance(oracle, DesirabilityOracle):
+        return oracle.worth(_score(oracle.oracle, scores))
+    assert isinstance(oracle, CompositeOracle)  # noqa: S101 - nothing else is made of parts
+    return combined(oracle, [_score(term, scores) for term in oracle.terms])
+
+
+def _number(score: Score, name: str) -> Score:
+    """A score that is a number, or why there is none; a bound is none."""
+    if score.status in {"above", "below"}:
+        sign = ">" if score.status == "above" else "<"
+        return Score.failed(f"{name} is only known as {sign}{score.value:g}")
+    return score if score.is_ok else Score(math.nan, score.status, score.detail)
+
+
+def _values(oracle: Oracle, columns: Mapping[str, Array]) -> Array:
+    if oracle.name in columns and (is_computed(oracle) or isinstance(oracle, _Part)):
+        return columns[oracle.name]
+    if isinstance(oracle, DesirabilityOracle):
+        inner = _values(oracle.oracle, columns)
+        worth = [oracle.shape(value) for value in inner.ravel().tolist()]
+        return np.array(worth, dtype=np.float64).reshape(inner.shape)
+    assert isinstance(oracle, CompositeOracle)  # noqa: S101 - nothing else is made of parts
+    terms = [_values(term, columns) for term in oracle.terms]
+    pairs = list(zip(oracle.weights, terms, strict=True))
+    if oracle.mean == "arithmetic":
+        return np.asarray(sum(weight * term for weight, term in pairs))
+    return np.asarray(math.prod(np.maximum(term, 0.0) ** weight for weight, term in pairs))
