@@ -75,7 +75,8 @@ class ScreenSettings(Settings):
     """Descriptors added to what is kept (qed, logp, sa, …)."""
     domain: tuple[str, ...] = ("unknown-tokens",)
     """Checks of the applicability domain, whose misses are dropped: unknown-tokens, calibrated (what `molvae
-    calibrate` taught the model), reconstruction; or none."""
+    calibrate` taught the model), precedent (bonds and ring systems of its training molecules),
+    reconstruction; or none."""
     domain_score: bool | None = None
     """Add how usual a molecule is to the model, as `domain_p_value`: .05 and below is outside its domain;
     absent: where all rows are kept and the model is calibrated."""

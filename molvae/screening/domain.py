@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from molvae.errors import UsageError
 from molvae.latent.domain import require_domain
 from molvae.latent.likelihood import likelihood
 from molvae.registry import Registry
@@ -114,3 +115,29 @@ class Calibrated:
             "" if inside else f"strange to the model: p {p_value:.2g}"
             for inside, p_value in zip(scores.inside(), scores.p_value, strict=True)
         ]
+
+
+@DOMAINS.register("precedent")
+class Precedented:
+    """Outside is what has a bond or a ring system that no training molecule has."""
+
+    meaning = (
+        "outside: a molecule with a ring system, or a bond in its surroundings, that no training molecule "
+        "has; searches propose none of these"
+    )
+
+    def __init__(self, model: MolVAE) -> None:
+        if model.precedent is None:
+            raise UsageError(
+                "this checkpoint does not know the bonds and ring systems of its training molecules; "
+                "'molvae calibrate' counts them"
+            )
+        self._known = model.precedent
+
+    def outside(
+        self, molecules: Sequence[Molecule], mu: NDArray[np.float32], sigma: NDArray[np.float32]
+    ) -> list[str]:
+        """Names the rarest place."""
+        del mu, sigma
+        weakest = [self._known.weakest(molecule) for molecule in molecules]
+        return ["" if w is None or w.count else f"{w.name}: in no training molecule" for w in weakest]

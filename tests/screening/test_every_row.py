@@ -11,9 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from molvae.chemistry.molecule import parse
+from molvae.chemistry.standardize import standardize
 from molvae.data.partition import Shard
 from molvae.errors import UsageError
 from molvae.latent.calibration import calibrate
+from molvae.latent.codec import MolVAE
 from molvae.latent.likelihood import likelihood
 from molvae.screening.config import ScreenSettings
 from molvae.screening.merging import merge
@@ -109,3 +111,20 @@ def test_what_is_encoded_already_is_as_likely(tiny_model, library):
     saved = likelihood(tiny_model, molecules, encoded=tiny_model.posterior(molecules))
     for name in ("reconstruction", "kl", "n_tokens", "mu"):
         np.testing.assert_allclose(getattr(saved, name), getattr(plain, name), rtol=2e-4, atol=1e-5)
+
+
+def test_a_molecule_without_precedent_is_dropped_and_its_rarest_place_named(library, known_domain, tmp_path):
+    screen(settings(library, known_domain, domain=("precedent",)), tmp_path / "s", workers=0, device="cpu")
+    with (merge([tmp_path / "s"]).path / "rows.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["smiles"]]
+    known = MolVAE.load(known_domain).precedent
+    covered = [known.covers(standardize(row["smiles"])) for row in rows]
+    assert [not row["reason"].endswith(": in no training molecule") for row in rows] == covered
+    assert {True, False} == set(covered)
+    assert all(row["reason"].startswith(("bond ", "ring system ")) for row in rows if row["reason"])
+
+
+def test_precedent_cannot_be_asked_of_a_model_that_was_not_calibrated(library, tiny_model, tmp_path):
+    tiny_model.save(tmp_path / "model")
+    with pytest.raises(UsageError, match="molvae calibrate"):
+        screen(settings(library, tmp_path / "model", domain=("precedent",)), tmp_path / "s", workers=0)
