@@ -22,6 +22,7 @@ from molvae.campaign.gates import gates_of
 from molvae.campaign.history import History, latent_to_text, scores_to_json, start_to_json
 from molvae.campaign.identity import check_files, check_model, files_of_objectives, model_identity
 from molvae.campaign.initialization import check_names, initial_batch, n_initial_left, read_start
+from molvae.campaign.known import KnownScores
 from molvae.campaign.measurements import Measurements, read_frame
 from molvae.campaign.methods.base import Batch, Draft, Situation, make_method
 from molvae.campaign.observations import (
@@ -39,7 +40,7 @@ from molvae.campaign.telling import news, one_by_one, usable
 from molvae.campaign.trace import TracePoint, running_top
 from molvae.campaign.utility import feasible, utilities
 from molvae.chemistry.display import table_html
-from molvae.chemistry.molecule import parse
+from molvae.chemistry.molecule import is_valid, parse
 from molvae.config import given
 from molvae.data.frames import is_frame
 from molvae.errors import UsageError
@@ -72,7 +73,7 @@ class Campaign:
     def __init__(self, journal: Journal, model: LatentModel | None) -> None:
         self._journal = journal
         self._model = model
-        self._history = History.replay(list(journal.events()))
+        self._history = History.replay(list(journal.events()), model)
         self._features = FeatureMemory(self.settings)
         start = [molecule.smiles for molecule in self._history.start]
         self._gates = gates_of(self.settings, model, start) if model is not None else ()
@@ -109,6 +110,7 @@ class Campaign:
         check_names(settings)
         settings = unfolded(settings)
         check_objectives(settings.objectives)
+        known = KnownScores(settings.objectives, model)
         gates_of(settings, model, ())  # a model that cannot tell is refused before anything is written
         found = read_start(start, settings.objectives)
         journal = Journal(Path(path))
@@ -124,6 +126,7 @@ class Campaign:
                 rows = [start_to_json(molecule) for molecule in found.molecules]
                 dumped = settings.model_dump(mode="json")
                 payload = {"settings": dumped, "given": given(settings), "start": rows, "facts": facts}
+                payload["known"] = known_to_json(known, [m.smiles for m in found.molecules if m.scores])
                 journal.append("create", {**payload, "units": dict(found.units)})
                 campaign = cls(journal, model)
             else:
@@ -243,7 +246,7 @@ class Campaign:
         payload = {
             "candidates": [asdict(candidate) for candidate in candidates],
             "state": batch.state | fits,
-            "known": self._known_of(candidates),
+            "known": known_to_json(self._history.known, [candidate.smiles for candidate in candidates]),
             "latents": {smiles: latent_to_text(z) for smiles, z in batch.latents.items()},
             "seconds": round(time.perf_counter() - begun, 6),
         }
@@ -257,7 +260,7 @@ class Campaign:
             deliver(handed)
             self._journal.append("ask", payload)
         except BaseException:
-            self._history = History.replay(list(self._journal.events()))
+            self._history = History.replay(list(self._journal.events()), self._model)
             raise
         return handed
 
@@ -307,7 +310,11 @@ class Campaign:
         if rows:
             fresh = {name: unit for name, unit in units.items() if name not in self._history.units}
             kind = "correct" if correct else "tell"
-            self._history.apply(self._journal.append(kind, {"observations": rows, "units": fresh}))
+            payload: dict[str, Any] = {"observations": rows, "units": fresh}
+            if self._history.known.needs_model:  # whoever reads it may not have the model
+                smiles = [row["smiles"] for row in rows]
+                payload["known"] = known_to_json(self._history.known, smiles)
+            self._history.apply(self._journal.append(kind, payload))
         n_repeated = len(observations) - len(rows)
         return Receipt(accepted=len(rows), repeated=n_repeated, charged=self._history.n_calls - before)
 
@@ -406,13 +413,12 @@ class Campaign:
             rest = [draft for draft in found.drafts if draft.smiles not in first]
             return replace(found, drafts=(*batch.drafts, *rest[: n - len(first)]))
 
-    def _known_of(self, candidates: Sequence[Candidate]) -> dict[str, list[list[Any] | None]]:
-        """What is computed of candidates, for the journal: reading it then computes nothing again."""
-        known = self._history.known
-        if not known.columns:
-            return {}
-        molecules = [m for c in candidates if (m := self._features.molecules[c.smiles]) is not None]
-        blank = [None] * len(known.objectives)
-        return {
-            m.smiles: scores_to_json([known.filled(m, blank)[j] for j in known.columns]) for m in molecules
-        }
+
+def known_to_json(known: KnownScores, smiles: Sequence[str]) -> dict[str, list[list[Any] | None]]:
+    """What is computed of molecules, for the journal: reading it then computes nothing again."""
+    if not known.columns or (known.needs_model and not known.has_model):
+        return {}
+    molecules = [molecule for text in smiles if is_valid(molecule := parse(text))]
+    known.values(molecules)  # of all at once, where a model predicts them
+    blank = [None] * len(known.objectives)
+    return {m.smiles: scores_to_json([known.filled(m, blank)[j] for j in known.columns]) for m in molecules}

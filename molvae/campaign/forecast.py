@@ -67,6 +67,8 @@ class Forecaster:
         mean[:, known.columns] = exact
         deviation[:, known.columns] = 0.0
         probability = np.array(known.admits(molecules), dtype=np.float64)
+        if known.needs_model and not known.has_model and known.bounds:
+            probability[:] = np.nan
         nearest: list[str | None] = [None] * len(molecules)
         similarity = np.full(len(molecules), np.nan)
         if self.portfolio is None or self.data is None:

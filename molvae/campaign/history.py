@@ -21,10 +21,11 @@ from molvae.errors import JournalError
 from molvae.oracles.base import Score
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from molvae.campaign.model import LatentModel
     from molvae.campaign.storage import Event
 
 
@@ -90,6 +91,7 @@ class History:
         seconds: Time spent in `ask`, in all.
         units: Unit of the values of an objective, where a table has said so.
         identifiers: Canonical SMILES of the candidates, by identifier.
+        model: Whose heads may predict objectives, if it is there.
     """
 
     settings: CampaignSettings
@@ -107,29 +109,31 @@ class History:
     seconds: float = 0.0
     units: dict[str, str] = field(default_factory=dict)
     identifiers: dict[str, str] = field(default_factory=dict)
+    model: LatentModel | None = field(default=None, repr=False)
     _forms: dict[str, str] = field(default_factory=dict, repr=False)
     _flat: set[str] = field(default_factory=set)
     _n_formed: int = field(default=0, repr=False)
 
     @classmethod
-    def replay(cls, events: Sequence[Event]) -> History:
-        """The state after `events`, the first of which creates the campaign."""
+    def replay(cls, events: Sequence[Event], model: LatentModel | None = None) -> History:
+        """The state after `events`, the first of which creates the campaign; a `model` may have heads."""
         if not events or events[0].kind != "create":
             raise JournalError("the journal does not begin with the creation of a campaign")
         with understood(events[0]):
-            history = cls._created(events[0].payload)
+            history = cls._created(events[0].payload, model)
         for event in events[1:]:
             with understood(event):
                 history.apply(event)
         return history
 
     @classmethod
-    def _created(cls, payload: dict[str, Any]) -> History:
+    def _created(cls, payload: dict[str, Any], model: LatentModel | None) -> History:
         # a campaign from before there was a gate goes on without one
         settings = CampaignSettings.model_validate({"wild": True, **payload["settings"]})
         history = cls(
             settings=settings,
-            known=KnownScores(settings.objectives),
+            known=KnownScores(settings.objectives, model),
+            model=model,
             given=tuple(payload.get("given", ())),
             start=tuple(start_from_json(row) for row in payload["start"]),
             facts=payload["facts"],
@@ -137,7 +141,7 @@ class History:
         )
         for molecule in history.start:
             if molecule.scores and any(molecule.scores[j] is not None for j in history.known.measured):
-                trial = history.trial(molecule.smiles)
+                trial = history.trial(molecule.smiles, known_from_json(payload, molecule.smiles))
                 trial.name = molecule.name
                 for j in history.known.measured:
                     trial.scores[j] = score_of(molecule.scores[j], molecule.smiles)
@@ -152,6 +156,7 @@ class History:
             self.units.update(event.payload.get("units", {}))
             for row in event.payload["observations"]:
                 scores = scores_from_json(row["scores"])
+                self.trial(row["smiles"], known_from_json(event.payload, row["smiles"]))
                 self.told(row["smiles"], scores, row.get("name", ""), correct=event.kind == "correct")
         elif event.kind == "budget":
             self.settings = self.settings.model_copy(update={"budget": int(event.payload["budget"])})
@@ -161,15 +166,14 @@ class History:
             changed = {name: value for name, value in event.payload["changed"].items() if name in known}
             self.settings = CampaignSettings.model_validate({**dumped, **changed})
             if "objectives" in changed:
-                self.known = KnownScores(self.settings.objectives)
+                self.known = KnownScores(self.settings.objectives, self.model)
         else:
             raise JournalError(f"the journal has an event of an unknown kind: '{event.kind}'")
 
     def _asked(self, payload: dict[str, Any]) -> None:
         for row in payload["candidates"]:
             candidate = Candidate.from_json(row)
-            recorded = payload.get("known", {}).get(candidate.smiles)
-            trial = self.trial(candidate.smiles, None if recorded is None else scores_from_json(recorded))
+            trial = self.trial(candidate.smiles, known_from_json(payload, candidate.smiles))
             self.identifiers[candidate.identifier] = candidate.smiles
             if trial.candidate is None:
                 trial.candidate, trial.batch = candidate, self.n_asks
@@ -220,7 +224,7 @@ class History:
 
         Args:
             smiles: Canonical SMILES.
-            recorded: Its known scores as they were computed when it was handed out, if that is on record.
+            recorded: Its known scores as they were computed when it came in, if that is on record.
         """
         if smiles not in self.trials:
             scores: list[Score | None] = [None] * len(self.settings.objectives)
@@ -310,6 +314,12 @@ def scores_from_json(rows: Sequence[list[Any] | float | None]) -> list[Score | N
         else:
             found.append(None if row is None else Score.ok(float(row)))
     return found
+
+
+def known_from_json(payload: Mapping[str, Any], smiles: str) -> list[Score | None] | None:
+    """Known scores of a molecule that an event has recorded; nothing where it has none."""
+    recorded = payload.get("known", {}).get(smiles)
+    return None if recorded is None else scores_from_json(recorded)
 
 
 def start_to_json(molecule: StartMolecule) -> list[Any]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from molvae.campaign.parts import wholes
 from molvae.oracles.base import Score, ask
+from molvae.oracles.heads import Heads
 from molvae.oracles.plugins import computed_oracle
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from molvae.campaign.config import Objective
+    from molvae.campaign.model import LatentModel
     from molvae.chemistry.molecule import Molecule
     from molvae.oracles.base import Oracle
 
@@ -32,31 +34,47 @@ class KnownScores:
 
     Args:
         objectives: Of the campaign.
+        model: Its heads predict objectives called `predicted_NAME`, which are known as well; without it they
+            have no values.
 
     Attributes:
+        oracles: Of all objectives that molvae computes, by name.
         columns: Positions of the known objectives.
         bounds: Those of them that are bounds.
         wholes: Positions of those that are put together from others, with how: neither known nor asked for.
         refused: How many molecules each bound has turned away since `refused` was last cleared.
 
     Raises:
+        UnknownNameError: The model has no such head.
         UsageError: An objective that is computed, but not written as it must be.
     """
 
-    def __init__(self, objectives: Sequence[Objective]) -> None:
+    def __init__(self, objectives: Sequence[Objective], model: LatentModel | None = None) -> None:
         self.objectives = tuple(objectives)
-        found = {name: computed_oracle(name) for name in dict.fromkeys(o.name for o in objectives)}
-        self._oracles: dict[str, Oracle] = {n: oracle for n, oracle in found.items() if oracle is not None}
-        all_computed = len(self._oracles) == len(found)
+        self._heads = Heads(model)
+        names = dict.fromkeys(objective.name for objective in objectives)
+        found = {name: computed_oracle(name, self._heads) for name in names}
+        self.oracles: dict[str, Oracle] = {n: oracle for n, oracle in found.items() if oracle is not None}
+        all_computed = len(self.oracles) == len(found)
         self.columns = tuple(
             j
             for j, objective in enumerate(self.objectives)
-            if objective.name in self._oracles and (objective.is_constraint or not all_computed)
+            if objective.name in self.oracles and (objective.is_constraint or not all_computed)
         )
         self.wholes = wholes(self.objectives)
         self.bounds = tuple(j for j in self.columns if self.objectives[j].is_constraint)
         self.refused: Counter[str] = Counter()
         self._memory: OrderedDict[str, dict[str, Score]] = OrderedDict()
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether the model predicts any of them."""
+        return self._heads.asked
+
+    @property
+    def has_model(self) -> bool:
+        """Whether the model is there to do so."""
+        return self._heads.ready
 
     @property
     def measured(self) -> tuple[int, ...]:
@@ -71,7 +89,7 @@ class KnownScores:
 
     def is_computed(self, name: str) -> bool:
         """Whether molvae has the score of an objective as soon as what is asked for has come."""
-        return name in self._oracles or any(self.objectives[j].name == name for j in self.wholes)
+        return name in self.oracles or any(self.objectives[j].name == name for j in self.wholes)
 
     def completed(self, scores: Sequence[Score | None]) -> list[Score | None]:
         """Scores with those that are put together in their places, as far as all their parts are there."""
@@ -130,7 +148,7 @@ class KnownScores:
         """Scores of one objective; each molecule is computed once."""
         name = self.objectives[column].name
         new = {m.smiles: m for m in molecules if name not in self._memory.get(m.smiles, ())}
-        for smiles, score in zip(new, ask(self._oracles[name], list(new.values())), strict=True):
+        for smiles, score in zip(new, ask(self.oracles[name], list(new.values())), strict=True):
             self._memory.setdefault(smiles, {})[name] = score
         found = [self._memory[molecule.smiles][name] for molecule in molecules]
         while len(self._memory) > max(_REMEMBERED, len(molecules)):

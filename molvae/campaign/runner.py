@@ -270,10 +270,15 @@ def needed_oracles(
             f"'{taken[0]}' is computed by molvae, so no oracle can be given for it",
             hint="Give your own oracle another name.",
         )
-    return {
-        name: given[name] if name in given else load_oracle(name, named=name in named, trust=trust)
-        for name in asked
-    }
+    loaded: dict[str, Oracle] = {}
+    for name in asked:
+        if name in given:
+            loaded[name] = given[name]
+        elif name not in known.oracles:
+            loaded[name] = load_oracle(name, named=name in named, trust=trust)
+        elif known.has_model or not known.needs_model:  # what a model predicts follows with the model
+            loaded[name] = known.oracles[name]
+    return loaded
 
 
 def _score(

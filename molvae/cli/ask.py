@@ -131,7 +131,7 @@ def command(
         opened = Campaign.create(journal, model, settings, start=molecules)
     else:
         model = None if pending else campaigns.load_model(directory, checkpoint, device)
-        opened = Campaign.open(journal, model)
+        opened = campaigns.opened(journal) if pending else Campaign.open(journal, model)
     with opened:
         save_settings(opened.settings, directory / campaigns.SETTINGS)
         if checkpoint is not None:

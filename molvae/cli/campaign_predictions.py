@@ -43,11 +43,10 @@ def command(
       molvae predict --campaign assay 'CC(=O)Nc1ccc(O)cc1'
     """
     from molvae.campaign.batch import forecast_columns
-    from molvae.campaign.campaign import Campaign
     from molvae.campaign.observations import Forecast
 
     rows = list(inputs.given(molecules, session, smiles_column=smiles_column, id_column=id_column))
-    with Campaign.open(places.journal(campaign), writable=False) as opened:
+    with campaigns.opened(places.journal(campaign), writable=False) as opened:
         answers = opened.predict([row.text for row in rows])
         forecasts = [answer if isinstance(answer, Forecast) else None for answer in answers]
         known, wanted = opened.history.known, opened.settings.objectives

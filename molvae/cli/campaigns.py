@@ -75,6 +75,17 @@ def load_model(directory: Path, checkpoint: Path | None, device: str) -> MolVAE:
     return MolVAE.load(json.loads(written.read_text(encoding="utf-8"))["checkpoint"], device=device)
 
 
+def opened(journal: Path, *, writable: bool = True) -> Campaign:
+    """A campaign, with its model where that predicts some of the objectives."""
+    from molvae.campaign.campaign import Campaign
+
+    campaign = Campaign.open(journal, writable=writable)
+    if not campaign.history.known.needs_model:
+        return campaign
+    campaign.close()
+    return Campaign.open(journal, load_model(journal.parent, None, "auto"), writable=writable)
+
+
 def why_so_few(campaign: Campaign) -> str:
     """Why a search found fewer molecules than it was asked for, in a sentence."""
     if not (turned_away := campaign.turned_away):

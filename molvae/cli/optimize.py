@@ -85,11 +85,12 @@ def command(
 ) -> None:
     """Search the latent space of CHECKPOINT for molecules that are good at what you name.
 
-    A NAME is a descriptor (qed, logp, sa, tpsa, mw, ...), similarity:SMILES, isomers:FORMULA, a desirability
-    like gaussian[2,0.5]:logp, several of these as mpo:FILE.toml, a published objective (osimertinib_mpo,
-    ...), or a function of your own as module:function or path/to/file.py:function; 'molvae oracles' lists
-    them. The budget counts molecules that are really scored; invalid and repeated ones are free. Every score
-    is kept in the journal: the same command goes on after a stop, and with a larger --budget it goes further.
+    A NAME is a descriptor (qed, logp, sa, tpsa, mw, ...), similarity:SMILES, isomers:FORMULA, predicted_X for
+    a property X that the model predicts, a desirability like gaussian[2,0.5]:logp, several of these as
+    mpo:FILE.toml, a published objective (osimertinib_mpo, ...), or a function of your own as module:function
+    or path/to/file.py:function; 'molvae oracles' lists them. The budget counts molecules that are really
+    scored; invalid and repeated ones are free. Every score is kept in the journal: the same command goes on
+    after a stop, and with a larger --budget it goes further.
 
     \b
     Examples:

@@ -59,10 +59,9 @@ def command(
       molvae tell assay lims.csv --column potency=pIC50_mean
       molvae tell assay remeasured.csv --correct
     """
-    from molvae.campaign.campaign import Campaign
     from molvae.campaign.doubts import doubts
 
-    with Campaign.open(places.journal(campaign)) as opened:
+    with campaigns.opened(places.journal(campaign)) as opened:
         names = [objective.name for objective in opened.settings.objectives]
         receipts = []
         for result in results:

@@ -12,6 +12,7 @@ from molvae.oracles.benchmarks import benchmark_names, benchmark_oracle
 from molvae.oracles.command import command_oracle
 from molvae.oracles.composite import mpo_oracle
 from molvae.oracles.desirability import SHAPES, desirability_oracle
+from molvae.oracles.heads import Heads, is_head
 from molvae.oracles.http import http_oracle
 from molvae.oracles.isolated import inline_oracle, isolated, isolated_oracle
 from molvae.oracles.isomers import isomer_oracle
@@ -91,7 +92,9 @@ def _loaded(text: str) -> Oracle:
         )
     raise UnknownNameError(
         f"unknown oracle '{text}'{suggest(parts.name, known_oracles())}",
-        hint="'molvae oracles' lists the names; a function of your own is file.py:function; what you measure "
+        hint="optimize, ask and screen know it: they have a model whose head it may be."
+        if is_head(text.strip())
+        else "'molvae oracles' lists the names; a function of your own is file.py:function; what you measure "
         "in the laboratory goes through 'molvae ask' and 'molvae tell'.",
     )
 
@@ -101,20 +104,25 @@ def known_oracles() -> list[str]:
     return sorted({*ORACLES.names(), *DESCRIPTORS.names()})
 
 
-def computed_oracle(text: str) -> Oracle | None:
+def computed_oracle(text: str, heads: Heads | None = None) -> Oracle | None:
     """The oracle a text means, if molvae computes it itself (`is_computed`).
 
     Nothing is started, imported or asked to find out: what would need a program, a server or code of the user
     has no such oracle, nor has a name that means nothing here, such as that of a measurement.
 
+    Args:
+        text: What makes it.
+        heads: Of the model that predicts `predicted_NAME`; absent: the oracle is there, but has no values.
+
     Raises:
+        UnknownNameError: The model does not predict it.
         UsageError: It would be computed, but its options or argument are wrong.
 
     >>> [computed_oracle(text) is None for text in ("falling[3,4]:logp", "dock.py:score", "potency")]
     [False, True, True]
     """
     try:
-        oracle = _computed(text)
+        oracle = _computed(text, Heads() if heads is None else heads)
     except _NotComputedError:
         return None
     return oracle if is_computed(oracle) else None
@@ -124,10 +132,12 @@ class _NotComputedError(Exception):
     """An oracle that cannot be made without starting something."""
 
 
-def _computed(text: str) -> Oracle:
+def _computed(text: str, heads: Heads) -> Oracle:
     parts = OracleText.read(text)
     if parts.name in _NESTED:
-        return _NESTED[parts.name](parts, _computed)
+        return _NESTED[parts.name](parts, partial(_computed, heads=heads))
+    if is_head(text.strip()):
+        return heads.oracle(text.strip())
     if parts.name in _PLAIN or parts.name in DESCRIPTORS:
         return _loaded(text)
     raise _NotComputedError(text)

@@ -8,9 +8,8 @@ from typing import Literal
 from pydantic import model_validator
 
 from molvae.config import Field, Settings
+from molvae.oracles.heads import PREDICTED
 
-PREDICTED = "predicted_"
-"""What the name of a property the model predicts begins with."""
 P_VALUE = "domain_p_value"
 """Column of the share of held-out molecules that are at least as strange to the model."""
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from molvae.config import settings_from
 from molvae.data.writers import Column
 from molvae.errors import StorageError, UsageError
+from molvae.oracles.heads import PREDICTED
 from molvae.persistence.files import write_atomically
 from molvae.persistence.locks import file_lock
-from molvae.screening.config import P_VALUE, PREDICTED, ScreenSettings
+from molvae.screening.config import P_VALUE, ScreenSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,12 +14,13 @@ from molvae.chemistry.descriptors import DESCRIPTORS
 from molvae.chemistry.facts import REMEMBERED, facts_of, forget
 from molvae.chemistry.filters import FILTERS
 from molvae.data.records import BadRow, Row
-from molvae.errors import OracleError, StoppedEarly, UnknownNameError, suggest
+from molvae.errors import OracleError, StoppedEarly
 from molvae.latent.batches import why_unreadable
 from molvae.latent.device import limited_threads
 from molvae.oracles.base import ask, n_workers
-from molvae.oracles.plugins import load_oracle
-from molvae.screening.config import P_VALUE, PREDICTED, Criterion, ScreenSettings
+from molvae.oracles.heads import PREDICTED, Heads
+from molvae.oracles.plugins import computed_oracle, load_oracle
+from molvae.screening.config import P_VALUE, Criterion, ScreenSettings
 from molvae.screening.domain import DOMAINS, Calibrated
 from molvae.screening.entries import Entry, Screened
 from molvae.screening.funnel import BAD, Funnel
@@ -64,13 +65,17 @@ class Screener:
         # what costs nothing is asked first, then the limits, then the goals, which most molecules never meet
         wishes = sorted(settings.objectives, key=lambda wish: (not _is_predicted(wish), wish.is_goal))
         self.wishes = wishes
-        _check_predicted(wishes, model.property_names)
+        heads = Heads(model)
+        for wish in wishes:
+            if _is_predicted(wish):
+                heads.oracle(wish.name)  # which there may be none of
         for name in settings.descriptors:
             DESCRIPTORS.get(name)
         for name in settings.filters:
             FILTERS.get(name)
         self.oracles: dict[str, Oracle] = {
-            wish.name: load_oracle(wish.name, trust=True)  # `screen` has asked whether to
+            wish.name: computed_oracle(wish.name, heads)
+            or load_oracle(wish.name, trust=True)  # `screen` has asked whether to
             for wish in wishes
             if not _is_predicted(wish)
         }
@@ -289,16 +294,6 @@ class _Run:
 
 def _is_predicted(wish: Criterion) -> bool:
     return wish.name.startswith(PREDICTED)
-
-
-def _check_predicted(wishes: list[Criterion], names: tuple[str, ...]) -> None:
-    known = [f"{PREDICTED}{name}" for name in names]
-    for wish in wishes:
-        if _is_predicted(wish) and wish.name not in known:
-            there = f"It predicts {', '.join(known)}." if known else "It predicts nothing."
-            raise UnknownNameError(
-                f"the model does not predict '{wish.name}'{suggest(wish.name, known)}", hint=there
-            )
 
 
 def _signed(entry: Entry, wish: Criterion) -> float:

@@ -1,0 +1,104 @@
+"""What a model's property heads predict, as oracles: `predicted_NAME`."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from molvae.errors import UnknownNameError, suggest
+from molvae.oracles.base import Score
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from molvae.chemistry.molecule import Molecule
+
+PREDICTED = "predicted_"
+"""Precedes the name of a property in the name of its oracle."""
+_REMEMBERED = 20_000
+
+
+class Heads:
+    """The property heads of a model, or of one that is not there yet.
+
+    Args:
+        model: Has `property_names`, and `predict`s them of molecules; absent: nothing can be predicted now.
+
+    Attributes:
+        asked: Whether any of them has been wanted, so that the model is needed.
+    """
+
+    def __init__(self, model: Any = None) -> None:
+        self._model = model
+        self._memory: OrderedDict[str, tuple[float, ...]] = OrderedDict()
+        self.asked = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a model."""
+        return self._model is not None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What can be asked for."""
+        return tuple(f"{PREDICTED}{name}" for name in getattr(self._model, "property_names", ()))
+
+    def oracle(self, name: str) -> HeadOracle:
+        """The oracle of a head.
+
+        Raises:
+            UnknownNameError: The model has no such head; the message names those it has.
+        """
+        self.asked = True
+        if self.ready and name not in self.names:
+            raise UnknownNameError(
+                f"the model does not predict '{name}'{suggest(name, self.names)}",
+                hint=f"It predicts {', '.join(self.names)}." if self.names else "It predicts nothing.",
+            )
+        return HeadOracle(name, self)
+
+    def predict(self, name: str, molecules: Sequence[Molecule]) -> list[float]:
+        """One property of molecules; to six digits, as more hang on how they were put together in batches."""
+        new = list({m.smiles: m for m in molecules if m.smiles not in self._memory}.values())
+        if new:
+            rows = self._model.predict(new).mean
+            self._memory |= zip((m.smiles for m in new), map(tuple, rows.tolist()), strict=True)
+        column = self.names.index(name)
+        found = [float(f"{self._memory[molecule.smiles][column]:.6g}") for molecule in molecules]
+        while len(self._memory) > max(_REMEMBERED, len(molecules)):
+            self._memory.popitem(last=False)
+        return found
+
+
+class HeadOracle:
+    """One property that a model predicts, in its own units.
+
+    Args:
+        name: `predicted_NAME`.
+        heads: Of the model.
+    """
+
+    computed: ClassVar[bool] = True
+
+    def __init__(self, name: str, heads: Heads) -> None:
+        self.name = name
+        self._heads = heads
+
+    def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
+        """The expected value of each."""
+        if not self._heads.ready:
+            return [Score.skipped("it takes the model to predict it")] * len(molecules)
+        return [
+            Score.ok(value) if math.isfinite(value) else Score.failed("the model cannot encode it")
+            for value in self._heads.predict(self.name, molecules)
+        ]
+
+
+def is_head(text: str) -> bool:
+    """Whether a text names a property head.
+
+    >>> is_head("predicted_logp"), is_head("predicted_logp:score"), is_head("logp")
+    (True, False, False)
+    """
+    return text.startswith(PREDICTED) and text.isidentifier()
