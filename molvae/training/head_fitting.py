@@ -13,9 +13,9 @@ from molvae.data.batching import by_length
 from molvae.data.scaling import PropertyScaler
 from molvae.errors import InputError, UsageError
 from molvae.latent.codec import MolVAE
+from molvae.models.fitting import Fit, Recipe, adam
 from molvae.models.heads import PropertyHead, gaussian_nll, joined
 from molvae.models.posterior import Posterior
-from molvae.models.priors.averaging import AveragedTraining, rate_after
 from molvae.models.vae import SequenceVAE
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from molvae.data.corpus import Corpus
+    from molvae.models.fitting import Standing
     from molvae.progress import Progress
     from molvae.training.config import FitHeadsSettings
 
@@ -69,15 +70,13 @@ def fit_heads(
     lessons, exam = (_Labels.of(model, corpus, rows, scaler, progress) for rows in (taught, held_out))
     assert lessons is not None  # noqa: S101 - there are labels
     members, unseen = [], _Unseen(lessons)
-    progress.start("heads", len(folds) * _n_steps(len(taught), settings))
     for number, fold in enumerate(folds):
-        root = Seeds(seed).integer("member", number)
+        root, task = Seeds(seed).integer("member", number), f"head {number + 1} of {len(folds)}"
         head = _with_head_for(model, scaler, settings, 1, root).network.head
         learning = lessons.at(np.setdiff1d(np.arange(len(taught)), () if alone else fold))
-        members.append(_learned(head, learning, exam, settings, Seeds(root), progress))  # type: ignore[arg-type]
+        members.append(_learned(head, learning, exam, settings, Seeds(root), task, progress))  # type: ignore[arg-type]
         if not alone:
             unseen.add(members[-1], fold)
-    progress.finish("heads")
     fitted = _with_head_for(model, scaler, settings, len(members), seed)
     joined(members, fitted.network.head, unseen.widening())  # type: ignore[arg-type]
     figures = _on_validation(fitted, corpus, held_out, exam) if alone else unseen.figures(scaler)
@@ -89,12 +88,6 @@ def _folds(n: int, n_folds: int, seeds: Seeds) -> list[NDArray[np.int64]]:
     """Rows of each fold, drawn at random; one fold of all rows where there are too few to leave some out."""
     n_folds = n_folds if n >= 2 * n_folds else 1
     return [np.sort(fold) for fold in np.array_split(seeds.numpy("folds").permutation(n), n_folds)]
-
-
-def _n_steps(n_rows: int, settings: FitHeadsSettings) -> int:
-    """Steps of a member, in whole epochs."""
-    per_epoch = -(-n_rows // settings.batch_size)
-    return per_epoch * max(settings.epochs, -(-settings.least_steps // per_epoch))
 
 
 class _Unseen:
@@ -177,29 +170,40 @@ def _learned(
     exam: _Labels | None,
     settings: FitHeadsSettings,
     seeds: Seeds,
+    task: str,
     progress: Progress,
 ) -> PropertyHead:
     """The head of the best epoch."""
-    head.train()
-    generator = seeds.torch("heads")
-    training = AveragedTraining(head, settings.ema_decay, generator, _LARGEST_GRADIENT)
-    best, least, candidate = deepcopy(head), float("inf"), deepcopy(head)
-    n_rows = len(lessons.properties)
-    size, n_steps = min(settings.batch_size, n_rows), _n_steps(n_rows, settings)
-    epoch = 0
-    while training.step < n_steps:
-        order = torch.randperm(n_rows, generator=generator).to(lessons.properties.device)
-        for first in range(0, n_rows, size):
-            rows = order[first : first + size]
-            points = lessons.points(rows, settings.input, generator)
-            loss = torch.stack([lessons.nll(head, each, rows) for each in points]).mean()
-            training.learn(loss, settings.learning_rate * rate_after(training.step, n_steps))
-            progress.advance("heads", 1, epoch=epoch + 1, nll=training.shown)
-        training.put_into(candidate)
-        missed = -float(epoch) if exam is None else _missed(candidate, exam)
-        if missed < least:
-            best, least = deepcopy(candidate), missed
-        epoch += 1
+    generator, n_rows = seeds.torch("heads"), len(lessons.properties)
+    size = min(settings.batch_size, n_rows)
+    steps = -(-n_rows // size)
+    recipe = Recipe(
+        epochs=max(settings.epochs, -(-settings.least_steps // steps)),
+        steps=steps,
+        learning_rate=settings.learning_rate,
+        gradient_clip=_LARGEST_GRADIENT,
+        ema_decay=settings.ema_decay,
+    )
+    fit = Fit(head.train(), adam(head), recipe, task=task, progress=progress)
+    order, best = torch.arange(n_rows), head
+
+    def loss(at: Standing) -> tuple[Tensor, dict[str, float]]:
+        nonlocal order
+        if at.batch == 0:
+            order = torch.randperm(n_rows, generator=generator).to(lessons.properties.device)
+        rows = order[at.batch * size : (at.batch + 1) * size]
+        points = lessons.points(rows, settings.input, generator)
+        return torch.stack([lessons.nll(head, each, rows) for each in points]).mean(), {}
+
+    def measure(at: Standing) -> float:
+        return -float(at.epoch) if exam is None else _missed(fit.result, exam)  # type: ignore[arg-type]
+
+    def keep(at: Standing) -> None:
+        nonlocal best
+        del at
+        best = deepcopy(fit.result)  # type: ignore[assignment]
+
+    fit.run(loss, measure, keep)
     return best.eval()
 
 

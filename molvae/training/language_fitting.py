@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,16 +10,18 @@ import torch
 
 from molvae.data.batching import by_length, epoch_batches, pad
 from molvae.errors import UsageError
+from molvae.models.fitting import Fit, Recipe, adam
 from molvae.models.language import LanguageModel
 from molvae.models.precision import has_fast_bfloat16
-from molvae.models.priors.averaging import AveragedTraining, rate_after
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from molvae.data.corpus import Corpus
     from molvae.latent.codec import MolVAE
-    from molvae.models.priors.base import FitStates
+    from molvae.models.fit_states import FitStates
+    from molvae.models.fitting import Standing
     from molvae.models.priors.config import LanguageSettings
     from molvae.models.priors.language import LanguagePrior
     from molvae.progress import Progress
@@ -59,28 +62,31 @@ def fit_language(
     """
     language = _begun(model, settings, initial, seeds).to(model.device)
     generator = seeds.torch("language")
-    training = AveragedTraining(language, settings.ema_decay, generator, _LARGEST_GRADIENT)
-    per_epoch = -(-len(rows) // settings.batch_size)
-    n_steps = settings.epochs * per_epoch
-    progress.start("prior", n_steps)
-    if (state := states.newest()) is not None:
-        training.go_on_from(state)
-        progress.advance("prior", training.step)
-        progress.note(f"going on with the prior after step {training.step:,}")
-    while training.step < n_steps:
-        epoch, begun = divmod(training.step, per_epoch)
+    recipe = Recipe(
+        epochs=settings.epochs,
+        steps=-(-len(rows) // settings.batch_size),
+        learning_rate=settings.learning_rate,
+        gradient_clip=_LARGEST_GRADIENT,
+        ema_decay=settings.ema_decay,
+    )
+
+    @lru_cache(maxsize=1)
+    def batches(epoch: int) -> list[NDArray[np.int64]]:
         order = seeds.numpy("language-batches", epoch)
-        for batch in epoch_batches(rows, corpus.lengths, settings.batch_size, order)[begun:]:
-            tokens, lengths = (torch.from_numpy(array).to(model.device) for array in pad(corpus.ids, batch))
-            with torch.autocast(model.device.type, torch.bfloat16, enabled=has_fast_bfloat16(model.device)):
-                nll = language.nll(tokens, lengths, dropout=settings.dropout, generator=generator)
-                loss = nll.sum() / lengths.sum()
-            training.learn(loss, settings.learning_rate * rate_after(training.step, n_steps))
-            progress.advance("prior", 1, epoch=epoch + 1, nats_per_token=training.shown)
-            states.after(training.step, training.state)
-    training.finish()
-    progress.finish("prior", nats_per_token=training.shown)
-    return language.cpu()
+        return epoch_batches(rows, corpus.lengths, settings.batch_size, order)
+
+    def loss(at: Standing) -> tuple[Tensor, dict[str, float]]:
+        batch = batches(at.epoch)[at.batch]
+        tokens, lengths = (torch.from_numpy(array).to(model.device) for array in pad(corpus.ids, batch))
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=has_fast_bfloat16(model.device)):
+            nll = language.nll(tokens, lengths, dropout=settings.dropout, generator=generator)
+            return nll.sum() / lengths.sum(), {}
+
+    fit = Fit(
+        language, adam(language), recipe, task="prior", progress=progress, states=states, generator=generator
+    )
+    fit.resume()
+    return fit.run(loss).cpu()  # type: ignore[return-value]
 
 
 def _begun(

@@ -8,8 +8,9 @@ import torch
 
 from molvae.data.batching import by_length, pad
 from molvae.errors import InputError, UsageError
+from molvae.models.fit_states import NOT_KEPT
 from molvae.models.posterior import Posterior
-from molvae.models.priors.base import NOT_KEPT, PRIORS, LatentDensity, Prior
+from molvae.models.priors.base import PRIORS, LatentDensity, Prior
 from molvae.models.priors.flow import FlowPrior
 from molvae.models.priors.language import LanguagePrior
 from molvae.models.priors.normal import StandardNormal
@@ -17,8 +18,8 @@ from molvae.persistence.files import sha256_of
 from molvae.persistence.manifest import MANIFEST
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
-from molvae.training.fit_states import KeptFit, name_of
 from molvae.training.language_fitting import fit_language, nats_per_molecule
+from molvae.training.states import KeptStates, name_of
 from molvae.training.validation import on_prior
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from molvae.data.corpus import Corpus
     from molvae.latent.codec import MolVAE
-    from molvae.models.priors.base import FitStates
+    from molvae.models.fit_states import FitStates
     from molvae.progress import Progress
     from molvae.training.config import PriorSettings
 
@@ -143,7 +144,7 @@ def kept_fit(
     initial: MolVAE | None = None,
     seed: int = 0,
     should_stop: Callable[[], bool] = lambda: False,
-) -> KeptFit:
+) -> KeptStates:
     """Where `fit_prior` with these arguments keeps its state: under `directory`, apart from other fits'.
 
     The same fit, begun again, goes on from there and ends, on one machine, with the prior it would have had.
@@ -165,7 +166,7 @@ def kept_fit(
     deciding = dict(model.network.state_dict())
     if initial is not None:
         deciding |= {f"initial.{name}": tensor for name, tensor in initial.prior.tensors().items()}
-    return KeptFit(directory / name_of(asked, deciding), should_stop)
+    return KeptStates(directory / name_of(asked, deciding), should_stop, fit="the prior's fit")
 
 
 def posteriors(model: MolVAE, corpus: Corpus, n: int, *, seed: int, progress: Progress = SILENT) -> Posterior:

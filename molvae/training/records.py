@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from molvae.data.corpus import Corpus
-    from molvae.training.state import Progress
 
 _FREE = {"device", "threads", "precision", "checkpoint_every", "trackers"}  # may differ when a run is resumed
 
@@ -77,14 +76,4 @@ def line(epoch: int, figures: dict[str, Any]) -> str:
         f"{valid['active_units']:.0f} active units, "
         f"validity of {source} {valid[prior + VALIDITY]:.1%} "
         f"(unique {valid[prior + UNIQUENESS]:.1%}){errors}"
-    )
-
-
-def diverged(directory: Path, at: Progress, what: str) -> ConfigError:
-    """The error of a run in which something is not a finite number any more."""
-    last = f"{directory / 'model'} is that of epoch {at.best_epoch}"
-    kept = "there is no model yet" if at.best is None else last
-    return ConfigError(
-        f"training has diverged: {what} is not a finite number; {kept}",
-        hint="Train into another directory with a lower --learning-rate or with --precision float32.",
     )

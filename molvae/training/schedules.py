@@ -1,4 +1,4 @@
-"""What changes from step to step: the learning rate, and beta under a KL target."""
+"""Beta under a KL target, which changes from step to step, and what decides the best epoch."""
 
 from __future__ import annotations
 
@@ -6,32 +6,16 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from molvae.models.fitting import LARGEST_WARMUP
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from molvae.training.config import TrainSettings
 
-_FLOOR = 0.01  # of the peak learning rate, where the cosine ends
-_LARGEST_WARMUP = 0.1  # share of the run
 _GAIN = 0.005  # change of log beta per step and relative error of the KL
 _MEMORY = 0.95  # of the running mean of the KL
 _BETA_RANGE = (1e-4, 10.0)
-
-
-def learning_rate(settings: TrainSettings, step: int, n_steps: int) -> float:
-    """Linear warm-up to the peak (never longer than a tenth of the run), then half a cosine down.
-
-    Args:
-        settings: Peak and warm-up.
-        step: Counted from 0.
-        n_steps: Length of the run.
-    """
-    warmup = _warmup(settings.warmup_steps, n_steps)
-    if step < warmup:
-        return settings.learning_rate * (step + 1) / warmup
-    progress = (step - warmup) / max(n_steps - warmup, 1)
-    cosine = 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
-    return settings.learning_rate * (_FLOOR + (1.0 - _FLOOR) * cosine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +48,7 @@ class BetaController:
         """The controller at the first of so many steps."""
         target = None if settings.fixed_beta else settings.kl_target
         n_moving = round(settings.kl_moving * n_steps)
-        warmup = _warmup(settings.beta_warmup_steps, n_steps)
+        warmup = min(settings.beta_warmup_steps, int(LARGEST_WARMUP * n_steps))
         return cls(settings.beta, target, warmup, settings.kl_start, n_moving)
 
     @property
@@ -103,8 +87,3 @@ def validation_loss(
     )
     on_text = measured["reconstruction"] + measured.get("free", 0.0)
     return on_text + property_weight * measured["property"] + beyond
-
-
-def _warmup(asked: int, n_steps: int) -> int:
-    """Steps of a warm-up: those asked for, but no more than the share of the run it may take."""
-    return min(asked, int(_LARGEST_WARMUP * n_steps))

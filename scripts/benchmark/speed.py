@@ -20,6 +20,7 @@ import argparse
 import json
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ from molvae.data.corpus import Corpus
 from molvae.data.preparation import prepare
 from molvae.latent.codec import MolVAE
 from molvae.models.config import ModelSettings
+from molvae.models.distributed import World
 from molvae.models.generation import WINDOW
 from molvae.models.precision import has_fast_bfloat16
 from molvae.models.vae import EOS, SequenceVAE
@@ -43,7 +45,6 @@ from molvae.progress import SILENT
 from molvae.seeding import Seeds
 from molvae.tokenizers.base import TOKENIZERS, Tokenizer
 from molvae.training.config import TrainSettings
-from molvae.training.distributed import World
 from molvae.training.trainer import _Run
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def training(
 
     def ours() -> float:
         rows = next(batches)
-        run._step(rows)  # noqa: SLF001
+        run.fit._step(partial(run.terms, rows))  # noqa: SLF001
         return float(corpus.lengths[rows].sum())
 
     model = MosesVAE(_theirs(sizes), corpus.vocabulary.tokens[4:])

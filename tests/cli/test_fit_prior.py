@@ -7,7 +7,7 @@ import shutil
 
 from molvae.latent.codec import MolVAE
 from molvae.models.priors import flow_fitting
-from molvae.training import fit_states
+from molvae.training import states
 
 SMALL = (
     "--set",
@@ -76,12 +76,12 @@ def test_a_fit_that_was_interrupted_goes_on_where_it_stood(
         return loss(*arguments)
 
     monkeypatch.setattr(flow_fitting, "matching_loss", interrupted)
-    monkeypatch.setattr(fit_states, "_EVERY", 4)
+    monkeypatch.setattr(states, "EVERY", 4)
     assert molvae(*command, tmp_path / "model").code == 130
     assert not (tmp_path / "model").exists()
     assert (tmp_path / "model-fitting").is_dir()
     done = molvae(*command, tmp_path / "model")
-    assert (done.code, "going on with the prior after step 4" in done.err) == (0, True), done.err
+    assert (done.code, "resuming 'prior' after step 4" in done.err) == (0, True), done.err
     assert len(steps) == 6 + 6
     whole, resumed = (MolVAE.load(tmp_path / name).prior.tensors() for name in ("whole", "model"))
     assert all((whole[name] == resumed[name]).all() for name in whole)

@@ -119,7 +119,7 @@ def test_a_stopped_fit_ends_with_the_prior_of_one_never_stopped(tiny_model, corp
         with pytest.raises(StoppedEarly, match="state is saved"):
             fit_prior(*asked, initial=initial, seed=1, states=states)
     other = kept_fit(tmp_path / "fits", *asked, initial=initial, seed=2)
-    assert (other.newest(), int(states.newest()["step"])) == (None, 13)
+    assert (other.newest(), states.newest().facts["progress"]["step"]) == (None, 13)
     states = kept_fit(tmp_path / "fits", *asked, initial=initial, seed=1)
     ended = fit_prior(*asked, initial=initial, seed=1, states=states).prior.tensors()
     assert all(torch.equal(whole[name], ended[name]) for name in whole)
@@ -132,9 +132,14 @@ def test_a_damaged_state_of_a_fit_is_told_of_and_not_gone_on_from(tiny_model, co
     states = kept_fit(tmp_path, *asked, should_stop=stop_at(3))
     with pytest.raises(StoppedEarly):
         fit_prior(*asked, states=states)
-    file = next(states.path.glob("*.safetensors"))
+    file = next(states.directory.glob("*/weights.safetensors"))
     file.write_bytes(file.read_bytes()[:-1] + b"x")
-    with pytest.raises(CheckpointError, match="the fit cannot go on"):
+    with pytest.raises(CheckpointError, match=r"the prior's fit cannot go on.*damaged"):
+        fit_prior(*asked, states=states)
+    states.forget()
+    states.directory.mkdir(parents=True)
+    (states.directory / "state.safetensors").write_bytes(b"")  # as versions before wrote it
+    with pytest.raises(CheckpointError, match="an earlier version"):
         fit_prior(*asked, states=states)
 
 
@@ -222,7 +227,7 @@ def test_a_language_prior_draws_the_posteriors_of_what_its_model_writes(tiny_mod
     if scale == 0.0:
         return
     shared = float(torch.corrcoef(torch.stack([away[::2].flatten(), away[1::2].flatten()]))[0, 1])
-    assert abs(shared) < 0.02, "each row has noise of its own"
+    assert abs(shared) < 0.06, "each row has noise of its own"
 
 
 def test_a_language_prior_without_its_network_or_with_another_one_is_refused(tiny_model, corpus):

@@ -25,7 +25,7 @@ from molvae.progress import read_events
 from molvae.training import trainer
 from molvae.training.config import PriorSettings, TrainSettings
 from molvae.training.prior_fitting import fit_prior
-from molvae.training.state import saved_states
+from molvae.training.states import saved_states
 from molvae.training.trainer import train
 
 SETTINGS = TrainSettings.model_validate(

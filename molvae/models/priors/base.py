@@ -4,48 +4,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar, Protocol, Self, final
+from typing import TYPE_CHECKING, ClassVar, Self, final
 
 import torch
 
+from molvae.models.fit_states import NOT_KEPT
 from molvae.progress import SILENT
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from torch import Generator, Tensor
 
+    from molvae.models.fit_states import FitStates
     from molvae.models.posterior import Posterior
     from molvae.models.priors.config import FitSettings
     from molvae.models.vae import SequenceVAE
     from molvae.progress import Progress
-
-
-class FitStates(Protocol):
-    """Keeps the state of a fit that takes many steps, so that one that was ended can go on."""
-
-    def newest(self) -> dict[str, Tensor] | None:
-        """The state that was kept last; None if the fit is to begin."""
-
-    def after(self, step: int, state: Callable[[], dict[str, Tensor]]) -> None:
-        """Told of every step, counted from 1; now and then asks for the state and keeps it.
-
-        Raises:
-            StoppedEarly: The fit is to end here; the state has been kept.
-        """
-
-
-class _NotKept:
-    def newest(self) -> dict[str, Tensor] | None:
-        return None
-
-    def after(self, step: int, state: Callable[[], dict[str, Tensor]]) -> None:
-        pass
-
-
-NOT_KEPT: FitStates = _NotKept()
-"""Keeps nothing and never stops."""
 
 
 class Prior(ABC):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from molvae.models.priors.base import NOT_KEPT, PRIORS, MappedNormal, check_tensors
+from molvae.models.fit_states import NOT_KEPT
+from molvae.models.priors.base import PRIORS, MappedNormal, check_tensors
 from molvae.models.priors.flow_fitting import FIRST_ANGLE, Standardization, fit_flow, train_field
 from molvae.models.priors.velocity import VelocityField
 from molvae.progress import SILENT
@@ -16,8 +17,8 @@ from molvae.progress import SILENT
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+    from molvae.models.fit_states import FitStates
     from molvae.models.posterior import Posterior
-    from molvae.models.priors.base import FitStates
     from molvae.models.priors.config import FitSettings
     from molvae.progress import Progress
 

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from molvae.models.fit_states import NOT_KEPT
+from molvae.models.fitting import Fit, Recipe, adam
 from molvae.models.posterior import Posterior
 from molvae.models.precision import at_least_single, has_fast_bfloat16
-from molvae.models.priors.averaging import AveragedTraining, rate_after
-from molvae.models.priors.base import NOT_KEPT
 from molvae.models.priors.gaussian import moments
 from molvae.models.priors.velocity import VelocityField
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from molvae.models.priors.base import FitStates
+    from molvae.models.fit_states import FitStates
+    from molvae.models.fitting import Standing
     from molvae.models.priors.config import FlowSettings
     from molvae.progress import Progress
 
@@ -57,6 +58,16 @@ class Standardization:
         return coordinates @ self.axes.t() * self.scale + self.mean
 
 
+def standardization(posterior: Posterior) -> tuple[Standardization, Tensor]:
+    """The units of an aggregated posterior, and its variances along the axes, `d`; on the CPU."""
+    mean, covariance = moments(posterior)
+    scale = covariance.diagonal().clamp_min(_SMALL).sqrt()
+    variances, axes = torch.linalg.eigh(covariance / torch.outer(scale, scale))
+    # A factorization lays its result out by columns, a file by rows, and products round by the layout.
+    units = Standardization(mean.float(), scale.float(), axes.float().contiguous())
+    return units, variances.clamp_min(_SMALL).float()
+
+
 def fit_flow(
     posterior: Posterior,
     settings: FlowSettings,
@@ -68,13 +79,9 @@ def fit_flow(
 
     Works where the posterior is; draws with the generator, on the CPU, so that the device only rounds.
     """
-    mean, covariance = moments(posterior)
-    scale = covariance.diagonal().clamp_min(_SMALL).sqrt()
-    variances, axes = torch.linalg.eigh(covariance / torch.outer(scale, scale))
-    # A factorization lays its result out by columns, a file by rows, and products round by the layout.
-    units = Standardization(mean.float(), scale.float(), axes.float().contiguous())
+    units, variances = standardization(posterior)
     field = VelocityField.drawn(
-        variances.clamp_min(_SMALL).float(),
+        variances,
         width=settings.width,
         hidden=settings.hidden,
         n_blocks=settings.n_blocks,
@@ -93,43 +100,31 @@ def train_field(
     progress: Progress,
     states: FitStates = NOT_KEPT,
 ) -> VelocityField:
-    """The field after the training that the settings ask for, on the CPU; its sizes are what they are."""
-    device = posterior.mu.device
-    standard = Posterior(
-        (posterior.mu - units.mean.to(device)) / units.scale.to(device),
-        posterior.logvar - 2.0 * units.scale.log().to(device),
-    )
-    _train(field.to(device), units.axes.to(device), standard, settings, generator, progress, states)
-    return field.cpu()
+    """The field after the training that the settings ask for, on the CPU; its sizes are what they are.
 
-
-def _train(
-    field: VelocityField,
-    axes: Tensor,
-    posterior: Posterior,
-    settings: FlowSettings,
-    generator: Generator,
-    progress: Progress,
-    states: FitStates,
-) -> None:
-    """Train the network on standardized posteriors; what stays is the running mean of its weights."""
-    n_rows = len(posterior.mu)
+    What stays is the running mean of its weights.
+    """
+    device, n_rows = posterior.mu.device, len(posterior.mu)
+    mu = (posterior.mu - units.mean.to(device)) / units.scale.to(device)
+    logvar = posterior.logvar - 2.0 * units.scale.log().to(device)
+    field, axes = field.to(device), units.axes.to(device)
     size = min(settings.batch_size, n_rows)
-    n_steps = min(settings.steps, math.ceil(settings.max_passes * n_rows / size))
-    training = AveragedTraining(field, settings.ema_decay, generator, _LARGEST_GRADIENT)
-    progress.start("prior", n_steps)
-    if (state := states.newest()) is not None:
-        training.go_on_from(state)
-        progress.advance("prior", training.step)
-        progress.note(f"going on with the prior after step {training.step:,}")
-    while training.step < n_steps:
-        rows = torch.randint(n_rows, (size,), generator=generator).to(axes.device)
-        loss = matching_loss(field, axes, Posterior(posterior.mu[rows], posterior.logvar[rows]), generator)
-        training.learn(loss, settings.learning_rate * rate_after(training.step, n_steps))
-        progress.advance("prior", 1, loss=training.shown)
-        states.after(training.step, training.state)
-    training.finish()
-    progress.finish("prior", loss=training.shown)
+    recipe = Recipe(
+        epochs=1,
+        steps=min(settings.steps, math.ceil(settings.max_passes * n_rows / size)),
+        learning_rate=settings.learning_rate,
+        gradient_clip=_LARGEST_GRADIENT,
+        ema_decay=settings.ema_decay,
+    )
+
+    def loss(at: Standing) -> tuple[Tensor, dict[str, float]]:
+        del at  # every step draws anew
+        rows = torch.randint(n_rows, (size,), generator=generator).to(device)
+        return matching_loss(field, axes, Posterior(mu[rows], logvar[rows]), generator), {}
+
+    fit = Fit(field, adam(field), recipe, task="prior", progress=progress, states=states, generator=generator)
+    fit.resume()
+    return fit.run(loss).cpu()  # type: ignore[return-value]
 
 
 def matching_loss(field: VelocityField, axes: Tensor, posterior: Posterior, generator: Generator) -> Tensor:

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from molvae.models.priors.base import NOT_KEPT, PRIORS, MappedNormal, check_tensors
+from molvae.models.fit_states import NOT_KEPT
+from molvae.models.priors.base import PRIORS, MappedNormal, check_tensors
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+    from molvae.models.fit_states import FitStates
     from molvae.models.posterior import Posterior
-    from molvae.models.priors.base import FitStates
     from molvae.models.priors.config import FitSettings
     from molvae.progress import Progress
 

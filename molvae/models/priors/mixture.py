@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import torch
 
-from molvae.models.priors.base import NOT_KEPT, PRIORS, LatentDensity, check_tensors
+from molvae.models.fit_states import NOT_KEPT
+from molvae.models.priors.base import PRIORS, LatentDensity, check_tensors
 from molvae.models.priors.gaussian import RIDGE
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+    from molvae.models.fit_states import FitStates
     from molvae.models.posterior import Posterior
-    from molvae.models.priors.base import FitStates
     from molvae.models.priors.config import FitSettings
     from molvae.progress import Progress
 

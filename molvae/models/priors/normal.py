@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from molvae.errors import UsageError
-from molvae.models.priors.base import NOT_KEPT, PRIORS, MappedNormal
+from molvae.models.fit_states import NOT_KEPT
+from molvae.models.priors.base import PRIORS, MappedNormal
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+    from molvae.models.fit_states import FitStates
     from molvae.models.posterior import Posterior
-    from molvae.models.priors.base import FitStates, Prior
+    from molvae.models.priors.base import Prior
     from molvae.models.priors.config import FitSettings
     from molvae.progress import Progress
 

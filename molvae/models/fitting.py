@@ -1,0 +1,287 @@
+"""The fitting loop: every network is trained here, and a fit that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.optim.swa_utils import AveragedModel
+
+from molvae.errors import CheckpointError, ConfigError
+from molvae.models.distributed import World
+from molvae.models.fit_states import NOT_KEPT, FitStates, State
+from molvae.progress import SILENT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Generator, Tensor, nn
+
+    from molvae.progress import Progress
+
+    LossFunction = Callable[["Standing"], tuple[Tensor, dict[str, float]]]
+
+LARGEST_WARMUP = 0.1  # share of the fit
+_SHOWN = 50  # steps the loss that is shown is a mean of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How long and how fast a network is trained.
+
+    Attributes:
+        epochs: Passes, after each of which the network is measured.
+        steps: Steps of a pass.
+        learning_rate: Peak of the learning rate.
+        gradient_clip: Norm to which a gradient is cut.
+        warmup: Steps over which the learning rate rises, but no more than a tenth of all.
+        floor: Share of the peak at which its cosine ends.
+        ema_decay: Decay of the running mean of the weights, which is then what is kept.
+        patience: Epochs without a better measurement after which the fit ends; None is all of them.
+    """
+
+    epochs: int
+    steps: int
+    learning_rate: float
+    gradient_clip: float
+    warmup: int = 100
+    floor: float = 0.0
+    ema_decay: float | None = None
+    patience: int | None = None
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of the whole fit."""
+        return self.epochs * self.steps
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0: linear warm-up, then half a cosine.
+
+        A function of the step alone, so that nothing of it belongs to the state of a fit.
+        """
+        warmup = min(self.warmup, int(LARGEST_WARMUP * self.n_steps))
+        if step < warmup:
+            return self.learning_rate * (step + 1) / warmup
+        progress = (step - warmup) / max(self.n_steps - warmup, 1)
+        cosine = 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
+        return self.learning_rate * (self.floor + (1.0 - self.floor) * cosine)
+
+
+@dataclass
+class Standing:
+    """How far a fit is.
+
+    Attributes:
+        epoch: Epochs finished.
+        step: Steps finished in all.
+        batch: Steps finished in the current epoch.
+        best: Lowest measurement; None before the first.
+        best_epoch: Epoch it was made after.
+        sums: Sums of the current epoch's figures.
+        loss: Mean loss of the last steps.
+        facts: What a loss function has to remember, as JSON holds it.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    batch: int = 0
+    best: float | None = None
+    best_epoch: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    loss: float = 0.0
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Fit:
+    """A network in training.
+
+    A step that leaves a number that is not finite ends the fit; what was kept before stays.
+
+    Args:
+        network: What is trained, in place.
+        optimizer: Of its weights.
+        recipe: How long and how fast.
+        task: What progress calls it.
+        progress: Told of every step.
+        states: Where the state is kept.
+        generator: Source of what `loss` draws, if its state belongs to that of the fit.
+        world: The processes that share the work; each calls the same.
+
+    Attributes:
+        at: How far it is.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        recipe: Recipe,
+        *,
+        task: str,
+        progress: Progress = SILENT,
+        states: FitStates = NOT_KEPT,
+        generator: Generator | None = None,
+        world: World | None = None,
+    ) -> None:
+        self.at = Standing()
+        self._network, self._optimizer, self._recipe = network, optimizer, recipe
+        self._task, self._progress, self._states = task, progress, states
+        self._generator, self._world = generator, world or World()
+        self._averaged: AveragedModel | None = None
+        if recipe.ema_decay is not None:
+            self._averaged = AveragedModel(network, multi_avg_fn=_ema(recipe.ema_decay))
+            self._averaged.update_parameters(network)  # the mean begins as the first weights
+
+    @property
+    def result(self) -> nn.Module:
+        """The network, or another one of the running mean of its weights."""
+        return self._network if self._averaged is None else self._averaged.module
+
+    def resume(self) -> None:
+        """Go on from the newest state, if there is one.
+
+        Raises:
+            CheckpointError: There are states, but none that can be read.
+        """
+        if (state := self._states.newest()) is None:
+            return
+        try:
+            self._restore(state)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(f"the saved state is not one of this fit: {error}") from None
+
+    def run(
+        self,
+        loss: LossFunction,
+        measure: Callable[[Standing], float] | None = None,
+        keep: Callable[[Standing], None] | None = None,
+    ) -> nn.Module:
+        """Train to the last epoch, or until patience runs out.
+
+        Args:
+            loss: The loss of the step that is next, and the figures to sum over an epoch.
+            measure: What decides which epoch is best (lowest), asked after each of them.
+            keep: Told when it was the best one so far.
+
+        Returns:
+            `result`.
+
+        Raises:
+            DivergedError: The loss or a measurement is not a finite number.
+            StoppedEarly: `states` said so; the state is kept.
+        """
+        self._progress.start(self._task, self._recipe.n_steps)
+        if self.at.step:
+            self._progress.advance(self._task, self.at.step)
+            self._progress.note(f"resuming '{self._task}' after step {self.at.step:,}")
+        while self.at.epoch < self._recipe.epochs and not self._out_of_patience():
+            while self.at.batch < self._recipe.steps:
+                self._step(loss)
+                self._states.after_step(self.at.step, self._state)
+            self.at.epoch, self.at.batch = self.at.epoch + 1, 0
+            if measure is not None:
+                self.judge(measure, keep)
+            self.at.sums = {}
+            self._states.save(self.at.step, self._state)
+        self._progress.finish(self._task, loss=self.at.loss)
+        return self.result
+
+    def judge(self, measure: Callable[[Standing], float], keep: Callable[[Standing], None] | None) -> None:
+        """Measure the network and keep it if it is the best one so far; the leading process does."""
+        at = self.at
+        if self._world.leads:
+            measured = measure(at)
+            if not math.isfinite(measured):
+                raise _diverged(f"the validation loss of epoch {at.epoch}")
+            if at.best is None or measured < at.best:
+                at.best, at.best_epoch = measured, at.epoch
+                if keep is not None:
+                    keep(at)
+        if self._world.size > 1:  # give every process the verdict, on which stopping depends
+            mine = [at.best or 0.0, float(at.best_epoch)] if self._world.leads else [0.0, 0.0]
+            best, epoch = (value * self._world.size for value in self._world.mean(mine))
+            at.best, at.best_epoch = best, round(epoch)
+
+    def _step(self, loss: LossFunction) -> None:
+        rate = self._recipe.rate(self.at.step)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        total, figures = loss(self.at)
+        self._optimizer.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        clip = self._recipe.gradient_clip
+        norm = float(torch.nn.utils.clip_grad_norm_(self._network.parameters(), clip))
+        value = float(total.detach())
+        if self._world.anyone(not math.isfinite(value + norm)):
+            raise _diverged(f"the loss of step {self.at.step + 1:,}")
+        self._optimizer.step()
+        if self._averaged is not None:
+            self._averaged.update_parameters(self._network)
+        self.at.step += 1
+        self.at.batch += 1
+        self.at.loss += (value - self.at.loss) / min(self.at.step, _SHOWN)
+        for name, figure in (figures | {"gradient_norm": norm}).items():
+            self.at.sums[name] = self.at.sums.get(name, 0.0) + figure
+        shown = figures or {"loss": self.at.loss}
+        self._progress.advance(self._task, 1, epoch=self.at.epoch + 1, **shown, rate=rate)
+
+    def _out_of_patience(self) -> bool:
+        patience, at = self._recipe.patience, self.at
+        return patience is not None and at.best is not None and at.epoch - at.best_epoch >= patience
+
+    def _state(self) -> State:
+        progress = asdict(self.at)
+        moments = self._optimizer.state_dict()["state"]
+        tensors = {
+            "weights": self._network.state_dict(),
+            "optimizer": {
+                f"{n}.{key}": value for n, entry in moments.items() for key, value in entry.items()
+            },
+        }
+        if self._averaged is not None:
+            tensors["averaged"] = self._averaged.state_dict()
+        if self._generator is not None:
+            tensors["random"] = {"generator": self._generator.get_state()}
+        return State({**progress.pop("facts"), "progress": progress}, tensors)
+
+    def _restore(self, state: State) -> None:
+        facts = dict(state.facts)
+        self.at = Standing(**facts.pop("progress"), facts=facts)
+        self._network.load_state_dict(state.tensors["weights"])
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in state.tensors["optimizer"].items():
+            number, _, name = key.partition(".")
+            moments.setdefault(int(number), {})[name] = value
+        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": moments})
+        if self._averaged is not None:
+            self._averaged.load_state_dict(state.tensors["averaged"])
+        if self._generator is not None:
+            self._generator.set_state(state.tensors["random"]["generator"])
+
+
+def adam(network: nn.Module, betas: tuple[float, float] = (0.9, 0.99)) -> torch.optim.Adam:
+    """The optimizer of a fit whose weights are averaged."""
+    return torch.optim.Adam(network.parameters(), betas=betas, fused=True)
+
+
+class DivergedError(ConfigError):
+    """A number that is not finite ended a fit."""
+
+
+def _diverged(what: str) -> DivergedError:
+    told = f"training has diverged: {what} is not a finite number"
+    return DivergedError(told, hint="Train with a lower learning rate.")
+
+
+def _ema(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
+    """The update of a running mean that forgets its first weights soon."""
+
+    @torch.no_grad()
+    def update(means: Sequence[Tensor], weights: Sequence[Tensor], n: Tensor | int) -> None:
+        share = 1.0 - min(decay, int(n) / (9 + int(n)))
+        for mean, weight in zip(means, weights, strict=True):
+            mean.lerp_(weight, share)
+
+    return update
