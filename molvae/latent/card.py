@@ -39,6 +39,7 @@ def render(settings: CodecSettings, n_parameters: int) -> str:
     """The card in Markdown, with the YAML front matter model hubs read."""
     known = facts(settings, n_parameters)
     metrics = known.pop("metrics", {})
+    known.pop("critic", None)  # a curve, which the report draws
     lines = [
         "---",
         "library_name: molvae",

@@ -21,8 +21,8 @@ _TOLD = {
 }
 
 
-def curves_section(epochs: Sequence[Mapping[str, Any]]) -> Section:
-    """One chart per panel of `epochs.PANELS`."""
+def curves_section(epochs: Sequence[Mapping[str, Any]], critic: Mapping[str, Sequence[float]]) -> Section:
+    """One chart per panel of `epochs.PANELS`, and one of the critic of a latent GAN, if there is one."""
     records = [flat_record(record) for record in epochs]
     figures = []
     for title, names in panels(records):
@@ -34,4 +34,14 @@ def curves_section(epochs: Sequence[Mapping[str, Any]]) -> Section:
             layers.append(Layer(x, y, words(name), color=f"c{color % 8}"))
         drawn = chart(layers, Axes("epoch", "", whole_x=True), size="small", title=title)
         figures.append(Figure(drawn, title, _TOLD.get(title, ""), "small"))
+    if critic.get("step"):
+        figures.append(_critic_figure(critic))
     return Section("curves", "Learning curves", figures)
+
+
+def _critic_figure(curve: Mapping[str, Sequence[float]]) -> Figure:
+    title = "critic of the latent GAN"
+    told = "mean score of real latent vectors minus that of made ones; it swings where training is not stable"
+    x, y = (np.array(curve[name], dtype=np.float64) for name in ("step", "difference"))
+    drawn = chart([Layer(x, y, "difference", color="c0")], Axes("step", ""), size="small", title=title)
+    return Figure(drawn, title, told, "small")

@@ -69,7 +69,7 @@ def training_report(
     found = None if model is None else _shown(model, path, corpus, n_rows)
     table = None if found is None else model_table(found, gallery, n_molecules=n_molecules)
     numbers = {} if table is None else row_numbers(table)
-    sections = [curves_section(epochs)]
+    sections = [curves_section(epochs, {} if model is None else model.facts().get("critic", {}))]
     if found is not None:
         sections += [
             samples_section(found, gallery),

@@ -12,6 +12,7 @@ from molvae.models.fit_states import NOT_KEPT
 from molvae.models.posterior import Posterior
 from molvae.models.priors.base import PRIORS, LatentDensity, Prior
 from molvae.models.priors.flow import FlowPrior
+from molvae.models.priors.gan import LatentGAN
 from molvae.models.priors.language import LanguagePrior
 from molvae.models.priors.normal import StandardNormal
 from molvae.persistence.files import sha256_of
@@ -81,12 +82,18 @@ def fit_prior(
     else:
         raise UsageError(
             f"the prior '{settings.name}' cannot be fitted to molecules",
-            hint="Choose flow, language, mixture, gaussian or normal.",
+            hint="Choose flow, language, gan, mixture, gaussian or normal.",
         )
     fitted = model.with_prior(prior)
     draws = Seeds(seed).integer("prior-validation")
     measured = on_prior(fitted, n_samples=settings.n_validation, seed=draws)
     facts: dict[str, Any] = {"prior": told, "metrics": {**_without_priors(model), **measured}}
+    critic = prior.critic if isinstance(prior, LatentGAN) else {}
+    if critic:
+        first, *_, last = critic.values()
+        facts["prior"] = f"{told}; the critic's difference was {first:.3g} at first and {last:.3g} at last"
+    if critic or "critic" in model.settings.facts:
+        facts["critic"] = {"step": list(critic), "difference": list(critic.values())}
     return model.with_prior(prior, facts)
 
 

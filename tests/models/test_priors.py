@@ -8,22 +8,32 @@ import numpy as np
 import pytest
 import torch
 
+from molvae.models.fitting import Standing
 from molvae.models.posterior import Posterior
 from molvae.models.priors.base import PRIORS, MappedNormal
 from molvae.models.priors.config import FitSettings
 from molvae.models.priors.flow import FlowPrior
-from molvae.models.priors.flow_fitting import FIRST_ANGLE, Standardization, matching_loss
+from molvae.models.priors.flow_fitting import FIRST_ANGLE, Standardization, matching_loss, standardization
+from molvae.models.priors.gan import _Game, _perceptron
 from molvae.models.priors.velocity import VelocityField
 
 FLOW = {"width": 64, "hidden": 128, "n_blocks": 2, "n_harmonics": 3, "steps": 600, "batch_size": 256}
 SETTINGS = FitSettings.model_validate(
-    {"mixture": {"n_components": 2}, "flow": {**FLOW, "learning_rate": 3e-3}}
+    {
+        "mixture": {"n_components": 2},
+        "flow": {**FLOW, "learning_rate": 3e-3},
+        "gan": {"hidden": 32, "steps": 800, "batch_size": 128, "learning_rate": 3e-3, "ema_decay": 0.9},
+    }
 )
 BRIEF = FitSettings.model_validate(
-    {"mixture": {"n_components": 2}, "flow": {"width": 6, "hidden": 7, "n_blocks": 2, "steps": 5}}
+    {
+        "mixture": {"n_components": 2},
+        "flow": {"width": 6, "hidden": 7, "n_blocks": 2, "steps": 5},
+        "gan": {"hidden": 6, "steps": 5},
+    }
 )
 SIZE = 4
-NAMES = ["flow", "gaussian", "mixture", "normal"]
+NAMES = ["flow", "gan", "gaussian", "mixture", "normal"]
 
 
 def generator(seed=0):
@@ -74,9 +84,10 @@ def test_the_flow_is_at_most_half_as_far_from_two_moons_as_a_gaussian(fitted):
     floor = abs(energy_distance(moons(2000, seed=4), held_out))
     assert distance["flow"] < 0.5 * distance["gaussian"], (distance, floor)
     assert distance["gaussian"] < 0.5 * distance["normal"], (distance, floor)
+    assert distance["gan"] < 0.5 * distance["normal"], (distance, floor)  # after so few steps
 
 
-@pytest.mark.parametrize("name", ["flow", "gaussian", "normal"])
+@pytest.mark.parametrize("name", ["flow", "gan", "gaussian", "normal"])
 def test_a_sample_is_the_normal_seen_through_a_map(fitted, name):
     assert isinstance(fitted[name], MappedNormal)
     noise = torch.randn(2000, SIZE, generator=generator(5))
@@ -116,6 +127,28 @@ def test_the_gaussian_has_the_moments_of_the_mixture_of_posteriors():
     expected = torch.cov(mu.t()) + logvar[0].exp().diag()
     torch.testing.assert_close(torch.cov(z.t()), expected, rtol=0.03, atol=0.2)
     torch.testing.assert_close(z.mean(0), mu.mean(0), rtol=0.0, atol=0.1)
+
+
+def test_a_latent_gan_tells_how_its_critic_fared_and_its_generator_has_no_say_in_the_critic(fitted):
+    assert list(fitted["gan"].critic) == list(range(0, 800, 8))
+    points = moons(200, seed=1)
+    units, _ = standardization(exact(points))
+    pair = torch.nn.ModuleDict({"generator": _perceptron(SIZE, 5, SIZE), "critic": _perceptron(SIZE, 5, 1)})
+    game = _Game(pair, exact(points), units, BRIEF.gan, generator())
+    moved = []
+    for step in (3, 4):  # the critic alone; both
+        game.random.manual_seed(0)
+        pair.zero_grad()
+        game.loss(Standing(step=step))[0].backward()
+        moved.append(
+            [
+                {name: p.grad for name, p in part.named_parameters()}
+                for part in (pair["generator"], pair["critic"])
+            ]
+        )
+    assert all(gradient is None for gradient in moved[0][0].values())
+    assert all(gradient is not None for gradient in moved[1][0].values())
+    assert all(torch.equal(moved[0][1][name], moved[1][1][name]) for name in moved[0][1])
 
 
 @pytest.mark.parametrize("k", [1, 2])

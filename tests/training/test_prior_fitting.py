@@ -29,7 +29,8 @@ LANGUAGE = {"epochs": 2, "batch_size": 64, "learning_rate": 4e-3}
 
 
 def settings(name, **others):
-    given = {"name": name, "n_validation": 20, "flow": FLOW, "language": LANGUAGE, **others}
+    gan = {"hidden": 8, "steps": 20}
+    given = {"name": name, "n_validation": 20, "flow": FLOW, "gan": gan, "language": LANGUAGE, **others}
     return PriorSettings.model_validate(given)
 
 
@@ -49,7 +50,7 @@ def test_posteriors_are_those_of_the_training_molecules(tiny_model, corpus):
     assert len(set(nearest.tolist())) == 40
 
 
-@pytest.mark.parametrize("name", ["flow", "gaussian", "mixture", "language"])
+@pytest.mark.parametrize("name", ["flow", "gan", "gaussian", "mixture", "language"])
 def test_a_checkpoint_keeps_its_prior_and_the_card_tells_of_it(tiny_model, corpus, tmp_path, name):
     fitted = fit_prior(tiny_model, corpus, settings(name), seed=1)
     fitted.save(tmp_path / "model")
@@ -60,6 +61,7 @@ def test_a_checkpoint_keeps_its_prior_and_the_card_tells_of_it(tiny_model, corpu
     card = (tmp_path / "model" / "README.md").read_text()
     learned = "taught 2 epochs of" if name == "language" else f"{name}, fitted to the posteriors of"
     assert f"{learned} {len(corpus.rows('train'))} molecules" in card
+    assert ("critic" in again.facts()) == (name == "gan")
     metrics = again.settings.facts["metrics"]
     valid = [bool(getattr(item, "smiles", "")) for item in again.sample(400, seed=0)]
     assert abs(np.mean(valid) - metrics[f"{name}_validity"]) < 0.35  # of 20 draws
@@ -107,8 +109,8 @@ def stop_at(step):
 
 @pytest.mark.parametrize(
     ("name", "goes_on"),
-    [("flow", False), ("flow", True), ("language", False), ("language", True)],
-    ids=["flow", "from a flow", "language", "from a language model"],
+    [("flow", False), ("flow", True), ("gan", False), ("language", False), ("language", True)],
+    ids=["flow", "from a flow", "gan", "language", "from a language model"],
 )
 def test_a_stopped_fit_ends_with_the_prior_of_one_never_stopped(tiny_model, corpus, tmp_path, name, goes_on):
     initial = fit_prior(tiny_model, corpus, settings(name), seed=5) if goes_on else None

@@ -112,7 +112,7 @@ class _Priors(Registry[type[Prior]]):
 
 
 def _load_built_in() -> None:
-    for module in ("normal", "gaussian", "mixture", "flow", "language"):
+    for module in ("normal", "gaussian", "mixture", "flow", "gan", "language"):
         import_module(f"molvae.models.priors.{module}")  # each registers itself
 
 

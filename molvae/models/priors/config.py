@@ -60,6 +60,21 @@ class LanguageSettings(Settings):
     """Of the tokens it writes: below 1, samples are more typical and less diverse."""
 
 
+class GanSettings(Settings):
+    """A latent GAN: how large its two networks are and how long they are trained."""
+
+    hidden: int = Field(default=256, ge=1, le=8192)
+    """Units of the three hidden layers of generator and critic."""
+    steps: int = Field(default=20_000, ge=1)
+    """Training steps of the critic; the generator takes one for five of them."""
+    batch_size: int = Field(default=256, ge=1)
+    """Molecules per step."""
+    learning_rate: float = Field(default=3e-4, gt=0.0)
+    """Peak of the learning rate: linear warm-up, then a cosine to 0."""
+    ema_decay: float = Field(default=0.999, ge=0.0, lt=1.0)
+    """Decay of the running mean of the weights, which is what is kept."""
+
+
 class FitSettings(Settings):
     """What each prior that can be fitted takes."""
 
@@ -69,3 +84,5 @@ class FitSettings(Settings):
     """The flow."""
     language: LanguageSettings = LanguageSettings()
     """The language model of a language prior."""
+    gan: GanSettings = GanSettings()
+    """The latent GAN."""

@@ -1,0 +1,182 @@
+"""A latent GAN: a generator learns from a critic where latent vectors lie, without a density."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Self
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from molvae.models.fit_states import NOT_KEPT
+from molvae.models.fitting import Fit, Recipe, adam
+from molvae.models.posterior import Posterior
+from molvae.models.priors.base import PRIORS, MappedNormal, check_tensors
+from molvae.models.priors.flow_fitting import Standardization, standardization
+from molvae.progress import SILENT
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from molvae.models.fit_states import FitStates
+    from molvae.models.fitting import Standing
+    from molvae.models.priors.config import FitSettings, GanSettings
+    from molvae.progress import Progress
+
+_CRITIC_STEPS = 5  # of the critic for one of the generator
+_PENALTY = 10.0  # weight of the gradient penalty
+_LARGEST_GRADIENT = 10.0  # norm
+_POINTS = 100  # of the curve that is kept
+_NETWORK = "generator."
+
+
+@PRIORS.register("gan")
+class LatentGAN(MappedNormal):
+    """Where a generator carries N(0, I) to, trained against a critic (WGAN-GP).
+
+    After LatentGAN (Prykhodko et al. 2019, doi:10.1186/s13321-019-0397-9) with the loss of Gulrajani et al.
+    (arXiv:1704.00028). Both work on principal coordinates of unit variance. The generator is rounded to half
+    precision, in which it is stored.
+
+    Args:
+        units: Where the latent vectors lie, and their principal axes.
+        generator: Principal coordinates of normal vectors, `n x d` to `n x d`.
+        critic: What the critic told apart while it was trained: step and mean difference of its scores.
+    """
+
+    name = "gan"
+
+    def __init__(
+        self, units: Standardization, generator: nn.Sequential, critic: dict[int, float] | None = None
+    ) -> None:
+        self.units, self.critic = units, critic or {}
+        self.generator = generator.requires_grad_(requires_grad=False).eval()
+        for parameter in self.generator.parameters():
+            parameter.data = parameter.data.half().float()
+
+    @property
+    def latent_size(self) -> int:
+        """Dimensions `d`."""
+        return len(self.units.mean)
+
+    @classmethod
+    def fit(
+        cls,
+        posterior: Posterior,
+        settings: FitSettings,
+        *,
+        generator: Generator,
+        progress: Progress = SILENT,
+        states: FitStates = NOT_KEPT,
+    ) -> Self:
+        """Generator and critic in turns, on samples of the posteriors; the mean of the generators stays."""
+        units, variances = standardization(posterior)
+        whitening = units.axes / variances.sqrt()
+        units = Standardization(units.mean, units.scale, units.axes * variances.sqrt())
+        sizes = (len(variances), settings.gan.hidden)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
+            pair = nn.ModuleDict(
+                {"generator": _perceptron(*sizes, sizes[0]), "critic": _perceptron(*sizes, 1)}
+            )
+        device = posterior.mu.device
+        apart = [tensor.to(device) for tensor in (units.mean, units.scale, whitening)]
+        game = _Game(pair.to(device), posterior, Standardization(*apart), settings.gan, generator)
+        recipe = Recipe(
+            epochs=1,
+            steps=settings.gan.steps,
+            learning_rate=settings.gan.learning_rate,
+            gradient_clip=_LARGEST_GRADIENT,
+            ema_decay=settings.gan.ema_decay,
+        )
+        optimizer = adam(pair, betas=(0.0, 0.9))
+        fit = Fit(
+            pair, optimizer, recipe, task="prior", progress=progress, states=states, generator=generator
+        )
+        fit.resume()
+        ended = fit.run(game.loss).cpu()
+        critic = {int(step): gap for step, gap in fit.at.facts["critic"].items()}
+        return cls(units, ended["generator"], critic)  # type: ignore[index]
+
+    def from_normal(self, noise: Tensor) -> Tensor:
+        """What the generator makes of `noise`, `n x d`."""
+        with torch.inference_mode():
+            return self.units.restore(self.generator(noise))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Units, and the generator in half precision."""
+        network = {_NETWORK + name: tensor.half() for name, tensor in self.generator.state_dict().items()}
+        return {**network, "mean": self.units.mean, "scale": self.units.scale, "axes": self.units.axes}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor], latent_size: int) -> Self:
+        """The prior of this generator."""
+        first = tensors.get(_NETWORK + "0.weight")
+        if first is None or first.dim() != 2:  # noqa: PLR2004 - a matrix
+            raise ValueError("a latent GAN has a generator, but its first layer is missing or not a matrix")
+        with torch.device("meta"):
+            generator = _perceptron(latent_size, first.shape[0], latent_size)
+        shapes = {_NETWORK + name: tuple(tensor.shape) for name, tensor in generator.state_dict().items()}
+        shapes |= {"mean": (latent_size,), "scale": (latent_size,), "axes": (latent_size, latent_size)}
+        check_tensors("a latent GAN", tensors, shapes)
+        own = {name: tensors[_NETWORK + name].float() for name in generator.state_dict()}
+        generator.load_state_dict(own, assign=True)
+        return cls(Standardization(*(tensors[name].float() for name in ("mean", "scale", "axes"))), generator)
+
+
+class _Game:
+    """What generator and critic learn from each other in a step."""
+
+    def __init__(
+        self,
+        pair: nn.ModuleDict,
+        posterior: Posterior,
+        units: Standardization,
+        settings: GanSettings,
+        generator: Generator,
+    ) -> None:
+        self.pair, self.posterior, self.settings, self.random = pair, posterior, settings, generator
+        self.units = units  # whose axes are divided by the deviations along them
+
+    def loss(self, at: Standing) -> tuple[Tensor, dict[str, float]]:
+        """The critic's loss, and every few steps the generator's, which has no gradient by the critic."""
+        real = self._real()
+        fake = self.pair["generator"](self._normal())
+        critic = self.pair["critic"]
+        gap = critic(real).mean() - critic(fake.detach()).mean()
+        total = _PENALTY * self._penalty(real, fake.detach()) - gap
+        if (at.step + 1) % _CRITIC_STEPS == 0:
+            fixed = {name: weight.detach() for name, weight in critic.named_parameters()}
+            total = total - functional_call(critic, fixed, fake).mean()
+        every = max(self.settings.steps // _POINTS, 1)
+        curve = at.facts.setdefault("critic", {})
+        if at.step % every == 0:
+            curve[str(at.step)] = round(float(gap.detach()), 4)
+        return total, {"critic": float(gap.detach())}
+
+    def _real(self) -> Tensor:
+        """Samples of posteriors in principal coordinates of unit variance, `b x d`."""
+        n, size = len(self.posterior.mu), self.settings.batch_size
+        rows = torch.randint(n, (size,), generator=self.random).to(self.posterior.mu.device)
+        z = Posterior(self.posterior.mu[rows], self.posterior.logvar[rows]).rsample(self.random)
+        return self.units.apply(z)
+
+    def _normal(self) -> Tensor:
+        shape = (self.settings.batch_size, self.posterior.mu.shape[1])
+        return torch.randn(shape, generator=self.random).to(self.posterior.mu.device)
+
+    def _penalty(self, real: Tensor, fake: Tensor) -> Tensor:
+        """How far the critic's slope between real and fake is from 1."""
+        share = torch.rand((len(real), 1), generator=self.random).to(real)
+        between = (share * real + (1.0 - share) * fake).requires_grad_()
+        (slope,) = torch.autograd.grad(self.pair["critic"](between).sum(), between, create_graph=True)
+        missed: Tensor = slope.norm(dim=1) - 1.0
+        return missed.square().mean()
+
+
+def _perceptron(size: int, hidden: int, out: int) -> nn.Sequential:
+    """Three hidden layers."""
+    sizes = (size, hidden, hidden, hidden)
+    layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.LeakyReLU(0.2))]
+    return nn.Sequential(*layers, nn.Linear(hidden, out))
