@@ -84,6 +84,7 @@ def family_row(family: Any, n_trials: int, seed: int, temporary: Path, seconds: 
         **{plural: broken[kind] for kind, plural in KINDS.items()},
         "what happened": ", ".join(f"{word} {count}" for word, count in found.most_common(4)),
         "causes": reasons[:3],
+        **({"kinds of calls": family.covered()} if family.covered else {}),
         "seconds": round(time.monotonic() - begun, 1),
     }
 

@@ -48,8 +48,9 @@ FAMILIES = (
     ),
     Family("bitwise resume", model_faults.stopped_training, 50, 1, "the bytes of an undisturbed run"),
     Family(
-        "kills and errors at system calls", syscall_faults.failing_call, 300, 2,
+        "kills and errors at system calls", syscall_faults.failing_call, 320, 2,
         "a documented exit code; again, and it is the undisturbed result, nothing left behind",
+        syscall_faults.covered,
     ),
     Family(
         "damaged journal files", storage_faults.damaged_journal, 1200, 40, "all events, or a typed error"

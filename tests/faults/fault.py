@@ -55,6 +55,8 @@ class Family:
     """Trials in the suite."""
     promise: str
     """What holds whatever happens."""
+    covered: Callable[[], dict[str, str]] | None = None
+    """How much of what can be harmed the trials have reached, where that is counted."""
 
 
 @cache

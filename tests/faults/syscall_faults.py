@@ -17,6 +17,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from fault import hidden, require, scratch
@@ -24,7 +25,7 @@ from fault import hidden, require, scratch
 from molvae.persistence.files import sha256_of
 
 if TYPE_CHECKING:
-    from random import Random
+    from collections.abc import Iterator
 
 _HERE = Path(__file__).parent
 _NEVER = 1 << 40
@@ -68,7 +69,7 @@ class _Host:
         )  # fmt: skip
 
     def run(self, line: str, folder: Path, at: int = _NEVER, error: int = 0) -> dict[str, Any]:
-        """How a command ended: its exit code, what it said, and how many calls it made under a folder."""
+        """How a command ended: its exit code and what it said; `FOLDER.calls` lists its calls there."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         for name, place in {**self.places, "OUT": str(folder), "MEASURED": str(folder / "told.csv")}.items():
@@ -98,12 +99,21 @@ def _prepare(name: str, folder: Path) -> str:
 
 
 @cache
-def _undisturbed(name: str) -> tuple[int, dict[str, str]]:
-    """How many calls a command makes when nothing harms it, and what it leaves."""
+def _undisturbed(name: str) -> tuple[dict[str, int], dict[str, str]]:
+    """The kinds of calls a command makes when nothing harms it, each with the first, and what it leaves."""
     folder = scratch()
     done = _host().run(_prepare(name, folder), folder)
     require(done["code"] == 0, f"{name}: {done}")
-    return done["seen"], _left(folder)
+    first: dict[str, int] = {}
+    for at, kind in enumerate(_kinds(folder), 1):
+        first.setdefault(kind, at)
+    return first, _left(folder)
+
+
+def _kinds(folder: Path) -> list[str]:
+    """The calls of the command that was run last: what each does to which sort of file."""
+    calls = Path(f"{folder}.calls").read_text().splitlines()
+    return [re.sub(r"[0-9a-f]{8,}|\d+", "N", call) for call in calls]
 
 
 def _left(folder: Path) -> dict[str, str]:
@@ -115,19 +125,40 @@ def _left(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256_of(path) for path in found}
 
 
+_HIT: dict[str, set[str]] = {name: set() for name in COMMANDS}
+
+
+def _in_turn(rng: Random) -> Iterator[tuple[str, int]]:
+    """Every command, and of each every kind of call: where it is made first."""
+    while True:
+        for name in rng.sample(sorted(COMMANDS), len(COMMANDS)):
+            for at in _undisturbed(name)[0].values():
+                yield name, at
+
+
+_TURNS = _in_turn(Random(0))
+
+
+def covered() -> dict[str, str]:
+    """How many of the kinds of calls of each command were hit so far."""
+    return {name: f"{len(hit)} of {len(_undisturbed(name)[0])}" for name, hit in _HIT.items() if hit}
+
+
 def failing_call(rng: Random, folder: Path) -> str:
-    """Any command, harmed at any of its calls; then the same command ends as if nothing had been."""
-    return harmed(rng.choice(sorted(COMMANDS)), rng, folder)
-
-
-def harmed(name: str, rng: Random, folder: Path) -> str:
+    """The next command and kind of call, harmed; then the same command ends as if nothing had been."""
     if shutil.which("gcc") is None:
         return "no compiler"
-    n_calls, wanted = _undisturbed(name)
+    return harmed(*next(_TURNS), rng.choice(sorted(_HARMS)), folder)
+
+
+def harmed(name: str, at: int, harm: str, folder: Path) -> str:
+    wanted = _undisturbed(name)[1]
     line = _prepare(name, folder)
-    harm, at = rng.choice(sorted(_HARMS)), rng.randrange(1, n_calls + 1)
     done = _host().run(line, folder, at, _HARMS[harm])
-    detail = f"{name}: {harm} at call {at} of {n_calls}"
+    kinds = _kinds(folder)
+    require(len(kinds) >= at, f"{name}: ended before call {at}")
+    _HIT[name].add(kinds[at - 1])
+    detail = f"{name}: {harm} at call {at}, {kinds[at - 1]}"
     # a log that cannot be written, or a stray that stays, costs no result: 0
     require(done["code"] in {0, -9, 5, 75}, f"{detail}: {done}", "untyped")
     again = _host().run(line, folder)
@@ -147,7 +178,6 @@ def _serve(library: str) -> None:
     armed = ctypes.CDLL(library)
     for line in sys.stdin:
         words, folder, at, error = json.loads(line)
-        reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -155,17 +185,14 @@ def _serve(library: str) -> None:
             sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
             code = 1
             try:
-                armed.fault_arm(f"{folder}/".encode(), ctypes.c_long(at), error)
+                calls = os.open(f"{folder}.calls", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+                armed.fault_arm(f"{folder}/".encode(), ctypes.c_long(at), error, calls)
                 code = run(words)
-                os.write(writing, str(armed.fault_seen()).encode())
             finally:
                 os._exit(code)
-        os.close(writing)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        seen = int(os.read(reading, 20) or 0)
-        os.close(reading)
         said = Path(f"{folder}.said").read_text(errors="replace")[-400:]
-        sys.stdout.write(json.dumps({"code": code, "seen": seen, "said": said}) + "\n")
+        sys.stdout.write(json.dumps({"code": code, "said": said}) + "\n")
         sys.stdout.flush()
 
 
