@@ -65,7 +65,7 @@ def load_settings(cls: type[S], path: Path | None = None, overrides: Sequence[st
     Raises:
         ConfigError: Names the file or override, the key, what was got and what is allowed.
     """
-    values: dict[str, Any] = _read_toml(path) if path is not None else {}
+    values: dict[str, Any] = read_toml(path) if path is not None else {}
     for override in overrides:
         key, value = parse_assignment(override)
         _insert(values, key, value)
@@ -206,11 +206,20 @@ def _in_words(value: Any) -> Any:
     return "; ".join(" ".join(str(part) for part in item.values() if part is not None) for item in value)
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path, what: str = "the settings file") -> dict[str, Any]:
+    """A file of TOML.
+
+    Args:
+        path: The file.
+        what: It is, for messages.
+
+    Raises:
+        ConfigError: It cannot be read, or is none.
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"cannot read the settings file {path}: {error.strerror or error}") from None
+        raise ConfigError(f"cannot read {what} {path}: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, nested or long beyond all bounds
         raise ConfigError(f"{path} is not valid TOML: {error}") from None
 

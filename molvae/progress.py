@@ -163,10 +163,10 @@ class Tee:
 def read_events(path: Path, event: str | None = None) -> list[dict[str, Any]]:
     """The events of a log in order (of one kind, if given); lines cut short by a crash are left out."""
     records: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             record = json.loads(line)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(record, dict) and (event is None or record.get("event") == event):
             records.append(record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,10 +15,10 @@ from molvae.cli.output import table_text
 from molvae.data.writers import Column, open_writer
 from molvae.errors import InputError, UsageError
 from molvae.persistence.files import write_atomically
+from molvae.persistence.reading import reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from molvae.campaign.campaign import Campaign
     from molvae.campaign.config import CampaignSettings, Objective
@@ -72,7 +73,9 @@ def load_model(directory: Path, checkpoint: Path | None, device: str) -> MolVAE:
         raise UsageError(
             f"the campaign {directory} does not say which model it uses", hint="Give it with --checkpoint."
         )
-    return MolVAE.load(json.loads(written.read_text(encoding="utf-8"))["checkpoint"], device=device)
+    with reading(written):
+        begun_with = Path(json.loads(written.read_text(encoding="utf-8"))["checkpoint"])
+    return MolVAE.load(begun_with, device=device)
 
 
 def opened(journal: Path, *, writable: bool = True) -> Campaign:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Literal
 
 from molvae.errors import CheckpointError, InputError, UsageError
 from molvae.persistence import locations
 from molvae.persistence.directories import recover_directory, refuse_to_replace
+from molvae.persistence.manifest import stated_kind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,11 +119,7 @@ def _kind_of_directory(path: Path) -> Kind | None:
         return "screen"
     manifest = path / MANIFEST
     if manifest.is_file():
-        try:
-            kind = json.loads(manifest.read_text(encoding="utf-8"))["kind"]
-        except (OSError, ValueError, KeyError, TypeError):
-            kind = MODEL
-        return "corpus" if kind == "corpus" else "model"
+        return "corpus" if stated_kind(path) == "corpus" else "model"
     if (path / MODEL).is_dir() or (path / METRICS).is_file() or (path / "states").is_dir():
         return "run"
     return None

@@ -56,6 +56,7 @@ def command(session: Session, path: Path, picture: Path | None) -> None:
 
 def _run(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
     from molvae.config import load_settings
+    from molvae.persistence.reading import reading
     from molvae.progress import read_events
     from molvae.reporting.figures import learning_curves
     from molvae.training.config import TrainSettings
@@ -65,7 +66,8 @@ def _run(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
     written = path / "settings.toml"
     wanted = load_settings(TrainSettings, written).epochs if written.is_file() else None
     last = epochs[-1] if epochs else {}
-    best = min(epochs, key=lambda record: float(record["loss"])) if epochs else {}
+    with reading(metrics):
+        best = min(epochs, key=lambda record: float(record["loss"])) if epochs else {}
     facts = {
         "kind": "run",
         "path": path,

@@ -17,6 +17,7 @@ from molvae.data.records import MoleculeRecord
 from molvae.data.splitting import PARTS
 from molvae.errors import CheckpointError
 from molvae.persistence.directories import read_directory
+from molvae.persistence.reading import DAMAGED
 from molvae.tokenizers.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Corpus:
                 _identifiers=_ragged(path, "identifiers"),
                 _lines=open_array(path / "lines.npy"),
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except DAMAGED as error:
             raise CheckpointError(f"{path} is not a readable corpus: {error}") from error
 
     def __len__(self) -> int:

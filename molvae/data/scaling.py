@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from molvae.errors import InputError
+from molvae.persistence.reading import DAMAGED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,6 +87,6 @@ class PropertyScaler:
             fields = json.loads(text)
             names = tuple(str(name) for name in fields["names"])
             mean, scale = (tuple(float(number) for number in fields[key]) for key in ("mean", "scale"))
-        except (ValueError, KeyError, TypeError) as error:
+        except DAMAGED as error:
             raise InputError(f"this is not a property scaler: {error}") from error
         return cls(names, mean, scale)

@@ -17,14 +17,13 @@ SMILES does, and in place of a number of a desirability, where they mean the sco
 from __future__ import annotations
 
 import math
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from molvae.chemistry.facts import REMEMBERED
 from molvae.chemistry.molecule import Invalid, Molecule
 from molvae.chemistry.standardize import standardize
-from molvae.config import settings_from
+from molvae.config import read_toml, settings_from
 from molvae.errors import ConfigError, UnknownNameError, UsageError, suggest
 from molvae.oracles.base import OracleText, Score, ask, is_computed, n_workers, span_of
 from molvae.oracles.config import MEANS, Mean, MpoSettings
@@ -202,12 +201,7 @@ def read_objectives(path: Path) -> tuple[dict[str, MpoSettings], dict[str, Molec
     """
     if path.exists() and not path.is_file():
         raise ConfigError(f"cannot read the objective {path}: it is not a file")
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the objective {path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from None
+    values = read_toml(path, "the objective")
     molecules = _molecules(values.pop("molecules", {}), path)
     several = values and all(isinstance(value, dict) for value in values.values())
     named = values if several else {"": values}

@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import errno
 import glob
-import json
 import os
 import shutil
 from typing import TYPE_CHECKING, TypeVar
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from molvae.errors import CheckpointError, LockedError, StorageError, UsageError
 from molvae.persistence.files import sync_directory
 from molvae.persistence.locks import writing
-from molvae.persistence.manifest import MANIFEST, Manifest, check_files, read_manifest, seal
+from molvae.persistence.manifest import MANIFEST, Manifest, check_files, read_manifest, seal, stated_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,13 +73,11 @@ def refuse_to_replace(target: Path, kind: str) -> None:
     if target.is_dir() and not any(target.iterdir()):
         return
     if target.is_dir() and (target / MANIFEST).exists():
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # ours, and damaged
-            found = json.loads((target / MANIFEST).read_bytes())["kind"]
-            if found != kind:
-                raise UsageError(
-                    f"{target} holds a {found}; a {kind} does not replace it",
-                    hint="Choose another directory.",
-                )
+        found = stated_kind(target)
+        if found not in {None, kind}:  # None: ours, and damaged
+            raise UsageError(
+                f"{target} holds a {found}; a {kind} does not replace it", hint="Choose another directory."
+            )
         return
     if target.exists():
         raise UsageError(

@@ -11,6 +11,7 @@ from typing import Any
 
 from molvae.errors import CheckpointError
 from molvae.persistence.files import sha256_of, sync_directory
+from molvae.persistence.reading import DAMAGED
 
 MANIFEST = "MANIFEST.json"
 _LARGEST_MANIFEST = 1 << 20  # bytes: a manifest lists a handful of files
@@ -43,6 +44,15 @@ def seal(directory: Path, *, kind: str, schema: int) -> None:
             os.fsync(file.fileno())
     for folder, _, _ in os.walk(directory):
         sync_directory(Path(folder))
+
+
+def stated_kind(directory: Path) -> str | None:
+    """What a directory says it is; `None` where it has no manifest that can be read."""
+    try:
+        kind = json.loads((directory / MANIFEST).read_bytes())["kind"]
+    except DAMAGED:
+        return None
+    return kind if isinstance(kind, str) else None
 
 
 def read_manifest(path: Path, kind: str) -> Manifest:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from molvae.errors import InputError, UsageError
 from molvae.persistence.files import write_atomically
+from molvae.persistence.manifest import stated_kind
 from molvae.reporting.page import render
 
 if TYPE_CHECKING:
@@ -145,11 +145,7 @@ def _kind_of_file(path: Path) -> Kind:
 
 
 def _kind_of_committed(path: Path) -> Kind:
-    try:
-        kind = json.loads((path / "MANIFEST.json").read_text(encoding="utf-8"))["kind"]
-    except (OSError, ValueError, KeyError, TypeError):
-        kind = "model"
-    if kind == "corpus":
+    if stated_kind(path) == "corpus":
         raise InputError(
             f"{path} is a corpus; a report is made of a run trained on it, or of a file of molecules",
             hint=f"For example: molvae report RUN --corpus {path}",

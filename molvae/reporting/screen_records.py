@@ -9,7 +9,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from molvae.data.readers import Row, open_table
-from molvae.errors import InputError, StorageError
+from molvae.errors import InputError
+from molvae.persistence.reading import reading
 from molvae.screening.funnel import Funnel
 from molvae.screening.job import JOB, Job, load_job
 from molvae.screening.merging import RESULT
@@ -67,11 +68,9 @@ def read_screen(path: Path, n_rows: int) -> Screened:
 
 
 def _merged(result: Path, job: Job | None, n_rows: int) -> Screened:
-    facts = json.loads((result / "funnel.json").read_text(encoding="utf-8"))
-    try:
-        funnel = Funnel.from_facts(facts)
-    except (KeyError, TypeError, AssertionError) as error:
-        raise StorageError(f"{result / 'funnel.json'} is not the account of a screen: {error}") from None
+    account = result / "funnel.json"
+    with reading(account):
+        funnel = Funnel.from_facts(json.loads(account.read_text(encoding="utf-8")))
     tables = [file for name in _TABLES for file in sorted(result.glob(f"{name}.*"))]
     header: list[str] = []
     rows: list[list[str]] = []
@@ -92,7 +91,7 @@ def _merged(result: Path, job: Job | None, n_rows: int) -> Screened:
         with (result / "rejected.csv").open(newline="", encoding="utf-8") as file:
             rejected = list(islice(csv.reader(file), 1, 1 + _MOST_EXAMPLES))
     ranked = bool(tables) and tables[0].name.startswith("best")
-    when = (result / "funnel.json").stat().st_mtime
+    when = account.stat().st_mtime
     return Screened(funnel, header, rows, n_kept, ranked, job, rejected, when)
 
 

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from molvae.config import read_toml
 from molvae.data.corpus import Corpus
 from molvae.errors import InputError
 from molvae.latent.codec import MolVAE
 from molvae.persistence.files import sha256_of
 from molvae.persistence.manifest import MANIFEST
+from molvae.persistence.reading import DAMAGED
 from molvae.progress import read_events
 from molvae.reporting.drawings import Gallery
 from molvae.reporting.molecule_table import row_numbers
@@ -107,7 +109,7 @@ def _corpus_beside(run: Path) -> Path | None:
         facts = json.loads(owner.read_text(encoding="utf-8"))
         place = run.resolve().parent / Path(facts["corpus"]).name
         same = (place / MANIFEST).is_file() and sha256_of(place / MANIFEST) == facts["manifest_sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except DAMAGED:
         return None
     return place if same else None
 
@@ -172,9 +174,7 @@ def _settings_section(path: Path, model: MolVAE | None) -> Section:
             caption = "As recorded when the model was saved; terms of the loss in nats per molecule."
             blocks.append(Grid(("figure", "value"), rows, "Recorded on its card", caption))
     if (path / _SETTINGS).is_file():
-        import tomllib
-
-        settings = tomllib.loads((path / _SETTINGS).read_text(encoding="utf-8"))
+        settings = read_toml(path / _SETTINGS)
         blocks.append(Facts(flat(settings), "Settings of the run"))
     if not blocks:
         blocks.append(Words("No settings were found."))

@@ -94,8 +94,15 @@ class Funnel:
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Funnel:
-        """What `facts` wrote down."""
-        return cls(facts["read"], facts["hits"], dict(facts["dropped"]), dict(facts["by_reason"]))
+        """What `facts` wrote down.
+
+        Raises:
+            ValueError: These are no counts; likewise a `LookupError`, `TypeError` or `AssertionError`.
+        """
+        dropped, reasons = (
+            {str(name): int(n) for name, n in facts[key].items()} for key in ("dropped", "by_reason")
+        )
+        return cls(int(facts["read"]), int(facts["hits"]), dropped, reasons)
 
     def _dropped(self, *stages: str) -> int:
         return sum(self.dropped.get(stage, 0) for stage in stages)

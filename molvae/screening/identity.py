@@ -12,6 +12,7 @@ from molvae.errors import StorageError
 from molvae.oracles.identity import files_of
 from molvae.persistence.files import sha256_of, write_atomically
 from molvae.persistence.manifest import MANIFEST
+from molvae.persistence.reading import DAMAGED
 from molvae.screening.novelty import fingerprint_of
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _of_library(path: str, directory: Path) -> str:
         before = json.loads(remembered.read_text(encoding="utf-8"))
         if before["file"] == standing:
             return str(before["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except DAMAGED:
         pass  # it is read again
     digest = sha256_of(file)
     directory.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from molvae.errors import StorageError, UsageError
 from molvae.oracles.heads import PREDICTED
 from molvae.persistence.files import write_atomically
 from molvae.persistence.locks import file_lock
+from molvae.persistence.reading import reading
 from molvae.screening.config import P_VALUE, ScreenSettings
 
 if TYPE_CHECKING:
@@ -119,7 +120,9 @@ def load_job(directory: Path) -> Job:
         StorageError: It is missing or damaged.
     """
     path = directory / JOB
-    try:
+    if not path.exists():
+        raise StorageError(f"{directory} is no screen: it has no {JOB}")
+    with reading(path):
         facts = json.loads(path.read_text(encoding="utf-8"))
         return Job(
             settings_from(ScreenSettings, facts["settings"], str(path)),
@@ -129,10 +132,6 @@ def load_job(directory: Path) -> Job:
             facts["version"],
             facts.get("latent_size", 0),
         )
-    except FileNotFoundError:
-        raise StorageError(f"{directory} is no screen: it has no {JOB}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StorageError(f"{path} cannot be read: {error}") from error
 
 
 def _difference(one: Job, other: Job) -> str:

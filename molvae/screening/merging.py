@@ -13,6 +13,8 @@ from molvae.data.reports import SafeTable
 from molvae.data.writers import open_writer
 from molvae.errors import InputError, StorageError, UsageError
 from molvae.persistence.directories import committed_directory
+from molvae.persistence.manifest import stated_kind
+from molvae.persistence.reading import reading
 from molvae.screening.funnel import Funnel
 from molvae.screening.job import load_job
 from molvae.screening.parts import Hit, manifest_of, part_path, read_part
@@ -163,12 +165,10 @@ def _n_parts(directories: Sequence[Path], job: Job) -> int:
     found = set()
     for directory in directories:
         for path in sorted((directory / ENDS).glob("*/end.json")):
-            try:
+            with reading(path):
                 end = json.loads(path.read_text(encoding="utf-8"))
                 if end["job"] == job.digest:
                     found.add(int(end["n_parts"]))
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise StorageError(f"{path} cannot be read: {error}") from error
     if not found:
         raise InputError(
             f"no shard in {', '.join(map(str, directories))} has come to its end",
@@ -204,10 +204,5 @@ def _part(directories: Sequence[Path], number: int, job: Job) -> StoredPart:
 
 
 def _check_target(target: Path) -> None:
-    if target.is_dir() and any(target.iterdir()):
-        try:
-            kind = json.loads((target / "MANIFEST.json").read_text(encoding="utf-8"))["kind"]
-        except (OSError, ValueError, KeyError, TypeError):
-            kind = None
-        if kind != KIND:
-            raise UsageError(f"{target} exists and is no result of a screen", hint="Choose another output.")
+    if target.is_dir() and any(target.iterdir()) and stated_kind(target) != KIND:
+        raise UsageError(f"{target} exists and is no result of a screen", hint="Choose another output.")

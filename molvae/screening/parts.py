@@ -8,11 +8,13 @@ from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from molvae.data.records import BadRow
-from molvae.errors import CheckpointError, StorageError
+from molvae.errors import StorageError
 from molvae.persistence.directories import committed_directory, recover_directory, verify_directory
 from molvae.persistence.manifest import MANIFEST
+from molvae.persistence.reading import reading
 from molvae.screening.funnel import Funnel
 from molvae.screening.ranking import Range
 
@@ -30,6 +32,9 @@ KIND, SCHEMA = "screened part", 2
 _FACTS, _HITS, _REJECTED, _VECTORS = "part.json", "hits.jsonl", "rejected.jsonl", "vectors.npy"
 _STAGE = 3  # where the stage stands in a row that is reported
 _PER_FOLDER = 1000
+_HIT = TypeAdapter(tuple[bool, int, str, str, list[float | None], list[str], str])
+_REJECTION = TypeAdapter(tuple[int, str, str, str, str])
+_NUMBERS = TypeAdapter(tuple[float, ...])
 _PATIENCE = 60.0  # seconds: writing a part takes a fraction of one
 
 
@@ -51,9 +56,11 @@ class StoredPart:
 
     def hits(self) -> Iterator[Hit]:
         """What was kept, in the order of the input."""
-        with (self.path / _HITS).open(encoding="utf-8") as file:
+        with (self.path / _HITS).open("rb") as file:
             for line in file:
-                yield Hit(*json.loads(line))
+                with reading(self.path / _HITS):
+                    hit = Hit(*_HIT.validate_json(line))
+                yield hit
 
     def failed(self) -> set[int]:
         """Lines of the rows that an oracle gave no number for; they count as the lines of hits do."""
@@ -63,15 +70,17 @@ class StoredPart:
 
     def vectors(self) -> NDArray[np.float32]:
         """Latent vectors of the hits, `n x d`, where they are kept; NaN where there is none."""
-        vectors: NDArray[np.float32] = np.load(self.path / _VECTORS, allow_pickle=False)
+        with reading(self.path / _VECTORS):
+            vectors: NDArray[np.float32] = np.load(self.path / _VECTORS, allow_pickle=False)
         return vectors
 
     def rejected(self) -> Iterator[tuple[int, str, str, str, str]]:
         """(line, identifier, text, stage, reason) of the rows that are reported."""
-        with (self.path / _REJECTED).open(encoding="utf-8") as file:
+        with (self.path / _REJECTED).open("rb") as file:
             for line in file:
-                number, identifier, text, stage, reason = json.loads(line)
-                yield number, identifier, text, stage, reason
+                with reading(self.path / _REJECTED):
+                    row = _REJECTION.validate_json(line)
+                yield row
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,16 +189,15 @@ def read_part(directory: Path, number: int, digest: str, rows: str = "") -> Stor
     if not path.exists():
         return None
     verify_directory(path, kind=KIND, schema=SCHEMA)
-    try:
+    with reading(path / _FACTS):
         facts: dict[str, Any] = json.loads((path / _FACTS).read_text(encoding="utf-8"))
         if facts["job"] != digest or facts["part"] != number:
             raise StorageError(f"{path} belongs to another screen", hint="Choose another directory.")
         if rows not in ("", facts["rows"]):
             raise StorageError(f"{path} was made of other rows", hint="Choose another directory.")
-        over = Range(tuple(facts["low"]), tuple(facts["high"]))
-        return StoredPart(path, Funnel.from_facts(facts["funnel"]), facts["n_lines"], over)
-    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
-        raise CheckpointError(f"{path} is not a readable part: {error}") from error
+        low, high = (_NUMBERS.validate_python(facts[end]) for end in ("low", "high"))
+        n_lines = int(facts["n_lines"])
+        return StoredPart(path, Funnel.from_facts(facts["funnel"]), n_lines, Range(low, high))
 
 
 def manifest_of(directory: Path, number: int) -> bytes:

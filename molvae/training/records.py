@@ -10,6 +10,7 @@ from molvae.errors import ConfigError, StorageError
 from molvae.models.priors.normal import StandardNormal
 from molvae.persistence.files import sha256_of, write_atomically
 from molvae.persistence.manifest import MANIFEST
+from molvae.persistence.reading import reading
 from molvae.progress import EventLog, read_events
 from molvae.training.config import TrainSettings
 from molvae.training.validation import UNIQUENESS, VALIDITY
@@ -31,7 +32,9 @@ def claim(directory: Path, settings: TrainSettings, corpus: Corpus) -> None:
     digest = sha256_of(corpus.path / MANIFEST)
     owner = directory / "corpus.json"
     written = directory / "settings.toml"
-    if owner.exists() and json.loads(owner.read_text())["manifest_sha256"] != digest:
+    with reading(owner):
+        another = owner.exists() and json.loads(owner.read_text())["manifest_sha256"] != digest
+    if another:
         raise ConfigError(
             f"{directory} holds a run on another corpus", hint="Choose another run directory with -o."
         )

@@ -38,6 +38,7 @@ KINDS = {
     "mixed": "mixed",
     "untyped": "untyped",
     "reader_refused": "readers_refused",
+    "bomb_over_1gb": "bombs_over_1gb",
 }
 
 SHOWN = ("family", "trials", "nightly", "failures")  # on the page of benchmarks

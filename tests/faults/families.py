@@ -8,6 +8,7 @@ Faults that are looked at elsewhere: hostile manifests (foundation/test_persiste
 from __future__ import annotations
 
 import campaign_faults
+import fuzz_faults
 import model_faults
 import oracle_faults
 import screen_faults
@@ -84,6 +85,14 @@ FAMILIES = (
     Family("tells in any order", campaign_faults.telling, 500, 4, "what is on record is what was told"),
     Family("SMILES fuzz", text_faults.fuzzed_smiles, 16_000, 300, "a molecule or a reason, within 2 s"),
     Family("SELFIES fuzz", text_faults.fuzzed_selfies, 16_000, 200, "a molecule or a reason, within 2 s"),
+    Family(
+        "fuzzed directories", fuzz_faults.fuzzed_directory, 1500, 4,
+        "a result, or a refusal in a sentence with a documented exit code",
+    ),
+    Family("fuzzed journals", fuzz_faults.fuzzed_journal, 700, 2, "likewise"),
+    Family("fuzzed Parquet files", fuzz_faults.fuzzed_parquet, 700, 3, "likewise"),
+    Family("fuzzed TOML files", fuzz_faults.fuzzed_toml, 700, 3, "likewise"),
+    Family("fuzzed command lines", fuzz_faults.fuzzed_words, 1500, 6, "likewise, or hard at work"),
     Family(
         "malformed input files", text_faults.malformed_file, 54, 0,
         "exit code 0 or 3 with a reason, every row accounted for",

@@ -29,6 +29,7 @@ Kind = Literal[
     "mixed",
     "untyped",
     "reader_refused",
+    "bomb_over_1gb",
 ]
 
 Trial = Callable[[Random, Path], str]

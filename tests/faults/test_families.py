@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import fuzz_faults
 import model_faults
 import oracle_faults
 import pytest
@@ -53,6 +54,32 @@ def test_a_hostile_oracle_costs_only_its_molecule(kind, mode, tmp_path):
 @pytest.mark.parametrize("name", text_faults.MALFORMED)
 def test_a_malformed_file_is_read_or_refused(name, tmp_path):
     assert text_faults.prepared(name, random.Random(0), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "content", "line"),
+    [
+        ("c/model.json", b"3", "ask c -n 1 --device cpu"),
+        ("run/corpus.json", b"[]", f"train corpus -o run {fuzz_faults.TINY}"),
+        ("s/parts/000000/000000000/hits.jsonl", b"[true, 1]\n", "screen merge s"),
+        ("s/parts/000000/000000000/rejected.jsonl", b'["x", "", "", "parse", ""]\n', "screen merge s"),
+        ("s/shards/0-of-2/end.json", b"[" * 100_000, "screen merge s"),
+        (
+            "s/result/funnel.json",
+            b'{"read": [], "hits": 0, "dropped": {}, "by_reason": {}}',
+            "report s -o p.html",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "/" in value else "",
+)
+def test_a_stored_file_that_holds_something_else_is_named(place, content, line, tmp_path):
+    file = fuzz_faults.copied(tmp_path, "table.csv", "corpus", "run", "c", "s") / place
+    file.write_bytes(content)
+    if (file.parent / "MANIFEST.json").exists():
+        fuzz_faults.seal_again(file)
+    code, said = fuzz_faults.answer(line.split(), tmp_path)
+    assert code == 5, said
+    assert file.name in said
 
 
 def test_those_left_out_above_are_run_one_by_one():
