@@ -18,6 +18,8 @@ _CHUNK = 8192  # rows written at once
 _LARGEST_CELL = 1_000_000  # characters
 _AT_ONCE = 64 << 20  # bytes of a column turned into Python's objects at once
 _LARGEST_CHUNK = 1 << 28  # values of a column, or its bytes unpacked, in one row group
+_LARGEST_LISTS = 1 << 26  # likewise where a row may have any number of values
+_NUMBER = 8  # characters, about
 _TOO_LARGE = (
     "Write it again with smaller row groups, or look where it comes from: a few bytes can ask for gigabytes."
 )
@@ -40,8 +42,7 @@ class ParquetRows:
         self.path = path
         try:
             self._file = ParquetFile(path)
-            texts = [name for name in self._file.schema_arrow.names if self._is_text(name)]
-            self._file = ParquetFile(path, read_dictionary=texts)
+            self._file = ParquetFile(path, read_dictionary=self._texts())
         except (ArrowException, OSError) as error:
             raise InputError(f"{path} is not a complete Parquet file: {error}") from error
         self._check_sizes()
@@ -77,11 +78,10 @@ class ParquetRows:
         finally:
             self._file.close()
 
-    def _is_text(self, name: str) -> bool:
-        import pyarrow.types as kinds
-
-        kind = self._file.schema_arrow.field(name).type
-        return bool(kinds.is_string(kind) or kinds.is_binary(kind))
+    def _texts(self) -> list[str]:
+        """Columns of text, also inside others: read as dictionaries, a text repeated is in memory once."""
+        columns = map(self._file.schema.column, range(len(self._file.schema)))
+        return [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
 
     def _check_sizes(self) -> None:
         """Refuse what would fill the memory when it is unpacked, by what the file says of itself."""
@@ -89,27 +89,53 @@ class ParquetRows:
         for group in map(metadata.row_group, range(metadata.num_row_groups)):
             for column in map(group.column, range(group.num_columns)):
                 size = max(column.total_uncompressed_size, column.num_values)
-                if size > _LARGEST_CHUNK:
+                most = _LARGEST_LISTS if column.num_values > group.num_rows else _LARGEST_CHUNK
+                if size > most:
                     raise InputError(
                         f"{self.path}: '{column.path_in_schema}' has {size:,} bytes or values in one group, "
-                        f"at most {_LARGEST_CHUNK:,} are read",
+                        f"at most {most:,} are read",
                         hint=_TOO_LARGE,
                     )
 
     def _rows_at_once(self, column: Any) -> int:
-        """How many rows of a column may become Python's objects at once; texts are dictionaries here."""
-        from pyarrow import compute, types
-
-        if types.is_dictionary(column.type):
-            longest = compute.max(compute.binary_length(column.dictionary)).as_py() or 1
-        else:
-            longest = column.nbytes / max(1, len(column))
+        """How many rows of a column may become Python's objects at once."""
+        longest = _longest(column)
         if longest > _LARGEST_CELL:
             raise InputError(
                 f"{self.path}: a cell has {longest:,.0f} characters, at most {_LARGEST_CELL:,} are read",
                 hint=_TOO_LARGE,
             )
         return int(_AT_ONCE / max(1, longest))
+
+
+def _longest(column: Any) -> float:
+    """About how many characters the longest cell has, or more."""
+    from pyarrow import types
+
+    if types.is_dictionary(column.type):
+        return _characters(column.slice(0, 1))
+    whole = _characters(column)
+    if not types.is_nested(column.type):
+        return whole / max(1, len(column))
+    if whole <= _LARGEST_CELL:
+        return whole
+    return max(_characters(column.slice(row, 1)) for row in range(len(column)))
+
+
+def _characters(column: Any) -> float:
+    """About how many characters a column has as text, at most; texts are dictionaries here."""
+    from pyarrow import compute, types
+
+    if types.is_dictionary(column.type):
+        return len(column) * float(compute.max(compute.binary_length(column.dictionary)).as_py() or 1)
+    if types.is_struct(column.type):
+        return sum(map(_characters, column.flatten()))
+    if types.is_map(column.type):
+        first, last = (column.offsets[end].as_py() for end in (0, -1))
+        return sum(_characters(part.slice(first, last - first)) for part in (column.keys, column.items))
+    if types.is_nested(column.type):
+        return len(column) + _characters(column.flatten())
+    return float(max(column.nbytes, _NUMBER * len(column)))
 
 
 def _text(cell: Any) -> str:
