@@ -155,7 +155,8 @@ def optimize(
         minimize: Scores that should be low, likewise.
         at_most: Upper bounds of scores.
         at_least: Lower bounds of scores.
-        output: Directory of the campaign; its journal is `journal.sqlite` there.
+        output: Directory of the campaign, with its journal `journal.sqlite` and where its model lies (a copy
+            of one that was made in memory), so that `molvae ask` goes on with it.
         start: Molecules to begin with, with or without known scores, or a table of them.
         oracles: Functions or oracles for names in bounds, or in an `mpo:` file.
         retry_failed: Score again, first, what oracles failed on when the search was run before.
@@ -168,12 +169,14 @@ def optimize(
         UnknownNameError: A name no oracle has.
         OracleError: An oracle failed as often in a row as `failure_limit` says.
     """
+    from molvae.campaign.begun_with import remember_model
     from molvae.campaign.campaign import Campaign
     from molvae.campaign.config import CampaignSettings
     from molvae.campaign.known import KnownScores
     from molvae.campaign.parts import unfolded, wanted
     from molvae.campaign.runner import needed_oracles, run
     from molvae.config import save_settings
+    from molvae.latent.codec import MolVAE
 
     functions = {**(oracles or {}), **_functions(maximize), **_functions(minimize)}
     given = {name: _as_oracle(name, function) for name, function in functions.items()}
@@ -197,6 +200,8 @@ def optimize(
         )
     with Campaign.create(directory / JOURNAL, used, settings, start=start) as campaign:
         save_settings(campaign.settings, directory / "settings.toml")
+        if isinstance(used, MolVAE):
+            remember_model(directory, used)
         return run(campaign, loaded, retry_failed=retry_failed, progress=progress)
 
 

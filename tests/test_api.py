@@ -13,6 +13,7 @@ import molvae
 from molvae.campaign.campaign import Campaign
 from molvae.cli.main import run
 from molvae.errors import CheckpointError, UsageError
+from molvae.latent.codec import MolVAE
 from molvae.persistence.shipped import shipped
 
 SMALL = {"latent_size": 8, "model": {"embedding_size": 8, "encoder_hidden": 16, "decoder_hidden": 16}}
@@ -52,6 +53,20 @@ def test_prepare_train_screen_and_optimize_take_the_words_of_the_shell(little_cs
     assert (tmp_path / "screened" / "result" / "best.csv").is_file()
     for shown in (result, model):
         assert "<table>" in shown._repr_html_()
+
+
+@pytest.mark.parametrize("kind", ["directory", "loaded", "made"])
+def test_the_shell_goes_on_with_what_python_began(tiny_checkpoint, tmp_path, start, kind):
+    model = tiny_checkpoint
+    if kind != "directory":
+        model = molvae.load(tiny_checkpoint, device="cpu")
+    if kind == "made":
+        model = MolVAE(model.network, model.tokenizer, model.settings, model.prior, precedent=model.precedent)
+    output = tmp_path / "search"
+    molvae.optimize(model, maximize={"size": carbons}, start=start, output=output, **SEARCH)
+    assert run(["ask", str(output), "-n", "1", "--budget", "99", "-o", str(tmp_path / "batch.csv")]) == 0
+    assert len((tmp_path / "batch.csv").read_text().splitlines()) == 2
+    assert (output / "checkpoint").exists() == (kind == "made")
 
 
 def test_a_function_by_a_name_of_its_own_is_a_goal(tiny_checkpoint, tmp_path, start):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from molvae.campaign.observations import Candidate
+from molvae.campaign.table import replicate_columns
 from molvae.chemistry.display import table_html
 from molvae.chemistry.molecule import parse
 from molvae.data.frames import arrow_stream
@@ -90,6 +91,8 @@ def forecast_columns(forecasts: Sequence[Forecast | None], history: History) -> 
     columns[LIKENESS] = [None if f is None else f.similarity for f in forecasts]
     for j in told:
         columns[f"{NEAREST} {objectives[j].name}"] = [_score(history.trials, s, j) for s in near]
+    measured = [history.trials[s].scores if s in history.trials else [] for s in near]
+    columns |= replicate_columns(measured, [o.name for o in objectives], f"{NEAREST} ")
     return _not_empty(columns)
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from molvae.campaign.balance import Balance
-from molvae.campaign.cells import ColumnReader, plain, without_unit
+from molvae.campaign.cells import ColumnReader, plain
 from molvae.campaign.forms import Form, form_of
 from molvae.campaign.observations import StartMolecule, pooled, score_of, shown
+from molvae.campaign.score_columns import find_columns, refuse_near_misses
 from molvae.data.columns import ID_NAMES, as_name, is_smiles_name
 from molvae.data.frames import columns_of
 from molvae.data.records import BadRow, Row
@@ -54,25 +55,6 @@ class Measurements:
             text += f"; replicates differ by {max(sds):.3g} at most (standard deviation)" if sds else ""
             said += [text] if known else []
         return said
-
-
-def find_columns(columns: Sequence[str], names: Iterable[str]) -> dict[str, str]:
-    """The column of each objective: of its name, without regard to case; else of its name with a unit behind.
-
-    >>> find_columns(["SMILES", "PIC50 (nM)"], ["pIC50"])
-    {'pIC50': 'PIC50 (nM)'}
-    """
-    by_plain = {plain(column): column for column in reversed(columns)}
-    bare: dict[str, list[str]] = {}
-    for column in columns:
-        bare.setdefault(plain(without_unit(column)), []).append(column)
-    found = {}
-    for name in dict.fromkeys(names):
-        others = bare.get(plain(name), [])
-        column = by_plain.get(plain(name)) or (others[0] if len(others) == 1 else "")
-        if name in columns or column:
-            found[name] = name if name in columns else column
-    return found
 
 
 CHANGED = "changed"
@@ -174,7 +156,9 @@ def read_frame(frame: Any, names: Sequence[str], *, asked: Sequence[str], **opti
         )
         for number in range(len(texts[smiles]))
     )
-    return read_rows(rows, names, find_columns(list(columns), asked), where="row", **options)
+    found = find_columns(list(columns), asked)
+    refuse_near_misses(list(columns), asked, found)
+    return read_rows(rows, names, found, where="row", **options)
 
 
 def read_molecules(given: Iterable[StartMolecule | str], names: Sequence[str]) -> Measurements:

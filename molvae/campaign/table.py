@@ -72,6 +72,29 @@ def values_of(row: Row) -> list[float | None]:
     return [score.value if score is not None and score.is_ok else None for score in row.scores]
 
 
+def replicate_columns(
+    scores: Sequence[Sequence[Score | None]], names: Sequence[str], before: str = ""
+) -> dict[str, list[float | None]]:
+    """Number and standard deviation of the measurements that scores are means of, by columns.
+
+    Args:
+        scores: Of molecules, one per name; an empty row has none.
+        names: Of the objectives; of several with one name the first counts.
+        before: Precedes the names of the columns.
+
+    Returns:
+        `NAME n` and `NAME sd` of each objective that has replicates.
+    """
+    columns: dict[str, list[float | None]] = {}
+    for j, name in enumerate(names):
+        column = [row[j] if row else None for row in scores]
+        numbers = [score if score is not None and score.is_ok else None for score in column]
+        if names.index(name) == j and any(s is not None and (s.n > 1 or s.sd is not None) for s in numbers):
+            columns[f"{before}{name} n"] = [None if s is None else float(s.n) for s in numbers]
+            columns[f"{before}{name} sd"] = [None if s is None else s.sd for s in numbers]
+    return columns
+
+
 def columns_of_rows(table: Sequence[Row], objectives: Sequence[Objective]) -> dict[str, list[Any]]:
     """A table by columns: each objective once, `None` for what is absent."""
     columns: dict[str, list[Any]] = {
@@ -81,6 +104,7 @@ def columns_of_rows(table: Sequence[Row], objectives: Sequence[Objective]) -> di
     values = [values_of(row) for row in table]
     for index, objective in enumerate(objectives):
         columns.setdefault(objective.name, [row[index] for row in values])
+    columns |= replicate_columns([row.scores for row in table], [o.name for o in objectives])
     columns["utility"] = [None if math.isnan(row.utility) else row.utility for row in table]
     columns["feasible"] = [row.feasible for row in table]
     details = [[s.detail for s in row.scores if s is not None and not s.is_ok] for row in table]

@@ -101,6 +101,7 @@ def command(
       molvae ask assay -n 24 -o batch2.csv
       molvae ask assay --pending -o again.csv
     """
+    from molvae.campaign.begun_with import remember_checkpoint
     from molvae.campaign.campaign import Campaign
     from molvae.config import save_settings
 
@@ -135,7 +136,7 @@ def command(
     with opened:
         save_settings(opened.settings, directory / campaigns.SETTINGS)
         if checkpoint is not None:
-            campaigns.remember_model(directory, places.checkpoint(checkpoint))
+            remember_checkpoint(directory, places.checkpoint(checkpoint))
         if output is not None and not options.is_page(output):
             measurements.refuse_filled(output, opened.asked)
         deliver = partial(_deliver, session, output, opened)

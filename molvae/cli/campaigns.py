@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from molvae.campaign.begun_with import remembered
 from molvae.campaign.doubts import doubts
 from molvae.cli import inputs, places
 from molvae.cli.objectives import best_table, distinct_columns, labels, trouble_of, value_of
@@ -15,10 +14,10 @@ from molvae.cli.output import table_text
 from molvae.data.writers import Column, open_writer
 from molvae.errors import InputError, UsageError
 from molvae.persistence.files import write_atomically
-from molvae.persistence.reading import reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from molvae.campaign.campaign import Campaign
     from molvae.campaign.config import CampaignSettings, Objective
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from molvae.cli.output import Session
     from molvae.latent.codec import MolVAE
 
-SETTINGS, MODEL = "settings.toml", "model.json"
+SETTINGS = "settings.toml"
 _TOP = 10
 PICTURED = 12
 
@@ -55,27 +54,18 @@ def read_neighborhoods(given: dict[str, Any], session: Session) -> None:
         given[word] = {"smiles": list(dict.fromkeys(read)), "similarity": similarity}
 
 
-def remember_model(directory: Path, checkpoint: Path) -> None:
-    """Write down which model a campaign was begun with, so that `ask` finds it."""
-    write_atomically(
-        directory / MODEL, json.dumps({"checkpoint": str(checkpoint.resolve())}, indent=2) + "\n"
-    )
-
-
 def load_model(directory: Path, checkpoint: Path | None, device: str) -> MolVAE:
     """The model of a campaign: the given checkpoint, or the one it was begun with."""
     from molvae.latent.codec import MolVAE
 
     if checkpoint is not None:
         return MolVAE.load(places.checkpoint(checkpoint), device=device)
-    written = directory / MODEL
-    if not written.is_file():
+    written = remembered(directory)
+    if written is None:
         raise UsageError(
             f"the campaign {directory} does not say which model it uses", hint="Give it with --checkpoint."
         )
-    with reading(written):
-        begun_with = Path(json.loads(written.read_text(encoding="utf-8"))["checkpoint"])
-    return MolVAE.load(begun_with, device=device)
+    return MolVAE.load(written, device=device)
 
 
 def opened(journal: Path, *, writable: bool = True) -> Campaign:
@@ -104,9 +94,12 @@ def why_so_few(campaign: Campaign) -> str:
 def write_table(target: Path, table: Sequence[Row], history: History) -> None:
     """Molecules of a campaign in the order given, with what was expected of those a surrogate chose."""
     from molvae.campaign.batch import descent_columns, forecast_columns
+    from molvae.campaign.table import replicate_columns
 
     scored = distinct_columns(history.settings.objectives)
-    beside = forecast_columns([row.forecast for row in table], history)
+    names = [objective.name for objective in history.settings.objectives]
+    beside: dict[str, list[Any]] = {**replicate_columns([row.scores for row in table], names)}
+    beside |= forecast_columns([row.forecast for row in table], history)
     beside |= descent_columns([row.ancestor for row in table], history)
     columns = [Column("identifier"), Column("name"), Column("smiles", "smiles")]
     columns += [Column("call", "integer"), Column("source")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,8 @@ def read_start(
     from molvae.campaign.carrying import carried
     from molvae.campaign.initialization import read_start as checked
     from molvae.campaign.known import KnownScores
-    from molvae.campaign.measurements import find_columns, joined, read_rows
+    from molvae.campaign.measurements import joined, read_rows
+    from molvae.campaign.score_columns import find_columns, refuse_near_misses
     from molvae.data.readers import Row, open_table
 
     names = [objective.name for objective in objectives]
@@ -58,6 +60,7 @@ def read_start(
         place = argument if argument == "-" else Path(argument)
         table = open_table(place, smiles_column=smiles_column, id_column=id_column)
         columns = find_columns(table.columns, asked)
+        refuse_near_misses(table.columns, asked, columns)
         session.note(f"{argument}: {_note(table, columns)}")
         parts.append(read_rows(table.rows(), names, columns))
         account(session, parts[-1], names, argument)
@@ -98,7 +101,7 @@ def read_results(
     from molvae.campaign.measurements import read_rows
 
     table = _opened(result, smiles_column, id_column)
-    columns = _columns(table, campaign.asked, pairs)
+    columns = _columns(table, campaign.asked, pairs, session)
     session.note(f"{result}: {_note(table, columns)}")
     names = [objective.name for objective in campaign.settings.objectives]
     return read_rows(table.rows(), names, columns, **campaign.reading())
@@ -111,7 +114,7 @@ def refuse_filled(file: Path, asked: Sequence[str]) -> None:
         UsageError: It has results.
     """
     from molvae.campaign.cells import AWAITED
-    from molvae.campaign.measurements import find_columns
+    from molvae.campaign.score_columns import find_columns
     from molvae.data.readers import Row
 
     if not file.is_file():
@@ -175,13 +178,13 @@ def _opened(result: str, smiles_column: str | None, id_column: str | None) -> Ta
     return open_table(place, smiles_column=named, id_column=named)
 
 
-def _columns(table: Table, names: Sequence[str], pairs: Sequence[str]) -> dict[str, str]:
+def _columns(table: Table, names: Sequence[str], pairs: Sequence[str], session: Session) -> dict[str, str]:
     """Column by objective name, with what the user says of it.
 
     Raises:
         UsageError: No such objective or column, or no column for any objective.
     """
-    from molvae.campaign.measurements import find_columns
+    from molvae.campaign.score_columns import find_columns, near_columns
 
     found = find_columns(table.columns, names)
     for pair in pairs:
@@ -197,9 +200,15 @@ def _columns(table: Table, names: Sequence[str], pairs: Sequence[str]) -> dict[s
                 hint=f"It has: {', '.join(table.columns)}",
             )
         found[name] = column
+    free = [column for column in table.columns if column not in found.values()]
+    near = near_columns(free, (name for name in dict.fromkeys(names) if name not in found))
     if not found:
+        name, column = next(iter(near.items()), ("OBJECTIVE", "COLUMN"))
         raise UsageError(
-            f"{table.name} has no column for any objective ({', '.join(dict.fromkeys(names))})",
-            hint=f"It has: {', '.join(table.columns)}. Use --column OBJECTIVE=COLUMN.",
+            f"{table.name} has no column for any objective ({', '.join(dict.fromkeys(names))})"
+            + (f"; did you mean '{column}'?" if near else ""),
+            hint=f"It has: {', '.join(table.columns)}. Use --column {shlex.quote(f'{name}={column}')}.",
         )
+    for name, column in near.items():
+        session.note(f"no column '{name}': if '{column}' is meant, say --column {name}={column}")
     return found

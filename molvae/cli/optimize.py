@@ -106,6 +106,7 @@ def command(
     The directory holds journal.sqlite, settings.toml, molecules.csv, best.sdf,
     best.png, progress.png, and front.png when there are two goals.
     """
+    from molvae.campaign.begun_with import remember_checkpoint
     from molvae.campaign.campaign import Campaign
     from molvae.campaign.contradictions import check_objectives
     from molvae.campaign.known import KnownScores
@@ -132,7 +133,7 @@ def command(
     with Campaign.create(output / places.JOURNAL, model, settings, start=molecules) as campaign:
         settings = campaign.settings  # what nobody set is as it was when the campaign began
         save_settings(settings, output / campaigns.SETTINGS)
-        campaigns.remember_model(output, places.checkpoint(checkpoint))
+        remember_checkpoint(output, places.checkpoint(checkpoint))
         with session.progress() as progress, _tracked(progress, tracker, output, settings) as listener:
             result = run(campaign, oracles, retry_failed=retry_failed, progress=listener)
         best = campaign.best(campaigns.PICTURED)

@@ -66,6 +66,9 @@ class MolVAE:
         prior: Where latent vectors are drawn from; N(0, I) if not given.
         domain: Which molecules it knows about; None before it was calibrated.
         precedent: Bonds and ring systems of its training molecules; likewise.
+
+    Attributes:
+        path: The directory it was read from; None of a model that was made in memory.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class MolVAE:
         self.precedent = precedent
         self.scaler = PropertyScaler(settings.property_names, settings.property_mean, settings.property_scale)
         self.device = next(network.parameters()).device
+        self.path: Path | None = None
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> MolVAE:
@@ -98,9 +102,12 @@ class MolVAE:
         Raises:
             CheckpointError: It is missing, incomplete, altered, of another version, or not what it says.
         """
-        parts = read_parts(model_directory(path))
+        directory = model_directory(path)
+        parts = read_parts(directory)
         network = parts.network.to(resolve_device(device))
-        return cls(network, parts.tokenizer, parts.settings, parts.prior, parts.domain, parts.precedent)
+        model = cls(network, parts.tokenizer, parts.settings, parts.prior, parts.domain, parts.precedent)
+        model.path = directory
+        return model
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint directory, atomically; what stood there before is replaced."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from molvae.campaign.table import replicate_columns
 from molvae.reporting.molecule_table import TableColumn
 
 if TYPE_CHECKING:
@@ -44,6 +45,17 @@ class Standing:
     def goal_indices(self) -> list[int]:
         """Which objectives are goals."""
         return [i for i, objective in enumerate(self.settings.objectives) if objective.is_goal]
+
+    @cached_property
+    def replicates(self) -> dict[str, list[float | None]]:
+        """Number and standard deviation of repeated measurements, by columns."""
+        names = [objective.name for objective in self.settings.objectives]
+        return replicate_columns([row.scores for row in self.rows], names)
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Where each molecule stands in the table."""
+        return {row.smiles: place for place, row in enumerate(self.rows)}
 
     @property
     def single(self) -> bool:
@@ -86,6 +98,7 @@ class Standing:
         return [
             TableColumn("smiles", "smiles"),
             *(TableColumn(name, "number") for name in seen),
+            *(TableColumn(name, "number") for name in self.replicates),
             *(
                 []
                 if self.single
@@ -110,6 +123,7 @@ class Standing:
         return [
             row.smiles,
             *values.values(),
+            *(column[self.places[row.smiles]] for column in self.replicates.values()),
             *([] if self.single else [row.utility]),
             None if row.call is None else row.call + 1,
             row.source,

@@ -6,14 +6,18 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
+from molvae.campaign.batch import forecast_columns
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.cells import ColumnReader
-from molvae.campaign.measurements import find_columns, read_frame, read_rows
-from molvae.campaign.observations import Observation, StartMolecule, merge, pooled
+from molvae.campaign.measurements import read_frame, read_rows
+from molvae.campaign.observations import Forecast, Observation, StartMolecule, merge, pooled
+from molvae.campaign.score_columns import find_columns, near_columns
 from molvae.campaign.storage import Journal
+from molvae.campaign.table import columns_of_rows
 from molvae.data.records import BadRow, Row
 from molvae.errors import JournalError, UsageError
 from molvae.oracles.base import Score
+from molvae.reporting.campaign_standing import Standing
 
 PARENT = "CN1CCC(Oc2ccccc2)CC1"
 FORMS = (
@@ -166,6 +170,22 @@ class TestCells:
         assert [getattr(reader.read(cell)[0], "value", None) for cell in cells] == read
 
 
+def test_replicates_are_shown_with_their_number_and_spread(tmp_path, model, settings):
+    table = frame("smiles,potency,depth\nCCO,5.0,1\nCCO,6.0,\nCCN,7.0,2\nCCCO,6.2,1\n")
+    wanted = settings(maximize=["potency", "depth"], at_least={"potency": 1.0}, budget=6, n_initial=2)
+    with Campaign.create(tmp_path / "c", model, wanted, start=table) as campaign:
+        rows = columns_of_rows(campaign.table(), wanted.objectives)
+        assert rows["potency n"] == [2.0, 1.0, 1.0]
+        assert rows["potency sd"] == [pytest.approx(2**-0.5), None, None]
+        assert "depth n" not in rows
+        near = Forecast("CC", (5.0, 1.0, 5.0), (1.0, 0.1, 1.0), nearest="CCO", similarity=0.5)
+        assert forecast_columns([near], campaign.history)["nearest potency n"] == [2.0]
+        standing = Standing(wanted, campaign.table())
+        cells = standing.cells(campaign.table()[0], None)
+        named = dict(zip([column.name for column in standing.columns()], cells, strict=True))
+        assert named["potency n"] == 2.0
+
+
 class TestRows:
     def test_every_row_is_accounted_for(self):
         cells = ["CCO,5", "OCC,6", ",", "C(,1", "CCN,x1", "[Na+].[O-]c1ccccc1,<3", "CCN,failed"]
@@ -190,6 +210,29 @@ class TestRows:
         found = ["PIC50 (\u03bcM)", "LogD", "hERG [nM]", "Potency_A"]
         assert find_columns(columns, wanted) == dict(zip(wanted, found))
         assert find_columns(["x (nM)", "x (uM)"], ["x"]) == {}
+
+    @pytest.mark.parametrize(
+        ("name", "column"),
+        [
+            ("logd", "LogD_7.4"),
+            ("logD", "LogD pH 7.4"),
+            ("potancy", "potency"),
+            ("IC50", "IC50 (nM)"),
+            ("IC50", None),
+            ("potency", None),
+        ],
+    )
+    def test_an_objective_that_nearly_has_a_column_is_refused_with_it(self, name, column):
+        columns = ["smiles", *(["IC50 (uM)"] * (name == "IC50" and column is not None)), column or "pIC50"]
+        assert near_columns(columns[::-1], [name]) == ({} if column is None else {name: column})
+        frame = {text: ["CCO", "CCN"] if text == "smiles" else [1.0, 2.0] for text in columns}
+        frame |= {"potency_note": ["a", "b"]}
+        table = pa.table(frame)
+        if column is None:
+            assert read_frame(table, [name], asked=[name]).balance.used == 2
+        else:
+            with pytest.raises(UsageError, match="did you mean"):
+                read_frame(table, [name], asked=[name])
 
     def test_replicates_and_bounds_of_one_molecule_are_joined(self):
         score, left_out = pooled(

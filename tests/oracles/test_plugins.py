@@ -261,10 +261,10 @@ def test_a_file_is_the_one_its_path_says(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     for folder, value in ((".", 1.0), ("v2", 2.0), ("v3", 3.0)):
         Path(folder).mkdir(exist_ok=True)
-        for name in ("score.py", "test.py", "json.py", "molvae.py"):
+        for name in ("score.py", "test.py", "json.py", "random.py", "molvae.py"):
             Path(folder, name).write_text(f"def of(smiles: str) -> float:\n    return {value}\n")
     for folder, value in (("v2", 2.0), (".", 1.0), ("v3", 3.0), (str(tmp_path / "v2"), 2.0)):
-        for name in ("score.py", "test.py", "json.py", "molvae.py"):
+        for name in ("score.py", "test.py", "json.py", "random.py", "molvae.py"):
             assert own_oracle(f"{folder}/{name}:of")([parse("C")])[0].value == value
     assert load_oracle("v2/score.py:of")([parse("C")])[0].value == 2.0
 
