@@ -296,16 +296,45 @@ def test_a_corpus_without_validation_molecules_is_explained(tmp_path):
         train(tmp_path / "corpus", tmp_path / "run", SETTINGS)
 
 
-def test_two_processes_share_the_work(little_corpus, tmp_path):
-    """`torchrun` with two CPU processes: one run directory, one model."""
-    (tmp_path / "settings.toml").write_text(to_toml(SETTINGS.model_copy(update={"epochs": 1})))
-    (tmp_path / "child.py").write_text(CHILD)
+DYING = """
+import os, signal, sys, threading, time
+from pathlib import Path
+def die():
+    while not list((Path(sys.argv[2]) / "states").glob("step-*")):
+        time.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGKILL)
+if os.environ["RANK"] == "1":
+    threading.Thread(target=die, daemon=True).start()
+"""
+
+
+def _torchrun(code, corpus, run, settings):
+    """Two CPU processes under `torchrun`."""
+    (run.parent / "settings.toml").write_text(to_toml(settings))
+    (run.parent / "child.py").write_text(code)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     command += ["--master-addr", "127.0.0.1", "--master-port", str(29500 + os.getpid() % 1000)]
-    command += [str(tmp_path / name) for name in ("child.py",)]
-    command += [str(little_corpus), str(tmp_path / "run"), str(tmp_path / "settings.toml")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
+    command += [str(run.parent / "child.py"), str(corpus), str(run), str(run.parent / "settings.toml")]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
+
+
+def _torchrun_to_its_end(corpus, run, settings):
+    done = _torchrun(CHILD, corpus, run, settings)
     assert done.returncode == 0, re.sub(r"(?m)^W.*\n", "", done.stderr)[-2000:]
-    events = _figures(tmp_path / "run")
-    assert [event["epoch"] for event in events] == [1]
-    assert MolVAE.load(tmp_path / "run" / "model", device="cpu").settings.facts["steps"] == events[0]["step"]
+
+
+def test_two_processes_share_the_work_and_a_dead_one_costs_no_result(little_corpus, tmp_path):
+    """One run directory, one model; where a rank is killed, the same command goes on to the same bytes."""
+    settings = SETTINGS.model_copy(update={"epochs": 2, "checkpoint_every": 1})
+    _torchrun_to_its_end(little_corpus, tmp_path / "whole", settings)
+    events = _figures(tmp_path / "whole")
+    assert [event["epoch"] for event in events] == [1, 2]
+    model = MolVAE.load(tmp_path / "whole" / "model", device="cpu")
+    assert model.settings.facts["steps"] in {event["step"] for event in events}
+    died = _torchrun(DYING + CHILD, little_corpus, tmp_path / "run", settings)
+    assert died.returncode != 0
+    done_before = saved_states(tmp_path / "run" / "states")
+    assert done_before
+    _torchrun_to_its_end(little_corpus, tmp_path / "run", settings)
+    assert _bytes(tmp_path / "run") == _bytes(tmp_path / "whole")
+    assert done_before[-1].name < saved_states(tmp_path / "whole" / "states")[-1].name
