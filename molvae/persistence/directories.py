@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import glob
 import os
 import shutil
 from typing import TYPE_CHECKING, TypeVar
@@ -173,8 +172,7 @@ def _recover(target: Path) -> None:
 
 
 def _remove_strays(target: Path) -> None:
-    for stray in (_aside(target), *target.parent.glob(f".{glob.escape(target.name)}.*.tmp")):
-        shutil.rmtree(stray, ignore_errors=True)
+    shutil.rmtree(_aside(target), ignore_errors=True)
     if target.exists():
         shutil.rmtree(_previous(target), ignore_errors=True)
 

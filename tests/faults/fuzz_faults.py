@@ -42,7 +42,7 @@ TINY = (
     "--device cpu --set model.latent_size=8 --set model.encoder_hidden=16 --set model.decoder_hidden=16 "
     "--set epochs=1 --set n_validation=8 --set prior.name=normal"
 )
-_SCREEN = "screen table.csv --checkpoint run --maximize qed --top 5 -o s --workers 0 --device cpu"
+SCREEN = "screen table.csv --checkpoint run --maximize qed --top 5 -o s --workers 0 --device cpu"
 _SEARCH = "optimize run --maximize qed --budget 4 -q 2 -o c --device cpu"
 _READERS = {
     "run": (
@@ -60,7 +60,7 @@ _READERS = {
         "info m", "sample m -n 2 --device cpu", "interpolate m CCO CCN --device cpu",
         "optimize m --maximize qed --budget 2 -q 2 -o new --device cpu",
     ),
-    "s": ("info s", "status s", "screen merge s", f"{_SCREEN} --shard 0/2", "report s -o p.html"),
+    "s": ("info s", "status s", "screen merge s", f"{SCREEN} --shard 0/2", "report s -o p.html"),
     "c": (
         "info c", "status c", "report c -o p.html", "tell c told.csv", "ask c -n 1 -o batch.csv --device cpu",
         "optimize run -o c --device cpu --budget 8",
@@ -100,7 +100,7 @@ _WORDS = (
     "encode run CCO --device cpu", "decode run CCO --device cpu",
     "interpolate run CCO CCN --steps 2 --device cpu",
     "neighbors run CCO -n 2 --device cpu", "oracles qed CCO", "oracle check qed", _SEARCH,
-    "ask new --checkpoint run --maximize y -n 1 -o batch.csv --device cpu", "tell c told.csv", _SCREEN,
+    "ask new --checkpoint run --maximize y -n 1 -o batch.csv --device cpu", "tell c told.csv", SCREEN,
     "predict table.csv --checkpoint run -o p --workers 0 --device cpu",
     "embed table.csv --checkpoint run -o p --workers 0 --device cpu", "report run -o p.html",
     "evaluate table.csv --reference table.csv --no-fcd", "domain run CCO --device cpu",
@@ -122,26 +122,25 @@ def _originals() -> Path:
     shutil.copytree(trained, folder / "run")
     (folder / "told.csv").write_text("smiles,qed\nCCO,0.4\n")
     fitted = "fit-prior run --corpus corpus --prior gaussian -o m --device cpu"
-    shards = [f"{_SCREEN} --set part_bytes=3000 --shard {part}/2" for part in (0, 1)]
+    shards = [f"{SCREEN} --set part_bytes=3000 --shard {part}/2" for part in (0, 1)]
     for line in (fitted, *shards, "screen merge s", _SEARCH):
         code, said = answer(line.split(), folder)
         require(code == 0, f"{line}: {said}")
     return folder
 
 
-def answer(words: Sequence[str], folder: Path) -> tuple[int, str]:
+def answer(words: Sequence[str], folder: Path, said: str = "said") -> tuple[int, str]:
     """The exit code of a command in a folder, and what it said; minus a signal where it was killed."""
-    said = folder / "said"
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            _confine(folder, said)
+            _confine(folder, folder / said)
             code = run(words)
         finally:
             os._exit(code)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return code, said.read_text(errors="replace")
+    return code, (folder / said).read_text(errors="replace")
 
 
 def _confine(folder: Path, said: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import signal
+import threading
 import time
 
 import pytest
@@ -34,6 +35,20 @@ def pid(smiles: list[str]) -> list[float]:
 """
 
 
+SLOW = """
+import os
+import time
+from pathlib import Path
+
+def score(smiles: list[str]) -> list[float]:
+    if place := os.environ.get("NODES_AT_WORK"):
+        import ray
+        (Path(place) / ray.get_runtime_context().get_node_id()).touch()
+        time.sleep(0.5)
+    return [float(len(text)) for text in smiles]
+"""
+
+
 @pytest.fixture(scope="module")
 def cluster():
     """A cluster of this machine; where Ray cannot start at all, its own reason is told."""
@@ -56,6 +71,19 @@ def cluster():
 
 def nothing(*_):
     pass
+
+
+def kill_one(nodes, others, folder, killed):
+    """Kill a node that is at work once a few parts are done, and say how many were."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        n_done = len(list((folder / "ray").glob("parts/*/0*")))
+        busy = [node for node in others if (folder / "at work" / node.node_id).exists()]
+        if n_done >= 2 and busy:
+            nodes.remove_node(busy[0], allow_graceful=False)
+            killed.append(n_done)
+            return
+        time.sleep(0.05)
 
 
 def contents(merged):
@@ -109,3 +137,48 @@ def test_a_wrong_oracle_is_told_before_ray_is_looked_for():
         load_oracle("ray[workers=2]:qde")
     with pytest.raises(UsageError, match="ray needs an oracle"):
         load_oracle("ray[workers=2]")
+
+
+def test_a_node_that_is_killed_costs_no_byte(little_csv, tiny_checkpoint, tmp_path):
+    """Three simulated nodes, of which one that is at work is killed midway."""
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'molvae[ray]'")
+    from ray.cluster_utils import Cluster
+
+    library = tmp_path / "library.csv"
+    library.write_text("\n".join([*little_csv.read_text().splitlines()[:120], ""]))
+    own = tmp_path / "slow.py"
+    own.write_text(SLOW)
+    asked = ScreenSettings.model_validate(
+        {
+            "library": str(library),
+            "checkpoint": tiny_checkpoint,
+            "objectives": ({"name": f"inline:{own}:score"},),
+            "top": 7,
+            "part_bytes": 250,
+        }
+    )
+    screen(asked, tmp_path / "here", workers=0, device="cpu", trust=True)
+    if ray.is_initialized():
+        ray.shutdown()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("RAY_worker_niceness", "0")
+        (tmp_path / "at work").mkdir()
+        patched.setenv("NODES_AT_WORK", str(tmp_path / "at work"))
+        try:
+            nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+            others = [nodes.add_node(num_cpus=1) for _ in range(2)]
+        except Exception as error:  # noqa: BLE001 - a busy machine misses the 15 s that a node has to start
+            pytest.skip(f"three nodes do not start: {error}")
+        patched.setenv("RAY_ADDRESS", nodes.address)
+        killed: list[int] = []
+        killer = threading.Thread(target=kill_one, args=(nodes, others, tmp_path, killed))
+        killer.start()
+        try:
+            screen(asked, tmp_path / "ray", engine="ray", workers=2, device="cpu", trust=True)
+        finally:
+            killer.join()
+            ray.shutdown()
+            nodes.shutdown()
+    assert len(killed) == 1
+    assert 0 < killed[0] < len(list((tmp_path / "ray").glob("parts/*/0*")))
+    assert contents(merge([tmp_path / "ray"])) == contents(merge([tmp_path / "here"]))
