@@ -165,7 +165,7 @@ def read_events(path: Path, event: str | None = None) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            record = json.loads(line)
+            record = _finite(json.loads(line))
         except (ValueError, RecursionError):
             continue
         if isinstance(record, dict) and (event is None or record.get("event") == event):

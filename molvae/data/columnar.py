@@ -18,7 +18,7 @@ _CHUNK = 8192  # rows written at once
 _LARGEST_CELL = 1_000_000  # characters
 _AT_ONCE = 64 << 20  # bytes of a column turned into Python's objects at once
 _LARGEST_CHUNK = 1 << 28  # values of a column, or its bytes unpacked, in one row group
-_LARGEST_LISTS = 1 << 26  # likewise where a row may have any number of values
+_LARGEST_LISTS = 1 << 25  # likewise where a row may have any number of values
 _NUMBER = 8  # characters, about
 _TOO_LARGE = (
     "Write it again with smaller row groups, or look where it comes from: a few bytes can ask for gigabytes."

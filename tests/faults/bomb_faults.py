@@ -69,8 +69,8 @@ def _large_texts() -> pa.Array:
 
 
 _TABLES_OF_BOMBS: dict[str, Callable[[Path], None]] = {
-    "a list of nothing.parquet": _parquet(lambda: _lists(pa.nulls(60_000_000))),
-    "a list of numbers.parquet": _parquet(lambda: _lists(pa.array(np.zeros(60_000_000)))),
+    "a list of nothing.parquet": _parquet(lambda: _lists(pa.nulls(30_000_000))),
+    "a list of numbers.parquet": _parquet(lambda: _lists(pa.array(np.zeros(30_000_000)))),
     "a large page.parquet": _parquet(lambda: pa.array(["C" * 200_000_000]), use_dictionary=False),
     "large texts.parquet": _parquet(_large_texts, use_dictionary=False),
     "texts in a struct.parquet": _parquet(
