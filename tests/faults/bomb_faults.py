@@ -77,7 +77,7 @@ _TABLES_OF_BOMBS: dict[str, Callable[[Path], None]] = {
         lambda: pa.array([{"a": "C" * 900_000}] * 250), use_dictionary=True
     ),
     "a dictionary.parquet": _parquet(
-        lambda: pa.DictionaryArray.from_arrays(np.zeros(200_000, np.int32), ["C" * 900_000])
+        lambda: pa.DictionaryArray.from_arrays(np.zeros(4096, np.int32), ["C" * 900_000])
     ),
     "nothing.parquet": _parquet(lambda: pa.nulls(200_000)),
     "one line.csv.gz": _repeated(b"C" * 1000, _GB, b"smiles,name\n"),

@@ -7,6 +7,7 @@ Faults that are looked at elsewhere: hostile manifests (foundation/test_persiste
 
 from __future__ import annotations
 
+import bomb_faults
 import campaign_faults
 import fuzz_faults
 import model_faults
@@ -93,6 +94,7 @@ FAMILIES = (
     Family("fuzzed Parquet files", fuzz_faults.fuzzed_parquet, 700, 3, "likewise"),
     Family("fuzzed TOML files", fuzz_faults.fuzzed_toml, 700, 3, "likewise"),
     Family("fuzzed command lines", fuzz_faults.fuzzed_words, 1500, 6, "likewise, or hard at work"),
+    Family("bombs", bomb_faults.bomb, 90, 1, "refused, or read, within 1 GB"),
     Family(
         "malformed input files", text_faults.malformed_file, 54, 0,
         "exit code 0 or 3 with a reason, every row accounted for",
