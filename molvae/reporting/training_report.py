@@ -12,7 +12,7 @@ from molvae.errors import InputError
 from molvae.latent.codec import MolVAE
 from molvae.persistence.files import sha256_of
 from molvae.persistence.manifest import MANIFEST
-from molvae.persistence.reading import DAMAGED
+from molvae.persistence.reading import DAMAGED, reading
 from molvae.progress import read_events
 from molvae.reporting.drawings import Gallery
 from molvae.reporting.molecule_table import row_numbers
@@ -71,7 +71,10 @@ def training_report(
     found = None if model is None else _shown(model, path, corpus, n_rows)
     table = None if found is None else model_table(found, gallery, n_molecules=n_molecules)
     numbers = {} if table is None else row_numbers(table)
-    sections = [curves_section(epochs, {} if model is None else model.facts().get("critic", {}))]
+    with reading(metrics):
+        sections = [curves_section(epochs, {} if model is None else model.facts().get("critic", {}))]
+        cards = _cards(epochs, model, found)
+        first, last = (moment(epochs[end]["time"]) if epochs else "" for end in (0, -1))
     if found is not None:
         sections += [
             samples_section(found, gallery),
@@ -80,13 +83,12 @@ def training_report(
             map_section(found, numbers),
         ]
     sections.append(_settings_section(path, model))
-    last = moment(epochs[-1]["time"]) if epochs else ""
     return Report(
         kind="training run" if is_run else "checkpoint",
         title=f"{'Training of' if is_run else 'Model'} {path.resolve().name}",
         subtitle=_subtitle(model, found),
-        when=f"{moment(epochs[0]['time'])} to {last}" if epochs else "",
-        cards=_cards(epochs, model, found),
+        when=f"{first} to {last}" if epochs else "",
+        cards=cards,
         sections=sections,
         table=table,
         gallery=gallery,
