@@ -9,7 +9,7 @@ import torch
 
 from molvae.latent.batches import token_batches
 from molvae.latent.domain import Likelihood
-from molvae.models.posterior import Posterior
+from molvae.models.network import Posterior
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

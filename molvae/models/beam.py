@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from molvae.models.config import BOS, EOS, PAD, UNK
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from molvae.models.decoder import GRUDecoder
+    from molvae.models.network import GRUDecoder
 
 WIDTH = 8
 """Unfinished texts kept for each latent vector."""
@@ -43,10 +45,6 @@ def beam_search(
     decoder: GRUDecoder,
     z: Tensor,
     *,
-    bos: int,
-    eos: int,
-    pad: int,
-    forbidden: tuple[int, ...] = (),
     max_length: int,
     width: int = WIDTH,
     n_best: int = N_BEST,
@@ -61,32 +59,26 @@ def beam_search(
     Args:
         decoder: The decoder.
         z: Latent vectors, `b x d`.
-        bos: Begin mark.
-        eos: End mark.
-        pad: What fills a row after its end mark.
-        forbidden: Further ids that are never written.
         max_length: Texts without an end mark after so many tokens are given up.
         width: Unfinished texts kept.
         n_best: Finished texts kept, `k`.
         margin: In nats.
     """
-    bias = decoder.bias_without((bos, pad, *forbidden))
+    bias = decoder.bias_without((BOS, PAD, UNK))
     if len(z) == 0:
         return Beams(torch.empty((0, n_best, 0), dtype=torch.long, device=z.device), z.new_empty((0, n_best)))
     n_rows = max(1, _STATES // width)
     parts = [
-        _Search(decoder, z[first : first + n_rows], bias, bos, eos, width, n_best).run(
-            max_length, margin, pad
-        )
+        _Search(decoder, z[first : first + n_rows], bias, width, n_best).run(max_length, margin)
         for first in range(0, len(z), n_rows)
     ]
-    return _joined(parts, pad)
+    return _joined(parts)
 
 
-def _joined(parts: Sequence[Beams], pad: int) -> Beams:
+def _joined(parts: Sequence[Beams]) -> Beams:
     """The beams of several lots of latent vectors after one another."""
     longest = max(part.tokens.shape[2] for part in parts)
-    tokens = [torch.nn.functional.pad(p.tokens, (0, longest - p.tokens.shape[2]), value=pad) for p in parts]
+    tokens = [torch.nn.functional.pad(p.tokens, (0, longest - p.tokens.shape[2]), value=PAD) for p in parts]
     return Beams(torch.cat(tokens), torch.cat([part.log_prob for part in parts]))
 
 
@@ -99,20 +91,18 @@ class _Search:
         chosen: Token and parent place of every unfinished text, `r x w` each, per step.
     """
 
-    def __init__(
-        self, decoder: GRUDecoder, z: Tensor, bias: Tensor, bos: int, eos: int, width: int, n_best: int
-    ) -> None:
-        self.decoder, self.bias, self.eos = decoder, bias, eos
+    def __init__(self, decoder: GRUDecoder, z: Tensor, bias: Tensor, width: int, n_best: int) -> None:
+        self.decoder, self.bias = decoder, bias
         self.table = decoder.token_inputs()
         self.states, self.conditions = decoder.begin(z.repeat_interleave(width, 0))
-        self.current = torch.full((len(z) * width,), bos, device=z.device)
+        self.current = torch.full((len(z) * width,), BOS, device=z.device)
         self.score = z.new_full((len(z), width), -torch.inf)
         self.score[:, 0] = 0.0  # all begin alike: only one of them goes on
         self.ended = z.new_full((len(z), n_best), -torch.inf)
         self.ended_at = torch.zeros((2, len(z), n_best), dtype=torch.long, device=z.device)  # step, place
         self.chosen: list[tuple[Tensor, Tensor]] = []
 
-    def run(self, max_length: int, margin: float, pad: int) -> Beams:
+    def run(self, max_length: int, margin: float) -> Beams:
         """Search until nothing is left to be found, then read the texts back."""
         rows = torch.arange(len(self.score), device=self.score.device)
         order, parts = [], []
@@ -126,11 +116,11 @@ class _Search:
                 break
             if n_done * _DONE_SHARE >= len(done):
                 order.append(rows[done])
-                parts.append(self._texts(done, margin, pad))
+                parts.append(self._texts(done, margin))
                 rows = rows[~done]
                 self._keep(~done)
-        parts.append(self._texts(torch.ones_like(rows, dtype=torch.bool), margin, pad))
-        beams = _joined(parts, pad)
+        parts.append(self._texts(torch.ones_like(rows, dtype=torch.bool), margin))
+        beams = _joined(parts)
         place = torch.cat([*order, rows]).argsort()
         return Beams(beams.tokens[place], beams.log_prob[place])
 
@@ -148,8 +138,8 @@ class _Search:
         inputs = self.table.index_select(0, self.current)
         logits = self.decoder.step(inputs, self.states, self.conditions, self.bias)
         options = self.score[:, :, None] + logits.log_softmax(1).view(n, width, -1)  # r x w x v
-        self._end(options[:, :, self.eos], step)
-        options[:, :, self.eos] = -torch.inf
+        self._end(options[:, :, EOS], step)
+        options[:, :, EOS] = -torch.inf
         self.score, place = options.flatten(1).topk(width, dim=1)
         parent, token = place // options.shape[2], place % options.shape[2]
         self.chosen.append((token, parent))
@@ -164,17 +154,17 @@ class _Search:
         self.ended, order = torch.cat([self.ended, score], dim=1).topk(self.ended.shape[1], dim=1)
         self.ended_at = torch.cat([self.ended_at, here], dim=2).gather(2, order.expand(2, -1, -1))
 
-    def _texts(self, rows: Tensor, margin: float, pad: int) -> Beams:
+    def _texts(self, rows: Tensor, margin: float) -> Beams:
         """Follow each text that ended back to its first token, for some latent vectors (`r` truth values)."""
         n_steps = len(self.chosen) + 1
         ended, (steps, place) = self.ended[rows], self.ended_at[:, rows]
         ended = ended.masked_fill(ended < ended[:, :1] - margin, -torch.inf)
-        tokens = torch.full((*steps.shape, n_steps), pad, device=steps.device)
-        tokens.scatter_(2, steps[:, :, None], self.eos)
+        tokens = torch.full((*steps.shape, n_steps), PAD, device=steps.device)
+        tokens.scatter_(2, steps[:, :, None], EOS)
         for step in reversed(range(n_steps - 1)):
             token, parent = (chosen[rows] for chosen in self.chosen[step])
             inside = step < steps
             tokens[:, :, step] = torch.where(inside, token.gather(1, place), tokens[:, :, step])
             place = torch.where(inside, parent.gather(1, place), place)
-        tokens[ended == -torch.inf] = pad
+        tokens[ended == -torch.inf] = PAD
         return Beams(tokens, ended)

@@ -6,6 +6,8 @@ from typing import Literal
 
 from molvae.config import Field, Settings
 
+PAD, BOS, EOS, UNK = 0, 1, 2, 3
+"""The ids every vocabulary begins with: padding, begin, end, unknown."""
 INFERENCE_STEPS = 3
 """Gradient steps from the encoder's mean where a molecule should come back as itself; one takes about as long
 as a step of training. Fewer molecules come back with less, hardly more with more."""

@@ -1,4 +1,4 @@
-"""Noise on token rows while training: tokens hidden, neighbors swapped."""
+"""Noise on what is read while training: tokens hidden, neighbors swapped, properties hidden."""
 
 from __future__ import annotations
 
@@ -42,6 +42,13 @@ def swap(tokens: Tensor, lengths: Tensor, share: float, generator: Generator | N
     moved = torch.roll(begins, 1, dims=1)
     source = places + begins.long() - moved.long()
     return tokens.gather(1, source)
+
+
+def forget(observed: Tensor, share: float, generator: Generator | None = None) -> Tensor:
+    """Hide a share of the known properties, `b x p`, so that a model learns to do without each."""
+    device = observed.device if generator is None else generator.device
+    kept = torch.rand(observed.shape, generator=generator, device=device) >= share
+    return observed & kept.to(observed.device)
 
 
 def _chosen(tokens: Tensor, share: float, generator: Generator | None) -> Tensor:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from molvae.models.config import BOS, EOS, PAD, UNK
 from molvae.models.precision import at_least_single
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from molvae.models.decoder import GRUDecoder
+    from molvae.models.network import GRUDecoder
 
 WINDOW = 256
 """Rows written side by side on a CPU: enough for full-speed matrix products, and they stay in the cache."""
@@ -39,10 +40,6 @@ def generate(
     decoder: GRUDecoder,
     z: Tensor,
     *,
-    bos: int,
-    eos: int,
-    pad: int,
-    forbidden: tuple[int, ...] = (),
     max_length: int,
     temperature: float = 0.0,
     generator: Generator | None = None,
@@ -58,10 +55,6 @@ def generate(
     Args:
         decoder: The decoder.
         z: Latent vectors, `b x d`.
-        bos: Begin mark.
-        eos: End mark.
-        pad: What fills a row after its end mark.
-        forbidden: Further ids that are never written (the unknown token).
         max_length: Rows without an end mark after so many tokens are cut there.
         temperature: 0 is greedy; otherwise tokens are drawn from softmax(logits / temperature).
         generator: Source of the draws: `max_length` uniform numbers a row, in the order of the rows.
@@ -74,11 +67,11 @@ def generate(
         device = z.device if generator is None else generator.device
         draws = torch.rand(n_rows, max_length, generator=generator, device=device).to(z.device)
     width = window or (WINDOW if z.device.type == "cpu" else WINDOW_OF_A_GPU)
-    loop = _Loop(decoder, z, min(width, n_rows), bos, eos, max_length)
+    loop = _Loop(decoder, z, min(width, n_rows), max_length)
     # One more row than asked for: what a place writes after its row has ended goes there.
-    tokens = torch.full((n_rows + 1, max_length), pad, dtype=torch.long, device=z.device)
+    tokens = torch.full((n_rows + 1, max_length), PAD, dtype=torch.long, device=z.device)
     total = at_least_single(z.new_zeros(n_rows + 1))
-    bias = decoder.bias_without((bos, pad, *forbidden))
+    bias = decoder.bias_without((BOS, PAD, UNK))
     while loop.busy:
         logits = loop.logits(bias)
         if draws is None:
@@ -109,14 +102,12 @@ class _Loop:
         longest: Tokens of the longest row so far.
     """
 
-    def __init__(
-        self, decoder: GRUDecoder, z: Tensor, width: int, bos: int, eos: int, max_length: int
-    ) -> None:
-        self.decoder, self.z, self.bos, self.eos, self.max_length = decoder, z, bos, eos, max_length
+    def __init__(self, decoder: GRUDecoder, z: Tensor, width: int, max_length: int) -> None:
+        self.decoder, self.z, self.max_length = decoder, z, max_length
         self.table = decoder.token_inputs()
         self.rows = torch.arange(width, device=z.device)
         self.steps = torch.zeros_like(self.rows)
-        self.current = torch.full_like(self.rows, bos)
+        self.current = torch.full_like(self.rows, BOS)
         self.states, self.conditions = decoder.begin(z[:width])
         self.n_begun = width
         self.longest = 0
@@ -135,7 +126,7 @@ class _Loop:
         """Go on to the next step after these tokens `b`; places that are idle go to waiting rows."""
         self.current = chosen
         self.steps += 1
-        ended = (chosen == self.eos) | (self.steps == self.max_length)
+        ended = (chosen == EOS) | (self.steps == self.max_length)
         if not bool(ended.any()):
             return
         self.longest = max(self.longest, int((self.steps * (self.rows < len(self.z))).max()))
@@ -155,7 +146,7 @@ class _Loop:
                 old.index_copy_(0, places, new)
             self.rows[places] = torch.arange(first, self.n_begun, device=self.z.device)
             self.steps[places] = 0
-            self.current[places] = self.bos
+            self.current[places] = BOS
         if n_new < len(idle):  # nobody waits any more
             kept = (self.rows < len(self.z)).nonzero()[:, 0]
             self.rows, self.steps, self.current = self.rows[kept], self.steps[kept], self.current[kept]

@@ -1,4 +1,4 @@
-"""A larger network that begins as a smaller one: the weights of layers that have got new units."""
+"""Larger networks that begin as smaller ones: layers that have got new units, heads that become one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor, nn
+
+    from molvae.models.network import GRUEncoder, PropertyHead
+    from molvae.models.vae import SequenceVAE
+
+_DIRECTIONS, _GATES = 2, 3  # of the encoder's GRU
 
 
 @torch.no_grad()
@@ -44,6 +51,57 @@ def take_over_layers(
     """The same for every weight and bias of a module, whose layers are all made of such parts."""
     for own, known in zip(larger.parameters(), smaller.parameters(), strict=True):
         take_over(own, known, rows, columns)
+
+
+def take_over_network(larger: SequenceVAE, smaller: SequenceVAE, *, with_head: bool) -> None:
+    """Begin as another model, whose encoder and head may have fewer hidden units.
+
+    Its decoder may know no noise levels: that of the larger one then begins by ignoring them.
+
+    Args:
+        larger: Its weights are replaced.
+        smaller: Its other sizes are the same.
+        with_head: Take its property head too, and its conditional prior.
+    """
+    _take_over_encoder(larger.encoder, smaller.encoder)
+    take_over_layers(larger.decoder, smaller.decoder)
+    heads = ((larger.head, smaller.head), (larger.conditional_prior, smaller.conditional_prior))
+    for own, known in heads:
+        if with_head and own is not None and known is not None:
+            take_over_layers(own, known)
+
+
+def _take_over_encoder(larger: GRUEncoder, smaller: GRUEncoder) -> None:
+    """The same posteriors, with as many layers and no fewer hidden units."""
+    take_over_layers(larger.embedding, smaller.embedding)
+    for number, (own, known) in enumerate(zip(larger.inputs, smaller.inputs, strict=True)):
+        columns = (_DIRECTIONS,) if number else ()  # the first layer reads tokens
+        take_over_layers(own, known, (_DIRECTIONS, _GATES), columns)
+    grus = zip((*larger.forwards, *larger.backwards), (*smaller.forwards, *smaller.backwards), strict=True)
+    for own, known in grus:
+        take_over_layers(own, known, (_GATES,))
+    take_over_layers(larger.posterior, smaller.posterior, columns=(_DIRECTIONS,))
+
+
+@torch.no_grad()
+def joined(members: Sequence[PropertyHead], into: PropertyHead, widened: Tensor) -> PropertyHead:
+    """One head that predicts the mean of several, its variance that of their mean logarithm times a factor.
+
+    Args:
+        members: Heads of one size, for the same `p` properties.
+        into: A head with as many hidden units as all of them have; its weights are replaced.
+        widened: Factors of the variances, `p`.
+    """
+    first, second, last = ([member.layers[n] for member in members] for n in (0, 2, 4))
+    into.layers[0].weight.copy_(torch.cat([layer.weight for layer in first]))
+    into.layers[0].bias.copy_(torch.cat([layer.bias for layer in first]))
+    apart = torch.block_diag(*(layer.weight for layer in second))  # type: ignore[no-untyped-call]
+    into.layers[2].weight.copy_(apart)
+    into.layers[2].bias.copy_(torch.cat([layer.bias for layer in second]))
+    into.layers[4].weight.copy_(torch.cat([layer.weight for layer in last], dim=1) / len(members))
+    wider = torch.cat([torch.zeros_like(widened), widened.log()])
+    into.layers[4].bias.copy_(torch.stack([layer.bias for layer in last]).mean(0) + wider)
+    return into
 
 
 def _folded(weights: Tensor, rows: tuple[int, ...], columns: tuple[int, ...]) -> Tensor:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from molvae.models.posterior import Posterior
+from molvae.models.network import Posterior
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from molvae.models.config import ModelSettings
-from molvae.models.decoder import GRUDecoder
-from molvae.models.elbo import reconstruction_nll
 from molvae.models.generation import generate
-from molvae.models.vae import BOS, EOS, PAD, UNK, shifted
+from molvae.models.network import GRUDecoder, reconstruction_nll
+from molvae.models.vae import shifted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,10 +97,6 @@ class LanguageModel(nn.Module):
         return generate(
             self.decoder,
             where.new_zeros(n, 0),
-            bos=BOS,
-            eos=EOS,
-            pad=PAD,
-            forbidden=(UNK,),
             max_length=max_length,
             temperature=temperature,
             generator=generator,

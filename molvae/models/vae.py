@@ -1,4 +1,4 @@
-"""The sequence VAE: encoder, decoder and property head under one ELBO."""
+"""The sequence VAE: encoder, decoder and heads under one ELBO, and what it is used for."""
 
 from __future__ import annotations
 
@@ -10,23 +10,27 @@ from torch import Generator, Tensor, nn
 from torch.func import functional_call
 
 from molvae.models.beam import Beams, beam_search
-from molvae.models.conditions import ConditionalPrior, condition, forget
-from molvae.models.corruption import hide, swap
-from molvae.models.decoder import GRUDecoder
-from molvae.models.elbo import Elbo, reconstruction_nll
-from molvae.models.encoder import GRUEncoder
+from molvae.models.config import BOS, UNK
+from molvae.models.corruption import forget, hide, swap
 from molvae.models.generation import Generation, generate
-from molvae.models.growth import take_over_layers
-from molvae.models.heads import Prediction, PropertyHead, gaussian_nll
 from molvae.models.inference import infer
+from molvae.models.network import (
+    ConditionalPrior,
+    Elbo,
+    GRUDecoder,
+    GRUEncoder,
+    Prediction,
+    PropertyHead,
+    condition,
+    gaussian_nll,
+    reconstruction_nll,
+)
 from molvae.models.noise import N_COLUMNS, blurred, columns, draw_levels, expected
 from molvae.models.regularizers import contraction, mean_discrepancy, sparsity
 
 if TYPE_CHECKING:
     from molvae.models.config import ModelSettings
-    from molvae.models.posterior import Posterior
-
-PAD, BOS, EOS, UNK = 0, 1, 2, 3  # the ids every vocabulary begins with
+    from molvae.models.network import Posterior
 
 
 class SequenceVAE(nn.Module):
@@ -45,18 +49,13 @@ class SequenceVAE(nn.Module):
 
     def __init__(self, settings: ModelSettings, vocabulary_size: int, n_properties: int) -> None:
         super().__init__()
-        self.settings = settings
-        self.vocabulary_size = vocabulary_size
-        self.n_properties = n_properties
+        self.settings, self.vocabulary_size, self.n_properties = settings, vocabulary_size, n_properties
+        told = 2 * n_properties * settings.conditional + N_COLUMNS * settings.noise_levels
         self.encoder = GRUEncoder(settings, vocabulary_size)
-        told = 2 * n_properties if settings.conditional else 0
-        self.decoder = GRUDecoder(
-            settings, vocabulary_size, told + (N_COLUMNS if settings.noise_levels else 0)
-        )
+        self.decoder = GRUDecoder(settings, vocabulary_size, told)
         self.head = PropertyHead(settings, n_properties) if n_properties else None
-        self.conditional_prior = (
-            ConditionalPrior(settings, n_properties) if settings.conditional_prior and n_properties else None
-        )
+        conditional = settings.conditional_prior and n_properties
+        self.conditional_prior = ConditionalPrior(settings, n_properties) if conditional else None
 
     def forward(
         self,
@@ -81,21 +80,20 @@ class SequenceVAE(nn.Module):
             observed: Which property values exist, `b x p`.
             generator: Source of the posterior noise, the input noise and the random directions of penalties.
         """
+        settings, known = self.settings, observed
         if self.training:
-            source = self._corrupted(source, source_lengths, generator)
+            swapped = swap(source, source_lengths, settings.source_swap, generator)
+            source = hide(swapped, settings.source_dropout, UNK, generator)
         posterior = self.encoder(source, source_lengths)
         z = posterior.rsample(generator)
-        known = observed
-        if self.training and (self.settings.conditional or self.conditional_prior is not None):
-            known = forget(observed, self.settings.condition_dropout, generator)
+        if self.training and (settings.conditional or self.conditional_prior is not None):
+            known = forget(observed, settings.condition_dropout, generator)
         read, noise = z, z.new_zeros(len(z))
-        if self.training and self.settings.noise_levels:
-            shares = self.settings.exact_share, self.settings.free_share
-            noise = draw_levels(len(z), *shares, generator).to(z)
+        if self.training and settings.noise_levels:
+            noise = draw_levels(len(z), settings.exact_share, settings.free_share, generator).to(z)
             read = blurred(z, noise, generator)
-        logits = self.decoder(
-            self._decoder_inputs(tokens, generator), self._with_condition(read, properties, known, noise)
-        )
+        inputs = self._decoder_inputs(tokens, generator)
+        logits = self.decoder(inputs, self._told(read, properties, known, noise))
         reconstruction = reconstruction_nll(logits, tokens, lengths)
         nothing = torch.zeros_like(reconstruction)
         kl = posterior.kl_by_dimension(self.prior(properties, known))
@@ -109,34 +107,13 @@ class SequenceVAE(nn.Module):
             noise,
         )
 
-    def take_over(self, smaller: SequenceVAE, *, with_head: bool) -> None:
-        """Begin as another model, whose encoder and head may have fewer hidden units.
-
-        Its decoder may know no noise levels: this one's then begins by ignoring them.
-
-        Args:
-            smaller: Its other sizes are the same.
-            with_head: Take its property head too, and its conditional prior.
-        """
-        self.encoder.take_over(smaller.encoder)
-        take_over_layers(self.decoder, smaller.decoder)
-        for own, known in ((self.head, smaller.head), (self.conditional_prior, smaller.conditional_prior)):
-            if with_head and own is not None and known is not None:
-                take_over_layers(own, known)
-
     def encode(self, tokens: Tensor, lengths: Tensor) -> Posterior:
         """The posterior of token rows `b x t` of the given lengths `b`."""
         posterior: Posterior = self.encoder(tokens, lengths)
         return posterior
 
     def infer(self, tokens: Tensor, lengths: Tensor, *, n_steps: int) -> Posterior:
-        """The posterior of token rows, its mean moved by gradient steps from the encoder's (`infer`).
-
-        Args:
-            tokens: `b x t`.
-            lengths: `b`.
-            n_steps: 0 is `encode`.
-        """
+        """`encode`, the mean then moved by so many gradient steps (`infer`)."""
         with torch.inference_mode(mode=False):  # where a caller is in it, tensors would have no gradients
             tokens, lengths = tokens.clone(), lengths.clone()
             with torch.no_grad():
@@ -166,16 +143,9 @@ class SequenceVAE(nn.Module):
         A conditional model is told the properties (`b x p`, as in `forward`), or that none is known. `noise`
         are the levels `b` at which the vectors were blurred; None is 0.
         """
+        told = self._told(z, properties, observed, noise)
         return generate(
-            self.decoder,
-            self._with_condition(z, properties, observed, noise),
-            bos=BOS,
-            eos=EOS,
-            pad=PAD,
-            forbidden=(UNK,),
-            max_length=max_length,
-            temperature=temperature,
-            generator=generator,
+            self.decoder, told, max_length=max_length, temperature=temperature, generator=generator
         )
 
     def search(
@@ -189,16 +159,8 @@ class SequenceVAE(nn.Module):
         noise: Tensor | None = None,
     ) -> Beams:
         """The most likely token rows of latent vectors `b x d` (as for `decode`), by a beam of that width."""
-        return beam_search(
-            self.decoder,
-            self._with_condition(z, properties, observed, noise),
-            bos=BOS,
-            eos=EOS,
-            pad=PAD,
-            forbidden=(UNK,),
-            max_length=max_length,
-            width=width,
-        )
+        told = self._told(z, properties, observed, noise)
+        return beam_search(self.decoder, told, max_length=max_length, width=width)
 
     def reconstruction(
         self, tokens: Tensor, lengths: Tensor, z: Tensor, noise: Tensor | None = None
@@ -207,7 +169,7 @@ class SequenceVAE(nn.Module):
 
         It has a gradient by z, and none by the weights. `noise` as for `decode`.
         """
-        given = (shifted(tokens), self._with_condition(z, None, None, noise))
+        given = (shifted(tokens), self._told(z, None, None, noise))
         logits = functional_call(self.decoder, self.decoder.state_dict(), given)
         return reconstruction_nll(logits, tokens, lengths)
 
@@ -218,53 +180,44 @@ class SequenceVAE(nn.Module):
         prediction: Prediction = self.head(z)
         return prediction
 
-    def _property_nll(self, posterior: Posterior, z: Tensor, properties: Tensor, observed: Tensor) -> Tensor:
-        read = {"sample": (z,), "mean": (posterior.mu,), "both": (z, posterior.mu)}[self.settings.head_input]
-        terms = [gaussian_nll(self.predict(points), properties, observed) for points in read]
-        return torch.stack(terms).mean(0)
-
     def _decoder_inputs(self, tokens: Tensor, generator: Generator | None) -> Tensor:
         inputs = shifted(tokens)
         if not self.training:
             return inputs
         hidden = hide(inputs, self.settings.token_dropout, UNK, generator)
-        return torch.cat([inputs[:, :1], hidden[:, 1:]], dim=1)
+        return torch.cat([inputs[:, :1], hidden[:, 1:]], dim=1)  # never the begin mark
 
-    def _corrupted(self, source: Tensor, lengths: Tensor, generator: Generator | None) -> Tensor:
-        swapped = swap(source, lengths, self.settings.source_swap, generator)
-        return hide(swapped, self.settings.source_dropout, UNK, generator)
-
-    def _with_condition(
-        self, z: Tensor, properties: Tensor | None, observed: Tensor | None, noise: Tensor | None = None
+    def _told(
+        self, z: Tensor, properties: Tensor | None, observed: Tensor | None, noise: Tensor | None
     ) -> Tensor:
         """What the decoder sees: z, then what it is told of properties and of the noise; `b x (d + c)`."""
         told = []
         if self.settings.conditional:
-            if properties is None or observed is None:
-                told.append(z.new_zeros(len(z), 2 * self.n_properties))
-            else:
-                told.append(condition(properties, observed))
+            unknown = z.new_zeros(len(z), 2 * self.n_properties)
+            nothing = properties is None or observed is None
+            told.append(unknown if nothing else condition(properties, observed))  # type: ignore[arg-type]
         if self.settings.noise_levels:
             levels = z.new_zeros(len(z)) if noise is None else noise
             z = expected(z, levels)
             told.append(columns(levels))
         return torch.cat([z, *told], dim=-1) if told else z
 
+    def _property_nll(self, posterior: Posterior, z: Tensor, properties: Tensor, observed: Tensor) -> Tensor:
+        read = {"sample": (z,), "mean": (posterior.mu,), "both": (z, posterior.mu)}[self.settings.head_input]
+        terms = [gaussian_nll(self.predict(points), properties, observed) for points in read]
+        return torch.stack(terms).mean(0)
+
     def _penalty(
         self, source: Tensor, lengths: Tensor, posterior: Posterior, z: Tensor, generator: Generator | None
     ) -> Tensor:
         """Weighted sum of the regularizers, `b`."""
-        weights = self.settings.penalties
-        total = z.new_zeros(z.shape[0])
+        weights, total = self.settings.penalties, z.new_zeros(z.shape[0])
         if weights.sparse:
             total = total + weights.sparse * sparsity(posterior.mu)
         if weights.contractive:
-
-            def means(embedded: Tensor) -> Tensor:
-                return self.encoder.from_embedded(embedded, lengths).mu
-
-            embedded = self.encoder.embed(source).detach()
-            total = total + weights.contractive * contraction(means, embedded, generator)
+            embedded = self.encoder.embedding(source.t()).detach()
+            slope = contraction(lambda e: self.encoder.from_embedded(e, lengths).mu, embedded, generator)
+            total = total + weights.contractive * slope
         if weights.mmd:
             total = total + weights.mmd * mean_discrepancy(z, generator)
         return total

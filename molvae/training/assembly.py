@@ -10,6 +10,7 @@ from molvae.data.scaling import PropertyScaler
 from molvae.errors import ConfigError, InputError
 from molvae.latent.codec import MolVAE
 from molvae.latent.config import CodecSettings
+from molvae.models.growth import take_over_network
 from molvae.models.priors.normal import StandardNormal
 from molvae.models.vae import SequenceVAE
 from molvae.seeding import Seeds
@@ -80,7 +81,7 @@ def _copy_weights(source: MolVAE, network: SequenceVAE, corpus: Corpus) -> None:
             f"the corpus {corpus.path} has another vocabulary than the checkpoint to start from",
             hint="Prepare it with --vocabulary and --tokenizer of that checkpoint.",
         )
-    network.take_over(source.network, with_head=source.property_names == corpus.property_names)
+    take_over_network(network, source.network, with_head=source.property_names == corpus.property_names)
 
 
 def _freeze(network: SequenceVAE, settings: TrainSettings) -> None:

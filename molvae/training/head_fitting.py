@@ -14,8 +14,8 @@ from molvae.data.scaling import PropertyScaler
 from molvae.errors import InputError, UsageError
 from molvae.latent.codec import MolVAE
 from molvae.models.fitting import Fit, Recipe, adam
-from molvae.models.heads import PropertyHead, gaussian_nll, joined
-from molvae.models.posterior import Posterior
+from molvae.models.growth import joined, take_over_network
+from molvae.models.network import Posterior, PropertyHead, gaussian_nll
 from molvae.models.vae import SequenceVAE
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
@@ -228,7 +228,7 @@ def _with_head_for(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(Seeds(seed).integer("head-weights"))
         network = SequenceVAE(sizes, model.network.vocabulary_size, len(scaler.names)).to(model.device)
-    network.take_over(model.network, with_head=False)
+    take_over_network(network, model.network, with_head=False)
     codec = model.settings.model_copy(
         update={
             "model": sizes,

@@ -9,7 +9,7 @@ import torch
 from molvae.data.batching import by_length, pad
 from molvae.errors import InputError, UsageError
 from molvae.models.fit_states import NOT_KEPT
-from molvae.models.posterior import Posterior
+from molvae.models.network import Posterior
 from molvae.models.priors.base import PRIORS, LatentDensity, Prior
 from molvae.models.priors.flow import FlowPrior
 from molvae.models.priors.gan import LatentGAN

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from molvae.models.elbo import Elbo
     from molvae.models.fitting import Standing
+    from molvae.models.network import Elbo
     from molvae.progress import Progress
     from molvae.training.config import TrainSettings
 

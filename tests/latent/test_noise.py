@@ -12,6 +12,7 @@ from molvae.latent.card import render
 from molvae.latent.codec import MolVAE
 from molvae.latent.interpolation import interpolate
 from molvae.latent.neighbors import LEVELS, measure_similarity, neighborhood
+from molvae.models.growth import take_over_network
 from molvae.models.vae import SequenceVAE
 
 SMILES = ["CCc1ccc(C)cc1", "CCCc1ccc(N)cc1", "CC(=O)NCC", "CCC1CCC(C)CC1", "Nc1ccc(CO)s1"]
@@ -22,7 +23,7 @@ def taught(tiny_model, tmp_path_factory):
     """The tiny model as one with noise levels begins: its decoder ignores the level; saved and loaded."""
     settings = tiny_model.settings.model.model_copy(update={"noise_levels": True})
     network = SequenceVAE(settings, tiny_model.network.vocabulary_size, len(tiny_model.property_names))
-    network.take_over(tiny_model.network, with_head=True)
+    take_over_network(network, tiny_model.network, with_head=True)
     codec = tiny_model.settings.model_copy(update={"model": settings})
     path = tmp_path_factory.mktemp("taught") / "model"
     MolVAE(network, tiny_model.tokenizer, codec).save(path)

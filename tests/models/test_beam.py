@@ -8,12 +8,11 @@ import pytest
 import torch
 
 from molvae.models.beam import beam_search
-from molvae.models.config import ModelSettings
+from molvae.models.config import BOS, EOS, PAD, UNK, ModelSettings
 from molvae.models.generation import generate
-from molvae.models.vae import BOS, EOS, PAD, UNK, SequenceVAE
+from molvae.models.vae import SequenceVAE
 
 V, D = 8, 6
-MARKS = {"bos": BOS, "eos": EOS, "pad": PAD, "forbidden": (UNK,)}
 
 
 def decoder_of(layers: int = 1) -> torch.nn.Module:
@@ -46,7 +45,7 @@ def test_a_beam_that_is_wide_enough_finds_the_most_likely_texts_of_all(layers: i
     decoder, z, longest = decoder_of(layers), points(3), 4
     letters = [token for token in range(V) if token not in {PAD, BOS, EOS, UNK}]
     texts = [(*text, EOS) for n in range(longest) for text in product(letters, repeat=n)]
-    found = beam_search(decoder, z, **MARKS, max_length=longest, width=64, n_best=5, margin=1e9)
+    found = beam_search(decoder, z, max_length=longest, width=64, n_best=5, margin=1e9)
     for row in range(len(z)):
         expected = sorted(((log_prob_of(decoder, ids, z[row : row + 1]), ids) for ids in texts), reverse=True)
         for k, (log_prob, ids) in enumerate(expected[:5]):
@@ -56,8 +55,8 @@ def test_a_beam_that_is_wide_enough_finds_the_most_likely_texts_of_all(layers: i
 
 def test_a_beam_of_one_begins_like_greedy_decoding() -> None:
     decoder, z = decoder_of(), points(20)
-    greedy = generate(decoder, z, **MARKS, max_length=9, log_prob=True)
-    found = beam_search(decoder, z, **MARKS, max_length=9, width=1, n_best=9, margin=1e9)
+    greedy = generate(decoder, z, max_length=9, log_prob=True)
+    found = beam_search(decoder, z, max_length=9, width=1, n_best=9, margin=1e9)
     ended = (greedy.tokens == EOS).any(1)
     for row in ended.nonzero()[:, 0].tolist():
         own = greedy.tokens[row][greedy.tokens[row] != PAD].tolist()
@@ -69,10 +68,8 @@ def test_a_beam_of_one_begins_like_greedy_decoding() -> None:
 
 def test_texts_are_ranked_within_the_margin_and_rows_do_not_know_of_one_another() -> None:
     decoder, z = decoder_of(), points(150)
-    found = beam_search(decoder, z, **MARKS, max_length=12, width=8, margin=3.0)
-    alone = [
-        beam_search(decoder, z[row : row + 1], **MARKS, max_length=12, width=8, margin=3.0) for row in ROWS
-    ]
+    found = beam_search(decoder, z, max_length=12, width=8, margin=3.0)
+    alone = [beam_search(decoder, z[row : row + 1], max_length=12, width=8, margin=3.0) for row in ROWS]
     assert (found.log_prob[:, :-1] >= found.log_prob[:, 1:]).all()
     kept = found.log_prob > -torch.inf
     assert (found.log_prob[kept] >= (found.log_prob[:, :1] - 3.0).expand_as(found.log_prob)[kept]).all()
@@ -89,4 +86,4 @@ def test_texts_are_ranked_within_the_margin_and_rows_do_not_know_of_one_another(
 
 
 def test_no_latent_vector_has_no_text() -> None:
-    assert beam_search(decoder_of(), points(0), **MARKS, max_length=5).tokens.shape[0] == 0
+    assert beam_search(decoder_of(), points(0), max_length=5).tokens.shape[0] == 0

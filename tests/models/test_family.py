@@ -7,12 +7,11 @@ import torch
 from torch.autograd.functional import jacobian
 from torch.distributions import Normal, kl_divergence
 
-from molvae.models.conditions import condition, forget
-from molvae.models.config import ModelSettings
-from molvae.models.corruption import hide, swap
-from molvae.models.posterior import Posterior
+from molvae.models.config import EOS, PAD, UNK, ModelSettings
+from molvae.models.corruption import forget, hide, swap
+from molvae.models.network import Posterior, condition
 from molvae.models.regularizers import contraction, mean_discrepancy, sparsity
-from molvae.models.vae import EOS, PAD, UNK, SequenceVAE
+from molvae.models.vae import SequenceVAE
 
 SMALL = {"latent_size": 6, "embedding_size": 5, "encoder_hidden": 7, "decoder_hidden": 9, "head_hidden": 4}
 TOKENS = torch.tensor([[4, 5, 6, 7, EOS], [8, 9, EOS, PAD, PAD], [10, 4, 4, EOS, PAD]])
@@ -93,7 +92,7 @@ def test_free_bits_make_small_dimensions_cost_a_constant():
 class TestContraction:
     def setup_method(self):
         self.model = _model(encoder_layers=2).eval()
-        self.embedded = self.model.encoder.embed(TOKENS).detach()
+        self.embedded = self.model.encoder.embedding(TOKENS.t()).detach()
 
     def _means(self, embedded):
         return self.model.encoder.from_embedded(embedded, LENGTHS).mu

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from molvae.models.config import ModelSettings
+from molvae.models.config import BOS, EOS, PAD, UNK, ModelSettings
 from molvae.models.generation import generate
-from molvae.models.vae import BOS, EOS, PAD, UNK, SequenceVAE
+from molvae.models.vae import SequenceVAE
 
 V, D = 11, 6
-MARKS = {"bos": BOS, "eos": EOS, "pad": PAD, "forbidden": (UNK,)}
 
 
 def _decoder(layers=1):
@@ -66,7 +65,7 @@ def test_every_window_writes_what_one_row_after_the_other_writes(layers, tempera
     assert 0 < int(ends.sum()) < len(z), "some rows end and some are cut, or the test shows nothing"
     for window in (1, 7, 40, None):
         written = generate(
-            decoder, z, **MARKS, max_length=14, temperature=temperature, generator=_seeded(3), window=window
+            decoder, z, max_length=14, temperature=temperature, generator=_seeded(3), window=window
         )
         assert torch.equal(written.tokens, expected), window
         assert written.log_prob is None
@@ -74,7 +73,7 @@ def test_every_window_writes_what_one_row_after_the_other_writes(layers, tempera
 
 def test_calls_one_after_the_other_are_one_call():
     decoder, z = _decoder(), _points(30)
-    options = {**MARKS, "max_length": 12, "temperature": 1.0}
+    options = {"max_length": 12, "temperature": 1.0}
     whole = generate(decoder, z, **options, generator=_seeded(1)).tokens
     generator = _seeded(1)
     parts = [generate(decoder, part, **options, generator=generator).tokens for part in z.split([11, 4, 15])]
@@ -88,7 +87,6 @@ def test_greedy_is_argmax_and_the_log_probability_is_the_decoder_s(temperature):
     written = generate(
         decoder,
         z,
-        **MARKS,
         max_length=12,
         temperature=temperature,
         generator=_seeded(),
@@ -104,9 +102,7 @@ def test_greedy_is_argmax_and_the_log_probability_is_the_decoder_s(temperature):
 
 
 def test_special_tokens_are_never_written_and_padding_follows_the_end():
-    tokens = generate(
-        _decoder(), _points(200), **MARKS, max_length=10, temperature=2.0, generator=_seeded()
-    ).tokens
+    tokens = generate(_decoder(), _points(200), max_length=10, temperature=2.0, generator=_seeded()).tokens
     assert not ((tokens == UNK) | (tokens == BOS)).any()
     ended = (tokens == EOS).cumsum(1) - (tokens == EOS).int()
     assert torch.equal(tokens == PAD, ended > 0)
@@ -116,9 +112,7 @@ def test_draws_follow_the_decoder_s_distribution_at_their_temperature():
     decoder, n = _decoder(), 20_000
     z = _points(1).expand(n, -1)
     for temperature in (1.0, 2.5):
-        tokens = generate(
-            decoder, z, **MARKS, max_length=2, temperature=temperature, generator=_seeded(5)
-        ).tokens
+        tokens = generate(decoder, z, max_length=2, temperature=temperature, generator=_seeded(5)).tokens
         for step, seen in enumerate(([PAD], [int(tokens[:, 0].mode().values), PAD])):
             after = (tokens[:, :step] == torch.tensor(seen[:step])).all(1)
             shares = torch.bincount(tokens[after, step], minlength=V) / after.sum()
@@ -130,9 +124,7 @@ def test_draws_depend_on_the_generator_alone():
     decoder, z = _decoder(), _points(64)
 
     def draw(seed):
-        return generate(
-            decoder, z, **MARKS, max_length=10, temperature=1.0, generator=_seeded(seed)
-        ).tokens.tolist()
+        return generate(decoder, z, max_length=10, temperature=1.0, generator=_seeded(seed)).tokens.tolist()
 
     assert draw(1) == draw(1)
     assert draw(1) != draw(2)
@@ -143,12 +135,12 @@ def test_rows_are_cut_at_the_longest_length_and_may_end_at_once(bias, length):
     decoder = _decoder()
     with torch.no_grad():
         decoder.output.bias[EOS] = bias
-    tokens = generate(decoder, _points(20), **MARKS, max_length=13, window=6).tokens
+    tokens = generate(decoder, _points(20), max_length=13, window=6).tokens
     assert tokens.shape == (20, length)
     assert not (tokens == PAD).any()
     assert bool((tokens == EOS).any()) == (bias > 0)
 
 
 def test_no_rows_give_no_rows():
-    written = generate(_decoder(), _points(0), **MARKS, max_length=9, temperature=1.0, log_prob=True)
+    written = generate(_decoder(), _points(0), max_length=9, temperature=1.0, log_prob=True)
     assert (written.tokens.shape[0], written.log_prob.shape) == (0, (0,))

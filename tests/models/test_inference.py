@@ -9,8 +9,9 @@ import torch
 from molvae.chemistry.molecule import is_valid
 from molvae.errors import UsageError
 from molvae.models.config import ModelSettings
+from molvae.models.growth import take_over_network
 from molvae.models.inference import infer
-from molvae.models.posterior import Posterior
+from molvae.models.network import Posterior
 from molvae.models.vae import SequenceVAE
 from tests.conftest import little_smiles
 
@@ -78,7 +79,7 @@ def test_a_larger_model_begins_as_the_smaller_one(layers, conditional_prior):
         return SequenceVAE(ModelSettings(**settings), vocabulary_size=11, n_properties=2).double().eval()
 
     smaller, larger = model(encoder_hidden=4, head_hidden=3), model(encoder_hidden=7, head_hidden=8)
-    larger.take_over(smaller, with_head=True)
+    take_over_network(larger, smaller, with_head=True)
     tokens, lengths = torch.randint(4, 11, (6, 9)), torch.tensor([9, 9, 8, 5, 2, 1])
     before, after = smaller.encode(tokens, lengths), larger.encode(tokens, lengths)
     torch.testing.assert_close((after.mu, after.logvar), (before.mu, before.logvar))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from molvae.models.config import ModelSettings
+from molvae.models.config import EOS, PAD, ModelSettings
+from molvae.models.growth import take_over_network
 from molvae.models.noise import blurred, draw_levels
-from molvae.models.vae import EOS, PAD, SequenceVAE
+from molvae.models.vae import SequenceVAE
 
 SMALL = {"latent_size": 6, "embedding_size": 5, "encoder_hidden": 7, "decoder_hidden": 9, "head_hidden": 4}
 TOKENS = torch.tensor([[4, 5, 6, 7, EOS], [8, 9, EOS, PAD, PAD], [10, 4, 4, EOS, PAD]])
@@ -31,7 +32,7 @@ def _nll(model, z, level):
 @pytest.mark.parametrize("conditional", [False, True])
 def test_a_decoder_without_levels_is_level_0_of_the_one_that_begins_with_it(conditional):
     before, after = _model(noise_levels=False, conditional=conditional), _model(conditional=conditional)
-    after.take_over(before, with_head=True)
+    take_over_network(after, before, with_head=True)
     torch.testing.assert_close(
         _nll(after, _z(), 0.0), before.reconstruction(TOKENS, LENGTHS, _z()), rtol=1e-12, atol=1e-12
     )

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from molvae.models.fitting import Standing
-from molvae.models.posterior import Posterior
+from molvae.models.network import Posterior
 from molvae.models.priors.base import PRIORS, MappedNormal
 from molvae.models.priors.config import FitSettings
 from molvae.models.priors.flow import FlowPrior

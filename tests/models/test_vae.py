@@ -7,11 +7,9 @@ import math
 import pytest
 import torch
 
-from molvae.models.config import ModelSettings
-from molvae.models.elbo import reconstruction_nll
-from molvae.models.heads import Prediction, gaussian_nll
-from molvae.models.posterior import Posterior
-from molvae.models.vae import BOS, EOS, PAD, UNK, SequenceVAE
+from molvae.models.config import BOS, EOS, PAD, UNK, ModelSettings
+from molvae.models.network import Posterior, Prediction, gaussian_nll, reconstruction_nll
+from molvae.models.vae import SequenceVAE
 
 SMALL = {"latent_size": 6, "embedding_size": 5, "encoder_hidden": 7, "decoder_hidden": 9, "head_hidden": 4}
 

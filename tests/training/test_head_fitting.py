@@ -14,7 +14,8 @@ from molvae.data.preparation import prepare
 from molvae.errors import InputError, UsageError
 from molvae.latent.codec import MolVAE
 from molvae.models.config import ModelSettings
-from molvae.models.heads import PropertyHead, joined
+from molvae.models.growth import joined
+from molvae.models.network import PropertyHead
 from molvae.models.vae import SequenceVAE
 from molvae.training.config import FitHeadsSettings
 from molvae.training.head_fitting import fit_heads

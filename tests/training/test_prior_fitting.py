@@ -16,7 +16,7 @@ from molvae.data.preparation import prepare
 from molvae.errors import CheckpointError, InputError, StoppedEarly, UnknownNameError, UsageError
 from molvae.latent.codec import MolVAE
 from molvae.models.language import LanguageModel
-from molvae.models.posterior import Posterior
+from molvae.models.network import Posterior
 from molvae.models.priors.flow_fitting import matching_loss
 from molvae.models.priors.language import LanguagePrior
 from molvae.models.vae import SequenceVAE

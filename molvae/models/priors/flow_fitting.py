@@ -10,7 +10,7 @@ import torch
 
 from molvae.models.fit_states import NOT_KEPT
 from molvae.models.fitting import Fit, Recipe, adam
-from molvae.models.posterior import Posterior
+from molvae.models.network import Posterior
 from molvae.models.precision import at_least_single, has_fast_bfloat16
 from molvae.models.priors.gaussian import moments
 from molvae.models.priors.velocity import VelocityField

@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from molvae.models.fit_states import NOT_KEPT
 from molvae.models.fitting import Fit, Recipe, adam
-from molvae.models.posterior import Posterior
+from molvae.models.network import Posterior
 from molvae.models.priors.base import PRIORS, MappedNormal, check_tensors
 from molvae.models.priors.flow_fitting import Standardization, standardization
 from molvae.progress import SILENT

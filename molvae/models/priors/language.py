@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
+from molvae.models.config import PAD
 from molvae.models.language import LanguageModel
 from molvae.models.priors.base import PRIORS, Prior, check_tensors
-from molvae.models.vae import PAD
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from molvae.models.fit_states import FitStates
-    from molvae.models.posterior import Posterior
+    from molvae.models.network import Posterior
     from molvae.models.priors.config import FitSettings
     from molvae.progress import Progress
 
