@@ -55,13 +55,18 @@ class Tally:
             os.fdatasync(self._file)
 
     def settle(self) -> None:
-        """Remove the file, if it was begun, unless events are left in the write-ahead log."""
+        """Remove the file, if it was begun, unless events are left in the write-ahead log.
+
+        A disk that refuses is no failure: all events are safe, and a tally that stays does no harm.
+        """
         if self._file is None:
             return
-        os.close(self._file)
-        self._file = None
-        if not self._log.exists():
-            self.path.unlink(missing_ok=True)
+        file, self._file = self._file, None
+        with contextlib.suppress(OSError):
+            os.close(file)
+        with contextlib.suppress(OSError):
+            if not self._log.exists():
+                self.path.unlink(missing_ok=True)
 
 
 def read_tally(journal: Path) -> tuple[int, str] | None:

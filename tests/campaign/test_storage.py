@@ -1,5 +1,6 @@
 """The journal keeps what was committed and refuses what was damaged."""
 
+import errno
 import shutil
 import sqlite3
 import subprocess
@@ -220,3 +221,16 @@ def test_a_kill_between_commit_and_tally_is_no_damage(tmp_path):
     for text in (_line(0, ""), b"", None):
         tally.unlink() if text is None else tally.write_bytes(text)
         assert len(payloads(copy)) == 3
+
+
+def test_a_disk_that_refuses_when_all_is_written_is_no_failure(path, monkeypatch):
+    class Refusing:
+        def unlink(self, **_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with Journal(path) as journal:
+        journal.append("ask", {"n": 1})
+        n_events = len(journal)
+        monkeypatch.setattr(journal._tally, "path", Refusing())
+    with Journal(path) as journal:
+        assert len(journal) == n_events
