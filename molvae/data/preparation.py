@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from molvae.data.config import PrepareSettings
 
+_HELD = ("corpus.json", "vocabulary.json", "parts.npy", "smiles.npy", "tokens.npy", "labels.npy")
+
 
 def prepare(settings: PrepareSettings, *, progress: Progress = SILENT) -> Balance:
     """Make a corpus directory of files of molecules; it appears whole or not at all.
@@ -54,7 +56,7 @@ def prepare(settings: PrepareSettings, *, progress: Progress = SILENT) -> Balanc
     workers = settings.workers
     if workers < 0:
         workers = available_cores() if available_cores() > 1 else 0
-    with committed_directory(settings.output, kind=KIND, schema=SCHEMA) as directory:
+    with committed_directory(settings.output, kind=KIND, schema=SCHEMA, holding=_HELD) as directory:
         work = directory / "work"
         kept = work / "kept"
         kept.mkdir(parents=True)

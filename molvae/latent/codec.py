@@ -111,7 +111,8 @@ class MolVAE:
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint directory, atomically; what stood there before is replaced."""
-        with committed_directory(Path(path), kind=KIND, schema=SCHEMA) as directory:
+        files = (CONFIG, VOCABULARY, WEIGHTS, CARD)
+        with committed_directory(Path(path), kind=KIND, schema=SCHEMA, holding=files) as directory:
             write_json(self.settings.model_dump(mode="json"), directory / CONFIG)
             (directory / VOCABULARY).write_text(self.tokenizer.vocabulary.to_json(), encoding="utf-8")
             save_tensors(self.network.state_dict(), directory / WEIGHTS)

@@ -15,7 +15,7 @@ from molvae.persistence.locks import writing
 from molvae.persistence.manifest import MANIFEST, Manifest, check_files, read_manifest, seal, stated_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
 T = TypeVar("T")
@@ -25,7 +25,9 @@ _HERE, _RENAME_EXCHANGE = -100, 2  # AT_FDCWD, and a flag of renameat2
 
 
 @contextlib.contextmanager
-def committed_directory(target: Path, *, kind: str, schema: int, patience: float = 0.0) -> Iterator[Path]:
+def committed_directory(
+    target: Path, *, kind: str, schema: int, holding: Collection[str] = (), patience: float = 0.0
+) -> Iterator[Path]:
     """A directory to fill, which becomes `target` when the block ends well and vanishes when it does not.
 
     On success a `MANIFEST.json` with the sha256 of every file is added, everything is flushed to the disk,
@@ -37,12 +39,14 @@ def committed_directory(target: Path, *, kind: str, schema: int, patience: float
         target: Where the directory will stand.
         kind: What it is ("model", "corpus", …); checked on loading.
         schema: Version of its layout; checked on loading.
+        holding: Files it must hold: one that something else removed meanwhile is missed.
         patience: Seconds to wait for another process that writes the same `target`.
 
     Raises:
         UsageError: Something else stands at `target`; it is left alone.
         LockedError: Another process writes it.
-        StorageError: The disk refuses; an existing `target` is intact and the message names the path.
+        StorageError: The disk refuses, or a file is gone; an existing `target` is intact and the message
+            names the path.
     """
     target = target.absolute()
     temporary = _aside(target)
@@ -55,12 +59,22 @@ def committed_directory(target: Path, *, kind: str, schema: int, patience: float
             temporary.mkdir()
             try:
                 yield temporary
+                _miss_none(temporary, holding)
                 seal(temporary, kind=kind, schema=schema)
                 _put_in_place(temporary, target)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)  # unfinished, or what was replaced
     except OSError as error:
         raise StorageError(f"cannot write {target}: {error.strerror or error}") from error
+
+
+def _miss_none(directory: Path, holding: Collection[str]) -> None:
+    gone = [name for name in holding if not (directory / name).is_file()]
+    if gone:
+        raise StorageError(
+            f"something else removed {', '.join(gone)} from {directory} while it was being written",
+            hint="Run the command again.",
+        )
 
 
 def refuse_to_replace(target: Path, kind: str) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 RESULT = "result"
 KIND, SCHEMA = "screen", 1
+_FUNNEL, _REJECTED = "funnel.json", "rejected.csv"
 _POOL = 20_000  # rows that wait to be ranked before the hopeless ones are dropped
 
 
@@ -79,11 +80,11 @@ def merge(directories: Sequence[Path], *, output: Path | None = None, suffix: st
     _require_all(directories, n_parts)
     target = output if output is not None else directories[0] / RESULT
     _check_target(target)
-    with committed_directory(target, kind=KIND, schema=SCHEMA) as path:
+    with committed_directory(target, kind=KIND, schema=SCHEMA, holding=(_FUNNEL, _REJECTED)) as path:
         gathered = _Gathered(job)
         with contextlib.ExitStack() as stack:
             rejected = stack.enter_context(
-                SafeTable(path / "rejected.csv", ("row", "identifier", "text", "stage", "reason"))
+                SafeTable(path / _REJECTED, ("row", "identifier", "text", "stage", "reason"))
             )
             everything = None
             if job.settings.keeps_all or job.settings.every_row:
@@ -101,7 +102,7 @@ def merge(directories: Sequence[Path], *, output: Path | None = None, suffix: st
                 for rank, (utility, hit) in enumerate(ranked, start=1):
                     writer.write([rank, utility, *_cells(hit)])
         facts = {"n_parts": n_parts, "job": job.digest, **gathered.funnel.facts()}
-        (path / "funnel.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        (path / _FUNNEL).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return Merged(target, gathered.funnel, ranked, job)
 
 

@@ -137,7 +137,8 @@ def write_part(
         kept.sort(key=lambda row: row[0])
         rejected.sort(key=lambda row: row[0])
     target = part_path(directory, part.number)  # which another shard may be writing, with the same bytes
-    with committed_directory(target, kind=KIND, schema=SCHEMA, patience=_PATIENCE) as path:
+    files = [_FACTS, _HITS, _REJECTED, *([_VECTORS] if job.settings.vectors else [])]
+    with committed_directory(target, kind=KIND, schema=SCHEMA, holding=files, patience=_PATIENCE) as path:
         with (path / _HITS).open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(hit, allow_nan=False) + "\n" for _, hit, _ in kept)
         if job.settings.vectors:

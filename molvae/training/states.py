@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _KIND, _SCHEMA = "training-state", 1
+_FACTS = "state.json"
 _KEPT = 2  # states: the newest, and the one before in case the newest is damaged
 EVERY = 500  # steps: seconds of a small network, a minute of a large one
 
@@ -93,10 +94,10 @@ class KeptStates:
         if self._world.leads:
             facts, kinds = state()
             target = self.directory / f"step-{step:09d}"
-            with committed_directory(target, kind=_KIND, schema=_SCHEMA) as place:
+            with committed_directory(target, kind=_KIND, schema=_SCHEMA, holding=[_FACTS]) as place:
                 for name, tensors in kinds.items():
                     save_tensors(tensors, place / f"{name}.safetensors")
-                write_json(facts, place / "state.json")
+                write_json(facts, place / _FACTS)
             for old in saved_states(self.directory)[:-_KEPT]:
                 shutil.rmtree(old, ignore_errors=True)
         self._world.barrier()
@@ -116,7 +117,7 @@ def saved_states(directory: Path) -> list[Path]:
 def _load(path: Path) -> State:
     verify_directory(path, kind=_KIND, schema=_SCHEMA)
     tensors = {file.stem: load_tensors(file) for file in sorted(path.glob("*.safetensors"))}
-    return State(read_json(path / "state.json"), tensors)
+    return State(read_json(path / _FACTS), tensors)
 
 
 def name_of(asked: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:

@@ -38,6 +38,11 @@ def _commit_and_fail(target):
         raise ZeroDivisionError
 
 
+def _commit_and_lose(place):
+    with committed_directory(place, kind="thing", schema=1, holding=["a.txt", "b.txt"]) as directory:
+        (directory / "a.txt").write_text("new")
+
+
 def _strays(parent):
     return [path.name for path in parent.iterdir() if path.name.startswith(".")]
 
@@ -57,6 +62,14 @@ def test_a_failure_inside_leaves_the_old_one_and_nothing_else(tmp_path):
     with pytest.raises(ZeroDivisionError):
         _commit_and_fail(tmp_path / "thing")
     verify_directory(tmp_path / "thing", kind="thing", schema=1)
+    assert (tmp_path / "thing" / "a.txt").read_text() == "old"
+    assert _strays(tmp_path) == []
+
+
+def test_a_file_that_something_else_removed_is_missed_before_the_seal(tmp_path):
+    _commit(tmp_path / "thing")
+    with pytest.raises(StorageError, match=r"something else removed b\.txt"):
+        _commit_and_lose(tmp_path / "thing")
     assert (tmp_path / "thing" / "a.txt").read_text() == "old"
     assert _strays(tmp_path) == []
 
