@@ -28,6 +28,7 @@ from .latent.estimators import LatentRegressor as LatentRegressor
 from .latent.estimators import MolVAETransformer as MolVAETransformer
 from .latent.interpolation import interpolate as interpolate
 from .latent.neighbors import neighborhood as neighborhood
+from .latent.panel import AssayPanel as AssayPanel
 from .oracles.base import Score as Score
 from .oracles.plugins import load_oracle as load_oracle
 from .screening.config import ScreenSettings as ScreenSettings

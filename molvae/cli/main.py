@@ -48,6 +48,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Scale": {
         "screen": "Lead a whole library through a model, and merge the shards.",
         "predict": "Properties of every row of a file of any size.",
+        "impute": "Fill a table of assays, rank compounds, say what to measure next.",
         "embed": "Latent vectors of every row of a file of any size.",
     },
     "Look": {

@@ -1,0 +1,234 @@
+"""`AssayPanel`: fill the empty cells of a table of assays from what is known of each molecule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from scipy.stats import norm
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from molvae.chemistry.molecule import Molecule
+from molvae.data.assay_table import FEWEST, AssayTable
+from molvae.errors import InputError, UsageError, suggest
+from molvae.latent.codec import MolVAE
+from molvae.latent.panel_fitting import fit_units
+from molvae.latent.panel_kernel import substructures
+from molvae.latent.panel_storage import read_panel, write_panel
+from molvae.latent.prediction import PropertyPrediction
+from molvae.progress import SILENT
+from molvae.seeding import Seeds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from molvae.latent.panel_fit import AssayFigures
+    from molvae.progress import Progress
+
+_ASSAY = "An assay is a column of numbers, or of 0 and 1; its cells may be empty"
+
+
+class AssayPanel(BaseEstimator):  # type: ignore[misc]
+    """Compounds by assays, mostly empty: every empty cell with a mean and a standard deviation.
+
+    A ridge regression on substructures and the latent vector says, assay by assay, what to expect of a
+    molecule. A small variational autoencoder, which sees the molecule and whatever else was measured of it,
+    says how far and how surely it departs from that, in all assays at once. Missing is masked, never 0.
+
+    Args:
+        checkpoint: Where latent vectors come from: a model, its directory, or the name of a shipped one.
+        seed: Of all draws; the same table gives the same panel, in whatever order its rows and columns are.
+        device: Where the checkpoint's network runs; the panel itself is small and runs on the CPU.
+
+    Attributes:
+        names_: The assays, in the order of the table.
+        figures_: How well held-out cells of each assay were predicted.
+        notes_: What was left out of the table, and why.
+
+    >>> AssayPanel(seed=3).get_params()
+    {'checkpoint': 'zinc250k', 'device': 'auto', 'seed': 3}
+    """
+
+    def __init__(
+        self, checkpoint: str | Path | MolVAE = "zinc250k", seed: int = 0, device: str = "auto"
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.seed = seed
+        self.device = device
+
+    def fit(self, table: Any, y: Any = None, *, progress: Progress = SILENT) -> Self:  # noqa: ARG002
+        """Learn from a table: a path, a frame, columns by name (one called smiles), or an `AssayTable`.
+
+        Args:
+            table: Molecules and their assays. Rows of one molecule are averaged.
+            y: Not used; scikit-learn hands it to every estimator.
+            progress: Told how far it is.
+
+        Raises:
+            InputError: No column of numbers, no molecule, or too few different values in every assay.
+        """
+        given = AssayTable.of(table)
+        held = self.checkpoint
+        self.model_ = held if isinstance(held, MolVAE) else MolVAE.load(held, device=self.device)
+        progress.start("read molecules", len(given))
+        prepared = self.model_.prepare(given.smiles)
+        found = {item.smiles: item for item in prepared if isinstance(item, Molecule)}
+        self.smiles_ = tuple(sorted(found))
+        progress.finish("read molecules")
+        place = {smiles: row for row, smiles in enumerate(self.smiles_)}
+        self.rows_ = np.array(
+            [place.get(getattr(item, "smiles", ""), -1) for item in prepared], dtype=np.int64
+        )
+        self.names_, values, left_out = _assays(given, _merged(given.values, self.rows_, len(found)))
+        n_twice = int((self.rows_ >= 0).sum()) - len(found)
+        self.notes_ = (
+            *given.notes,
+            *([f"{n_bad} rows hold no molecule"] if (n_bad := int((self.rows_ < 0).sum())) else []),
+            *([f"{n_twice} rows repeat a molecule: their values are averaged"] if n_twice else []),
+            *left_out,
+        )
+        molecules = [found[smiles] for smiles in self.smiles_]
+        z = self.model_.encode(molecules, inference_steps=0)
+        seeds = Seeds(self.seed)
+        self.fitted_ = fit_units(self.names_, substructures(molecules), z, values, seeds, progress)
+        return self
+
+    @property
+    def figures_(self) -> tuple[AssayFigures, ...]:
+        """How well held-out cells of each assay were predicted."""
+        check_is_fitted(self, "fitted_")
+        return self.fitted_.figures
+
+    def predict(self, table: Any = None) -> PropertyPrediction:
+        """Every cell of a table: measured values with variance 0, and predictions where there is none.
+
+        Args:
+            table: As for `fit`; its values join those of `fit`, whose table is the default.
+
+        Returns:
+            A row for each row of the table, NaN where it holds no molecule. Of a column of 0 and 1 the mean
+            is a probability.
+        """
+        return self._through(table, self.fitted_.predict if hasattr(self, "fitted_") else None)
+
+    def gains(self, table: Any = None) -> PropertyPrediction:
+        """What a measurement of each empty cell would tell about all empty cells of its molecule.
+
+        Returns:
+            As `predict`, the mean being the variance that would go, summed over the assays, each in units of
+            its own variance; NaN where there is a value.
+        """
+        return self._through(table, self.fitted_.gains if hasattr(self, "fitted_") else None)
+
+    def expected_improvement(
+        self, assay: str, table: Any = None, *, lowest: bool = False
+    ) -> NDArray[np.float64]:
+        """By how much each molecule would on average surpass the best measured one, `n`; NaN if measured.
+
+        Raises:
+            UsageError: There is no such assay.
+        """
+        column = self.column(assay)
+        found = self.predict(table)
+        sign = -1.0 if lowest else 1.0
+        mean, deviation = sign * found.mean[:, column], np.sqrt(found.variance[:, column])
+        best = np.nanmax(sign * self.fitted_.values[:, self.fitted_.names.index(assay)])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            score = (mean - best) / deviation
+            improvement = (mean - best) * norm.cdf(score) + deviation * norm.pdf(score)
+        return np.where(deviation > 0, improvement, np.nan)
+
+    def column(self, assay: str) -> int:
+        """Which of `names_` an assay is.
+
+        Raises:
+            UsageError: There is no such assay.
+        """
+        check_is_fitted(self, "fitted_")
+        if assay not in self.names_:
+            raise UsageError(
+                f"no assay '{assay}'{suggest(assay, self.names_)}",
+                hint=f"There are {', '.join(self.names_[:20])}.",
+            )
+        return self.names_.index(assay)
+
+    def _through(self, table: Any, ask: Any) -> PropertyPrediction:
+        """What the fitted part answers, in rows and columns as they were given."""
+        check_is_fitted(self, "fitted_")
+        if table is None:
+            rows, answers = self.rows_, ask(None)
+        else:
+            rows, cells = self._cells(AssayTable.of(table))
+            answers = ask(cells)
+        order = [self.fitted_.names.index(name) for name in self.names_]
+        mean, variance = (np.where((rows >= 0)[:, None], part[rows][:, order], np.nan) for part in answers)
+        return PropertyPrediction(self.names_, mean, variance)
+
+    def _cells(self, given: AssayTable) -> tuple[NDArray[np.int64], tuple[Any, ...]]:
+        """Rows of a table among its molecules, and of these: substructures, z, values, which are known."""
+        prepared = self.model_.prepare(given.smiles)
+        found = {item.smiles: item for item in prepared if isinstance(item, Molecule)}
+        if not found:
+            raise InputError("no row of the table holds a molecule")
+        place = {smiles: row for row, smiles in enumerate(found)}
+        rows = np.array([place.get(getattr(item, "smiles", ""), -1) for item in prepared], dtype=np.int64)
+        merged = _merged(given.values, rows, len(found))
+        values = np.full((len(found), len(self.names_)), np.nan)
+        for column, name in enumerate(self.fitted_.names):
+            if name in given.names:
+                values[:, column] = merged[:, given.names.index(name)]
+        trained = {smiles: row for row, smiles in enumerate(self.smiles_)}
+        known = np.array([trained.get(smiles, -1) for smiles in found], dtype=np.int64)
+        molecules = list(found.values())
+        z = self.model_.encode(molecules, inference_steps=0)
+        return rows, (substructures(molecules), z, values, known)
+
+    def save(self, path: str | Path) -> None:
+        """Write the panel and a copy of its checkpoint, atomically; it holds the table as well."""
+        check_is_fitted(self, "fitted_")
+        write_panel(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str = "auto") -> AssayPanel:
+        """Read what `save` wrote.
+
+        Raises:
+            CheckpointError: It is missing, incomplete, altered, of another version, or not what it says.
+        """
+        return read_panel(cls, path, device=device)
+
+
+def _merged(values: NDArray[np.float64], rows: NDArray[np.int64], n: int) -> NDArray[np.float64]:
+    """Mean of the values of each molecule, `n x p`, NaN where there is none."""
+    total, count = np.zeros((n, values.shape[1])), np.zeros((n, values.shape[1]))
+    of_molecules = rows >= 0
+    np.add.at(total, rows[of_molecules], np.nan_to_num(values[of_molecules]))
+    np.add.at(count, rows[of_molecules], np.isfinite(values[of_molecules]))
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _assays(
+    given: AssayTable, values: NDArray[np.float64]
+) -> tuple[tuple[str, ...], NDArray[np.float64], Sequence[str]]:
+    """The assays that can be learned, their values in the order of their names, and why others cannot."""
+    if not len(values):
+        raise InputError("no row of the table holds a molecule")
+    if not given.names:
+        raise InputError("the table has no column of numbers", hint=". ".join((_ASSAY, *given.notes)))
+    kept, left_out = [], []
+    for column, name in enumerate(given.names):
+        known = values[np.isfinite(values[:, column]), column]
+        if len(known) < FEWEST:
+            left_out.append(f"'{name}' is left out: {len(known)} values, at least {FEWEST} are needed")
+        elif np.ptp(known) <= 1e-12 * max(np.abs(known).max(), 1.0):
+            left_out.append(f"'{name}' is left out: all its values are {known[0]:g}")
+        else:
+            kept.append(name)
+    if not kept:
+        raise InputError("no assay can be learned", hint=". ".join(left_out) + ".")
+    order = [given.names.index(name) for name in sorted(kept)]
+    return tuple(kept), values[:, order], left_out

@@ -1,0 +1,122 @@
+"""A panel of assays on disk: JSON, safetensors and a copy of the checkpoint; loading it runs no code."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from molvae.errors import CheckpointError
+from molvae.latent.checkpoint import load_tensors, read_json, save_tensors, write_json
+from molvae.latent.codec import MolVAE
+from molvae.latent.panel_fit import AssayFigures, PanelFit
+from molvae.latent.panel_kernel import WIDTH, KernelRidges
+from molvae.models.panel import PanelVAE
+from molvae.optimization.features import Multisets
+from molvae.persistence.directories import committed_directory, read_directory
+
+if TYPE_CHECKING:
+    from molvae.latent.panel import AssayPanel
+
+KIND, SCHEMA = "panel", 1
+_FACTS, _ARRAYS, _MODEL = "panel.json", "panel.safetensors", "model"
+_NUMBERS = (
+    "binary",
+    "center",
+    "scale",
+    "spread",
+    "trust",
+    "widening",
+    "z_center",
+    "z_scale",
+    "z",
+    "values",
+    "expected",
+)
+
+
+def write_panel(panel: AssayPanel, path: str | Path) -> None:
+    """Write the directory, atomically; what stood there before is replaced."""
+    fit = panel.fitted_
+    arrays = {
+        **{f"ridge.{name}": getattr(fit.ridges, name) for name in ("dual", "constant")},
+        **{f"ridge.{name}": getattr(fit.ridges.multisets, name) for name in ("keys", "offsets")},
+        **{name: getattr(fit, name) for name in _NUMBERS},
+        "rows": panel.rows_,
+    }
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    for number, member in enumerate(fit.members):
+        tensors |= {f"member.{number}.{name}": tensor for name, tensor in member.state_dict().items()}
+    facts = {
+        "seed": panel.seed,
+        "names": panel.names_,
+        "members": len(fit.members),
+        "figures": [
+            {key: None if value != value else value for key, value in asdict(row).items()}  # noqa: PLR0124
+            for row in fit.figures
+        ],
+        "notes": panel.notes_,
+        "smiles": panel.smiles_,
+    }
+    with committed_directory(Path(path), kind=KIND, schema=SCHEMA) as directory:
+        panel.model_.save(directory / _MODEL)
+        save_tensors(tensors, directory / _ARRAYS)
+        write_json(facts, directory / _FACTS)
+
+
+def read_panel(cls: type[AssayPanel], path: str | Path, *, device: str) -> AssayPanel:
+    """Read and check what `write_panel` wrote.
+
+    Raises:
+        CheckpointError: It is missing, incomplete, altered, of another version, or not what it says.
+    """
+    return read_directory(Path(path), lambda _: _read(cls, Path(path), device), kind=KIND, schema=SCHEMA)
+
+
+def _read(cls: type[AssayPanel], path: Path, device: str) -> AssayPanel:
+    model = MolVAE.load(path / _MODEL, device=device)
+    tensors, facts = load_tensors(path / _ARRAYS), read_json(path / _FACTS)
+    try:
+        panel = cls(model, facts["seed"], device)
+        panel.model_ = model
+        panel.names_, panel.notes_ = tuple(facts["names"]), tuple(facts["notes"])
+        panel.smiles_ = tuple(facts["smiles"])
+        panel.rows_ = tensors["rows"].numpy()
+        panel.fitted_ = _fit(facts, tensors, len(panel.smiles_), model.latent_size)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(f"{path} does not fit together as a panel: {error}") from None
+    return panel
+
+
+def _fit(facts: dict[str, Any], tensors: dict[str, torch.Tensor], n: int, latent_size: int) -> PanelFit:
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    names = tuple(sorted(facts["names"]))
+    shapes = {name: (len(names),) for name in ("binary", "center", "scale", "spread")}
+    shapes |= {name: (2, len(names)) for name in ("trust", "widening")}
+    shapes |= {name: (n, len(names)) for name in ("values", "expected")} | {"z": (n, latent_size)}
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            raise ValueError(f"'{name}' has shape {arrays[name].shape}, not {shape}")
+    members = []
+    for number in range(int(facts["members"])):
+        prefix = f"member.{number}."
+        member = PanelVAE(latent_size + len(names), len(names))
+        member.load_state_dict(
+            {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+        )
+        members.append(member.eval())
+    figures = [
+        AssayFigures(**{key: float("nan") if value is None else value for key, value in row.items()})
+        for row in facts["figures"]
+    ]
+    multisets = Multisets(arrays["ridge.keys"], arrays["ridge.offsets"], WIDTH)
+    return PanelFit(
+        names=names,
+        **{name: arrays[name] for name in _NUMBERS},
+        ridges=KernelRidges(multisets, arrays["ridge.dual"], arrays["ridge.constant"]),
+        members=tuple(members),
+        figures=tuple(figures),
+    )

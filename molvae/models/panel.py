@@ -1,0 +1,201 @@
+"""A variational autoencoder of the rows of a table with gaps: what is known, and of what -> u -> all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_LATENT, _HIDDEN = 32, 128
+_LOGVAR_RANGE = (-6.0, 4.0)
+_BETA, _ANNEALED = (
+    0.2,
+    0.3,
+)  # the weight of the KL, as in Mult-VAE, and the share of training until it is full
+_RATE, _DECAY, _BATCH = 2e-3, 1e-2, 256
+_EPOCHS, _PATIENCE = 60, 6
+_LEAST_STEPS = 20  # in an epoch: a small table is gone through more than once
+
+
+@dataclass(frozen=True)
+class PanelRows:
+    """Rows of a table, in units of each column's spread around what is expected of the cell.
+
+    Attributes:
+        features: What each row is, whatever is known of it, `n x f`.
+        expected: What a simpler model expects, `n x p`; of a column of 0 and 1 its logit.
+        values: Known values less what is expected, `n x p`, 0 where not known; of a column of 0 and 1 the
+            values less their probability.
+        known: Where there is a value, `n x p`.
+        binary: Which columns hold 0 and 1, `p`.
+    """
+
+    features: Tensor
+    expected: Tensor
+    values: Tensor
+    known: Tensor
+    binary: Tensor
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def take(self, rows: Tensor) -> PanelRows:
+        """Some rows."""
+        parts = (part[rows] for part in (self.features, self.expected, self.values, self.known))
+        return PanelRows(*parts, self.binary)
+
+
+class PanelVAE(nn.Module):
+    """A conditional partial VAE with a linear decoder, so that all its predictions are in closed form.
+
+    The molecule gives p(u | x); known cells, summed over and so of any number and in any order, move it to
+    q(u | x, known) and never make it wider. Without a known cell the two are the same. (Ma et al. 2019, EDDI,
+    arXiv:1809.11142; Liang et al. 2018, Mult-VAE, arXiv:1802.05814.)
+
+    Args:
+        n_features: `f`.
+        n_columns: `p`.
+        seed: Of the first weights.
+    """
+
+    def __init__(self, n_features: int, n_columns: int, seed: int = 0) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):  # modules draw weights when they are made
+            torch.manual_seed(seed)
+            self.molecule = nn.Sequential(nn.Linear(n_features, _HIDDEN), nn.SiLU(), nn.Dropout(0.2))
+            self.prior = nn.Linear(_HIDDEN, 2 * _LATENT)
+            self.cells = nn.Linear(2 * n_columns, _HIDDEN, bias=False)
+            self.joined = nn.Sequential(nn.SiLU(), nn.Linear(_HIDDEN, _HIDDEN), nn.SiLU())
+            self.moved = nn.Linear(_HIDDEN, 2 * _LATENT)
+            self.decoder = nn.Linear(_LATENT, n_columns)
+            self.lognoise = nn.Parameter(torch.zeros(n_columns))
+            nn.init.normal_(self.decoder.weight, std=0.1)
+            nn.init.zeros_(self.decoder.bias)
+
+    def encode(
+        self, features: Tensor, values: Tensor, shown: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Mean and log-variance, `b x u` each, of p(u | x) and of q(u | x, what is shown)."""
+        seen = self.molecule(features)
+        mean, logvar = self.prior(seen).chunk(2, dim=-1)
+        logvar = logvar.clamp(*_LOGVAR_RANGE)
+        mask = shown.to(values.dtype)
+        hidden = self.joined(seen + self.cells(torch.cat([values * mask, mask], dim=-1)))
+        shift, narrowing = self.moved(hidden).chunk(2, dim=-1)
+        any_shown = shown.any(dim=-1, keepdim=True).to(values.dtype)
+        moved = mean + any_shown * shift
+        return mean, logvar, moved, logvar - any_shown * functional.softplus(narrowing)
+
+    def loss(self, rows: PanelRows, shown: Tensor, beta: float, generator: torch.Generator) -> Tensor:
+        """Negative ELBO in nats per cell: all known cells from those that are shown."""
+        mean, logvar, moved, narrowed = self.encode(rows.features, rows.values, shown)
+        u = moved + (0.5 * narrowed).exp() * torch.randn(moved.shape, generator=generator)
+        kl = 0.5 * (logvar - narrowed + (narrowed.exp() + (moved - mean).square()) / logvar.exp() - 1.0)
+        decoded = self.decoder(u)
+        lognoise = self.lognoise.clamp(*_LOGVAR_RANGE)
+        gaussian = 0.5 * ((rows.values - decoded).square() / lognoise.exp() + lognoise)
+        probability = torch.sigmoid(rows.expected)
+        logits = rows.expected + decoded
+        bernoulli = functional.binary_cross_entropy_with_logits(
+            logits, (rows.values + probability).clamp(0.0, 1.0), reduction="none"
+        )
+        terms = torch.where(rows.binary, bernoulli, gaussian)
+        told = torch.where(rows.known, terms, 0.0).sum()
+        return (told + beta * kl.sum()) / rows.known.sum().clamp(min=1)
+
+    @torch.inference_mode()
+    def predict(self, rows: PanelRows, shown: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of every cell less what is expected, `b x p`; of logits in columns of 0 and 1."""
+        self.eval()
+        _, _, mean, logvar = self.encode(rows.features, rows.values, shown)
+        spread = logvar.exp() @ self.decoder.weight.square().T
+        noise = torch.where(rows.binary, 0.0, self.lognoise.clamp(*_LOGVAR_RANGE).exp())
+        return self.decoder(mean), spread + noise
+
+    @torch.inference_mode()
+    def shared_variance(self, rows: PanelRows, shown: Tensor) -> tuple[Tensor, Tensor]:
+        """Covariances of the columns that u explains, `b x p x p`, and the noise beside it, `p`."""
+        self.eval()
+        _, _, _, logvar = self.encode(rows.features, rows.values, shown)
+        loadings = self.decoder.weight
+        return (logvar.exp()[:, None] * loadings) @ loadings.T, self.lognoise.clamp(*_LOGVAR_RANGE).exp()
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Known cells of rows a model is not trained on, each to be predicted from the others of its row.
+
+    Attributes:
+        rows: A row for each cell, `c`.
+        columns: The column of each cell, `c`.
+    """
+
+    rows: PanelRows
+    columns: Tensor
+
+    def shown(self) -> Tensor:
+        """All that is known but the cell, `c x p`."""
+        shown = self.rows.known.clone()
+        shown[torch.arange(len(shown)), self.columns] = False
+        return shown
+
+    def predict(self, model: PanelVAE, shown: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of each cell less what is expected, `c` each."""
+        mean, variance = model.predict(self.rows, shown)
+        at = (torch.arange(len(mean)), self.columns)
+        return mean[at], variance[at]
+
+    def loss(self, model: PanelVAE) -> float:
+        """Negative log-likelihood per cell, from the other cells and from the molecule alone, in nats."""
+        at = (torch.arange(len(self.columns)), self.columns)
+        values, expected, binary = (
+            self.rows.values[at],
+            self.rows.expected[at],
+            self.rows.binary[self.columns],
+        )
+        shown, total = self.shown(), 0.0
+        for seen in (shown, torch.zeros_like(shown)):
+            mean, variance = self.predict(model, seen)
+            gaussian = 0.5 * ((values - mean).square() / variance + variance.log())
+            truth = (values + torch.sigmoid(expected)).clamp(0.0, 1.0)
+            bernoulli = functional.binary_cross_entropy_with_logits(expected + mean, truth, reduction="none")
+            total += float(torch.where(binary, bernoulli, gaussian).mean())
+        return total
+
+
+def fit_panel(model: PanelVAE, rows: PanelRows, held_out: HeldOut, generator: torch.Generator) -> PanelVAE:
+    """Train on rows, each time with another part of their known cells shown, and keep the best epoch.
+
+    Args:
+        model: The model; it is changed.
+        rows: To train on.
+        held_out: Training ends when these are no longer predicted better.
+        generator: Of the batches, of what is shown and of u.
+    """
+    optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE, weight_decay=_DECAY)
+    rounds = max(1, _BATCH * _LEAST_STEPS // len(rows))
+    steps = -(-rounds * len(rows) // _BATCH)
+    best, kept, since, step = float("inf"), model.state_dict(), 0, 0
+    for _ in range(_EPOCHS):
+        order = torch.cat([torch.randperm(len(rows), generator=generator) for _ in range(rounds)])
+        model.train()
+        for batch in order.split(_BATCH):
+            part = rows.take(batch)
+            share = torch.rand(len(part), 1, generator=generator)
+            shown = part.known & (torch.rand(part.known.shape, generator=generator) < share)
+            beta = _BETA * min(1.0, step / (_ANNEALED * _EPOCHS * steps))
+            optimizer.zero_grad()
+            model.loss(part, shown, beta, generator).backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            step += 1
+        loss = held_out.loss(model)
+        if loss < best:
+            best, since = loss, 0
+            kept = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        elif (since := since + 1) >= _PATIENCE:
+            break
+    model.load_state_dict(kept)
+    return model.eval()
