@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import click
 import numpy as np
 
 from molvae.cli import options, places
-from molvae.cli.output import Session, table_text
+from molvae.cli.output import Session, jsonable, table_text
 from molvae.data.writers import Column
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from molvae.latent.panel import AssayPanel
     from molvae.latent.prediction import PropertyPrediction
 
-_FIGURES = ("assay", "kind", "values", "held_out", "r2", "r2_alone", "spearman", "mae", "within_90")
 _SHOWN = 20  # assays printed
 
 
@@ -104,89 +104,78 @@ def command(
     for note in panel.notes_:
         session.note(note)
     if rank is not None:
-        panel.column(rank)
+        panel.column(rank)  # a wrong name is told before anything is written
     panel.save(output / "panel")
     found = panel.predict()
     _write_filled(session, output / "imputed.csv", given, found)
-    figures = [_row(figure) for figure in panel.figures_]
-    _write(session, output / "assays.csv", _FIGURES, figures)
+    figures = [jsonable(asdict(row)) for row in panel.figures_]
+    header = list(figures[0])
+    _write(session, output / "assays.csv", header, (list(row.values()) for row in figures))
+    listed = _Listed(panel, given, found)
     if rank is not None:
-        _write(session, output / "ranking.csv", *_ranking(panel, given, found, rank, lowest=lowest, top=top))
-    if n_next is not None:
-        _write(session, output / "next.csv", *_next(panel, given, found, rank, lowest=lowest, n=n_next))
-    shown = [
-        tuple(value if value is None or not isinstance(value, float) else round(value, 3) for value in row)
-        for row in figures
-    ]
-    more = f"\nand {len(shown) - _SHOWN} more in {output / 'assays.csv'}" if len(shown) > _SHOWN else ""
+        mean = np.where(found.variance > 0, found.mean, np.nan)[:, [panel.column(rank)]]
+        worth = -mean if lowest else mean
+        listed.write(session, output / "ranking.csv", worth, (rank,), top)
+    if n_next is not None and rank is not None:
+        worth = panel.expected_improvement(rank, lowest=lowest)[:, None]
+        listed.write(session, output / "next.csv", worth, (rank,), n_next, "expected_improvement")
+    elif n_next is not None:
+        listed.write(session, output / "next.csv", panel.gains(), found.names, n_next, "variance_explained")
     told = {
         "compounds": len(panel.smiles_),
-        "assays": [dict(zip(_FIGURES, row, strict=True)) for row in figures],
+        "assays": figures,
         "measured": int((found.variance == 0).sum()),
         "imputed": int((found.variance > 0).sum()),
         "output": output,
     }
-    session.report(
-        told, f"{table_text(_FIGURES, shown[:_SHOWN])}{more}\n{told['imputed']:,} cells -> {output}"
-    )
+    rows = [[round(v, 3) if isinstance(v, float) else v for v in row.values()] for row in figures[:_SHOWN]]
+    more = f"\nand {len(figures) - _SHOWN} more in {output / 'assays.csv'}" if figures[_SHOWN:] else ""
+    session.report(told, f"{table_text(header, rows)}{more}\n{told['imputed']:,} cells -> {output}")
 
 
-def _row(figure: Any) -> tuple[Any, ...]:
-    names = ("name", "kind", "n", "held_out", "r2", "r2_alone", "spearman", "mae", "within_90")
-    return tuple(None if (value := getattr(figure, name)) != value else value for name in names)
+@dataclass(frozen=True)
+class _Listed:
+    """Writes the cells worth most, each with its prediction."""
+
+    panel: AssayPanel
+    given: AssayTable
+    found: PropertyPrediction
+
+    def write(
+        self,
+        session: Session,
+        target: Path,
+        worth: Any,
+        names: Sequence[str],
+        n: int,
+        title: str | None = None,
+    ) -> None:
+        """The `n` best of the cells `worth` has a number for; a molecule that is there twice counts once."""
+        rows, seen = [], set()
+        for cell in np.argsort(-worth.ravel(), kind="stable"):
+            i, j = divmod(int(cell), len(names))
+            if len(rows) == n or not np.isfinite(worth[i, j]):
+                break
+            column = self.panel.column(names[j])
+            if (key := (int(self.panel.rows_[i]), j)) not in seen:
+                seen.add(key)
+                mean, deviation = self.found.mean[i, column], np.sqrt(self.found.variance[i, column])
+                rows.append(
+                    [self.given.smiles[i], self.given.identifiers[i], names[j], mean, deviation, worth[i, j]]
+                )
+        header = ["smiles", "id", "assay", "predicted", "sd", *([title] if title else [])]
+        _write(session, target, header, (row[: len(header)] for row in rows))
 
 
 def _write_filled(session: Session, target: Path, given: AssayTable, found: PropertyPrediction) -> None:
     deviation = np.where(found.variance > 0, np.sqrt(found.variance), np.nan)
     header = ["smiles", "id", *(f"{name}{end}" for name in found.names for end in ("", "_sd"))]
     cells = np.stack([found.mean, deviation], axis=2).reshape(len(given), -1)
-    rows = ([smiles, name, *map(_cell, numbers)] for smiles, name, numbers in _zipped(given, cells))
+    rows = (
+        [smiles, name, *numbers]
+        for smiles, name, numbers in zip(given.smiles, given.identifiers, cells.tolist(), strict=True)
+    )
     _write(session, target, header, rows)
-
-
-def _ranking(
-    panel: AssayPanel, given: AssayTable, found: PropertyPrediction, assay: str, *, lowest: bool, top: int
-) -> tuple[Sequence[str], list[list[Any]]]:
-    column = panel.column(assay)
-    mean = np.where(found.variance[:, column] > 0, found.mean[:, column], np.nan)
-    order = _best(mean if lowest else -mean, panel.rows_, top)
-    deviation = np.sqrt(found.variance[:, column])
-    rows = [[given.smiles[i], given.identifiers[i], float(mean[i]), float(deviation[i])] for i in order]
-    return ("smiles", "id", assay, f"{assay}_sd"), rows
-
-
-def _next(
-    panel: AssayPanel, given: AssayTable, found: PropertyPrediction, rank: str | None, *, lowest: bool, n: int
-) -> tuple[Sequence[str], list[list[Any]]]:
-    if rank is None:
-        worth, meaning = panel.gains().mean, "variance_explained"
-    else:
-        worth, meaning = panel.expected_improvement(rank, lowest=lowest)[:, None], "expected_improvement"
-    names = found.names if rank is None else (rank,)
-    molecules = np.repeat(panel.rows_, len(names)) * len(names) + np.tile(np.arange(len(names)), len(given))
-    rows = []
-    for cell in _best(-worth.ravel(), molecules, n):
-        i, name = cell // len(names), names[cell % len(names)]
-        column = panel.column(name)
-        mean, deviation = found.mean[i, column], np.sqrt(found.variance[i, column])
-        numbers = (float(mean), float(deviation), float(worth.ravel()[cell]))
-        rows.append([given.smiles[i], given.identifiers[i], name, *numbers])
-    return ("smiles", "id", "assay", "predicted", "sd", meaning), rows
-
-
-def _best(cost: Any, identity: Any, n: int) -> list[int]:
-    """The `n` cheapest that have a cost, none of them twice."""
-    order = [int(i) for i in np.argsort(cost, kind="stable") if np.isfinite(cost[i])]
-    first = {int(identity[i]): i for i in reversed(order)}
-    return sorted(first.values(), key=lambda i: (float(cost[i]), i))[:n]
-
-
-def _zipped(given: AssayTable, cells: Any) -> Iterable[tuple[str, str, Any]]:
-    return zip(given.smiles, given.identifiers, cells, strict=True)
-
-
-def _cell(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _write(session: Session, target: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

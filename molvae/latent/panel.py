@@ -13,6 +13,7 @@ from molvae.chemistry.molecule import Molecule
 from molvae.data.assay_table import FEWEST, AssayTable
 from molvae.errors import InputError, UsageError, suggest
 from molvae.latent.codec import MolVAE
+from molvae.latent.panel_fit import Cells
 from molvae.latent.panel_fitting import fit_units
 from molvae.latent.panel_kernel import substructures
 from molvae.latent.panel_storage import read_panel, write_panel
@@ -75,14 +76,9 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
         held = self.checkpoint
         self.model_ = held if isinstance(held, MolVAE) else MolVAE.load(held, device=self.device)
         progress.start("read molecules", len(given))
-        prepared = self.model_.prepare(given.smiles)
-        found = {item.smiles: item for item in prepared if isinstance(item, Molecule)}
-        self.smiles_ = tuple(sorted(found))
+        found, self.rows_ = self._molecules(given)
+        self.smiles_ = tuple(found)
         progress.finish("read molecules")
-        place = {smiles: row for row, smiles in enumerate(self.smiles_)}
-        self.rows_ = np.array(
-            [place.get(getattr(item, "smiles", ""), -1) for item in prepared], dtype=np.int64
-        )
         self.names_, values, left_out = _assays(given, _merged(given.values, self.rows_, len(found)))
         n_twice = int((self.rows_ >= 0).sum()) - len(found)
         self.notes_ = (
@@ -91,7 +87,7 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
             *([f"{n_twice} rows repeat a molecule: their values are averaged"] if n_twice else []),
             *left_out,
         )
-        molecules = [found[smiles] for smiles in self.smiles_]
+        molecules = list(found.values())
         z = self.model_.encode(molecules, inference_steps=0)
         seeds = Seeds(self.seed)
         self.fitted_ = fit_units(self.names_, substructures(molecules), z, values, seeds, progress)
@@ -113,16 +109,17 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
             A row for each row of the table, NaN where it holds no molecule. Of a column of 0 and 1 the mean
             is a probability.
         """
-        return self._through(table, self.fitted_.predict if hasattr(self, "fitted_") else None)
+        rows, cells = self._cells(table)
+        mean, variance = (self._placed(part, rows) for part in self.fitted_.predict(cells))
+        return PropertyPrediction(self.names_, mean, variance)
 
-    def gains(self, table: Any = None) -> PropertyPrediction:
-        """What a measurement of each empty cell would tell about all empty cells of its molecule.
+    def gains(self, table: Any = None) -> NDArray[np.float64]:
+        """What a measurement of each empty cell would tell about all empty cells of its molecule, `n x p`.
 
-        Returns:
-            As `predict`, the mean being the variance that would go, summed over the assays, each in units of
-            its own variance; NaN where there is a value.
+        It is the variance that would go, of each assay in units of its own spread; NaN where a value is.
         """
-        return self._through(table, self.fitted_.gains if hasattr(self, "fitted_") else None)
+        rows, cells = self._cells(table)
+        return self._placed(self.fitted_.gains(cells), rows)
 
     def expected_improvement(
         self, assay: str, table: Any = None, *, lowest: bool = False
@@ -135,12 +132,10 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
         column = self.column(assay)
         found = self.predict(table)
         sign = -1.0 if lowest else 1.0
-        mean, deviation = sign * found.mean[:, column], np.sqrt(found.variance[:, column])
         best = np.nanmax(sign * self.fitted_.values[:, self.fitted_.names.index(assay)])
-        with np.errstate(invalid="ignore", divide="ignore"):
-            score = (mean - best) / deviation
-            improvement = (mean - best) * norm.cdf(score) + deviation * norm.pdf(score)
-        return np.where(deviation > 0, improvement, np.nan)
+        beyond = sign * found.mean[:, column] - best
+        deviation = np.sqrt(np.where(found.variance[:, column] > 0, found.variance[:, column], np.nan))
+        return np.asarray(beyond * norm.cdf(beyond / deviation) + deviation * norm.pdf(beyond / deviation))
 
     def column(self, assay: str) -> int:
         """Which of `names_` an assay is.
@@ -156,26 +151,20 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
             )
         return self.names_.index(assay)
 
-    def _through(self, table: Any, ask: Any) -> PropertyPrediction:
-        """What the fitted part answers, in rows and columns as they were given."""
+    def _placed(self, part: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Answers in rows and columns as they were given; NaN rows where there is no molecule."""
+        order = [self.fitted_.names.index(name) for name in self.names_]
+        return np.where((rows >= 0)[:, None], part[rows][:, order], np.nan)
+
+    def _cells(self, table: Any) -> tuple[NDArray[np.int64], Cells | None]:
+        """Which molecule each row of a table holds, and these; None for those of `fit`."""
         check_is_fitted(self, "fitted_")
         if table is None:
-            rows, answers = self.rows_, ask(None)
-        else:
-            rows, cells = self._cells(AssayTable.of(table))
-            answers = ask(cells)
-        order = [self.fitted_.names.index(name) for name in self.names_]
-        mean, variance = (np.where((rows >= 0)[:, None], part[rows][:, order], np.nan) for part in answers)
-        return PropertyPrediction(self.names_, mean, variance)
-
-    def _cells(self, given: AssayTable) -> tuple[NDArray[np.int64], tuple[Any, ...]]:
-        """Rows of a table among its molecules, and of these: substructures, z, values, which are known."""
-        prepared = self.model_.prepare(given.smiles)
-        found = {item.smiles: item for item in prepared if isinstance(item, Molecule)}
+            return self.rows_, None
+        given = AssayTable.of(table)
+        found, rows = self._molecules(given)
         if not found:
             raise InputError("no row of the table holds a molecule")
-        place = {smiles: row for row, smiles in enumerate(found)}
-        rows = np.array([place.get(getattr(item, "smiles", ""), -1) for item in prepared], dtype=np.int64)
         merged = _merged(given.values, rows, len(found))
         values = np.full((len(found), len(self.names_)), np.nan)
         for column, name in enumerate(self.fitted_.names):
@@ -185,7 +174,16 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
         known = np.array([trained.get(smiles, -1) for smiles in found], dtype=np.int64)
         molecules = list(found.values())
         z = self.model_.encode(molecules, inference_steps=0)
-        return rows, (substructures(molecules), z, values, known)
+        return rows, Cells(substructures(molecules), z, values, known)
+
+    def _molecules(self, given: AssayTable) -> tuple[dict[str, Molecule], NDArray[np.int64]]:
+        """The molecules of a table by standard SMILES, in their order, and which each row holds (or -1)."""
+        prepared = self.model_.prepare(given.smiles)
+        found = {item.smiles: item for item in prepared if isinstance(item, Molecule)}
+        found = {smiles: found[smiles] for smiles in sorted(found)}
+        place = {smiles: row for row, smiles in enumerate(found)}
+        rows = [place.get(item.smiles, -1) if isinstance(item, Molecule) else -1 for item in prepared]
+        return found, np.array(rows, dtype=np.int64)
 
     def save(self, path: str | Path) -> None:
         """Write the panel and a copy of its checkpoint, atomically; it holds the table as well."""

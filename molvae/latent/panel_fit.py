@@ -12,12 +12,13 @@ from scipy.special import expit, logit
 from molvae.models.panel import PanelRows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
     from molvae.latent.panel_kernel import KernelRidges
     from molvae.models.panel import PanelVAE
+    from molvae.optimization.features import Multisets
 
     Array = NDArray[np.float64]
 
@@ -53,6 +54,23 @@ class AssayFigures:
     spearman: float
     mae: float
     within_90: float
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Molecules to predict: `n` of them, all different, `p` assays.
+
+    Attributes:
+        multisets: Their substructures.
+        z: Their latent vectors, `n x d`.
+        values: What is known of them, `n x p`, NaN elsewhere.
+        known: Which molecule of the fitted table each is, -1 for none of them, `n`.
+    """
+
+    multisets: Multisets
+    z: NDArray[np.float32]
+    values: Array
+    known: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -100,45 +118,47 @@ class PanelFit:
         sure = np.clip(expected, _SURE, 1 - _SURE)
         units = np.clip((values - self.center) / self.scale, -LARGEST, LARGEST)
         rest = np.where(known, (units - np.where(self.binary, sure, expected)) / self.spread, 0.0)
-        parts = (
-            np.concatenate([scaled, expected], axis=1),
-            np.where(self.binary, logit(sure), expected),
-            rest,
-        )
-        told = [torch.from_numpy(part.astype(np.float32)) for part in parts]
-        return PanelRows(*told, torch.from_numpy(known), torch.from_numpy(self.binary))
-
-    def predict(self, cells: Any = None) -> tuple[Array, Array]:
-        """Mean and variance of every cell, `n x p` each: measured ones are what they are, with variance 0.
-
-        Args:
-            cells: Of other molecules: substructures, z, values, and which of ours each is (or -1).
-        """
-
-        def answer(rows: PanelRows, values: Array, expected: NDArray[np.float32]) -> tuple[Array, Array]:
-            found = [member.predict(rows, rows.known) for member in self.members]
-            means, variances = (np.stack([part[i].double().numpy() for part in found]) for i in (0, 1))
-            told = rows.known.numpy().any(axis=1).astype(int)
-            mean, variance = self.in_their_units(
-                means.mean(axis=0), variances.mean(axis=0) + means.var(axis=0), expected, told
+        features, offset, rest = (
+            torch.from_numpy(part.astype(np.float32))
+            for part in (
+                np.concatenate([scaled, expected], axis=1),
+                np.where(self.binary, logit(sure), expected),
+                rest,
             )
-            return np.where(np.isfinite(values), values, mean), np.where(np.isfinite(values), 0.0, variance)
+        )
+        return PanelRows(features, offset, rest, torch.from_numpy(known), torch.from_numpy(self.binary))
 
-        return self._in_parts(cells, answer)
+    def predict(self, cells: Cells | None = None) -> tuple[Array, Array]:
+        """Mean and variance of every cell, `n x p` each: measured ones are what they are, with variance 0."""
+        means, variances = [], []
+        for z, expected, values in self._parts(cells):
+            rows = self.rows(z, expected, values)
+            found = [member.predict(rows, rows.known) for member in self.members]
+            mean, variance = (np.stack([part[i].double().numpy() for part in found]) for i in (0, 1))
+            told = rows.known.any(dim=1, keepdim=True).long().numpy()
+            mean, variance = self.in_their_units(
+                mean.mean(axis=0), variance.mean(axis=0) + mean.var(axis=0), expected, told
+            )
+            means.append(np.where(rows.known, values, mean))
+            variances.append(np.where(rows.known, 0.0, variance))
+        return np.concatenate(means), np.concatenate(variances)
 
-    def gains(self, cells: Any = None) -> tuple[Array, Array]:
-        """Variance that a measurement of each empty cell takes from all empty cells of its row; and zeros."""
+    def gains(self, cells: Cells | None = None) -> Array:
+        """Variance that a measurement of each empty cell takes from all empty cells of its row, `n x p`.
+
+        Of each assay in units of its own spread; NaN where there is a value.
+        """
         size = np.where(self.binary, 0.5, self.spread)  # of a step of the decoder, in the assay's own spread
-
-        def answer(rows: PanelRows, values: Array, _: NDArray[np.float32]) -> tuple[Array, Array]:
-            empty, total = ~np.isfinite(values), np.zeros(values.shape)
+        gains = []
+        for z, expected, values in self._parts(cells):
+            rows = self.rows(z, expected, values)
+            total = np.zeros(values.shape)
             for member in self.members:
                 shared, noise = (part.numpy() for part in member.shared_variance(rows, rows.known))
                 own = np.einsum("npp->np", shared) + np.where(self.binary, 1.0, noise)
-                total += np.einsum("npq,nq->np", (shared * size) ** 2, empty) / own
-            return np.where(empty, total / len(self.members), np.nan), np.zeros(values.shape)
-
-        return self._in_parts(cells, answer)
+                total += np.einsum("npq,nq->np", (shared * size) ** 2, ~np.isfinite(values)) / own
+            gains.append(np.where(rows.known, np.nan, total / len(self.members)))
+        return np.concatenate(gains)
 
     def in_their_units(
         self,
@@ -146,46 +166,36 @@ class PanelFit:
         variance: Array,
         expected: NDArray[np.floating],
         told: NDArray[np.integer],
-        columns: Any = slice(None),
+        columns: Any = None,
     ) -> tuple[Array, Array]:
-        """Corrections `... x p` (or of single columns) as values of the assays, and their variance.
+        """Corrections as values of the assays and their variance: of all assays `n x p`, or of cells `c`.
 
         Args:
             mean: Of the correction.
             variance: Likewise.
             expected: What it corrects, in units.
-            told: 1 for rows of which some value is known, else 0.
-            columns: The columns that these are.
+            told: 1 where some value of the molecule is known, else 0; `n x 1` or `c`.
+            columns: The assays of the cells, `c`.
         """
-        trust, widening = self.trust[told][..., columns], self.widening[told][..., columns]
-        if not isinstance(columns, slice):
-            trust, widening = self.trust[told, columns], self.widening[told, columns]
-        binary, spread = self.binary[columns], self.spread[columns]
-        moved = trust * mean
+        columns = np.arange(len(self.names)) if columns is None else columns
+        moved = self.trust[told, columns] * mean
         odds = logit(np.clip(expected, _SURE, 1 - _SURE)) + moved
         probability = expit(odds / np.sqrt(1.0 + np.pi / 8.0 * variance))  # MacKay 1992
-        value = self.center[columns] + self.scale[columns] * (expected + moved * spread)
-        square = variance * widening * (self.scale[columns] * spread) ** 2
+        step = self.scale[columns] * self.spread[columns]
+        value = self.center[columns] + self.scale[columns] * expected + step * moved
+        square = variance * self.widening[told, columns] * step**2
         return (
-            np.where(binary, probability, value),
-            np.where(binary, probability * (1.0 - probability), square),
+            np.where(self.binary[columns], probability, value),
+            np.where(self.binary[columns], probability * (1.0 - probability), square),
         )
 
-    def _in_parts(
-        self, cells: Any, answer: Callable[[PanelRows, Array, NDArray[np.float32]], tuple[Array, Array]]
-    ) -> tuple[Array, Array]:
-        parts = [answer(self.rows(*part), part[2], part[1]) for part in self._parts(cells)]
-        first, second = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return first, second
-
-    def _parts(self, cells: Any) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], Array]]:
+    def _parts(self, cells: Cells | None) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], Array]]:
         """Latent vectors, expectations and values, some rows at a time."""
         z, expected, values = self.z, self.expected, self.values
         if cells is not None:
-            multisets, z, values, known = cells
-            expected, ours = self.ridges.predict(multisets), known >= 0
+            known, z, values = cells.known, cells.z, cells.values.copy()
+            expected, ours = self.ridges.predict(cells.multisets), known >= 0
             expected[ours] = self.expected[known[ours]]
-            values = values.copy()
             values[ours] = np.where(np.isfinite(values[ours]), values[ours], self.values[known[ours]])
         for start in range(0, len(z), _ROWS):
             stop = start + _ROWS

@@ -94,9 +94,18 @@ def _read(cls: type[AssayPanel], path: Path, device: str) -> AssayPanel:
 def _fit(facts: dict[str, Any], tensors: dict[str, torch.Tensor], n: int, latent_size: int) -> PanelFit:
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     names = tuple(sorted(facts["names"]))
-    shapes = {name: (len(names),) for name in ("binary", "center", "scale", "spread")}
-    shapes |= {name: (2, len(names)) for name in ("trust", "widening")}
-    shapes |= {name: (n, len(names)) for name in ("values", "expected")} | {"z": (n, latent_size)}
+    shapes: dict[str, tuple[int, ...]] = {
+        **dict.fromkeys(("binary", "center", "scale", "spread"), (len(names),)),
+        **dict.fromkeys(("trust", "widening"), (2, len(names))),
+        **dict.fromkeys(("values", "expected"), (n, len(names))),
+        **dict.fromkeys(("z_center", "z_scale"), (latent_size,)),
+        "z": (n, latent_size),
+        "ridge.dual": (len(arrays["ridge.offsets"]) - 1, len(names)),
+        "ridge.constant": (len(names),),
+        "ridge.keys": (int(arrays["ridge.offsets"][-1]),),
+    }
+    if not ((arrays["rows"] >= -1) & (arrays["rows"] < n)).all():
+        raise ValueError("'rows' point beyond the molecules")
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise ValueError(f"'{name}' has shape {arrays[name].shape}, not {shape}")
@@ -107,9 +116,9 @@ def _fit(facts: dict[str, Any], tensors: dict[str, torch.Tensor], n: int, latent
         member.load_state_dict(
             {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
         )
-        members.append(member.eval())
+        members.append(member)
     figures = [
-        AssayFigures(**{key: float("nan") if value is None else value for key, value in row.items()})
+        AssayFigures(**{k: np.nan if value is None else value for k, value in row.items()})
         for row in facts["figures"]
     ]
     multisets = Multisets(arrays["ridge.keys"], arrays["ridge.offsets"], WIDTH)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_LATENT, _HIDDEN = 32, 128
+_LATENT, _HIDDEN, _DROPPED = 32, 128, 0.2
 _LOGVAR_RANGE = (-6.0, 4.0)
 _BETA, _ANNEALED = (
     0.2,
@@ -43,8 +43,9 @@ class PanelRows:
 
     def take(self, rows: Tensor) -> PanelRows:
         """Some rows."""
-        parts = (part[rows] for part in (self.features, self.expected, self.values, self.known))
-        return PanelRows(*parts, self.binary)
+        return PanelRows(
+            self.features[rows], self.expected[rows], self.values[rows], self.known[rows], self.binary
+        )
 
 
 class PanelVAE(nn.Module):
@@ -64,7 +65,7 @@ class PanelVAE(nn.Module):
         super().__init__()
         with torch.random.fork_rng(devices=[]):  # modules draw weights when they are made
             torch.manual_seed(seed)
-            self.molecule = nn.Sequential(nn.Linear(n_features, _HIDDEN), nn.SiLU(), nn.Dropout(0.2))
+            self.molecule = nn.Sequential(nn.Linear(n_features, _HIDDEN), nn.SiLU())
             self.prior = nn.Linear(_HIDDEN, 2 * _LATENT)
             self.cells = nn.Linear(2 * n_columns, _HIDDEN, bias=False)
             self.joined = nn.Sequential(nn.SiLU(), nn.Linear(_HIDDEN, _HIDDEN), nn.SiLU())
@@ -74,11 +75,14 @@ class PanelVAE(nn.Module):
             nn.init.normal_(self.decoder.weight, std=0.1)
             nn.init.zeros_(self.decoder.bias)
 
-    def encode(
-        self, features: Tensor, values: Tensor, shown: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Mean and log-variance, `b x u` each, of p(u | x) and of q(u | x, what is shown)."""
-        seen = self.molecule(features)
+    def encode(self, seen: Tensor, values: Tensor, shown: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Mean and log-variance, `b x u` each, of p(u | x) and of q(u | x, what is shown).
+
+        Args:
+            seen: What `molecule` makes of the features, `b x h`.
+            values: As in `PanelRows`, `b x p`.
+            shown: Which of them the encoder sees, `b x p`.
+        """
         mean, logvar = self.prior(seen).chunk(2, dim=-1)
         logvar = logvar.clamp(*_LOGVAR_RANGE)
         mask = shown.to(values.dtype)
@@ -90,7 +94,9 @@ class PanelVAE(nn.Module):
 
     def loss(self, rows: PanelRows, shown: Tensor, beta: float, generator: torch.Generator) -> Tensor:
         """Negative ELBO in nats per cell: all known cells from those that are shown."""
-        mean, logvar, moved, narrowed = self.encode(rows.features, rows.values, shown)
+        seen = self.molecule(rows.features)
+        seen = seen * (torch.rand(seen.shape, generator=generator) >= _DROPPED) / (1.0 - _DROPPED)
+        mean, logvar, moved, narrowed = self.encode(seen, rows.values, shown)
         u = moved + (0.5 * narrowed).exp() * torch.randn(moved.shape, generator=generator)
         kl = 0.5 * (logvar - narrowed + (narrowed.exp() + (moved - mean).square()) / logvar.exp() - 1.0)
         decoded = self.decoder(u)
@@ -108,8 +114,7 @@ class PanelVAE(nn.Module):
     @torch.inference_mode()
     def predict(self, rows: PanelRows, shown: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of every cell less what is expected, `b x p`; of logits in columns of 0 and 1."""
-        self.eval()
-        _, _, mean, logvar = self.encode(rows.features, rows.values, shown)
+        _, _, mean, logvar = self.encode(self.molecule(rows.features), rows.values, shown)
         spread = logvar.exp() @ self.decoder.weight.square().T
         noise = torch.where(rows.binary, 0.0, self.lognoise.clamp(*_LOGVAR_RANGE).exp())
         return self.decoder(mean), spread + noise
@@ -117,8 +122,7 @@ class PanelVAE(nn.Module):
     @torch.inference_mode()
     def shared_variance(self, rows: PanelRows, shown: Tensor) -> tuple[Tensor, Tensor]:
         """Covariances of the columns that u explains, `b x p x p`, and the noise beside it, `p`."""
-        self.eval()
-        _, _, _, logvar = self.encode(rows.features, rows.values, shown)
+        _, _, _, logvar = self.encode(self.molecule(rows.features), rows.values, shown)
         loadings = self.decoder.weight
         return (logvar.exp()[:, None] * loadings) @ loadings.T, self.lognoise.clamp(*_LOGVAR_RANGE).exp()
 
@@ -180,14 +184,13 @@ def fit_panel(model: PanelVAE, rows: PanelRows, held_out: HeldOut, generator: to
     best, kept, since, step = float("inf"), model.state_dict(), 0, 0
     for _ in range(_EPOCHS):
         order = torch.cat([torch.randperm(len(rows), generator=generator) for _ in range(rounds)])
-        model.train()
-        for batch in order.split(_BATCH):
+        for batch in order.split(_BATCH):  # type: ignore[no-untyped-call]
             part = rows.take(batch)
             share = torch.rand(len(part), 1, generator=generator)
             shown = part.known & (torch.rand(part.known.shape, generator=generator) < share)
             beta = _BETA * min(1.0, step / (_ANNEALED * _EPOCHS * steps))
             optimizer.zero_grad()
-            model.loss(part, shown, beta, generator).backward()
+            model.loss(part, shown, beta, generator).backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             step += 1
@@ -198,4 +201,4 @@ def fit_panel(model: PanelVAE, rows: PanelRows, held_out: HeldOut, generator: to
         elif (since := since + 1) >= _PATIENCE:
             break
     model.load_state_dict(kept)
-    return model.eval()
+    return model

@@ -83,7 +83,7 @@ class Task:
     @cached_property
     def scaled(self) -> np.ndarray[Any, Any]:
         """Latent vectors of unit spread."""
-        return (self.z - self.z.mean(axis=0)) / self.z.std(axis=0)
+        return np.asarray((self.z - self.z.mean(axis=0)) / self.z.std(axis=0))
 
     @cached_property
     def multisets(self) -> Multisets:
@@ -202,7 +202,7 @@ def _judged(truth: Any, mean: Any, cells: Any, deviation: Any) -> dict[str, Any]
 
 
 def _recall(task: Task, mean: Any) -> float | None:
-    """Share of the best 1 % (lowest) of the hidden cells among the 100 predicted best; where there are many."""
+    """Share of the best 1 % (lowest) of hidden cells among the 100 predicted best, if there are many."""
     found = []
     for column in range(len(task.names)):
         rows = np.flatnonzero((task.told | task.new)[:, column])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from pathlib import Path
 
@@ -63,7 +64,21 @@ def both_plates_are_new_and_within_the_bounds():
     assert "<svg" in Path("batch1.html").read_text(encoding="utf-8")
 
 
+def every_cell_is_filled_and_other_assays_help():
+    with Path("filled/imputed.csv").open() as file:
+        filled = list(csv.DictReader(file))
+    assert all(row[assay] for row in filled for assay in ("hERG", "solubility", "clearance", "cytotoxic"))
+    assert all(0 <= float(row["cytotoxic"]) <= 1 for row in filled)
+    with Path("filled/assays.csv").open() as file:
+        figures = {row["name"]: row for row in csv.DictReader(file)}
+    for assay in ("hERG", "solubility", "clearance"):
+        assert float(figures[assay]["r2"]) > float(figures[assay]["r2_alone"]) + 0.1
+    with Path("filled/next.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 24
+
+
 OUTCOMES = {
+    "impute": every_cell_is_filled_and_other_assays_help,
     "from-an-assay-table-to-the-next-plate": both_plates_are_new_and_within_the_bounds,
     "in-the-laboratory": values_were_brought_back,
     "what-to-search-for": every_candidate_has_the_core,
