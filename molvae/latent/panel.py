@@ -16,7 +16,7 @@ from molvae.latent.codec import MolVAE
 from molvae.latent.panel_fit import Cells
 from molvae.latent.panel_fitting import fit_units
 from molvae.latent.panel_kernel import substructures
-from molvae.latent.panel_storage import read_panel, write_panel
+from molvae.latent.panel_storage import Stored, read_panel, write_panel
 from molvae.latent.prediction import PropertyPrediction
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
@@ -188,7 +188,8 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
     def save(self, path: str | Path) -> None:
         """Write the panel and a copy of its checkpoint, atomically; it holds the table as well."""
         check_is_fitted(self, "fitted_")
-        write_panel(self, path)
+        parts = (self.names_, self.notes_, self.smiles_, self.rows_, self.fitted_)
+        write_panel(Stored(self.model_, self.seed, *parts), path)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> AssayPanel:
@@ -197,7 +198,11 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
         Raises:
             CheckpointError: It is missing, incomplete, altered, of another version, or not what it says.
         """
-        return read_panel(cls, path, device=device)
+        stored = read_panel(path, device=device)
+        panel = cls(stored.model, stored.seed, device)
+        panel.model_, panel.fitted_, panel.rows_ = stored.model, stored.fit, stored.rows
+        panel.names_, panel.notes_, panel.smiles_ = stored.names, stored.notes, stored.smiles
+        return panel
 
 
 def _merged(values: NDArray[np.float64], rows: NDArray[np.int64], n: int) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from molvae.optimization.features import Multisets
 from molvae.persistence.directories import committed_directory, read_directory
 
 if TYPE_CHECKING:
-    from molvae.latent.panel import AssayPanel
+    from numpy.typing import NDArray
 
 KIND, SCHEMA = "panel", 1
 _FACTS, _ARRAYS, _MODEL = "panel.json", "panel.safetensors", "model"
@@ -38,57 +38,76 @@ _NUMBERS = (
 )
 
 
-def write_panel(panel: AssayPanel, path: str | Path) -> None:
+@dataclass(frozen=True)
+class Stored:
+    """All there is of a fitted panel.
+
+    Attributes:
+        model: Where latent vectors come from.
+        seed: Of all draws.
+        names: The assays, in the order of the table.
+        notes: What was left out of the table, and why.
+        smiles: Its molecules, `n`.
+        rows: Which of them each row of the table holds, -1 for none.
+        fit: What was learned.
+    """
+
+    model: MolVAE
+    seed: int
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+    smiles: tuple[str, ...]
+    rows: NDArray[np.int64]
+    fit: PanelFit
+
+
+def write_panel(panel: Stored, path: str | Path) -> None:
     """Write the directory, atomically; what stood there before is replaced."""
-    fit = panel.fitted_
+    fit = panel.fit
     arrays = {
         **{f"ridge.{name}": getattr(fit.ridges, name) for name in ("dual", "constant")},
         **{f"ridge.{name}": getattr(fit.ridges.multisets, name) for name in ("keys", "offsets")},
         **{name: getattr(fit, name) for name in _NUMBERS},
-        "rows": panel.rows_,
+        "rows": panel.rows,
     }
     tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
     for number, member in enumerate(fit.members):
         tensors |= {f"member.{number}.{name}": tensor for name, tensor in member.state_dict().items()}
     facts = {
         "seed": panel.seed,
-        "names": panel.names_,
+        "names": panel.names,
         "members": len(fit.members),
         "figures": [
             {key: None if value != value else value for key, value in asdict(row).items()}  # noqa: PLR0124
             for row in fit.figures
         ],
-        "notes": panel.notes_,
-        "smiles": panel.smiles_,
+        "notes": panel.notes,
+        "smiles": panel.smiles,
     }
     with committed_directory(Path(path), kind=KIND, schema=SCHEMA) as directory:
-        panel.model_.save(directory / _MODEL)
+        panel.model.save(directory / _MODEL)
         save_tensors(tensors, directory / _ARRAYS)
         write_json(facts, directory / _FACTS)
 
 
-def read_panel(cls: type[AssayPanel], path: str | Path, *, device: str) -> AssayPanel:
+def read_panel(path: str | Path, *, device: str) -> Stored:
     """Read and check what `write_panel` wrote.
 
     Raises:
         CheckpointError: It is missing, incomplete, altered, of another version, or not what it says.
     """
-    return read_directory(Path(path), lambda _: _read(cls, Path(path), device), kind=KIND, schema=SCHEMA)
+    return read_directory(Path(path), lambda _: _read(Path(path), device), kind=KIND, schema=SCHEMA)
 
 
-def _read(cls: type[AssayPanel], path: Path, device: str) -> AssayPanel:
+def _read(path: Path, device: str) -> Stored:
     model = MolVAE.load(path / _MODEL, device=device)
     tensors, facts = load_tensors(path / _ARRAYS), read_json(path / _FACTS)
     try:
-        panel = cls(model, facts["seed"], device)
-        panel.model_ = model
-        panel.names_, panel.notes_ = tuple(facts["names"]), tuple(facts["notes"])
-        panel.smiles_ = tuple(facts["smiles"])
-        panel.rows_ = tensors["rows"].numpy()
-        panel.fitted_ = _fit(facts, tensors, len(panel.smiles_), model.latent_size)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        names, notes, smiles = (tuple(map(str, facts[key])) for key in ("names", "notes", "smiles"))
+        fit = _fit(facts, tensors, len(smiles), model.latent_size)
+        return Stored(model, int(facts["seed"]), names, notes, smiles, tensors["rows"].numpy(), fit)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not fit together as a panel: {error}") from None
-    return panel
 
 
 def _fit(facts: dict[str, Any], tensors: dict[str, torch.Tensor], n: int, latent_size: int) -> PanelFit:
