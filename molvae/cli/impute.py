@@ -151,7 +151,8 @@ class _Listed:
         title: str | None = None,
     ) -> None:
         """The `n` best of the cells `worth` has a number for; a molecule that is there twice counts once."""
-        rows, seen = [], set()
+        rows: list[list[Any]] = []
+        seen: set[tuple[int, int]] = set()
         for cell in np.argsort(-worth.ravel(), kind="stable"):
             i, j = divmod(int(cell), len(names))
             if len(rows) == n or not np.isfinite(worth[i, j]):

@@ -117,16 +117,16 @@ class PanelFit:
         scaled = np.nan_to_num((z - self.z_center) / self.z_scale)  # of what cannot be encoded: average
         sure = np.clip(expected, _SURE, 1 - _SURE)
         units = np.clip((values - self.center) / self.scale, -LARGEST, LARGEST)
-        rest = np.where(known, (units - np.where(self.binary, sure, expected)) / self.spread, 0.0)
-        features, offset, rest = (
+        rest = (units - np.where(self.binary, sure, expected)) / self.spread
+        features, offset, told = (
             torch.from_numpy(part.astype(np.float32))
             for part in (
                 np.concatenate([scaled, expected], axis=1),
                 np.where(self.binary, logit(sure), expected),
-                rest,
+                np.where(known, rest, 0.0),
             )
         )
-        return PanelRows(features, offset, rest, torch.from_numpy(known), torch.from_numpy(self.binary))
+        return PanelRows(features, offset, told, torch.from_numpy(known), torch.from_numpy(self.binary))
 
     def predict(self, cells: Cells | None = None) -> tuple[Array, Array]:
         """Mean and variance of every cell, `n x p` each: measured ones are what they are, with variance 0."""

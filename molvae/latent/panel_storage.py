@@ -136,15 +136,16 @@ def _fit(facts: dict[str, Any], tensors: dict[str, torch.Tensor], n: int, latent
             {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
         )
         members.append(member)
-    figures = [
-        AssayFigures(**{k: np.nan if value is None else value for k, value in row.items()})
-        for row in facts["figures"]
-    ]
     multisets = Multisets(arrays["ridge.keys"], arrays["ridge.offsets"], WIDTH)
     return PanelFit(
         names=names,
         **{name: arrays[name] for name in _NUMBERS},
         ridges=KernelRidges(multisets, arrays["ridge.dual"], arrays["ridge.constant"]),
         members=tuple(members),
-        figures=tuple(figures),
+        figures=tuple(map(_figures, facts["figures"])),
     )
+
+
+def _figures(row: dict[str, Any]) -> AssayFigures:
+    known: dict[str, Any] = {key: np.nan if value is None else value for key, value in row.items()}
+    return AssayFigures(**known)
