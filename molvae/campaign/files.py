@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import stat
 from typing import TYPE_CHECKING
 
-from molvae.errors import JournalError, LockedError, StorageError
+from molvae.errors import JournalError, StorageError
+from molvae.persistence.locks import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,33 +73,18 @@ def refuse_foreign(path: Path) -> None:
 
 @contextlib.contextmanager
 def writer_lock(path: Path) -> Iterator[None]:
-    """Hold `.NAME.lock` beside the journal; the system lets go of it when the process ends."""
-    lock = path.with_name(f".{path.name}.lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = _locked_file(lock)
-    except BlockingIOError:
-        raise LockedError(
-            f"the campaign {path} is being written by another process",
-            hint="Wait for it to end, or choose another path.",
-        ) from None
-    except OSError as error:
-        raise StorageError(f"cannot write beside the journal {path}: {error.strerror or error}") from error
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-        os.close(file)
+    """Hold `.NAME.lock` beside the journal; the system lets go of it when the process ends.
 
-
-def _locked_file(lock: Path) -> int:
-    while True:
-        file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    Raises:
+        LockedError: Another process holds it.
+        StorageError: The disk refuses.
+    """
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if lock.exists() and os.fstat(file).st_ino == lock.stat().st_ino:
-                return file
-        except BaseException:
-            os.close(file)
-            raise
-        os.close(file)  # its last holder removed it between our opening and locking it
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(writing(path))
+        except OSError as error:
+            raise StorageError(
+                f"cannot write beside the journal {path}: {error.strerror or error}"
+            ) from error
+        yield

@@ -54,7 +54,8 @@ def file_lock(lock: Path, what: Path, *, patience: float = 0.0) -> Iterator[None
     try:
         yield
     finally:
-        held.release()
+        with contextlib.suppress(OSError):  # what was done under the lock is done; the process's end frees it
+            held.release()
 
 
 @contextlib.contextmanager

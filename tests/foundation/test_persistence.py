@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -21,7 +22,7 @@ from molvae.persistence.directories import (
     verify_directory,
 )
 from molvae.persistence.files import sha256_of, write_atomically, written_aside
-from molvae.persistence.locks import directory_lock
+from molvae.persistence.locks import directory_lock, file_lock
 from molvae.persistence.manifest import MANIFEST
 
 
@@ -310,6 +311,14 @@ def test_a_lock_is_exclusive_and_dies_with_its_process(tmp_path):
     child.communicate()
     with directory_lock(tmp_path):
         pass
+
+
+def test_a_disk_that_refuses_to_give_a_lock_back_is_no_failure(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with file_lock(tmp_path / "lock", tmp_path):
+        monkeypatch.setattr("filelock.FileLock.release", refused)
 
 
 def test_the_manifest_is_readable_json(tmp_path):
