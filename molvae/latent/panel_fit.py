@@ -148,16 +148,12 @@ class PanelFit:
 
         Of each assay in units of its own spread; NaN where there is a value.
         """
-        size = np.where(self.binary, 0.5, self.spread)  # of a step of the decoder, in the assay's own spread
+        sizes = torch.from_numpy(np.where(self.binary, 0.5, self.spread)).float()
         gains = []
         for z, expected, values in self._parts(cells):
             rows = self.rows(z, expected, values)
-            total = np.zeros(values.shape)
-            for member in self.members:
-                shared, noise = (part.numpy() for part in member.shared_variance(rows, rows.known))
-                own = np.einsum("npp->np", shared) + np.where(self.binary, 1.0, noise)
-                total += np.einsum("npq,nq->np", (shared * size) ** 2, ~np.isfinite(values)) / own
-            gains.append(np.where(rows.known, np.nan, total / len(self.members)))
+            found = [member.gains(rows, rows.known, sizes).numpy() for member in self.members]
+            gains.append(np.where(rows.known, np.nan, np.mean(found, axis=0, dtype=np.float64)))
         return np.concatenate(gains)
 
     def in_their_units(

@@ -69,6 +69,7 @@ def write_panel(panel: Stored, path: str | Path) -> None:
         **{f"ridge.{name}": getattr(fit.ridges.multisets, name) for name in ("keys", "offsets")},
         **{name: getattr(fit, name) for name in _NUMBERS},
         "rows": panel.rows,
+        "smiles": np.frombuffer("\n".join(panel.smiles).encode(), dtype=np.uint8).copy(),
     }
     tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
     for number, member in enumerate(fit.members):
@@ -82,7 +83,6 @@ def write_panel(panel: Stored, path: str | Path) -> None:
             for row in fit.figures
         ],
         "notes": panel.notes,
-        "smiles": panel.smiles,
     }
     with committed_directory(Path(path), kind=KIND, schema=SCHEMA) as directory:
         panel.model.save(directory / _MODEL)
@@ -103,7 +103,8 @@ def _read(path: Path, device: str) -> Stored:
     model = MolVAE.load(path / _MODEL, device=device)
     tensors, facts = load_tensors(path / _ARRAYS), read_json(path / _FACTS)
     try:
-        names, notes, smiles = (tuple(map(str, facts[key])) for key in ("names", "notes", "smiles"))
+        names, notes = (tuple(map(str, facts[key])) for key in ("names", "notes"))
+        smiles = tuple(tensors["smiles"].numpy().tobytes().decode().split("\n"))
         fit = _fit(facts, tensors, len(smiles), model.latent_size)
         return Stored(model, int(facts["seed"]), names, notes, smiles, tensors["rows"].numpy(), fit)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:

@@ -120,11 +120,22 @@ class PanelVAE(nn.Module):
         return self.decoder(mean), spread + noise
 
     @torch.inference_mode()
-    def shared_variance(self, rows: PanelRows, shown: Tensor) -> tuple[Tensor, Tensor]:
-        """Covariances of the columns that u explains, `b x p x p`, and the noise beside it, `p`."""
+    def gains(self, rows: PanelRows, shown: Tensor, sizes: Tensor) -> Tensor:
+        """Variance that a value of each cell would take from all cells that are not shown, `b x p`.
+
+        Args:
+            rows: The rows.
+            shown: Which of their cells the encoder sees, `b x p`.
+            sizes: What a step of the decoder is worth in each column, `p`.
+        """
         _, _, _, logvar = self.encode(self.molecule(rows.features), rows.values, shown)
         loadings = self.decoder.weight
-        return (logvar.exp()[:, None] * loadings) @ loadings.T, self.lognoise.clamp(*_LOGVAR_RANGE).exp()
+        noise = torch.where(rows.binary, 1.0, self.lognoise.clamp(*_LOGVAR_RANGE).exp())
+        own = logvar.exp() @ loadings.square().T + noise
+        asked = (~shown).to(sizes.dtype) * sizes.square()
+        among = torch.einsum("bq,qu,qv->buv", asked, loadings, loadings)
+        shared = logvar.exp()[:, None] * loadings  # b x p x u
+        return torch.einsum("bpu,buv,bpv->bp", shared, among, shared) / own
 
 
 @dataclass(frozen=True)
