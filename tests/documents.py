@@ -22,6 +22,7 @@ def furnish(place: Path) -> None:
     """Make a directory look like the repository to someone who reads its pages."""
     (place / "checkpoints").mkdir()
     (place / "checkpoints" / "zinc250k").symlink_to(CHECKPOINT)
+    (place / "checkpoints" / "moses").symlink_to(ROOT / "checkpoints" / "moses")
     (place / "datasets").symlink_to(ROOT / "datasets")
 
 
