@@ -56,7 +56,7 @@ def command(
     Priors:
       flow      a network carries noise to where molecules lie (the default)
       language  a language model writes texts, the encoder says where they lie
-      gan       a generator trained against a critic (LatentGAN): a contrast, not as good
+      gan       a generator trained against a critic (LatentGAN), to compare
       mixture   Gaussians with full covariances
       gaussian  one Gaussian
       normal    N(0, I): takes a fitted prior away

@@ -87,11 +87,11 @@ def command(
 
     \b
     DIR holds
-      imputed.csv   the table, filled: for each assay ASSAY and ASSAY_sd (empty where it was measured)
+      imputed.csv   the table, filled, and ASSAY_sd for each cell that was empty
       assays.csv    how well held-out cells were predicted, assay by assay
       ranking.csv   with --rank: compounds not yet measured, the best first
       next.csv      with --next: cells worth measuring
-      panel/        what was learned, for molvae.AssayPanel.load; it holds the table, too
+      panel/        what was learned, and the table, for molvae.AssayPanel.load
     """
     source = places.checkpoint(checkpoint)
 
