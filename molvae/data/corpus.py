@@ -17,7 +17,7 @@ from molvae.data.records import MoleculeRecord
 from molvae.data.splitting import PARTS
 from molvae.errors import CheckpointError
 from molvae.persistence.directories import read_directory
-from molvae.persistence.reading import DAMAGED
+from molvae.persistence.reading import DAMAGED, reading
 from molvae.tokenizers.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -133,11 +133,11 @@ class Corpus:
 
     def smiles(self, rows: Iterable[int] | None = None) -> list[str]:
         """Return the canonical SMILES of some rows, or of all."""
-        return _texts(self._smiles, range(len(self)) if rows is None else rows)
+        return self._texts("smiles", self._smiles, rows)
 
     def identifiers(self, rows: Iterable[int] | None = None) -> list[str]:
         """Return the names of some molecules, or of all; an empty text where there is none."""
-        return _texts(self._identifiers, range(len(self)) if rows is None else rows)
+        return self._texts("identifiers", self._identifiers, rows)
 
     def tokens(self, row: int) -> NDArray[Any]:
         """Return the token ids of one molecule, the end mark included; ``t``."""
@@ -158,10 +158,10 @@ class Corpus:
             line=int(self._lines[row]),
         )
 
+    def _texts(self, name: str, column: Ragged, rows: Iterable[int] | None) -> list[str]:
+        with reading(self.path / f"{name}.npy"):
+            return [column[r].tobytes().decode() for r in (range(len(self)) if rows is None else rows)]
+
 
 def _ragged(path: Path, name: str) -> Ragged:
     return Ragged(open_array(path / f"{name}.npy"), open_array(path / f"{name}_offsets.npy"))
-
-
-def _texts(column: Ragged, rows: Iterable[int]) -> list[str]:
-    return [column[row].tobytes().decode("utf-8") for row in rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from tokenize import TokenError
 from typing import TYPE_CHECKING
 
 from molvae.errors import CheckpointError, StorageError
@@ -20,6 +21,8 @@ DAMAGED = (
     ArithmeticError,
     AssertionError,
     RecursionError,
+    SyntaxError,
+    TokenError,  # the header of an .npy file
 )
 """What reading a file may raise that holds something else than it should."""
 

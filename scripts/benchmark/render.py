@@ -213,12 +213,12 @@ NOTES = {
         "it is lost. The starting tenth is drawn from the earlier part of a simulated time split."
     ),
     "panel": (
-        "Docking: 6,000 compounds of DOCKSTRING and 58 proteins, nine cells of ten hidden. Assays: the 50 ChEMBL "
+        "Docking: 6,000 compounds of DOCKSTRING, 58 proteins, nine of ten cells hid. Assays: the 50 ChEMBL "
         "assays that share most compounds (11,273), a fifth hidden. A tenth of the compounds is wholly new "
         "(r2_new); r2 is of hidden cells of the others, whose remaining values only panel and iterative see. "
         "Means over the assays; all models see the same cells and are judged by the same. ridge, gp (RBF on "
         "latent vectors, MinMax on Morgan counts) and forest see one assay; iterative is scikit-learn's "
-        "IterativeImputer and sees no molecule. within_90: share of values within the panel's 90 % intervals. "
+        "IterativeImputer and sees no molecule. within_90: share of values in the panel's 90 % intervals. "
         "recall_100: share of the best 1 % of hidden cells among the 100 predicted best. Seconds of one core."
     ),
     "inputs": (

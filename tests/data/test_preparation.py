@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -14,10 +15,11 @@ from hypothesis import strategies as st
 from molvae.chemistry.molecule import canonical
 from molvae.config import load_settings
 from molvae.data.config import PrepareSettings
-from molvae.data.corpus import Corpus
+from molvae.data.corpus import KIND, SCHEMA, Corpus
 from molvae.data.preparation import prepare
 from molvae.data.readers import open_table
 from molvae.errors import CheckpointError, ConfigError, InputError, UnknownNameError, UsageError
+from molvae.persistence.manifest import MANIFEST, seal
 from molvae.tokenizers.base import TOKENIZERS
 from molvae.tokenizers.vocabulary import UNK
 
@@ -508,3 +510,24 @@ def test_what_standardizing_did_is_counted_by_step_and_doubts_are_listed(run):
     assert balance.doubtful == 2
     listed = [(row["row"], row["kept"]) for row in read_csv(corpus.path / "doubtful.csv")]
     assert listed == [("6", "CC(=O)Nc1ccccc1"), ("7", "CC(=O)O")]
+
+
+def test_texts_of_a_corpus_that_are_no_utf8_name_the_file(little_corpus, tmp_path):
+    place = shutil.copytree(little_corpus, tmp_path / "corpus")
+    texts = bytearray((place / "smiles.npy").read_bytes())
+    texts[-5] = 0xFF
+    (place / "smiles.npy").write_bytes(texts)
+    (place / MANIFEST).unlink()
+    seal(place, kind=KIND, schema=SCHEMA)
+    with pytest.raises(CheckpointError, match=r"smiles\.npy cannot be read"):
+        Corpus.open(place).smiles()
+
+
+def test_an_array_whose_header_does_not_parse_is_a_damaged_corpus(little_corpus, tmp_path):
+    place = shutil.copytree(little_corpus, tmp_path / "corpus")
+    header = (place / "tokens_offsets.npy").read_bytes().replace(b"}", b" ", 1)
+    (place / "tokens_offsets.npy").write_bytes(header)
+    (place / MANIFEST).unlink()
+    seal(place, kind=KIND, schema=SCHEMA)
+    with pytest.raises(CheckpointError, match="not a readable corpus"):
+        Corpus.open(place)
