@@ -330,6 +330,8 @@ def _check_words(argv: Sequence[str]) -> None:
     for word in argv:
         if not word.isprintable() and any("\ud800" <= character <= "\udfff" for character in word):
             raise click.UsageError(f"{os.fsencode(word)!r} is not UTF-8: rename the file")
+        if "\0" in word:
+            raise click.UsageError(f"{word!r} holds a NUL character, which no name can have")
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

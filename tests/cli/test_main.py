@@ -44,6 +44,12 @@ def test_help_of_settings_shows_docstrings_and_defaults(molvae):
     assert "model.decoder_hidden Hidden units of the GRU decoder. [default:" in out
 
 
+def test_a_nul_character_is_a_usage_error(molvae):
+    done = molvae("info", "a\0b")
+    assert done.code == 2
+    assert "NUL character" in done.err
+
+
 def test_no_arguments_is_help_and_a_usage_error(molvae):
     done = molvae()
     assert done.code == 2

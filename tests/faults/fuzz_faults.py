@@ -164,7 +164,9 @@ def _require_typed(words: Sequence[str], folder: Path, detail: str, *, may_last:
     if code == -signal.SIGXCPU and may_last:
         return "ran on"
     require(code in _TYPED, f"{detail}: exit code {code}: {said[-600:]}", "untyped")
-    require("Traceback" not in said and "bug in molvae" not in said, f"{detail}: {said[-600:]}", "untyped")
+    require("bug in molvae" not in said, f"{detail}: {said[-600:]}", "untyped")
+    shown = any(word.startswith(("-v", "--verbose")) for word in words)  # twice asks for tracebacks
+    require("Traceback" not in said or shown, f"{detail}: {said[-600:]}", "untyped")
     require(code == 0 or said.strip(), f"{detail}: exit code {code} and not a word", "untyped")
     return f"exit code {code}"
 
