@@ -87,4 +87,6 @@ class Vocabulary:
             raise InputError(f"this vocabulary is not JSON: {error}") from error
         if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
             raise InputError("a vocabulary is a JSON list of strings")
+        if any("\ud800" <= character <= "\udfff" for token in tokens for character in token):
+            raise InputError("a vocabulary holds text: half of a surrogate pair is none")
         return cls(tuple(tokens))

@@ -36,7 +36,15 @@ def test_most_frequent_first_ties_by_text_and_rare_ones_left_out():
 
 @pytest.mark.parametrize(
     "text",
-    ["{", "{}", '["a"]', "[1]", json.dumps([*SPECIALS, "C", "C"]), json.dumps([*SPECIALS, ""]), "null", "[]"],
+    [
+        "{",
+        "{}",
+        '["a"]',
+        "[1]",
+        *(json.dumps([*SPECIALS, *t]) for t in ("CC", [""], ["\ud800"])),
+        "null",
+        "[]",
+    ],
 )
 def test_a_damaged_vocabulary_is_refused(text):
     with pytest.raises(InputError):
