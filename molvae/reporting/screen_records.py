@@ -88,7 +88,8 @@ def _merged(result: Path, job: Job | None, n_rows: int) -> Screened:
                 rows.append([own.get(name, "") for name in header])
     rejected: list[list[str]] = []
     if (result / "rejected.csv").is_file():
-        with (result / "rejected.csv").open(newline="", encoding="utf-8") as file:
+        listed = result / "rejected.csv"
+        with reading(listed), listed.open(newline="", encoding="utf-8") as file:
             rejected = list(islice(csv.reader(file), 1, 1 + _MOST_EXAMPLES))
     ranked = bool(tables) and tables[0].name.startswith("best")
     when = account.stat().st_mtime

@@ -63,6 +63,7 @@ def test_a_malformed_file_is_read_or_refused(name, tmp_path):
         ("run/corpus.json", b"[]", f"train corpus -o run {fuzz_faults.TINY}"),
         ("s/parts/000000/000000000/hits.jsonl", b"[true, 1]\n", "screen merge s"),
         ("s/parts/000000/000000000/rejected.jsonl", b'["x", "", "", "parse", ""]\n', "screen merge s"),
+        ("s/result/rejected.csv", b"row,identifier,text,stage,reason\n1,\xff,C,parse,x\n", "status s"),
         ("s/shards/0-of-2/end.json", b"[" * 100_000, "screen merge s"),
         (
             "s/result/funnel.json",
