@@ -8,6 +8,7 @@ import platform
 import shlex
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,10 @@ def kept(path: Path, asked: dict[str, Any], measure: Callable[[], dict[str, Any]
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    for place in (ROOT, Path(tempfile.gettempdir())):  # in what a command said, say
+        text = text.replace(f"{place}/", "")
+    path.write_text(text, encoding="utf-8")
 
 
 def shown_command(words: list[str]) -> str:
