@@ -51,6 +51,11 @@ class Objective(Settings):
         """Whether it drives the search."""
         return self.direction in {"maximize", "minimize"}
 
+    @property
+    def sign(self) -> float:
+        """-1 where less is wanted, else 1: times it, goals are all to be maximized."""
+        return -1.0 if self.direction == "minimize" else 1.0
+
     def admits(self, value: float) -> bool:
         """Whether a score is within the bound; every score is if there is none."""
         if self.bound is None:

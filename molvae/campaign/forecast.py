@@ -78,7 +78,7 @@ class Forecaster:
             comparison = self.portfolio.gallery.compare(self.features([m.smiles for m in molecules]))
             belief = together(self.portfolio.beliefs(comparison))
             learned = list(known.modeled)
-            signs = np.array([-1.0 if o.direction == "minimize" else 1.0 for o in objectives])
+            signs = np.array([objective.sign for objective in objectives])
             mean[:, learned] = belief.mean.numpy() * signs[learned]
             deviation[:, learned] = belief.variance.sqrt().numpy()
             for j, goal in self._together(belief.beside(torch.from_numpy(exact))).items():

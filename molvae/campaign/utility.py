@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 def goals(values: Array, objectives: Sequence[Objective]) -> Array:
     """The goals among scores `values` (`n x k`), all to be maximized: `n x m`."""
-    signs = {"maximize": 1.0, "minimize": -1.0}
-    columns = [signs[o.direction] * values[:, j] for j, o in enumerate(objectives) if o.is_goal]
+    columns = [o.sign * values[:, j] for j, o in enumerate(objectives) if o.is_goal]
     return np.stack(columns, axis=1) if columns else np.empty((len(values), 0))
 
 
@@ -80,8 +79,6 @@ def front(values: NDArray[np.float64], objectives: Sequence[Objective]) -> NDArr
     from molvae.optimization.pareto import non_dominated
 
     allowed = feasible(values, objectives)
-    goals = [n for n, objective in enumerate(objectives) if objective.is_goal]
-    signs = [-1.0 if objectives[n].direction == "minimize" else 1.0 for n in goals]
     on_it: NDArray[np.bool_] = np.zeros(len(values), dtype=np.bool_)
-    on_it[allowed] = non_dominated(torch.from_numpy(values[allowed][:, goals] * signs)).numpy()
+    on_it[allowed] = non_dominated(torch.from_numpy(goals(values[allowed], objectives))).numpy()
     return on_it

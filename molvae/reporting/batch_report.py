@@ -67,9 +67,8 @@ def _best_first(candidates: Candidates, history: History) -> list[int]:
     goals = [j for j, o in enumerate(objectives) if o.is_goal and j not in known.columns]
     if not goals:
         return list(range(len(candidates)))
-    sign = -1.0 if objectives[goals[0]].direction == "maximize" else 1.0
     means = [None if c.forecast is None else c.forecast.mean[goals[0]] for c in candidates]
-    keys = [np.inf if mean is None else sign * mean for mean in means]
+    keys = [np.inf if mean is None else -objectives[goals[0]].sign * mean for mean in means]
     return [int(row) for row in np.argsort(keys, kind="stable")]
 
 

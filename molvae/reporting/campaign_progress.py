@@ -187,9 +187,8 @@ def _each_objective(standing: Standing, calls: Array, numbers: Mapping[str, int]
         if objective.bound is not None:
             guides = Guides(levels=[(objective.bound, bound(objective))])
         elif objective.is_goal:
-            sign = -1.0 if objective.direction == "minimize" else 1.0
-            best, _ = running_top(np.where(allowed, sign * column, np.nan).tolist(), _TOP)
-            layers.append(Layer(calls, sign * np.array(best), "best within bounds", "steps", "c0"))
+            best, _ = running_top(np.where(allowed, objective.sign * column, np.nan).tolist(), _TOP)
+            layers.append(Layer(calls, objective.sign * np.array(best), "best within bounds", "steps", "c0"))
         axes = Axes("oracle calls", standing.labels[index], whole_x=True, x_range=(0.0, len(calls) + 0.5))
         size: Size = "half" if len(standing.settings.objectives) < 3 else "small"  # noqa: PLR2004
         figures.append(

@@ -65,8 +65,7 @@ class Standing:
     @property
     def sign(self) -> float:
         """-1 if the one goal is minimized: its number is the utility times this."""
-        goal = self.settings.objectives[self.goal_indices[0]]
-        return -1.0 if self.single and goal.direction == "minimize" else 1.0
+        return self.settings.objectives[self.goal_indices[0]].sign if self.single else 1.0
 
     @property
     def labels(self) -> list[str]:

@@ -161,8 +161,7 @@ def _signed(
 ) -> NDArray[np.float64]:
     """Goals, all to be maximized, and parts of goals, in the order of `learned`."""
     chosen = [j for j in learned if not objectives[j].is_constraint]
-    signs = [-1.0 if objectives[j].direction == "minimize" else 1.0 for j in chosen]
-    return np.asarray(values[:, chosen] * np.array(signs))
+    return np.asarray(values[:, chosen] * np.array([objectives[j].sign for j in chosen]))
 
 
 def _sources(

@@ -29,20 +29,19 @@ def composition_of(known: KnownScores, functions: Sequence[Utility]) -> Composit
     own = [j for j, objective in enumerate(objectives) if objective.is_goal]
     parts = [known.place(name) for j in own if j in known.wholes for name in known.wholes[j].parts]
     needed = list(dict.fromkeys([*(j for j in own if j not in known.wholes), *parts]))
-    turned = {j for j in known.modeled if objectives[j].direction == "minimize"}
+    signs = {j: objectives[j].sign if j in known.modeled else 1.0 for j in needed}
 
     def goals(outputs: Tensor) -> Tensor:
-        raw = {j: -outputs[..., i] if j in turned else outputs[..., i] for i, j in enumerate(needed)}
+        raw = {j: signs[j] * outputs[..., i] for i, j in enumerate(needed)}
         columns = []
         for j in own:
             if j in known.wholes:
                 whole = known.wholes[j]
                 value = whole.values({name: raw[known.place(name)].numpy() for name in whole.parts})
-                columns.append(torch.from_numpy(value))
+                goal = torch.from_numpy(value)
             else:
-                columns.append(raw[j])
-            if objectives[j].direction == "minimize":
-                columns[-1] = -columns[-1]
+                goal = raw[j]
+            columns.append(objectives[j].sign * goal)
         return torch.stack(columns, dim=-1)
 
     def composed(function: Utility) -> Utility:
