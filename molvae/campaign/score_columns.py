@@ -34,24 +34,25 @@ def find_columns(columns: Sequence[str], names: Iterable[str]) -> dict[str, str]
     return found
 
 
-def near_columns(columns: Sequence[str], missing: Iterable[str]) -> dict[str, str]:
-    """Columns that may be meant by names no column has.
+def near_columns(columns: Sequence[str], names: Iterable[str], found: Mapping[str, str]) -> dict[str, str]:
+    """Columns that may be meant by names no column has, among those that no other name has.
 
     They have a condition behind the name, or a unit where several columns do, or there is a slip of the pen.
 
-    >>> near_columns(["SMILES", "LogD_7.4", "pIC50"], ["logd", "IC50", "potency"])
+    >>> near_columns(["SMILES", "LogD_7.4", "pIC50"], ["logd", "IC50", "potency"], {})
     {'logd': 'LogD_7.4'}
     """
-    found: dict[str, str] = {}
-    for name in missing:
-        for column in columns:
+    free = [column for column in columns if column not in found.values()]
+    near: dict[str, str] = {}
+    for name in (name for name in dict.fromkeys(names) if name not in found):
+        for column in free:
             wanted, there = plain(name), plain(column)
             more = re.fullmatch(re.escape(wanted) + r"[\W\d]*(ph|at)?[\W\d]+", there)
             unit = wanted == plain(without_unit(column))
             alike = wanted[:1] == there[:1] and SequenceMatcher(a=wanted, b=there).ratio() >= _ALIKE
             if more or unit or alike:
-                found.setdefault(name, column)
-    return found
+                near.setdefault(name, column)
+    return near
 
 
 def refuse_near_misses(columns: Sequence[str], names: Iterable[str], found: Mapping[str, str]) -> None:
@@ -60,9 +61,7 @@ def refuse_near_misses(columns: Sequence[str], names: Iterable[str], found: Mapp
     Raises:
         UsageError: There is such a column; both are named.
     """
-    free = [column for column in columns if column not in found.values()]
-    near = near_columns(free, (name for name in dict.fromkeys(names) if name not in found))
-    for name, column in near.items():
+    for name, column in near_columns(columns, names, found).items():
         raise UsageError(
             f"there is no column '{name}'; did you mean '{column}'?",
             hint=f"Call the objective '{column}', as the column is called. If that is another measurement, "

@@ -200,8 +200,7 @@ def _columns(table: Table, names: Sequence[str], pairs: Sequence[str], session: 
                 hint=f"It has: {', '.join(table.columns)}",
             )
         found[name] = column
-    free = [column for column in table.columns if column not in found.values()]
-    near = near_columns(free, (name for name in dict.fromkeys(names) if name not in found))
+    near = near_columns(table.columns, names, found)
     if not found:
         name, column = next(iter(near.items()), ("OBJECTIVE", "COLUMN"))
         raise UsageError(

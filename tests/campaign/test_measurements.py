@@ -224,7 +224,7 @@ class TestRows:
     )
     def test_an_objective_that_nearly_has_a_column_is_refused_with_it(self, name, column):
         columns = ["smiles", *(["IC50 (uM)"] * (name == "IC50" and column is not None)), column or "pIC50"]
-        assert near_columns(columns[::-1], [name]) == ({} if column is None else {name: column})
+        assert near_columns(columns[::-1], [name], {}) == ({} if column is None else {name: column})
         frame = {text: ["CCO", "CCN"] if text == "smiles" else [1.0, 2.0] for text in columns}
         frame |= {"potency_note": ["a", "b"]}
         table = pa.table(frame)
