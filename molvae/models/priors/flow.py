@@ -128,9 +128,7 @@ class FlowPrior(MappedNormal):
         steps = torch.tensor([float(self.n_steps)])
         return {
             **field,
-            "mean": self.units.mean,
-            "scale": self.units.scale,
-            "axes": self.units.axes,
+            **self.units.tensors(),
             "steps": steps,
             "temperature": torch.tensor([self.temperature]),
         }
@@ -140,7 +138,7 @@ class FlowPrior(MappedNormal):
         """The flow of this field."""
         velocity = _field_of(tensors, latent_size)
         shapes = {_FIELD + name: tuple(tensor.shape) for name, tensor in velocity.state_dict().items()}
-        shapes |= {"mean": (latent_size,), "scale": (latent_size,), "axes": (latent_size, latent_size)}
+        shapes |= Standardization.shapes(latent_size)
         check_tensors("a flow", tensors, {**shapes, "steps": (1,), "temperature": (1,)})
         if not bool((tensors["scale"] > 0).all()) or not bool((tensors[_VARIANCES] > 0).all()):
             raise ValueError("scales and variances of a flow are positive")
@@ -153,8 +151,7 @@ class FlowPrior(MappedNormal):
         velocity.load_state_dict(
             {name: tensors[_FIELD + name].float() for name in velocity.state_dict()}, assign=True
         )
-        units = Standardization(*(tensors[name].float() for name in ("mean", "scale", "axes")))
-        return cls(units, velocity, int(n_steps), temperature)
+        return cls(Standardization.from_tensors(tensors), velocity, int(n_steps), temperature)
 
 
 def _field_of(tensors: dict[str, Tensor], latent_size: int) -> VelocityField:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import torch
 
@@ -16,6 +16,8 @@ from molvae.models.priors.gaussian import moments
 from molvae.models.priors.velocity import VelocityField
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Generator, Tensor
 
     from molvae.models.fit_states import FitStates
@@ -56,6 +58,20 @@ class Standardization:
     def restore(self, coordinates: Tensor) -> Tensor:
         """Latent vectors of coordinates `n x d`, `n x d`."""
         return coordinates @ self.axes.t() * self.scale + self.mean
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a prior keeps of it."""
+        return {"mean": self.mean, "scale": self.scale, "axes": self.axes}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
+        """What `tensors` came from, among those of a prior."""
+        return cls(*(tensors[name].float() for name in ("mean", "scale", "axes")))
+
+    @staticmethod
+    def shapes(latent_size: int) -> dict[str, tuple[int, ...]]:
+        """Shapes of `tensors`."""
+        return {"mean": (latent_size,), "scale": (latent_size,), "axes": (latent_size, latent_size)}
 
 
 def standardization(posterior: Posterior) -> tuple[Standardization, Tensor]:

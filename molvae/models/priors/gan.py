@@ -107,7 +107,7 @@ class LatentGAN(MappedNormal):
     def tensors(self) -> dict[str, Tensor]:
         """Units, and the generator in half precision."""
         network = {_NETWORK + name: tensor.half() for name, tensor in self.generator.state_dict().items()}
-        return {**network, "mean": self.units.mean, "scale": self.units.scale, "axes": self.units.axes}
+        return network | self.units.tensors()
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], latent_size: int) -> Self:
@@ -118,11 +118,11 @@ class LatentGAN(MappedNormal):
         with torch.device("meta"):
             generator = _perceptron(latent_size, first.shape[0], latent_size)
         shapes = {_NETWORK + name: tuple(tensor.shape) for name, tensor in generator.state_dict().items()}
-        shapes |= {"mean": (latent_size,), "scale": (latent_size,), "axes": (latent_size, latent_size)}
+        shapes |= Standardization.shapes(latent_size)
         check_tensors("a latent GAN", tensors, shapes)
         own = {name: tensors[_NETWORK + name].float() for name in generator.state_dict()}
         generator.load_state_dict(own, assign=True)
-        return cls(Standardization(*(tensors[name].float() for name in ("mean", "scale", "axes"))), generator)
+        return cls(Standardization.from_tensors(tensors), generator)
 
 
 class _Game:
@@ -149,11 +149,11 @@ class _Game:
         if (at.step + 1) % _CRITIC_STEPS == 0:
             fixed = {name: weight.detach() for name, weight in critic.named_parameters()}
             total = total - functional_call(critic, fixed, fake).mean()
-        every = max(self.settings.steps // _POINTS, 1)
+        difference = float(gap.detach())
         curve = at.facts.setdefault("critic", {})
-        if at.step % every == 0:
-            curve[str(at.step)] = round(float(gap.detach()), 4)
-        return total, {"critic": float(gap.detach())}
+        if at.step % max(self.settings.steps // _POINTS, 1) == 0:
+            curve[str(at.step)] = round(difference, 4)
+        return total, {"critic": difference}
 
     def _real(self) -> Tensor:
         """Samples of posteriors in principal coordinates of unit variance, `b x d`."""
