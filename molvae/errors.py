@@ -4,6 +4,7 @@
 MolvaeError                  exit code 1
 ├── UsageError               2   a wrong option, argument or call
 │   ├── ConfigError          2   a settings file or key
+│   │   └── DivergedError    2   a fit that ended in a number that is not finite
 │   ├── UnknownNameError     2   a name no registry knows
 │   └── MissingDependencyError 2  an optional extra that is not installed
 ├── InputError               3   no usable input
@@ -54,6 +55,10 @@ class UsageError(MolvaeError):
 
 class ConfigError(UsageError):
     """A settings file, key or value that is not understood."""
+
+
+class DivergedError(ConfigError):
+    """A number that is not finite ended a fit: the learning rate, say, is too high."""
 
 
 class UnknownNameError(UsageError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from molvae.errors import CheckpointError, ConfigError
+from molvae.errors import CheckpointError, DivergedError
 from molvae.models.distributed import World
 from molvae.models.fit_states import NOT_KEPT, FitStates, State
 from molvae.progress import SILENT
@@ -264,10 +264,6 @@ class Fit:
 def adam(network: nn.Module, betas: tuple[float, float] = (0.9, 0.99)) -> torch.optim.Adam:
     """The optimizer of a fit whose weights are averaged."""
     return torch.optim.Adam(network.parameters(), betas=betas, fused=True)
-
-
-class DivergedError(ConfigError):
-    """A number that is not finite ended a fit."""
 
 
 def _diverged(what: str) -> DivergedError:

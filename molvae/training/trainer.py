@@ -15,11 +15,11 @@ from molvae.chemistry.display import table_html
 from molvae.config import save_settings
 from molvae.data.batching import collate, epoch_batches
 from molvae.data.corpus import Corpus
-from molvae.errors import InputError
+from molvae.errors import DivergedError, InputError
 from molvae.latent.codec import MolVAE
 from molvae.latent.device import resolve_device
 from molvae.models.distributed import World, world
-from molvae.models.fitting import DivergedError, Fit, Recipe
+from molvae.models.fitting import Fit, Recipe
 from molvae.models.precision import has_fast_bfloat16
 from molvae.models.priors.base import PRIORS
 from molvae.models.priors.normal import StandardNormal

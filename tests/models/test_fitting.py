@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from molvae.errors import CheckpointError, StoppedEarly
-from molvae.models.fitting import DivergedError, Fit, Recipe, adam
+from molvae.errors import CheckpointError, DivergedError, StoppedEarly
+from molvae.models.fitting import Fit, Recipe, adam
 
 X = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
 Y = X @ torch.tensor([[1.0], [-2.0], [0.5]]) + 0.3
