@@ -160,15 +160,19 @@ def _confine(folder: Path, said: Path) -> None:
 
 def _require_typed(words: Sequence[str], folder: Path, detail: str, *, may_last: bool = False) -> str:
     code, said = answer(words, folder)
-    detail = f"{detail}: {' '.join(words)[:200]!r}"
     if code == -signal.SIGXCPU and may_last:
         return "ran on"
+    require_answer(words, code, said, f"{detail}: {' '.join(words)[:200]!r}")
+    return f"exit code {code}"
+
+
+def require_answer(words: Sequence[str], code: int, said: str, detail: str) -> None:
+    """A command ended with a result, or with a sentence and a documented exit code."""
     require(code in _TYPED, f"{detail}: exit code {code}: {said[-600:]}", "untyped")
     require("bug in molvae" not in said, f"{detail}: {said[-600:]}", "untyped")
     shown = any(word.startswith(("-v", "--verbose")) for word in words)  # twice asks for tracebacks
     require("Traceback" not in said or shown, f"{detail}: {said[-600:]}", "untyped")
     require(code == 0 or said.strip(), f"{detail}: exit code {code} and not a word", "untyped")
-    return f"exit code {code}"
 
 
 def copied(folder: Path, *names: str) -> Path:
