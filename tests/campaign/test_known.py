@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from dear import Dear
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.methods.base import METHODS, make_method
@@ -23,19 +24,6 @@ START = ["CCCCCCCCCC", "c1ccccc1CC", "CCO", "OCCO", "c1ccccc1CCC", "CC(=O)O"]
 
 def logp(smiles):
     return describe(parse(smiles), ["logp"])[0]
-
-
-class Dear:
-    """Scores by length, and remembers what it was asked."""
-
-    name = "dear"
-
-    def __init__(self):
-        self.asked = []
-
-    def __call__(self, molecules):
-        self.asked += [molecule.smiles for molecule in molecules]
-        return [Score.ok(float(len(molecule.smiles))) for molecule in molecules]
 
 
 def test_a_computed_objective_is_filled_in_and_never_awaited(tmp_path, model, settings):
