@@ -183,7 +183,7 @@ def optimize(
     wishes = _wishes(_names(maximize), _names(minimize), at_most, at_least)
     settings = unfolded(_settings(CampaignSettings, {"objectives": wishes, **words}, "optimize"))
     named = {objective.name for objective in wanted(settings.objectives)}
-    loaded = needed_oracles(  # a name that means nothing is told before a model is loaded
+    loaded = needed_oracles(  # an unknown name is an error before a model is loaded
         KnownScores(settings.objectives), given, named=named, trust=trust
     )
     directory = _path(output, "output")

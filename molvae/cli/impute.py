@@ -104,7 +104,7 @@ def command(
     for note in panel.notes_:
         session.note(note)
     if rank is not None:
-        panel.column(rank)  # a wrong name is told before anything is written
+        panel.column(rank)  # an unknown assay is an error before anything is written
     panel.save(output / "panel")
     found = panel.predict()
     _write_filled(session, output / "imputed.csv", given, found)

@@ -84,7 +84,7 @@ def write_panel(panel: Stored, path: str | Path) -> None:
         ],
         "notes": panel.notes,
     }
-    with committed_directory(Path(path), kind=KIND, schema=SCHEMA) as directory:
+    with committed_directory(Path(path), kind=KIND, schema=SCHEMA, holding=(_FACTS, _ARRAYS)) as directory:
         panel.model.save(directory / _MODEL)
         save_tensors(tensors, directory / _ARRAYS)
         write_json(facts, directory / _FACTS)

@@ -10,10 +10,8 @@ from torch.nn import functional
 
 _LATENT, _HIDDEN, _DROPPED = 32, 128, 0.2
 _LOGVAR_RANGE = (-6.0, 4.0)
-_BETA, _ANNEALED = (
-    0.2,
-    0.3,
-)  # the weight of the KL, as in Mult-VAE, and the share of training until it is full
+_BETA = 0.2  # weight of the KL, as in Mult-VAE
+_ANNEALED = 0.3  # share of training until it is reached
 _RATE, _DECAY, _BATCH = 2e-3, 1e-2, 256
 _EPOCHS, _PATIENCE = 60, 6
 _LEAST_STEPS = 20  # in an epoch: a small table is gone through more than once

@@ -129,8 +129,8 @@ class Precedented:
     def __init__(self, model: MolVAE) -> None:
         if model.precedent is None:
             raise UsageError(
-                "this checkpoint does not know the bonds and ring systems of its training molecules; "
-                "'molvae calibrate' counts them"
+                "this model does not know the bonds and ring systems of its training molecules",
+                hint="Run 'molvae calibrate CHECKPOINT --corpus CORPUS' once.",
             )
         self._known = model.precedent
 

@@ -74,7 +74,7 @@ SHORT = [
 
 NOTES = {
     "moses": (
-        "`checkpoints/moses`, taught the training split alone; 30,000 samples, single shot, no beam: "
+        "`checkpoints/moses`, trained on the training split alone; 30,000 samples, single shot, no beam: "
         "N(0, I) at noise level 1, tokens drawn at T = 1. Test has 176,074 molecules, TestSF 176,225. The "
         "same model writes molecules of Test back: recon_encoder greedily from the encoder's mean, "
         "recon_sampled from a draw of its posterior, at kl nats. neighbors_valid: share of draws that are "
