@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from molvae.chemistry.admission import Rules
-from molvae.chemistry.molecule import Invalid, Molecule, canonical
+from molvae.chemistry.molecule import Invalid, Molecule, canonical, is_valid, parse
 from molvae.errors import InputError, UsageError
 from molvae.evaluation.base import Metric, MetricTable
 from molvae.evaluation.distribution import measure
@@ -136,6 +136,7 @@ def assess(
         workers=workers,
         progress=progress,
     )
+    table += _precedent(model, "samples", [m for s in samples.profile(()).smiles if is_valid(m := parse(s))])
     table += MetricTable((), (_SAMPLES_NOTE,))
     return Assessment(table, samples, held_out.truth, held_out.prediction)
 
@@ -207,6 +208,7 @@ def _held_out(
     mu, sigma = mu[encoded], sigma[encoded]
     noise = Seeds(seed).numpy("assess-posterior").standard_normal(mu.shape, dtype=np.float32)
     table = MetricTable((Metric("encoded", len(smiles) / len(prepared), len(prepared), "higher"),))
+    table += _precedent(model, "held out", [item for item in prepared if isinstance(item, Molecule)])
     inferred = model.encode(prepared)[encoded]
     starts = {
         " (mu)": inferred,
@@ -229,6 +231,14 @@ def _held_out(
     return Assessment(
         table + _heads(truth[encoded], prediction, mu), truth=truth[encoded], prediction=prediction
     )
+
+
+def _precedent(model: MolVAE, label: str, molecules: Sequence[Molecule]) -> MetricTable:
+    """The share of molecules whose bonds and ring systems all occur in training; of a calibrated model."""
+    if model.precedent is None or not molecules:
+        return MetricTable(())
+    covered = sum(map(model.precedent.covers, molecules)) / len(molecules)
+    return MetricTable((Metric(f"with precedent, {label}", covered, len(molecules), "higher"),))
 
 
 def _heads(

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from molvae.chemistry.molecule import parse
+from molvae.chemistry.precedent import Precedent
 from molvae.errors import InputError, UsageError
 from molvae.evaluation.molecules import MoleculeSet
 from molvae.latent.assessment import assess, write
+from molvae.latent.codec import MolVAE
 
 SMILES = ["CCc1ccc(C)cc1", "CCCc1ccc(N)cc1", "CC(=O)NCC", "CCC1CCC(C)CC1", "Nc1ccc(CO)s1", "Clc1ccc(CC)cc1"]
 PARTS = ("fingerprints", "fragments")
@@ -69,3 +71,13 @@ def test_bad_input_is_told(tiny_model):
         assess(tiny_model, ["CCO"], np.zeros((1, 2)), n_samples=0, n_variants=0)
     only = assess(tiny_model, ["CCO"], n_samples=0, n_variants=0)
     assert (only.samples, only.truth, "valid" in only.table) == (None, None, False)
+
+
+def test_a_model_that_has_counted_precedent_says_how_many_molecules_have_it(tiny_model):
+    counted = Precedent.counted(map(parse, SMILES))
+    model = MolVAE(tiny_model.network, tiny_model.tokenizer, tiny_model.settings, precedent=counted)
+    table = assess(model, [*SMILES, "OOC1CC1"], n_samples=40, n_variants=0, parts=(), fcd=False, seed=3).table
+    assert table["with precedent, held out"] == pytest.approx(6 / 7)
+    drawn = [item for item in model.sample(40, seed=3) if hasattr(item, "smiles")]
+    assert table["with precedent, samples"] == pytest.approx(np.mean([counted.covers(m) for m in drawn]))
+    assert "with precedent, held out" not in assess(tiny_model, SMILES, n_samples=0, n_variants=0).table
