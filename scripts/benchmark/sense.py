@@ -73,9 +73,9 @@ def main() -> None:
     options = _options()
     options.work.mkdir(parents=True, exist_ok=True)
     model = MolVAE.load(options.checkpoint, device="cpu")
-    data = _zinc(options.data / "zinc250k" / "zinc250k.csv.gz")
+    data = zinc(options.data / "zinc250k" / "zinc250k.csv.gz")
     table = []
-    for name, objective in _objectives(options.work).items():
+    for name, objective in objectives_in(options.work).items():
         for seed in options.seeds:
             start = random.Random(seed).sample(data["train"], N_START)
             for arm, wild in ARMS.items():
@@ -177,7 +177,8 @@ def _figures(table: list[dict[str, Any]]) -> dict[str, float | int | None]:
     }
 
 
-def _objectives(work: Path) -> dict[str, str]:
+def objectives_in(work: Path) -> dict[str, str]:
+    """Ten objectives outside PMO, by name; profiles are written into `work`."""
     found = {**SIMILAR, **ISOMERS}
     for name, terms in PROFILES.items():
         file = work / f"{name}.toml"
@@ -187,7 +188,8 @@ def _objectives(work: Path) -> dict[str, str]:
     return found
 
 
-def _zinc(path: Path) -> dict[str, list[str]]:
+def zinc(path: Path) -> dict[str, list[str]]:
+    """SMILES of ZINC250k by split."""
     found: dict[str, list[str]] = {}
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):

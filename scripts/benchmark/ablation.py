@@ -1,0 +1,181 @@
+"""Switch off the controllers of the search, one at a time and all at once, on ten objectives outside PMO.
+
+All arms of one objective and seed share start molecules and random streams. The gain of a controller is the
+mean over (objective, seed) pairs of the default's AUC top-10 minus the arm's, with its standard error.
+
+    MOLVAE_DATA=../shared/data python scripts/benchmark/ablation.py --seeds 0 1 2
+
+Runs are kept under --work; seed by seed all arms are run, so that `--seeds` of an interrupted run can be
+reduced to the complete ones. A run in which the retreat never began is the run without it, bit for bit, and
+is not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import tempfile
+import time
+from pathlib import Path
+from statistics import mean, stdev
+from typing import TYPE_CHECKING, Any
+
+from record import ROOT, kept, record
+from sense import objectives_in, zinc
+
+from molvae.campaign.campaign import Campaign
+from molvae.campaign.config import CampaignSettings, Objective
+from molvae.campaign.methods.base import METHODS
+from molvae.campaign.methods.latent_bo import LatentBO
+from molvae.campaign.runner import run
+from molvae.campaign.trace import top_auc
+from molvae.latent.codec import MolVAE
+from molvae.optimization.config import SearchSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from molvae.campaign.methods.base import Batch, Situation
+
+_SHARES = {"shares": {"adapt": False}}
+_CREDIT = {"surrogate": {"portfolio": {"floor": 1.0}}}
+_RETREAT = {"retreat": {"patience": None}}
+_STEPS = {"proposal": {"widen_above": 1.0, "narrow_below": 0.0, "patience": 1_000_000}}
+_PLAIN = {"name": "plain"}
+_MIXED = {
+    "name": "mixed",
+    "views": ["morgan", "feature_morgan", "atom_pair"],
+    "numbers": True,
+    "hyperparameters": "map",
+}
+DEFAULT, NO_RETREAT, NO_RESERVE = "default", "no retreat", "no reserve"
+ARMS: dict[str, dict[str, Any]] = {
+    DEFAULT: {},
+    "all off": {**_SHARES, **_CREDIT, **_RETREAT, **_STEPS},
+    "fixed move shares": _SHARES,
+    "equal surrogates": _CREDIT,
+    NO_RESERVE: {},
+    "fixed steps": _STEPS,
+    NO_RETREAT: _RETREAT,
+    "plain kernel alone": {"surrogate": {"members": [_PLAIN]}},
+    "mixed kernel alone": {"surrogate": {"members": [_MIXED]}},
+    "noisy batches": {"acquisition": {"batch": "noisy"}},
+}
+"""Search settings of each arm; `all off` is without the reserve, too."""
+BATCH, N_START, EVERY = 10, 10, 10
+
+
+@METHODS.register("no-reserve")
+class NoReserve(LatentBO):
+    """The default search without the leftovers of the last batch."""
+
+    def ask(self, situation: Situation, n: int) -> Batch:
+        """`n` molecules."""
+        for name in ("reserve", "reserve_elsewhere"):
+            situation.history.state.pop(name, None)
+        return super().ask(situation, n)
+
+
+def main() -> None:
+    """Run every seed, objective and arm; print and record the gains."""
+    options = _options()
+    options.work.mkdir(parents=True, exist_ok=True)
+    model = MolVAE.load(options.checkpoint, device="cpu")
+    train = zinc(options.data / "zinc250k" / "zinc250k.csv.gz")["train"]
+    table: list[dict[str, Any]] = []
+    for seed in options.seeds:
+        start = random.Random(seed).sample(train, N_START)
+        for name, objective in objectives_in(options.work).items():
+            here: dict[str, dict[str, Any]] = {}
+            for arm in options.arms:
+                asked = {"objective": name, "seed": seed, "arm": arm, "calls": options.calls}
+                if arm == NO_RETREAT and DEFAULT in here and not here[DEFAULT]["retreated"]:
+                    here[arm] = here[DEFAULT]
+                else:
+                    file = options.work / f"{name}-{seed}-{arm.replace(' ', '_')}.json"
+                    here[arm] = kept(
+                        file,
+                        asked,
+                        lambda o=objective, s=seed, a=arm, b=start: _play(model, o, s, a, b, options),  # type: ignore[misc]
+                    )
+                table.append({**asked, **here[arm]})
+            print(f"{name:20} seed {seed} " + " ".join(f"{r['auc']:.3f}" for r in here.values()), flush=True)
+    summary = [_gain(arm, table) for arm in options.arms]
+    for row in summary:
+        print("  ".join(f"{key} {value}" for key, value in row.items()))
+    figures = {f"{_key(row['arm'])}_{what}": row[what] for row in summary for what in ("gain", "error")}
+    if not options.no_record:
+        print(record("ablation", figures=figures, table=table, seeds=list(options.seeds), summary=summary))
+
+
+def _play(
+    model: MolVAE, objective: str, seed: int, arm: str, start: Sequence[str], options: argparse.Namespace
+) -> dict[str, Any]:
+    settings = CampaignSettings(
+        objectives=(Objective(name=objective),),
+        budget=options.calls,
+        q=BATCH,
+        seed=seed,
+        method="no-reserve" if arm in {NO_RESERVE, "all off"} else "latent-bo",
+        search=SearchSettings.model_validate(ARMS[arm]),
+    )
+    retreated: list[bool] = []
+
+    def watch(campaign: Campaign) -> bool:
+        retreated.append(bool(campaign.history.state.get("retreat", {}).get("centers")))
+        return False
+
+    begun = time.process_time()
+    with (
+        tempfile.TemporaryDirectory(dir=options.work) as place,
+        Campaign.create(Path(place) / "journal.sqlite", model, settings, start=start) as campaign,
+    ):
+        result = run(campaign, enough=watch)
+    return {
+        "auc": round(
+            top_auc([point.utility for point in result.trace], budget=options.calls, frequency=EVERY), 4
+        ),
+        "best": round(result.trace[-1].best, 4),
+        "top10": round(result.trace[-1].top10, 4),
+        "retreated": any(retreated),
+        "cpu_ms_per_call": round(1e3 * (time.process_time() - begun) / options.calls, 1),
+    }
+
+
+def _gain(arm: str, table: list[dict[str, Any]]) -> dict[str, Any]:
+    """The default's gain over an arm, in pairs."""
+    by_pair = {(r["objective"], r["seed"], r["arm"]): r for r in table}
+    pairs = sorted({(r["objective"], r["seed"]) for r in table})
+    gains = [by_pair[*pair, DEFAULT]["auc"] - by_pair[*pair, arm]["auc"] for pair in pairs]
+    error = stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else 0.0
+    return {
+        "arm": arm,
+        "auc": round(mean(by_pair[*pair, arm]["auc"] for pair in pairs), 4),
+        "gain": round(mean(gains), 4),
+        "error": round(error, 4),
+        "better": sum(gain > 0 for gain in gains),
+        "worse": sum(gain < 0 for gain in gains),
+        "pairs": len(gains),
+        "cpu_ms_per_call": round(mean(by_pair[*pair, arm]["cpu_ms_per_call"] for pair in pairs), 1),
+    }
+
+
+def _key(arm: str) -> str:
+    return arm.replace(" ", "_")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("MOLVAE_DATA", "../shared/data")))
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), metavar="ARM")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--calls", type=int, default=150)
+    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "ablation")
+    parser.add_argument("--no-record", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
