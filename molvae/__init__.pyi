@@ -5,7 +5,6 @@ from .api import screen as screen
 from .api import train as train
 from .campaign.campaign import Campaign as Campaign
 from .campaign.config import CampaignSettings as CampaignSettings
-from .campaign.config import Objective as Objective
 from .campaign.observations import Candidate as Candidate
 from .campaign.observations import Observation as Observation
 from .campaign.observations import StartMolecule as StartMolecule
@@ -30,6 +29,7 @@ from .latent.interpolation import interpolate as interpolate
 from .latent.neighbors import neighborhood as neighborhood
 from .latent.panel import AssayPanel as AssayPanel
 from .oracles.base import Score as Score
+from .oracles.objectives import Objective as Objective
 from .oracles.plugins import load_oracle as load_oracle
 from .screening.config import ScreenSettings as ScreenSettings
 from .screening.merging import Merged as Merged

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticUndefined
 
 from molvae.errors import ConfigError, suggest
@@ -26,6 +26,7 @@ __all__ = [
     "flat",
     "given",
     "load_settings",
+    "model_validator",
     "parse_assignment",
     "save_settings",
     "settings_from",

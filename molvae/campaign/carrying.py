@@ -12,9 +12,9 @@ from molvae.campaign.observations import StartMolecule
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from molvae.campaign.config import Objective
     from molvae.campaign.history import History
     from molvae.campaign.measurements import Measurements
+    from molvae.oracles.objectives import Objective
 
 _LEFT = frozenset({"cancelled", "skipped"})
 

@@ -2,71 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import model_validator
-
-from molvae.config import Field, Settings
+from molvae.config import Field, Settings, model_validator
 from molvae.optimization.config import SearchSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from molvae.oracles.objectives import Objective
 
 _CALLS_PER_PLACE = 50
 
 EXECUTION = ("q", "q_most", "evaluation_batch", "failure_limit")
 """Settings of how a search is carried out: they may change when a campaign goes on."""
-
-Direction = Literal["maximize", "minimize", "at_most", "at_least", "part"]
-
-
-class Objective(Settings):
-    """One score and what is wanted of it."""
-
-    name: str = Field(min_length=1)
-    """Oracle string: a descriptor (`qed`), `similarity:SMILES`, `module:function`, …"""
-
-    direction: Direction = "maximize"
-    """maximize and minimize are goals; at_most and at_least are constraints. A part is neither: another
-    objective is made of it (`molvae.campaign.parts`)."""
-
-    bound: float | None = None
-    """Bound of a constraint."""
-
-    @model_validator(mode="after")
-    def _bound_belongs_to_constraints(self) -> Objective:
-        if self.is_constraint and self.bound is None:
-            raise ValueError(f"{self.direction} {self.name} needs a bound")
-        if not self.is_constraint and self.bound is not None:
-            raise ValueError(f"{self.direction} {self.name} takes no bound; use at_most or at_least")
-        return self
-
-    @property
-    def is_constraint(self) -> bool:
-        """Whether it bounds the search instead of driving it."""
-        return self.direction in {"at_most", "at_least"}
-
-    @property
-    def is_goal(self) -> bool:
-        """Whether it drives the search."""
-        return self.direction in {"maximize", "minimize"}
-
-    @property
-    def sign(self) -> float:
-        """-1 where less is wanted, else 1: times it, goals are all to be maximized."""
-        return -1.0 if self.direction == "minimize" else 1.0
-
-    def admits(self, value: float) -> bool:
-        """Whether a score is within the bound; every score is if there is none."""
-        if self.bound is None:
-            return True
-        return value <= self.bound if self.direction == "at_most" else value >= self.bound
-
-    def __str__(self) -> str:
-        """In words: `maximize qed`, `sa at most 3.5`, `part potency`."""
-        if self.bound is None:
-            return f"{self.direction} {self.name}"
-        return f"{self.name} {self.direction.replace('_', ' ')} {self.bound:g}"
 
 
 class Neighborhood(Settings):
@@ -186,36 +129,3 @@ class CampaignSettings(Settings):
             if least is not None and most is not None and least > most:
                 raise ValueError(f"'{name}' cannot be at least {least:g} and at most {most:g}")
         return self
-
-
-def objectives(
-    *,
-    maximize: Sequence[str] | str = (),
-    minimize: Sequence[str] | str = (),
-    at_most: Mapping[str, float] | None = None,
-    at_least: Mapping[str, float] | None = None,
-    keep: Sequence[str] | str = (),
-) -> tuple[Objective, ...]:
-    """Objectives from the words of the command line, goals first.
-
-    A core to keep is a bound like another: `substructure:CORE` at least 1 (`molvae.chemistry.cores`).
-
-    >>> [str(o.direction) for o in objectives(maximize=["qed"], at_most={"sa": 3.5})]
-    ['maximize', 'at_most']
-    >>> [o.name for o in objectives(maximize="qed")]
-    ['qed']
-    """
-    found = [Objective(name=name, direction="maximize") for name in _several(maximize)]
-    found += [Objective(name=name, direction="minimize") for name in _several(minimize)]
-    found += [Objective(name=name, direction="at_most", bound=b) for name, b in (at_most or {}).items()]
-    found += [Objective(name=name, direction="at_least", bound=b) for name, b in (at_least or {}).items()]
-    if keep:
-        from molvae.chemistry.cores import core_pattern
-
-        cores = [f"substructure:{core_pattern(core)}" for core in _several(keep)]
-        found += [Objective(name=name, direction="at_least", bound=1.0) for name in cores]
-    return tuple(found)
-
-
-def _several(names: Sequence[str] | str) -> Sequence[str]:
-    return (names,) if isinstance(names, str) else names

@@ -14,7 +14,7 @@ from molvae.oracles.secrets import refuse_secrets
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from molvae.campaign.config import Objective
+    from molvae.oracles.objectives import Objective
 
 
 def check_objectives(objectives: Sequence[Objective]) -> None:

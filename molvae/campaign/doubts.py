@@ -9,9 +9,9 @@ from molvae.campaign.observations import CENSORED, shown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from molvae.campaign.config import Objective
     from molvae.campaign.table import Row
     from molvae.optimization.transforms import Tails
+    from molvae.oracles.objectives import Objective
 
 
 def doubts(table: Sequence[Row], objectives: Sequence[Objective]) -> list[str]:

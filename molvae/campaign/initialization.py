@@ -16,7 +16,8 @@ from molvae.errors import InputError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from molvae.campaign.config import CampaignSettings, Objective
+    from molvae.campaign.config import CampaignSettings
+    from molvae.oracles.objectives import Objective
 
 
 def check_names(settings: CampaignSettings) -> None:

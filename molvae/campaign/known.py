@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.campaign.config import Objective
     from molvae.campaign.model import LatentModel
     from molvae.chemistry.molecule import Molecule
     from molvae.oracles.base import Oracle
+    from molvae.oracles.objectives import Objective
 
 _REMEMBERED = 100_000  # molecules with a few scores each
 

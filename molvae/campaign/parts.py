@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from molvae.campaign.config import Objective
+from molvae.oracles.objectives import Objective
 from molvae.oracles.parts import taken_apart
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.config import CampaignSettings, Neighborhood, objectives
+from molvae.campaign.config import CampaignSettings, Neighborhood
 from molvae.campaign.known import KnownScores
 from molvae.campaign.observations import Observation
 from molvae.campaign.parts import unfolded
@@ -23,6 +23,7 @@ from molvae.errors import OracleError, UsageError
 from molvae.optimization.config import SearchSettings
 from molvae.oracles.base import ask as ask_oracle
 from molvae.oracles.base import n_workers
+from molvae.oracles.objectives import objectives
 from molvae.oracles.plugins import load_oracle
 from molvae.progress import SILENT
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from molvae.campaign.config import Objective
     from molvae.campaign.history import Trial
     from molvae.campaign.observations import Forecast
     from molvae.oracles.base import Score
+    from molvae.oracles.objectives import Objective
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.campaign.config import Objective
+    from molvae.oracles.objectives import Objective
 
     Array = NDArray[np.float64]
 

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from molvae.campaign.campaign import Campaign
-    from molvae.campaign.config import CampaignSettings, Objective
+    from molvae.campaign.config import CampaignSettings
     from molvae.campaign.history import History
     from molvae.campaign.sources.report import MoveReport
     from molvae.campaign.table import Row
     from molvae.cli.output import Session
     from molvae.latent.codec import MolVAE
+    from molvae.oracles.objectives import Objective
 
 SETTINGS = "settings.toml"
 _TOP = 10

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from molvae.campaign.campaign import Campaign
-    from molvae.campaign.config import Objective
     from molvae.campaign.measurements import Measurements
     from molvae.cli.output import Session
     from molvae.data.readers import Table
+    from molvae.oracles.objectives import Objective
 
 _LONGEST_PATH = 1000  # longer texts are SMILES
 _SHOWN = 10  # lines of each kind, unless more is asked for

@@ -12,11 +12,10 @@ from molvae.cli.options import stacked
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from molvae.campaign.config import Objective
     from molvae.campaign.table import Row
     from molvae.cli.options import Decorator
     from molvae.oracles.base import Score
-    from molvae.screening.config import Criterion
+    from molvae.oracles.objectives import Objective
 
 
 _LONG = 24  # characters of a name that stand well at the head of a column
@@ -157,7 +156,7 @@ def as_settings(
     keep: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """The objectives as values for `CampaignSettings`, goals first; empty if none was given."""
-    from molvae.campaign.config import objectives
+    from molvae.oracles.objectives import objectives
 
     found = objectives(maximize=maximize, minimize=minimize)
     bounds = [objectives(at_most={name: bound}) for name, bound in at_most]
@@ -168,7 +167,7 @@ def as_settings(
 
 
 def named(
-    wanted: Sequence[dict[str, Any]], objectives: Sequence[Objective | Criterion], assignments: Sequence[str]
+    wanted: Sequence[dict[str, Any]], objectives: Sequence[Objective], assignments: Sequence[str]
 ) -> set[str]:
     """The objectives that stand on the command line, as options or --set, and not only in a file."""
     if any(assignment.startswith("objectives") for assignment in assignments):
@@ -187,7 +186,7 @@ def distinct_columns(objectives: Sequence[Objective]) -> list[tuple[str, int]]:
 def labels(objectives: Sequence[Objective]) -> list[str]:
     """Short names for `distinct_columns`, for tables and pictures: `similarity` for `similarity:SMILES`.
 
-    >>> from molvae.campaign.config import Objective
+    >>> from molvae.oracles.objectives import Objective
     >>> labels([Objective(name="qed"), Objective(name="similarity:CC(=O)Nc1ccc(O)cc1")])
     ['qed', 'similarity']
     """

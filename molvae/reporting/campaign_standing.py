@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.campaign.config import CampaignSettings, Objective
+    from molvae.campaign.config import CampaignSettings
     from molvae.campaign.table import Row
+    from molvae.oracles.objectives import Objective
 
     Array = NDArray[np.float64]
 

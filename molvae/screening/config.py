@@ -5,46 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import model_validator
-
-from molvae.config import Field, Settings
+from molvae.config import Field, Settings, model_validator
 from molvae.oracles.heads import PREDICTED
+from molvae.oracles.objectives import Objective
 
 P_VALUE = "domain_p_value"
 """Column of the share of held-out molecules that are at least as strange to the model."""
-
-
-class Criterion(Settings):
-    """One score and what is wanted of it, in the words of a search."""
-
-    name: str = Field(min_length=1)
-    """A descriptor (`qed`), any oracle (`similarity:SMILES`, `module:function`), or `predicted_NAME` for a
-    property the model predicts."""
-
-    direction: Literal["maximize", "minimize", "at_most", "at_least"] = "maximize"
-    """maximize and minimize rank the hits; at_most and at_least decide what a hit is."""
-
-    bound: float | None = None
-    """The bound of at_most and at_least."""
-
-    @model_validator(mode="after")
-    def _bound_belongs_to_limits(self) -> Criterion:
-        if self.is_goal != (self.bound is None):
-            raise ValueError(
-                f"{self.direction} {self.name} {'takes no' if self.is_goal else 'needs a'} bound"
-            )
-        return self
-
-    @property
-    def is_goal(self) -> bool:
-        """Whether it ranks hits instead of deciding what a hit is."""
-        return self.direction in {"maximize", "minimize"}
-
-    def admits(self, value: float) -> bool:
-        """Whether a score is within the bound; every score is if there is none."""
-        if self.bound is None:
-            return True
-        return value <= self.bound if self.direction == "at_most" else value >= self.bound
 
 
 class ScreenSettings(Settings):
@@ -81,7 +47,7 @@ class ScreenSettings(Settings):
     absent: where all rows are kept and the model is calibrated."""
     vectors: bool = False
     """Add the latent vectors (posterior means)."""
-    objectives: tuple[Criterion, ...] = ()
+    objectives: tuple[Objective, ...] = ()
     """What makes a hit, and what ranks hits."""
     top: int = Field(default=1000, ge=0)
     """How many of the best molecules are kept."""
@@ -104,17 +70,19 @@ class ScreenSettings(Settings):
         wishes = [(wish.name, wish.direction) for wish in self.objectives]
         if len(set(wishes)) < len(wishes):
             raise ValueError("an objective is given twice")
+        if any(wish.direction == "part" for wish in self.objectives):
+            raise ValueError("a screen has goals and bounds; parts belong to a search")
         if "none" in self.domain and len(self.domain) > 1:
             raise ValueError("the domain is none or a list of checks")
         return self
 
     @property
-    def goals(self) -> tuple[Criterion, ...]:
+    def goals(self) -> tuple[Objective, ...]:
         """What ranks hits."""
         return tuple(wish for wish in self.objectives if wish.is_goal)
 
     @property
-    def limits(self) -> tuple[Criterion, ...]:
+    def limits(self) -> tuple[Objective, ...]:
         """What makes a hit."""
         return tuple(wish for wish in self.objectives if not wish.is_goal)
 

@@ -20,7 +20,7 @@ from molvae.latent.device import limited_threads
 from molvae.oracles.base import ask, n_workers
 from molvae.oracles.heads import PREDICTED, Heads
 from molvae.oracles.plugins import computed_oracle, load_oracle
-from molvae.screening.config import P_VALUE, Criterion, ScreenSettings
+from molvae.screening.config import P_VALUE, ScreenSettings
 from molvae.screening.domain import DOMAINS, Calibrated
 from molvae.screening.entries import Entry, Screened
 from molvae.screening.funnel import BAD, Funnel
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from molvae.latent.codec import MolVAE
     from molvae.oracles.base import Oracle, Score
+    from molvae.oracles.objectives import Objective
 
     Array = NDArray[np.float32]
 
@@ -247,7 +248,7 @@ class _Run:
         funnel = Funnel(self.read, len(hits), dict(self.dropped), dict(self.by_reason))
         return Screened(funnel, kept, Range.of(goals), self.rejected, dict(self.seconds))
 
-    def _within(self, entries: list[Entry], wish: Criterion) -> list[Entry]:
+    def _within(self, entries: list[Entry], wish: Objective) -> list[Entry]:
         oracle = self.screener.oracles.get(wish.name)
         if oracle is not None:
             asked = [entry for entry in entries if wish.name not in entry.values]
@@ -292,13 +293,13 @@ class _Run:
                 yield entry
 
 
-def _is_predicted(wish: Criterion) -> bool:
+def _is_predicted(wish: Objective) -> bool:
     return wish.name.startswith(PREDICTED)
 
 
-def _signed(entry: Entry, wish: Criterion) -> float:
+def _signed(entry: Entry, wish: Objective) -> float:
     value = entry.values[wish.name]
-    return value if wish.direction == "maximize" else -value
+    return wish.sign * value
 
 
 def _shown(row: Row | BadRow) -> str:

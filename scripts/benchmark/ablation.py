@@ -25,13 +25,14 @@ from record import ROOT, kept, record
 from sense import objectives_in, zinc
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.config import CampaignSettings, Objective
+from molvae.campaign.config import CampaignSettings
 from molvae.campaign.methods.base import METHODS
 from molvae.campaign.methods.latent_bo import LatentBO
 from molvae.campaign.runner import run
 from molvae.campaign.trace import top_auc
 from molvae.latent.codec import MolVAE
 from molvae.optimization.config import SearchSettings
+from molvae.oracles.objectives import Objective
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -30,13 +30,14 @@ from record import ROOT, kept, record
 from sklearn.ensemble import RandomForestRegressor
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.config import CampaignSettings, Objective
+from molvae.campaign.config import CampaignSettings
 from molvae.campaign.observations import Observation, StartMolecule
 from molvae.chemistry.fingerprints import count_matrix
 from molvae.chemistry.molecule import Molecule, parse
 from molvae.chemistry.standardize import standardize
 from molvae.latent.codec import MolVAE
 from molvae.oracles.base import Score
+from molvae.oracles.objectives import Objective
 
 ARMS = ("molvae", "molvae-censored", "molvae-dropped", "forest", "random")
 BATCH, ROUNDS, MEASURED, TOP, CENSORED = 24, 5, 0.1, 0.05, 0.3

@@ -27,13 +27,14 @@ from typing import TYPE_CHECKING, Any
 from record import ROOT, kept, record
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.config import CampaignSettings, Objective
+from molvae.campaign.config import CampaignSettings
 from molvae.campaign.runner import run
 from molvae.campaign.trace import top_auc
 from molvae.chemistry.molecule import Molecule, is_valid, parse
 from molvae.chemistry.precedent import places
 from molvae.chemistry.standardize import standardize
 from molvae.latent.codec import MolVAE
+from molvae.oracles.objectives import Objective
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

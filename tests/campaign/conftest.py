@@ -9,8 +9,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_model import FakeModel
 
-from molvae.campaign.config import CampaignSettings, objectives
+from molvae.campaign.config import CampaignSettings
 from molvae.optimization.config import SearchSettings
+from molvae.oracles.objectives import objectives
 
 
 @pytest.fixture(scope="session")

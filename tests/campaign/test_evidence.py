@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.config import Objective
 from molvae.campaign.doubts import doubts
 from molvae.campaign.methods.data import training_data
 from molvae.campaign.methods.evidence import is_high_good, usable_bound
@@ -12,6 +11,7 @@ from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.table import Row
 from molvae.optimization.transforms import Tails
 from molvae.oracles.base import Score
+from molvae.oracles.objectives import Objective
 
 
 def worth(molecule):

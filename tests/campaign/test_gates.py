@@ -7,7 +7,7 @@ import csv
 import pytest
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.config import CampaignSettings, Neighborhood, Objective
+from molvae.campaign.config import CampaignSettings, Neighborhood
 from molvae.campaign.gates import SimilarityGate, SizeGate, gates_of
 from molvae.campaign.observations import Observation
 from molvae.campaign.storage import Journal
@@ -19,6 +19,7 @@ from molvae.errors import UsageError
 from molvae.latent.calibration import calibrate
 from molvae.latent.likelihood import likelihood
 from molvae.oracles.base import Score
+from molvae.oracles.objectives import Objective
 
 
 @pytest.fixture(scope="module")

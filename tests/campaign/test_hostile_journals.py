@@ -16,11 +16,12 @@ from conftest import QUICK
 from fake_model import FakeModel
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.config import CampaignSettings, objectives
+from molvae.campaign.config import CampaignSettings
 from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.storage import _TABLES, APPLICATION_ID, SCHEMA, Journal, _digest
 from molvae.errors import JournalError, StorageError, UsageError
 from molvae.oracles.base import Score
+from molvae.oracles.objectives import objectives
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,14 @@ import pytest
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.carrying import carried
-from molvae.campaign.config import CampaignSettings, objectives
+from molvae.campaign.config import CampaignSettings
 from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.runner import run
 from molvae.campaign.storage import Journal
 from molvae.errors import UsageError
 from molvae.oracles.base import Score
 from molvae.oracles.identity import files_of
+from molvae.oracles.objectives import objectives
 
 SCORE = "def score(smiles: str) -> float:\n    return len(smiles) * 1.0\n"
 TOML = '[[terms]]\nscore = "inline:mine.py:score"\n[[terms]]\nscore = "qed"\n'

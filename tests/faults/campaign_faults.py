@@ -21,13 +21,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "campaign"))
 from fake_model import FakeModel
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.config import CampaignSettings, objectives
+from molvae.campaign.config import CampaignSettings
 from molvae.campaign.observations import Observation
 from molvae.campaign.runner import optimize
 from molvae.campaign.storage import Journal
 from molvae.errors import JournalError, MolvaeError
 from molvae.optimization.config import SearchSettings
 from molvae.oracles.base import Score
+from molvae.oracles.objectives import objectives
 from molvae.oracles.plugins import load_oracle
 
 if TYPE_CHECKING:

@@ -16,11 +16,12 @@ import pytest
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.trace import top_auc
 from molvae.errors import InputError, UsageError
+from molvae.oracles.objectives import Objective
 from molvae.reporting.campaign_progress import non_dominated
 from molvae.reporting.page import render
 from molvae.reporting.report import kind_of, make_report, write_report
 from molvae.reporting.scales import shown
-from molvae.screening.config import Criterion, ScreenSettings
+from molvae.screening.config import ScreenSettings
 from molvae.screening.merging import merge
 from molvae.screening.pipeline import screen
 from tests.reporting.report_records import EVIL, FORMULA, small_campaign
@@ -169,7 +170,7 @@ def screened(tmp_path_factory, tiny_checkpoint, little_csv):
     output = tmp_path_factory.mktemp("screen") / "screened"
     library = output.with_name("library.csv")
     library.write_text("".join(little_csv.read_text().splitlines(keepends=True)[:40]) + "C C,gap,1\n")
-    wishes = (Criterion(name="qed"), Criterion(name="logp", direction="at_most", bound=2.0))
+    wishes = (Objective(name="qed"), Objective(name="logp", direction="at_most", bound=2.0))
     settings = ScreenSettings(
         library=str(library), checkpoint=tiny_checkpoint, objectives=wishes, top=10, part_bytes=300
     )

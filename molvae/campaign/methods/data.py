@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.campaign.config import Objective
     from molvae.campaign.methods.base import Situation
     from molvae.optimization.surrogates.base import Evidence
+    from molvae.oracles.objectives import Objective
 
 
 @dataclass(frozen=True)

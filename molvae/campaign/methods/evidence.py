@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.campaign.config import Objective
     from molvae.campaign.history import Trial
     from molvae.oracles.base import Score
+    from molvae.oracles.objectives import Objective
 
     Array = NDArray[np.float64]
 
