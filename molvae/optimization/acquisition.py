@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from molvae.optimization.surrogates.base import Belief
 
 _MC_SAMPLES = 256
+_LOWEST, _HIGHEST = -2.0, 0.0  # exponents of beta, drawn anew for every slot
 _NUGGET = 1e-6  # of the variance of scaled scores
 
 
@@ -178,8 +179,9 @@ ACQUISITIONS: Registry[Callable[[AcquisitionSettings, torch.Generator], Acquisit
 
 @ACQUISITIONS.register("ucb")
 def _ucb(settings: AcquisitionSettings, generator: torch.Generator) -> Acquisition:
+    del settings
     draw = torch.rand((), generator=generator, dtype=torch.float64).item()
-    return UpperConfidence(10.0 ** (settings.beta_low + draw * (settings.beta_high - settings.beta_low)))
+    return UpperConfidence(10.0 ** (_LOWEST + draw * (_HIGHEST - _LOWEST)))
 
 
 @ACQUISITIONS.register("logei")

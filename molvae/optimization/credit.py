@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.optimization.config import PortfolioSettings
+FLOOR = 0.2
+"""Part of every batch that all surrogates share equally."""
+N_RECENT = 60
+"""Latest scored candidates that predictions are compared with."""
+_HALF_LIFE = 60.0  # in scored candidates, of a hit or a miss
+_PRIOR_PICKS = 4.0  # candidates of average success that each surrogate begins with
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,12 @@ class Credit:
         """As JSON values."""
         return {"picks": self.picks, "hits": self.hits, "recent": self.recent}
 
-    def after(self, outcomes: Sequence[Outcome], settings: PortfolioSettings) -> Credit:
+    def after(self, outcomes: Sequence[Outcome]) -> Credit:
         """The credit once these candidates, oldest first, have been scored.
 
-        Each outcome lets earlier ones of all surrogates fade, with a half-life of `half_life` outcomes.
+        Each outcome lets earlier ones of all surrogates fade, with a half-life of `_HALF_LIFE` outcomes.
         """
-        fading = 0.5 ** (1.0 / settings.half_life)
+        fading = 0.5 ** (1.0 / _HALF_LIFE)
         picks, hits = np.array(self.picks), np.array(self.hits)
         for outcome in outcomes:
             picks, hits = picks * fading, hits * fading
@@ -74,7 +79,7 @@ class Credit:
                 picks[outcome.member] += 1.0
                 hits[outcome.member] += outcome.hit
         told = [(o.value, *o.predicted) for o in outcomes if o.predicted]
-        recent = (*self.recent, *told)[-settings.n_recent :]
+        recent = (*self.recent, *told)[-N_RECENT:]
         return replace(self, picks=tuple(picks.tolist()), hits=tuple(hits.tolist()), recent=recent)
 
     def skills(self) -> NDArray[np.float64]:
@@ -88,18 +93,18 @@ class Credit:
         trust = len(self.recent) / (len(self.recent) + 10.0)
         return np.asarray(trust * agreement / np.maximum(spread[0] * spread[1:], 1e-12))
 
-    def weights(self, settings: PortfolioSettings) -> NDArray[np.float64]:
+    def weights(self) -> NDArray[np.float64]:
         """Share of the next batch each surrogate chooses; they sum to 1, and none goes below the floor.
 
-        Proportional to the hit rate (as if each had begun with `prior_picks` picks of average luck) times
-        the exponential of `skill_weight` times the rank correlation.
+        Proportional to the hit rate (as if each had begun with `_PRIOR_PICKS` picks of average success) times
+        the exponential of the rank correlation.
         """
         picks, hits = np.array(self.picks), np.array(self.hits)
         average = (hits.sum() + 0.5) / (picks.sum() + 1.0)
-        rates = (hits + settings.prior_picks * average) / (picks + settings.prior_picks)
-        worth = rates * np.exp(settings.skill_weight * self.skills())
+        rates = (hits + _PRIOR_PICKS * average) / (picks + _PRIOR_PICKS)
+        worth = rates * np.exp(self.skills())
         share = worth / worth.sum()
-        return np.asarray(settings.floor / len(share) + (1.0 - settings.floor) * share)
+        return np.asarray(FLOOR / len(share) + (1.0 - FLOOR) * share)
 
 
 def allotted(weights: NDArray[np.float64], n: int, generator: np.random.Generator) -> NDArray[np.int64]:

@@ -15,12 +15,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.optimization.config import ProposalSettings
-
     Points = NDArray[np.float32]
     Walked = tuple[Points, NDArray[np.float64] | float]  # and the lengths of their pCN steps
 
 PCN, NOISE, SLERP, ASCENT, PRIOR = "pcn", "noise", "slerp", "ascent", "prior"
+SHARES = {PCN: 0.2, NOISE: 0.2, SLERP: 0.25, ASCENT: 0.3, PRIOR: 0.05}
+"""Shares of the moves before experience changes them."""
+STEPS = (0.2, 0.8)
+"""Shortest and longest pCN step."""
+SCALES = (0.5, 2.0)
+"""Smallest and largest factor on the posterior's deviations in a noise move."""
+CLIMBS = (0.7, 4.0)
+"""Shortest and longest ascent, in standard deviations of the prior."""
+PRESSURE = 0.1
+"""Parents are drawn with weight 1 / (pressure * n + rank): smaller is greedier."""
 _LONGEST_STEP = 0.95
 
 
@@ -90,7 +98,7 @@ def slerp(a: Points, b: Points, t: NDArray[np.float64] | float) -> Points:
     return np.where(curved, on_circle, straight).astype(np.float32)
 
 
-def rank_weights(scores: NDArray[np.float64], pressure: float) -> NDArray[np.float64]:
+def rank_weights(scores: NDArray[np.float64], pressure: float = PRESSURE) -> NDArray[np.float64]:
     """Probabilities that fall with rank, 1 / (pressure * n + rank), best first (Tripp et al., NeurIPS 2020).
 
     >>> rank_weights(np.array([1.0, 3.0]), 0.5).round(3).tolist()
@@ -161,7 +169,6 @@ class Elites:
 def propose(
     elites: Elites,
     counts: Mapping[str, int],
-    settings: ProposalSettings,
     generator: np.random.Generator,
     prior_draws: Points,
     *,
@@ -169,8 +176,8 @@ def propose(
 ) -> Proposals:
     """Latent points by the moves asked for: pcn, noise, slerp, ascent, prior.
 
-    Elites are drawn by rank of their fitness. Steps of pCN and scales of noise are log-uniform between the
-    settings' bounds, times `widening` (steps are kept below 1). Noise is the encoder's own uncertainty about
+    Elites are drawn by rank of their fitness. Steps of pCN and scales of noise are log-uniform in `STEPS`
+    and `SCALES`, times `widening` (steps are kept below 1). Noise is the encoder's own uncertainty about
     the elite, scaled. Slerp walks .2 to .8 of the way between two different elites. An ascent goes up a slope
     drawn from what is known of it, by a log-uniform distance, after a short pCN step. Without elites all
     points come from the prior, with a single one pCN takes the place of slerp.
@@ -178,7 +185,6 @@ def propose(
     Args:
         elites: Parents, `e` of them.
         counts: Points wanted of each move.
-        settings: Steps and scales.
         generator: Draws everything.
         prior_draws: Draws from the prior, `n x d`: at least as many as are wanted of that move, or of all
             moves where there are no elites.
@@ -189,7 +195,7 @@ def propose(
         wanted = {PRIOR: sum(wanted.values())}
     elif len(elites.z) == 1:
         wanted = {**wanted, PCN: wanted[PCN] + wanted[SLERP], SLERP: 0}
-    weights = rank_weights(elites.fitness, settings.pressure) if len(elites.z) else np.ones(0)
+    weights = rank_weights(elites.fitness) if len(elites.z) else np.ones(0)
     points, moves, parents = [prior_draws[: wanted.get(PRIOR, 0)]], [PRIOR] * wanted.get(PRIOR, 0), []
     parents.append(np.full(wanted.get(PRIOR, 0), -1, dtype=np.int64))
     levels = [np.ones(wanted.get(PRIOR, 0))]
@@ -197,7 +203,7 @@ def propose(
         n = wanted.get(move, 0)
         if n:
             first = generator.choice(len(elites.z), size=n, p=weights)
-            walked, level = walk(elites, first, settings, generator, widening)
+            walked, level = walk(elites, first, generator, widening)
             points.append(walked)
             levels.append(np.broadcast_to(level, n))
             moves += [move] * n
@@ -213,11 +219,10 @@ def propose(
 def _stepped(
     elites: Elites,
     rows: NDArray[np.int64],
-    settings: ProposalSettings,
     generator: np.random.Generator,
     widening: float,
 ) -> Walked:
-    steps = _log_uniform(settings.step_low, settings.step_high, len(rows), generator) * widening
+    steps = _log_uniform(STEPS, len(rows), generator) * widening
     steps = np.minimum(steps, _LONGEST_STEP)
     return pcn(elites.z[rows], steps, generator), steps
 
@@ -225,13 +230,12 @@ def _stepped(
 def _shaken(
     elites: Elites,
     rows: NDArray[np.int64],
-    settings: ProposalSettings,
     generator: np.random.Generator,
     widening: float,
 ) -> Walked:
     if elites.deviation is None:
         raise ValueError("noise moves need the deviations of the elites' posteriors")
-    scales = _log_uniform(settings.scale_low, settings.scale_high, len(rows), generator) * widening
+    scales = _log_uniform(SCALES, len(rows), generator) * widening
     noise = generator.standard_normal(elites.z[rows].shape)
     return (elites.z[rows] + scales[:, None] * elites.deviation[rows] * noise).astype(np.float32), 0.0
 
@@ -239,11 +243,10 @@ def _shaken(
 def _crossed(
     elites: Elites,
     rows: NDArray[np.int64],
-    settings: ProposalSettings,
     generator: np.random.Generator,
     widening: float,
 ) -> Walked:
-    del settings, widening
+    del widening
     shift = generator.integers(1, len(elites.z), size=len(rows))
     others = (rows + shift) % len(elites.z)
     return slerp(elites.z[rows], elites.z[others], generator.uniform(0.2, 0.8, size=len(rows))), 0.0
@@ -252,17 +255,17 @@ def _crossed(
 def _climbed(
     elites: Elites,
     rows: NDArray[np.int64],
-    settings: ProposalSettings,
     generator: np.random.Generator,
     widening: float,
 ) -> Walked:
     if elites.slope is None:
         raise ValueError("ascents need a slope")
-    steps = _log_uniform(settings.climb_low, settings.climb_high, len(rows), generator) * widening
-    near = pcn(elites.z[rows], settings.step_low, generator)
+    steps = _log_uniform(CLIMBS, len(rows), generator) * widening
+    near = pcn(elites.z[rows], STEPS[0], generator)
     climbed = near + steps[:, None] * elites.slope.directions(len(rows), generator)
-    return climbed.astype(np.float32), settings.step_low
+    return climbed.astype(np.float32), STEPS[0]
 
 
-def _log_uniform(low: float, high: float, n: int, generator: np.random.Generator) -> NDArray[np.float64]:
-    return np.exp(generator.uniform(np.log(low), np.log(high), size=n))
+def _log_uniform(bounds: tuple[float, float], n: int, generator: np.random.Generator) -> NDArray[np.float64]:
+    low, high = np.log(bounds)
+    return np.exp(generator.uniform(low, high, size=n))

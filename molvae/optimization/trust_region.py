@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.quasirandom import SobolEngine
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
-    from molvae.optimization.config import TrustRegionSettings
+START, SHORTEST, LONGEST = 0.8, 2.0**-7, 1.6
+"""Side lengths in the unit cube: at the start and after a restart; of a restart; the largest."""
+SUCCESS_TOLERANCE = 3
+"""Successes in a row that double the length."""
 
 
 @dataclass(frozen=True)
@@ -22,58 +27,43 @@ class TrustRegion:
     (Eriksson et al., NeurIPS 2019, TuRBO-1.)
 
     Attributes:
+        failure_tolerance: Failures in a row that halve the length.
         length: Side length in the unit cube.
         n_successes: Improvements in a row.
         n_failures: Failures in a row.
         n_restarts: How often the region has started anew.
-        start: Length at the start and after a restart.
-        shortest: Below this length the region restarts.
-        longest: The region never grows past this length.
-        success_tolerance: Successes in a row that double the length.
-        failure_tolerance: Failures in a row that halve it.
     """
 
-    length: float
-    start: float
-    shortest: float
-    longest: float
-    success_tolerance: int
     failure_tolerance: int
+    length: float = START
     n_successes: int = 0
     n_failures: int = 0
     n_restarts: int = 0
 
     @classmethod
-    def new(cls, settings: TrustRegionSettings, *, dimension: int, q: int) -> TrustRegion:
+    def new(cls, *, dimension: int, q: int) -> TrustRegion:
         """A fresh region for `dimension` coordinates and batches of `q`."""
-        tolerance = settings.failure_tolerance or math.ceil(max(4.0, float(dimension)) / q)
-        return cls(
-            length=settings.length,
-            start=settings.length,
-            shortest=settings.shortest,
-            longest=settings.longest,
-            success_tolerance=settings.success_tolerance,
-            failure_tolerance=tolerance,
-        )
+        return cls(math.ceil(max(4.0, float(dimension)) / q))
 
-    def after(self, improved: bool) -> TrustRegion:  # noqa: FBT001 - the one thing it is told
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> TrustRegion:
+        """The inverse of `dataclasses.asdict`; other keys, which earlier versions wrote, are ignored."""
+        return cls(**{field.name: state[field.name] for field in fields(cls)})
+
+    def after(self, improved: bool) -> TrustRegion:  # noqa: FBT001 - the only argument
         """The region after a batch that did or did not improve on the incumbent.
 
-        >>> from molvae.optimization.config import TrustRegionSettings
-        >>> region = TrustRegion.new(TrustRegionSettings(success_tolerance=1), dimension=4, q=1)
-        >>> region.after(True).length
-        1.6
+        >>> TrustRegion.new(dimension=4, q=1).after(True).n_successes
+        1
         """
         successes, failures = (self.n_successes + 1, 0) if improved else (0, self.n_failures + 1)
         length = self.length
-        if successes >= self.success_tolerance:
-            length, successes = min(2.0 * length, self.longest), 0
+        if successes >= SUCCESS_TOLERANCE:
+            length, successes = min(2.0 * length, LONGEST), 0
         elif failures >= self.failure_tolerance:
             length, failures = length / 2.0, 0
-        if length < self.shortest:
-            return replace(
-                self, length=self.start, n_successes=0, n_failures=0, n_restarts=self.n_restarts + 1
-            )
+        if length < SHORTEST:
+            return TrustRegion(self.failure_tolerance, n_restarts=self.n_restarts + 1)
         return replace(self, length=length, n_successes=successes, n_failures=failures)
 
     def box(self, center: Tensor, lengthscales: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,12 +95,3 @@ class TrustRegion:
         forced = torch.randint(d, (n,), generator=generator)
         perturbed[torch.arange(n), forced] = True
         return torch.where(perturbed, lower + (upper - lower) * sobol, center[None, :])
-
-
-def n_candidates(dimension: int) -> int:
-    """How many points Thompson sampling looks at: min(5000, max(2000, 200 d)).
-
-    >>> n_candidates(5), n_candidates(128)
-    (2000, 5000)
-    """
-    return min(5000, max(2000, 200 * dimension))

@@ -140,7 +140,7 @@ def _credit(history: History, n_members: int) -> tuple[list[float], list[float]]
     credit = Credit.from_json(ledger["credit"])
     if len(credit.picks) != n_members:
         return [], []
-    weights = credit.weights(history.settings.search.surrogate.portfolio)
+    weights = credit.weights()
     return weights.tolist(), credit.skills().tolist() if credit.recent else []
 
 

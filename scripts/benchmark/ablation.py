@@ -5,9 +5,8 @@ mean over (objective, seed) pairs of the default's AUC top-10 minus the arm's, w
 
     MOLVAE_DATA=../shared/data python scripts/benchmark/ablation.py --seeds 0 1 2
 
-Runs are kept under --work; seed by seed all arms are run, so that `--seeds` of an interrupted run can be
-reduced to the complete ones. A run in which the retreat never began is the run without it, bit for bit, and
-is not repeated.
+Runs are kept under --work, and an interrupted command goes on; `--arms` and `--seeds` can be reduced to what
+is complete. A run in which the retreat never began is the run without it, bit for bit, and is not repeated.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from sense import objectives_in, zinc
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
 from molvae.campaign.methods.base import METHODS
-from molvae.campaign.methods.latent_bo import LatentBO
+from molvae.campaign.methods.bo import BayesianOptimization
 from molvae.campaign.runner import run
 from molvae.campaign.trace import top_auc
 from molvae.latent.codec import MolVAE
@@ -68,7 +67,7 @@ BATCH, N_START, EVERY = 10, 10, 10
 
 
 @METHODS.register("no-reserve")
-class NoReserve(LatentBO):
+class NoReserve(BayesianOptimization):
     """The default search without the leftovers of the last batch."""
 
     def ask(self, situation: Situation, n: int) -> Batch:
@@ -84,28 +83,26 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     model = MolVAE.load(options.checkpoint, device="cpu")
     train = zinc(options.data / "zinc250k" / "zinc250k.csv.gz")["train"]
-    table: list[dict[str, Any]] = []
+    rows: dict[tuple[str, int, str], dict[str, Any]] = {}
     for seed in options.seeds:
         start = random.Random(seed).sample(train, N_START)
-        for name, objective in objectives_in(options.work).items():
-            here: dict[str, dict[str, Any]] = {}
-            for arm in options.arms:
-                asked = {"objective": name, "seed": seed, "arm": arm, "calls": options.calls}
-                if arm == NO_RETREAT and DEFAULT in here and not here[DEFAULT]["retreated"]:
-                    here[arm] = here[DEFAULT]
-                else:
-                    file = options.work / f"{name}-{seed}-{arm.replace(' ', '_')}.json"
-                    here[arm] = kept(
-                        file,
-                        asked,
-                        lambda o=objective, s=seed, a=arm, b=start: _play(model, o, s, a, b, options),  # type: ignore[misc]
-                    )
-                table.append({**asked, **here[arm]})
-            print(f"{name:20} seed {seed} " + " ".join(f"{r['auc']:.3f}" for r in here.values()), flush=True)
-    summary = [_gain(arm, table) for arm in options.arms]
+        for arm in options.arms:
+            for name, objective in objectives_in(options.work).items():
+                default = rows.get((name, seed, DEFAULT))
+                if arm == NO_RETREAT and default is not None and not default["retreated"]:
+                    rows[name, seed, arm] = default
+                    continue
+                rows[name, seed, arm] = kept(
+                    options.work / f"{name}-{seed}-{_key(arm)}.json",
+                    {"objective": name, "seed": seed, "arm": arm, "calls": options.calls},
+                    lambda o=objective, s=seed, a=arm, b=start: _play(model, o, s, a, b, options),  # type: ignore[misc]
+                )
+                print(f"{name:20} seed {seed} {arm:20} {rows[name, seed, arm]['auc']:.3f}", flush=True)
+    summary = [_gain(arm, rows) for arm in options.arms]
     for row in summary:
         print("  ".join(f"{key} {value}" for key, value in row.items()))
     figures = {f"{_key(row['arm'])}_{what}": row[what] for row in summary for what in ("gain", "error")}
+    table = [{"objective": n, "seed": s, "arm": a, **row} for (n, s, a), row in rows.items()]
     if not options.no_record:
         print(record("ablation", figures=figures, table=table, seeds=list(options.seeds), summary=summary))
 
@@ -118,7 +115,7 @@ def _play(
         budget=options.calls,
         q=BATCH,
         seed=seed,
-        method="no-reserve" if arm in {NO_RESERVE, "all off"} else "latent-bo",
+        method="no-reserve" if arm in {NO_RESERVE, "all off"} else "bo",
         search=SearchSettings.model_validate(ARMS[arm]),
     )
     retreated: list[bool] = []
@@ -144,21 +141,19 @@ def _play(
     }
 
 
-def _gain(arm: str, table: list[dict[str, Any]]) -> dict[str, Any]:
-    """The default's gain over an arm, in pairs."""
-    by_pair = {(r["objective"], r["seed"], r["arm"]): r for r in table}
-    pairs = sorted({(r["objective"], r["seed"]) for r in table})
-    gains = [by_pair[*pair, DEFAULT]["auc"] - by_pair[*pair, arm]["auc"] for pair in pairs]
-    error = stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else 0.0
+def _gain(arm: str, rows: dict[tuple[str, int, str], dict[str, Any]]) -> dict[str, Any]:
+    """The default's gain over an arm, in pairs of runs of the same objective and seed."""
+    mine = {(name, seed): row for (name, seed, of), row in rows.items() if of == arm}
+    gains = [rows[*pair, DEFAULT]["auc"] - row["auc"] for pair, row in mine.items()]
     return {
         "arm": arm,
-        "auc": round(mean(by_pair[*pair, arm]["auc"] for pair in pairs), 4),
+        "auc": round(mean(row["auc"] for row in mine.values()), 4),
         "gain": round(mean(gains), 4),
-        "error": round(error, 4),
+        "error": round(stdev(gains) / len(gains) ** 0.5, 4) if len(gains) > 1 else None,
         "better": sum(gain > 0 for gain in gains),
         "worse": sum(gain < 0 for gain in gains),
         "pairs": len(gains),
-        "cpu_ms_per_call": round(mean(by_pair[*pair, arm]["cpu_ms_per_call"] for pair in pairs), 1),
+        "cpu_ms_per_call": round(mean(row["cpu_ms_per_call"] for row in mine.values()), 1),
     }
 
 

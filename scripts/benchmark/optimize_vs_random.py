@@ -62,7 +62,7 @@ def _play(
         maximize=[TASKS[task]],
         budget=budget,
         seed=seed,
-        method="latent-bo" if arm == "optimize" else "random",
+        method="bo" if arm == "optimize" else "random",
         start=start,
         n_initial=n_initial,
         output=path,

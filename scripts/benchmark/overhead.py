@@ -22,7 +22,7 @@ from record import commit, record
 if TYPE_CHECKING:
     from pmo_runs import Run
 
-NAME, METHOD = "overhead", "latent-bo"
+NAME, METHOD = "overhead", "bo"
 SETTINGS = ("q=10", "q_most=50", "evaluation_batch=50")
 _MARKS = (100, 300, 1000, 3000)
 

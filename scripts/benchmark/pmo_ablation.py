@@ -61,7 +61,7 @@ def main() -> int:
     table: list[dict[str, Any]] = []
     for arm in options.arms:
         settings = ("q=10", *ARMS[arm])
-        runs = planned(options, options.tasks, label=arm, method="latent-bo", assignments=settings)
+        runs = planned(options, options.tasks, label=arm, method="bo", assignments=settings)
         rows = [play_adapting(run) if arm in ADAPTING else play(run) for run in runs]
         if any(row["calls"] is None for row in rows):
             print(f"{arm:32}" + rows[0].get("trouble", "not finished"))

@@ -19,16 +19,18 @@ def model():
     return FakeModel()
 
 
-QUICK = {
-    "n_generations": 2,
-    "n_offspring": 40,
-    "trust_region": {"n_candidates": 200},
-}
+QUICK = {"n_generations": 2, "n_offspring": 40}
 
 
 @pytest.fixture(scope="session")
 def quick():
     return SearchSettings.model_validate(QUICK)
+
+
+@pytest.fixture(autouse=True)
+def few_candidates(monkeypatch):
+    """TuRBO looks at few points here."""
+    monkeypatch.setattr("molvae.campaign.methods.turbo.N_CANDIDATES", 200)
 
 
 @pytest.fixture

@@ -231,10 +231,10 @@ class TestResume:
         """As the next version would find it, whose defaults are others than those in the journal."""
         path = tmp_path / "c.sqlite"
         Campaign.create(
-            path, model, left_out(settings(q=3, seed=7, n_library=5), "seed", "n_library")
+            path, model, left_out(settings(q=3, seed=7, max_heavy_atoms=50), "seed", "max_heavy_atoms")
         ).close()
         with Campaign.create(path, model, settings(q=3)) as campaign:
-            assert (campaign.settings.seed, campaign.settings.n_library) == (7, 5)
+            assert (campaign.settings.seed, campaign.settings.max_heavy_atoms) == (7, 50)
         with pytest.raises(UsageError, match="seed was 7, now 0"):
             Campaign.create(path, model, settings(q=3, seed=0))
         with pytest.raises(UsageError, match="n_initial was 8, now 9"):
@@ -283,7 +283,7 @@ class TestStart:
 
     def test_a_library_is_drawn_from_at_random_and_then_looked_through(self, tmp_path, model, settings):
         library = [m.smiles for m in model.molecules[:60]]
-        for method in ("random", "latent-bo"):
+        for method in ("random", "bo"):
             with Campaign.create(
                 tmp_path / method, model, settings(method=method), start=library
             ) as campaign:
@@ -317,8 +317,11 @@ def test_best_table_and_trace_agree(campaign):
 
 
 @pytest.mark.parametrize("maximize", [("qed",), ("qed", "tpsa")])
-def test_a_noisy_choice_fills_batches_and_survives_constraints(tmp_path, model, settings, quick, maximize):
-    acquisition = quick.acquisition.model_copy(update={"batch": "noisy", "n_joint": 24})
+def test_a_noisy_choice_fills_batches_and_survives_constraints(
+    tmp_path, model, settings, quick, maximize, monkeypatch
+):
+    monkeypatch.setattr("molvae.campaign.methods.bo.N_JOINT", 24)
+    acquisition = quick.acquisition.model_copy(update={"batch": "noisy"})
     search = quick.model_copy(update={"acquisition": acquisition})
     wanted = settings(maximize=maximize, at_most={"logp": 3.0}, search=search)
     with Campaign.create(tmp_path / "c.sqlite", model, wanted) as campaign:

@@ -78,10 +78,10 @@ def unusual(precedent, smiles):
     return [s for s in smiles if not precedent.covers(parse(s)) or filter_reasons(parse(s), ["unstable"])]
 
 
-@pytest.mark.parametrize("method", ["mol-ga", "latent-bo", "turbo", "prior"])
+@pytest.mark.parametrize("method", ["mol-ga", "bo", "turbo", "prior"])
 def test_nothing_without_precedent_is_proposed(calibrated, molecules, tmp_path, method):
     start = molecules[:4]
-    quick = {"search": {"n_generations": 1, "n_offspring": 16, "trust_region": {"n_candidates": 100}}}
+    quick = {"search": {"n_generations": 1, "n_offspring": 16}}
     known = calibrated.precedent.joined(Precedent.counted(map(parse, start)))
     kept = proposed(tmp_path / "kept.sqlite", calibrated, start, method=method, wild=False, **quick)
     assert kept
@@ -115,7 +115,7 @@ def test_a_model_without_precedent_still_knows_unstable_groups(tiny_model, smile
     assert gate([parse(smiles), parse("C[Se]C")]) == [False, True]
 
 
-@pytest.mark.parametrize("method", ["mol-ga", "latent-bo"])
+@pytest.mark.parametrize("method", ["mol-ga", "bo"])
 def test_proposals_stay_near_and_keep_away(calibrated, molecules, tmp_path, method):
     start = molecules[:4]
     quick = {"search": {"n_generations": 1, "n_offspring": 60}}

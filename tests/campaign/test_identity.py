@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.carrying import carried
@@ -96,8 +97,8 @@ def test_how_a_campaign_is_carried_out_may_change(tmp_path, model, settings):
     bare = CampaignSettings.model_validate(set_before)
     with Campaign.create(path, model, bare) as campaign:
         assert campaign.settings.q == 6, "what nobody sets stays"
-    with pytest.raises(UsageError, match="n_library was 100, now 3") as refused:
-        Campaign.create(path, model, settings(n_library=3))
+    with pytest.raises(UsageError, match="max_heavy_atoms was 100, now 30") as refused:
+        Campaign.create(path, model, settings(max_heavy_atoms=30))
     assert "--start" in refused.value.hint
 
 
@@ -168,3 +169,28 @@ def test_a_journal_that_may_only_be_read_is_read(tmp_path_factory, model, settin
         for part, mode in zip(opened, modes):
             part.chmod(stat.S_IMODE(mode))
     assert [file.name for file in folder.iterdir()] == ["c"]
+
+
+def test_a_journal_with_settings_that_no_longer_exist_goes_on_and_says_which(
+    tmp_path, model, settings, caplog
+):
+    """As an earlier version wrote it: method `latent-bo`, and constants that were settings."""
+    with Campaign.create(tmp_path / "now", model, settings()) as campaign:
+        event = next(campaign._journal.events())
+    old = event.payload["settings"]
+    old |= {"method": "latent-bo", "n_fingerprint": 4096}
+    old["search"] |= {"proposal": {"pcn": 0.2, "step_low": 0.3}, "shares": {"adapt": False}, "n_parents": 60}
+    old["search"]["surrogate"] = {"members": [{"name": "plain", "outputscale": 10.0, "n_fit": 20}]}
+    journal = Journal(tmp_path / "old")
+    journal.append("create", {**event.payload, "settings": old, "given": ["search.proposal.step_low"]})
+    journal.close()
+    with Campaign.create(tmp_path / "old", model, settings()) as campaign:
+        assert campaign.settings.method == "bo"
+        assert [member.name for member in campaign.settings.search.surrogate.members] == ["plain"]
+        assert len(campaign.ask(4)) == 4
+    for changed in ("search.proposal.step_low = 0.3", "shares.adapt = False", "members.n_fit = 20"):
+        assert changed in caplog.text
+    for left in ("pcn", "n_fingerprint", "outputscale", "n_parents"):
+        assert left not in caplog.text
+    with pytest.raises(ValidationError, match="stride"):
+        settings(search={"proposal": {"stride": 1}})

@@ -18,7 +18,7 @@ from molvae.optimization.selection import Composition
 from molvae.optimization.surrogates.base import Belief
 from molvae.oracles.base import Score
 
-make_method("latent-bo")
+make_method("bo")
 START = ["CCCCCCCCCC", "c1ccccc1CC", "CCO", "OCCO", "c1ccccc1CCC", "CC(=O)O"]
 
 
@@ -74,7 +74,7 @@ def test_bounds_no_draw_meets_are_walked_to_without_a_call(tmp_path, model, sett
 
 
 @pytest.mark.parametrize("core", ["c1ccccc1", "[*:1]c1ccccc1", "C#N", "[*:1]S(N)(=O)=O"])
-@pytest.mark.parametrize("method", ["latent-bo", "mol-ga", "prior"])
+@pytest.mark.parametrize("method", ["bo", "mol-ga", "prior"])
 def test_every_candidate_contains_the_core(tmp_path, model, quick, core, method):
     dear = Dear()
     result = optimize(

@@ -68,7 +68,7 @@ def test_what_is_computed_or_dear_as_a_whole_is_not_taken_apart(text):
     assert taken_apart(text) is None
 
 
-@pytest.mark.parametrize("method", ["latent-bo", "cma-es", "mol-ga"])
+@pytest.mark.parametrize("method", ["bo", "cma-es", "mol-ga"])
 def test_a_dear_part_is_asked_once_and_the_rest_computed(tmp_path, model, settings, mpo, method):
     wanted = settings(maximize=[mpo], at_most={"mw": 200.0}, at_least={"dear": 3.0}, method=method)
     dear = Dear()
@@ -78,7 +78,7 @@ def test_a_dear_part_is_asked_once_and_the_rest_computed(tmp_path, model, settin
         assert len(dear.asked) == len(set(dear.asked)) == result.n_calls == wanted.budget
         table = campaign.table()
         assert [row.scores[0].value for row in table] == [s.value for s in by_hand([r.smiles for r in table])]
-        if method == "latent-bo":
+        if method == "bo":
             assert len(campaign.history.state["fits"]["mixed"]) == 1  # the dear part, once
         before = repr(table)
     with Campaign.open(tmp_path / "c") as again:

@@ -13,7 +13,13 @@ from molvae.oracles.base import Score
 BASIN = [canonical("c1ccccc1" + "C" * n + "O") for n in range(1, 13)]  # twelve that are alike
 _OTHERS = ["C1CCNCC1", "N#CCS", "O=C(O)CC(F)F", "CC(=O)NN", "ClC=CCl", "c1ccsc1", "C1CC1", "OCC(O)CO"]
 ELSEWHERE = [canonical(smiles) for smiles in _OTHERS]
-QUICK = {"n_generations": 1, "n_offspring": 16, "retreat": {"patience": 4, "n_batches": 1, "apart": 0.3}}
+QUICK = {"n_generations": 1, "n_offspring": 16}
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    for name, value in {"PATIENCE": 4, "N_BATCHES": 1, "APART": 0.3}.items():
+        monkeypatch.setattr(f"molvae.campaign.methods.retreat.{name}", value)
 
 
 @pytest.fixture
@@ -60,7 +66,7 @@ def test_the_best_molecule_of_a_stale_basin_becomes_a_center(told):
 
 def test_a_center_keeps_its_like_away_and_nothing_else(told):
     _, situation = told(basin_and_more())
-    near = Retreat(centers=(BASIN[-1],)).near(situation.features, [*BASIN[4:], *ELSEWHERE], 0.3)
+    near = Retreat(centers=(BASIN[-1],)).near(situation.features, [*BASIN[4:], *ELSEWHERE])
     assert near.tolist() == [True] * len(BASIN[4:]) + [False] * len(ELSEWHERE)
 
 
@@ -92,7 +98,7 @@ def test_every_other_batch_stays_away(told):
         campaign.history.state = {**campaign.history.state, "retreat": kept.to_json()}
         away = campaign.history.n_asks % 2 == 1
         names = [candidate.smiles for candidate in campaign.ask(3)]
-        near = kept.near(situation.features, names, 0.3)
+        near = kept.near(situation.features, names)
         assert not (away and near.any())
         campaign.tell([Observation(smiles, (Score.ok(0.0),)) for smiles in names])
 

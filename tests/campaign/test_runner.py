@@ -40,7 +40,7 @@ def oracle_of(model):
     )
 
 
-METHOD_NAMES = ["latent-bo", "turbo", "cma-es", "mol-ga", "random", "prior"]
+METHOD_NAMES = ["bo", "turbo", "cma-es", "mol-ga", "random", "prior"]
 
 
 @pytest.mark.parametrize("method", METHOD_NAMES)
@@ -56,7 +56,7 @@ def test_spends_the_budget_exactly_on_different_molecules(tmp_path, model, metho
     assert result.n_failed == 0
 
 
-@pytest.mark.parametrize("method", ["latent-bo", "random"])
+@pytest.mark.parametrize("method", ["bo", "random"])
 def test_with_the_library_alone_nothing_is_invented_and_all_of_it_is_tried(tmp_path, model, method, quick):
     library = [model.decode(point[None])[0].smiles for point in model.points[:30]]
     result = optimize(
@@ -91,9 +91,9 @@ def test_learns_more_than_chance(tmp_path, model, quick):
                 for seed in range(2)
             ]
         )
-        for method in ("latent-bo", "random")
+        for method in ("bo", "random")
     }  # fmt: skip
-    assert final["latent-bo"] > final["random"] + 0.05
+    assert final["bo"] > final["random"] + 0.05
 
 
 @pytest.mark.parametrize("method", METHOD_NAMES)
@@ -118,7 +118,7 @@ def test_same_seed_same_molecules_wherever_it_is_interrupted(tmp_path, model, se
         return oracle.asked
 
     whole = played(tmp_path / "a", stop_after=0)
-    for stop_after in (3, 17) if method == "latent-bo" else (13,):
+    for stop_after in (3, 17) if method == "bo" else (13,):
         assert played(tmp_path / str(stop_after), stop_after=stop_after) == whole
 
 
@@ -209,7 +209,7 @@ def test_constraints_are_learned(tmp_path, model, quick):
         ]  # fmt: skip
         return np.mean([row.feasible for table in tables for row in table])
 
-    assert feasible("latent-bo") > 2 * feasible("random")
+    assert feasible("bo") > 2 * feasible("random")
 
 
 def test_nothing_new_ends_the_loop_before_the_budget(tmp_path, model, quick):

@@ -8,12 +8,11 @@ from molvae.campaign.methods.base import Draft, Situation
 from molvae.campaign.observations import Observation
 from molvae.campaign.sources.base import SOURCES, Latents, Offspring, Parents, make_source
 from molvae.campaign.sources.mix import Mix
-from molvae.campaign.sources.shares import MoveRecord, Shares, Tally, allotted
+from molvae.campaign.sources.shares import FLOOR, MoveRecord, Shares, Tally, allotted
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.molecule import Invalid, is_valid, parse
 from molvae.chemistry.scaffolds import murcko_scaffold
 from molvae.errors import UnknownNameError
-from molvae.optimization.config import ShareSettings
 from molvae.oracles.base import Score
 
 NAMES = ["latent", "graph", "library"]
@@ -95,14 +94,14 @@ def test_an_unknown_source_is_a_sentence(situation):
 
 
 class TestShares:
-    def shares(self, **changes):
-        return Shares.of({"a": 2.0, "b": 1.0, "c": 1.0, "d": 0.0}, {}, ShareSettings(**changes))
+    def shares(self):
+        return Shares.of({"a": 2.0, "b": 1.0, "c": 1.0, "d": 0.0}, {})
 
     def test_begin_as_they_were_given(self):
         assert self.shares().now() == pytest.approx({"a": 0.5, "b": 0.25, "c": 0.25})
 
     def test_move_to_what_earns_and_leave_the_floor(self):
-        shares = self.shares(floor=0.2)
+        shares = self.shares()
         for _ in range(60):
             counts = allotted(shares.now(), 100, np.random.default_rng(0))
             batch = {move: Tally(attempts=n, top=n if move == "b" else 0) for move, n in counts.items()}
@@ -110,23 +109,19 @@ class TestShares:
         now = shares.now()
         assert sum(now.values()) == pytest.approx(1.0)
         assert now["b"] > 0.55
-        assert 0.2 * 0.5 <= now["a"] < 0.35
-        assert 0.2 * 0.25 <= now["c"] < 0.2
+        assert FLOOR * 0.5 <= now["a"] < 0.35
+        assert FLOOR * 0.25 <= now["c"] < 0.2
 
     def test_come_back_when_the_luck_changes(self):
-        shares = self.shares(half_life=5)
+        shares = self.shares()
         for lucky in ("b", "c"):
             for _ in range(30):
                 shares = shares.after({m: Tally(attempts=10, hits=int(m == lucky), top=1) for m in "abc"})
         assert shares.now()["c"] > shares.now()["b"]
 
-    def test_stay_where_they_are_told_to(self):
-        shares = self.shares(adapt=False).after({"a": Tally(attempts=5, top=5), "b": Tally(attempts=5)})
-        assert shares.now() == pytest.approx({"a": 0.5, "b": 0.25, "c": 0.25})
-
     def test_are_the_same_after_a_round_trip(self):
         shares = self.shares().after({"a": Tally(3, 2, 1, 1, 1), "b": Tally(4, 4, 4, 2, 0)})
-        again = Shares.of({"a": 2.0, "b": 1.0, "c": 1.0}, shares.to_json(), shares.settings)
+        again = Shares.of({"a": 2.0, "b": 1.0, "c": 1.0}, shares.to_json())
         assert again.now() == shares.now()
         assert again.records["a"] == MoveRecord(3 / 7, 0.5 / 3 + 0.5, 3, 2, 1, 1, 3 / 7)
 

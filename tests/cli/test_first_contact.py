@@ -147,8 +147,8 @@ def test_long_lists_of_settings_wait_to_be_asked_for(molvae):
     short, everything = molvae("optimize", "--help").out, molvae("optimize", "--help-all").out
     assert len(short.splitlines()) < 130
     assert "'molvae optimize --help-all'" in short
-    assert "search.proposal.pcn" not in short
-    assert "search.proposal.pcn" in everything
+    assert "search.n_offspring_each" not in short
+    assert "search.n_offspring_each" in everything
     assert "MemberSettings" not in everything
     assert "Default: latent=0.5, graph=0.4, library=0.1." in " ".join(molvae("ask", "--help").out.split())
     assert "every_row" not in molvae("predict", "--help").out

@@ -67,7 +67,7 @@ def scores_on_record(path):
         return {row.smiles: row.scores[0].value for row in rows if row.scores[0] is not None}
 
 
-@pytest.mark.parametrize(("method", "n_kills"), [("random", 5), ("latent-bo", 1)])
+@pytest.mark.parametrize(("method", "n_kills"), [("random", 5), ("bo", 1)])
 def test_killed_at_random_instants_and_resumed(tmp_path, method, n_kills):
     rng = random.Random(0)
     path, log = tmp_path / "killed.sqlite", tmp_path / "killed.log"

@@ -12,12 +12,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from looks import counts, seen
 
-from molvae.optimization.config import MemberSettings, PortfolioSettings
-from molvae.optimization.credit import Credit, Outcome, allotted
+from molvae.optimization.config import MemberSettings
+from molvae.optimization.credit import FLOOR, N_RECENT, Credit, Outcome, allotted
 from molvae.optimization.similarities import Gallery
 from molvae.optimization.surrogates.portfolio import Portfolio
-
-SETTINGS = PortfolioSettings()
 
 
 def outcomes(n, *, hitter, foreteller):
@@ -34,35 +32,35 @@ def outcomes(n, *, hitter, foreteller):
 
 
 def test_begins_with_equal_shares():
-    assert Credit.new(3).weights(SETTINGS).tolist() == pytest.approx([1 / 3] * 3)
+    assert Credit.new(3).weights().tolist() == pytest.approx([1 / 3] * 3)
 
 
 @pytest.mark.parametrize("best", [0, 1])
 def test_hits_and_foresight_earn_a_larger_share(best):
     for told in (outcomes(40, hitter=best, foreteller=None), outcomes(40, hitter=None, foreteller=best)):
-        weights = Credit.new(2).after(told, SETTINGS).weights(SETTINGS)
+        weights = Credit.new(2).after(told).weights()
         assert weights[best] > 0.6
-        assert weights.min() >= SETTINGS.floor / 2 - 1e-12
+        assert weights.min() >= FLOOR / 2 - 1e-12
         assert weights.sum() == pytest.approx(1.0)
 
 
 def test_old_deeds_fade():
-    credit = Credit.new(2).after(outcomes(200, hitter=0, foreteller=0), SETTINGS)
-    later = credit.after(outcomes(200, hitter=1, foreteller=1), SETTINGS)
-    assert credit.weights(SETTINGS).argmax() == 0
-    assert later.weights(SETTINGS).argmax() == 1
-    assert len(later.recent) == SETTINGS.n_recent
+    credit = Credit.new(2).after(outcomes(200, hitter=0, foreteller=0))
+    later = credit.after(outcomes(200, hitter=1, foreteller=1))
+    assert credit.weights().argmax() == 0
+    assert later.weights().argmax() == 1
+    assert len(later.recent) == N_RECENT
 
 
 def test_failures_count_as_misses_and_teach_no_ranking():
-    credit = Credit.new(2).after([Outcome(0, hit=False, value=float("nan"))], SETTINGS)
+    credit = Credit.new(2).after([Outcome(0, hit=False, value=float("nan"))])
     assert credit.picks[0] == 1.0
     assert credit.recent == ()
-    assert np.isfinite(credit.weights(SETTINGS)).all()
+    assert np.isfinite(credit.weights()).all()
 
 
 def test_survives_the_journal_exactly():
-    credit = Credit.new(2).after(outcomes(9, hitter=0, foreteller=1), SETTINGS)
+    credit = Credit.new(2).after(outcomes(9, hitter=0, foreteller=1))
     assert Credit.from_json(json.loads(json.dumps(credit.to_json()))) == credit
 
 
@@ -94,6 +92,6 @@ def test_credit_moves_to_the_surrogate_that_sees_what_matters(numbers_matter):
         beliefs = portfolio.beliefs(observed.compare(seen(x[new], numbers=numbers[new])))
         predicted = torch.cat([belief.mean for belief in beliefs], dim=1).tolist()
         told = [Outcome(-1, hit=False, value=v, predicted=tuple(p)) for v, p in zip(score[new], predicted)]
-        credit = credit.after(told, SETTINGS)
-    weights = credit.weights(SETTINGS)
+        credit = credit.after(told)
+    weights = credit.weights()
     assert weights[int(numbers_matter)] > 0.6

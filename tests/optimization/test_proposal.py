@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from molvae.optimization import proposal
 from molvae.optimization.baselines import Evolution, random_rows
-from molvae.optimization.config import ProposalSettings
 from molvae.optimization.proposal import Elites, Slope, pcn, propose, rank_weights, slerp
 
 MOVES = {"pcn": 100, "noise": 60, "slerp": 70, "ascent": 40, "prior": 30}
@@ -63,12 +63,11 @@ def test_slerp_between_prior_draws_keeps_the_prior_norm():
     assert np.linalg.norm(middle, axis=1).mean() == pytest.approx(np.sqrt(63.5), rel=0.01)
 
 
-def proposed(elites, counts, *, widening=1.0, fitness=None, deviation=0.1, seed=0, **settings):
+def proposed(elites, counts, *, widening=1.0, fitness=None, deviation=0.1, seed=0):
     worth = np.arange(float(len(elites))) if fitness is None else fitness
     return propose(
         Elites(elites, worth, np.full_like(elites, deviation), Slope.fit(elites, worth)),
         counts,
-        ProposalSettings(**settings),
         np.random.default_rng(seed),
         normal(sum(counts.values()), seed=2),
         widening=widening,
@@ -96,17 +95,17 @@ def test_a_step_tells_how_much_of_a_point_is_noise():
     assert (lengths[walked] / found.level[walked]).mean() == pytest.approx(1.0, abs=0.05)
     by_move = {move: set(found.level[np.array(found.source) == move].round(6)) for move in MOVES}
     assert by_move["prior"] == {1.0}
-    assert by_move["ascent"] == {ProposalSettings().step_low}
+    assert by_move["ascent"] == {proposal.STEPS[0]}
     assert len(by_move["pcn"]) > 20
 
 
-def test_noise_follows_the_deviations_of_the_posterior():
+def test_noise_follows_the_deviations_of_the_posterior(monkeypatch):
+    monkeypatch.setattr(proposal, "SCALES", (0.5, 0.5 + 1e-9))
     elites = normal(1)
     deviation = np.where(np.arange(32) < 16, 0.0, 1.0).astype(np.float32)[None]
     found = propose(
         Elites(elites, np.zeros(1), deviation),
         {"noise": 400},
-        ProposalSettings(scale_low=0.5, scale_high=0.5 + 1e-9),
         np.random.default_rng(0),
         normal(400),
     )
@@ -117,7 +116,6 @@ def test_noise_follows_the_deviations_of_the_posterior():
             propose(
                 Elites(elites, np.zeros(1)),
                 {move: 1},
-                ProposalSettings(),
                 np.random.default_rng(0),
                 normal(1),
             )
@@ -135,7 +133,7 @@ def test_ascents_go_where_scores_rise_and_anywhere_while_that_is_unknown():
     assert abs((blind @ unit).mean()) < 0.03
     elites = normal(5)
     climbed = propose(
-        Elites(elites, np.zeros(5), slope=Slope.fit(z, scores)), {"ascent": 100}, ProposalSettings(),
+        Elites(elites, np.zeros(5), slope=Slope.fit(z, scores)), {"ascent": 100},
         np.random.default_rng(0), normal(100),
     )  # fmt: skip
     assert ((climbed.z - elites[climbed.parent]) @ unit > 0).all()

@@ -28,7 +28,7 @@ class Grumpy:
         return [Score.failed(EVIL) if "C#N" in m.smiles else Score.ok(v) for m, v in zip(molecules, values)]
 
 
-def small_campaign(path: Path, *, method: str = "latent-bo", two: bool = False, seed: int = 1) -> Path:
+def small_campaign(path: Path, *, method: str = "bo", two: bool = False, seed: int = 1) -> Path:
     """A campaign of 30 calls on the fake model."""
     model = FakeModel()
     start = [molecule.smiles for molecule in model.molecules[:: 2 if method == "random" else 9]]

@@ -8,7 +8,7 @@ import numpy as np
 
 from molvae.campaign.methods.base import Draft
 from molvae.campaign.model import drawn
-from molvae.campaign.sources.base import Latents, Parents
+from molvae.campaign.sources.base import N_PARENTS, Latents, Parents
 from molvae.campaign.sources.mix import Mix
 from molvae.optimization.baselines import random_rows
 
@@ -27,7 +27,7 @@ def bred(situation: Situation, n: int, generator: np.random.Generator, taken: se
 
     The excess over the bounds is exact and free, so generation after generation can walk it down.
     """
-    known, search = situation.history.known, situation.history.settings.search
+    known, n_offspring = situation.history.known, situation.history.settings.search.n_offspring
     latents = Latents(situation)
     mix = Mix(situation, latents)
     population = _first(situation, generator)
@@ -36,10 +36,10 @@ def bred(situation: Situation, n: int, generator: np.random.Generator, taken: se
         if len(found) >= n or not population:
             break
         fitness = -known.excess(population)
-        best = np.argsort(-fitness, kind="stable")[: search.n_parents]
+        best = np.argsort(-fitness, kind="stable")[:N_PARENTS]
         population = [population[row] for row in best if np.isfinite(fitness[row])]
         parents = Parents([m.smiles for m in population], fitness[best][: len(population)])
-        attempts = mix.breed(parents, search.n_offspring, generator)
+        attempts = mix.breed(parents, n_offspring, generator)
         passed = [(a, m) for a in attempts if (m := situation.acceptable(a.molecule)) is not None]
         here = {molecule.smiles for molecule in population}
         population += list({m.smiles: m for _, m in passed if m.smiles not in here}.values())

@@ -143,9 +143,9 @@ METHODS: Registry[Callable[[], SearchMethod]] = Registry("search method", "molva
 """Name -> factory of a method."""
 
 _MODULES = {
+    "bo": "bo",
     "cma-es": "cma_es",
     "mol-ga": "genetic",
-    "latent-bo": "latent_bo",
     "prior": "random_draws",
     "random": "random_draws",
     "turbo": "turbo",

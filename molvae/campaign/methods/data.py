@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from molvae.optimization.surrogates.base import Evidence
     from molvae.oracles.objectives import Objective
 
+_N_BEST, _N_RANDOM = 1000, 500  # observations surrogates keep: the best, and some of the others
+_RECENCY = 2000.0  # decay constant of the weight an observation is drawn with, in later observations
+_N_SCALARIZATIONS = 4  # of several goals, per batch
+
 
 @dataclass(frozen=True)
 class Data:
@@ -101,7 +105,7 @@ def training_data(
     """
     history = situation.history
     objectives: Sequence[Objective] = history.settings.objectives
-    search, known, asked = history.settings.search, history.known, list(history.known.measured)
+    known, asked = history.known, list(history.known.measured)
     scored = [trial for trial in list(history.trials.values())[since:] if has_evidence(trial)]
     if not any(np.isfinite(trial.values[asked]).any() for trial in scored):
         return None
@@ -112,7 +116,7 @@ def training_data(
     learned = list(known.modeled)
     bounded, lower, upper = constrained_scores(values[:, learned], [objectives[j] for j in learned])
     own_goals = [j for j, objective in enumerate(objectives) if objective.is_goal]
-    functions = chebyshev_functions(wanted, search.n_scalarizations, generator)
+    functions = chebyshev_functions(wanted, _N_SCALARIZATIONS, generator)
     worths = columns_of(wanted, functions)
     exact = exact and scalarized and any(j not in learned for j in own_goals)
     scalarized = scalarized and not exact
@@ -130,9 +134,9 @@ def training_data(
     worth = worths[:, 0]
     span = torch.nan_to_num(worth).abs().amax()
     worth = torch.where(allowed, worth, worth - 4 * span)  # below all that is allowed
-    surrogate = search.surrogate
-    rows = training_rows(worth, surrogate.n_best, surrogate.n_random, _priority(situation, len(scored)))
-    several = scalarized and wanted.shape[1] > 1 and search.acquisition.batch == "noisy"
+    rows = training_rows(worth, _N_BEST, _N_RANDOM, _priority(situation, len(scored)))
+    noisy = history.settings.search.acquisition.batch == "noisy"
+    several = scalarized and wanted.shape[1] > 1 and noisy
     blocks = [columns, constraints, *([wanted] if several else [])]
     y = torch.cat(blocks, dim=1)[rows]
     own = range(y.shape[1] - wanted.shape[1], y.shape[1]) if several else range(wanted.shape[1])
@@ -188,7 +192,7 @@ def _priority(situation: Situation, n: int) -> torch.Tensor:
     (Efraimidis and Spirakis, Information Processing Letters 97, 2006).
     """
     noise = situation.seeds.numpy("kept").random(n)
-    age = np.arange(n) / situation.history.settings.search.surrogate.recency
+    age = np.arange(n) / _RECENCY
     return torch.from_numpy(age - np.log(-np.log(noise)))
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.methods.base import Situation
 
+_N_ELITE = 10  # a candidate that comes among this many best is a hit
 _LONGEST = 1000  # candidates whose predictions wait for a score
 
 
@@ -50,9 +51,9 @@ class Ledger:
     @classmethod
     def settled(cls, situation: Situation) -> Ledger:
         """The ledger of the last batch, with all that has been scored since taken into account."""
-        settings = situation.history.settings.search.surrogate
+        n_members = len(situation.history.settings.search.surrogate.members)
         kept = situation.history.state.get("ledger")
-        credit = Credit.from_json(kept["credit"]) if kept else Credit.new(len(settings.members))
+        credit = Credit.from_json(kept["credit"]) if kept else Credit.new(n_members)
         waiting = {s: Foretold(r[0], r[1], tuple(r[2])) for s, r in kept["open"]} if kept else {}
         trials = situation.history.trials
         names = list(trials)
@@ -60,10 +61,9 @@ class Ledger:
         worth = utilities(values, situation.history.settings.objectives) if names else np.empty(0)
         by_name = dict(zip(names, worth.tolist()))
         told = [smiles for smiles in waiting if smiles in trials and trials[smiles].complete]
-        credit = credit.after([_outcome(waiting[s], by_name[s]) for s in told], settings.portfolio)
+        credit = credit.after([_outcome(waiting[s], by_name[s]) for s in told])
         reached = np.sort(worth[np.isfinite(worth)])[::-1]
-        n_elite = settings.portfolio.n_elite
-        bar = float(reached[n_elite - 1]) if len(reached) >= n_elite else None
+        bar = float(reached[_N_ELITE - 1]) if len(reached) >= _N_ELITE else None
         return cls(credit, {s: f for s, f in waiting.items() if s not in set(told)}, bar)
 
     def to_json(self, new: Sequence[tuple[str, int, tuple[float, ...]]]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ A surrogate that has seen hundreds of variants of one molecule goes on asking fo
 is unlike them counts as average. So the best molecule of a basin in which no call has reached the ten best
 for a while becomes a center, and every other batch is searched for among what is not similar to any center:
 another basin is climbed, with all that was learned. When that one is exhausted too it gets a center of its
-own; after `most` of them they are forgotten, so that what was found on both sides can be joined.
+own; after `MOST` of them they are forgotten, so that what was found on both sides can be joined.
 
 In 20 runs of PMO with 1,000 calls each, 5,257 calls came after 100 or more without a hit; three were hits.
 """
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     from molvae.campaign.methods.base import Situation
     from molvae.optimization.features import Features
 
+PATIENCE = 100
+"""Calls in a row that did not reach the ten best after which every other batch looks elsewhere."""
+N_BATCHES = 4
+"""Minimum number of batches these calls must be."""
+APART = 0.4
+"""Elsewhere is what is less similar than this (MinMax) to the best molecule of the basin."""
+MOST = 2
+"""Basins that are left at the same time; when the next one is exhausted too, all are open again."""
 _TOP = 10
 
 
@@ -60,35 +68,35 @@ class Retreat:
         With several goals there are several basins at any time, and there is no retreat.
         """
         history = situation.history
-        objectives, settings = history.settings.objectives, history.settings.search.retreat
+        objectives = history.settings.objectives
         kept = history.state.get("retreat")
         before = cls.from_json(kept) if kept else cls()
         trials = history.evaluated
         several = goals(np.zeros((1, len(objectives))), objectives).shape[1] > 1
-        if settings.patience is None or several or not trials:
+        if several or not trials:
             return before
         worth = utilities(np.stack([trial.values for trial in trials]), objectives)
         news = trials[before.settled :]
-        near = before.near(situation.features, [trial.smiles for trial in news], settings.apart)
+        near = before.near(situation.features, [trial.smiles for trial in news])
         after = _told(before, worth[before.settled :], near)
         if after.centers and after.stale < 0:  # a basin that was given up gives again
             return _with_bars(replace(after, centers=(), stale=0), situation, trials, worth)
-        if after.stale >= max(settings.patience, settings.n_batches * n):
+        if after.stale >= max(PATIENCE, N_BATCHES * n):
             after = _moved(after, situation, trials, worth)
         return _with_bars(after, situation, trials, worth)
 
-    def near(self, features: FeatureMemory, smiles: Sequence[str], apart: float) -> NDArray[np.bool_]:
-        """Which molecules are as similar to a center as `apart`, or more."""
+    def near(self, features: FeatureMemory, smiles: Sequence[str]) -> NDArray[np.bool_]:
+        """Which molecules are as similar to a center as `APART`, or more."""
         if not self.centers or not smiles:
             return np.zeros(len(smiles), dtype=bool)
-        return self.close(features(smiles), features, apart)
+        return self.close(features(smiles), features)
 
-    def close(self, candidates: Features, features: FeatureMemory, apart: float) -> NDArray[np.bool_]:
+    def close(self, candidates: Features, features: FeatureMemory) -> NDArray[np.bool_]:
         """As `near`, for molecules whose features are known."""
         if not self.centers or not len(candidates):
             return np.zeros(len(candidates), dtype=bool)
         centers = MinMaxGallery(features(self.centers).multisets[0])
-        return np.asarray((centers.similarities(candidates.multisets[0]) >= apart).any(axis=1))
+        return np.asarray((centers.similarities(candidates.multisets[0]) >= APART).any(axis=1))
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -112,12 +120,11 @@ def _moved(
     retreat: Retreat, situation: Situation, trials: Sequence[Trial], worth: NDArray[np.float64]
 ) -> Retreat:
     """One center more, or none at all once there are enough."""
-    settings = situation.history.settings.search.retreat
-    if len(retreat.centers) >= settings.most:
+    if len(retreat.centers) >= MOST:
         return replace(retreat, centers=(), stale=0)
     for row in np.argsort(-worth, kind="stable"):  # NaN is last
         smiles = trials[row].smiles
-        if np.isfinite(worth[row]) and not retreat.near(situation.features, [smiles], settings.apart)[0]:
+        if np.isfinite(worth[row]) and not retreat.near(situation.features, [smiles])[0]:
             return replace(retreat, centers=(*retreat.centers, smiles), stale=0)
     return replace(retreat, stale=0)
 
@@ -130,11 +137,10 @@ def _with_bars(
     overall = float(worth[order[_TOP - 1]]) if len(order) >= _TOP else None
     if not retreat.centers:
         return replace(retreat, bars=(overall, overall))
-    apart = situation.history.settings.search.retreat.apart
     found: list[float] = []
     for first in range(0, len(order), 100):
         block = order[first : first + 100]
-        near = retreat.near(situation.features, [trials[row].smiles for row in block], apart)
+        near = retreat.near(situation.features, [trials[row].smiles for row in block])
         found += [float(worth[row]) for row, close in zip(block, near) if not close]
         if len(found) >= _TOP:
             return replace(retreat, bars=(found[_TOP - 1], overall))

@@ -18,11 +18,13 @@ from molvae.optimization.constraints import Drawn
 from molvae.optimization.selection import Slot
 from molvae.optimization.surrogates.latent import LatentSurrogate
 from molvae.optimization.transforms import from_cube, to_cube
-from molvae.optimization.trust_region import TrustRegion, n_candidates
+from molvae.optimization.trust_region import TrustRegion
 
 if TYPE_CHECKING:
     from molvae.campaign.methods.base import Situation
 
+N_CANDIDATES = 2000
+"""Points Thompson sampling looks at; TuRBO has up to 5000, which is slow."""
 _DECODED_PER_SLOT = 16
 _LEAST_IMPROVEMENT = 1e-3  # of the incumbent, as in TuRBO
 
@@ -48,9 +50,10 @@ class _State:
         """The state at the last batch, or a fresh one."""
         state, settings = situation.history.state, situation.history.settings
         if "region" in state:
-            return cls(TrustRegion(**state["region"]), state["best"], state["since"], state["n_scored"])
-        dimension = situation.model.latent_size
-        return cls(TrustRegion.new(settings.search.trust_region, dimension=dimension, q=settings.q))
+            return cls(
+                TrustRegion.from_json(state["region"]), state["best"], state["since"], state["n_scored"]
+            )
+        return cls(TrustRegion.new(dimension=situation.model.latent_size, q=settings.q))
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -111,9 +114,8 @@ def _drafts(
     surrogate = LatentSurrogate()
     surrogate.fit(z, data.y[encoded])
     center = int(torch.argmax(torch.nan_to_num(goal, nan=-torch.inf)))
-    n = situation.history.settings.search.trust_region.n_candidates or n_candidates(z.shape[1])
     seed = int(torch.randint(2**31 - 1, (), generator=generator))
-    cube = region.candidates(to_cube(z[center]), surrogate.lengthscales(), n, seed)
+    cube = region.candidates(to_cube(z[center]), surrogate.lengthscales(), N_CANDIDATES, seed)
     order = _thompson_order(surrogate, data, from_cube(cube), situation.history.settings.q, generator)
     decoded = situation.model.decode(from_cube(cube[order]).numpy().astype(np.float32))
     accepted = [molecule for molecule in situation.all_acceptable(decoded) if molecule is not None]

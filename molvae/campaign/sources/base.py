@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from molvae.chemistry.molecule import Invalid, Molecule
 
 
+N_PARENTS = 60
+"""Molecules with the highest acquisition that are parents of the next generation."""
+
+
 @dataclass(frozen=True)
 class Parents:
     """Molecules to start from.

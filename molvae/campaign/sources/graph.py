@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from molvae.campaign.sources.base import Latents, Parents
     from molvae.chemistry.molecule import Molecule
 
+SHARES = {"mutation": 0.45, "crossover": 0.4, "decoration": 0.15}
+"""Shares of the moves before experience changes them."""
+_ANOTHER = 0.25  # probability that an edit is followed by one more
+_MOST_EDITS = 4
 _NO_PARENTS = Invalid("", "there is no molecule to change")
 _NO_CHILD = Invalid("", "no edit of the parent gives a molecule")
 
@@ -28,26 +32,21 @@ class GraphMoves:
     """Mutations, decorations with common groups, and crossovers.
 
     Args:
-        situation: Has the settings.
+        situation: Plays no part.
         latents: Keeps parsed molecules.
         widening: Factor on the mean number of edits beyond the first.
     """
 
     def __init__(self, situation: Situation, latents: Latents, widening: float) -> None:
-        self.settings = situation.history.settings.search.graph
-        self.pressure = situation.history.settings.search.proposal.pressure
+        del situation
         self.latents = latents
         self.widening = widening
         self._children: dict[str, Molecule | Invalid] = {}
 
     @property
     def moves(self) -> Mapping[str, float]:
-        """The moves of `GraphSettings`."""
-        return {
-            "mutation": self.settings.mutation,
-            "crossover": self.settings.crossover,
-            "decoration": self.settings.decoration,
-        }
+        """The moves and their shares."""
+        return SHARES
 
     def offspring(
         self, parents: Parents, counts: Mapping[str, int], generator: np.random.Generator
@@ -56,7 +55,7 @@ class GraphMoves:
         moves = spread(counts)
         if not len(parents.smiles):
             return [Offspring(_NO_PARENTS, move) for move in moves]
-        weights = rank_weights(parents.fitness, self.pressure)
+        weights = rank_weights(parents.fitness)
         first, second = generator.choice(len(weights), size=(2, len(moves)), p=weights)
         rng = Random(int(generator.integers(2**63)))
         return [
@@ -74,7 +73,7 @@ class GraphMoves:
             text = decorated(molecule, rng)
         else:
             n_edits = 1
-            while n_edits < self.settings.most_edits and rng.random() < self._another:
+            while n_edits < _MOST_EDITS and rng.random() < self._another:
                 n_edits += 1
             text = mutated(molecule, rng, n_edits=n_edits)
         if text is None:
@@ -86,4 +85,4 @@ class GraphMoves:
     @property
     def _another(self) -> float:
         """Probability of one more edit."""
-        return float(np.clip(self.settings.another * self.widening, 0.0, 0.9))
+        return float(np.clip(_ANOTHER * self.widening, 0.0, 0.9))

@@ -10,7 +10,7 @@ import numpy as np
 from molvae.campaign.model import ReadsNoise, TellsPosterior, decoded
 from molvae.campaign.sources.base import SOURCES, Offspring
 from molvae.campaign.utility import utilities
-from molvae.optimization.proposal import PRIOR, Elites, Slope, propose
+from molvae.optimization.proposal import NOISE, PRIOR, SHARES, Elites, Slope, propose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,17 +38,14 @@ class LatentMoves:
     def __init__(self, situation: Situation, latents: Latents, widening: float) -> None:
         self.situation = situation
         self.model = situation.model
-        self.settings = situation.history.settings.search.proposal
         self.latents = latents
         self.widening = widening
         self._drawn = np.empty((0, self.model.latent_size), dtype=np.float32)
 
     @property
     def moves(self) -> Mapping[str, float]:
-        """The moves of `ProposalSettings`; posterior noise only where the model tells its posterior."""
-        noise = self.settings.noise if isinstance(self.model, TellsPosterior) else 0.0
-        shares = {"pcn": self.settings.pcn, "noise": noise, "slerp": self.settings.slerp}
-        return {**shares, "ascent": self.settings.ascent, "prior": self.settings.prior}
+        """The moves; posterior noise only where the model has a posterior."""
+        return SHARES if isinstance(self.model, TellsPosterior) else {**SHARES, NOISE: 0.0}
 
     def offspring(
         self, parents: Parents, counts: Mapping[str, int], generator: np.random.Generator
@@ -62,7 +59,7 @@ class LatentMoves:
         elites = Elites(z[encoded], parents.fitness[encoded], deviation, slope)
         n = counts.get(PRIOR, 0) if len(encoded) else sum(counts.values())
         draws = self._draws(n, generator)
-        moves = propose(elites, counts, self.settings, generator, draws, widening=self.widening)
+        moves = propose(elites, counts, generator, draws, widening=self.widening)
         return [
             Offspring(molecule, move, names[row] if row >= 0 else None)
             for molecule, move, row in zip(

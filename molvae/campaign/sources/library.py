@@ -35,7 +35,6 @@ class LibraryMoves:
 
     def __init__(self, situation: Situation, latents: Latents, widening: float) -> None:
         del widening
-        self.pressure = situation.history.settings.search.proposal.pressure
         self.latents = latents
         self.unseen = situation.unseen(molecule.smiles for molecule in situation.history.start)
         self.mates = [*self.unseen, *situation.history.trials]
@@ -50,7 +49,7 @@ class LibraryMoves:
     ) -> list[Offspring]:
         """Random molecules of the library, and grafts of such molecules on parents drawn by rank."""
         moves = spread(counts)
-        weights = rank_weights(parents.fitness, self.pressure) if len(parents.smiles) else None
+        weights = rank_weights(parents.fitness) if len(parents.smiles) else None
         rng = Random(int(generator.integers(2**63)))
         attempts = []
         for move in moves:

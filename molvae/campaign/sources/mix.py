@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from molvae.campaign.sources.base import Latents, Offspring, Parents, ProposalSource
 
 _NARROWEST, _WIDEST = 0.25, 2.5
+_WIDEN_ABOVE, _NARROW_BELOW = 0.6, 0.15  # shares of the valid offspring that repeat what is known
+_PATIENCE = 200  # calls in a row without a hit after which steps creep wider
 _WIDER, _NARROWER, _CREEPING = 1.3, 1 / 1.15, 1.05
 _TOP = 10
 
@@ -46,7 +48,7 @@ class Mix:
             for move, share in source.moves.items():
                 prior[move] = prior.get(move, 0.0) + self.settings.sources[name] * share / total
                 self._source_of.setdefault(move, name)
-        self.shares = Shares.of(prior, kept.get("moves", {}), self.settings.search.shares)
+        self.shares = Shares.of(prior, kept.get("moves", {}))
         self._batch: dict[str, Tally] = {}
         self._fresh: dict[str, str] = {}
         self._standing = _standing(situation, kept)
@@ -90,15 +92,15 @@ class Mix:
 
     def _next_width(self, name: str) -> float:
         """Wider where most offspring repeat what is known, narrower where few do; ever wider on a plateau."""
-        proposal, width = self.settings.search.proposal, self._widening[name]
+        width = self._widening[name]
         mine = [tally for move, tally in self._batch.items() if self._source_of.get(move) == name]
         valid, new = sum(tally.valid for tally in mine), sum(tally.new for tally in mine)
         factor = 1.0
-        if valid and 1 - new / valid > proposal.widen_above:
+        if valid and 1 - new / valid > _WIDEN_ABOVE:
             factor = _WIDER
-        elif self._standing["stale"] >= proposal.patience:
+        elif self._standing["stale"] >= _PATIENCE:
             factor = _CREEPING
-        elif valid and 1 - new / valid < proposal.narrow_below:
+        elif valid and 1 - new / valid < _NARROW_BELOW:
             factor = _NARROWER
         return min(max(width * factor, _NARROWEST), _WIDEST)
 

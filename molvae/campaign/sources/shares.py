@@ -10,7 +10,11 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from molvae.optimization.config import ShareSettings
+FLOOR = 0.2
+"""No move gets less than this part of its share at the start."""
+_HALF_LIFE = 10.0  # in batches, of what a move earned
+_HIT_WEIGHT = 0.5  # of scored molecules among the ten best; the rest for offspring among the best of the pool
+_PRIOR_BATCHES = 2.0  # each move begins as if it had earned its share in so many batches
 
 
 @dataclass(frozen=True)
@@ -60,45 +64,39 @@ class Shares:
     """A bandit over moves.
 
     A move's worth is its yield: what it earned over what it tried, both as shares of a batch and discounted
-    with a half-life, starting from `prior_batches` batches of average yield. What is earned is a place among
+    with a half-life, starting from `_PRIOR_BATCHES` batches of average yield. What is earned is a place among
     the best of the pool, by the acquisition, and a place among the best molecules, by the score.
 
     Attributes:
         prior: Shares before experience; they sum to 1.
         records: Of each move.
-        settings: Half-life, floor and weights.
     """
 
     prior: Mapping[str, float]
     records: Mapping[str, MoveRecord]
-    settings: ShareSettings
 
     @classmethod
-    def of(cls, prior: Mapping[str, float], kept: Mapping[str, Any], settings: ShareSettings) -> Shares:
+    def of(cls, prior: Mapping[str, float], kept: Mapping[str, Any]) -> Shares:
         """Shares as they were kept; moves that are new start from their prior."""
         total = sum(prior.values())
         return cls(
             prior={move: share / total for move, share in prior.items() if share > 0},
             records={move: MoveRecord(**record) for move, record in kept.items()},
-            settings=settings,
         )
 
     def now(self) -> dict[str, float]:
-        """Shares of the next attempts; they sum to 1, and no move falls below `floor` times its prior."""
-        if not self.settings.adapt:
-            return dict(self.prior)
+        """Shares of the next attempts; they sum to 1, and no move falls below `FLOOR` times its prior."""
         worth = {move: share * self._yield(move) for move, share in self.prior.items()}
         total = sum(worth.values())
-        floor = self.settings.floor
-        return {move: floor * p + (1 - floor) * worth[move] / total for move, p in self.prior.items()}
+        return {move: FLOOR * p + (1 - FLOOR) * worth[move] / total for move, p in self.prior.items()}
 
     def after(self, batch: Mapping[str, Tally]) -> Shares:
         """The shares once a batch has been searched for."""
-        fading = 0.5 ** (1.0 / self.settings.half_life)
+        fading = 0.5 ** (1.0 / _HALF_LIFE)
         effort = _portions({move: tally.attempts for move, tally in batch.items()})
         top = _portions({move: tally.top for move, tally in batch.items()})
         hits = _portions({move: tally.hits for move, tally in batch.items()})
-        weight = self.settings.hit_weight if sum(hits.values()) else 0.0
+        weight = _HIT_WEIGHT if sum(hits.values()) else 0.0
         records = {move: _faded(record, fading) for move, record in self.records.items()}
         for move, tally in batch.items():
             old = records.get(move, MoveRecord())
@@ -120,7 +118,7 @@ class Shares:
 
     def _yield(self, move: str) -> float:
         record = self.records.get(move, MoveRecord())
-        start = self.settings.prior_batches * self.prior[move]
+        start = _PRIOR_BATCHES * self.prior[move]
         return (record.credit + start) / (record.effort + start)
 
 

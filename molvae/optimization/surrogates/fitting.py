@@ -53,7 +53,6 @@ class MixtureFit:
         numbers: Scaled numbers, `n x p`; absent: no part sees numbers.
         y: Scaled scores, `n`.
         prior: Of the hyperparameters.
-        own_lengthscales: One length scale per number; otherwise they share one.
         counts: Measurements each score is the mean of, `n`; absent: one.
     """
 
@@ -64,21 +63,19 @@ class MixtureFit:
         y: Tensor,
         prior: Prior,
         *,
-        own_lengthscales: bool = True,
         counts: Tensor | None = None,
     ) -> None:
         self.tables = torch.stack(list(tables)) if tables else torch.zeros(0, len(y), len(y)).double()
         self.numbers = numbers
         self.y = y
         self._shares = torch.ones(len(y), dtype=torch.float64) if counts is None else 1.0 / counts
-        width = 0 if numbers is None else numbers.shape[1]
-        p = width if own_lengthscales else min(width, 1)
+        p = 0 if numbers is None else numbers.shape[1]
         v = len(self.tables)
         parts = v + (numbers is not None)
-        weight, scale = math.log(prior.weight), 0.5 * math.log(max(width, 1))
+        weight, scale = math.log(prior.weight), 0.5 * math.log(max(p, 1))
         center = [weight] * parts + [scale] * p + [math.log(prior.noise), 0.0]
         spread = [prior.weight_spread] * parts + [prior.lengthscale_spread] * p
-        self._v, self._p, self._width, self._parts = v, p, width, parts
+        self._v, self._p, self._parts = v, p, parts
         self._center = torch.tensor(center, dtype=torch.float64)
         self._spread = torch.tensor([*spread, prior.noise_spread, prior.mean_spread], dtype=torch.float64)
 
@@ -127,12 +124,12 @@ class MixtureFit:
         return Hyperparameters(
             weights=tuple(weights[: self._v]),
             numbers_weight=weights[-1] if self.numbers is not None else 0.0,
-            lengthscales=tuple(scales * (self._width // max(self._p, 1))),
+            lengthscales=tuple(scales),
             noise=math.exp(vector[-2]),
             mean=float(vector[-1]),
         )
 
     def _vector(self, values: Hyperparameters) -> NDArray[np.float64]:
         parts = [*values.weights, values.numbers_weight] if self.numbers is not None else [*values.weights]
-        logs = np.log([*parts, *values.lengthscales[: self._p], values.noise])
+        logs = np.log([*parts, *values.lengthscales, values.noise])
         return np.array([*logs, values.mean])

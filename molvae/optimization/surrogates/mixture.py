@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from molvae.optimization.config import MemberSettings
     from molvae.optimization.similarities import Comparison, Gallery
 
+OUTPUTSCALE = 10.0  # prior variance without a fit: what is unlike all observations counts as uncertain
+NOISE = 1e-3  # variance of scaled scores without a fit
 _FEWEST_TO_FIT = 4
+_N_FIT = 300  # most observations hyperparameters are fitted to: the best half and a random half
+_REFIT_GROWTH = 1.3  # of the observations, until hyperparameters are fitted again
 _KNOWN_SPREAD = 0.3  # of the logarithm of a noise variance that replicates tell
 
 
@@ -77,7 +81,7 @@ class MixtureSurrogate:
     The scores belong to molecules, not to latent points, so no decode can detach a score from what it was
     measured on (Tripp et al., arXiv:2206.08767). Scores are scaled to zero mean and unit variance; missing
     ones are left out of their output only. Fitted hyperparameters are kept until the observations have
-    grown by the factor `refit_growth`.
+    grown by the factor `_REFIT_GROWTH`.
 
     Args:
         settings: What it looks at, and whether hyperparameters are fitted.
@@ -170,12 +174,12 @@ class MixtureSurrogate:
             self._fits.append({})
             return self._fixed(gallery.numbers.shape[1], None if about is None else about.noise)
         n_known = len(rows) + gallery.n_left_out  # what is kept changes even where its number does not
-        if remembered and n_known < settings.refit_growth * remembered["n"]:
+        if remembered and n_known < _REFIT_GROWTH * remembered["n"]:
             self._fits.append(remembered)
             return Hyperparameters.from_json(remembered["values"])
-        half = settings.n_fit // 2
+        half = _N_FIT // 2
         priority = torch.rand(len(rows), generator=torch.Generator().manual_seed(len(rows)))
-        kept = training_rows(targets, half, settings.n_fit - half, priority)
+        kept = training_rows(targets, half, _N_FIT - half, priority)
         tables = [gallery.gram(view)[rows[kept]][:, rows[kept]] for view in settings.views]
         numbers = gallery.numbers[rows[kept]] if settings.numbers else None
         start = Hyperparameters.from_json(remembered["values"]) if remembered else None
@@ -184,22 +188,20 @@ class MixtureSurrogate:
             counts = about.counts[rows[kept]]
             if about.noise is not None:
                 prior = replace(prior, noise=about.noise, noise_spread=_KNOWN_SPREAD)
-        alike = not settings.own_lengthscales
-        fit = MixtureFit(tables, numbers, targets[kept], prior, own_lengthscales=not alike, counts=counts)
-        values = fit.run(start)
+        values = MixtureFit(tables, numbers, targets[kept], prior, counts=counts).run(start)
         self._fits.append({"n": n_known, "values": values.to_json()})
         return values
 
     def _fixed(self, p: int, noise: float | None) -> Hyperparameters:
         settings = self.settings
         parts = len(settings.views) + settings.numbers
-        weight = settings.outputscale / parts
+        weight = OUTPUTSCALE / parts
         return Hyperparameters(
             weights=(weight,) * len(settings.views),
             numbers_weight=weight if settings.numbers else 0.0,
             lengthscales=(max(p, 1) ** 0.5,) * p if settings.numbers else (),
-            noise=settings.noise if noise is None else noise,
-            mean=settings.mean,
+            noise=NOISE if noise is None else noise,
+            mean=0.0,
         )
 
 

@@ -1,4 +1,4 @@
-"""The default method: Bayesian optimization over molecules, with proposals from latent space.
+"""The default method: Bayesian optimization over molecules.
 
 Surrogates model molecules by fingerprints and properties; latent space only proposes. For each batch an inner
 search climbs the acquisition for several generations: the best offspring become parents of the next moves,
@@ -19,7 +19,7 @@ from molvae.campaign.methods.draws import library, new_drafts
 from molvae.campaign.methods.ledger import Ledger
 from molvae.campaign.methods.pool import Pool, best_rank, varied
 from molvae.campaign.methods.retreat import Retreat
-from molvae.campaign.sources.base import Latents, Parents
+from molvae.campaign.sources.base import N_PARENTS, Latents, Parents
 from molvae.campaign.sources.mix import Mix
 from molvae.campaign.utility import goals
 from molvae.chemistry.scaffolds import murcko_scaffold
@@ -41,15 +41,19 @@ if TYPE_CHECKING:
     from molvae.campaign.sources.base import Offspring
     from molvae.optimization.surrogates.base import Belief
 
+N_JOINT = 256
+"""Candidates with the highest acquisition among which the batch is chosen."""
+_N_LIBRARY = 100  # unseen start molecules that come into the pool of each batch
+_SIMILARITY_CAP = 0.9  # two molecules of one batch are less similar (MinMax), where the pool allows
 _ELITE_PER_PARENT = 3
 _RESERVES = ("reserve", "reserve_elsewhere")
 _LOOKED_AT = 10  # start molecules looked at for each that may come into the pool
 _BASELINE = 24  # observations a noisy choice weighs its candidates against
 
 
-@METHODS.register("latent-bo")
-class LatentBO:
-    """Surrogates on molecules, proposals from latent space, inner search of the acquisition."""
+@METHODS.register("bo")
+class BayesianOptimization:
+    """Surrogates on molecules, proposals from latent space and graphs, inner search of the acquisition."""
 
     def ask(self, situation: Situation, n: int) -> Batch:
         """`n` molecules that the acquisition functions of the batch like best."""
@@ -91,7 +95,7 @@ class _InnerSearch:
             remembered=situation.history.state.get("fits"),
             evidence=data.evidence,
         )
-        weights = self.ledger.credit.weights(search.surrogate.portfolio)
+        weights = self.ledger.credit.weights()
         members = allotted(weights, n, situation.generator("members"))
         acquisition = ACQUISITIONS.get(search.acquisition.name)
         slots = [
@@ -102,7 +106,7 @@ class _InnerSearch:
         self.retreat = Retreat.settle(situation, n)
         self.away = bool(self.retreat.centers) and situation.history.n_asks % 2 == 1
         near = self._near(gallery.features.take(range(len(data.smiles))))
-        self.elite = _elite(data, _ELITE_PER_PARENT * search.n_parents, ~near)
+        self.elite = _elite(data, _ELITE_PER_PARENT * N_PARENTS, ~near)
         names = [data.smiles[row] for row in self.elite]
         self.elite_values = self.pool.judge(gallery.features.take(self.elite), self._known(names))
         self.elite_values[:, ~data.admitted[self.elite]] = -np.inf  # a parent where there is no better one
@@ -114,12 +118,12 @@ class _InnerSearch:
         reserve = [Draft(*row) for row in self.situation.history.state.get(self._reserve, ())]
         self._add(reserve)
         if "library" in self.settings.sources:
-            alone, n = self.settings.library_alone, self.settings.n_library
+            alone = self.settings.library_alone
             drawn = library(
                 self.situation,
-                None if alone else n,
+                None if alone else _N_LIBRARY,
                 self.situation.generator("library"),
-                most=None if alone else _LOOKED_AT * n,
+                most=None if alone else _LOOKED_AT * _N_LIBRARY,
             )
             self._add([Draft(smiles, "library") for smiles in drawn])
             if alone:
@@ -144,15 +148,13 @@ class _InnerSearch:
         ]
         taken = {draft.smiles for draft in chosen}
         left = [self.pool.drafts[row] for row in order if self.pool.drafts[row].smiles not in taken]
-        kept = left[: self.settings.search.n_parents]
+        kept = left[:N_PARENTS]
         reserve = [[d.smiles, d.source, d.parent, None, d.ancestor] for d in kept]
         return chosen, {
             **{name: self.situation.history.state.get(name, []) for name in _RESERVES},
             self._reserve: reserve,
             "retreat": self.retreat.to_json(),
-            "sources": self.mix.to_json(
-                {self.pool.drafts[row].smiles for row in order[: self.settings.search.n_parents]}
-            ),
+            "sources": self.mix.to_json({self.pool.drafts[row].smiles for row in order[:N_PARENTS]}),
             "fits": portfolio.remembered(),
             "ledger": self.ledger.to_json(self._foretold(chosen, rows, beliefs)),
         }
@@ -173,21 +175,19 @@ class _InnerSearch:
         """Which molecules this batch stays away from."""
         if not self.away:
             return np.zeros(len(features), dtype=bool)
-        apart = self.settings.search.retreat.apart
-        return self.retreat.close(features, self.situation.features, apart)
+        return self.retreat.close(features, self.situation.features)
 
     def _top(self, order: NDArray[np.int64], n: int) -> NDArray[np.int64]:
         """Rows of the pool among which the batch is chosen, best first."""
-        settings = self.settings.search.acquisition
-        if settings.scaffold_cap is None:
-            return order[: settings.n_joint]
+        most = self.settings.search.acquisition.scaffold_cap
+        if most is None:
+            return order[:N_JOINT]
 
         def scaffold(row: int) -> str:
             molecule = self.latents.molecule(self.pool.drafts[row].smiles)
             return "" if molecule is None else murcko_scaffold(molecule)
 
-        most, wanted = settings.scaffold_cap, max(n, settings.n_joint)
-        rows = varied(order.tolist(), scaffold, most=most, least=n, n=wanted)
+        rows = varied(order.tolist(), scaffold, most=most, least=n, n=max(n, N_JOINT))
         return np.array(rows, dtype=np.int64)
 
     def _selected(self, top: NDArray[np.int64], n: int) -> tuple[list[int], tuple[Belief, ...]]:
@@ -203,15 +203,15 @@ class _InnerSearch:
         if len(best) == 0:
             known = torch.cat(self.pool.known)[torch.from_numpy(top)]
             beliefs = tuple(b.beside(known) for b in portfolio.beliefs(comparison, joint=True))
-            problem, cap = self.pool.problem, settings.similarity_cap
-            return select_batch(problem, slots, beliefs, similarity, taken, cap), beliefs
+            chosen = select_batch(self.pool.problem, slots, beliefs, similarity, taken, _SIMILARITY_CAP)
+            return chosen, beliefs
         baseline = portfolio.gallery.features.take(best)
         both = portfolio.gallery.compare(Features.joined([candidates, baseline]))
         beliefs = portfolio.beliefs(both, joint=True)
         members = [slot.member for slot in slots]
         seed = self.situation.seeds.integer("noisy", self.situation.history.n_asks) % 2**31
-        cap = settings.similarity_cap
-        return select_noisy(self.data.targets, members, beliefs, similarity, taken, cap, seed), beliefs
+        targets = self.data.targets
+        return select_noisy(targets, members, beliefs, similarity, taken, _SIMILARITY_CAP, seed), beliefs
 
     def _foretold(
         self, chosen: Sequence[Draft], rows: Sequence[int], beliefs: Sequence[Belief]
@@ -231,7 +231,7 @@ class _InnerSearch:
         values = np.concatenate([self.elite_values, self.pool.all_values], axis=1)
         smiles = [self.data.smiles[row] for row in self.elite] + [draft.smiles for draft in self.pool.drafts]
         fitness = best_rank(values)
-        top = np.argsort(-fitness, kind="stable")[: self.settings.search.n_parents]
+        top = np.argsort(-fitness, kind="stable")[:N_PARENTS]
         return Parents([smiles[row] for row in top], fitness[top])
 
     def _take(self, attempts: Sequence[Offspring]) -> None:
