@@ -38,7 +38,7 @@ from molvae.campaign.storage import Event, Journal
 from molvae.campaign.table import Row, row_of, values_of
 from molvae.campaign.telling import news, one_by_one, usable
 from molvae.campaign.trace import TracePoint, running_top
-from molvae.campaign.utility import feasible, utilities
+from molvae.campaign.utility import feasible
 from molvae.chemistry.display import table_html
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.config import given
@@ -349,10 +349,9 @@ class Campaign:
 
     def _judged(self, trials: Sequence[Trial]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Utility of each, and whether it is within all bounds."""
-        if not trials:
-            return np.empty(0), np.empty(0, dtype=bool)
-        values = np.stack([trial.values for trial in trials])
-        return utilities(values, self.settings.objectives), feasible(values, self.settings.objectives)
+        n, objectives = len(trials), self.settings.objectives
+        values = np.array([trial.values for trial in trials]).reshape(n, len(objectives))
+        return self._history.utilities(trials), feasible(values, objectives)
 
     def trace(self) -> list[TracePoint]:
         """Best and top-10 mean after each charged call; with several goals, utilities as they look now."""

@@ -16,6 +16,7 @@ from molvae.campaign.events import understood
 from molvae.campaign.forms import flat
 from molvae.campaign.known import KnownScores
 from molvae.campaign.observations import EVALUATED, Candidate, StartMolecule, merge, score_of
+from molvae.campaign.utility import utilities
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.errors import JournalError
 from molvae.oracles.base import Score
@@ -281,6 +282,12 @@ class History:
         """Charged trials in the order of their calls."""
         charged = [trial for trial in self.trials.values() if trial.call is not None]
         return sorted(charged, key=lambda trial: trial.call or 0)
+
+    def utilities(self, trials: Sequence[Trial] | None = None) -> NDArray[np.float64]:
+        """Utilities of some trials, or of all, `n`; NaN where a score is missing or a bound is broken."""
+        chosen = list(self.trials.values()) if trials is None else trials
+        values = np.array([trial.values for trial in chosen])
+        return utilities(values, self.settings.objectives) if len(chosen) else np.empty(0)
 
     @property
     def remaining(self) -> int:

@@ -1,4 +1,4 @@
-"""Progress of a campaign call by call, and the area under its top-10 curve as PMO defines it."""
+"""Progress of a campaign: hits, top 10 call by call, and the area under its curve as PMO defines it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+TOP = 10
+"""A molecule that comes among this many best is a hit."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,32 @@ class TracePoint:
     utility: float
     best: float
     top10: float
+
+
+def tenth_best(worth: NDArray[np.float64]) -> float | None:
+    """The utility a hit must exceed; `None` while fewer than ten molecules have one."""
+    reached = np.sort(worth[np.isfinite(worth)])[::-1]
+    return float(reached[TOP - 1]) if len(reached) >= TOP else None
+
+
+def is_hit(utility: float, bar: float | None) -> bool:
+    """Whether a utility exceeds the tenth best; any number does where there is none."""
+    return bool(np.isfinite(utility)) and (bar is None or utility > bar)
+
+
+def hits(values: Sequence[float]) -> list[bool]:
+    """Which values come among the ten best of those before them.
+
+    >>> hits([1.0, float("nan")] + [2.0] * 9 + [1.0, 3.0])[-3:]
+    [True, False, True]
+    """
+    top: list[float] = []
+    found = []
+    for value in values:
+        found.append(is_hit(value, top[-1] if len(top) == TOP else None))
+        if found[-1]:
+            top = sorted([*top, value], reverse=True)[:TOP]
+    return found
 
 
 def running_top(values: Sequence[float], k: int) -> tuple[list[float], list[float]]:

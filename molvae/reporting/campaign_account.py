@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from molvae.campaign.sources.report import move_reports
+from molvae.campaign.trace import hits
 from molvae.optimization.credit import Credit
 from molvae.reporting.charts import Axes, Layer, bar, chart
 from molvae.reporting.page import Block, Figure, Grid, Section, Words
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 _MOST_REASONS = 20
 _MOST_LINES = 7
-_TOP = 10
 
 
 def calls_section(standing: Standing, history: History) -> Section:
@@ -87,11 +87,7 @@ def _timeline(called: Sequence[Row]) -> Figure | None:
 def _surrogates(standing: Standing, history: History) -> Grid | None:
     """What each surrogate chose and how much of it came on top; its weight now, from the method's ledger."""
     chosen: dict[str, list[tuple[bool, float]]] = {}
-    top: list[float] = []
-    for row in standing.called:
-        hit = bool(np.isfinite(row.utility)) and (len(top) < _TOP or row.utility > top[-1])
-        if np.isfinite(row.utility):
-            top = sorted([*top, row.utility], reverse=True)[:_TOP]
+    for row, hit in zip(standing.called, hits([row.utility for row in standing.called]), strict=True):
         if row.surrogate is not None:
             chosen.setdefault(row.surrogate, []).append((hit, row.utility))
     settings = history.settings.search.surrogate
@@ -102,14 +98,14 @@ def _surrogates(standing: Standing, history: History) -> Grid | None:
     for name in names:
         mine = chosen.get(name, [])
         worth = [utility for _, utility in mine if np.isfinite(utility)]
-        hits = sum(hit for hit, _ in mine)
+        n_hits = sum(hit for hit, _ in mine)
         at = members.index(name) if name in members else None
         rows.append(
             (
                 name,
                 len(mine),
-                hits,
-                percent(hits / len(mine) if mine else None),
+                n_hits,
+                percent(n_hits / len(mine) if mine else None),
                 standing.sign * max(worth) if worth else None,
                 None if at is None or not skills else float(skills[at]),
                 "-" if at is None or not weights else percent(weights[at]),

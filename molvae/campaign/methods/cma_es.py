@@ -10,7 +10,6 @@ from molvae.campaign.history import latent_from_text, latent_to_text
 from molvae.campaign.methods.base import METHODS, Batch, Draft
 from molvae.campaign.methods.draws import prior_drafts
 from molvae.campaign.sources.base import Latents
-from molvae.campaign.utility import utilities
 from molvae.optimization.baselines import Evolution
 
 if TYPE_CHECKING:
@@ -87,8 +86,4 @@ def _caught_up(
 
 
 def _worth(situation: Situation) -> dict[str, float]:
-    trials = situation.history.trials
-    if not trials:
-        return {}
-    values = np.stack([trial.values for trial in trials.values()])
-    return dict(zip(trials, utilities(values, situation.history.settings.objectives).tolist()))
+    return dict(zip(situation.history.trials, situation.history.utilities().tolist()))

@@ -9,7 +9,6 @@ import numpy as np
 
 from molvae.campaign.methods.base import METHODS, Batch, Draft
 from molvae.campaign.methods.draws import prior_drafts
-from molvae.campaign.utility import utilities
 from molvae.chemistry.graph_ga import offspring
 from molvae.chemistry.molecule import parse
 
@@ -43,8 +42,5 @@ class GraphGA:
 
 
 def _population(situation: Situation) -> list[tuple[float, str]]:
-    trials = list(situation.history.trials.values())
-    if not trials:
-        return []
-    worth = utilities(np.stack([trial.values for trial in trials]), situation.history.settings.objectives)
-    return [(float(u), trial.smiles) for u, trial in zip(worth, trials) if np.isfinite(u)]
+    worth = situation.history.utilities()
+    return [(float(u), smiles) for u, smiles in zip(worth, situation.history.trials) if np.isfinite(u)]

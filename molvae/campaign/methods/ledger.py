@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.campaign.utility import utilities
+from molvae.campaign.trace import is_hit, tenth_best
 from molvae.optimization.credit import Credit, Outcome
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from molvae.campaign.methods.base import Situation
 
-_N_ELITE = 10  # a candidate that comes among this many best is a hit
 _LONGEST = 1000  # candidates whose predictions wait for a score
 
 
@@ -56,15 +55,11 @@ class Ledger:
         credit = Credit.from_json(kept["credit"]) if kept else Credit.new(n_members)
         waiting = {s: Foretold(r[0], r[1], tuple(r[2])) for s, r in kept["open"]} if kept else {}
         trials = situation.history.trials
-        names = list(trials)
-        values = np.stack([trial.values for trial in trials.values()]) if names else np.empty((0, 1))
-        worth = utilities(values, situation.history.settings.objectives) if names else np.empty(0)
-        by_name = dict(zip(names, worth.tolist()))
+        worth = situation.history.utilities()
+        by_name = dict(zip(trials, worth.tolist()))
         told = [smiles for smiles in waiting if smiles in trials and trials[smiles].complete]
         credit = credit.after([_outcome(waiting[s], by_name[s]) for s in told])
-        reached = np.sort(worth[np.isfinite(worth)])[::-1]
-        bar = float(reached[_N_ELITE - 1]) if len(reached) >= _N_ELITE else None
-        return cls(credit, {s: f for s, f in waiting.items() if s not in set(told)}, bar)
+        return cls(credit, {s: f for s, f in waiting.items() if s not in set(told)}, tenth_best(worth))
 
     def to_json(self, new: Sequence[tuple[str, int, tuple[float, ...]]]) -> dict[str, Any]:
         """As JSON values, with new candidates: SMILES, member and predictions of each."""
@@ -75,5 +70,6 @@ class Ledger:
 
 def _outcome(foretold: Foretold, utility: float) -> Outcome:
     scored = bool(np.isfinite(utility))
-    hit = scored and (foretold.bar is None or utility > foretold.bar)
-    return Outcome(foretold.member, hit, utility, foretold.predicted if scored else ())
+    return Outcome(
+        foretold.member, is_hit(utility, foretold.bar), utility, foretold.predicted if scored else ()
+    )

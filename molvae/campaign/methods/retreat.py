@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.campaign.utility import goals, utilities
+from molvae.campaign.trace import TOP, is_hit, tenth_best
+from molvae.campaign.utility import goals
 from molvae.optimization.similarities import MinMaxGallery
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ APART = 0.4
 """Elsewhere is what is less similar than this (MinMax) to the best molecule of the basin."""
 MOST = 2
 """Basins that are left at the same time; when the next one is exhausted too, all are open again."""
-_TOP = 10
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Retreat:
         several = goals(np.zeros((1, len(objectives))), objectives).shape[1] > 1
         if several or not trials:
             return before
-        worth = utilities(np.stack([trial.values for trial in trials]), objectives)
+        worth = history.utilities(trials)
         news = trials[before.settled :]
         near = before.near(situation.features, [trial.smiles for trial in news])
         after = _told(before, worth[before.settled :], near)
@@ -107,8 +107,7 @@ def _told(retreat: Retreat, worth: NDArray[np.float64], near: NDArray[np.bool_])
     """After these calls, in order; `stale` is -1 once a basin that was given up gives a hit."""
     stale, (bar, near_bar) = retreat.stale, retreat.bars
     for utility, close in zip(worth.tolist(), near.tolist(), strict=True):
-        level = near_bar if close else bar
-        hit = np.isfinite(utility) and (level is None or utility > level)
+        hit = is_hit(utility, near_bar if close else bar)
         if close and hit:
             return replace(retreat, stale=-1, settled=retreat.settled + len(worth))
         if not close:
@@ -134,7 +133,7 @@ def _with_bars(
 ) -> Retreat:
     """With the tenth best utility elsewhere, and that of all."""
     order = [int(row) for row in np.argsort(-worth, kind="stable") if np.isfinite(worth[row])]
-    overall = float(worth[order[_TOP - 1]]) if len(order) >= _TOP else None
+    overall = tenth_best(worth)
     if not retreat.centers:
         return replace(retreat, bars=(overall, overall))
     found: list[float] = []
@@ -142,6 +141,6 @@ def _with_bars(
         block = order[first : first + 100]
         near = retreat.near(situation.features, [trials[row].smiles for row in block])
         found += [float(worth[row]) for row, close in zip(block, near) if not close]
-        if len(found) >= _TOP:
-            return replace(retreat, bars=(found[_TOP - 1], overall))
+        if len(found) >= TOP:
+            return replace(retreat, bars=(found[TOP - 1], overall))
     return replace(retreat, bars=(None, overall))

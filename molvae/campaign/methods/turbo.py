@@ -12,7 +12,6 @@ from molvae.campaign.methods.base import METHODS, Batch, Draft
 from molvae.campaign.methods.data import Data, training_data
 from molvae.campaign.methods.draws import prior_drafts
 from molvae.campaign.sources.base import Latents
-from molvae.campaign.utility import utilities
 from molvae.optimization.acquisition import draws
 from molvae.optimization.constraints import Drawn
 from molvae.optimization.selection import Slot
@@ -92,7 +91,7 @@ def _updated(situation: Situation, state: _State) -> _State:
     n_scored = int(np.isfinite(values[:, asked]).any(axis=1).sum()) if len(values) else 0
     if n_scored == state.n_scored:
         return state
-    worth = utilities(values, situation.history.settings.objectives)
+    worth = situation.history.utilities(trials[state.since :])
     best = None if np.isnan(worth).all() else float(np.nanmax(worth))
     if state.best is None or best is None:
         return replace(state, best=best, n_scored=n_scored)

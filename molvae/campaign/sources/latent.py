@@ -9,7 +9,6 @@ import numpy as np
 
 from molvae.campaign.model import ReadsNoise, TellsPosterior, decoded
 from molvae.campaign.sources.base import SOURCES, Offspring
-from molvae.campaign.utility import utilities
 from molvae.optimization.proposal import NOISE, PRIOR, SHARES, Elites, Slope, propose
 
 if TYPE_CHECKING:
@@ -87,8 +86,7 @@ class LatentMoves:
         """Fitted to the best of what was scored."""
         history = self.situation.history
         trials = list(history.trials.values())
-        values = np.array([trial.values for trial in trials])
-        worth = utilities(values, history.settings.objectives) if trials else np.empty(0)
+        worth = history.utilities()
         best = [row for row in np.argsort(-worth, kind="stable")[:_N_SLOPE] if np.isfinite(worth[row])]
         z = self.latents([trials[row].smiles for row in best])
         encoded = np.isfinite(z).all(axis=1)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from molvae.campaign.sources.base import make_source
 from molvae.campaign.sources.shares import Shares, Tally, allotted
-from molvae.campaign.utility import utilities
+from molvae.campaign.trace import is_hit, tenth_best
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+
+    import numpy as np
 
     from molvae.campaign.methods.base import Draft, Situation
     from molvae.campaign.sources.base import Latents, Offspring, Parents, ProposalSource
@@ -21,7 +21,6 @@ _NARROWEST, _WIDEST = 0.25, 2.5
 _WIDEN_ABOVE, _NARROW_BELOW = 0.6, 0.15  # shares of the valid offspring that repeat what is known
 _PATIENCE = 200  # calls in a row without a hit after which steps creep wider
 _WIDER, _NARROWER, _CREEPING = 1.3, 1 / 1.15, 1.05
-_TOP = 10
 
 
 class Mix:
@@ -109,16 +108,13 @@ def _standing(situation: Situation, kept: dict[str, Any]) -> dict[str, Any]:
     """Calls settled, the utility of a hit, moves that hit since the last batch, and calls without any hit."""
     history = situation.history
     trials = history.evaluated
-    worth = np.empty(0)
-    if trials:
-        worth = utilities(np.stack([trial.values for trial in trials]), history.settings.objectives)
+    worth = history.utilities(trials)
     settled, bar = int(kept.get("settled", 0)), kept.get("bar")
     news = list(zip(trials[settled:], worth[settled:].tolist()))
-    hits = [t for t, u in news if np.isfinite(u) and (bar is None or u > bar)]
-    reached = np.sort(worth[np.isfinite(worth)])[::-1]
+    hits = [trial for trial, utility in news if is_hit(utility, bar)]
     return {
         "settled": len(trials),
-        "bar": float(reached[_TOP - 1]) if len(reached) >= _TOP else None,
+        "bar": tenth_best(worth),
         "stale": 0 if hits else int(kept.get("stale", 0)) + len(news),
         "hits": [trial.candidate.source for trial in hits if trial.candidate is not None],
     }

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from molvae.campaign.trace import hits
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from molvae.campaign.table import Row
-
-_TOP = 10
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ def move_reports(table: Sequence[Row], state: Mapping[str, Any]) -> list[MoveRep
         state: What its method kept at the last batch.
     """
     called = sorted((row for row in table if row.call is not None), key=lambda row: row.call or 0)
-    hits = _hits([row.utility for row in called])
+    reached = hits([row.utility for row in called])
     moves: Mapping[str, Mapping[str, Any]] = state.get("sources", {}).get("moves", {})
     names = dict.fromkeys([*(row.source for row in called), *moves])
     reports = []
     for name in names:
-        mine = [(row.utility, hit) for row, hit in zip(called, hits) if row.source == name]
+        mine = [(row.utility, hit) for row, hit in zip(called, reached) if row.source == name]
         worth = [utility for utility, _ in mine if np.isfinite(utility)]
         kept = moves.get(name, {})
         reports.append(
@@ -72,15 +72,3 @@ def move_reports(table: Sequence[Row], state: Mapping[str, Any]) -> list[MoveRep
         )
     wanted = [report for report in reports if report.scored or report.attempts]
     return sorted(wanted, key=lambda report: (-report.hits, -report.scored, report.move))
-
-
-def _hits(utilities: Sequence[float]) -> list[bool]:
-    """Which values came among the ten best of those before them."""
-    top: list[float] = []
-    hits = []
-    for value in utilities:
-        hit = bool(np.isfinite(value)) and (len(top) < _TOP or value > top[-1])
-        hits.append(hit)
-        if hit:
-            top = sorted([*top, value], reverse=True)[:_TOP]
-    return hits
