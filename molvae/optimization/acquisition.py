@@ -1,4 +1,4 @@
-"""Acquisition functions from BoTorch on a finite pool of candidates."""
+"""BoTorch acquisition functions on a finite pool of candidates."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _NUGGET = 1e-6  # of the variance of scaled scores
 
 
 class Acquisition(Protocol):
-    """Says how much an evaluation of each candidate is worth; higher is better."""
+    """Value of evaluating each candidate; higher is better."""
 
     @property
     def logarithmic(self) -> bool:
-        """Whether values are logarithms of an improvement (so that log-probabilities add to them)."""
+        """Whether values are logarithms of an improvement, to which log-probabilities are added."""
 
     def __call__(self, belief: Belief, incumbent: float) -> Tensor:
         """Values of `n` candidates.
@@ -47,10 +47,10 @@ class Acquisition(Protocol):
 
 
 class PoolModel(Model):  # type: ignore[misc]
-    """A finite pool with a known belief, as a BoTorch model: inputs are row numbers of the pool.
+    """A finite pool with a known posterior, as a BoTorch model: inputs are row indices of the pool.
 
-    Outputs are independent. It lets any BoTorch acquisition run on beliefs that were computed once for the
-    whole pool. Scores should be in units of their spread: variances below 1e-9 are raised to it.
+    Outputs are independent. Any BoTorch acquisition function can use a posterior that was computed once for
+    the whole pool. Scores should be standardized: variances are clamped to at least 1e-9.
     """
 
     def __init__(self, belief: Belief) -> None:
@@ -87,7 +87,7 @@ class PoolModel(Model):  # type: ignore[misc]
 
 
 def pool_rows(n: int) -> Tensor:
-    """Row numbers as BoTorch inputs, `n x 1 x 1`."""
+    """Row indices as BoTorch inputs, `n x 1 x 1`."""
     return torch.arange(n, dtype=torch.float64)[:, None, None]
 
 
@@ -103,7 +103,7 @@ class UpperConfidence:
     logarithmic: ClassVar[bool] = False
 
     def __call__(self, belief: Belief, incumbent: float) -> Tensor:
-        """Values of the candidates; the incumbent plays no part."""
+        """Values of the candidates; the incumbent is ignored."""
         del incumbent
         return belief.mean[:, 0] + (self.beta * belief.variance[:, 0]).sqrt()
 

@@ -1,4 +1,4 @@
-"""Baselines: draws that learn nothing, and evolution strategies that learn from ranks alone."""
+"""Baselines: random draws and CMA-ES."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def random_rows(n: int, q: int, generator: np.random.Generator) -> NDArray[np.in
 
 @dataclass(frozen=True)
 class Evolution:
-    """CMA-ES between two generations (Hansen, arXiv:1604.00772), as `cmaes` does it.
+    """State of CMA-ES between two generations (Hansen, arXiv:1604.00772), computed by `cmaes`.
 
     Attributes:
         mean: Center of the distribution, `d`.
@@ -33,7 +33,7 @@ class Evolution:
         covariance: `d x d`.
         path: Evolution path of the covariance, `d`.
         sigma_path: Evolution path of the step size, `d`.
-        generation: How many generations it has seen.
+        generation: Number of generations so far.
     """
 
     mean: Array
@@ -51,7 +51,7 @@ class Evolution:
 
     @property
     def n_population(self) -> int:
-        """Points of one generation, 4 + 3 ln d."""
+        """Population size, 4 + 3 ln d."""
         return int(self._optimizer(0).population_size)
 
     def candidates(self, n: int, generator: np.random.Generator) -> Array:
@@ -60,11 +60,11 @@ class Evolution:
         return np.stack([optimizer.ask() for _ in range(n)]) if n else np.empty((0, len(self.mean)))
 
     def after(self, points: Array, values: Array) -> Evolution:
-        """The distribution once a generation has been scored.
+        """The distribution after a generation has been scored.
 
         Args:
             points: `n_population x d`.
-            values: Worth of each; higher is better.
+            values: Utility of each; higher is better.
         """
         optimizer = self._optimizer(0)
         optimizer.tell([(point, -float(value)) for point, value in zip(points, values, strict=True)])

@@ -1,4 +1,4 @@
-"""Constraints as probabilities of feasibility, joined with any acquisition function."""
+"""Probability of feasibility, combined with any acquisition function."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _TINY = 1e-150
 
 @dataclass(frozen=True)
 class Standing:
-    """Where one goal stands.
+    """State of one goal.
 
     Attributes:
-        incumbent: Best observed score that satisfies the constraints; absent when none does.
+        incumbent: Best observed feasible score; `None` if there is none.
         scale: Spread of the observed scores, for comparing improvements with probabilities.
     """
 
@@ -50,11 +50,11 @@ class Bounds:
 def constrained(
     acquisition: Acquisition, goal: Belief, standing: Standing, constraints: Belief, bounds: Bounds
 ) -> Tensor:
-    """Acquisition values joined with the probability of feasibility, `n`.
+    """Acquisition values weighted by the probability of feasibility, `n`.
 
-    Scores are put into units of their spread first. Without constraints the acquisition itself. With them, a
-    logarithmic acquisition gains the log-probability; another one is first turned into the logarithm of a
-    smooth improvement over the incumbent. While nothing feasible is known, feasibility is all that counts.
+    Scores are standardized first. Without constraints these are the acquisition values. With constraints, the
+    log-probability is added to a logarithmic acquisition; any other is first converted to the logarithm of a
+    smooth improvement over the incumbent. Without a feasible observation, only feasibility counts.
     (Gardner et al., ICML 2014.)
     """
     goal = goal.scaled(standing.scale)
@@ -70,7 +70,7 @@ def constrained(
 
 @dataclass(frozen=True)
 class Drawn:
-    """Values drawn beforehand, as an acquisition function.
+    """Precomputed values as an acquisition function.
 
     Attributes:
         values: In units of the scores, `n`.
@@ -88,7 +88,7 @@ class Drawn:
 
 
 def log_softplus(x: Tensor) -> Tensor:
-    """log(log(1 + exp(x))), which tends to x on the left and stays accurate there."""
+    """log(log(1 + exp(x))), accurate for very negative x, where it tends to x."""
     return torch.where(x < -20.0, x, torch.nn.functional.softplus(x.clamp_min(-20.0)).log())  # noqa: PLR2004
 
 

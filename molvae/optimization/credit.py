@@ -1,4 +1,4 @@
-"""Credit among surrogates: who chose what improved, and who ranked the newest molecules best."""
+"""Credit of surrogates, by the hits they chose and by how well they ranked new molecules."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Outcome:
     """One candidate that was scored.
 
     Attributes:
-        member: Surrogate that chose it; -1 if none did.
-        hit: Whether it came among the best known when it was chosen.
+        member: Index of the surrogate that chose it; -1 if none did.
+        hit: Whether it is among the ten best.
         value: Its score.
-        predicted: What each surrogate believed its score to be, before; empty if it was not asked.
+        predicted: Prediction of each surrogate; empty if unknown.
     """
 
     member: int
@@ -40,12 +40,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Credit:
-    """What is remembered of the surrogates' deeds; older ones count less.
+    """Success of the surrogates, discounted with time.
 
     Attributes:
-        picks: Candidates each surrogate chose, discounted.
-        hits: Those that came among the best, discounted.
-        recent: Latest outcomes with predictions: value first, then each surrogate's prediction.
+        picks: Discounted number of candidates each surrogate chose.
+        hits: Discounted number of hits among them.
+        recent: Latest outcomes: the value, then the prediction of each surrogate.
     """
 
     picks: tuple[float, ...]
@@ -54,7 +54,7 @@ class Credit:
 
     @classmethod
     def new(cls, n_members: int) -> Credit:
-        """Nothing is known yet."""
+        """Equal credit."""
         return cls((0.0,) * n_members, (0.0,) * n_members)
 
     @classmethod
@@ -67,10 +67,7 @@ class Credit:
         return {"picks": self.picks, "hits": self.hits, "recent": self.recent}
 
     def after(self, outcomes: Sequence[Outcome]) -> Credit:
-        """The credit once these candidates, oldest first, have been scored.
-
-        Each outcome lets earlier ones of all surrogates fade, with a half-life of `_HALF_LIFE` outcomes.
-        """
+        """The credit after these outcomes, oldest first, with earlier ones discounted."""
         fading = 0.5 ** (1.0 / _HALF_LIFE)
         picks, hits = np.array(self.picks), np.array(self.hits)
         for outcome in outcomes:
@@ -78,12 +75,12 @@ class Credit:
             if outcome.member >= 0:
                 picks[outcome.member] += 1.0
                 hits[outcome.member] += outcome.hit
-        told = [(o.value, *o.predicted) for o in outcomes if o.predicted]
-        recent = (*self.recent, *told)[-N_RECENT:]
+        scored = [(o.value, *o.predicted) for o in outcomes if o.predicted]
+        recent = (*self.recent, *scored)[-N_RECENT:]
         return replace(self, picks=tuple(picks.tolist()), hits=tuple(hits.tolist()), recent=recent)
 
     def skills(self) -> NDArray[np.float64]:
-        """Rank correlation of each surrogate's predictions with the latest outcomes; near 0 while few."""
+        """Rank correlation of predictions with the latest outcomes, per surrogate; shrunk while few."""
         if len(self.recent) < 2:  # noqa: PLR2004
             return np.zeros(len(self.picks))
         ranks = rankdata(np.array(self.recent), axis=0)
@@ -94,7 +91,7 @@ class Credit:
         return np.asarray(trust * agreement / np.maximum(spread[0] * spread[1:], 1e-12))
 
     def weights(self) -> NDArray[np.float64]:
-        """Share of the next batch each surrogate chooses; they sum to 1, and none goes below the floor.
+        """Share of the next batch each surrogate chooses; they sum to 1, each is at least `FLOOR` / n.
 
         Proportional to the hit rate (as if each had begun with `_PRIOR_PICKS` picks of average success) times
         the exponential of the rank correlation.

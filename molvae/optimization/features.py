@@ -1,4 +1,4 @@
-"""What a surrogate sees of candidates: multisets (count fingerprints), one per view, and a row of numbers."""
+"""Inputs of surrogates: count fingerprints as multisets, one per view, and descriptors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Whole = NDArray[np.int64]
 
-_DEEPEST = 256  # counts above it are cut
+_DEEPEST = 256  # larger counts are clipped
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Multisets:
 
     @classmethod
     def of_entries(cls, lengths: Whole, features: Whole, counts: Whole, width: int) -> Multisets:
-        """From the counts that are not zero.
+        """From the nonzero counts.
 
         Args:
             lengths: Number of features of each candidate, `n`.
             features: Their columns, candidate by candidate.
-            counts: Their counts; what exceeds 256 is cut.
+            counts: Their counts, clipped at 256.
             width: Number of columns.
 
         >>> one = np.array([2]), np.array([5, 0]), np.array([1, 2])
@@ -64,7 +64,7 @@ class Multisets:
 
     @classmethod
     def joined(cls, parts: Sequence[Multisets], width: int) -> Multisets:
-        """Several after one another."""
+        """Concatenation of several."""
         keys = [part.keys for part in parts] or [np.zeros(0, dtype=np.int32)]
         sizes = np.concatenate([np.zeros(1, dtype=np.int64), *(part.sizes for part in parts)])
         return cls(np.concatenate(keys), np.cumsum(sizes), width)
@@ -97,7 +97,7 @@ class Multisets:
 
 @dataclass(frozen=True)
 class Features:
-    """What a surrogate sees of `n` candidates.
+    """Inputs of a surrogate for `n` candidates.
 
     Attributes:
         views: Names of the multisets.
@@ -114,7 +114,7 @@ class Features:
 
     @classmethod
     def joined(cls, parts: Sequence[Features]) -> Features:
-        """Several after one another; at least one."""
+        """Concatenation of several; at least one."""
         views = [
             Multisets.joined([part.multisets[j] for part in parts], first.width)
             for j, first in enumerate(parts[0].multisets)

@@ -1,7 +1,7 @@
-"""Choice of a batch by qLogNEI (one goal) or qLogNEHVI (several), on the joint belief about a finite pool.
+"""Batch selection by qLogNEI (one goal) or qLogNEHVI (several) on the joint posterior of a finite pool.
 
-Both integrate over what is believed of the best observations as well, instead of taking their scores for the
-truth, and over the candidates chosen before (Ament et al., NeurIPS 2023; Daulton et al., NeurIPS 2021).
+Both integrate over the posterior of the best observations, instead of taking their scores as exact, and over
+the candidates chosen before (Ament et al., NeurIPS 2023; Daulton et al., NeurIPS 2021).
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _SAMPLES = 64
 
 @dataclass(frozen=True)
 class Targets:
-    """What the outputs of a belief are.
+    """Meaning of the outputs of a belief.
 
     Attributes:
-        goals: Columns that are to be maximized.
+        goals: Columns to maximize.
         constraints: Columns that are bounded.
         bounds: Of these.
         scales: Spread of each output, `m`.
@@ -51,7 +51,7 @@ class Targets:
     scales: Tensor
 
     def scaled(self, belief: Belief) -> Belief:
-        """A joint belief about goals and then constraints, in units of their spread."""
+        """The joint belief about goals, then constraints, standardized."""
         columns = [*self.goals, *self.constraints]
         scales = self.scales[columns]
         assert belief.covariance is not None  # noqa: S101 - joint beliefs only
@@ -59,7 +59,7 @@ class Targets:
         return Belief(belief.mean[:, columns] / scales, belief.variance[:, columns] / scales**2, covariance)
 
     def limits(self) -> list[Callable[[Tensor], Tensor]] | None:
-        """The constraints as BoTorch wants them: negative where satisfied."""
+        """The constraints in BoTorch's form: negative if satisfied."""
         m = len(self.goals)
         scales = self.scales[list(self.constraints)]
         found: list[Callable[[Tensor], Tensor]] = []
@@ -93,16 +93,16 @@ def select_noisy(
     cap: float,
     seed: int,
 ) -> list[int]:
-    """Rows of the pool to evaluate, one per place, each the best beside those chosen before.
+    """Rows of the pool to evaluate, one per place, chosen greedily given earlier choices.
 
     Args:
         targets: What the outputs are.
-        members: Whose belief decides each place.
-        beliefs: Joint beliefs, one per surrogate, about the `n` candidates and, after them, the observations
-            that are to be improved on; at least one of these.
+        members: Surrogate that decides each place.
+        beliefs: Joint beliefs, one per surrogate, about the `n` candidates followed by the baseline
+            observations, at least one.
         similarity: Between candidates, `n x n`.
         taken: Highest similarity of each candidate to a pending one, `n`.
-        cap: Similarity at which two candidates are too close to share a batch.
+        cap: Similarity from which two candidates are too close for one batch.
         seed: Of the quasi-random samples.
     """
     n = len(similarity)
@@ -147,10 +147,9 @@ def _function(model: PoolModel, targets: Targets, n: int, chosen: Sequence[int],
 
 @contextmanager
 def _interpreted() -> Iterator[None]:
-    """BoTorch's Python code instead of the C++ it would compile when an acquisition is first made.
+    """Use BoTorch's Python code instead of the C++ it would compile when an acquisition is first made.
 
-    A search must not depend on a compiler, and a compile that was killed leaves a lock that the next one
-    waits for without end.
+    A search must not depend on a compiler, and a killed compilation leaves a lock that blocks the next one.
     """
     attempted = getattr(logei, "_load_attempted", None)
     if attempted is None:  # a version that compiles nothing

@@ -1,4 +1,4 @@
-"""Moves in latent space: pCN steps, posterior noise, spherical paths, fresh draws of the prior."""
+"""Moves in latent space: pCN steps, posterior noise, spherical interpolation, ascents, prior draws."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _LONGEST_STEP = 0.95
 
 @dataclass(frozen=True)
 class Proposals:
-    """Latent points and where they come from.
+    """Latent points and their origins.
 
     Attributes:
         z: `q x d`, float32.
-        source: Move of each: pcn, noise, slerp or prior; `q`.
+        source: Move of each: pcn, noise, slerp, ascent or prior; `q`.
         parent: Row of the elite each was made from, `q`; -1 for the prior.
-        level: Length of the pCN step in each, which is its share of noise, `q`.
+        level: Length of the pCN step of each, `q`: its noise level.
     """
 
     z: Points
@@ -112,12 +112,12 @@ def rank_weights(scores: NDArray[np.float64], pressure: float = PRESSURE) -> NDA
 
 @dataclass(frozen=True)
 class Slope:
-    """Where scores rise in latent space: the posterior of a linear model, N(mean, noise^2 precision^-1).
+    """A linear model of the scores in latent space; its posterior is N(mean, noise^2 precision^-1).
 
     Attributes:
         mean: Weights, `d`.
         root: Lower Cholesky factor of the precision, `d x d`.
-        noise: Standard deviation of what the model leaves unexplained.
+        noise: Residual standard deviation.
     """
 
     mean: NDArray[np.float64]
@@ -126,7 +126,7 @@ class Slope:
 
     @classmethod
     def fit(cls, z: Points, scores: NDArray[np.float64]) -> Slope:
-        """Ridge regression on the normal scores of ranks, which no outlier moves.
+        """Ridge regression on the normal scores of ranks, which is robust to outliers.
 
         The penalty `d` gives weights the prior variance 1 / d, a score of unit variance under N(0, I).
 
@@ -143,7 +143,7 @@ class Slope:
         return cls(mean, root, float(np.sqrt((rest @ rest + 1.0) / (n + 1.0))))
 
     def directions(self, n: int, generator: np.random.Generator) -> NDArray[np.float64]:
-        """`n x d` unit vectors, each along weights drawn from the posterior: wilder where less is known."""
+        """`n x d` unit vectors along weights drawn from the posterior."""
         noise = generator.standard_normal((len(self.mean), n))
         drawn = self.mean + self.noise * solve_triangular(self.root, noise, lower=True, trans=1).T
         return np.asarray(drawn / np.maximum(np.linalg.norm(drawn, axis=1, keepdims=True), 1e-12))
@@ -155,9 +155,9 @@ class Elites:
 
     Attributes:
         z: `e x d`.
-        fitness: Worth of each, `e`; higher is better.
-        deviation: Standard deviations of the encoder's posterior, `e x d`; needed for noise moves alone.
-        slope: Where scores rise; needed for ascents alone.
+        fitness: Of each, `e`; higher is better.
+        deviation: Standard deviations of the encoder's posterior, `e x d`; for noise moves.
+        slope: Linear model of the scores; for ascents.
     """
 
     z: Points
@@ -174,13 +174,13 @@ def propose(
     *,
     widening: float = 1.0,
 ) -> Proposals:
-    """Latent points by the moves asked for: pcn, noise, slerp, ascent, prior.
+    """Latent points by the requested moves: pcn, noise, slerp, ascent, prior.
 
     Elites are drawn by rank of their fitness. Steps of pCN and scales of noise are log-uniform in `STEPS`
-    and `SCALES`, times `widening` (steps are kept below 1). Noise is the encoder's own uncertainty about
-    the elite, scaled. Slerp walks .2 to .8 of the way between two different elites. An ascent goes up a slope
-    drawn from what is known of it, by a log-uniform distance, after a short pCN step. Without elites all
-    points come from the prior, with a single one pCN takes the place of slerp.
+    and `SCALES`, times `widening` (steps are kept below 1). Noise is scaled from
+    the encoder's posterior. Slerp interpolates .2 to .8 of the way between two different elites. An ascent
+    follows a slope drawn from its posterior, by a log-uniform distance, after a short pCN step. Without
+    elites, all points come from the prior; with a single one, pCN replaces slerp.
 
     Args:
         elites: Parents, `e` of them.

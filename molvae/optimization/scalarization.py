@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def chebyshev_columns(y: Tensor, n_scalarizations: int, generator: torch.Generator) -> Tensor:
     """One column to maximize per random weight vector, `n x s`; one objective is returned as it is.
 
-    Weights are uniform on the simplex; objectives are put to the unit interval by their observed range first.
+    Weights are uniform on the simplex; objectives are first scaled to [0, 1] by their observed range.
     (Knowles, IEEE TEC 10, 2006; augmented with alpha = .05.)
 
     Args:
@@ -33,7 +33,7 @@ def chebyshev_columns(y: Tensor, n_scalarizations: int, generator: torch.Generat
 def chebyshev_functions(y: Tensor, n_scalarizations: int, generator: torch.Generator) -> list[Utility]:
     """The scalarizations of `chebyshev_columns` as functions of objectives, `... x m` to `...`.
 
-    None can be made, and the first objective stands for all, where no row of `y` is complete.
+    Without a complete row of `y`, the first objective is used.
     """
     complete = torch.isfinite(y).all(-1)
     if y.shape[1] == 1 or not bool(complete.any()):
@@ -45,7 +45,7 @@ def chebyshev_functions(y: Tensor, n_scalarizations: int, generator: torch.Gener
 
 
 def columns_of(y: Tensor, functions: Sequence[Utility]) -> Tensor:
-    """What functions make of observed objectives `y` (`n x m`), one column each; NaN where one is missing."""
+    """Functions of observed objectives `y` (`n x m`), one column each; NaN where one is missing."""
     complete = torch.isfinite(y).all(-1)
     columns = torch.full((len(y), len(functions)), torch.nan, dtype=torch.float64)
     for j, function in enumerate(functions):

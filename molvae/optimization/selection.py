@@ -1,4 +1,4 @@
-"""Choice of a batch from a pool: greedy with a kriging believer, slot by slot, under a similarity cap."""
+"""Batch selection from a pool: greedy with a kriging believer, under a similarity cap."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _DRAWS = 64
 
 @dataclass(frozen=True)
 class Slot:
-    """One place in a batch: which output it climbs, and by which acquisition function.
+    """One place in a batch, with the goal and acquisition function that fill it.
 
     Attributes:
-        goal: Which goal it climbs.
+        goal: Index of its goal.
         acquisition: Its acquisition function.
-        member: Whose belief counts, where several surrogates have one.
+        member: Index of its surrogate.
     """
 
     goal: int
@@ -40,10 +40,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class Composition:
-    """Goals that are functions of several outputs, some of which are known and have no variance.
+    """Goals that are functions of several outputs; known outputs have no variance.
 
     Attributes:
-        columns: Outputs that are put together, `m`.
+        columns: The outputs, `m`.
         functions: Of these, `... x m` to `...`, one per goal.
     """
 
@@ -61,13 +61,13 @@ class Composition:
 
 @dataclass(frozen=True)
 class Problem:
-    """What all slots share.
+    """Goals and constraints of a batch.
 
     Attributes:
         n_goals: The first `n_goals` outputs of a belief are goals or parts of them, the next are constrained.
         standings: Of each goal.
         bounds: Of the constrained outputs.
-        composition: How goals are made of outputs; absent: each of the first outputs is one.
+        composition: Goals as functions of outputs; absent: each of the first outputs is a goal.
     """
 
     n_goals: int
@@ -96,7 +96,7 @@ class Problem:
         return constrained(slot.acquisition, goal, self.standings[slot.goal], constraints, self.bounds)
 
     def after(self, belief: Belief, row: int) -> Problem:
-        """The problem once candidate `row` has scored its mean: incumbents may rise."""
+        """The problem after candidate `row` has scored its mean: incumbents may rise."""
         standings = list(self.standings)
         for goal, standing in enumerate(standings):
             believed = float(self.goal(belief.take(row), goal).mean)
@@ -113,19 +113,19 @@ def select_batch(
     taken: Tensor,
     cap: float,
 ) -> list[int]:
-    """Rows of the pool to evaluate, one per slot, best first come first served.
+    """Rows of the pool to evaluate, one per slot, in order of the slots.
 
     After each choice all beliefs are conditioned on the chosen candidate scoring its mean (kriging believer),
-    so that the next slots look elsewhere. Candidates as similar as `cap` or more to a chosen or pending one
-    wait until nothing else is left; then the least similar is taken.
+    so that later slots explore elsewhere. A candidate whose similarity to a chosen or pending one is `cap` or
+    more is chosen only if no other is left, the least similar first.
 
     Args:
-        problem: Goals, constraints and where they stand.
+        problem: Goals and constraints.
         slots: Acquisition functions of the batch; as many rows are returned, or the whole pool if smaller.
         beliefs: Joint beliefs about the pool, one per surrogate.
         similarity: Between members of the pool, `n x n`.
         taken: Highest similarity of each member to a pending candidate, `n`.
-        cap: Similarity at which two candidates are too close to share a batch.
+        cap: Similarity from which two candidates are too close for one batch.
     """
     nearest = taken.clone()
     chosen: list[int] = []
@@ -140,13 +140,13 @@ def select_batch(
 
 
 def next_row(values: Tensor, nearest: Tensor, chosen: Sequence[int], cap: float) -> int:
-    """The best row that is not chosen and less similar than `cap` to what is; else the least similar one.
+    """The best row that is not chosen and below the similarity cap; otherwise the least similar row.
 
     Args:
         values: Acquisition values, `n`.
-        nearest: Highest similarity of each row to what is chosen or pending, `n`.
-        chosen: Rows taken already.
-        cap: Similarity at which two candidates are too close to share a batch.
+        nearest: Highest similarity of each row to a chosen or pending candidate, `n`.
+        chosen: Rows chosen so far.
+        cap: Similarity from which two candidates are too close for one batch.
     """
     open_rows = torch.ones(len(values), dtype=torch.bool)
     open_rows[list(chosen)] = False

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
     from molvae.optimization.features import Features, Multisets
 
-_DENSE_SHARE = 0.04  # pairs that at least this share of a gallery has go through the dense product
+_DENSE_SHARE = 0.04  # pairs in at least this share of a gallery use the dense product
 
 
 class MinMaxGallery:
-    r"""Multisets that others are compared with.
+    r"""Multisets to compare others with.
 
     .. math:: k(a, b) = \frac{|A \cap B|}{|A| + |B| - |A \cap B|}
 
-    Intersections are one matrix product of indicators, split in two: pairs that many members have through a
-    dense one, all the others through a sparse one. Each alone is ten times as slow on fingerprints, which
-    have a few hundred features that everybody has and tens of thousands that hardly anybody has.
+    Intersections are a matrix product of indicators, dense for common pairs and sparse for rare ones. Either
+    alone is ten times slower on fingerprints, which have a few hundred common features and tens of thousands
+    of rare ones.
 
     Args:
         members: The gallery, `n`.
@@ -68,10 +68,10 @@ class MinMaxGallery:
 
 
 class GramMemory:
-    """Similarities among observations, kept from batch to batch: only rows of new ones are computed.
+    """Cache of similarities among observations: only rows of new ones are computed.
 
-    Similarities are quotients of whole numbers, the same to the last bit whenever they are computed, so what
-    is remembered never changes a result.
+    Similarities are quotients of integers, identical to the last bit whenever they are computed, so the cache
+    never changes a result.
     """
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ class GramMemory:
 
 
 class Comparison:
-    """Candidates beside the observations; each table is computed when a surrogate first asks for it.
+    """Similarities of candidates and observations; each table is computed on first use.
 
     Attributes:
         features: Of the candidates, `q`.
@@ -131,7 +131,7 @@ class Comparison:
 
     @property
     def numbers(self) -> Tensor:
-        """Numbers of the candidates, scaled as those of the observations are, `q x p`."""
+        """Numbers of the candidates, scaled like those of the observations, `q x p`."""
         return self.gallery.scaled(self.features.numbers)
 
     def _multisets(self, view: str) -> Multisets:
@@ -139,16 +139,16 @@ class Comparison:
 
 
 class Gallery:
-    """The observations a surrogate has learned from, as what candidates are compared with.
+    """Observations of a surrogate, to compare candidates with.
 
-    Numbers are scaled to zero mean and unit variance over the observations; a missing one counts as average,
-    one that does not vary is left at its distance from the constant.
+    Numbers are standardized over the observations; a missing one counts as average, a constant one is only
+    centered.
 
     Args:
         features: Of the observations, `n`; at least one.
-        names: Identity of each observation, all different; their similarities are then remembered.
-        memory: Where.
-        n_left_out: Observations there are beside those the gallery keeps.
+        names: Identity of each observation, all different, for the cache.
+        memory: Cache of similarities.
+        n_left_out: Number of observations that are not in the gallery.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ class Gallery:
         return len(self.features)
 
     def view(self, name: str) -> MinMaxGallery:
-        """The observations seen through one fingerprint."""
+        """One fingerprint of the observations."""
         if name not in self._views:
             self._views[name] = MinMaxGallery(self.features.multisets[self.features.views.index(name)])
         return self._views[name]
@@ -193,10 +193,10 @@ class Gallery:
         return self.scaled(self.features.numbers)
 
     def scaled(self, numbers: NDArray[np.float64]) -> Tensor:
-        """Numbers in units of their spread over the observations, `q x p`; kept within 10."""
+        """Numbers standardized over the observations, `q x p`, clipped to [-10, 10]."""
         scaled = np.nan_to_num((numbers - self._center) / self._scale, nan=0.0, posinf=0.0, neginf=0.0)
         return torch.from_numpy(np.clip(scaled, -10.0, 10.0))
 
     def compare(self, features: Features) -> Comparison:
-        """Candidates beside the observations."""
+        """Comparison of candidates with the observations."""
         return Comparison(features, self)

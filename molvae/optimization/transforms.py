@@ -1,4 +1,4 @@
-"""Scaling of scores and inputs: zero mean and unit variance outside, the unit cube for trust regions."""
+"""Scaling: standardization of scores, treatment of outliers, the unit cube for trust regions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ScoreScaler:
 
     Attributes:
         mean: Mean of the finite scores.
-        scale: Their standard deviation; where they do not vary, their size.
+        scale: Their standard deviation; their magnitude if they do not vary.
     """
 
     mean: float
@@ -51,21 +51,21 @@ _FAR = 5.0  # gaps to the next score, in ranges of all others
 _BEYOND = 0.05  # how far beyond them such a score is put, in the same
 _FEWEST = 8
 _SHARE = 4  # at most a fourth of the scores is far
-_DISCOVERIES = 100  # different good scores that are more than one in a hundred are a discovery, not a fault
+_DISCOVERIES = 100  # more good outliers than one in a hundred, if they differ, are a discovery
 
 
 @dataclass(frozen=True)
 class Tails:
-    """Where the bulk of scores ends, so that what is far from it blinds nobody to the rest.
+    """Limits of the bulk of scores, to move outliers next to it.
 
-    A docking program says -357.8 where all others are between -10 and 0; a table has -1000 for what failed.
-    Such scores keep their rank, and are put just beyond all others. Ordinary scores stay as they are.
+    A docking program reports -357.8 where all others are between -10 and 0; a table has -1000 for failures.
+    Such scores keep their rank and are moved just beyond all others. Other scores are unchanged.
 
     Attributes:
-        low: Lowest score of the bulk; -inf where nothing is far.
+        low: Lowest score of the bulk; -inf without outliers.
         high: Highest score of the bulk.
         width: Its range.
-        ends: Its lowest and highest score, whatever is beyond; infinite where scores are too few to tell.
+        ends: Its lowest and highest score; infinite if there are too few scores.
     """
 
     low: float = -math.inf
@@ -75,7 +75,7 @@ class Tails:
 
     @classmethod
     def fit(cls, y: Tensor, *, high_is_good: bool) -> Tails:
-        """The tails of the finite entries of `y` (n): beyond a gap of five times the range of all others."""
+        """The tails of the finite entries of `y` (n): beyond a gap of five times the range of the others."""
         values = torch.sort(y[torch.isfinite(y)].double()).values
         n = len(values)
         if n < _FEWEST:
@@ -90,13 +90,13 @@ class Tails:
         return cls(*cut, last - first, (first, last))
 
     def tamed(self, y: Tensor) -> Tensor:
-        """Scores, far ones near the bulk; increasing in `y`."""
+        """Scores with outliers moved next to the bulk; increasing in `y`."""
         below, above = (self.low - y) / self.width, (y - self.high) / self.width
         near = torch.where(y < self.low, self.low - _BEYOND * self.width * below / (1 + below), y)
         return torch.where(y > self.high, self.high + _BEYOND * self.width * above / (1 + above), near)
 
     def beyond(self, value: float) -> int:
-        """1 where a value would be far above the bulk, -1 far below, else 0."""
+        """1 for a value far above the bulk, -1 far below, else 0."""
         reach = _FAR * self.width
         return int(value > self.ends[1] + reach) - int(value < self.ends[0] - reach)
 
@@ -106,7 +106,7 @@ class Tails:
 
 
 def _bulk(values: Tensor, below: int, above: int) -> tuple[int, int]:
-    """First and last of the sorted scores that no gap parts from the middle ones."""
+    """First and last of the sorted scores without a gap between them and the middle ones."""
     low, high, last = below, len(values) - 1 - above, len(values) - 1
     if values[high] <= values[low]:
         return 0, last
@@ -131,6 +131,6 @@ def to_cube(z: Tensor) -> Tensor:
 
 
 def from_cube(u: Tensor) -> Tensor:
-    """Unit cube to latent points; the inverse of `to_cube`, kept within five standard deviations."""
+    """Unit cube to latent points, clipped to five standard deviations; the inverse of `to_cube`."""
     z: Tensor = torch.special.ndtri(u.double().clamp(3e-7, 1 - 3e-7))
     return z

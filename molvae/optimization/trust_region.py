@@ -22,7 +22,7 @@ SUCCESS_TOLERANCE = 3
 
 @dataclass(frozen=True)
 class TrustRegion:
-    """A box around the incumbent that grows on successes, shrinks on failures and restarts when it vanishes.
+    """A box around the incumbent that grows on successes, shrinks on failures and restarts when too small.
 
     (Eriksson et al., NeurIPS 2019, TuRBO-1.)
 
@@ -31,7 +31,7 @@ class TrustRegion:
         length: Side length in the unit cube.
         n_successes: Improvements in a row.
         n_failures: Failures in a row.
-        n_restarts: How often the region has started anew.
+        n_restarts: Number of restarts.
     """
 
     failure_tolerance: int
@@ -69,7 +69,7 @@ class TrustRegion:
     def box(self, center: Tensor, lengthscales: Tensor) -> tuple[Tensor, Tensor]:
         """Lower and upper corners (`d` each) around `center` in the unit cube.
 
-        Sides are proportional to the length scales, whose geometric mean is put to 1.
+        Sides are proportional to the length scales, normalized to a geometric mean of 1.
         """
         weights = lengthscales / lengthscales.log().mean().exp()
         half = 0.5 * self.length * weights
@@ -83,7 +83,7 @@ class TrustRegion:
         Args:
             center: The incumbent in the unit cube, `d`.
             lengthscales: Of the surrogate, `d`.
-            n: How many.
+            n: Number of points.
             seed: Of the Sobol scramble and the subsets.
         """
         lower, upper = self.box(center, lengthscales)

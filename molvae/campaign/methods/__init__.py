@@ -1,1 +1,1 @@
-"""Search methods: how the next candidates are found."""
+"""Search methods."""

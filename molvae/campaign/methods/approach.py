@@ -1,4 +1,4 @@
-"""A way to molecules within the known bounds, where draws of the model are not: it spends no calls."""
+"""Evolution toward the known bounds where prior draws violate them; it uses no calls."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from molvae.chemistry.molecule import Molecule
 
 _GENERATIONS = 20
-_LARGEST = 400  # molecules to begin with
+_LARGEST = 400  # molecules of the first population
 
 
 def bred(situation: Situation, n: int, generator: np.random.Generator, taken: set[str]) -> list[Draft]:
-    """At most `n` new molecules within the known bounds, bred from what is nearest to being so.
+    """At most `n` new molecules within the known bounds, bred from those with the smallest violation.
 
-    The excess over the bounds is exact and free, so generation after generation can walk it down.
+    The violation is exact and costs no call, so it is minimized over generations.
     """
     known, n_offspring = situation.history.known, situation.history.settings.search.n_offspring
     latents = Latents(situation)
@@ -52,7 +52,7 @@ def bred(situation: Situation, n: int, generator: np.random.Generator, taken: se
 
 
 def _first(situation: Situation, generator: np.random.Generator) -> list[Molecule]:
-    """Molecules to begin with: of the campaign, of its start, and of the prior."""
+    """The first population: molecules of the campaign, of its start, and of the prior."""
     history, features = situation.history, situation.features
     start = [molecule.smiles for molecule in history.start]
     chosen = [start[row] for row in random_rows(len(start), _LARGEST, generator)]

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Draft:
-    """A molecule a method wants scored.
+    """A molecule proposed by a method.
 
     Attributes:
         smiles: Canonical SMILES.
-        source: What proposed it.
-        parent: Canonical SMILES it was made from, where there is one.
-        surrogate: Name of the surrogate that chose it, where one did.
-        ancestor: Canonical SMILES of the measured molecule it descends from, where there is one.
+        source: Move that proposed it.
+        parent: Canonical SMILES it was made from, if any.
+        surrogate: Name of the surrogate that chose it, if any.
+        ancestor: Canonical SMILES of the measured molecule it descends from, if any.
     """
 
     smiles: str
@@ -44,12 +44,12 @@ class Draft:
 
 @dataclass(frozen=True)
 class Batch:
-    """What a method answers.
+    """Result of a method.
 
     Attributes:
-        drafts: New molecules: never scored, never handed out, all different.
-        state: What the method wants to find again at its next call, as JSON values kept in the journal.
-        latents: Latent points computed on the way that shall be kept, by canonical SMILES.
+        drafts: New, different molecules, never scored nor handed out before.
+        state: State of the method for its next call, as JSON values in the journal.
+        latents: Latent points to keep in the journal, by canonical SMILES.
     """
 
     drafts: tuple[Draft, ...]
@@ -59,14 +59,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class Situation:
-    """What a method may look at; the same situation always gets the same answer.
+    """Input of a method, which is a deterministic function of it.
 
     Attributes:
         history: Of the campaign.
         model: Encodes and decodes.
-        features: Of molecules, remembered.
+        features: Cache of the features of molecules.
         seeds: Named generators; indices must include `history.n_asks`.
-        gates: What a proposal must pass besides filters and bounds.
+        gates: Further requirements on proposals besides filters and bounds.
     """
 
     history: History
@@ -80,12 +80,12 @@ class Situation:
         return self.seeds.numpy(name, self.history.n_asks, *indices)
 
     def unseen(self, smiles: Iterable[str]) -> list[str]:
-        """Those that were never handed out nor brought along, each once, in order."""
+        """Those that are new to the campaign, each once, in order."""
         trials, key = self.history.trials, self.history.key
         return [text for text in dict.fromkeys(smiles) if key(text) not in trials]
 
     def acceptable(self, molecule: Molecule | Invalid) -> Molecule | None:
-        """The molecule in standard form; nothing if it is invalid, too large, filtered out or a redrawing."""
+        """The molecule in standard form; `None` if invalid, too large, filtered or a known stereoisomer."""
         from molvae.campaign.forms import standard
         from molvae.chemistry.molecule import is_valid
 
@@ -97,9 +97,9 @@ class Situation:
         return molecule if not settings.filters or _passes(molecule, settings.filters) else None
 
     def all_acceptable(self, molecules: Iterable[Molecule | Invalid]) -> list[Molecule | None]:
-        """As `acceptable` for each, and within the known bounds, and through the gates of the campaign.
+        """As `acceptable` for each, and within the known bounds and the gates of the campaign.
 
-        These are the last gates before a molecule is a candidate; what is cheap to find out comes first.
+        Cheap checks come first.
         """
         passed = [self.acceptable(molecule) for molecule in molecules]
         for gate in (self.history.known.admits, *self.gates):
@@ -110,10 +110,7 @@ class Situation:
         return passed
 
     def within_bounds(self, smiles: Iterable[str], n: int | None = None) -> list[str]:
-        """The first `n` molecules within all known bounds, in order; no more are looked at than it takes.
-
-        For molecules the user brought along, which no filter applies to.
-        """
+        """The first `n` start molecules within all known bounds, in order; filters do not apply to them."""
         known = self.history.known
         found: list[str] = []
         for text in smiles:
@@ -133,7 +130,7 @@ def _passes(molecule: Molecule, filters: tuple[str, ...]) -> bool:
 
 
 class SearchMethod(Protocol):
-    """Finds the next candidates once the initial design is out."""
+    """Finds the next candidates after the initial design."""
 
     def ask(self, situation: Situation, n: int) -> Batch:
         """At most `n` new molecules; fewer only if no more can be found."""

@@ -1,8 +1,8 @@
 """The default method: Bayesian optimization over molecules.
 
-Surrogates model molecules by fingerprints and properties; latent space only proposes. For each batch an inner
-search climbs the acquisition for several generations: the best offspring become parents of the next moves,
-their latent points from the encoder. Only then are calls spent.
+Surrogates model the scores of molecules by fingerprints and descriptors; latent space is used for proposals
+only. For each batch, an inner search maximizes the acquisition function over several generations: the best
+offspring become parents of the next moves.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ _N_LIBRARY = 100  # unseen start molecules that come into the pool of each batch
 _SIMILARITY_CAP = 0.9  # two molecules of one batch are less similar (MinMax), where the pool allows
 _ELITE_PER_PARENT = 3
 _RESERVES = ("reserve", "reserve_elsewhere")
-_LOOKED_AT = 10  # start molecules looked at for each that may come into the pool
-_BASELINE = 24  # observations a noisy choice weighs its candidates against
+_LOOKED_AT = 10  # start molecules checked for each that may enter the pool
+_BASELINE = 24  # baseline observations of qLogNEI and qLogNEHVI
 
 
 @METHODS.register("bo")
@@ -56,7 +56,7 @@ class BayesianOptimization:
     """Surrogates on molecules, proposals from latent space and graphs, inner search of the acquisition."""
 
     def ask(self, situation: Situation, n: int) -> Batch:
-        """`n` molecules that the acquisition functions of the batch like best."""
+        """`n` molecules with the highest acquisition."""
         generator = situation.seeds.torch("surrogate", situation.history.n_asks)
         data = training_data(situation, generator, exact=True)
         if data is None or not data.informative:
@@ -74,7 +74,7 @@ class BayesianOptimization:
 
 
 class _InnerSearch:
-    """One batch: generations of offspring that climb the acquisition."""
+    """One batch: generations of offspring that maximize the acquisition."""
 
     def __init__(self, situation: Situation, data: Data, n: int, generator: torch.Generator) -> None:
         self.situation = situation
@@ -109,12 +109,12 @@ class _InnerSearch:
         self.elite = _elite(data, _ELITE_PER_PARENT * N_PARENTS, ~near)
         names = [data.smiles[row] for row in self.elite]
         self.elite_values = self.pool.judge(gallery.features.take(self.elite), self._known(names))
-        self.elite_values[:, ~data.admitted[self.elite]] = -np.inf  # a parent where there is no better one
+        self.elite_values[:, ~data.admitted[self.elite]] = -np.inf  # parents only if there are no others
         self.mix = Mix(situation, self.latents)
         self.n_offspring = max(search.n_offspring, search.n_offspring_each * n)
 
     def climb(self) -> None:
-        """Fill the pool: leftovers of the last batch, unseen library molecules, then the generations."""
+        """Fill the pool: the reserve of the last batch, unseen library molecules, then the generations."""
         reserve = [Draft(*row) for row in self.situation.history.state.get(self._reserve, ())]
         self._add(reserve)
         if "library" in self.settings.sources:
@@ -133,7 +133,7 @@ class _InnerSearch:
             self._take(self.mix.breed(self._parents(), self.n_offspring, generator))
 
     def choose(self, n: int) -> tuple[list[Draft], dict[str, Any]]:
-        """The batch, and the state for the next one."""
+        """The batch and the state for the next one."""
         if not self.pool.drafts:
             before = self.situation.history.state
             return [], {**before, "sources": self.mix.to_json(()), "retreat": self.retreat.to_json()}
@@ -160,7 +160,7 @@ class _InnerSearch:
         }
 
     def _known(self, smiles: Sequence[str]) -> torch.Tensor:
-        """Scores of molecules that are computed, `n x k`; none where goals themselves are modeled."""
+        """Computed scores of molecules, `n x k`; no columns if goals are modeled directly."""
         if self.data.problem.composition is None:
             return torch.empty(len(smiles), 0, dtype=torch.float64)
         molecules = [m for text in smiles if (m := self.latents.molecule(text)) is not None]
@@ -168,17 +168,17 @@ class _InnerSearch:
 
     @property
     def _reserve(self) -> str:
-        """What the state calls the leftovers of batches like this one."""
+        """Key of the reserve of batches like this one."""
         return _RESERVES[self.away]
 
     def _near(self, features: Features) -> NDArray[np.bool_]:
-        """Which molecules this batch stays away from."""
+        """Which molecules this batch avoids."""
         if not self.away:
             return np.zeros(len(features), dtype=bool)
         return self.retreat.close(features, self.situation.features)
 
     def _top(self, order: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-        """Rows of the pool among which the batch is chosen, best first."""
+        """Rows of the pool for batch selection, best first."""
         most = self.settings.search.acquisition.scaffold_cap
         if most is None:
             return order[:N_JOINT]
@@ -191,7 +191,7 @@ class _InnerSearch:
         return np.array(rows, dtype=np.int64)
 
     def _selected(self, top: NDArray[np.int64], n: int) -> tuple[list[int], tuple[Belief, ...]]:
-        """Which of the pool's rows `top` make the batch, and what was believed of them."""
+        """The batch as positions in `top`, and the beliefs about `top`."""
         portfolio, view = self.pool.portfolio, self.situation.features.views[0]
         candidates = self.pool.all_features.take(top)
         comparison = portfolio.gallery.compare(candidates)
@@ -216,7 +216,7 @@ class _InnerSearch:
     def _foretold(
         self, chosen: Sequence[Draft], rows: Sequence[int], beliefs: Sequence[Belief]
     ) -> list[tuple[str, int, tuple[float, ...]]]:
-        """SMILES, member and predictions of the batch; with several goals nobody predicts the utility."""
+        """SMILES, member and predictions of the batch; no predictions of the utility of several goals."""
         single = len(goals(np.zeros((1, len(self.settings.objectives))), self.settings.objectives)[0]) == 1
         return [
             (
@@ -245,7 +245,7 @@ class _InnerSearch:
         self.mix.took(attempts, drafts, self._add(drafts))
 
     def _add(self, drafts: Sequence[Draft]) -> list[Draft]:
-        """Put new molecules into the pool, and say which they were."""
+        """Add new molecules to the pool and return them."""
         here = {draft.smiles for draft in self.pool.drafts}
         first = {draft.smiles: draft for draft in reversed(drafts)}
         fresh = [first[text] for text in self.situation.unseen(d.smiles for d in drafts) if text not in here]
@@ -258,10 +258,9 @@ class _InnerSearch:
 
 
 def _blind(situation: Situation, n: int) -> Batch:
-    """Molecules like the ones there are: half from the library at random, half draws from the prior.
+    """Half random library molecules, half prior draws; with library as the only source, all from it.
 
-    Where the library is the only source, all come from it. Where all scores are equal an acquisition
-    knows nothing but what is unlike everything seen, and climbs to molecules nobody would make.
+    If all scores are equal, an acquisition function only prefers unfamiliar, absurd molecules.
     """
     settings = situation.history.settings
     n_library = n if settings.library_alone else (n + 1) // 2 if "library" in settings.sources else 0
@@ -273,7 +272,7 @@ def _blind(situation: Situation, n: int) -> Batch:
 
 
 def _elite(data: Data, n: int, open_rows: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Rows of the `n` best observations, of any goal, among `open_rows`: those that may become parents."""
+    """Rows of the `n` best observations, of any goal, among `open_rows`, as parents."""
     scores = np.nan_to_num(data.worth.numpy(), nan=-np.inf)
     fitness = best_rank(np.where(data.allowed.numpy(), scores.T, scores.T - 1e6))
     order = np.argsort(-fitness, kind="stable")

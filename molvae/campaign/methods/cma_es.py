@@ -1,4 +1,4 @@
-"""The baseline: CMA-ES in latent space, which knows scores of points and nothing of molecules."""
+"""Baseline: CMA-ES in latent space."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ _ROUNDS = 20
 
 @METHODS.register("cma-es")
 class CmaEs:
-    """A normal distribution in latent space that follows the ranks of its decoded points.
+    """CMA-ES in latent space, started at the best molecule of the initial design.
 
-    It begins at the best molecule of the initial design. A point that decodes to no molecule is drawn anew,
-    one that decodes to a known molecule counts with that molecule's score and costs nothing.
+    A point without a valid decode is redrawn; one that decodes to a known molecule gets its score at no cost.
     """
 
     def ask(self, situation: Situation, n: int) -> Batch:
@@ -69,9 +68,9 @@ def _start(situation: Situation, worth: dict[str, float]) -> Evolution | None:
 def _caught_up(
     evolution: Evolution, points: list[list[str]], situation: Situation, worth: dict[str, float]
 ) -> tuple[Evolution, list[list[str]]]:
-    """The distribution after the generations that are complete, and the points that still wait.
+    """The distribution after all complete generations, and the pending points.
 
-    A molecule that failed or breaks a constraint counts as worse than all others.
+    A molecule that failed or violates a constraint ranks last.
     """
     trials = situation.history.trials
     size = evolution.n_population

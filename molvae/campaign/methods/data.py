@@ -1,4 +1,4 @@
-"""Observations of a campaign as tensors: what a surrogate learns from."""
+"""Observations of a campaign as tensors: training data of surrogates."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ class Data:
 
     Attributes:
         smiles: Molecules with at least one score, `n`.
-        y: Goals (one, several scalarizations, or what goals are made of), then constrained scores, then the
-            goals that were scalarized, if they are needed, `n x m`; NaN where missing.
-        pending: Molecules handed out whose scores are awaited.
-        problem: What is to be maximized and bounded.
+        y: Goals (one, several scalarizations, or their parts), then constrained scores, then the scalarized
+            goals if needed, `n x m`; NaN where missing.
+        pending: Molecules handed out without scores yet.
+        problem: Goals and constraints.
         worth: Observed goals, or scalarizations of them, `n x s`.
-        allowed: Which observations are within all bounds, `n`.
-        admitted: Which are within the known bounds, so that molecules like them could be handed out, `n`.
-        goals: Columns of `y` that are goals, not scalarizations of them; empty if these are not needed.
-        n_left_out: Molecules with a score that are not among them.
-        evidence: Bounds and replicates, if there are any.
+        allowed: Which observations satisfy all bounds, `n`.
+        admitted: Which observations satisfy the known bounds, `n`.
+        goals: Columns of `y` that are goals, not scalarizations; empty if not needed.
+        n_left_out: Number of scored molecules that are not among these.
+        evidence: Censoring and replicates, if any.
     """
 
     smiles: list[str]
@@ -63,7 +63,7 @@ class Data:
     evidence: Evidence | None = None
 
     def best(self, n: int) -> NDArray[np.int64]:
-        """Rows of at most `n` observations nothing feasible is better than: the best, or the Pareto front."""
+        """Rows of the best `n` feasible observations, or of at most `n` on the Pareto front."""
         wanted = torch.where(self.allowed[:, None], self.y[:, list(self.goals)], torch.nan)
         if wanted.shape[1] > 1:
             return np.flatnonzero(non_dominated(wanted).numpy())[-n:]
@@ -73,13 +73,13 @@ class Data:
 
     @property
     def informative(self) -> bool:
-        """Whether any score differs from another."""
+        """Whether scores differ at all."""
         known = [column[torch.isfinite(column)] for column in self.y.T]
         return any(len(column) and bool(column.max() > column.min()) for column in known)
 
     @property
     def targets(self) -> Targets:
-        """What the columns are to a choice that looks at goals and constraints themselves."""
+        """Meaning of the columns for batch selection by qLogNEI or qLogNEHVI."""
         first = self.problem.n_goals
         constraints = tuple(range(first, first + len(self.problem.bounds.lower)))
         scales = torch.tensor([ScoreScaler.fit(column).scale for column in self.y.T], dtype=torch.float64)
@@ -94,14 +94,14 @@ def training_data(
     scalarized: bool = True,
     exact: bool = False,
 ) -> Data | None:
-    """The observations as tensors, thinned to what the surrogate keeps; nothing if there is no score yet.
+    """The observations as tensors, thinned for the surrogates; `None` without scores.
 
     Args:
         situation: Has the history.
         generator: Draws scalarizations.
         since: Leave out trials before this one.
-        scalarized: Whether several goals are put together; otherwise each measured one is a column.
-        exact: Whether goals that are computed enter as they are; otherwise the scalarizations are modeled.
+        scalarized: Whether several goals are scalarized; otherwise each measured one is a column.
+        exact: Whether computed goals enter exactly; otherwise scalarizations are modeled.
     """
     history = situation.history
     objectives: Sequence[Objective] = history.settings.objectives
@@ -133,7 +133,7 @@ def training_data(
     )
     worth = worths[:, 0]
     span = torch.nan_to_num(worth).abs().amax()
-    worth = torch.where(allowed, worth, worth - 4 * span)  # below all that is allowed
+    worth = torch.where(allowed, worth, worth - 4 * span)  # below everything feasible
     rows = training_rows(worth, _N_BEST, _N_RANDOM, _priority(situation, len(scored)))
     noisy = history.settings.search.acquisition.batch == "noisy"
     several = scalarized and wanted.shape[1] > 1 and noisy
@@ -163,7 +163,7 @@ def training_data(
 def _signed(
     values: NDArray[np.float64], objectives: Sequence[Objective], learned: Sequence[int]
 ) -> NDArray[np.float64]:
-    """Goals, all to be maximized, and parts of goals, in the order of `learned`."""
+    """Goals, signed for maximization, and parts of goals, in the order of `learned`."""
     chosen = [j for j in learned if not objectives[j].is_constraint]
     return np.asarray(values[:, chosen] * np.array([objectives[j].sign for j in chosen]))
 
@@ -186,9 +186,9 @@ def _sources(
 
 
 def _priority(situation: Situation, n: int) -> torch.Tensor:
-    """Which of `n` observations are kept rather than others: the same ones from batch to batch, mostly.
+    """Priority of `n` observations for the training data, mostly the same from batch to batch.
 
-    Gumbel noise plus a slope: the highest are a draw without replacement that favors what came late
+    Gumbel noise plus a slope: the highest are a draw without replacement that favors recent observations
     (Efraimidis and Spirakis, Information Processing Letters 97, 2006).
     """
     noise = situation.seeds.numpy("kept").random(n)

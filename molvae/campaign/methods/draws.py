@@ -1,4 +1,4 @@
-"""Molecules no surrogate has a say in: of the library, of the prior, and within the known bounds."""
+"""Molecules chosen without a surrogate: from the library, from the prior, within the known bounds."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _SMALLEST_DRAW = 16
 def library(
     situation: Situation, n: int | None, generator: np.random.Generator, *, most: int | None = None
 ) -> list[str]:
-    """`n` (or all) start molecules, in random order, that are within the known bounds, new and not scored.
+    """`n` (or all) new start molecules within the known bounds, in random order.
 
-    Fewer if there are no more, or if no more are among the first `most` that were looked at.
+    Fewer if there are no more among the first `most` that are checked.
     """
     rest = situation.unseen(molecule.smiles for molecule in situation.history.start)
     order = (rest[row] for row in random_rows(len(rest), most or len(rest), generator))
@@ -38,7 +38,7 @@ def prior_drafts(
     generator: np.random.Generator,
     taken: set[str] | frozenset[str] = frozenset(),
 ) -> list[Draft]:
-    """`n` new molecules decoded from prior draws; fewer, or none, if there are no more to be had."""
+    """`n` new molecules decoded from prior draws; fewer if no more are found."""
     found: dict[str, Draft] = {}
     if situation.history.settings.library_alone:
         return []
@@ -61,10 +61,9 @@ def new_drafts(
     generator: np.random.Generator,
     taken: set[str] | frozenset[str] = frozenset(),
 ) -> list[Draft]:
-    """`n` new molecules that nothing but chance and the known bounds decide.
+    """`n` new random molecules within the known bounds; fewer if no more are found.
 
-    Draws from the prior; where too few of them are within the bounds, molecules bred toward the bounds. Fewer
-    than `n` where that leads nowhere.
+    Prior draws, then, if too few of them satisfy the bounds, molecules bred toward the bounds.
     """
     drafts = prior_drafts(situation, n, generator, taken)
     history = situation.history

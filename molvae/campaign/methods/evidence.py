@@ -1,4 +1,4 @@
-"""What a surrogate should know of scores beside their values: far ones, bounds, replicates."""
+"""Outliers, censored scores and replicates in the training data of surrogates."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-_FEWEST_REPLICATES = 3  # degrees of freedom that tell the noise of an assay
+_FEWEST_REPLICATES = 3  # degrees of freedom to estimate the noise of an assay
 
 
 def tails_of(values: Array, objectives: Sequence[Objective]) -> list[Tails]:
-    """What is far from everything else, per objective; scores are `n x k`."""
+    """Tails of the scores (`n x k`), per objective."""
     return [
         Tails.fit(torch.from_numpy(values[:, j]), high_is_good=is_high_good(objective))
         for j, objective in enumerate(objectives)
@@ -36,7 +36,7 @@ def tails_of(values: Array, objectives: Sequence[Objective]) -> list[Tails]:
 def tamed(
     values: Array, objectives: Sequence[Objective], tails: Sequence[Tails]
 ) -> tuple[Array, list[Objective]]:
-    """Scores with those that are far from all others near them, and the objectives with bounds to match."""
+    """Scores with outliers moved next to the bulk, and objectives with bounds moved likewise."""
     columns = [tail.tamed(torch.from_numpy(values[:, j])).numpy() for j, tail in enumerate(tails)]
     bounds = [
         o
@@ -48,15 +48,15 @@ def tamed(
 
 
 def has_evidence(trial: Trial) -> bool:
-    """Whether any score of a molecule that was asked for has a number or a bound."""
+    """Whether any measured score of a molecule is a number or a bound."""
     return any(score is not None and score.is_measured for score in trial.asked)
 
 
 def usable_bound(score: Score, objective: Objective, tails: Tails) -> float | None:
-    """What the bound of a censored score says; nothing if it says nothing, or what nobody should believe.
+    """The bound of a censored score; `None` if it is uninformative or implausible.
 
-    '>10000' where less is better and all values are below 100 says: worse than all. Where more is better and
-    all values are between 4 and 8 it has another unit. Of a part nobody knows which is better.
+    '>10000' in a score to minimize with values below 100 means: worse than all. In a score to maximize with
+    values between 4 and 8 it has another unit. For a part, the better direction is unknown.
     """
     sign = 1 if score.status == "above" else -1
     side = tails.beyond(score.value)
@@ -69,7 +69,7 @@ def usable_bound(score: Score, objective: Objective, tails: Tails) -> float | No
 
 
 def is_high_good(objective: Objective) -> bool:
-    """Whether more is better."""
+    """Whether higher is better."""
     return objective.direction in {"maximize", "at_least"}
 
 
@@ -79,13 +79,13 @@ def evidence_of(
     tails: Sequence[Tails],
     columns: Sequence[int | None],
 ) -> Evidence | None:
-    """Bounds and replicates of the columns a surrogate models; nothing where there are none.
+    """Censoring and replicates of the modeled columns; `None` if there are none.
 
     Args:
         trials: Rows of the training data, `n`.
         objectives: Of the campaign.
         tails: Of its scores.
-        columns: Objective of each column, `m`; `None` for one made of several objectives.
+        columns: Objective of each column, `m`; `None` for a scalarization.
     """
     shape = (len(trials), len(columns))
     lower, upper, counts = np.full(shape, np.nan), np.full(shape, np.nan), np.ones(shape)

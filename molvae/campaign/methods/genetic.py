@@ -1,4 +1,4 @@
-"""The baseline: a genetic algorithm on molecular graphs, as published."""
+"""Baseline: a genetic algorithm on molecular graphs, as published."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _ROUNDS = 20
 
 @METHODS.register("mol-ga")
 class GraphGA:
-    """Crossovers and mutations of everything scored so far, better molecules more often; no surrogate."""
+    """Crossovers and mutations of the scored molecules, the better ones more often; no surrogate."""
 
     def ask(self, situation: Situation, n: int) -> Batch:
-        """`n` new children; draws from the prior while nothing has a score, or when no child is new."""
+        """`n` new children; prior draws while there is no score or no child is new."""
         population = _population(situation)
         generator = situation.generator("mol-ga")
         rng = Random(int(generator.integers(2**63)))

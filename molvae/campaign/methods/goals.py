@@ -1,4 +1,4 @@
-"""Goals as functions of what surrogates say and of what is known exactly."""
+"""Goals as functions of modeled and known scores."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def composition_of(known: KnownScores, functions: Sequence[Utility]) -> Composition:
     """Functions of all goals (`... x g` to `...`, each goal to be maximized) as functions of outputs.
 
-    Outputs are those of the surrogates, in the order of `known.modeled`, with the sign of goals turned that
-    are minimized; then what is known, in the order of `known.columns`. A goal that is put together from
-    others is the function of these.
+    Outputs are those of the surrogates, in the order of `known.modeled`, with the sign of minimized
+    goals flipped, then known scores, in the order of `known.columns`. A composite goal is a function of its
+    parts.
     """
     objectives = known.objectives
     output = {j: place for place, j in enumerate((*known.modeled, *known.columns))}

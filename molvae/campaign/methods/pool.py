@@ -1,4 +1,4 @@
-"""Molecules met while a batch is being searched for, with what the surrogate believes of them."""
+"""Pool of candidates of one batch, with their acquisition values."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Pool:
     """Candidates of one batch, growing generation by generation.
 
     Attributes:
-        portfolio: Judges them.
+        portfolio: The surrogates.
         problem: Goals and constraints.
         slots: Acquisition functions of the batch, `s`.
         drafts: The candidates, `n`.
-        features: What the surrogates see of them, in blocks.
-        known: Their scores that are computed, in blocks.
+        features: Their features, in blocks.
+        known: Their computed scores, in blocks.
         values: Acquisition values, blocks of `s x n` in all.
     """
 
@@ -44,13 +44,13 @@ class Pool:
     values: list[NDArray[np.float64]] = field(default_factory=list)
 
     def judge(self, features: Features, known: Tensor) -> NDArray[np.float64]:
-        """Acquisition values of molecules given by their features and known goals, `s x n`."""
+        """Acquisition values of molecules, given features and computed scores, `s x n`."""
         beliefs = self.portfolio.beliefs(self.portfolio.gallery.compare(features))
         beliefs = tuple(belief.beside(known) for belief in beliefs)
         return np.asarray(self.problem.values(self.slots, beliefs).numpy())
 
     def add(self, drafts: Sequence[Draft], features: Features, known: Tensor) -> None:
-        """More candidates, with their features and known goals."""
+        """Add candidates with their features and computed scores."""
         if drafts:
             self.drafts.extend(drafts)
             self.features.append(features)
@@ -69,7 +69,7 @@ class Pool:
 
 
 def best_rank(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Fitness of candidates that several slots compete for: minus the best rank any slot gives, `n`.
+    """Fitness for several slots: minus the best rank in any slot, `n`.
 
     >>> best_rank(np.array([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]])).tolist()
     [0.0, -1.0, 0.0]
@@ -81,9 +81,9 @@ def best_rank(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def varied(order: Iterable[int], family: Callable[[int], str], most: int, least: int, n: int) -> list[int]:
-    """The first `n` rows of `order` with at most `most` of a family.
+    """The first `n` rows of `order` with at most `most` per family.
 
-    Where these are fewer than `least`, the first of the others follow.
+    If these are fewer than `least`, the first of the others are appended.
 
     >>> varied([0, 1, 2, 3], "aaab".__getitem__, most=2, least=2, n=4)
     [0, 1, 3]

@@ -1,4 +1,4 @@
-"""The baselines that are blind to scores: the start library in random order, and the prior."""
+"""Baselines that ignore scores: random molecules of the start library, and prior draws."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @METHODS.register("random")
 class RandomDraws:
-    """Draws unseen molecules of the start library, blind to scores; when it is used up, from the prior."""
+    """Random unseen molecules of the start library, then prior draws."""
 
     def ask(self, situation: Situation, n: int) -> Batch:
         """`n` molecules; their source says `library` or `prior`."""
@@ -27,7 +27,7 @@ class RandomDraws:
 
 @METHODS.register("prior")
 class PriorDraws:
-    """Draws from the model's prior, blind to scores and to the library."""
+    """Draws from the model's prior."""
 
     def ask(self, situation: Situation, n: int) -> Batch:
         """`n` decoded draws."""

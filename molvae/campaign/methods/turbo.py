@@ -1,4 +1,4 @@
-"""The purist's method: TuRBO-1 on re-encoded latent points."""
+"""Baseline: TuRBO-1 on latent points."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _LEAST_IMPROVEMENT = 1e-3  # of the incumbent, as in TuRBO
 
 @dataclass(frozen=True)
 class _State:
-    """What the method keeps between batches.
+    """State between batches.
 
     Attributes:
         region: The trust region.
-        best: Best goal when it was last updated; `None` before the first batch of a region.
-        since: Trials before this one belong to earlier regions.
-        n_scored: Scored trials of this region when it was last updated.
+        best: Best utility at the last update; `None` before the first batch of a region.
+        since: First trial of this region.
+        n_scored: Scored trials of this region at the last update.
     """
 
     region: TrustRegion
@@ -63,7 +63,7 @@ class _State:
 class Turbo:
     """GP with an ARD Matern kernel on z = encode(molecule), Thompson sampling in a trust region.
 
-    A region that has shrunk away restarts from prior draws and forgets what came before it.
+    A region that restarts begins with prior draws and ignores earlier trials.
     """
 
     def ask(self, situation: Situation, n: int) -> Batch:
@@ -84,7 +84,7 @@ class Turbo:
 
 
 def _updated(situation: Situation, state: _State) -> _State:
-    """The state after what was told since the last batch."""
+    """The state after the scores since the last batch."""
     trials = list(situation.history.trials.values())
     values = np.array([trial.values for trial in trials[state.since :]])
     asked = list(situation.history.known.measured)
@@ -127,7 +127,7 @@ def _drafts(
 def _thompson_order(
     surrogate: LatentSurrogate, data: Data, z: torch.Tensor, q: int, generator: torch.Generator
 ) -> torch.Tensor:
-    """Rows of `z` worth decoding: the winners of `q` draws, then their runners-up, and so on."""
+    """Rows of `z` to decode: the maxima of `q` draws, then the second highest, and so on."""
     belief = surrogate.posterior(z, joint=True)
     scale = data.problem.standings[0].scale
     slots = [Slot(0, Drawn(values, scale)) for values in draws(belief.output(0), q, generator)]

@@ -1,1 +1,1 @@
-"""Where new molecules come from, and how much each source gets to try."""
+"""Sources of new molecules and their shares."""

@@ -1,4 +1,4 @@
-"""The protocol of a proposal source: molecules made out of molecules, by one of its moves."""
+"""The protocol of proposal sources, which make molecules from molecules."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ N_PARENTS = 60
 
 @dataclass(frozen=True)
 class Parents:
-    """Molecules to start from.
+    """Parent molecules.
 
     Attributes:
         smiles: Canonical SMILES, `e`.
-        fitness: Worth of each, `e`; higher is better.
+        fitness: Of each, `e`; higher is better.
     """
 
     smiles: Sequence[str]
@@ -42,9 +42,9 @@ class Offspring:
     """One attempt of a source.
 
     Attributes:
-        molecule: What came out, or the reason why nothing did.
-        move: The move that was made.
-        parent: Canonical SMILES it was made from, `None` where there is none.
+        molecule: The result, or why there is none.
+        move: Name of the move.
+        parent: Canonical SMILES it was made from, if any.
     """
 
     molecule: Molecule | Invalid
@@ -53,24 +53,24 @@ class Offspring:
 
 
 class ProposalSource(Protocol):
-    """Makes molecules out of molecules."""
+    """Makes molecules from molecules."""
 
     @property
     def moves(self) -> Mapping[str, float]:
-        """The moves it knows and their shares among its attempts, before experience changes them."""
+        """Its moves and their initial shares."""
 
     def offspring(
         self, parents: Parents, counts: Mapping[str, int], generator: np.random.Generator
     ) -> list[Offspring]:
-        """As many attempts of each move as `counts` says, in any order; parents may be none at all."""
+        """`counts` attempts of each move, in any order; there may be no parents."""
 
 
 class Latents:
-    """Latent points of molecules: those on record, and those encoded while this batch is searched for.
+    """Latent points of molecules, from the journal or encoded for this batch.
 
     Attributes:
         known: By canonical SMILES.
-        molecules: Molecules already parsed, in this batch or before.
+        molecules: Cache of parsed molecules.
     """
 
     def __init__(self, situation: Situation) -> None:
@@ -80,7 +80,7 @@ class Latents:
         self._deviations: dict[str, NDArray[np.float32]] = {}
 
     def __call__(self, smiles: Sequence[str]) -> NDArray[np.float32]:
-        """Latent points, `n x d`, new ones encoded in one batch; NaN rows where that is impossible."""
+        """Latent points, `n x d`, new ones encoded in one batch; NaN rows for what cannot be encoded."""
         missing = [text for text in dict.fromkeys(smiles) if text not in self.known]
         if missing:
             self.known.update(self._encoded(missing))
@@ -88,7 +88,7 @@ class Latents:
         return np.stack(rows) if rows else np.empty((0, self.model.latent_size), dtype=np.float32)
 
     def deviations(self, smiles: Sequence[str]) -> NDArray[np.float32] | None:
-        """Deviations of the posteriors of encoded molecules, `n x d`; nothing where the model tells none."""
+        """Posterior deviations of encoded molecules, `n x d`; `None` if the model has none."""
         if not isinstance(self.model, TellsPosterior):
             return None
         missing = [text for text in dict.fromkeys(smiles) if text not in self._deviations]
@@ -98,7 +98,7 @@ class Latents:
         return np.stack(rows) if rows else np.empty((0, self.model.latent_size), dtype=np.float32)
 
     def _encoded(self, smiles: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """Latent points of molecules, encoded in one batch that tells their deviations too."""
+        """Latent points of molecules, encoded in one batch; their deviations are kept."""
         molecules = [m for s in smiles if (m := self.molecule(s)) is not None]
         names = [molecule.smiles for molecule in molecules]
         if not isinstance(self.model, TellsPosterior):

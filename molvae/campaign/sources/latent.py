@@ -1,4 +1,4 @@
-"""Moves in latent space: one batch of latent points, one decode."""
+"""Moves in latent space, decoded in one batch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _N_SLOPE = 2000
 
 @SOURCES.register("latent")
 class LatentMoves:
-    """pCN steps, posterior noise, paths between parents, ascents, draws from the prior.
+    """pCN steps, posterior noise, interpolation, ascents, prior draws.
 
     Args:
         situation: Has model and settings.
@@ -49,7 +49,7 @@ class LatentMoves:
     def offspring(
         self, parents: Parents, counts: Mapping[str, int], generator: np.random.Generator
     ) -> list[Offspring]:
-        """Decoded latent points; parents the model cannot encode are left out."""
+        """Decoded latent points; parents that cannot be encoded are skipped."""
         z = self.latents(parents.smiles)
         encoded = np.flatnonzero(np.isfinite(z).all(axis=1))
         names = [parents.smiles[int(row)] for row in encoded]
@@ -72,7 +72,7 @@ class LatentMoves:
         return decoded(self.model, moves.z, np.where(drawn, level, moves.level), generator)
 
     def _draws(self, n: int, generator: np.random.Generator) -> NDArray[np.float32]:
-        """Draws from the prior: as a learned one takes time, a first few are drawn for all generations."""
+        """Prior draws; the first are drawn for all generations at once, as a learned prior is slow."""
         if n > len(self._drawn):
             generations = self.situation.history.settings.search.n_generations
             missing = n - len(self._drawn) if len(self._drawn) else n * generations
@@ -83,7 +83,7 @@ class LatentMoves:
 
     @cached_property
     def _slope(self) -> Slope:
-        """Fitted to the best of what was scored."""
+        """Linear model of the best scored molecules."""
         history = self.situation.history
         trials = list(history.trials.values())
         worth = history.utilities()

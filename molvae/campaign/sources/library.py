@@ -1,4 +1,4 @@
-"""Molecules the user brought along that were not tried, as they are or as mates of the parents."""
+"""Unseen start molecules, as they are or grafted on parents."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from molvae.campaign.sources.base import Latents, Parents
     from molvae.chemistry.molecule import Molecule
 
-_NOTHING_LEFT = Invalid("", "every molecule of the library was tried")
+_NOTHING_LEFT = Invalid("", "every start molecule was proposed")
 _NO_CHILD = Invalid("", "the two molecules have no child")
 
 
 @SOURCES.register("library")
 class LibraryMoves:
-    """Unseen molecules of the start, and crossovers of parents with any molecule of the campaign.
+    """Unseen start molecules, and crossovers of parents with any molecule of the campaign.
 
     Args:
         situation: Has the start.
         latents: Keeps parsed molecules.
-        widening: Plays no part.
+        widening: Ignored.
     """
 
     def __init__(self, situation: Situation, latents: Latents, widening: float) -> None:
@@ -41,7 +41,7 @@ class LibraryMoves:
 
     @property
     def moves(self) -> Mapping[str, float]:
-        """Half of each; no draws where the library is used up."""
+        """Half of each; grafts only once every start molecule was proposed."""
         return {"library": 1.0 if self.unseen else 0.0, "graft": 1.0}
 
     def offspring(

@@ -1,4 +1,4 @@
-"""All sources at work: attempts divided by what earlier ones earned, steps as wide as it takes."""
+"""The sources of a campaign, with shares of the attempts and step widths that adapt."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WIDER, _NARROWER, _CREEPING = 1.3, 1 / 1.15, 1.05
 
 
 class Mix:
-    """The sources named in the settings, each with its step width, and the shares of their moves.
+    """The sources of the settings, each with its step width, and the shares of their moves.
 
     Args:
         situation: Has history and settings; what was learned is in the state of its last batch.
@@ -55,7 +55,7 @@ class Mix:
             self._count(move, hits=1)
 
     def breed(self, parents: Parents, n: int, generator: np.random.Generator) -> list[Offspring]:
-        """`n` attempts in all, divided among the moves by their shares."""
+        """`n` attempts, divided among the moves by their shares."""
         counts = allotted(self.shares.now(), n, generator)
         attempts: list[Offspring] = []
         for name, source in self._sources.items():
@@ -65,7 +65,7 @@ class Mix:
         return attempts
 
     def took(self, attempts: Sequence[Offspring], accepted: Sequence[Draft], fresh: Sequence[Draft]) -> None:
-        """Learn what became of attempts: which gave acceptable molecules, and which of these were new."""
+        """Count attempts, the acceptable molecules among them, and the new ones among these."""
         for attempt in attempts:
             self._count(attempt.move, attempts=1)
         for draft in accepted:
@@ -75,7 +75,7 @@ class Mix:
             self._fresh[draft.smiles] = draft.source
 
     def to_json(self, top: Collection[str]) -> dict[str, Any]:
-        """What the next batch must know, given the molecules this one put at its top."""
+        """State for the next batch, given the molecules with the highest acquisition of this one."""
         for smiles in top:
             if smiles in self._fresh:
                 self._count(self._fresh[smiles], top=1)
@@ -90,7 +90,7 @@ class Mix:
         self._batch[move] = replace(tally, **{key: getattr(tally, key) + n for key, n in more.items()})
 
     def _next_width(self, name: str) -> float:
-        """Wider where most offspring repeat what is known, narrower where few do; ever wider on a plateau."""
+        """Wider if most valid offspring are known, narrower if few are; slowly wider on a plateau."""
         width = self._widening[name]
         mine = [tally for move, tally in self._batch.items() if self._source_of.get(move) == name]
         valid, new = sum(tally.valid for tally in mine), sum(tally.new for tally in mine)
@@ -105,7 +105,7 @@ class Mix:
 
 
 def _standing(situation: Situation, kept: dict[str, Any]) -> dict[str, Any]:
-    """Calls settled, the utility of a hit, moves that hit since the last batch, and calls without any hit."""
+    """Calls counted, utility of a hit, moves with hits since the last batch, calls since the last hit."""
     history = situation.history
     trials = history.evaluated
     worth = history.utilities(trials)

@@ -1,4 +1,4 @@
-"""What each source of molecules brought: attempts, candidates, and candidates that improved on the best."""
+"""Report of the sources of molecules: attempts, candidates, hits."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MoveReport:
-    """One move, or another origin of candidates (start, library, prior).
+    """Report of one move, or another source (start, library, prior).
 
     Attributes:
-        move: Its name, as candidates carry it.
-        scored: Calls spent on its candidates.
-        hits: Of these, how many were among the ten best when they were scored.
-        best: Highest utility it brought; NaN when none.
-        attempts: Molecules it tried to make in inner searches.
-        new: Of these, how many were acceptable molecules not met before.
-        share: Of the attempts of the last batch.
+        move: Its name.
+        scored: Calls for its candidates.
+        hits: Candidates that were among the ten best when scored.
+        best: Highest utility; NaN without one.
+        attempts: Attempts in inner searches.
+        new: New, acceptable molecules among these.
+        share: Share of the attempts of the last batch.
     """
 
     move: str
@@ -44,11 +44,11 @@ class MoveReport:
 
 
 def move_reports(table: Sequence[Row], state: Mapping[str, Any]) -> list[MoveReport]:
-    """Reports of every move that was tried or whose candidates were scored, most hits first.
+    """Reports of all moves that were attempted or scored, most hits first.
 
     Args:
         table: Of the campaign.
-        state: What its method kept at the last batch.
+        state: Of its method at the last batch.
     """
     called = sorted((row for row in table if row.call is not None), key=lambda row: row.call or 0)
     reached = hits([row.utility for row in called])

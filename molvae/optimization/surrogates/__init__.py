@@ -1,1 +1,1 @@
-"""Surrogates: what is believed about a score before it is paid for."""
+"""Surrogates: probabilistic models of scores."""

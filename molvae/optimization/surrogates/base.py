@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Belief:
-    """What a surrogate believes about the scores of `n` candidates, in the scores' own units.
+    """Posterior of the scores of `n` candidates, in the units of the scores.
 
     Attributes:
         mean: Posterior means, `n x m`.
@@ -48,7 +48,7 @@ class Belief:
         return Belief(self.mean[row : row + 1], self.variance[row : row + 1])
 
     def beside(self, known: Tensor) -> Belief:
-        """The belief with outputs that are known (`n x k`) after the others: they have no variance."""
+        """The belief with known outputs (`n x k`), which have no variance, after the others."""
         if not known.shape[1]:
             return self
         n, k = known.shape
@@ -61,10 +61,10 @@ class Belief:
     def believing(self, row: int, noise: float = 1e-6) -> Belief:
         """The belief after candidate `row` has scored exactly its mean (kriging believer).
 
-        Means stay, uncertainty near that candidate goes: a constant-liar fantasy without refitting.
+        Means stay, and the uncertainty near that candidate decreases.
         """
         if self.covariance is None:
-            raise ValueError("a marginal belief cannot be conditioned: ask the surrogate for a joint one")
+            raise ValueError("a marginal belief cannot be conditioned; use posterior(..., joint=True)")
         column = self.covariance[:, :, row]  # m x n
         spread = (column[:, row, None, None] * (1.0 + noise)).clamp_min(torch.finfo(column.dtype).tiny)
         covariance = self.covariance - column[:, :, None] * column[:, None, :] / spread
@@ -74,13 +74,13 @@ class Belief:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of scores beside their values.
+    """Censoring and replicates of scores.
 
     Attributes:
-        lower: The score is above this (a censored one), `n x m`; NaN where nothing says so.
-        upper: The score is below this, `n x m`; NaN where nothing says so.
-        counts: Measurements each value is the mean of, `n x m`.
-        noise: Variance of a single measurement as replicates tell it, `m`; NaN where they do not.
+        lower: Lower bounds of right-censored scores, `n x m`; NaN elsewhere.
+        upper: Upper bounds of left-censored scores, `n x m`; NaN elsewhere.
+        counts: Number of measurements each value is the mean of, `n x m`.
+        noise: Variance of a single measurement, from replicates, `m`; NaN if unknown.
     """
 
     lower: Tensor
@@ -103,16 +103,16 @@ class Surrogate(Protocol):
     ) -> None:
         """Learn from the observations in a gallery and their scores `y` (`n x m`, NaN where one is missing).
 
-        The last `n_pending` rows of the gallery were handed out and not yet scored: they are taken to score
-        their mean. `remembered` is what an earlier fit of the same campaign has left. `evidence` is left out
-        where there is nothing but values.
+        The last `n_pending` rows of the gallery are pending: they are assumed to score their mean.
+        `remembered` is what `remembered()` returned after an earlier fit of the same campaign. `evidence` is
+        not passed if there are only values.
         """
 
     def posterior(self, comparison: Comparison, *, joint: bool = False) -> Belief:
         """The belief about candidates compared with the gallery; with covariances among them if `joint`."""
 
     def remembered(self) -> list[dict[str, Any]]:
-        """What the next fit may start from, as JSON values; fits are functions of this and their data."""
+        """State for the next fit, as JSON values; a fit is a function of this and its data."""
 
 
 SURROGATES: Registry[Callable[[MemberSettings], Surrogate]] = Registry("surrogate", "molvae.surrogates")
@@ -126,12 +126,12 @@ def make_surrogate(settings: MemberSettings) -> Surrogate:
 
 
 def training_rows(y: Tensor, n_best: int, n_random: int, priority: Tensor) -> Tensor:
-    """Rows a surrogate keeps: all, or the best `n_best` and `n_random` of the others, in order.
+    """Training rows: all, or the best `n_best` and `n_random` of the others, in order.
 
     Args:
         y: Scores to maximize, `n`; NaN ranks last.
-        n_best: How many of the best.
-        n_random: How many of the others.
+        n_best: Number of the best.
+        n_random: Number of the others.
         priority: Random numbers, `n`: the others with the highest are kept.
     """
     n = len(y)

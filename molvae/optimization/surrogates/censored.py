@@ -1,4 +1,4 @@
-r"""Censored scores in a Gaussian process: what a bound says, as a Gaussian observation that says the same.
+r"""Censored scores in a Gaussian process, as Gaussian pseudo-observations.
 
 A score known to exceed b contributes the probability that it does, not a density (Tobin, Econometrica 26,
 1958): :math:`p(y > b \mid f) = \Phi((f - b) / \sigma)`. Expectation propagation replaces each such factor by
@@ -20,12 +20,12 @@ _LEAST_PRECISION = 1e-8
 def sites(
     mean: Tensor, covariance: Tensor, bound: Tensor, sign: Tensor, noise: float
 ) -> tuple[Tensor, Tensor]:
-    """Pseudo-observations that stand for bounds on `c` scores.
+    """Pseudo-observations for bounds on `c` scores.
 
     Args:
-        mean: Of the noise-free scores given all that was measured, `c`.
-        covariance: Of the same, `c x c`.
-        bound: End of the range of the assay, `c`.
+        mean: Posterior mean of the noise-free scores given the measurements, `c`.
+        covariance: Their posterior covariance, `c x c`.
+        bound: The bounds, `c`.
         sign: 1 where the score is above its bound, -1 where below, `c`.
         noise: Variance of a measurement.
 

@@ -1,4 +1,4 @@
-"""Exact Gaussian process regression on a covariance table: one Cholesky factor, grown block by block."""
+"""Exact Gaussian process regression on a covariance matrix, with block updates of its Cholesky factor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExactProcess:
-    """A Gaussian process that has seen `n` observations.
+    """A Gaussian process conditioned on `n` observations.
 
     Attributes:
         factor: Lower Cholesky factor of covariance + noise, `n x n`, float64.

@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     from molvae.optimization.config import MemberSettings
     from molvae.optimization.similarities import Comparison, Gallery
 
-OUTPUTSCALE = 10.0  # prior variance without a fit: what is unlike all observations counts as uncertain
+OUTPUTSCALE = 10.0  # prior variance without a fit; large, to explore what is unlike all observations
 NOISE = 1e-3  # variance of scaled scores without a fit
 _FEWEST_TO_FIT = 4
 _N_FIT = 300  # most observations hyperparameters are fitted to: the best half and a random half
 _REFIT_GROWTH = 1.3  # of the observations, until hyperparameters are fitted again
-_KNOWN_SPREAD = 0.3  # of the logarithm of a noise variance that replicates tell
+_KNOWN_SPREAD = 0.3  # of the logarithm of a noise variance known from replicates
 
 
 @dataclass(frozen=True)
 class _About:
-    """What is known of the scores of one output beside their values, in scaled units.
+    """Censoring and replicates of one output, standardized.
 
     Attributes:
         bound: Of censored scores, `n`; NaN for the others.
         sign: 1 where the score is above its bound, -1 where below, `n`.
-        counts: Measurements each value is the mean of, `n`.
-        noise: Variance of a single measurement; absent where replicates do not tell.
+        counts: Number of measurements each value is the mean of, `n`.
+        noise: Variance of a single measurement; `None` without replicates.
     """
 
     bound: Tensor
@@ -59,13 +59,13 @@ class _About:
 
 @dataclass(frozen=True)
 class _Output:
-    """One output: what it was scaled by, what it was fitted to, and the process.
+    """A fitted output.
 
     Attributes:
         scaler: Of its scores.
         values: Hyperparameters.
-        columns: Observations (and pending candidates) it has seen, rows of the gallery; absent: all.
-        process: Absent when there is no score at all.
+        columns: Rows of the gallery it was fitted to; `None`: all.
+        process: `None` without scores.
     """
 
     scaler: ScoreScaler
@@ -78,13 +78,12 @@ class _Output:
 class MixtureSurrogate:
     """Exact GPs, one per output, with MinMax kernels on fingerprints and an RBF on numbers.
 
-    The scores belong to molecules, not to latent points, so no decode can detach a score from what it was
-    measured on (Tripp et al., arXiv:2206.08767). Scores are scaled to zero mean and unit variance; missing
-    ones are left out of their output only. Fitted hyperparameters are kept until the observations have
-    grown by the factor `_REFIT_GROWTH`.
+    Inputs are molecules, not latent points, so that a score stays with the molecule it was measured on (Tripp
+    et al., arXiv:2206.08767). Scores are standardized; missing ones are left out of their output only.
+    Fitted hyperparameters are kept until the observations have grown by `_REFIT_GROWTH`.
 
     Args:
-        settings: What it looks at, and whether hyperparameters are fitted.
+        settings: Fingerprints, descriptors, and whether hyperparameters are fitted.
     """
 
     def __init__(self, settings: MemberSettings) -> None:
@@ -101,10 +100,10 @@ class MixtureSurrogate:
         remembered: Sequence[dict[str, Any]] = (),
         evidence: Evidence | None = None,
     ) -> None:
-        """Learn from a gallery whose last `n_pending` rows await their scores; `y` is `n x m` for the others.
+        """Learn from a gallery whose last `n_pending` rows are pending; `y` is `n x m` for the others.
 
-        Pending candidates are taken to score their mean. A mean of n measurements has an n-th of the noise of
-        one; a bound counts as what it says (`molvae.optimization.surrogates.censored`).
+        Pending candidates are assumed to score their mean. The noise variance of a mean of n measurements is
+        divided by n; bounds are handled by `molvae.optimization.surrogates.censored`.
         """
         self._outputs, self._fits = [], []
         priors: dict[Hyperparameters, Tensor] = {}  # outputs with the same hyperparameters share a table
@@ -128,7 +127,7 @@ class MixtureSurrogate:
             self._outputs.append(_Output(scaler, values, None if everything else columns, process))
 
     def remembered(self) -> list[dict[str, Any]]:
-        """What the next fit may start from, per output, as JSON values."""
+        """State for the next fit, per output, as JSON values."""
         return self._fits
 
     @property
@@ -173,7 +172,7 @@ class MixtureSurrogate:
         if settings.hyperparameters == "fixed" or len(rows) < _FEWEST_TO_FIT:
             self._fits.append({})
             return self._fixed(gallery.numbers.shape[1], None if about is None else about.noise)
-        n_known = len(rows) + gallery.n_left_out  # what is kept changes even where its number does not
+        n_known = len(rows) + gallery.n_left_out  # the gallery may change without growing
         if remembered and n_known < _REFIT_GROWTH * remembered["n"]:
             self._fits.append(remembered)
             return Hyperparameters.from_json(remembered["values"])
@@ -208,7 +207,7 @@ class MixtureSurrogate:
 def _conditioned(
     prior: Tensor, rows: Tensor, targets: Tensor, values: Hyperparameters, about: _About | None
 ) -> tuple[ExactProcess, Tensor]:
-    """The process of one output and the rows it has seen, given the prior covariances of the gallery."""
+    """The process of one output and its rows of the gallery, given the prior covariances."""
     seen = prior if len(rows) == len(prior) else prior[rows][:, rows]
     noise = values.noise if about is None else values.noise / about.counts[rows]
     process = ExactProcess.fit(seen, targets, noise=noise, mean=values.mean)
@@ -228,7 +227,7 @@ def _conditioned(
 def _expecting(
     process: ExactProcess, prior: Tensor, seen: Tensor, waiting: Tensor, noise: float
 ) -> ExactProcess:
-    """The process once pending candidates have scored their means."""
+    """The process after pending candidates have scored their means."""
     if not len(waiting):
         return process
     between, among = prior[waiting][:, seen], prior[waiting][:, waiting]

@@ -1,4 +1,4 @@
-"""A portfolio of surrogates that look at the same observations, each in its own way."""
+"""A portfolio of surrogates of the same observations."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 class Portfolio:
-    """Several surrogates over one gallery: similarities are computed once for all of them.
+    """Several surrogates of one gallery, which share its similarities.
 
-    No single kernel wins on every score: similarities to a molecule want an unfitted fingerprint kernel that
-    stays curious, scores made of formulas and properties want a fit that finds the numbers that matter.
+    No single kernel is best for every score: for similarities to a molecule it is an unfitted fingerprint
+    kernel that keeps exploring, for formulas and properties a fit that finds the relevant numbers.
 
     Args:
         members: Settings of each.
         gallery: Observations, then pending candidates.
         y: Scores of the observations, `n x m`; NaN where missing.
-        n_pending: How many rows of the gallery await their scores.
-        remembered: What an earlier portfolio of the same campaign has left.
-        evidence: Bounds and replicates, if there are any.
+        n_pending: Number of pending rows of the gallery.
+        remembered: What `remembered()` returned for the last batch.
+        evidence: Censoring and replicates, if any.
     """
 
     def __init__(
@@ -51,9 +51,9 @@ class Portfolio:
             )
 
     def beliefs(self, comparison: Comparison, *, joint: bool = False) -> tuple[Belief, ...]:
-        """What each surrogate believes of candidates compared with the gallery."""
+        """Posterior of each surrogate for candidates compared with the gallery."""
         return tuple(surrogate.posterior(comparison, joint=joint) for surrogate in self.surrogates)
 
     def remembered(self) -> dict[str, Any]:
-        """What the next portfolio may start from, as JSON values."""
+        """State for the next portfolio, as JSON values."""
         return {name: surrogate.remembered() for name, surrogate in zip(self.names, self.surrogates)}
