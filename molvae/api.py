@@ -13,7 +13,7 @@ from molvae.progress import SILENT
 
 if TYPE_CHECKING:
     from molvae.campaign.observations import StartMolecule
-    from molvae.campaign.runner import Result
+    from molvae.campaign.result import Result
     from molvae.data.balance import Balance
     from molvae.latent.codec import MolVAE
     from molvae.oracles.base import Oracle
@@ -139,6 +139,7 @@ def optimize(
     minimize: Goals = (),
     at_most: Mapping[str, float] | None = None,
     at_least: Mapping[str, float] | None = None,
+    keep: Names = (),
     output: str | Path,
     start: Iterable[StartMolecule | str] = (),
     oracles: Mapping[str, Oracle | Callable[..., Any]] | None = None,
@@ -155,6 +156,8 @@ def optimize(
         minimize: Scores that should be low, likewise.
         at_most: Upper bounds of scores.
         at_least: Lower bounds of scores.
+        keep: Cores that every candidate contains: SMARTS, or SMILES that grow at their attachment points
+            `[*:1]` alone.
         output: Directory of the campaign, with its journal `journal.sqlite` and where its model lies (a copy
             of one that was made in memory), so that `molvae ask` goes on with it.
         start: Molecules to begin with, with or without known scores, or a table of them.
@@ -177,10 +180,11 @@ def optimize(
     from molvae.campaign.runner import needed_oracles, run
     from molvae.config import save_settings
     from molvae.latent.codec import MolVAE
+    from molvae.oracles.objectives import objectives
 
     functions = {**(oracles or {}), **_functions(maximize), **_functions(minimize)}
     given = {name: _as_oracle(name, function) for name, function in functions.items()}
-    wishes = _wishes(_names(maximize), _names(minimize), at_most, at_least)
+    wishes = [*_wishes(_names(maximize), _names(minimize), at_most, at_least), *objectives(keep=keep)]
     settings = unfolded(_settings(CampaignSettings, {"objectives": wishes, **words}, "optimize"))
     named = {objective.name for objective in wanted(settings.objectives)}
     loaded = needed_oracles(  # an unknown name is an error before a model is loaded

@@ -76,12 +76,14 @@ def test_a_function_by_a_name_of_its_own_is_a_goal(tiny_checkpoint, tmp_path, st
         minimize=["logp"],
         at_most={"depth": 99.0},
         oracles={"depth": lambda smiles: smiles.count("(")},
+        keep="C",
         start=start,
         output=tmp_path / "search",
         **SEARCH,
     )
     table = found.to_pandas()
     assert (table["size"] == table["smiles"].map(carbons)).all()
+    assert (table["substructure:C"] == 1).all()
     worse = [(table["size"] >= row["size"]) & (table["logp"] < row["logp"]) for _, row in table.iterrows()]
     front = {smiles for smiles, beaten in zip(table["smiles"], worse, strict=True) if not beaten.any()}
     assert {row.smiles for row in found.pareto} <= front

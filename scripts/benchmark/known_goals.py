@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from record import ROOT, commit, record  # beside this file
 
-from molvae.campaign.runner import optimize
+from molvae.api import optimize
 from molvae.campaign.trace import top_auc
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.chemistry.substructure import contains
@@ -32,7 +32,7 @@ from molvae.oracles.plugins import computed_oracle, load_oracle
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from molvae.campaign.runner import Result
+    from molvae.campaign.result import Result
     from molvae.chemistry.molecule import Molecule
     from molvae.oracles.base import Oracle, Score
 
@@ -159,7 +159,7 @@ def _play(model: MolVAE, problem: str, text: str, arm: str, seed: int, options: 
         budget=options.budget,
         q=10,
         seed=seed,
-        output=options.work / f"{problem}-{arm}-{options.budget}-{seed}.sqlite".replace(" ", "-"),
+        output=options.work / f"{problem}-{arm}-{options.budget}-{seed}".replace(" ", "-"),
     )
 
 

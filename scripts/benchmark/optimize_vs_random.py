@@ -15,14 +15,17 @@ import csv
 import gzip
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from record import ROOT, record
 
-from molvae.campaign.runner import Result, optimize
+from molvae.api import optimize
 from molvae.campaign.trace import top_auc
 from molvae.latent.codec import MolVAE
+
+if TYPE_CHECKING:
+    from molvae.campaign.result import Result
 
 CELECOXIB = "Cc1ccc(cc1)-c1cc(nn1-c1ccc(cc1)S(N)(=O)=O)C(F)(F)F"
 TASKS = {"qed": "qed", "celecoxib": f"similarity:{CELECOXIB}"}
@@ -39,7 +42,7 @@ def main() -> None:
     for task in TASKS:
         for seed in options.seeds:
             for arm in ARMS:
-                path = options.work / f"{task}-{arm}-{options.budget}-{seed}.sqlite"
+                path = options.work / f"{task}-{arm}-{options.budget}-{seed}"
                 row = _row(task, arm, seed, _play(model, library, task, arm, seed, options.budget, path))
                 table.append(row)
                 print(_line(row), flush=True)

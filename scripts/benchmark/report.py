@@ -22,7 +22,7 @@ from typing import Any
 
 from record import ROOT, record
 
-from molvae.campaign.runner import optimize
+from molvae.api import optimize
 from molvae.latent.codec import MolVAE
 from molvae.reporting.page import render
 from molvae.reporting.report import make_report
@@ -44,7 +44,7 @@ def main() -> None:
         raise SystemExit("no Chromium here: nothing can be opened")
     model = MolVAE.load(options.checkpoint, device="cpu")
     library = _library(options.library)
-    long, pictured = options.work / "random.sqlite", options.work / "two.sqlite"
+    long, pictured = options.work / "random", options.work / "two"
     optimize(model, maximize=["qed"], budget=1000, q=50, method="random", seed=3, start=library, output=long)
     begun = time.process_time()
     html = render(make_report(long))

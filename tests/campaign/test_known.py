@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 from dear import Dear
+from play import optimize
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.methods.base import METHODS, make_method
 from molvae.campaign.observations import Observation, StartMolecule
-from molvae.campaign.runner import optimize, run
+from molvae.campaign.runner import run
 from molvae.chemistry.cores import core_pattern
 from molvae.chemistry.descriptors import describe
 from molvae.chemistry.molecule import parse

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 from dear import Dear
+from play import optimize
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.known import KnownScores
 from molvae.campaign.methods.goals import composition_of
 from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.parts import unfolded
-from molvae.campaign.runner import optimize, run
+from molvae.campaign.runner import run
 from molvae.campaign.storage import Journal
 from molvae.chemistry.molecule import parse
 from molvae.errors import UsageError

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from fake_model import FakeModel
+from play import optimize
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.observations import Observation, StartMolecule
-from molvae.campaign.runner import optimize, run
+from molvae.campaign.runner import run
 from molvae.chemistry.molecule import parse
 from molvae.errors import UnknownNameError
 from molvae.latent.prediction import PropertyPrediction

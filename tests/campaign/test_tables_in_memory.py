@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+from play import optimize
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.runner import optimize
 from molvae.errors import InputError
 from molvae.oracles.base import Score
 

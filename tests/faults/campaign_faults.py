@@ -19,11 +19,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 sys.path.insert(0, str(Path(__file__).parent.parent / "campaign"))
 
 from fake_model import FakeModel
+from play import optimize
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
 from molvae.campaign.observations import Observation
-from molvae.campaign.runner import optimize
 from molvae.campaign.storage import Journal
 from molvae.errors import JournalError, MolvaeError
 from molvae.optimization.config import SearchSettings

@@ -19,7 +19,7 @@ import os, sys, time
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from fake_model import FakeModel
-from molvae.campaign.runner import optimize
+from play import optimize
 from molvae.optimization.config import SearchSettings
 from molvae.oracles.base import Score
 

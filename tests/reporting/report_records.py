@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from molvae.campaign.runner import optimize
 from molvae.chemistry.descriptors import describe_many
 from molvae.optimization.config import SearchSettings
 from molvae.oracles.base import Score
 from tests.campaign.fake_model import FakeModel
+from tests.campaign.play import optimize
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,116 @@
+"""The result of a closed loop: tables, best molecules, progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from molvae.campaign.sources.report import move_reports
+from molvae.campaign.table import columns_of_rows, values_of
+from molvae.campaign.utility import front
+from molvae.chemistry.display import table_html
+from molvae.chemistry.molecule import parse
+from molvae.data.frames import arrow_stream, to_pandas
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from molvae.campaign.campaign import Campaign
+    from molvae.campaign.config import CampaignSettings
+    from molvae.campaign.sources.report import MoveReport
+    from molvae.campaign.table import Row
+    from molvae.campaign.trace import TracePoint
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a closed loop came to.
+
+    Attributes:
+        path: The journal.
+        settings: Of the campaign.
+        n_calls: Evaluations charged, in all runs of this campaign.
+        n_failed: Of these, how many gave no number.
+        spent: Whether the budget was spent; otherwise it was enough, or nothing new could be found any more.
+        seconds_searching: Time spent in `ask`, in all runs of this campaign.
+        seconds_scoring: Time spent in oracles, in this run.
+        table: Every molecule of the campaign.
+        best: The ten best.
+        trace: Progress call by call.
+        moves: What each source of molecules brought.
+    """
+
+    path: Path
+    settings: CampaignSettings
+    n_calls: int
+    n_failed: int
+    spent: bool
+    seconds_searching: float
+    seconds_scoring: float
+    table: list[Row]
+    best: list[Row]
+    trace: list[TracePoint]
+    moves: list[MoveReport]
+
+    @property
+    def overhead_per_call(self) -> float:
+        """Seconds of search per evaluation."""
+        return self.seconds_searching / max(1, self.n_calls)
+
+    def __repr__(self) -> str:
+        best = f"best {self.best[0].smiles} ({self.best[0].utility:.4g})" if self.best else "nothing feasible"
+        return f"Result({self.n_calls} calls, {self.n_failed} failed, {best}, {self.path})"
+
+    def _repr_html_(self) -> str:
+        names = [objective.name for objective in self.settings.objectives]
+        header = ["molecule", *dict.fromkeys(names), "utility", "source", "SMILES"]
+        rows = []
+        for row in self.best:
+            scores = dict(zip(names, values_of(row), strict=True)).values()
+            rows.append([parse(row.smiles), *scores, row.utility, row.source, row.smiles])
+        said = (
+            f"{self.n_calls:,} calls, {self.n_failed:,} failed; the {len(rows)} best of {len(self.table):,}"
+        )
+        return table_html(header, rows, said)
+
+    @property
+    def pareto(self) -> list[Row]:
+        """Molecules within all bounds that no other one betters in every goal; with one goal, the best."""
+        shape = len(self.table), len(self.settings.objectives)
+        values = np.array([values_of(row) for row in self.table], dtype=np.float64).reshape(shape)
+        chosen = front(values, self.settings.objectives)
+        return [row for row, on_it in zip(self.table, chosen, strict=True) if on_it]
+
+    def to_pandas(self) -> Any:
+        """Every molecule of the campaign as a `pandas.DataFrame`.
+
+        Raises:
+            MissingDependencyError: pandas is not installed.
+        """
+        return to_pandas(columns_of_rows(self.table, self.settings.objectives))
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Every molecule of the campaign as a table: `pandas.DataFrame.from_arrow(result)` and the like."""
+        return arrow_stream(columns_of_rows(self.table, self.settings.objectives), requested_schema)
+
+
+def result_of(campaign: Campaign, scoring: float) -> Result:
+    """The result of a campaign, and of `scoring` seconds in oracles."""
+    table = campaign.table()
+    charged = [row for row in table if row.call is not None]
+    failed = sum(not any(s is not None and s.is_measured for s in row.scores) for row in charged)
+    return Result(
+        path=campaign.path,
+        settings=campaign.settings,
+        n_calls=campaign.n_calls,
+        n_failed=failed,
+        spent=campaign.n_calls >= campaign.settings.budget,
+        seconds_searching=campaign.history.seconds,
+        seconds_scoring=scoring,
+        table=table,
+        best=campaign.best(10),
+        trace=campaign.trace(),
+        moves=move_reports(table, campaign.history.state),
+    )

@@ -1,0 +1,21 @@
+"""A whole campaign in one call, with oracles of the test's own under any name and the journal in any file."""
+
+from molvae.campaign.campaign import Campaign
+from molvae.campaign.config import CampaignSettings
+from molvae.campaign.known import KnownScores
+from molvae.campaign.parts import unfolded
+from molvae.campaign.runner import needed_oracles, run
+from molvae.oracles.objectives import objectives
+from molvae.progress import SILENT
+
+_OBJECTIVES = ("maximize", "minimize", "at_most", "at_least", "keep")
+
+
+def optimize(model, *, output, start=(), oracles=None, trust=False, progress=SILENT, **words):
+    """Settings of `CampaignSettings` and objectives in one."""
+    wanted = objectives(**{name: words.pop(name) for name in _OBJECTIVES if name in words})
+    settings = unfolded(CampaignSettings(objectives=wanted, **words))
+    named = [objective.name for objective in wanted]
+    loaded = needed_oracles(KnownScores(settings.objectives), oracles or {}, named=named, trust=trust)
+    with Campaign.create(output, model, settings, start=start) as campaign:
+        return run(campaign, loaded, progress=progress)
