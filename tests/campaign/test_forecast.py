@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 
 from molvae.campaign.batch import DESCENDS, LIKENESS, NEAREST, WITHIN
 from molvae.campaign.campaign import Campaign
+from molvae.campaign.forecast import together
 from molvae.campaign.observations import Forecast, Observation, StartMolecule
 from molvae.chemistry.descriptors import describe
 from molvae.chemistry.molecule import Invalid, parse
+from molvae.optimization.surrogates.base import Belief
 from molvae.oracles.base import Score
 
 
@@ -43,6 +46,12 @@ def test_a_forecast_is_near_what_is_measured_and_exact_where_it_is_computed(begu
     assert all(f.probability == 0.0 for f, m in zip(found, unseen) if score(m, "logp") > 2.0)
     wet = [f.probability for f, t in zip(found, truth) if f.mean[2] <= 2.0 and t[1] <= 9]
     assert min(wet) > 0.9
+
+
+def test_surrogates_that_disagree_are_less_sure_together():
+    one, other = (Belief(torch.full((1, 1), mean), torch.ones(1, 1)) for mean in (0.0, 4.0))
+    both = together([one, other])
+    assert (float(both.mean), float(both.variance)) == (2.0, 1.0 + 4.0)
 
 
 def test_a_measured_molecule_is_its_own_nearest_in_any_form(begun, model):

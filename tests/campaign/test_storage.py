@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from molvae.campaign.storage import _TABLES, Journal
+from molvae.campaign.storage import _TABLES, Journal, _digest
 from molvae.campaign.tally import _line
 from molvae.errors import JournalError, LockedError, StorageError
 
@@ -97,6 +97,24 @@ def test_tampering_is_refused(path, tampering):
             database.execute(line)  # so that nothing but the tampering is wrong
     database.close()
     with pytest.raises(JournalError):
+        Journal(path)
+
+
+def test_an_event_with_a_digest_of_its_own_does_not_fit_what_follows(path):
+    database = sqlite3.connect(path)
+    database.execute("DROP TRIGGER event_is_never_changed")
+    (before,) = database.execute("SELECT digest FROM event WHERE number = 3").fetchone()
+    number, kind, payload, moment = database.execute(
+        "SELECT number, kind, payload, written_at FROM event WHERE number = 4"
+    ).fetchone()
+    row = (number, kind, payload.replace("3.1", "3.2"), moment)
+    database.execute(
+        "UPDATE event SET payload = ?, digest = ? WHERE number = 4", (row[2], _digest(before, row))
+    )
+    database.commit()
+    database.execute(next(line for line in _TABLES.splitlines() if "event_is_never_changed" in line))
+    database.close()
+    with pytest.raises(JournalError, match="event 5 does not match its sha256"):
         Journal(path)
 
 

@@ -14,7 +14,7 @@ from molvae.errors import InputError, UsageError
 from molvae.latent.arithmetic import learn_direction, random_direction, shift
 from molvae.latent.calibration import calibrate
 from molvae.latent.codec import MolVAE
-from molvae.latent.domain import ApplicabilityDomain, require_domain
+from molvae.latent.domain import ApplicabilityDomain, Likelihood, require_domain
 from molvae.latent.interpolation import distinct, interpolate, path_points
 from molvae.latent.likelihood import likelihood
 from molvae.latent.neighbors import SimilarityCurve, neighborhood
@@ -157,6 +157,19 @@ class TestDomain:
         assert roc_auc_score(truth, scores.combined[:-1]) > 0.9
         assert np.isnan(scores.combined[-1])
         assert not scores.inside()[-1]
+
+    def test_beyond_the_calibrated_range_molecules_grow_stranger_still(self):
+        def molecules(reconstruction):
+            n = len(reconstruction)
+            mu = np.random.default_rng(n).standard_normal((n, 4))
+            return Likelihood(np.asarray(reconstruction), np.ones(n), np.full(n, 10.0), mu)
+
+        generator = np.random.default_rng(0)
+        held_out = molecules(generator.uniform(5.0, 10.0, size=500))
+        domain = ApplicabilityDomain.fit(generator.standard_normal((300, 4)), held_out, generator=generator)
+        strange = molecules([20.0, 40.0, 80.0])
+        strange.mu[:] = 0.0  # alike in all else
+        assert (np.diff(domain.score(strange).combined) > 1.0).all()
 
     def test_it_travels_with_the_checkpoint_and_damage_is_refused(self, calibrated, tmp_path):
         calibrated.save(tmp_path / "model")

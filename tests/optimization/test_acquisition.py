@@ -151,6 +151,15 @@ class TestBatches:
         slots = [Slot(0, UpperConfidence(1.0))] * 2
         assert select_batch(self.problem, slots, [believed], torch.eye(3), torch.zeros(3), 0.9) == [0, 2]
 
+    def test_what_was_chosen_raises_the_bar_for_the_next(self):
+        believed = joint([3.0, 0.0], torch.eye(2))
+        assert self.problem.after(believed, 0).standings[0].incumbent == 3.0
+        assert self.problem.after(believed, 1).standings[0].incumbent == 0.0
+        slots = [Slot(0, LogImprovement())] * 2  # the certain one betters the old incumbent, not the new one
+        covariance = torch.diag(torch.tensor([0.01, 0.01, 4.0]))
+        wild = joint([3.0, 1.0, -1.0], covariance)
+        assert select_batch(self.problem, slots, [wild], torch.eye(3), torch.zeros(3), 0.9) == [0, 2]
+
     def test_slots_may_have_different_goals(self):
         problem = Problem(2, (Standing(0.0, 1.0),) * 2, NONE)
         mean = torch.tensor([[2.0, 0.0], [0.0, 2.0], [1.0, 1.0]]).double()

@@ -139,6 +139,16 @@ def test_ascents_go_where_scores_rise_and_anywhere_while_that_is_unknown():
     assert ((climbed.z - elites[climbed.parent]) @ unit > 0).all()
 
 
+def test_slopes_are_as_unsure_as_the_scores_leave_them():
+    z, weights = normal(600, d=8), np.random.default_rng(5).standard_normal(8)
+    linear, noise = z @ weights, np.random.default_rng(6).standard_normal(600)
+    assert Slope.fit(z, linear).noise < 0.2
+    assert Slope.fit(z, noise).noise == pytest.approx(1.0, abs=0.1)
+    slope = Slope(np.array([3.0, 0.0]), np.diag([1.0, 10.0]), 0.5)  # posterior deviations .5 and .05
+    spread = slope.directions(4000, np.random.default_rng(0))[:, 1].std()
+    assert spread == pytest.approx(0.05 / 3.0, rel=0.1)
+
+
 @pytest.mark.parametrize("move", ["pcn", "noise"])
 def test_widening_takes_longer_steps(move):
     elites = normal(1)

@@ -15,6 +15,7 @@ from looks import by_definition, counts, gallery, seen
 
 from molvae.errors import UnknownNameError
 from molvae.optimization.config import MemberSettings, SurrogateSettings
+from molvae.optimization.kernels import Hyperparameters
 from molvae.optimization.similarities import Gallery
 from molvae.optimization.surrogates import mixture
 from molvae.optimization.surrogates.base import make_surrogate, training_rows
@@ -181,6 +182,14 @@ class TestFit:
             step[j] = 1e-5
             slope = (fit._objective(at + step)[0] - fit._objective(at - step)[0]) / 2e-5
             assert gradient[j] == pytest.approx(slope, rel=1e-4, abs=1e-6)
+
+    def test_without_scores_its_priors_decide(self):
+        nothing = torch.zeros(0, 0, dtype=torch.float64)
+        fit = MixtureFit([nothing], None, torch.zeros(0, dtype=torch.float64), Prior())
+        found = fit.run(Hyperparameters((9.0,), 0.0, (), noise=2.0, mean=1.0))
+        assert found.weights[0] == pytest.approx(Prior().weight, rel=1e-3)
+        assert found.noise == pytest.approx(Prior().noise, rel=1e-3)
+        assert found.mean == pytest.approx(0.0, abs=1e-3)
 
     def test_finds_the_number_that_matters(self):
         numbers = self.numbers(80)

@@ -18,6 +18,7 @@ from molvae.latent.calibration import calibrate
 from molvae.latent.codec import MolVAE
 from molvae.latent.likelihood import likelihood
 from molvae.screening.config import ScreenSettings
+from molvae.screening.domain import Calibrated
 from molvae.screening.merging import merge
 from molvae.screening.pipeline import screen
 
@@ -122,6 +123,17 @@ def test_a_molecule_without_precedent_is_dropped_and_its_rarest_place_named(libr
     assert [not row["reason"].endswith(": in no training molecule") for row in rows] == covered
     assert {True, False} == set(covered)
     assert all(row["reason"].startswith(("bond ", "ring system ")) for row in rows if row["reason"])
+
+
+def test_what_is_strange_to_the_model_is_outside(known_domain, little_csv):
+    with little_csv.open(newline="") as file:
+        usual = [row["smiles"] for row in csv.DictReader(file)][::9]
+    molecules = [standardize(text) for text in [*usual, "OC(O)C(O)C(O)C(O)C(O)CO", "FC(F)(F)C(F)(F)F"]]
+    model = MolVAE.load(known_domain, device="cpu")
+    check, encoded = Calibrated(model), model.posterior(molecules)
+    inside = check.scores(molecules, *encoded).inside().tolist()
+    assert [not reason for reason in check.outside(molecules, *encoded)] == inside
+    assert {True, False} == set(inside)
 
 
 def test_precedent_cannot_be_asked_of_a_model_that_was_not_calibrated(library, tiny_model, tmp_path):

@@ -166,6 +166,19 @@ def test_the_best_are_distinct_and_ranked_as_the_hits_say(undisturbed):
     assert [float(row["utility"]) for row in best] == pytest.approx(sorted(worths.values())[:-6:-1])
 
 
+@pytest.mark.parametrize("part_bytes", [10_000, 24])
+def test_molecules_that_are_there_many_times_take_one_place(asked, tmp_path, part_bytes):
+    rows = ["CCCCCCCO", "CCCCCCO"] * 4 + ["CCCCCO", "CCCO"]
+    (tmp_path / "library.smi").write_text("\n".join(rows) + "\n")
+    longest = ({"name": "mw"},)
+    settings = asked(
+        library=str(tmp_path / "library.smi"), objectives=longest, filters=(), top=3, part_bytes=part_bytes
+    )
+    run(settings, tmp_path / "s")
+    best = table(merge([tmp_path / "s"]).path / "best.csv")
+    assert [row["smiles"] for row in best] == ["CCCCCCCO", "CCCCCCO", "CCCCCO"]
+
+
 def test_what_is_done_is_skipped_and_what_is_damaged_is_done_again(asked, undisturbed, tmp_path):
     shutil.copytree(undisturbed[0], tmp_path / "s")
     done = screen(asked(), tmp_path / "s", workers=0, device="cpu")

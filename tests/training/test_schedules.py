@@ -1,11 +1,11 @@
-"""Beta finds the KL target."""
+"""Beta finds the KL target; the best epoch is that of the lowest validation loss."""
 
 from __future__ import annotations
 
 import pytest
 
 from molvae.training.config import TrainSettings
-from molvae.training.schedules import BetaController
+from molvae.training.schedules import BetaController, validation_loss
 
 
 def test_beta_settles_where_the_kl_meets_its_target():
@@ -34,3 +34,18 @@ def test_the_goal_of_the_kl_moves_in_a_line_and_stays():
         controller = controller.after(50.0)
     assert goals[:3] == [80.0, 76.0, 72.0]
     assert goals[10:] == [40.0] * 5
+
+
+@pytest.mark.parametrize(
+    ("target", "measured", "expected"),
+    [
+        (None, {"kl": 50.0}, 10.0 + 3.0 * 2.0 + 0.1 * 50.0),
+        (40.0, {"kl": 50.0}, 10.0 + 3.0 * 2.0 + 10.0),
+        (40.0, {"kl": 30.0}, 10.0 + 3.0 * 2.0),
+        (40.0, {"kl": 30.0, "free": 4.0}, 10.0 + 4.0 + 3.0 * 2.0),
+    ],
+)
+def test_the_best_epoch_weighs_reconstruction_property_and_kl(target, measured, expected):
+    controller = BetaController(beta=0.1, target=target, warmup=0)
+    terms = {"reconstruction": 10.0, "property": 2.0, **measured}
+    assert validation_loss(terms, controller, property_weight=3.0) == pytest.approx(expected)

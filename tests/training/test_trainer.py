@@ -13,6 +13,7 @@ import time
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from molvae.config import to_toml
 from molvae.data.config import PrepareSettings
@@ -135,16 +136,27 @@ def test_parts_of_a_pass_are_epochs_and_leave_no_molecule_out(little_corpus, tmp
     real = trainer.collate
     monkeypatch.setattr(trainer, "collate", collate)
     n = len(Corpus.open(little_corpus).rows("train"))
-    parts = {"epoch_size": n // 2, "batch_size": 8, "prior": {}}
+    parts = {"epoch_size": n // 2, "batch_size": 8, "prior": {}, "epochs": 4}
     train(little_corpus, tmp_path / "run", TrainSettings(**(SETTINGS.model_dump() | parts)))
-    rows = [int(row) for batch in read for row in batch]
-    assert len(set(rows)) == len(rows) > n - 2 * 8
-    assert [event["epoch"] for event in _figures(tmp_path / "run")] == [1, 2]
+    passes = read[: len(read) // 2], read[len(read) // 2 :]
+    orders = [[int(row) for batch in batches for row in batch] for batches in passes]
+    for rows in orders:
+        assert len(set(rows)) == len(rows) > n - 2 * 8
+    assert orders[0] != orders[1]
+    assert [event["epoch"] for event in _figures(tmp_path / "run")] == [1, 2, 3, 4]
 
 
-def test_training_starts_from_a_checkpoint(little_corpus, tmp_path, uninterrupted):
+@pytest.mark.parametrize(
+    "still",
+    [
+        pytest.param({"learning_rate": 1e-12}, id="no step"),
+        pytest.param({"gradient_clip": 1e-14}, id="no gradient"),
+        pytest.param({"property_weight": 0.0, "frozen": ["encoder", "decoder"]}, id="nothing to learn"),
+    ],
+)
+def test_training_starts_from_a_checkpoint(little_corpus, tmp_path, uninterrupted, still):
     start = uninterrupted / "model"
-    still = {"initial": start, "learning_rate": 1e-12, "weight_decay": 0.0, "epochs": 1}
+    still = {"initial": start, "weight_decay": 0.0, "epochs": 1, **still}
     train(little_corpus, tmp_path / "run", TrainSettings(**(SETTINGS.model_dump() | still)))
     before, after = (MolVAE.load(path, device="cpu") for path in (start, tmp_path / "run" / "model"))
     assert after.settings.model == before.settings.model
@@ -174,6 +186,15 @@ def test_a_frozen_decoder_keeps_the_latent_space_and_its_prior(little_corpus, tm
     assert not torch.equal(new["head.layers.0.weight"], old["head.layers.0.weight"])
     assert after.settings.facts["prior"] == fitted.settings.facts["prior"]
     assert after.sample(5, seed=1) == fitted.sample(5, seed=1)
+
+
+def test_properties_teach_the_head(little_corpus, tmp_path, uninterrupted):
+    given = {"initial": uninterrupted / "model", "frozen": ["encoder", "decoder"], "weight_decay": 0.0}
+    train(little_corpus, tmp_path / "run", TrainSettings(**(SETTINGS.model_dump() | given | {"epochs": 1})))
+    old = load_file(uninterrupted / "model" / "weights.safetensors")
+    new = load_file(saved_states(tmp_path / "run" / "states")[-1] / "weights.safetensors")
+    moved = {name.partition(".")[0] for name in old if not torch.equal(old[name], new[name])}
+    assert moved == {"head"}
 
 
 def test_what_cannot_be_frozen_is_told(little_corpus, tmp_path, uninterrupted):

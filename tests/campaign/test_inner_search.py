@@ -1,0 +1,82 @@
+"""The search within a batch: who breeds, and what is left over for the next batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from molvae.campaign.campaign import Campaign
+from molvae.campaign.methods import bo
+from molvae.campaign.observations import Observation
+from molvae.campaign.sources.base import SOURCES, Offspring
+from molvae.chemistry.molecule import Invalid, canonical, parse
+from molvae.oracles.base import Score
+
+CHAINS = [canonical("N" + "C" * n + "O") for n in range(2, 14)]  # longer is better
+RINGS = [canonical(f"{core}C(=O)O") for core in ("c1ccccc1", "c1ccncc1", "C1CCCCC1", "c1ccsc1", "C1CCNCC1")]
+NEW = [
+    canonical(smiles) for smiles in ("NCC(F)CO", "NCC(Cl)CO", "NCC(C)CCO", "CNCCCO", "OCCCCNC", "NC1CC1CO")
+]
+
+
+class Scribe:
+    """A source that writes its parents down, and makes what it is told to."""
+
+    moves = {"write": 1.0}  # noqa: RUF012 - the protocol wants a mapping
+
+    def __init__(self):
+        self.seen, self.makes = [], []
+
+    def offspring(self, parents, counts, generator):
+        del generator
+        self.seen.append(list(parents.smiles))
+        n, first = sum(counts.values()), parents.smiles[0]
+        made = [Offspring(parse(text), "write", first) for text in self.makes[:n]]
+        return made + [Offspring(Invalid("", "no idea"), "write", first)] * (n - len(made))
+
+
+@pytest.fixture
+def begun(tmp_path, model, settings, monkeypatch):
+    """A campaign over a scribe, told these scores (one per objective) of its start; and the scribe."""
+    scribe, opened = Scribe(), []
+    monkeypatch.setitem(SOURCES._entries, "scribe", lambda *_: scribe)
+
+    def make(scores, n_parents, **changes):
+        monkeypatch.setattr(bo, "N_PARENTS", n_parents)
+        search = {"n_generations": 1}
+        wanted = {"budget": 60, "n_initial": len(scores), "sources": {"scribe": 1.0}, "search": search}
+        campaign = Campaign.create(tmp_path / "c", model, settings(**wanted, **changes), start=list(scores))
+        opened.append(campaign)
+        for candidate in campaign.ask(len(scores)):
+            told = tuple(Score.ok(value) for value in np.atleast_1d(scores[candidate.smiles]))
+            campaign.tell([Observation(candidate.smiles, told, candidate.identifier)])
+        return campaign, scribe
+
+    yield make
+    for campaign in opened:
+        campaign.close()
+
+
+def test_the_best_molecules_breed(begun):
+    campaign, scribe = begun({smiles: float(n) for n, smiles in enumerate(CHAINS)}, 3, maximize=("length",))
+    campaign.ask(2)
+    assert set(scribe.seen[0]) <= set(CHAINS[-5:])
+    assert CHAINS[-1] in scribe.seen[0]
+
+
+def test_molecules_outside_the_bounds_breed_only_where_there_is_nothing_better(begun):
+    chains = {smiles: (10.0 + n, 1.0) for n, smiles in enumerate(CHAINS)}
+    rings = {smiles: (float(n), -1.0) for n, smiles in enumerate(RINGS)}
+    campaign, scribe = begun({**chains, **rings}, 1, maximize=("size",), at_most={"harm": 0.0})
+    campaign.ask(2)
+    assert set(scribe.seen[0]) <= set(RINGS)
+
+
+def test_what_is_left_over_stands_for_the_next_batch(begun):
+    campaign, scribe = begun({smiles: float(n) for n, smiles in enumerate(CHAINS)}, 9, maximize=("length",))
+    scribe.makes = NEW
+    first = [candidate.smiles for candidate in campaign.ask(2)]
+    scribe.makes = []
+    second = campaign.ask(2)
+    assert {candidate.source for candidate in second} == {"write"}
+    assert {candidate.smiles for candidate in second} < set(NEW) - set(first)
