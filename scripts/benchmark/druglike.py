@@ -1,0 +1,178 @@
+"""Measure a broad checkpoint on molecules it was not trained on: approved drugs, ChEMBL, ZINC250k.
+
+Drugs are those of drugs/approved.csv.gz that neither ZINC250k nor MOSES has; the ChEMBL set has none of them
+in its training part. Reconstruction is exact and greedy: from the encoder's mean alone, and after the steps
+that `encode` takes. Neighbors of ChEMBL's test molecules are single shots where their mean similarity is .8,
+.6, .4 and .2; neighbors_sane_ratio is the share of those at .6 and .4 that pass the judge of sense.py, over
+that of the molecules themselves.
+
+    MOLVAE_DATA=../shared/data python scripts/benchmark/druglike.py checkpoints/druglike checkpoints/zinc250k
+
+The figures are those of the first checkpoint; the table has all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import math
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from record import commit, record  # beside this file
+from sense import sane
+
+from molvae.chemistry.descriptors import describe_smiles
+from molvae.chemistry.molecule import Molecule, is_valid
+from molvae.chemistry.standardize import standardize
+from molvae.evaluation.information import kl_divergence
+from molvae.latent.assessment import write
+from molvae.latent.codec import MolVAE
+from molvae.latent.neighbors import measure_similarity, neighborhood
+from molvae.progress import PlainProgress
+from molvae.seeding import Seeds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SIZES = {"drugs": (10, 38), "drugs_large": (39, 60)}  # heavy atoms
+SIMILARITIES = (0.8, 0.6, 0.4, 0.2)
+HEADS = ("logp", "qed")
+N_PARENTS, N_SANE = 200, 300
+
+
+def main() -> None:
+    """Measure every checkpoint, print, and write results/druglike.json."""
+    options = _options()
+    started_at = commit()
+    sets = _sets(Path(os.environ["MOLVAE_DATA"]).resolve(), options.molecules)
+    table = []
+    for checkpoint in options.checkpoints:
+        row = _measured(MolVAE.load(checkpoint, device=options.device), sets, options)
+        table.append({"model": checkpoint.name, **row})
+        for name, value in table[-1].items():
+            print(f"{name:28} {value}", flush=True)
+    figures = {name: value for name, value in table[0].items() if name != "model"}
+    if not options.no_record:
+        path = record("druglike", figures=figures, table=table, seeds=[options.seed], started_at=started_at)
+        print(f"-> {path.name}")
+
+
+def _measured(
+    model: MolVAE, sets: dict[str, list[Molecule]], options: argparse.Namespace
+) -> dict[str, float | int | None]:
+    found: dict[str, float | int | None] = {}
+    for name, molecules in sets.items():
+        found |= {f"{name}_{what}": value for what, value in _reconstructed(model, molecules).items()}
+    found |= {f"mae_{name}_drugs": value for name, value in _errors(model, sets["drugs"]).items()}
+    return {**found, **_neighbors(model, sets["chembl"], options.seed)}
+
+
+def _reconstructed(model: MolVAE, molecules: Sequence[Molecule]) -> dict[str, float | int | None]:
+    """Shares that come back, of all; one that the vocabulary cannot write counts as lost."""
+    mu, sigma = model.posterior(molecules)
+    read = np.asarray(np.isfinite(mu).all(axis=1))
+    smiles = [molecule.smiles for molecule, fine in zip(molecules, read) if fine]
+    starts = {"recon_encoder": mu[read], "recon": model.encode(molecules)[read]}
+    shares = {
+        name: sum(
+            map(_same, smiles, write(model, z, progress=PlainProgress(sys.stderr, every=60.0), task=name))
+        )
+        for name, z in starts.items()
+    }
+    kl = float(np.mean(kl_divergence(mu[read], sigma[read])))
+    return {
+        **{name: round(n / len(molecules), 4) for name, n in shares.items()},
+        "read": round(float(read.mean()), 4),
+        "kl": round(kl, 1),
+        "n": len(molecules),
+    }
+
+
+def _same(smiles: str, text: str) -> bool:
+    found = standardize(text)
+    return is_valid(found) and found.smiles == smiles
+
+
+def _errors(model: MolVAE, molecules: Sequence[Molecule]) -> dict[str, float | None]:
+    """Mean absolute errors of property heads on drugs; None where the model has no such head."""
+    names = {name.lower(): name for name in model.property_names}
+    predicted = model.predict(molecules)
+    truth = describe_smiles([molecule.smiles for molecule in molecules], HEADS)
+    errors: dict[str, float | None] = {}
+    for column, head in enumerate(HEADS):
+        if head not in names:
+            errors[head] = None
+            continue
+        gaps = np.abs(predicted.mean[:, predicted.names.index(names[head])] - truth[:, column])
+        errors[head] = round(float(np.nanmean(gaps)), 4)
+    return errors
+
+
+def _neighbors(model: MolVAE, molecules: Sequence[Molecule], seed: int) -> dict[str, float | None]:
+    chosen = Seeds(1).numpy("druglike-parents").permutation(len(molecules))[:N_PARENTS]
+    parents = [molecules[row] for row in sorted(chosen)]
+    curve = measure_similarity(model, parents, seed=seed)
+    found: dict[str, float | None] = {}
+    for wanted in SIMILARITIES:
+        inside = min(curve.similarity) <= wanted <= max(curve.similarity)
+        valid = (
+            float(np.interp(curve.radius_for(wanted), curve.radius, curve.validity)) if inside else math.nan
+        )
+        found[f"neighbors_valid_{round(100 * wanted)}"] = round(valid, 4) if inside else None
+    rows = range(min(N_SANE, len(molecules)))
+    own = np.mean([sane(molecules[row].smiles) for row in rows])
+    varied = []
+    for wanted in (0.6, 0.4):
+        radius = curve.radius_for(wanted)
+        for row in rows:
+            found_here = neighborhood(model, molecules[row], radius=radius, n_draws=1, seed=seed)
+            varied += [neighbor.molecule.smiles for neighbor in found_here.neighbors]
+    found["sane_held_out"] = round(float(own), 4)
+    found["neighbors_sane_ratio"] = round(float(np.mean(list(map(sane, varied))) / own), 4)
+    return found
+
+
+def _sets(data: Path, n: int) -> dict[str, list[Molecule]]:
+    """Standardized molecules of each set: all drugs, at most `n` of the others, drawn at random."""
+    zinc = _rows(data / "zinc250k" / "zinc250k.csv.gz")
+    moses = _rows(data / "moses" / "train.csv.gz")
+    trained = {row["smiles"] for row in zinc} | {row["SMILES"] for row in moses}
+    drugs = _standard(row["smiles"] for row in _rows(data / "drugs" / "approved.csv.gz"))
+    drugs = [molecule for molecule in drugs if molecule.smiles not in trained]
+    sets = {
+        name: [m for m in drugs if low <= m.mol.GetNumHeavyAtoms() <= high]
+        for name, (low, high) in SIZES.items()
+    }
+    chembl = [row["smiles"] for row in _rows(data / "chembl" / "broad.csv.gz") if row["split"] == "test"]
+    for name, smiles in (("chembl", chembl), ("zinc", [r["smiles"] for r in zinc if r["split"] == "test"])):
+        chosen = Seeds(0).numpy(f"druglike-{name}").permutation(len(smiles))[:n]
+        sets[name] = _standard(smiles[row] for row in sorted(chosen))
+    return sets
+
+
+def _standard(smiles: Any) -> list[Molecule]:
+    return list({m.smiles: m for m in map(standardize, smiles) if is_valid(m)}.values())
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("checkpoints", type=Path, nargs="+")
+    parser.add_argument("--molecules", type=int, default=2_000, help="Of ChEMBL and of ZINC250k.")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--no-record", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
