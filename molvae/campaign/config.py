@@ -59,8 +59,8 @@ class CampaignSettings(Settings):
     exempt."""
 
     wild: bool = False
-    """Propose any valid molecule. By default a proposal has no unstable group, and all its bonds and ring
-    systems occur in the model's training molecules or in the start molecules."""
+    """Propose any valid molecule. By default a proposal has no unstable group, and each of its bonds and
+    ring systems occurs in one of 10,000 training molecules of the model, or in a start molecule."""
 
     near: Neighborhood | None = None
     """Propose only molecules with at least this similarity to one of these molecules."""

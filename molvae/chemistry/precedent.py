@@ -103,6 +103,13 @@ class Precedent:
             Counter(self._rings) + Counter(other._rings),
         )
 
+    def at_least(self, n: int) -> Precedent:
+        """The bonds and ring systems that `n` molecules or more have."""
+        bonds, rings = (
+            {key: count for key, count in table.items() if count >= n} for table in (self._bonds, self._rings)
+        )
+        return Precedent(self.n_molecules, bonds, rings)
+
     def weakest(self, molecule: Molecule) -> Weakness | None:
         """The place with the lowest count; none for a single atom.
 

@@ -97,8 +97,8 @@ def gate_options() -> Decorator:
             "--wild",
             is_flag=True,
             default=None,
-            help="Also propose molecules with unstable groups, or with bonds or ring systems that neither "
-            "the model's training molecules nor your --start molecules have.",
+            help="Also propose molecules with unstable groups, or with bonds or ring systems that fewer than "
+            "1 in 10,000 training molecules of the model and none of your --start molecules have.",
         ),
         click.option(
             "--in-domain",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from molvae.campaign.campaign import Campaign
@@ -100,6 +102,16 @@ def test_the_start_is_precedent(calibrated, molecules):
     assert gate([parse(selenide), parse(molecules[0])]) == [False, True]
     told = gates_of(CampaignSettings(objectives=(Objective(name="x"),)), calibrated, [selenide])[-1]
     assert told([parse(selenide)]) == [True]
+
+
+def test_what_fewer_than_one_training_molecule_in_ten_thousand_has_is_not_proposed():
+    rare, common = parse("C[Se]c1ccccc1"), parse("Cc1ccccc1")
+    counted = Precedent.counted([rare, common, common]).arrays()
+    model = SimpleNamespace(precedent=Precedent.of({**counted, "n_molecules": np.array([20_000])}))
+    settings = CampaignSettings(objectives=(Objective(name="x"),))
+    assert model.precedent.covers(rare)
+    assert gates_of(settings, model, ())[-1]([rare, common]) == [False, True]
+    assert gates_of(settings, model, [rare.smiles])[-1]([rare, common]) == [True, True]
 
 
 def test_nothing_is_proposed_that_is_larger_than_a_drug_and_than_the_start():
