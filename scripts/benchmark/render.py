@@ -15,234 +15,246 @@ RESULTS = Path(__file__).resolve().parent / "results"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 TITLES = {
-    "generation": "The shipped model on ZINC250k",
-    "moses": "MOSES by its official protocol",
-    "moses_protocol": "Three objectives on MOSES's molecules",
-    "metrics_golden": "The metrics against published values",
+    "generation": "ZINC250k: reconstruction and samples of the shipped model",
+    "moses": "MOSES, official protocol",
+    "moses_protocol": "MOSES molecules: three training objectives",
+    "metrics_golden": "Metrics against published values",
     "pmo": "PMO: sample efficiency on 20 published tasks",
-    "pmo_ablation": "The search with parts taken away",
-    "overhead": "What the search takes per call beside the oracle",
-    "optimize_vs_random": "Search against random draws at the same budget",
-    "known_goals": "Computed terms of an objective, exact and in a black box",
-    "sense": "The search with and without the gate of precedent",
+    "pmo_ablation": "Ablation of the search",
+    "overhead": "Overhead of the search per oracle call",
+    "optimize_vs_random": "Search against random sampling at the same budget",
+    "known_goals": "Computed terms of an objective: exact or modeled",
+    "sense": "Plausibility of proposals, with and without precedent",
     "series": "From an assay table to the next plates",
-    "assays": "Choosing the next plate out of a collection",
-    "panel": "Filling a table of assays",
-    "latent_space": "What can be done in latent space",
+    "assays": "Selecting the next plate from a collection",
+    "panel": "Imputing an assay table",
+    "latent_space": "Operations in latent space",
     "family": "The autoencoder family, trained alike",
-    "tokenizers": "The same recipe on three writings of a molecule",
-    "representation": "Latent vectors as features: error on held-out measurements",
-    "screening": "Screening: rows per second, and where the time goes",
-    "speed": "Training and sampling against the MOSES loops and the machine",
+    "tokenizers": "SMILES, merged tokens and SELFIES",
+    "representation": "Latent vectors as features",
+    "screening": "Screening throughput",
+    "speed": "Training and sampling speed",
     "prepare": "Preparing ZINC250k",
-    "inputs": "What becomes of molecules on their way in",
-    "report": "The report of a campaign of 1,000 calls",
-    "startup": "How long a user waits for the first word",
-    "faults": "Faults: what was tried and what held",
+    "inputs": "Standardization of input molecules",
+    "report": "Report of a campaign of 1,000 calls",
+    "startup": "Start-up time of the commands",
+    "faults": "Fault injection",
 }
-"""What a result file shows, in the order of the page; others follow under their own names."""
+"""Title of each result file, in the order of the page; others follow under their own names."""
 
 SHORT = [
-    ("test molecules of ZINC250k that come back exactly, encoder alone", "generation", "recon_mu_encoder"),
-    ("the same after three gradient steps", "generation", "recon_mu"),
-    ("samples that are molecules, greedy, single shot", "generation", "prior_validity_greedy"),
-    ("FCD of 30,000 samples to ZINC250k's test molecules", "generation", "fcd"),
-    ("the same of training molecules (floor)", "generation", "fcd_floor"),
-    ("FCD of 30,000 samples to MOSES's test (official; published: CharRNN .073)", "moses", "fcd_test"),
-    ("the same model: test molecules that come back exactly, encoder alone", "moses", "recon_encoder"),
-    ("mean error of predicted logP, QED", "generation", "mae_logp, mae_qed"),
-    ("sum of 20 PMO tasks, AUC top-10 at 1,000 calls (runs stopped early, then held)", "pmo", "pmo20_1k"),
-    ("registered salts whose parent is kept, of 886", "inputs", "salts_right"),
-    ("mean true potency of a plate: asked for, by chance", "series", "mean_true_round1, mean_true_random"),
+    ("ZINC250k test molecules reconstructed exactly, encoder only", "generation", "recon_mu_encoder"),
+    ("… after three refinement steps", "generation", "recon_mu"),
+    ("valid samples (greedy, one attempt)", "generation", "prior_validity_greedy"),
+    ("FCD of 30,000 samples to the ZINC250k test set", "generation", "fcd"),
+    ("… of training molecules (lower bound)", "generation", "fcd_floor"),
+    ("FCD of 30,000 samples to the MOSES test set (published: CharRNN 0.073)", "moses", "fcd_test"),
+    ("MOSES test molecules reconstructed exactly by the same model", "moses", "recon_encoder"),
+    ("mean absolute error of predicted logP, QED", "generation", "mae_logp, mae_qed"),
+    ("PMO, sum of AUC top-10 over 20 tasks, 1,000 calls (runs stopped early, then held)", "pmo", "pmo20_1k"),
+    ("share of 886 registered salts whose correct parent is kept", "inputs", "salts_right"),
     (
-        "best 5 % of real assays found: molvae, forest, random",
+        "mean true pIC50 of a proposed plate, of random proposals",
+        "series",
+        "mean_true_round1, mean_true_random",
+    ),
+    (
+        "top 5 % of real assays found: molvae, random forest, random",
         "assays",
         "top5_found, top5_forest, top5_random",
     ),
     (
-        "R2 of hidden values of 50 ChEMBL assays: the panel, the best model of one assay",
+        "R² on hidden values of 50 ChEMBL assays: panel, best single-assay model",
         "panel",
         "assays_panel_r2, assays_best_single_r2",
     ),
     (
-        "ten best that are sane to an outside judge: by default, --wild",
+        "plausible molecules among the ten best (external filter): default, --wild",
         "sense",
         "sane_top10, sane_top10_wild",
     ),
 ]
-"""Rows of the README: what, result file, figures. A file that is not there has no row."""
+"""Rows of the table in the README: label, result file, figures. Missing files have no row."""
 
 NOTES = {
     "moses": (
-        "`checkpoints/moses`, trained on the training split alone; 30,000 samples, single shot, no beam: "
-        "N(0, I) at noise level 1, tokens drawn at T = 1. Test has 176,074 molecules, TestSF 176,225. The "
-        "same model writes molecules of Test back: recon_encoder greedily from the encoder's mean, "
-        "recon_sampled from a draw of its posterior, at kl nats. neighbors_valid: share of draws that are "
-        "molecules, single shot, where neighbors of Test are on average .8, .6, .4 and .2 similar. Published "
-        "(Polykovskiy 2020): VAE FCD/Test .099, which does not reconstruct, CharRNN .073, the training set "
-        ".008. Training was one sitting of 1.6 hours on one core; it has not converged."
+        "`checkpoints/moses`, trained on the training split only. 30,000 samples, one attempt each, no beam "
+        "search: N(0, I) at noise level 1, tokens sampled at T = 1. Test has 176,074 molecules, TestSF "
+        "176,225. The same model reconstructs molecules of Test: recon_encoder greedily from the encoder's "
+        "mean, recon_sampled from a sample of its posterior, at kl nats. neighbors_valid: share of valid "
+        "draws, one attempt each, where neighbors of Test molecules have a mean similarity of .8, .6, .4 "
+        "and .2. Published (Polykovskiy 2020): FCD/Test of the VAE .099, which does not reconstruct, of "
+        "CharRNN .073, of the training set .008. Training was one run of 1.6 hours on one core and has not "
+        "converged."
     ),
     "generation": (
-        "5,000 test molecules, decoded greedily from mu, the mean that encode gives by three gradient steps "
-        "from the encoder's, or from a sample of the posterior there; recon_mu_encoder and "
-        "recon_sampled_encoder are without those steps, as published figures are. 30,000 draws of its prior, "
-        "posterior samples of what a language model of the training molecules writes, one sample for each: "
-        "the greedy text, or, where that is no molecule, the most likely text that a beam search finds to be "
-        "one; what is invalid all the same is counted (prior_validity_greedy is the share without the beam). "
-        "The floor is the FCD of 25,000 training molecules to the same test and validation molecules. "
-        "Properties are RDKit's of the standardized molecules. JT-VAE reports 76.7 % reconstruction. "
-        "moses_fcd_holdout and moses_recon_sampled are of a model taught MOSES's molecules (below)."
+        "5,000 test molecules, decoded greedily from mu, the mean that encode gives after three gradient "
+        "steps from the encoder's output, or from a sample of the posterior there; recon_mu_encoder and "
+        "recon_sampled_encoder are without these steps, as published figures are. 30,000 samples of the "
+        "prior, which are posterior samples of molecules written by a language model of the training set, "
+        "one attempt each: the greedy text, or, if it is invalid, the most likely valid text of a beam "
+        "search; remaining invalid samples are counted (prior_validity_greedy is the share without the "
+        "beam). The floor is the FCD of 25,000 training molecules to the same test and validation "
+        "molecules. Properties are computed by RDKit from the standardized molecules. JT-VAE reports 76.7 % "
+        "reconstruction. moses_fcd_holdout and moses_recon_sampled are of a model trained on MOSES "
+        "molecules (below)."
     ),
     "moses_protocol": (
-        "Trained on 154,074 of MOSES's 176,074 test molecules, 20,000 others held out: three weights of the "
-        "KL on one network, and, last, a smaller one with a longer code and a language prior, in half the "
-        "passes. 5,000 held-out molecules are reconstructed as above; 20,000 samples are compared with those "
-        "held out and with as many of TestSF, which has scaffolds of its own. The language model and MOSES's "
-        "weight write at temperature 1 from N(0, I), once, for fewer epochs, after which they change little; "
-        "molvae's language prior at .95, and with the beam. "
-        "Published, trained on ten times as many molecules: MOSES's own VAE, which does not reconstruct, is "
-        "at .099 from its Test; DD-VAE at 1.13 where 95 % come back from a sampled vector."
+        "Trained on 154,074 of the 176,074 MOSES test molecules, with 20,000 others held out: three KL "
+        "weights with one network, and, last, a smaller network with a longer code and a language prior, in "
+        "half the epochs. 5,000 held-out molecules are reconstructed as above; 20,000 samples are compared "
+        "with the held-out molecules and with as many of TestSF, which has scaffolds of its own. The "
+        "language model and the MOSES weight sample at temperature 1 from N(0, I), one attempt each, after "
+        "fewer epochs, beyond which they change little; molvae's language prior samples at .95, with the "
+        "beam search. Published, trained on ten times as many molecules: MOSES's own VAE, which does not "
+        "reconstruct, .099 to Test; DD-VAE 1.13, with 95 % reconstruction from a sampled vector."
     ),
     "metrics_golden": (
-        "30,000 samples of JT-VAE whose MOSES figures were published, measured by molvae against "
-        "the full Test and TestSF sets."
+        "30,000 samples of JT-VAE with published MOSES figures, measured by molvae against the full Test "
+        "and TestSF sets."
     ),
     "pmo": (
-        "Area under the curve of the mean of the ten best so far, every call counted; latent-bo with three "
-        "seeds, latent-only (no graph moves, no library) with one. Start molecules are drawn from ZINC250k "
-        "at random. Published figures have 10,000 calls and the same rules. Runs with 10,000 calls ended "
-        "earlier, but for perindopril with the first seed: of latent-bo, those of the first seed mostly "
-        "after 3,000 or 5,000 and those of the others after 1,000 to 3,000 (the table has the means; fewest "
-        "on the two hops, whose pharmacophores take seconds for large molecules), those of latent-only "
-        "after 1,000, or when ten molecules had the highest score there is. The last mean is held to the "
-        "end, as the rules say, so that these figures can only grow: pmo20_10k is 14.7 with the first seed "
-        "alone. Figures at 1,000 and 300 calls are of the first calls of the same runs, held likewise. "
-        "beats_random_300 counts the tasks, of 19, on which the mean of the best of 300 calls beats the "
-        "best of 310 random molecules of ZINC250k. overhead_ms_per_call is of that whole run, on one of two "
-        "cores while other work took the other. The model is the one shipped before (60 nats, with a "
-        "flow for its prior). The ratios of hypervolumes are of another task, three goals at once (QED, "
-        "synthesis, similarity to a drug) in 500 calls, three seeds."
+        "Area under the curve of the mean of the ten best molecules so far, with every call counted; "
+        "latent-bo with three seeds, latent-only (no graph moves, no library) with one. Start molecules are "
+        "drawn from ZINC250k at random. Published figures use 10,000 calls and the same rules. Runs with "
+        "10,000 calls were stopped earlier, except perindopril with the first seed: latent-bo mostly after "
+        "3,000 or 5,000 calls (first seed) and after 1,000 to 3,000 (others; the table has the means; "
+        "fewest on the two hop tasks, whose pharmacophores take seconds for large molecules), latent-only "
+        "after 1,000, or once ten molecules had the maximum score. The last mean is held to the end, as the "
+        "rules require, so these figures are lower bounds: pmo20_10k is 14.7 with the first seed alone. "
+        "Figures at 1,000 and 300 calls are of the first calls of the same runs, held in the same way. "
+        "beats_random_300 counts the tasks, of 19, on which the mean of the ten best after 300 calls "
+        "exceeds the best of 310 random ZINC250k molecules. overhead_ms_per_call is of the whole run, on "
+        "one of two cores with other work on the other. The model is an earlier one (60 nats, with a flow "
+        "prior). The hypervolume ratios are of another task with three objectives (QED, synthetic "
+        "accessibility, similarity to a drug), 500 calls and three seeds."
     ),
     "pmo_ablation": (
         "Area under the curve of the mean of the ten best, 300 calls, three tasks, three seeds: differences "
-        "of a few hundredths are luck. Adapting: after every hundred calls the decoder is trained on what "
-        "was found, drawn by rank, and on molecules of the library; as it does not pay, molvae does not do "
-        "it. cpu ms per call: processor time beside the oracle while other work shared the machine. All are "
-        "of the model shipped before, the closer model of one with a longer code (76 nats) and a flow."
+        "of a few hundredths are within noise. Adapting: after every hundred calls the decoder is "
+        "fine-tuned on the molecules found, drawn by rank, and on the library; it does not help and is not "
+        "part of molvae. cpu ms per call: processor time without the oracle, with other work on the "
+        'machine. All rows use an earlier model, the "closer" one a model with a longer code (76 nats) and '
+        "a flow."
     ),
     "overhead": (
-        "The search as above on one task, in one process, by the clock and in processor time; threads are "
-        "torch's. Batches grow, so that later calls cost less. The model is the one shipped before."
+        "The search above on one task, in one process, in wall-clock and processor time; threads are "
+        "torch's. Batches grow, so later calls cost less. The model is an earlier one."
     ),
     "optimize_vs_random": (
         "Mean score of the ten best after 500 calls, mean of three seeds, all from the same ten start "
-        "molecules. Random is the better of draws from the model's prior and from the starter set, which "
-        "happens to hold celecoxib itself; QED cannot exceed about .948."
+        "molecules. Random is the better of samples of the model's prior and of the starter set, which "
+        "happens to contain celecoxib itself; QED cannot exceed about .948."
     ),
     "known_goals": (
-        "Two objectives of one dear term (a rule of groups; likeness to a ligand) and three computed ones, "
-        "from the same draws: as an mpo file, of which the dear term alone is modeled, and as one function, "
-        "a black box. auc: of the mean of the ten best. calls saved: until the ten best are as good as those "
-        "of the black box in the end; a search that does not get there saves none. Errors are standard "
-        "errors of paired differences."
+        "Two objectives, each with one expensive term (a rule of functional groups; similarity to a ligand) "
+        "and three computed ones, from the same start: as an mpo file, of which only the expensive term is "
+        "modeled, and as one black-box function. auc: of the mean of the ten best. calls saved: until the "
+        "ten best are as good as those of the black box at the end; a search that does not get there saves "
+        "none. Errors are standard errors of paired differences."
     ),
     "latent_space": (
-        "On ZINC250k's test molecules, with the shipped model. auroc: how well foreign molecules are told "
-        "from them. Step sizes of arithmetic are chosen on other molecules. cond: mean absolute error to the "
-        "requested value, of molecules that the heads choose among drawn ones."
+        "On ZINC250k test molecules, with the shipped model. auroc: separation of other molecules from "
+        "them. Step sizes of arithmetic are chosen on other molecules. cond: mean absolute error to the "
+        "requested value, for molecules that the property heads select among samples."
     ),
     "family": (
         "Equal sizes, steps, molecules (those of ZINC250k with at most 36 characters) and seed: a small "
-        "model and a short training, to compare members, not to be good. recon: test molecules from mu. "
-        "validity and fcd: greedy decodes, without the beam, of z drawn from N(0, I) or from a flow fitted "
-        "to the posteriors. probe_r2: how much of logP, QED and SA a linear model reads off z."
+        "model and a short training, for comparison only. recon: test molecules reconstructed from mu. "
+        "validity and fcd: greedy decoding, without beam search, of z from N(0, I) or from a flow fitted to "
+        "the posteriors. probe_r2: R2 of a linear model of logP, QED and SA on z."
     ),
     "tokenizers": (
-        "The KL-target member of the family, as above, with molecules written as SMILES atom by atom, as "
-        "SMILES in merged tokens (the default) and as SELFIES."
+        "The member of the family with a KL target, as above, with molecules as SMILES atom by atom, as "
+        "SMILES with merged tokens (the default) and as SELFIES."
     ),
     "representation": (
-        "Root-mean-square error, mean of five splits: a ridge regression and a Gaussian process on the "
-        "model's posterior means (latent), on Morgan counts and on RDKit's descriptors. A fifth is held out. "
-        "The figures are of the better head. The shipped model was trained on none of these measurements."
+        "Root-mean-square error, mean of five splits with a fifth held out: ridge regression and a Gaussian "
+        "process on the model's posterior means (latent), on Morgan counts and on RDKit descriptors. The "
+        "figures are of the better of the two. The shipped model was trained on none of these measurements."
     ),
     "screening": (
-        "ZINC250k through all stages, with two bounds and a goal. The floor is RDKit's parse and canonical "
-        "SMILES alone, in one process. Overhead is what is left of a row's processor time without parsing, "
-        "canonicalizing, standardizing, descriptors and the network's forward pass; the second figure counts "
-        "standardizing as overhead too. With --clock cpu in the command, other work shared the machine and "
-        "processor time was counted. Memory is the sum over all processes; its rows are the smallest "
-        "molecules through the cheapest stages (no model), so that ten million take minutes, and their speed "
-        "is that of a machine with other work."
+        "ZINC250k through all stages, with two bounds and an objective. The floor is RDKit's parsing and "
+        "canonical SMILES alone, in one process. Overhead is the processor time of a row that is not "
+        "parsing, canonicalization, standardization, descriptors or the forward pass; the second figure "
+        "counts standardization as overhead too. With --clock cpu in the command, other work shared the "
+        "machine, and processor time was measured. Memory is the sum over all processes; its rows are the "
+        "smallest molecules through the cheapest stages (no model), so that ten million take minutes, on a "
+        "machine with other work."
     ),
     "speed": (
-        "In turns with our re-creation of the MOSES loops at the same sizes (ours: those of the shipped "
-        "model), medians over the repeats. Both draw at temperature 1; parsing is left out. The ceiling is "
-        "the share of our time that the matrix products alone would take in the same precision. Where "
-        "processors have AMX or AVX-512 BF16, training is in bfloat16 by default, and the figures of float32 "
-        "stand beside; all else, and the MOSES loops, is float32. With --clock cpu in the command, other "
-        "work shared the machine and processor time was counted. The figures are the worst over the numbers "
-        "of threads on the processor named below; the Xeon, with AMX, was met before, with an earlier model. "
-        "gflops: of the products alone."
+        "Measured in turns with our re-implementation of the MOSES loops at the same sizes (ours: those of "
+        "the shipped model), medians over repeats. Both sample at temperature 1; parsing is excluded. The "
+        "ceiling is the share of our time that the matrix products alone would take at the same precision. "
+        "On processors with AMX or AVX-512 BF16, training uses bfloat16 by default, and float32 figures are "
+        "given too; everything else, and the MOSES loops, is float32. With --clock cpu in the command, "
+        "other work shared the machine, and processor time was measured. The figures are the worst over the "
+        "numbers of threads on the processor named below; the Xeon, with AMX, was measured with an earlier "
+        "model. gflops: of the products alone."
     ),
     "prepare": (
-        "The machine was busy with other work: look at the processor time, of which two free cores take half."
+        "The machine was busy with other work: look at processor time, half of which two free cores would "
+        "take."
     ),
     "sense": (
-        "Ten objectives that are not among PMO's, 300 calls, batches of 10, ten random ZINC250k molecules to "
-        "start from, the same for both arms. The judge is chembl-gen-check, which the search never sees: all "
-        "ring systems known to ChEMBL, no bond without precedent there. It passes 71 % of held-out ZINC250k "
-        "molecules (sane_held_out), which bounds what precedent in ZINC250k can reach. auc_gain is the mean "
-        "over objectives of the difference in AUC top-10, auc_gain_error its standard error. false_alarms: "
-        "held-out molecules of ZINC250k that the gate refuses. Of isomers many are as good, and the judge "
-        "refuses what both arms find. Tried without gain: lift instead of counts, smoothed or not, at equal "
-        "false alarms; higher counts are saner (.85 of offspring at more than 5) and refuse 22 % of held-out "
-        "molecules. wild also lets proposals grow beyond the sizes of the start. Two seeds."
+        "Ten objectives that are not part of PMO, 300 calls, batches of 10, the same ten random ZINC250k "
+        "start molecules for both arms. Plausibility is judged by chembl-gen-check, which the search never "
+        "sees: all ring systems known to ChEMBL, and no bond without precedent there. It accepts 71 % of "
+        "held-out ZINC250k molecules (sane_held_out), which bounds what precedent in ZINC250k can reach. "
+        "auc_gain is the mean over objectives of the difference in AUC top-10, auc_gain_error its standard "
+        "error. false_alarms: held-out ZINC250k molecules that the precedent check rejects. For isomers, "
+        "many molecules are equally good, and chembl-gen-check rejects what both arms find. Tried without "
+        "improvement: lift in place of counts, smoothed or not, at equal false alarms; higher count "
+        "thresholds are more plausible (.85 of offspring at more than 5) but reject 22 % of held-out "
+        "molecules. wild also lets proposals grow beyond the sizes of the start molecules. Two seeds."
     ),
     "series": (
-        "A made-up series of 397 rows as a laboratory sends it (salts, repeats, bounds, broken SMILES): "
-        "molvae ask with the core kept, logP 1 to 5 and SA to 4, then tell and ask again. The hidden rule "
-        "behind the table judges each plate of 24 and stands in for the laboratory. Beside it: draws of the "
-        "model around the series within the same bounds, and the 24 of a ChEMBL-like library within them "
-        "that a random forest trained on the table likes best. repeats: molecules of the table with a result."
+        "A simulated series of 397 rows as a laboratory would send it (salts, replicates, bounds, broken "
+        "SMILES): molvae ask with the core kept, logP 1 to 5 and SA up to 4, then tell, and ask again. The "
+        "rule behind the table is hidden from molvae; it scores each plate of 24. Baselines: samples of the "
+        "model around the series within the same bounds, and the 24 molecules of a ChEMBL-like library "
+        "within them that a random forest trained on the table ranks highest. repeats: proposed molecules "
+        "that already have a result."
     ),
     "assays": (
-        "Twelve targets of 720 to 1,000 measured compounds; a tenth is known, five plates of 24 are chosen "
-        "from the rest (--source library). Share of the best 5 % found, and molvae's lead with its standard "
-        "error over targets. censored: everything below the 30th percentile is reported as a bound; dropped: "
-        "it is lost. The starting tenth is drawn from the earlier part of a simulated time split."
+        "Twelve targets with 720 to 1,000 measured compounds; a tenth is known, and five plates of 24 are "
+        "chosen from the rest (--source library). Share of the best 5 % found, and molvae's lead with its "
+        "standard error over targets. censored: everything below the 30th percentile is reported as a "
+        "bound; dropped: it is left out. The starting tenth is drawn from the earlier part of a simulated "
+        "time split."
     ),
     "panel": (
-        "Docking: 6,000 compounds of DOCKSTRING, 58 proteins, nine of ten cells hid. Assays: the 50 ChEMBL "
-        "assays that share most compounds (11,273), a fifth hidden. A tenth of the compounds is wholly new "
-        "(r2_new); r2 is of hidden cells of the others, whose remaining values only panel and iterative see. "
-        "Means over the assays; all models see the same cells and are judged by the same. ridge, gp (RBF on "
-        "latent vectors, MinMax on Morgan counts) and forest see one assay; iterative is scikit-learn's "
-        "IterativeImputer and sees no molecule. within_90: share of values in the panel's 90 % intervals. "
-        "recall_100: share of the best 1 % of hidden cells among the 100 predicted best. Seconds of one core."
+        "Docking: 6,000 compounds of DOCKSTRING and 58 proteins, nine of ten cells hidden. Assays: the 50 "
+        "ChEMBL assays that share most compounds (11,273), a fifth hidden. A tenth of the compounds is "
+        "entirely new (r2_new); r2 is of hidden cells of the others, whose remaining values only panel and "
+        "iterative see. Means over assays; all models see the same cells and are evaluated on the same "
+        "ones. ridge, gp (RBF on latent vectors, MinMax on Morgan counts) and forest see one assay; "
+        "iterative is scikit-learn's IterativeImputer and sees no structures. within_90: share of values in "
+        "the panel's 90 % intervals. recall_100: share of the best 1 % of hidden cells among the 100 with "
+        "the best predictions. Seconds of one core."
     ),
     "inputs": (
         "Approved drugs, the repurposing hub, natural products, cyclic peptides, ZINC250k, ChEMBL-like "
-        "molecules and MOSES's test set. salts_right: share of 886 registered salts of which the "
-        "fragment is kept that ChEMBL's pipeline names. Counted: molecules whose standard form is not "
-        "its own or depends on how they were written; lost between writing and reading (SMILES, CSV, "
-        "Parquet, SDF); refused without metals, wildcards or unpaired electrons; drugs whose four "
-        "drawings are not alike by similarity. Microseconds: processor time to standardize what was "
-        "read, and with the code before."
+        "molecules and the MOSES test set. salts_right: share of 886 registered salts for which the "
+        "fragment named by ChEMBL's pipeline is kept. Counted: molecules whose standard form changes when "
+        "standardized again or depends on how they were written; molecules lost between writing and reading "
+        "(SMILES, CSV, Parquet, SDF); rejected molecules without metals, wildcards or unpaired electrons; "
+        "drugs whose four drawings are not alike by similarity. Microseconds: processor time to "
+        "standardize a parsed molecule, also with the code before."
     ),
     "report": (
         "Random search in the starter set, opened in headless Chromium, the fastest of four. Processor: "
-        "seconds of all cores beyond those an empty page takes. Clock: until the page has loaded."
+        "seconds of all cores beyond those of an empty page. Clock: until the page has loaded."
     ),
     "startup": (
-        "A process of its own each time, from its start to its end, twenty times in turns; the bare "
-        "interpreter is measured beside them."
+        "A new process each time, from start to end, twenty times in turns; the bare interpreter is "
+        "measured for comparison."
     ),
     "faults": (
-        "Kills, full disks, damaged and hostile files, oracles and texts (tests/faults); a trial fails when "
-        "its family's promise does not hold. Nightly: what scripts/faults makes without options; the "
-        "trials were made in several runs. Of a family that --amend tried again, results/faults.json keeps "
-        "what was found before."
+        "Kills, full disks, damaged and hostile files, oracles and texts (tests/faults); a trial fails if "
+        "the promise of its family does not hold. Nightly: what scripts/faults runs without options; the "
+        "trials were made in several runs. Of a family that was run again with --amend, results/faults.json "
+        "keeps the earlier findings."
     ),
 }
 """What a reader must know to read a table."""
