@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from pathlib import Path
 
@@ -77,9 +78,31 @@ def every_cell_is_filled_and_other_assays_help():
         assert len(list(csv.DictReader(file))) == 24
 
 
+def table(path):
+    with Path(path).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def the_best_are_ranked_within_the_bound_and_every_row_comes_back():
+    best, funnel = (
+        table("screened/result/best.csv"),
+        json.loads(Path("screened/result/funnel.json").read_text()),
+    )
+    qed = [float(row["predicted_qed"]) for row in best]
+    assert len(best) == 5
+    assert qed == sorted(qed, reverse=True)
+    assert all(float(row["sa"]) <= 3.0 for row in best)
+    assert funnel["read"] == 40 == funnel["hits"] + sum(funnel["dropped"].values())
+    predicted = table("predicted/result/rows.csv")
+    assert [row["input.smiles"] for row in predicted] == [row["smiles"] for row in table("library.csv")]
+    known = {row["smiles"]: float(row["predicted_qed"]) for row in predicted}
+    assert [known[row["smiles"]] for row in best] == pytest.approx(qed, abs=1e-3)
+
+
 OUTCOMES = {
     "impute": every_cell_is_filled_and_other_assays_help,
     "from-an-assay-table-to-the-next-plate": both_plates_are_new_and_within_the_bounds,
+    "screen-on-a-cluster": the_best_are_ranked_within_the_bound_and_every_row_comes_back,
     "in-the-laboratory": values_were_brought_back,
     "what-to-search-for": every_candidate_has_the_core,
 }
