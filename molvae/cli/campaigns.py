@@ -121,6 +121,19 @@ def kind_of_column(values: Sequence[Any]) -> Any:
     return "number" if all(value is None or isinstance(value, float) for value in values) else "text"
 
 
+def write_poses(path: Path, settings: CampaignSettings, best: Sequence[Row]) -> dict[str, Path]:
+    """The poses of the best molecules, where a docking has kept them, and what a summary says of the file."""
+    from molvae.chemistry.molecule import is_valid, parse
+    from molvae.oracles.docking.poses import kept_poses
+
+    molecules = [molecule for row in best if is_valid(molecule := parse(row.smiles))]
+    text = kept_poses([objective.name for objective in settings.objectives], molecules)
+    if not text:
+        return {}
+    write_atomically(path, text)
+    return {"poses": path}
+
+
 def draw(
     directory: Path, settings: CampaignSettings, table: Sequence[Row], best: Sequence[Row]
 ) -> dict[str, Path]:

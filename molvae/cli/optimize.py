@@ -104,7 +104,8 @@ def command(
 
     \b
     The directory holds journal.sqlite, settings.toml, molecules.csv, best.sdf,
-    best.png, progress.png, and front.png when there are two goals.
+    best.png, progress.png, front.png when there are two goals, and poses.sdf
+    when a docking keeps its poses.
     """
     from molvae.campaign.begun_with import remember_checkpoint
     from molvae.campaign.campaign import Campaign
@@ -140,6 +141,7 @@ def command(
         why = campaigns.why_so_few(campaign)
     campaigns.write_table(output / "molecules.csv", result.table, campaign.history)
     campaigns.write_table(output / "best.sdf", best, campaign.history)
+    poses = campaigns.write_poses(output / "poses.sdf", settings, best)
     if table is not None:
         campaigns.write_table(table, result.table, campaign.history)
     drawn = campaigns.draw(output, settings, result.table, best)
@@ -154,11 +156,13 @@ def command(
         "best": campaigns.row_facts(best, settings.objectives),
         "sources": campaigns.move_facts(result.moves),
         "molecules": output / "molecules.csv",
+        **poses,
         **drawn,
     }
     text = campaigns.summary_text(settings, result.best, result.table) + campaigns.moves_text(result.moves)
     places_text = "\n".join(
-        f"{name:<10} {path}" for name, path in {"molecules": output / "molecules.csv", **drawn}.items()
+        f"{name:<10} {path}"
+        for name, path in {"molecules": output / "molecules.csv", **poses, **drawn}.items()
     )
     session.report(facts, f"{text}\n{places_text}")
     if 0 < result.n_calls == result.n_failed:

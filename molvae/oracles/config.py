@@ -13,6 +13,11 @@ one another."""
 MEANS: tuple[Mean, ...] = get_args(Mean)
 
 
+Kind = Literal["own", "registered", "docking", "admet"]
+"""What the text of an oracle in a process of its own is: a function of the user's own, any oracle's, or what
+`docking_oracle` or `admet_oracle` has made of its own."""
+
+
 class TermSettings(Settings):
     """One term of an objective."""
 
@@ -66,3 +71,25 @@ class ExternalSettings(Settings):
 
     key: str = "predictions"
     """Which list of a REINVENT payload holds the scores."""
+
+
+class DockingSettings(ExternalSettings):
+    """How molecules are docked: what stands in brackets after `docking`, and how that is run."""
+
+    timeout: float = Field(default=1800.0, gt=0)
+    """Seconds for one molecule."""
+
+    start: float = Field(default=600.0, gt=0)
+    """Seconds a process has to load its libraries and read the receptor, which a busy machine can need."""
+
+    batch: int = Field(default=1, ge=1)
+    """Most molecules in one request: with one, a kill or a time-out costs one docking."""
+
+    exhaustiveness: int = Field(default=8, ge=1, le=1024)
+    """Runs of Vina's search for each molecule; time is in proportion."""
+
+    seed: int = Field(default=974528263, ge=1, lt=2**31)
+    """Of the conformer and of the search."""
+
+    poses: str | None = None
+    """Directory where the best pose of each molecule is kept, as INCHIKEY.sdf."""

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _AROUND = frozenset({"isolated", "inline", "ray"})
-_OUTSIDE = frozenset({"isolated", "ray", "cmd", "http", "https"})
-_MEANING = frozenset({"reinvent", "key"})  # options that say what is asked, not how
+_OUTSIDE = frozenset({"isolated", "ray", "cmd", "http", "https", "docking"})
+_MEANING = frozenset({"reinvent", "key", "vina", "dockstring", "exhaustiveness", "seed"})
+"""Options that say what is asked, not how."""
 
 
 def core_of(text: str) -> str:
@@ -38,25 +39,40 @@ def files_of(text: str) -> dict[str, str]:
     """sha256 of each local file that the oracle of this text depends on, by its path as it is written.
 
     These are the file of an `mpo:`, with what its terms depend on; of `file.py:function`, or of a module that
-    lies in the current directory; and files with a suffix in the command line of a `cmd:`.
+    lies in the current directory; the receptor of a `docking:`; and files with a suffix in the command line
+    of a `cmd:`.
 
     >>> files_of("similarity:CCO")
     {}
     """
-    return {str(path): sha256_of(path) for path in _paths(text.strip()) if path.is_file()}
+    return {
+        str(path): sha256_of(path) for inner in named_within(text) for path in _paths(inner) if path.is_file()
+    }
 
 
-def _paths(text: str) -> Iterator[Path]:
-    parts = OracleText.read(text)
+def named_within(text: str) -> Iterator[OracleText]:
+    """Every oracle that a text names: itself, what it is wrapped around, the terms of an `mpo:`.
+
+    >>> [inner.name for inner in named_within("rising[0,1]:isolated:similarity:CCO")]
+    ['rising', 'isolated', 'similarity']
+    """
+    parts = OracleText.read(text.strip())
+    yield parts
     if parts.name in _AROUND or parts.name in SHAPES:
-        yield from _paths(parts.argument)
+        yield from named_within(parts.argument)
     elif parts.name == "mpo":
-        yield Path(parts.argument)
         for term in _terms(Path(parts.argument)):
-            yield from _paths(term)
+            yield from named_within(term)
+
+
+def _paths(parts: OracleText) -> Iterator[Path]:
+    if parts.name == "mpo":
+        yield Path(parts.argument)
+    elif parts.name == "docking":
+        yield Path(parts.argument.rpartition("@")[0])  # a target by name is no file
     elif parts.name == "cmd":
         yield from (path for word in _words(parts.argument) if (path := Path(word)).suffix)
-    elif found := OWN.fullmatch(text):
+    elif parts.name not in _AROUND and (found := OWN.fullmatch(str(parts))):
         module = found["module"]
         yield Path(module) if module.endswith(".py") else Path(*module.split(".")).with_suffix(".py")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from molvae.errors import UnknownNameError, UsageError
 from molvae.oracles.base import ORACLES, OracleText
 from molvae.oracles.command import external_settings, started
-from molvae.oracles.config import ExternalSettings
+from molvae.oracles.config import ExternalSettings, Kind
 from molvae.oracles.own import OWN, own_oracle
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _SERVING = "import sys; sys.path += sys.argv[3:]; from molvae.oracles.serving im
 
 
 def isolated(
-    text: str, settings: ExternalSettings | None = None, *, name: str | None = None
+    text: str, settings: ExternalSettings | None = None, *, name: str | None = None, kind: Kind | None = None
 ) -> ExternalOracle:
     """An oracle in processes of its own; the first is started now, so that a wrong text is told now.
 
@@ -31,13 +31,14 @@ def isolated(
         text: What makes it.
         settings: Time-outs, workers, retries.
         name: What it is called, if not as the text.
+        kind: How the text is read, if not as an oracle's.
 
     Raises:
         UsageError: The oracle cannot be made; the message is its own.
     """
     limits = settings or ExternalSettings()
     own = OWN.fullmatch(text) is not None and OracleText.read(text).name not in ORACLES
-    kind = "own" if own else "registered"
+    kind = kind or ("own" if own else "registered")
     command = [sys.executable, "-P", "-c", _SERVING, kind, text, *sys.path]
     oracle, hello = started(command, limits, name or text)
     wrong = hello.get("wrong")

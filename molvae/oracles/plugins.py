@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from molvae.chemistry.descriptors import DESCRIPTORS
 from molvae.errors import UnknownNameError, UsageError, suggest
+from molvae.oracles.admet import admet_oracle
 from molvae.oracles.base import ORACLES, Oracle, OracleFactory, OracleText, is_computed
 from molvae.oracles.benchmarks import benchmark_names, benchmark_oracle
 from molvae.oracles.command import command_oracle
 from molvae.oracles.composite import mpo_oracle
 from molvae.oracles.desirability import SHAPES, desirability_oracle
+from molvae.oracles.docking.oracle import docking_oracle
 from molvae.oracles.heads import Heads, is_head
 from molvae.oracles.http import http_oracle
 from molvae.oracles.isolated import inline_oracle, isolated, isolated_oracle
@@ -38,6 +40,7 @@ def load_oracle(text: str, *, named: bool = True, trust: bool = False) -> Oracle
     * `mpo:FILE.toml`: the mean of several of these;
     * `osimertinib_mpo`, ...: the objectives of PMO and GuacaMol;
     * any other registered name, with what it wants as `name[options]:argument`;
+    * `docking[vina]:TARGET`: the score of a docking; `admet:NAME`: a prediction of ADMET-AI;
     * `module:function` or `path/to/file.py:function`: a function of a list of SMILES, or of one, in a process
       of its own; `inline:module:function` in this one;
     * `cmd:PROGRAM ARGS`: a program that speaks `molvae.oracles.protocol`; `http://...`: a server that does;
@@ -164,6 +167,8 @@ _NESTED: dict[str, _Nested] = {
 """Made of other oracles, which they load."""
 
 _OUTSIDE: dict[str, OracleFactory] = {
+    "docking": docking_oracle,
+    "admet": admet_oracle,
     "cmd": command_oracle,
     "http": http_oracle,
     "https": http_oracle,

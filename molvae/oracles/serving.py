@@ -16,6 +16,8 @@ from molvae.oracles.protocol import VERSION, write_answer
 from molvae.oracles.texts import scores_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from molvae.oracles.base import Oracle
 
 
@@ -23,14 +25,14 @@ def serve(kind: str, text: str, requests: TextIO, answers: TextIO) -> None:
     """Answer requests about an oracle until they end.
 
     Args:
-        kind: "own" for a function of the user's own, "registered" for anything else.
+        kind: How the text is read, a `molvae.oracles.config.Kind`.
         text: What makes the oracle.
         requests: Where they come from, line by line.
         answers: Where the answers go.
     """
     requests.readline()  # the greeting
     try:
-        oracle = own_oracle(text) if kind == "own" else _registered(text)
+        oracle = _MAKERS[kind](text)
     except UsageError as error:
         wrong = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
         _say(answers, {"version": VERSION, "wrong": wrong})
@@ -46,6 +48,26 @@ def _registered(text: str) -> Oracle:
     from molvae.oracles.plugins import load_oracle  # needs much that a user's own function does not
 
     return load_oracle(text, trust=True)  # who started this process has asked
+
+
+def _docking(text: str) -> Oracle:
+    from molvae.oracles.docking.programs import Docking
+
+    return Docking(text)
+
+
+def _admet(text: str) -> Oracle:
+    from molvae.oracles.admet import Admet
+
+    return Admet(text)
+
+
+_MAKERS: dict[str, Callable[[str], Oracle]] = {
+    "own": own_oracle,
+    "registered": _registered,
+    "docking": _docking,
+    "admet": _admet,
+}
 
 
 def _say(answers: TextIO, message: dict[str, object]) -> None:

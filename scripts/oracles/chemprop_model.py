@@ -28,7 +28,7 @@ class Model:
     """
 
     def __init__(self, path: Path, target: int) -> None:
-        from chemprop import models  # type: ignore[import-not-found]
+        from chemprop import models
 
         self.network = models.load_model(path)
         self.target = target
@@ -36,7 +36,7 @@ class Model:
     def __call__(self, smiles: list[str]) -> list[float | None]:
         """Return one number for each molecule, or nothing where it has none."""
         from chemprop import data, featurizers
-        from lightning import pytorch  # type: ignore[import-not-found]
+        from lightning import pytorch
 
         points = [data.MoleculeDatapoint.from_smi(text) for text in smiles]
         dataset = data.MoleculeDataset(points, featurizers.SimpleMoleculeMolGraphFeaturizer())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
@@ -62,30 +61,6 @@ def test_the_toy_scores():
         scores = oracle([parse("CCO"), parse("CI"), parse("CN")])
     assert [score.status for score in scores] == ["ok", "failed", "ok"]
     assert scores[0].value == 2.0
-
-
-@pytest.mark.skipif(shutil.which("vina") is not None, reason="Vina is installed here")
-def test_the_docking_wrapper_explains_itself_where_vina_is_absent():
-    with pytest.raises(UsageError, match=r"vina is not installed: get it from .*does not exist"):
-        load_oracle(f"cmd:{PYTHON} {script('docking.py')} nowhere.pdbqt --center 0 0 0")
-
-
-def test_the_docking_wrapper_reads_what_vina_prints(tmp_path, monkeypatch):
-    table = "mode |   affinity | dist from best mode\n-----+---\n   1       -7.31          0          0\n"
-    for name, body in {
-        "vina": f"cat <<'END'\n{table}END",
-        "mk_prepare_ligand.py": "case \"$(cat \"$2\")\" in *' I '*) echo 'no iodine here' >&2; exit 1;; esac",
-    }.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
-        (tmp_path / name).chmod(0o755)
-    (tmp_path / "receptor.pdbqt").touch()
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    command = f"cmd:{PYTHON} {script('docking.py')} {tmp_path}/receptor.pdbqt --center 1 2 3"
-    with load_oracle(command) as oracle:
-        scores = oracle([parse("CCO"), parse("CI")])
-    assert scores[0].value == -7.31
-    assert scores[1].status == "failed"
-    assert "mk_prepare_ligand.py ended with exit code 1: no iodine here" in scores[1].detail
 
 
 def test_the_chemprop_wrapper_explains_itself(tmp_path):
