@@ -24,6 +24,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
+from keep import broken_promises
 from record import ROOT, kept, record
 
 from molvae.campaign.campaign import Campaign
@@ -95,7 +96,7 @@ def main() -> None:
                     f"sane {row['sane_top10']:.2f} {row['sane_top100']:.2f}",
                     flush=True,
                 )
-    figures = _figures(table) | _of_the_model(model, data["test"], options.n_draws)
+    figures = _figures(table) | _of_the_model(model, data["test"], options.n_draws) | broken_promises(model)
     print("  ".join(f"{name} {value}" for name, value in figures.items()))
     print(record("sense", figures=figures, table=table, seeds=list(options.seeds)))
 
