@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from molvae.chemistry.cores import core_molecule
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.chemistry.precedent import Precedent
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from molvae.campaign.config import CampaignSettings, Neighborhood
     from molvae.campaign.model import LatentModel
     from molvae.chemistry.molecule import Molecule
+    from molvae.oracles.objectives import Objective
 
 _REMEMBERED = 100_000  # SMILES and one bit each
 _DRUG_SIZE = 40  # heavy atoms
@@ -164,6 +167,13 @@ class Remembering:
         return answers
 
 
+def kept_cores(objectives: Iterable[Objective]) -> list[Molecule]:
+    """The cores that every candidate must contain, as molecules; those that are drawn in full."""
+    wanted = [o.name for o in objectives if o.direction == "at_least"]
+    kept = [name.partition(":")[2] for name in wanted if name.startswith("substructure:")]
+    return [core for smarts in kept if (core := core_molecule(smarts)) is not None]
+
+
 def gates_of(settings: CampaignSettings, model: LatentModel, start: Iterable[str]) -> tuple[Gate, ...]:
     """The gates that the settings of a campaign ask for, the cheapest first.
 
@@ -177,7 +187,8 @@ def gates_of(settings: CampaignSettings, model: LatentModel, start: Iterable[str
     if settings.novel is not None:
         gates.append(SimilarityGate(settings.novel, at_least=False))
     if not settings.wild:
-        gates += [SizeGate(start), PrecedentGate(model, start)]
+        cores = [core.smiles for core in kept_cores(settings.objectives)]
+        gates += [SizeGate(start), PrecedentGate(model, chain(cores, start))]
     if settings.in_domain:
         gates.append(DomainGate(model))
     return tuple(map(Remembering, gates))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from itertools import combinations
+
 from rdkit import Chem, rdBase
 
-from molvae.chemistry.substructure import pattern
+from molvae.chemistry.molecule import Molecule, is_valid, parse
+from molvae.chemistry.substructure import contains, pattern
 from molvae.errors import UsageError
+
+_PLAIN_ATOM = re.compile(r"\[#(\d+)(?:&?H\d?)?(?:&D\d)?(?:&?([+-]\d?))?\]")
+_MOST_HYDROGENS = 3  # of aromatic nitrogens
 
 
 def core_pattern(text: str) -> str:
@@ -45,3 +52,51 @@ def core_pattern(text: str) -> str:
     for point in sorted((point.GetIdx() for point in points), reverse=True):
         query.RemoveAtom(point)
     return str(Chem.MolToSmarts(query))
+
+
+def core_molecule(smarts: str) -> Molecule | None:
+    """The core of `core_pattern` as a molecule, with hydrogens where it may grow.
+
+    None where the pattern leaves atoms or bonds open.
+
+    >>> core_molecule(core_pattern("[*:1]c1ccncc1")).smiles
+    'c1ccncc1'
+    >>> core_molecule("[#6,#7]C") is None
+    True
+    """
+    read = parse(smarts)
+    if is_valid(read):
+        return read
+    drawn = _drawn(Chem.MolFromSmarts(smarts))
+    if drawn is None:
+        return None
+    nitrogens = [a.GetIdx() for a in drawn.GetAtoms() if a.GetAtomicNum() == 7 and a.GetIsAromatic()]  # noqa: PLR2004
+    for n in range(_MOST_HYDROGENS + 1):  # a pattern does not say which aromatic nitrogens have a hydrogen
+        for chosen in combinations(nitrogens, n):
+            tried = Chem.RWMol(drawn)
+            for index in chosen:
+                tried.GetAtomWithIdx(index).SetNumExplicitHs(1)
+            with rdBase.BlockLogs():
+                found = parse(Chem.MolToSmiles(tried))
+            if is_valid(found) and contains(found, smarts):
+                return found
+    return None
+
+
+def _drawn(query: Chem.Mol | None) -> Chem.RWMol | None:
+    """The atoms and bonds of a pattern, if it gives them all; hydrogens are left out."""
+    matches = [] if query is None else [_PLAIN_ATOM.fullmatch(atom.GetSmarts()) for atom in query.GetAtoms()]
+    if query is None or None in matches:
+        return None
+    drawn = Chem.RWMol()
+    for element, charge in (match.groups() for match in matches if match is not None):
+        atom = Chem.Atom(int(element))
+        atom.SetFormalCharge(int(charge if charge[1:] else f"{charge}1") if charge else 0)
+        drawn.AddAtom(atom)
+    for bond in query.GetBonds():
+        ends = (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())
+        drawn.AddBond(*ends, bond.GetBondType())
+        if bond.GetBondType() == Chem.BondType.AROMATIC:
+            for end in ends:
+                drawn.GetAtomWithIdx(end).SetIsAromatic(True)
+    return drawn

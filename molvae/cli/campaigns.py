@@ -152,7 +152,8 @@ def draw(
         molecules = [parse(row.smiles) for row in best[:PICTURED]]
         write_atomically(drawn["picture"], grid_png(molecules, legends[:PICTURED]))
     called = sorted((row for row in table if row.call is not None), key=lambda row: row.call or 0)
-    values = np.array([[_float(score) for score in row.scores] for row in called]).reshape(len(called), -1)
+    values = np.array([[_float(score) for score in row.scores] for row in called])
+    values = values.reshape(len(called), len(objectives))  # of none called too
     n_start = len([row for row in called if row.source == "start"])
     if np.isfinite(values).any():
         drawn["progress"] = directory / "progress.png"

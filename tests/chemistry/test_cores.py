@@ -2,7 +2,7 @@
 
 import pytest
 
-from molvae.chemistry.cores import core_pattern
+from molvae.chemistry.cores import core_molecule, core_pattern
 from molvae.chemistry.molecule import parse
 from molvae.chemistry.substructure import contains
 from molvae.errors import UsageError
@@ -35,3 +35,20 @@ def test_where_a_core_is_kept(core, smiles, kept):
 def test_what_is_no_core_is_refused_with_the_text(core):
     with pytest.raises(UsageError):
         core_pattern(core)
+
+
+@pytest.mark.parametrize(
+    ("core", "smiles"),
+    [
+        (LINKED, "Nc1ncccn1"),
+        ("[*:1]c1cc2cc[nH]c2cc1", "c1ccc2[nH]ccc2c1"),  # the pattern does not say where the hydrogen is
+        ("[*:1]n1cc[n+](C)c1", "C[n+]1cc[nH]c1"),
+        ("[*:1]C[N+](=O)[O-]", "C[N+](=O)[O-]"),
+        ("c1ccncc1", "c1ccncc1"),
+        ("[OH]c1ccc([F,Cl])cc1", None),
+        ("[#7]~[#6]", None),
+    ],
+)
+def test_a_core_as_a_molecule(core, smiles):
+    found = core_molecule(core_pattern(core))
+    assert (None if found is None else found.smiles) == smiles

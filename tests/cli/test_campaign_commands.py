@@ -119,6 +119,16 @@ def test_an_unknown_oracle_is_told_before_anything_is_made(molvae, tiny_checkpoi
     assert not (tmp_path / "x").exists()
 
 
+def test_a_search_that_finds_nothing_says_why(molvae, tiny_checkpoint, tmp_path):
+    done = molvae(
+        "optimize", tiny_checkpoint, "--maximize", "qed", "--keep", "[Si]", "-o", tmp_path / "none", *QUICK
+    )
+    assert done.code == 0
+    assert "stopped after 0 calls: molecules outside the bounds were not handed out" in done.err
+    assert "substructure:[Si]" in done.err
+    assert rows_of((tmp_path / "none" / "molecules.csv").read_text()) == []
+
+
 def test_the_wet_lab_loop(molvae, tiny_checkpoint, start, tmp_path):
     lab, batch = tmp_path / "lab", tmp_path / "batch.csv"
     assert molvae("ask", lab, "-n", 4, "--maximize", "potency").code == 2, "a new campaign needs a model"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from molvae.campaign.gates import kept_cores
 from molvae.campaign.methods.base import Draft
 from molvae.campaign.model import drawn
 from molvae.campaign.sources.base import N_PARENTS, Latents, Parents
@@ -52,11 +53,12 @@ def bred(situation: Situation, n: int, generator: np.random.Generator, taken: se
 
 
 def _first(situation: Situation, generator: np.random.Generator) -> list[Molecule]:
-    """The first population: molecules of the campaign, of its start, and of the prior."""
+    """The first population: cores to keep, molecules of the campaign, of its start, and of the prior."""
     history, features = situation.history, situation.features
+    cores = [m for core in kept_cores(history.settings.objectives) if (m := situation.acceptable(core))]
     start = [molecule.smiles for molecule in history.start]
     chosen = [start[row] for row in random_rows(len(start), _LARGEST, generator)]
     names: Sequence[str] = list(dict.fromkeys([*list(history.trials)[-_LARGEST:], *chosen]))
     brought = [m for text in names if (m := features.molecules[text]) is not None]
     of_prior = drawn(situation.model, _LARGEST // 2, generator)
-    return brought + [m for d in of_prior if (m := situation.acceptable(d)) is not None]
+    return cores + brought + [m for d in of_prior if (m := situation.acceptable(d)) is not None]
