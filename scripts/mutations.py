@@ -1,0 +1,159 @@
+"""Break lines of molvae one by one in a copy of the tree, and say which of them the tests notice."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LIST = Path(__file__).with_suffix(".toml")
+_LIBRARIES = ("torch", "botorch", "rdkit.Chem", "scipy.stats", "sklearn", "pyarrow", "pydantic", "hypothesis")
+_TIMEOUT = 1800  # seconds; a broken line may loop for ever, which is noticed too
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A line to break.
+
+    Attributes:
+        what: What is broken, in words.
+        room: Folder of molvae in which the text stands, in exactly one place.
+        old: The text.
+        new: What takes its place.
+        tests: Files and folders of tests that must fail.
+    """
+
+    what: str
+    room: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+    def file(self, root: Path) -> Path | None:
+        """The one file that has the text once; None where the code has changed since."""
+        paths = sorted((root / "molvae" / self.room).rglob("*.py"))
+        found = {path: path.read_text(encoding="utf-8").count(self.old) for path in paths}
+        files = [path for path, n in found.items() if n]
+        return files[0] if sum(found.values()) == 1 else None
+
+
+def mutations() -> list[Mutation]:
+    """Those of scripts/mutations.toml."""
+    listed = tomllib.loads(LIST.read_text(encoding="utf-8"))["mutation"]
+    return [Mutation(**{**entry, "tests": tuple(entry["tests"])}) for entry in listed]
+
+
+def main() -> int:
+    """Try the mutations; exit code 1 where fewer than `--least` are noticed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="those whose room or description has this text")
+    parser.add_argument("--least", type=int, default=0, help="how many have to be noticed")
+    parser.add_argument("--json", type=Path, help="file to write the counts and rows to")
+    chosen = parser.parse_args()
+    for name in _LIBRARIES:  # once, not for every line: each takes seconds
+        import_module(name)
+    todo = [m for m in mutations() if chosen.only in f"{m.room}: {m.what}"]
+    with tempfile.TemporaryDirectory(prefix="molvae-mutations-") as folder:
+        root = Path(folder) / "molvae-copy"
+        _copy(root)
+        sound = _sound(root, sorted({path for m in todo for path in m.tests}))
+        rows = [_tried(root, mutation, sound) for mutation in todo]
+    noticed = sum(row["result"] == "noticed" for row in rows)
+    print(f"{noticed} of {len(rows)} noticed")
+    if chosen.json:
+        facts = {"noticed": noticed, "total": len(rows), "rows": rows}
+        chosen.json.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return int(noticed < chosen.least)
+
+
+def _copy(root: Path) -> None:
+    """The files that git knows or would add, as they stand now."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, root / name)
+
+
+def _sound(root: Path, tests: list[str]) -> set[str]:
+    """Which tests pass before anything is broken: the others would notice everything."""
+    if _failure(root, tuple(tests)) is None:
+        return set(tests)
+    sound = {path for path in tests if _failure(root, (path,)) is None}
+    for path in sorted(set(tests) - sound):
+        print(f"these tests fail already, and count for nothing: {path}")
+    return sound
+
+
+def _tried(root: Path, mutation: Mutation, sound: set[str]) -> dict[str, str]:
+    started = time.monotonic()
+    file = mutation.file(root)
+    tests = tuple(path for path in mutation.tests if path in sound)
+    if file is None:
+        result, by = "text not found", f"mend scripts/mutations.toml: {mutation.old!r}"
+    elif (failure := _failure_with(root, file, mutation, tests)) is None:
+        result, by = "NOT NOTICED", " ".join(tests)
+    else:
+        result, by = "noticed", failure
+    seconds = time.monotonic() - started
+    print(f"{result:<14} {seconds:4.0f} s  {mutation.room}: {mutation.what}  [{by}]", flush=True)
+    return {"room": mutation.room, "what": mutation.what, "result": result, "by": by}
+
+
+def _failure_with(root: Path, file: Path, mutation: Mutation, tests: tuple[str, ...]) -> str | None:
+    content = file.read_text(encoding="utf-8")
+    file.write_text(content.replace(mutation.old, mutation.new), encoding="utf-8")
+    try:
+        return _failure(root, tests)
+    finally:
+        file.write_text(content, encoding="utf-8")
+
+
+def _failure(root: Path, tests: tuple[str, ...]) -> str | None:
+    """The first test that fails; None where all pass."""
+    if not tests:
+        return None
+    report = root / "report.txt"
+    process = multiprocessing.get_context("fork").Process(target=_run, args=(root, tests, report))
+    process.start()
+    process.join(_TIMEOUT)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        return f"no end after {_TIMEOUT} s"
+    if process.exitcode == 0:
+        return None
+    lines = report.read_text(encoding="utf-8").splitlines()
+    failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
+    return failed[0].split(" - ")[0] if failed else f"pytest ended with {process.exitcode}"
+
+
+def _run(root: Path, tests: tuple[str, ...], report: Path) -> None:
+    """Run tests of the copy, in a child of this process, which has the libraries but not molvae."""
+    import pytest
+
+    os.chdir(root)
+    os.environ["PYTHONPATH"] = str(root)  # tests start processes of their own
+    sys.path.insert(0, str(root))
+    sys.dont_write_bytecode = True
+    with report.open("w", encoding="utf-8") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        code = pytest.main(["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist", *tests])
+    os._exit(int(code))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
