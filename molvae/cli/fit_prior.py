@@ -57,13 +57,11 @@ def command(
       flow      a network carries noise to where molecules lie (the default)
       language  a language model writes texts, the encoder says where they lie
       gan       a generator trained against a critic (LatentGAN), to compare
-      mixture   Gaussians with full covariances
-      gaussian  one Gaussian
       normal    N(0, I): takes a fitted prior away
     \b
     Examples:
       molvae fit-prior run --corpus corpus
-      molvae fit-prior run --corpus corpus --prior mixture -o other
+      molvae fit-prior run --corpus corpus --prior gan -o other
       molvae fit-prior run --corpus corpus --prior language -o other
       molvae fit-prior run --corpus corpus --set flow.steps=12000 -o better
       molvae fit-prior run --corpus corpus --initial run --set flow.steps=6000

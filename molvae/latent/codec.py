@@ -32,7 +32,7 @@ from molvae.latent.device import resolve_device
 from molvae.latent.prediction import PropertyPrediction
 from molvae.latent.reading import read_parts
 from molvae.models.config import INFERENCE_STEPS
-from molvae.models.priors.normal import StandardNormal, named_prior
+from molvae.models.priors.base import StandardNormal, named_prior
 from molvae.persistence.directories import committed_directory
 from molvae.persistence.locations import model_directory
 from molvae.seeding import Seeds
@@ -175,7 +175,7 @@ class MolVAE:
         Args:
             molecules: `n` molecules.
             inference_steps: Gradient steps by which each mean moves from the encoder's to where the decoder
-                writes the molecule more surely (`molvae.models.inference.infer`); 0 is the encoder alone.
+                writes the molecule more surely (`molvae.models.vae.infer`); 0 is the encoder alone.
 
         Raises:
             UsageError: `inference_steps` is negative.

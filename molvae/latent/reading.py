@@ -109,7 +109,10 @@ def _load_precedent(directory: Path) -> Precedent:
 
 def _load_prior(directory: Path, settings: CodecSettings, network: SequenceVAE, *, stored: bool) -> Prior:
     if settings.prior not in PRIORS:
-        raise CheckpointError(f"{directory} needs the prior '{settings.prior}', unknown here")
+        raise CheckpointError(
+            f"{directory} has the prior '{settings.prior}', which this version of molvae does not know",
+            hint=f"Known: {', '.join(PRIORS.names())}. Fit the prior again with the version that wrote it.",
+        )
     tensors = load_tensors(directory / PRIOR) if stored else {}
     try:
         prior = PRIORS.get(settings.prior).from_tensors(tensors, settings.model.latent_size)

@@ -1,17 +1,16 @@
-"""The fitting loop: every network is trained here, and a fit that was stopped goes on where it was."""
+"""The fitting loop: every network is trained here, and a fit that was stopped can be resumed."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch.optim.swa_utils import AveragedModel
 
 from molvae.errors import CheckpointError, DivergedError
 from molvae.models.distributed import World
-from molvae.models.fit_states import NOT_KEPT, FitStates, State
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
@@ -22,6 +21,36 @@ if TYPE_CHECKING:
     from molvae.progress import Progress
 
     LossFunction = Callable[["Standing"], tuple[Tensor, dict[str, float]]]
+
+
+class State(NamedTuple):
+    """A fit on disk: facts as JSON holds them, and named tensors by kind."""
+
+    facts: dict[str, Any]
+    tensors: dict[str, dict[str, Tensor]]
+
+
+class FitStates:
+    """Where the state of a fit is saved, so that a fit that was stopped can go on; this one saves nothing."""
+
+    def newest(self) -> State | None:
+        """The state that was saved last; None if the fit starts from the beginning."""
+        return None
+
+    def after_step(self, step: int, state: Callable[[], State]) -> None:
+        """Called after every step; saves the state from time to time.
+
+        Raises:
+            StoppedEarly: The fit is to stop here; the state has been saved.
+        """
+
+    def save(self, step: int, state: Callable[[], State]) -> None:
+        """Save the state."""
+
+
+NOT_KEPT = FitStates()
+"""Saves nothing and never stops."""
+
 
 LARGEST_WARMUP = 0.1  # share of the fit
 _SHOWN = 50  # steps the loss that is shown is a mean of

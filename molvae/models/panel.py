@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from molvae.models.fitting import Fit, Recipe
+
+if TYPE_CHECKING:
+    from molvae.models.fitting import Standing
 
 _LATENT, _HIDDEN, _DROPPED = 32, 128, 0.2
 _LOGVAR_RANGE = (-6.0, 4.0)
@@ -189,25 +195,32 @@ def fit_panel(model: PanelVAE, rows: PanelRows, held_out: HeldOut, generator: to
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE, weight_decay=_DECAY)
     rounds = max(1, _BATCH * _LEAST_STEPS // len(rows))
-    steps = -(-rounds * len(rows) // _BATCH)
-    best, kept, since, step = float("inf"), model.state_dict(), 0, 0
-    for _ in range(_EPOCHS):
-        order = torch.cat([torch.randperm(len(rows), generator=generator) for _ in range(rounds)])
-        for batch in order.split(_BATCH):  # type: ignore[no-untyped-call]
-            part = rows.take(batch)
-            share = torch.rand(len(part), 1, generator=generator)
-            shown = part.known & (torch.rand(part.known.shape, generator=generator) < share)
-            beta = _BETA * min(1.0, step / (_ANNEALED * _EPOCHS * steps))
-            optimizer.zero_grad()
-            model.loss(part, shown, beta, generator).backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            step += 1
-        loss = held_out.loss(model)
-        if loss < best:
-            best, since = loss, 0
-            kept = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        elif (since := since + 1) >= _PATIENCE:
-            break
-    model.load_state_dict(kept)
+    recipe = Recipe(
+        epochs=_EPOCHS,
+        steps=-(-rounds * len(rows) // _BATCH),
+        learning_rate=_RATE,
+        gradient_clip=1.0,
+        warmup=0,
+        floor=1.0,
+        patience=_PATIENCE,
+    )
+    order, best = torch.empty(0), model.state_dict()
+
+    def loss(at: Standing) -> tuple[Tensor, dict[str, float]]:
+        nonlocal order
+        if at.batch == 0:
+            order = torch.cat([torch.randperm(len(rows), generator=generator) for _ in range(rounds)])
+        part = rows.take(order[at.batch * _BATCH : (at.batch + 1) * _BATCH])
+        share = torch.rand(len(part), 1, generator=generator)
+        shown = part.known & (torch.rand(part.known.shape, generator=generator) < share)
+        beta = _BETA * min(1.0, at.step / (_ANNEALED * recipe.n_steps))
+        return model.loss(part, shown, beta, generator), {}
+
+    def keep(at: Standing) -> None:
+        nonlocal best
+        del at
+        best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+    Fit(model, optimizer, recipe, task="panel").run(loss, lambda _: held_out.loss(model), keep)
+    model.load_state_dict(best)
     return model

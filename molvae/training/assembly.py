@@ -11,7 +11,7 @@ from molvae.errors import ConfigError, InputError
 from molvae.latent.codec import MolVAE
 from molvae.latent.config import CodecSettings
 from molvae.models.growth import take_over_network
-from molvae.models.priors.normal import StandardNormal
+from molvae.models.priors.base import StandardNormal
 from molvae.models.vae import SequenceVAE
 from molvae.seeding import Seeds
 from molvae.tokenizers.base import TOKENIZERS

@@ -14,7 +14,7 @@ class PriorSettings(FitSettings):
     """Which prior is fitted to a trained model, and to what."""
 
     name: str = "normal"
-    """Prior that samples are drawn from: flow, language, gan, mixture, gaussian, or normal for N(0, I)."""
+    """Prior that samples are drawn from: flow, language, gan, or normal for N(0, I)."""
     posterior_scale: float = Field(default=0.75, ge=0.0, le=4.0)
     """Share of the posteriors' standard deviations it is fitted with: below 1, samples lie nearer to the
     posterior means, where the decoder writes better; 1 fits the aggregated posterior itself, and more a wider
@@ -29,7 +29,7 @@ class FitPriorSettings(PriorSettings):
     """What `molvae fit-prior` does."""
 
     name: str = "flow"
-    """Prior that samples are drawn from: flow, language, gan, mixture, gaussian, or normal for N(0, I)."""
+    """Prior that samples are drawn from: flow, language, gan, or normal for N(0, I)."""
     initial: Path | None = None
     """Checkpoint whose flow the fit goes on from, in sizes no smaller: this one, or one little different. Or
     whose language model it goes on from: any of the same vocabulary."""

@@ -8,13 +8,12 @@ import torch
 
 from molvae.data.batching import by_length, pad
 from molvae.errors import InputError, UsageError
-from molvae.models.fit_states import NOT_KEPT
+from molvae.models.fitting import NOT_KEPT
 from molvae.models.network import Posterior
-from molvae.models.priors.base import PRIORS, LatentDensity, Prior
+from molvae.models.priors.base import PRIORS, LatentDensity, Prior, StandardNormal
 from molvae.models.priors.flow import FlowPrior
 from molvae.models.priors.gan import LatentGAN
 from molvae.models.priors.language import LanguagePrior
-from molvae.models.priors.normal import StandardNormal
 from molvae.persistence.files import sha256_of
 from molvae.persistence.manifest import MANIFEST
 from molvae.progress import SILENT
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     from molvae.data.corpus import Corpus
     from molvae.latent.codec import MolVAE
-    from molvae.models.fit_states import FitStates
+    from molvae.models.fitting import FitStates
     from molvae.progress import Progress
     from molvae.training.config import PriorSettings
 
@@ -82,7 +81,7 @@ def fit_prior(
     else:
         raise UsageError(
             f"the prior '{settings.name}' cannot be fitted to molecules",
-            hint="Choose flow, language, gan, mixture, gaussian or normal.",
+            hint="Choose flow, language, gan or normal.",
         )
     fitted = model.with_prior(prior)
     draws = Seeds(seed).integer("prior-validation")
@@ -137,9 +136,11 @@ def _of_posteriors(
     if begun is not None:
         told += ", going on from an earlier flow"
     narrowed = posterior.scaled(settings.posterior_scale)
-    fit = begun.trained_on if isinstance(begun, FlowPrior) else kind.fit
-    generator = Seeds(seed).torch("prior")
-    return fit(narrowed, settings, generator=generator, progress=progress, states=states), told
+    generator, initial = Seeds(seed).torch("prior"), begun if isinstance(begun, FlowPrior) else None
+    fitted = kind.fit(
+        narrowed, settings, generator=generator, initial=initial, progress=progress, states=states
+    )
+    return fitted, told
 
 
 def kept_fit(

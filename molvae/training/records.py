@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from molvae.config import differences, load_settings
 from molvae.errors import ConfigError, StorageError
-from molvae.models.priors.normal import StandardNormal
+from molvae.models.priors.base import StandardNormal
 from molvae.persistence.files import sha256_of, write_atomically
 from molvae.persistence.manifest import MANIFEST
 from molvae.persistence.reading import reading

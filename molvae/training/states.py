@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from molvae.errors import CheckpointError, StoppedEarly
 from molvae.latent.checkpoint import load_tensors, read_json, save_tensors, write_json
 from molvae.models.distributed import World
-from molvae.models.fit_states import State
+from molvae.models.fitting import FitStates, State
 from molvae.persistence.directories import committed_directory, verify_directory
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _KEPT = 2  # states: the newest, and the one before in case the newest is damage
 EVERY = 500  # steps: seconds of a small network, a minute of a large one
 
 
-class KeptStates:
+class KeptStates(FitStates):
     """Keeps the two newest states of one fit in a directory of its own, which appears with the first.
 
     Args:

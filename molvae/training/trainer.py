@@ -21,8 +21,7 @@ from molvae.latent.device import resolve_device
 from molvae.models.distributed import World, world
 from molvae.models.fitting import Fit, Recipe
 from molvae.models.precision import has_fast_bfloat16
-from molvae.models.priors.base import PRIORS
-from molvae.models.priors.normal import StandardNormal
+from molvae.models.priors.base import PRIORS, StandardNormal
 from molvae.persistence.directories import remove_strays
 from molvae.persistence.locks import directory_lock
 from molvae.progress import SILENT

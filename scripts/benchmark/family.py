@@ -1,7 +1,7 @@
 """Train every member of the autoencoder family alike and compare what their latent spaces are good for.
 
 Every member has the same sizes, steps, data and seed; only its settings differ. For each: reconstruction, KL,
-active units; validity, uniqueness and FCD of z drawn from N(0, I), from a fitted Gaussian mixture and from a
+active units; validity, uniqueness and FCD of z drawn from N(0, I), and from a
 fitted flow; and how much of logP, QED and SA a linear model reads off z.
 
     python scripts/benchmark/family.py
@@ -57,7 +57,7 @@ MEMBERS: dict[str, dict[str, Any]] = {
     "conditional": {"kl_target": 45.0, "property_weight": 0.0, "model": {"conditional": True}},
 }
 LABELS = ("logP", "qed", "SAS")
-PRIORS = ("normal", "mixture", "flow")
+PRIORS = ("normal", "flow")
 SHOWN = ("recon", "validity_normal", "validity_flow", "fcd_normal", "fcd_flow", "probe_r2")
 _TEST = 2000  # test molecules reconstructed
 _PROBED = 5000  # of the linear probe

@@ -81,7 +81,6 @@ ARMS: dict[str, tuple[dict[str, Any], ...]] = {
 }
 """How each is trained: one training after the other, each on the weights of the one before."""
 FITS: dict[str, dict[str, Any]] = {
-    "mixture": {"posterior_scale": 1.0},
     "flow": {
         "posterior_scale": 1.0,
         "flow": {
@@ -103,7 +102,7 @@ LANGUAGE_MODEL: dict[str, Any] = {
 }
 """How the language model that the language prior takes over is trained: not on any arm, so beside them."""
 MOLVAE, FLOOR = "molvae", "training molecules"
-PRIORS = {"molvae at 87 nats": ("normal", "mixture", "flow"), MOLVAE: ("normal", "language")}
+PRIORS = {"molvae at 87 nats": ("normal", "flow"), MOLVAE: ("normal", "language")}
 """What an arm draws z from; N(0, I) alone if it is not here."""
 N_HELD_OUT, N_VALID = 20_000, 2_000
 N_SAMPLES, N_RECONSTRUCTED = 20_000, 5_000

@@ -39,7 +39,7 @@ def test_fit_prior_measures_before_and_after_and_sample_uses_it(
         == molvae("sample", tiny_checkpoint, "-n", 20).out
     )
     assert molvae("sample", target, "-n", 20).out != molvae("sample", tiny_checkpoint, "-n", 20).out
-    refused = molvae("sample", target, "-n", 1, "--prior", "mixture")
+    refused = molvae("sample", target, "-n", 1, "--prior", "gan")
     assert (refused.code, "molvae fit-prior" in refused.err) == (2, True)
 
 
@@ -49,17 +49,17 @@ def test_without_a_target_the_model_is_replaced_and_the_table_is_for_people(
     run = tmp_path / "run"
     shutil.copytree(tiny_checkpoint, run / "model")
     done = molvae(
-        "fit-prior", run, "--corpus", little_corpus, "--prior", "gaussian", "--set", "n_validation=20"
+        "fit-prior", run, "--corpus", little_corpus, "--prior", "gan", "--set", "gan.steps=20", *SMALL
     )
     assert done.code == 0, done.err
     lines = [line.split()[:2] for line in done.out.splitlines()]
     assert ["before", "normal"] in lines
-    assert ["after", "gaussian"] in lines
-    assert MolVAE.load(run / "model").prior.name == "gaussian"
-    refused = molvae("fit-prior", run, "--corpus", little_corpus, "--prior", "gausian")
-    assert (refused.code, "did you mean 'gaussian'" in refused.err) == (2, True)
+    assert ["after", "gan"] in lines
+    assert MolVAE.load(run / "model").prior.name == "gan"
+    refused = molvae("fit-prior", run, "--corpus", little_corpus, "--prior", "lanuage")
+    assert (refused.code, "did you mean 'language'" in refused.err) == (2, True)
     assert molvae("fit-prior", run, "--corpus", tmp_path / "nowhere").code == 5
-    assert MolVAE.load(run / "model").prior.name == "gaussian"
+    assert MolVAE.load(run / "model").prior.name == "gan"
 
 
 def test_a_fit_that_was_interrupted_goes_on_where_it_stood(

@@ -172,7 +172,10 @@ def _commands(name: str) -> tuple[str, ...]:
     if name in _MODELS:
         return ("info run", "sample run -n 2 --device cpu")
     if name == "a corpus without end":
-        return ("info corpus", "fit-prior run --corpus corpus --prior gaussian -o m --device cpu")
+        return (
+            "info corpus",
+            "fit-prior run --corpus corpus --prior flow --set flow.steps=3 -o m --device cpu",
+        )
     return ("info c", "ask c -n 1", "report c -o p.html")
 
 

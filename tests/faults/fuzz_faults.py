@@ -52,7 +52,7 @@ _READERS = {
     ),
     "corpus": (
         "info corpus", f"train corpus -o new {TINY}",
-        "fit-prior run --corpus corpus --prior gaussian -o m --device cpu",
+        "fit-prior run --corpus corpus --prior flow --set flow.steps=3 -o m --device cpu",
         "evaluate run --corpus corpus -n 5 --molecules 5 --no-fcd --device cpu",
 
     ),
@@ -95,7 +95,7 @@ _TABLES_READ = (
 
 _WORDS = (
     "prepare table.csv -o new --set workers=0", f"train corpus -o new {TINY}",
-    "fit-prior run --corpus corpus --prior gaussian -o m --device cpu",
+    "fit-prior run --corpus corpus --prior flow --set flow.steps=3 -o m --device cpu",
     "fit-heads run --corpus corpus -o m --device cpu", "sample run -n 2 --device cpu",
     "encode run CCO --device cpu", "decode run CCO --device cpu",
     "interpolate run CCO CCN --steps 2 --device cpu",
@@ -121,7 +121,7 @@ def _originals() -> Path:
     shutil.copytree(corpus, folder / "corpus")
     shutil.copytree(trained, folder / "run")
     (folder / "told.csv").write_text("smiles,qed\nCCO,0.4\n")
-    fitted = "fit-prior run --corpus corpus --prior gaussian -o m --device cpu"
+    fitted = "fit-prior run --corpus corpus --prior flow --set flow.steps=3 -o m --device cpu"
     shards = [f"{SCREEN} --set part_bytes=3000 --shard {part}/2" for part in (0, 1)]
     for line in (fitted, *shards, "screen merge s", _SEARCH):
         code, said = answer(line.split(), folder)

@@ -38,7 +38,7 @@ _SCREEN = "screen TABLE --checkpoint RUN --maximize qed --top 5 -o OUT/s --worke
 _ASK = "ask OUT/a --checkpoint RUN --maximize potency -n 3 -o OUT/batch.csv"
 COMMANDS: dict[str, tuple[str, ...]] = {
     "train": (f"train CORPUS -o OUT/run --device cpu {_TINY}",),
-    "fit-prior": ("fit-prior RUN --corpus CORPUS --prior gaussian -o OUT/m --device cpu",),
+    "fit-prior": ("fit-prior RUN --corpus CORPUS --prior flow --set flow.steps=3 -o OUT/m --device cpu",),
     "fit-heads": ("fit-heads RUN --corpus CORPUS -o OUT/m --device cpu",),
     "screen": (f"{_SCREEN} --set part_bytes=3000",),
     "merge": (f"{_SCREEN} --shard 0/1", "screen merge OUT/s -o OUT/merged"),

@@ -8,9 +8,8 @@ from torch.autograd.functional import jacobian
 from torch.distributions import Normal, kl_divergence
 
 from molvae.models.config import EOS, PAD, UNK, ModelSettings
-from molvae.models.corruption import forget, hide, swap
 from molvae.models.network import Posterior, condition
-from molvae.models.regularizers import contraction, mean_discrepancy, sparsity
+from molvae.models.regularizers import contraction, forget, hide, mean_discrepancy, sparsity, swap
 from molvae.models.vae import SequenceVAE
 
 SMALL = {"latent_size": 6, "embedding_size": 5, "encoder_hidden": 7, "decoder_hidden": 9, "head_hidden": 4}

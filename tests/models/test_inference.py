@@ -10,9 +10,8 @@ from molvae.chemistry.molecule import is_valid
 from molvae.errors import UsageError
 from molvae.models.config import ModelSettings
 from molvae.models.growth import take_over_network
-from molvae.models.inference import infer
 from molvae.models.network import Posterior
-from molvae.models.vae import SequenceVAE
+from molvae.models.vae import SequenceVAE, infer
 from tests.conftest import little_smiles
 
 SIZES = {"latent_size": 6, "embedding_size": 5, "decoder_hidden": 9}

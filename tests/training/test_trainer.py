@@ -168,7 +168,9 @@ def test_training_starts_from_a_checkpoint(little_corpus, tmp_path, uninterrupte
 def test_a_frozen_decoder_keeps_the_latent_space_and_its_prior(little_corpus, tmp_path, uninterrupted):
     corpus = Corpus.open(little_corpus)
     fitted = fit_prior(
-        MolVAE.load(uninterrupted / "model", device="cpu"), corpus, PriorSettings(name="gaussian")
+        MolVAE.load(uninterrupted / "model", device="cpu"),
+        corpus,
+        PriorSettings(name="gan", gan={"hidden": 8, "steps": 20}),
     )
     fitted.save(tmp_path / "start")
     changes = {"initial": tmp_path / "start", "frozen": ["decoder"], "prior": {}, "epochs": 1}

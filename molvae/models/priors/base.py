@@ -1,14 +1,15 @@
-"""What every prior does: draw latent vectors and be written as tensors; most are fitted to posteriors."""
+"""Base class of the priors, their registry, and N(0, I), which a VAE is trained towards."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar, Self, final
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 
-from molvae.models.fit_states import NOT_KEPT
+from molvae.errors import UsageError
+from molvae.models.fitting import NOT_KEPT
 from molvae.progress import SILENT
 from molvae.registry import Registry
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from molvae.models.fit_states import FitStates
+    from molvae.models.fitting import FitStates
     from molvae.models.network import Posterior
     from molvae.models.priors.config import FitSettings
     from molvae.models.vae import SequenceVAE
@@ -56,7 +57,7 @@ class Prior(ABC):
 
 
 class LatentDensity(Prior):
-    """A prior that is a density of z and learns from latent vectors alone."""
+    """A prior that is fitted to latent vectors alone."""
 
     @classmethod
     @abstractmethod
@@ -66,6 +67,7 @@ class LatentDensity(Prior):
         settings: FitSettings,
         *,
         generator: Generator,
+        initial: Self | None = None,
         progress: Progress = SILENT,
         states: FitStates = NOT_KEPT,
     ) -> Self:
@@ -75,32 +77,57 @@ class LatentDensity(Prior):
             posterior: Of the training molecules, `n x d` each; a log variance of minus infinity means that
                 only the mean counts.
             settings: Of all priors; each reads its own part.
-            generator: Source of everything random, on the CPU: the same state gives the same prior.
-            progress: Told of a fit that takes long.
-            states: Where a fit that takes many steps keeps how far it is.
+            generator: Source of all random numbers, on the CPU: the same state gives the same prior.
+            initial: A prior of this kind to continue from, if the kind allows that.
+            progress: Receives the steps.
+            states: Saves the state of the fit.
         """
 
 
-class MappedNormal(LatentDensity):
-    """A prior that is N(0, I) seen through a map."""
+class StandardNormal(Prior):
+    """N(0, I), which the KL term pulls the posterior towards.
 
-    @property
-    @abstractmethod
-    def latent_size(self) -> int:
-        """Dimensions `d`."""
+    Args:
+        latent_size: `d`.
+    """
 
-    @abstractmethod
-    def from_normal(self, noise: Tensor) -> Tensor:
-        """Latent vectors of the standard normal vectors `n x d` they are made from, `n x d`."""
+    name = "normal"
 
-    @final
+    def __init__(self, latent_size: int) -> None:
+        self.latent_size = latent_size
+
     def sample(self, n: int, generator: Generator) -> Tensor:
-        """`from_normal` of standard normal draws, `n x d`."""
-        return self.from_normal(torch.randn(n, self.latent_size, generator=generator))
+        """Standard normal draws, `n x d`."""
+        return torch.randn(n, self.latent_size, generator=generator)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor], latent_size: int) -> Self:
+        """The normal prior has no tensors."""
+        if tensors:
+            raise ValueError(f"the normal prior has no tensors, got {', '.join(tensors)}")
+        return cls(latent_size)
+
+
+def named_prior(own: Prior, name: str | None, latent_size: int) -> Prior:
+    """A model's own prior, or N(0, I) if that is the name.
+
+    Raises:
+        UsageError: The name is neither.
+    """
+    if name in (None, own.name):
+        return own
+    if name == StandardNormal.name:
+        return StandardNormal(latent_size)
+    held = " or ".join(sorted({StandardNormal.name, own.name}))
+    raise UsageError(f"this model draws from {held}, not from '{name}'", hint="Fit one: molvae fit-prior.")
 
 
 class _Priors(Registry[type[Prior]]):
-    """The registry, which finds the built-in priors by itself the first time it is asked."""
+    """The registry, which imports the built-in priors on first use."""
 
     def get(self, name: str) -> type[Prior]:
         _load_built_in()
@@ -112,19 +139,20 @@ class _Priors(Registry[type[Prior]]):
 
 
 def _load_built_in() -> None:
-    for module in ("normal", "gaussian", "mixture", "flow", "gan", "language"):
+    for module in ("flow", "gan", "language"):
         import_module(f"molvae.models.priors.{module}")  # each registers itself
 
 
 PRIORS: Registry[type[Prior]] = _Priors("prior", "molvae.priors")
 """Priors by the name a checkpoint gives them."""
+PRIORS.add(StandardNormal.name, StandardNormal)
 
 
 def check_tensors(prior: str, tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Check the names, shapes and values of the tensors of a prior.
 
     Args:
-        prior: What it is called in an error ("a mixture").
+        prior: What it is called in an error ("a flow").
         tensors: What was read.
         shapes: What was expected.
 

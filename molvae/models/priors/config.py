@@ -5,15 +5,6 @@ from __future__ import annotations
 from molvae.config import Field, Settings
 
 
-class MixtureSettings(Settings):
-    """A Gaussian mixture fitted by expectation maximization."""
-
-    n_components: int = Field(default=8, ge=1)
-    """Gaussians, each with a full covariance; fewer if there are few molecules."""
-    n_samples: int = Field(default=50_000, ge=2)
-    """Posterior samples it is fitted to, at most."""
-
-
 class FlowSettings(Settings):
     """A flow-matching prior: how large its network is and how long it is trained."""
 
@@ -78,8 +69,6 @@ class GanSettings(Settings):
 class FitSettings(Settings):
     """What each prior that can be fitted takes."""
 
-    mixture: MixtureSettings = MixtureSettings()
-    """The Gaussian mixture."""
     flow: FlowSettings = FlowSettings()
     """The flow."""
     language: LanguageSettings = LanguageSettings()

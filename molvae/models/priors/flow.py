@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from molvae.models.fit_states import NOT_KEPT
-from molvae.models.priors.base import PRIORS, MappedNormal, check_tensors
-from molvae.models.priors.flow_fitting import FIRST_ANGLE, Standardization, fit_flow, train_field
+from molvae.models.fitting import NOT_KEPT
+from molvae.models.priors.base import PRIORS, LatentDensity, check_tensors
+from molvae.models.priors.flow_fitting import FIRST_ANGLE, Standardization, standardization, train_field
 from molvae.models.priors.velocity import VelocityField
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from molvae.models.fit_states import FitStates
+    from molvae.models.fitting import FitStates
     from molvae.models.network import Posterior
     from molvae.models.priors.config import FitSettings
     from molvae.progress import Progress
@@ -28,7 +28,7 @@ _FIELD, _VARIANCES = "velocity.", "velocity.variances"
 
 
 @PRIORS.register("flow")
-class FlowPrior(MappedNormal):
+class FlowPrior(LatentDensity):
     """Where an ordinary differential equation carries N(0, I) to.
 
     The field is that of `velocity`, integrated by the classical Runge-Kutta method (order 4) from the first
@@ -53,11 +53,6 @@ class FlowPrior(MappedNormal):
         for parameter in self.velocity.parameters():
             parameter.data = parameter.data.half().float()
 
-    @property
-    def latent_size(self) -> int:
-        """Dimensions `d`."""
-        return len(self.units.mean)
-
     @classmethod
     def fit(
         cls,
@@ -65,34 +60,28 @@ class FlowPrior(MappedNormal):
         settings: FitSettings,
         *,
         generator: Generator,
+        initial: Self | None = None,
         progress: Progress = SILENT,
         states: FitStates = NOT_KEPT,
     ) -> Self:
-        """Flow matching to the posteriors, with their noise integrated out (`flow_fitting`)."""
-        units, velocity = fit_flow(posterior, settings.flow, generator, progress, states)
-        return cls(units, velocity, settings.flow.sampling_steps, settings.flow.temperature)
+        """Flow matching to the posteriors, with their noise integrated out (`flow_fitting`).
 
-    def trained_on(
-        self,
-        posterior: Posterior,
-        settings: FitSettings,
-        *,
-        generator: Generator,
-        progress: Progress = SILENT,
-        states: FitStates = NOT_KEPT,
-    ) -> Self:
-        """This flow, trained further on these posteriors, which should be those it knows or little different.
-
-        It keeps its units; its network grows where the settings ask for more. The rest is as for `fit`.
+        A fit that continues from `initial` keeps its units; the network grows to the sizes of the settings.
         """
-        begun = self.velocity.grown(
-            width=settings.flow.width,
-            hidden=settings.flow.hidden,
-            n_blocks=settings.flow.n_blocks,
-            generator=generator,
-        )
-        velocity = train_field(begun, self.units, posterior, settings.flow, generator, progress, states)
-        return type(self)(self.units, velocity, settings.flow.sampling_steps, settings.flow.temperature)
+        flow = settings.flow
+        sizes = {"width": flow.width, "hidden": flow.hidden, "n_blocks": flow.n_blocks}
+        if initial is None:
+            units, variances = standardization(posterior)
+            harmonics = flow.n_harmonics
+            begun = VelocityField.drawn(variances, **sizes, n_harmonics=harmonics, generator=generator)
+        else:
+            units, begun = initial.units, initial.velocity.grown(**sizes, generator=generator)
+        velocity = train_field(begun, units, posterior, flow, generator, progress, states)
+        return cls(units, velocity, flow.sampling_steps, flow.temperature)
+
+    def sample(self, n: int, generator: Generator) -> Tensor:
+        """`from_normal` of standard normal draws, `n x d`."""
+        return self.from_normal(torch.randn(n, len(self.units.mean), generator=generator))
 
     def from_normal(self, noise: Tensor) -> Tensor:
         """Latent vectors at the end of the paths that begin in `noise`, `n x d`."""

@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from molvae.models.fit_states import NOT_KEPT
-from molvae.models.fitting import Fit, Recipe, adam
+from molvae.models.fitting import NOT_KEPT, Fit, Recipe, adam
 from molvae.models.network import Posterior
 from molvae.models.precision import at_least_single, has_fast_bfloat16
-from molvae.models.priors.gaussian import moments
-from molvae.models.priors.velocity import VelocityField
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Generator, Tensor
 
-    from molvae.models.fit_states import FitStates
-    from molvae.models.fitting import Standing
+    from molvae.models.fitting import FitStates, Standing
     from molvae.models.priors.config import FlowSettings
+    from molvae.models.priors.velocity import VelocityField
     from molvae.progress import Progress
 
 _SMALL = 1e-6
@@ -76,35 +73,16 @@ class Standardization:
 
 def standardization(posterior: Posterior) -> tuple[Standardization, Tensor]:
     """The units of an aggregated posterior, and its variances along the axes, `d`; on the CPU."""
-    mean, covariance = moments(posterior)
+    mu = posterior.mu.cpu().double()
+    mean = mu.mean(0)
+    covariance = (mu - mean).t() @ (mu - mean) / len(mu) + posterior.logvar.cpu().double().exp().mean(
+        0
+    ).diag()
     scale = covariance.diagonal().clamp_min(_SMALL).sqrt()
     variances, axes = torch.linalg.eigh(covariance / torch.outer(scale, scale))
     # A factorization lays its result out by columns, a file by rows, and products round by the layout.
     units = Standardization(mean.float(), scale.float(), axes.float().contiguous())
     return units, variances.clamp_min(_SMALL).float()
-
-
-def fit_flow(
-    posterior: Posterior,
-    settings: FlowSettings,
-    generator: Generator,
-    progress: Progress,
-    states: FitStates = NOT_KEPT,
-) -> tuple[Standardization, VelocityField]:
-    """The units and the velocity field of the flow to the aggregated posterior, on the CPU.
-
-    Works where the posterior is; draws with the generator, on the CPU, so that the device only rounds.
-    """
-    units, variances = standardization(posterior)
-    field = VelocityField.drawn(
-        variances,
-        width=settings.width,
-        hidden=settings.hidden,
-        n_blocks=settings.n_blocks,
-        n_harmonics=settings.n_harmonics,
-        generator=generator,
-    )
-    return units, train_field(field, units, posterior, settings, generator, progress, states)
 
 
 def train_field(

@@ -9,18 +9,16 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from molvae.models.fit_states import NOT_KEPT
-from molvae.models.fitting import Fit, Recipe, adam
+from molvae.models.fitting import NOT_KEPT, Fit, Recipe, adam
 from molvae.models.network import Posterior
-from molvae.models.priors.base import PRIORS, MappedNormal, check_tensors
+from molvae.models.priors.base import PRIORS, LatentDensity, check_tensors
 from molvae.models.priors.flow_fitting import Standardization, standardization
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from molvae.models.fit_states import FitStates
-    from molvae.models.fitting import Standing
+    from molvae.models.fitting import FitStates, Standing
     from molvae.models.priors.config import FitSettings, GanSettings
     from molvae.progress import Progress
 
@@ -32,7 +30,7 @@ _NETWORK = "generator."
 
 
 @PRIORS.register("gan")
-class LatentGAN(MappedNormal):
+class LatentGAN(LatentDensity):
     """Where a generator carries N(0, I) to, trained against a critic (WGAN-GP).
 
     After LatentGAN (Prykhodko et al. 2019, doi:10.1186/s13321-019-0397-9) with the loss of Gulrajani et al.
@@ -55,11 +53,6 @@ class LatentGAN(MappedNormal):
         for parameter in self.generator.parameters():
             parameter.data = parameter.data.half().float()
 
-    @property
-    def latent_size(self) -> int:
-        """Dimensions `d`."""
-        return len(self.units.mean)
-
     @classmethod
     def fit(
         cls,
@@ -67,10 +60,12 @@ class LatentGAN(MappedNormal):
         settings: FitSettings,
         *,
         generator: Generator,
+        initial: Self | None = None,
         progress: Progress = SILENT,
         states: FitStates = NOT_KEPT,
     ) -> Self:
         """Generator and critic in turns, on samples of the posteriors; the mean of the generators stays."""
+        del initial  # a GAN begins anew
         units, variances = standardization(posterior)
         whitening = units.axes / variances.sqrt()
         units = Standardization(units.mean, units.scale, units.axes * variances.sqrt())
@@ -98,6 +93,10 @@ class LatentGAN(MappedNormal):
         ended = fit.run(game.loss).cpu()
         critic = {int(step): gap for step, gap in fit.at.facts["critic"].items()}
         return cls(units, ended["generator"], critic)  # type: ignore[index]
+
+    def sample(self, n: int, generator: Generator) -> Tensor:
+        """`from_normal` of standard normal draws, `n x d`."""
+        return self.from_normal(torch.randn(n, len(self.units.mean), generator=generator))
 
     def from_normal(self, noise: Tensor) -> Tensor:
         """What the generator makes of `noise`, `n x d`."""
