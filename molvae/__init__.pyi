@@ -17,10 +17,10 @@ from .chemistry.molecule import Molecule as Molecule
 from .chemistry.molecule import is_valid as is_valid
 from .chemistry.molecule import parse as parse
 from .chemistry.standardize import standardize as standardize
-from .data.balance import Balance as Balance
 from .data.catalog import fetch as fetch
 from .data.config import PrepareSettings as PrepareSettings
 from .data.corpus import Corpus as Corpus
+from .data.reports import Balance as Balance
 from .errors import MolvaeError as MolvaeError
 from .latent.codec import MolVAE as MolVAE
 from .latent.estimators import LatentRegressor as LatentRegressor

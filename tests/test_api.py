@@ -14,7 +14,7 @@ from molvae.campaign.campaign import Campaign
 from molvae.cli.main import run
 from molvae.errors import CheckpointError, UsageError
 from molvae.latent.codec import MolVAE
-from molvae.persistence.shipped import shipped
+from molvae.persistence.locations import shipped
 
 SMALL = {"latent_size": 8, "model": {"embedding_size": 8, "encoder_hidden": 16, "decoder_hidden": 16}}
 SEARCH = {"budget": 8, "q": 4, "n_initial": 4, "seed": 1}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from molvae.campaign.observations import Candidate
 from molvae.campaign.table import replicate_columns
-from molvae.chemistry.display import table_html
+from molvae.chemistry.depiction import table_html
 from molvae.chemistry.molecule import parse
 from molvae.data.frames import arrow_stream
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from molvae.persistence.files import write_atomically
-from molvae.persistence.reading import reading
+from molvae.persistence.files import reading, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -39,7 +39,7 @@ from molvae.campaign.table import Row, row_of, values_of
 from molvae.campaign.telling import news, one_by_one, usable
 from molvae.campaign.trace import TracePoint, running_top
 from molvae.campaign.utility import feasible
-from molvae.chemistry.display import table_html
+from molvae.chemistry.depiction import table_html
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.config import given
 from molvae.data.frames import is_frame

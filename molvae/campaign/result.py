@@ -10,7 +10,7 @@ import numpy as np
 from molvae.campaign.sources.report import move_reports
 from molvae.campaign.table import columns_of_rows, values_of
 from molvae.campaign.utility import front
-from molvae.chemistry.display import table_html
+from molvae.chemistry.depiction import table_html
 from molvae.chemistry.molecule import parse
 from molvae.data.frames import arrow_stream, to_pandas
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from molvae.chemistry.filters import filter_reasons
-from molvae.chemistry.molblock import parse_molblock
 from molvae.chemistry.molecule import Invalid, Molecule, parse
+from molvae.chemistry.sdf import parse_molblock
 from molvae.chemistry.standardize import standardization
 
 if TYPE_CHECKING:

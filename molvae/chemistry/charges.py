@@ -31,11 +31,6 @@ _NEXT_ORDER = {
 }
 
 
-def is_charged(mol: Chem.Mol) -> bool:
-    """Whether any atom has a formal charge."""
-    return any(atom.GetFormalCharge() for atom in mol.GetAtoms())
-
-
 def uncharged(mol: Chem.Mol) -> Chem.Mol:
     """The molecule without the charges that protons can remove.
 

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from rdkit import DataStructs
 
 from molvae.chemistry.descriptors import DESCRIPTORS, describe
-from molvae.chemistry.fingerprints import FingerprintKind, sparse_counts
+from molvae.chemistry.fingerprints import FingerprintKind, pharmacophore_bits, sparse_counts
 from molvae.chemistry.formula import element_counts
 from molvae.chemistry.molecule import Invalid
-from molvae.chemistry.pharmacophore import pharmacophore_bits
 from molvae.chemistry.standardize import standardize
 from molvae.chemistry.substructure import contains
 

@@ -1,4 +1,4 @@
-"""Bemis-Murcko scaffolds: the rings of a molecule and what links them."""
+"""Parts of molecules: Bemis-Murcko scaffolds and BRICS fragments."""
 
 from __future__ import annotations
 
@@ -46,3 +46,16 @@ def _generic(mol: Chem.Mol) -> Chem.Mol:
         ValueError,
     ):  # more bonds on an atom than a carbon can have: no framework but itself
         return mol
+
+
+def brics_fragments(molecule: Molecule) -> tuple[str, ...]:
+    """SMILES of the fragments between the BRICS bonds (Degen 2008), cut ends as numbered dummy atoms.
+
+    A fragment comes as often as it occurs; a molecule without such a bond is its own fragment.
+
+    >>> from molvae.chemistry.molecule import parse
+    >>> brics_fragments(parse("CC(=O)NCC"))
+    ('[1*]C(C)=O', '[4*]CC', '[5*]N[5*]')
+    """
+    with rdBase.BlockLogs():
+        return tuple(str(Chem.MolToSmiles(Chem.FragmentOnBRICSBonds(molecule.mol))).split("."))

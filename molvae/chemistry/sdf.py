@@ -1,20 +1,95 @@
-"""Molecules to SDF text, with 2D coordinates and data fields that cannot break the format."""
+"""SD files: a molblock as a molecule, and molecules as records with 2D coordinates and data fields."""
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING
 
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdCoordGen, rdDepictor
 
-from molvae.chemistry.molblock import parse_molblock
+from molvae.chemistry import diagnosis
+from molvae.chemistry.molecule import Invalid, Molecule, parse
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from molvae.chemistry.molecule import Molecule
+
+MAX_CHARACTERS = 400_000
+"""Longest molblock that is handed to the parser (999 atoms with coordinates are about 120,000)."""
+
+_POLYMERS = frozenset({"SRU", "MON", "MER", "COP", "CRO", "GRA", "MOD", "ANY"})
+_ABBREVIATED_GROUP = re.compile(r"^G  [ \d]{3}[ \d]{3}\r?\n(.*)$", re.MULTILINE)
+_V2000_HEADER = 4  # lines above the atoms
+
+
+def parse_molblock(text: str) -> Molecule | Invalid:
+    """Reads the molblock of an SDF record (V2000 or V3000, 2D or 3D); never raises.
+
+    Stereochemistry comes from wedges or coordinates. The molecule then goes through its SMILES, so that it is
+    the same molecule `parse` would give, held to the same caps. Queries, R groups, polymers, abbreviations
+    and reactions are refused.
+    """
+    if len(text) > MAX_CHARACTERS:
+        return Invalid(text[:80], f"the molblock has {len(text)} characters, over {MAX_CHARACTERS}")
+    if "\0" in text:
+        return Invalid(text[:80], "the molblock contains a NUL character", text[:80].find("\0"))
+    if text.lstrip().startswith("$RXN"):
+        return Invalid(text, "a reaction, not a molecule: give its product alone")
+    with rdBase.BlockLogs():
+        try:
+            mol = Chem.MolFromMolBlock(text.encode(errors="replace").decode(), sanitize=True, removeHs=True)
+            refusal = "" if mol is None else _why_no_molecule(mol, text)
+            smiles = None if mol is None or refusal else Chem.MolToSmiles(mol)
+        except (RuntimeError, ValueError) as error:
+            return Invalid(text, diagnosis.first_line(str(error)))
+    if smiles is None:
+        return Invalid(text, refusal or diagnosis.explain_molblock(text))
+    read = parse(smiles)
+    return read if isinstance(read, Molecule) else Invalid(text, f"the molblock's molecule: {read.reason}")
+
+
+def _why_no_molecule(mol: Chem.Mol, text: str) -> str:
+    """Why a drawing stands for no single molecule, "" if it does."""
+    return next(_faults(mol, text), "")
+
+
+def _faults(mol: Chem.Mol, text: str) -> Iterator[str]:
+    for group in Chem.GetMolSubstanceGroups(mol):
+        if group.GetProp("TYPE") in _POLYMERS:
+            yield f"a polymer (brackets of type {group.GetProp('TYPE')}): draw one molecule of it"
+    for atom in mol.GetAtoms():
+        number = atom.GetIdx() + 1
+        alias = atom.GetProp("molFileAlias").strip() if atom.HasProp("molFileAlias") else ""
+        if atom.HasProp("molAttchpt"):
+            yield f"a group with an open end at atom {number}: draw the whole molecule"
+        elif atom.HasProp("dummyLabel"):
+            yield f"'{atom.GetProp('dummyLabel')}' at atom {number} is an R group or placeholder, not an atom"
+        elif atom.HasQuery() or not atom.GetAtomicNum():
+            yield f"a query: '{_symbol(text, number)}' at atom {number} stands for several possibilities"
+        elif _abbreviates(alias, atom.GetSymbol()):
+            yield f"'{alias}' at atom {number} is an abbreviation: expand it where it was drawn"
+    if any(bond.HasQuery() or bond.GetBondType() == Chem.BondType.UNSPECIFIED for bond in mol.GetBonds()):
+        yield "a query: a bond stands for several orders"
+    for name in _ABBREVIATED_GROUP.findall(text):
+        yield f"'{name.strip()}' is an abbreviation: expand it where it was drawn"
+
+
+def _abbreviates(alias: str, symbol: str) -> bool:
+    """Whether the text written at an atom is another group than the atom with its hydrogens (`NH2`, `HO`)."""
+    own = re.fullmatch(rf"(H\d*)?{symbol}(H\d*)?[+-]?\d*[+-]?", alias)
+    return own is None and any(character.isalpha() for character in alias)
+
+
+def _symbol(text: str, number: int) -> str:
+    """The symbol of an atom as the molblock has it."""
+    lines = text.splitlines()
+    if any("V3000" in line for line in lines[: _V2000_HEADER + 1]):
+        found = re.search(rf'^M  V30 {number} ("[^"]*"|\S+)', text, re.MULTILINE)
+        return found[1].strip('"') if found else "*"
+    return lines[_V2000_HEADER + number - 1][31:34].strip()
 
 
 NOT_DRAWN = "SMILES, which the drawing does not show"

@@ -13,8 +13,7 @@ from rdkit.Chem.MolStandardize import rdMolStandardize
 from molvae.chemistry import diagnosis
 from molvae.chemistry.charges import uncharged
 from molvae.chemistry.molecule import Invalid, Molecule, from_mol, parse
-from molvae.chemistry.refusals import is_metal, why_refused
-from molvae.chemistry.salts import main_fragment
+from molvae.chemistry.salts import is_metal, main_fragment, why_refused
 from molvae.errors import UnknownNameError, suggest
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from molvae.cli import inputs, molecules, options, places
-from molvae.data.labels import plain_number
+from molvae.data.records import plain_number
 from molvae.data.writers import Column
 from molvae.errors import InputError
 

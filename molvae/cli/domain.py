@@ -60,9 +60,9 @@ def command(
     """
     checkpoint = places.checkpoint(checkpoint)  # a wrong path is told before libraries are loaded
 
+    from molvae.latent.calibration import likelihood
     from molvae.latent.codec import MolVAE
     from molvae.latent.domain import COMBINED, SCORES, require_domain
-    from molvae.latent.likelihood import likelihood
 
     model = MolVAE.load(checkpoint, device=device)
     domain = require_domain(model.domain)

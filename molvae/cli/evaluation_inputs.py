@@ -26,7 +26,7 @@ def compared(
     session: Session, corpus: Corpus | None, chosen: Mapping[str, Any], progress: Progress
 ) -> tuple[list[MoleculeSet], set[str] | None]:
     """The references, and the canonical SMILES of the training molecules where they are known."""
-    from molvae.data.descriptor_cache import default_directory
+    from molvae.data.describing import default_directory
     from molvae.evaluation.distribution import canonical_set
 
     files = chosen["reference_files"]
@@ -54,7 +54,7 @@ def molecule_set(
 ) -> MoleculeSet:
     """A set of molecules, to be profiled as the options say."""
     from molvae.evaluation.molecules import MoleculeSet
-    from molvae.latent.device import resolve_device
+    from molvae.models.devices import resolve_device
 
     return MoleculeSet(
         texts,
@@ -124,7 +124,7 @@ def alert_directory(path: Path | None, *, asked: bool) -> Path | None:
         path: The directory, if any is known.
         asked: Whether the user named it: then they must be there.
     """
-    from molvae.chemistry.alerts import ALERT_FILES
+    from molvae.chemistry.filters import ALERT_FILES
 
     if path is None:
         return None

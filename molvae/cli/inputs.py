@@ -83,7 +83,7 @@ def _each(
     arguments: Sequence[str], columns: tuple[str | None, str | None], read: Callable[[str], Iterator[Given]]
 ) -> Iterator[Given]:
     """SMILES as they are, numbered by their position, and what `read` finds in files."""
-    from molvae.chemistry.cxsmiles import cut_extension
+    from molvae.chemistry.molecule import cut_extension
 
     name = columns[0] or columns[1]
     if name is not None and arguments and not any(map(is_file, arguments)):

@@ -115,7 +115,7 @@ def threads() -> Decorator:
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def limited(*args: Any, threads: int, **kwargs: Any) -> Any:
-            from molvae.latent.device import limited_threads
+            from molvae.models.devices import limited_threads
 
             if threads == 0 and "OMP_NUM_THREADS" in os.environ:
                 return function(*args, **kwargs)

@@ -15,7 +15,7 @@ from molvae.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from molvae.data.balance import Balance
+    from molvae.data.reports import Balance
 
 _MOST_REASONS = 8
 

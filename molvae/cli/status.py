@@ -56,7 +56,7 @@ def command(session: Session, path: Path, picture: Path | None) -> None:
 
 def _run(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
     from molvae.config import load_settings
-    from molvae.persistence.reading import reading
+    from molvae.persistence.files import reading
     from molvae.progress import read_events
     from molvae.reporting.figures import learning_curves
     from molvae.training.config import TrainSettings

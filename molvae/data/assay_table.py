@@ -11,9 +11,8 @@ import numpy as np
 
 from molvae.data.columns import SMILES_NAMES, as_name, listed
 from molvae.data.frames import columns_of, is_frame
-from molvae.data.labels import MISSING, read_number
 from molvae.data.readers import open_table
-from molvae.data.records import BadRow
+from molvae.data.records import MISSING, BadRow, read_number
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:

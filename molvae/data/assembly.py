@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from molvae.data.arrays import ArrayReader, ArrayWriter, RaggedWriter, Readers, blocks
-from molvae.data.duplicates import groups_of
-from molvae.data.replicates import LabelJoiner
+from molvae.data.replicates import LabelJoiner, groups_of
 from molvae.data.reports import SafeTable
 from molvae.data.splitting import (
     PARTS,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from molvae.errors import InputError, StorageError, UnknownNameError, suggest
-from molvae.persistence.shipped import shipped
+from molvae.persistence.locations import shipped
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:

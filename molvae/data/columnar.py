@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.data.cells import Column, absent, plain
+from molvae.data.records import Column, absent, plain
 from molvae.errors import InputError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from molvae.chemistry.molecule import is_valid, parse
-from molvae.data.labels import MISSING, read_number
+from molvae.data.records import MISSING, read_number
 from molvae.errors import InputError, UsageError, suggest
 
 if TYPE_CHECKING:

@@ -11,13 +11,12 @@ import numpy as np
 
 from molvae.config import load_settings
 from molvae.data.arrays import open_array
-from molvae.data.balance import Balance
 from molvae.data.config import PrepareSettings
-from molvae.data.records import MoleculeRecord
+from molvae.data.reports import Balance
 from molvae.data.splitting import PARTS
 from molvae.errors import CheckpointError
 from molvae.persistence.directories import read_directory
-from molvae.persistence.reading import DAMAGED, reading
+from molvae.persistence.files import DAMAGED, reading
 from molvae.tokenizers.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -79,7 +78,6 @@ class Corpus:
     parts: NDArray[np.uint8]
     _smiles: Ragged
     _identifiers: Ragged
-    _lines: NDArray[np.int64]
 
     @classmethod
     def open(cls, path: Path | str) -> Corpus:
@@ -109,7 +107,6 @@ class Corpus:
                 parts=open_array(path / "parts.npy"),
                 _smiles=_ragged(path, "smiles"),
                 _identifiers=_ragged(path, "identifiers"),
-                _lines=open_array(path / "lines.npy"),
             )
         except DAMAGED as error:
             raise CheckpointError(f"{path} is not a readable corpus: {error}") from error
@@ -142,21 +139,6 @@ class Corpus:
     def tokens(self, row: int) -> NDArray[Any]:
         """Return the token ids of one molecule, the end mark included; ``t``."""
         return self.ids[row]
-
-    def randomized_tokens(self, row: int, k: int) -> NDArray[Any]:
-        """Return the token ids of the k-th randomized writing of a molecule, the end mark included; ``t``."""
-        if not 0 <= k < self.n_randomized:
-            raise IndexError(f"randomized writing {k} of {self.n_randomized}")
-        return self.randomized[row * self.n_randomized + k]
-
-    def record(self, row: int) -> MoleculeRecord:
-        """Return one molecule with its numbers."""
-        return MoleculeRecord(
-            smiles=self.smiles([row])[0],
-            properties=tuple(self.labels[row].tolist()),
-            identifier=self.identifiers([row])[0],
-            line=int(self._lines[row]),
-        )
 
     def _texts(self, name: str, column: Ragged, rows: Iterable[int] | None) -> list[str]:
         with reading(self.path / f"{name}.npy"):

@@ -8,10 +8,8 @@ import re
 from collections import deque
 from typing import TYPE_CHECKING
 
-from molvae.chemistry.cxsmiles import cut_extension
-from molvae.chemistry.molecule import is_valid, parse
-from molvae.data.labels import has_decimal_comma
-from molvae.data.records import BadRow
+from molvae.chemistry.molecule import cut_extension, is_valid, parse
+from molvae.data.records import BadRow, has_decimal_comma
 from molvae.data.sources import MAX_LINE, OVER_LONG
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molvae.chemistry.cxsmiles import has_stereo_groups
+from molvae.chemistry.molecule import has_stereo_groups
 from molvae.data.arrays import ArrayWriter, RaggedWriter
 from molvae.data.columns import find_column, listed
 from molvae.data.examination import Accepted, Examiner, Rejected, Task

@@ -10,9 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from molvae.data.byte_lines import Window, end_of_line, line_start
 from molvae.data.columnar import ParquetRows
-from molvae.data.encodings import text_of
+from molvae.data.encodings import Window, end_of_line, line_start, text_of
 from molvae.data.readers import open_table
 from molvae.data.records import BadRow, Row
 from molvae.data.sources import DamagedInputError, numbered_lines

@@ -14,11 +14,11 @@ from molvae.chemistry.filters import FILTERS
 from molvae.config import save_settings
 from molvae.data import assembly, describing, vocabularies
 from molvae.data.arrays import ArrayWriter, Readers, blocks
-from molvae.data.balance import Balance
 from molvae.data.corpus import KIND, SCHEMA
-from molvae.data.descriptor_cache import default_directory
+from molvae.data.describing import default_directory
 from molvae.data.gathering import Gathered, gather
-from molvae.data.labels import has_decimal_comma
+from molvae.data.records import has_decimal_comma
+from molvae.data.reports import Balance
 from molvae.data.splitting import PARTS, TRAIN
 from molvae.errors import InputError
 from molvae.parallel.cores import available_cores

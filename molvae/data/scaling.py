@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from molvae.errors import InputError
-from molvae.persistence.reading import DAMAGED
+from molvae.persistence.files import DAMAGED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

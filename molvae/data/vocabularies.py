@@ -12,8 +12,7 @@ from molvae.errors import InputError
 from molvae.persistence.locations import named
 from molvae.seeding import Seeds
 from molvae.tokenizers.base import TOKENIZERS
-from molvae.tokenizers.merging import merged_vocabulary
-from molvae.tokenizers.vocabulary import EOS, Vocabulary
+from molvae.tokenizers.vocabulary import EOS, Vocabulary, merged_vocabulary
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from molvae.data.cells import Column, absent, plain
 from molvae.data.columnar import ParquetWriter
-from molvae.data.labels import plain_number
+from molvae.data.records import Column, absent, plain, plain_number
 from molvae.errors import UsageError, suggest
 from molvae.persistence.files import written_aside
 

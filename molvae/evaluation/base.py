@@ -75,11 +75,6 @@ class MetricTable:
         notes = self.notes + tuple(note for note in other.notes if note not in self.notes)
         return MetricTable(self.rows + other.rows, notes)
 
-    def prefixed(self, prefix: str) -> MetricTable:
-        """The same figures with `prefix` before each name."""
-        rows = tuple(Metric(f"{prefix}{row.name}", row.value, row.n, row.direction) for row in self.rows)
-        return MetricTable(rows, self.notes)
-
     def values(self) -> dict[str, float]:
         """Value by name."""
         return {row.name: row.value for row in self.rows}
@@ -122,7 +117,7 @@ class MetricTable:
             raise ValueError(f"not a table of metrics: {error}") from error
 
     def _repr_html_(self) -> str:
-        from molvae.chemistry.display import table_html
+        from molvae.chemistry.depiction import table_html
 
         rows = [(f"{row.name} {_ARROWS[row.direction]}", row.value, f"{row.n:,}") for row in self]
         return table_html(("metric", "value", "n"), rows) + "".join(f"<p>{escape(n)}</p>" for n in self.notes)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import math
+import zipfile
 from dataclasses import dataclass
 from importlib.util import find_spec
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import linalg
 
 from molvae.errors import InputError, MissingDependencyError
-from molvae.evaluation.storage import read_arrays, write_arrays
+from molvae.persistence.files import write_atomically
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
@@ -22,6 +24,41 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from molvae.progress import Progress
+
+
+def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
+    """Write named arrays as one `.npz` file.
+
+    Raises:
+        StorageError: The disk refuses.
+    """
+    buffer = BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    write_atomically(path, buffer.getvalue())
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]] | None:
+    """The arrays of a file; None where there is none, or none that can be read."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile, KeyError):
+        return None
+
+
+def texts_to_bytes(texts: list[str]) -> NDArray[np.uint8]:
+    """Texts without line breaks as one array of bytes.
+
+    >>> bytes_to_texts(texts_to_bytes(["CC", ""])), bytes_to_texts(texts_to_bytes([]))
+    (['CC', ''], [])
+    """
+    return np.frombuffer("".join(f"{text}\n" for text in texts).encode(), dtype=np.uint8)
+
+
+def bytes_to_texts(data: NDArray[np.uint8]) -> list[str]:
+    """The texts again."""
+    return data.tobytes().decode().split("\n")[:-1]
+
 
 CHUNK = 10_000  # activations held in memory at once
 _FEWEST = 2  # molecules a covariance can be had from

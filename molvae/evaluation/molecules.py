@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.evaluation.frechet import ChemNetStatistics, chemnet_statistics, digest
+from molvae.evaluation.frechet import (
+    ChemNetStatistics,
+    bytes_to_texts,
+    chemnet_statistics,
+    digest,
+    read_arrays,
+    texts_to_bytes,
+    write_arrays,
+)
 from molvae.evaluation.profile import PARTS, Part, Profile, profile
-from molvae.evaluation.storage import bytes_to_texts, read_arrays, texts_to_bytes, write_arrays
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""How good Gaussian predictions are: errors, likelihood, and whether their spread is what it claims."""
+"""Quality of predictions: errors, likelihood, calibration, and what a linear probe can predict."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ LEVELS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 """Shares of the probability that central intervals are drawn for."""
 
 _SHOWN_LEVELS = (0.5, 0.9, 0.95)
+_PENALTIES = tuple(10.0**power for power in range(-3, 5))  # of the ridge regression
+_FEWEST = 20  # rows a probe is fitted to
 
 
 @dataclass(frozen=True)
@@ -135,3 +137,39 @@ def _observed(*columns: NDArray[np.floating] | None) -> tuple[NDArray[np.bool_],
 
 def _mean(values: NDArray[np.float64]) -> float:
     return float(values.mean()) if len(values) else math.nan
+
+
+def linear_probe(
+    z: NDArray[np.floating], y: NDArray[np.floating], *, folds: int = 5, seed: int = 0
+) -> tuple[float, int]:
+    """R2 of ridge regression from vectors, each row predicted by a fit that did not see it.
+
+    Args:
+        z: Vectors, `n x d`.
+        y: What is read off them, `n`; rows with a NaN are left out.
+        folds: Parts of the cross-validation; the penalty is chosen inside each.
+        seed: Of the division.
+
+    Returns:
+        R2 and the rows it rests on; NaN for fewer than 20.
+    """
+    from sklearn.linear_model import RidgeCV
+    from sklearn.model_selection import KFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x, target = complete_rows(z, y)
+    if len(x) < _FEWEST:
+        return math.nan, len(x)
+    model = make_pipeline(StandardScaler(), RidgeCV(_PENALTIES))
+    predicted = cross_val_predict(model, x, target, cv=KFold(folds, shuffle=True, random_state=seed))
+    return r_squared(target, predicted), len(x)
+
+
+def complete_rows(
+    z: NDArray[np.floating], y: NDArray[np.floating]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rows of vectors `n x d` and values `n` without a missing number."""
+    x, target = np.asarray(z, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    known = np.isfinite(x).all(axis=1) & np.isfinite(target)
+    return x[known], target[known]

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from molvae.chemistry.alerts import moses_reasons
 from molvae.chemistry.descriptors import describe
+from molvae.chemistry.filters import moses_reasons
 from molvae.chemistry.fingerprints import packed_bits
-from molvae.chemistry.fragments import brics_fragments
 from molvae.chemistry.molecule import Invalid, Molecule, parse
-from molvae.chemistry.scaffolds import murcko_scaffold
+from molvae.chemistry.scaffolds import brics_fragments, murcko_scaffold
 from molvae.chemistry.standardize import standardize
 from molvae.parallel.mapping import ordered_map
 from molvae.progress import SILENT

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from scipy import linalg
 
+from molvae.chemistry.fingerprints import tanimoto
 from molvae.chemistry.molecule import Invalid, Molecule, is_valid
-from molvae.chemistry.similarity import tanimoto
 from molvae.errors import InputError
 from molvae.models.config import INFERENCE_STEPS
 from molvae.seeding import Seeds

@@ -12,14 +12,11 @@ from molvae.chemistry.molecule import Invalid, Molecule, canonical, is_valid, pa
 from molvae.errors import InputError, UsageError
 from molvae.evaluation.base import Metric, MetricTable
 from molvae.evaluation.distribution import measure
-from molvae.evaluation.information import information_metrics
+from molvae.evaluation.information import information_metrics, reconstruction
 from molvae.evaluation.molecules import MoleculeSet
-from molvae.evaluation.prediction import prediction_metrics
-from molvae.evaluation.probes import linear_probe
+from molvae.evaluation.prediction import linear_probe, prediction_metrics
 from molvae.evaluation.profile import PARTS
-from molvae.evaluation.reconstruction import reconstruction
-from molvae.latent.batches import at_level, written_texts
-from molvae.latent.beams import searched_texts
+from molvae.latent.batches import at_level, searched_texts, written_texts
 from molvae.models.config import INFERENCE_STEPS
 from molvae.progress import SILENT
 from molvae.seeding import Seeds

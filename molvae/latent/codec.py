@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import torch
 
-from molvae.chemistry.display import MoleculeList, table_html
+from molvae.chemistry.depiction import MoleculeList, table_html
 from molvae.chemistry.molecule import Invalid, Molecule, parse
 from molvae.data.scaling import PropertyScaler
 from molvae.errors import UsageError
 from molvae.latent import card
-from molvae.latent.batches import at_level, posteriors, several, standardized, written_texts
-from molvae.latent.beams import search
+from molvae.latent.batches import at_level, posteriors, search, several, standardized, written_texts
 from molvae.latent.checkpoint import (
     CARD,
     CONFIG,
@@ -25,13 +24,13 @@ from molvae.latent.checkpoint import (
     SCHEMA,
     VOCABULARY,
     WEIGHTS,
+    read_parts,
     save_tensors,
     write_json,
 )
-from molvae.latent.device import resolve_device
 from molvae.latent.prediction import PropertyPrediction
-from molvae.latent.reading import read_parts
 from molvae.models.config import INFERENCE_STEPS
+from molvae.models.devices import resolve_device
 from molvae.models.priors.base import StandardNormal, named_prior
 from molvae.persistence.directories import committed_directory
 from molvae.persistence.locations import model_directory

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from molvae.chemistry.display import MoleculeList
+from molvae.chemistry.depiction import MoleculeList
 from molvae.chemistry.molecule import Invalid
 from molvae.errors import UsageError, suggest
-from molvae.latent.beams import is_known
+from molvae.latent.batches import is_known
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+
 SCORES = ("reconstruction", "density", "neighbor", "surprise")
 """Single scores, each higher the stranger a molecule is; the first three make the combined one."""
 COMBINED = "combined"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from molvae.chemistry.display import grid_html
+from molvae.chemistry.depiction import grid_html
+from molvae.chemistry.fingerprints import tanimoto
 from molvae.chemistry.molecule import Invalid, Molecule, is_valid
-from molvae.chemistry.similarity import tanimoto
 from molvae.errors import InputError, UsageError
 from molvae.seeding import Seeds
 

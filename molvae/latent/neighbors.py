@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.chemistry.display import grid_html
+from molvae.chemistry.depiction import grid_html
+from molvae.chemistry.fingerprints import tanimoto
 from molvae.chemistry.molecule import Invalid, Molecule, is_valid
-from molvae.chemistry.similarity import tanimoto
 from molvae.data.frames import arrow_stream
 from molvae.errors import InputError, UsageError
 from molvae.models.config import INFERENCE_STEPS

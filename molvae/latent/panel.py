@@ -13,9 +13,8 @@ from molvae.chemistry.molecule import Molecule
 from molvae.data.assay_table import FEWEST, AssayTable
 from molvae.errors import InputError, UsageError, suggest
 from molvae.latent.codec import MolVAE
-from molvae.latent.panel_fit import Cells
+from molvae.latent.panel_fit import Cells, substructures
 from molvae.latent.panel_fitting import fit_units
-from molvae.latent.panel_kernel import substructures
 from molvae.latent.panel_storage import Stored, read_panel, write_panel
 from molvae.latent.prediction import PropertyPrediction
 from molvae.progress import SILENT

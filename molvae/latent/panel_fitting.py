@@ -10,8 +10,7 @@ import torch
 from scipy.stats import norm, spearmanr
 
 from molvae.evaluation.prediction import r_squared
-from molvae.latent.panel_fit import LARGEST, AssayFigures, PanelFit
-from molvae.latent.panel_kernel import fit_kernel_ridges
+from molvae.latent.panel_fit import LARGEST, AssayFigures, PanelFit, fit_kernel_ridges
 from molvae.models.panel import HeldOut, PanelVAE, fit_panel
 
 if TYPE_CHECKING:

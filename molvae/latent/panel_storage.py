@@ -12,8 +12,7 @@ import torch
 from molvae.errors import CheckpointError
 from molvae.latent.checkpoint import load_tensors, read_json, save_tensors, write_json
 from molvae.latent.codec import MolVAE
-from molvae.latent.panel_fit import AssayFigures, PanelFit
-from molvae.latent.panel_kernel import WIDTH, KernelRidges
+from molvae.latent.panel_fit import WIDTH, AssayFigures, KernelRidges, PanelFit
 from molvae.models.panel import PanelVAE
 from molvae.optimization.features import Multisets
 from molvae.persistence.directories import committed_directory, read_directory

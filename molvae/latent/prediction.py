@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molvae.chemistry.display import table_html
+from molvae.chemistry.depiction import table_html
 from molvae.data.frames import arrow_stream
 
 if TYPE_CHECKING:

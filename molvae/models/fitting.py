@@ -10,7 +10,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel
 
 from molvae.errors import CheckpointError, DivergedError
-from molvae.models.distributed import World
+from molvae.models.devices import World
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:

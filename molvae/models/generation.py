@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from molvae.models.config import BOS, EOS, PAD, UNK
-from molvae.models.precision import at_least_single
+from molvae.models.devices import at_least_single
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

@@ -10,8 +10,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from molvae.models.devices import at_least_single
 from molvae.models.gru import GRULayer, embedding
-from molvae.models.precision import at_least_single
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import sysconfig
 from pathlib import Path
 
 from molvae.errors import CheckpointError, UsageError, suggest
 from molvae.persistence.directories import recover_directory
 from molvae.persistence.manifest import MANIFEST
-from molvae.persistence.shipped import shipped
+
+
+def shipped(kind: str) -> dict[str, Path]:
+    """Entries of a kind (`checkpoints`, `datasets`) by name; those of a checkout come first."""
+    package = Path(__file__).resolve().parents[1]
+    beside = Path("share") / "molvae" / kind
+    schemes = {sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user")}
+    places = [
+        package.parent / kind if (package.parent / "pyproject.toml").is_file() else None,
+        package.parent / beside,  # pip install --target
+        *(Path(sysconfig.get_path("data", scheme)) / beside for scheme in sorted(schemes)),
+    ]
+    found: dict[str, Path] = {}
+    for place in places:
+        if place is not None and place.is_dir():
+            found = {entry.name: entry for entry in sorted(place.iterdir())} | found
+    return found
+
 
 MODEL, METRICS, JOURNAL = "model", "metrics.jsonl", "journal.sqlite"
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from molvae.errors import CheckpointError
-from molvae.persistence.files import sha256_of, sync_directory
-from molvae.persistence.reading import DAMAGED
+from molvae.persistence.files import DAMAGED, sha256_of, sync_directory
 
 MANIFEST = "MANIFEST.json"
 _LARGEST_MANIFEST = 1 << 20  # bytes: a manifest lists a handful of files

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.storage import Journal
+from molvae.chemistry.fingerprints import tanimoto
 from molvae.chemistry.molecule import is_valid, parse
-from molvae.chemistry.similarity import tanimoto
 from molvae.reporting.campaign_account import calls_section, failures_section
 from molvae.reporting.campaign_progress import (
     baseline_of,
@@ -19,8 +19,7 @@ from molvae.reporting.campaign_standing import Standing
 from molvae.reporting.drawings import Gallery
 from molvae.reporting.molecule_table import molecule_table, row_numbers
 from molvae.reporting.page import Facts, Report, Section, Tile, Tiles
-from molvae.reporting.scales import shown
-from molvae.reporting.settings_facts import flat, moment
+from molvae.reporting.scales import flat, moment, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,11 +11,11 @@ from markupsafe import Markup
 
 from molvae.chemistry.depiction import grid_svg
 from molvae.chemistry.descriptors import describe
+from molvae.chemistry.fingerprints import tanimoto
 from molvae.chemistry.molecule import Invalid, Molecule, is_valid
-from molvae.chemistry.similarity import tanimoto
 from molvae.errors import InputError
+from molvae.latent.calibration import likelihood
 from molvae.latent.interpolation import interpolate
-from molvae.latent.likelihood import likelihood
 from molvae.latent.neighbors import FACT, SimilarityCurve, neighborhood
 from molvae.latent.projection import Plane
 from molvae.reporting.drawings import PANEL, compact

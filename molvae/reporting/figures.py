@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from molvae.errors import InputError, UsageError, suggest
 from molvae.persistence.files import write_atomically
 from molvae.progress import read_events
-from molvae.reporting.epochs import flat_record, panels, words
+from molvae.reporting.training_curves import flat_record, panels, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,8 +18,7 @@ from molvae.reporting.charts import bar, histogram
 from molvae.reporting.drawings import Gallery
 from molvae.reporting.molecule_table import TableColumn, molecule_table
 from molvae.reporting.page import Block, Card, Figure, Grid, Report, Section, Tile, Tiles
-from molvae.reporting.scales import percent, shown
-from molvae.reporting.settings_facts import moment
+from molvae.reporting.scales import moment, percent, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from molvae.data.readers import Row, open_table
 from molvae.errors import InputError
-from molvae.persistence.reading import reading
+from molvae.persistence.files import reading
 from molvae.screening.funnel import Funnel
 from molvae.screening.job import JOB, Job, load_job
 from molvae.screening.merging import RESULT

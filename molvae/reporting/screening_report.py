@@ -11,9 +11,8 @@ from molvae.reporting.charts import bar, histogram
 from molvae.reporting.drawings import Gallery
 from molvae.reporting.molecule_table import TableColumn, molecule_table
 from molvae.reporting.page import Block, Card, Facts, Figure, Grid, Report, Section, Tile, Tiles, Words
-from molvae.reporting.scales import percent, shown
+from molvae.reporting.scales import flat, moment, percent, shown
 from molvae.reporting.screen_records import read_screen
-from molvae.reporting.settings_facts import flat, moment
 from molvae.screening.funnel import STAGES
 
 if TYPE_CHECKING:

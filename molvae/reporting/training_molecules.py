@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from molvae.chemistry.descriptors import describe, describe_many
+from molvae.chemistry.fingerprints import tanimoto
 from molvae.chemistry.molecule import Invalid, is_valid
-from molvae.chemistry.similarity import tanimoto
 from molvae.latent.projection import Plane
 from molvae.reporting.charts import Axes, Guides, Layer, bar, chart, shade_legend
 from molvae.reporting.molecule_table import MoleculeTable, TableColumn, molecule_table

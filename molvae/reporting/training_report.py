@@ -10,15 +10,13 @@ from molvae.config import read_toml
 from molvae.data.corpus import Corpus
 from molvae.errors import InputError
 from molvae.latent.codec import MolVAE
-from molvae.persistence.files import sha256_of
+from molvae.persistence.files import DAMAGED, reading, sha256_of
 from molvae.persistence.manifest import MANIFEST
-from molvae.persistence.reading import DAMAGED, reading
 from molvae.progress import read_events
 from molvae.reporting.drawings import Gallery
 from molvae.reporting.molecule_table import row_numbers
 from molvae.reporting.page import Card, Facts, Grid, Report, Section, Words
-from molvae.reporting.scales import percent, shown
-from molvae.reporting.settings_facts import flat, moment
+from molvae.reporting.scales import flat, moment, percent, shown
 from molvae.reporting.shown_model import Shown, shown_on, shown_on_samples
 from molvae.reporting.training_curves import curves_section
 from molvae.reporting.training_molecules import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from molvae.errors import UsageError
+from molvae.latent.calibration import likelihood
 from molvae.latent.domain import require_domain
-from molvae.latent.likelihood import likelihood
 from molvae.registry import Registry
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from molvae.data.sources import check_file
 from molvae.errors import StorageError
 from molvae.oracles.identity import files_of
-from molvae.persistence.files import sha256_of, write_atomically
+from molvae.persistence.files import DAMAGED, sha256_of, write_atomically
 from molvae.persistence.manifest import MANIFEST
-from molvae.persistence.reading import DAMAGED
 from molvae.screening.novelty import fingerprint_of
 
 if TYPE_CHECKING:

@@ -11,9 +11,8 @@ from molvae.config import settings_from
 from molvae.data.writers import Column
 from molvae.errors import StorageError, UsageError
 from molvae.oracles.heads import PREDICTED
-from molvae.persistence.files import write_atomically
+from molvae.persistence.files import reading, write_atomically
 from molvae.persistence.locks import file_lock
-from molvae.persistence.reading import reading
 from molvae.screening.config import P_VALUE, ScreenSettings
 
 if TYPE_CHECKING:

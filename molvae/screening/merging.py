@@ -13,8 +13,8 @@ from molvae.data.reports import SafeTable
 from molvae.data.writers import open_writer
 from molvae.errors import InputError, StorageError, UsageError
 from molvae.persistence.directories import committed_directory
+from molvae.persistence.files import reading
 from molvae.persistence.manifest import stated_kind
-from molvae.persistence.reading import reading
 from molvae.screening.funnel import Funnel
 from molvae.screening.job import load_job
 from molvae.screening.parts import Hit, manifest_of, part_path, read_part

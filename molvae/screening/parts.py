@@ -13,8 +13,8 @@ from pydantic import TypeAdapter
 from molvae.data.records import BadRow
 from molvae.errors import StorageError
 from molvae.persistence.directories import committed_directory, recover_directory, verify_directory
+from molvae.persistence.files import reading
 from molvae.persistence.manifest import MANIFEST
-from molvae.persistence.reading import reading
 from molvae.screening.funnel import Funnel
 from molvae.screening.ranking import Range
 

@@ -16,7 +16,7 @@ from molvae.chemistry.filters import FILTERS
 from molvae.data.records import BadRow, Row
 from molvae.errors import OracleError, StoppedEarly
 from molvae.latent.batches import why_unreadable
-from molvae.latent.device import limited_threads
+from molvae.models.devices import limited_threads
 from molvae.oracles.base import ask, n_workers
 from molvae.oracles.heads import PREDICTED, Heads
 from molvae.oracles.plugins import computed_oracle, load_oracle

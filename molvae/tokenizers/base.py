@@ -11,8 +11,7 @@ import numpy as np
 
 from molvae.errors import InputError
 from molvae.registry import Registry
-from molvae.tokenizers.merging import LongestMatch, merged_vocabulary
-from molvae.tokenizers.vocabulary import BOS, EOS, PAD, SPECIALS, Vocabulary
+from molvae.tokenizers.vocabulary import BOS, EOS, PAD, SPECIALS, LongestMatch, Vocabulary, merged_vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

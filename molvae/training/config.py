@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from molvae.config import Field, Settings
-from molvae.models.config import ModelSettings
-from molvae.models.priors.config import FitSettings
+from molvae.models.config import FitSettings, ModelSettings
 
 
 class PriorSettings(FitSettings):

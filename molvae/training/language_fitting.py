@@ -10,9 +10,9 @@ import torch
 
 from molvae.data.batching import by_length, epoch_batches, pad
 from molvae.errors import UsageError
+from molvae.models.devices import has_fast_bfloat16
 from molvae.models.fitting import Fit, Recipe, adam
-from molvae.models.language import LanguageModel
-from molvae.models.precision import has_fast_bfloat16
+from molvae.models.priors.language import LanguageModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from molvae.data.corpus import Corpus
     from molvae.latent.codec import MolVAE
+    from molvae.models.config import LanguageSettings
     from molvae.models.fitting import FitStates, Standing
-    from molvae.models.priors.config import LanguageSettings
     from molvae.models.priors.language import LanguagePrior
     from molvae.progress import Progress
     from molvae.seeding import Seeds

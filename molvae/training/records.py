@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from molvae.config import differences, load_settings
 from molvae.errors import ConfigError, StorageError
 from molvae.models.priors.base import StandardNormal
-from molvae.persistence.files import sha256_of, write_atomically
+from molvae.persistence.files import reading, sha256_of, write_atomically
 from molvae.persistence.manifest import MANIFEST
-from molvae.persistence.reading import reading
 from molvae.progress import EventLog, read_events
 from molvae.training.config import TrainSettings
 from molvae.training.validation import UNIQUENESS, VALIDITY

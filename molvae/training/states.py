@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from molvae.errors import CheckpointError, StoppedEarly
 from molvae.latent.checkpoint import load_tensors, read_json, save_tensors, write_json
-from molvae.models.distributed import World
+from molvae.models.devices import World
 from molvae.models.fitting import FitStates, State
 from molvae.persistence.directories import committed_directory, verify_directory
 

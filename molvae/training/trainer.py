@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
-from molvae.chemistry.display import table_html
+from molvae.chemistry.depiction import table_html
 from molvae.config import save_settings
 from molvae.data.batching import collate, epoch_batches
 from molvae.data.corpus import Corpus
 from molvae.errors import DivergedError, InputError
 from molvae.latent.codec import MolVAE
-from molvae.latent.device import resolve_device
-from molvae.models.distributed import World, world
+from molvae.models.devices import World, has_fast_bfloat16, resolve_device, world
 from molvae.models.fitting import Fit, Recipe
-from molvae.models.precision import has_fast_bfloat16
 from molvae.models.priors.base import PRIORS, StandardNormal
 from molvae.persistence.directories import remove_strays
 from molvae.persistence.locks import directory_lock
@@ -28,12 +26,17 @@ from molvae.progress import SILENT
 from molvae.seeding import Seeds
 from molvae.tracking import Trackers
 from molvae.training import records
-from molvae.training.assembly import chosen_rows, fresh_model
-from molvae.training.fine_tuning import as_begun, mean_kl, prior_to_go_on_from, with_kl_target
+from molvae.training.assembly import (
+    as_begun,
+    chosen_rows,
+    fresh_model,
+    mean_kl,
+    prior_to_go_on_from,
+    with_kl_target,
+)
 from molvae.training.prior_fitting import fit_prior, kept_fit
-from molvae.training.schedules import BetaController, validation_loss
 from molvae.training.states import KeptStates
-from molvae.training.validation import VALIDITY, to_tensors, validate
+from molvae.training.validation import VALIDITY, BetaController, to_tensors, validate, validation_loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from molvae.evaluation.probes import linear_probe
 from record import RESULTS, ROOT, commit, kept, record  # beside this file
 
 from molvae.chemistry.molecule import parse
@@ -30,12 +31,10 @@ from molvae.data.config import PrepareSettings
 from molvae.data.corpus import Corpus
 from molvae.data.preparation import prepare
 from molvae.evaluation.frechet import ChemNetStatistics, chemnet_statistics, frechet_distance
-from molvae.evaluation.information import active_units, kl_divergence
-from molvae.evaluation.probes import linear_probe
-from molvae.evaluation.reconstruction import reconstruction
+from molvae.evaluation.information import active_units, kl_divergence, reconstruction
 from molvae.latent.assessment import write
 from molvae.latent.codec import MolVAE
-from molvae.models.priors.config import FlowSettings
+from molvae.models.config import FlowSettings
 from molvae.progress import SILENT, PlainProgress
 from molvae.seeding import Seeds
 from molvae.training.config import PriorSettings, TrainSettings

@@ -33,7 +33,7 @@ from molvae.evaluation.distribution import measure
 from molvae.evaluation.molecules import MoleculeSet
 from molvae.latent.assessment import write
 from molvae.latent.codec import MolVAE
-from molvae.models.priors.config import FlowSettings, GanSettings
+from molvae.models.config import FlowSettings, GanSettings
 from molvae.progress import PlainProgress
 from molvae.seeding import Seeds
 from molvae.training.config import PriorSettings

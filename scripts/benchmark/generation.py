@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from record import RESULTS, ROOT, commit, record  # beside this file
+from sparse_process import process_probe
 
 from molvae.chemistry.descriptors import describe_smiles
 from molvae.chemistry.molecule import parse
 from molvae.data.corpus import Corpus
 from molvae.evaluation.frechet import chemnet_statistics, frechet_distance
 from molvae.evaluation.molecules import MoleculeSet
-from molvae.evaluation.probes import process_probe
 from molvae.latent.assessment import assess
 from molvae.latent.codec import MolVAE
 from molvae.progress import PlainProgress, Progress

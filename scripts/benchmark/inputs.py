@@ -28,11 +28,10 @@ from record import ROOT, commit, record  # beside this file
 from molvae.chemistry.admission import Refused, read_text
 from molvae.chemistry.charges import drawn_neutral
 from molvae.chemistry.molecule import Invalid, Molecule, parse, randomized_smiles
-from molvae.chemistry.refusals import is_metal
+from molvae.chemistry.salts import is_metal
 from molvae.chemistry.standardize import Standardized, standardization, standardize
-from molvae.data.cells import Column
 from molvae.data.readers import open_table
-from molvae.data.records import Row
+from molvae.data.records import Column, Row
 from molvae.data.writers import open_writer
 from molvae.oracles.plugins import load_oracle
 

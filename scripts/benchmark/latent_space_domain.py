@@ -20,8 +20,8 @@ from molvae.chemistry.graph_moves import mutated
 from molvae.chemistry.molecule import is_valid
 from molvae.chemistry.profile import profiles
 from molvae.evaluation.nearest import nearest_similarity
+from molvae.latent.calibration import likelihood
 from molvae.latent.domain import require_domain
-from molvae.latent.likelihood import likelihood
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

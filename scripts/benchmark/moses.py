@@ -27,9 +27,8 @@ from record import commit, record  # beside this file
 
 from molvae.chemistry.molecule import parse
 from molvae.evaluation.distribution import measure
-from molvae.evaluation.information import kl_divergence
+from molvae.evaluation.information import kl_divergence, reconstruction
 from molvae.evaluation.molecules import MoleculeSet
-from molvae.evaluation.reconstruction import reconstruction
 from molvae.latent.assessment import write
 from molvae.latent.codec import MolVAE
 from molvae.latent.neighbors import measure_similarity

@@ -37,9 +37,8 @@ from molvae.data.corpus import Corpus
 from molvae.data.preparation import prepare
 from molvae.latent.codec import MolVAE
 from molvae.models.config import EOS, ModelSettings
-from molvae.models.distributed import World
+from molvae.models.devices import World, has_fast_bfloat16
 from molvae.models.generation import WINDOW
-from molvae.models.precision import has_fast_bfloat16
 from molvae.models.vae import SequenceVAE
 from molvae.progress import SILENT
 from molvae.seeding import Seeds

@@ -14,12 +14,11 @@ from molvae.campaign.gates import SimilarityGate, SizeGate, gates_of
 from molvae.campaign.observations import Observation
 from molvae.campaign.storage import Journal
 from molvae.chemistry.filters import filter_reasons
+from molvae.chemistry.fingerprints import similarity_matrix
 from molvae.chemistry.molecule import parse
 from molvae.chemistry.precedent import Precedent
-from molvae.chemistry.similarity import similarity_matrix
 from molvae.errors import UsageError
-from molvae.latent.calibration import calibrate
-from molvae.latent.likelihood import likelihood
+from molvae.latent.calibration import calibrate, likelihood
 from molvae.oracles.base import Score
 from molvae.oracles.objectives import Objective
 

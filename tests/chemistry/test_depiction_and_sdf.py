@@ -9,9 +9,8 @@ from rdkit import Chem
 
 from molvae.chemistry import sdf
 from molvae.chemistry.depiction import grid_png, grid_svg, molecule_svg
-from molvae.chemistry.molblock import parse_molblock
 from molvae.chemistry.molecule import Invalid, parse
-from molvae.chemistry.sdf import NOT_DRAWN, to_sdf
+from molvae.chemistry.sdf import NOT_DRAWN, parse_molblock, to_sdf
 from molvae.errors import UsageError
 from tests.strategies import DRUGS, smiles
 

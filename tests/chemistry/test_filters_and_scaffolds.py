@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from molvae.chemistry.alerts import moses_reasons
-from molvae.chemistry.filters import FILTERS, filter_reasons
+from molvae.chemistry.filters import FILTERS, filter_reasons, moses_reasons
 from molvae.chemistry.molecule import parse
 from molvae.chemistry.scaffolds import murcko_scaffold
 from molvae.chemistry.standardize import standardize

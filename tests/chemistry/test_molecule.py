@@ -10,7 +10,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
 
-from molvae.chemistry.molblock import parse_molblock
 from molvae.chemistry.molecule import (
     MAX_CHARACTERS,
     MAX_NESTING,
@@ -21,6 +20,7 @@ from molvae.chemistry.molecule import (
     parse,
     randomized_smiles,
 )
+from molvae.chemistry.sdf import parse_molblock
 from tests.strategies import smiles, texts
 
 

@@ -2,19 +2,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
+from hypothesis import given
 from rdkit import DataStructs
 
-from molvae.chemistry.fingerprints import count_matrix, kinds, sparse_counts, unfolded_count_matrix
+from molvae.chemistry.fingerprints import (
+    count_matrix,
+    kinds,
+    similarity_matrix,
+    sparse_counts,
+    tanimoto,
+)
 from molvae.chemistry.molecule import parse
-from molvae.chemistry.similarity import minmax, similarity_matrix, tanimoto
 from molvae.errors import UnknownNameError, UsageError
 from tests.strategies import DRUGS, smiles
 
 MOLECULES = [parse(text) for text in DRUGS.values()]
-COUNTS = hnp.arrays(np.int64, st.tuples(st.integers(1, 5), st.just(7)), elements=st.integers(0, 9))
 
 
 @given(smiles(), smiles())
@@ -29,49 +31,14 @@ def test_similarity_is_symmetric_bounded_and_one_for_itself(a, b):
 
 
 @pytest.mark.parametrize("kind", kinds())
-def test_minmax_on_unfolded_counts_is_rdkits_tanimoto(kind):
-    counts, features = unfolded_count_matrix(MOLECULES, kind)
-    assert counts.shape == (len(MOLECULES), len(features))
-    np.testing.assert_allclose(minmax(counts, counts), similarity_matrix(MOLECULES, kind=kind), atol=1e-12)
-
-
-@pytest.mark.parametrize("kind", kinds())
 @pytest.mark.parametrize(("n_features", "tolerance"), [(2048, 0.006), (16384, 0.002)])
-def test_minmax_on_folded_counts_is_near_rdkits_tanimoto(kind, n_features, tolerance):
+def test_folded_counts_are_near_rdkits_tanimoto(kind, n_features, tolerance):
     folded = count_matrix(MOLECULES, kind, n_features=n_features)
     assert folded.dtype == np.float32
-    difference = minmax(folded, folded) - similarity_matrix(MOLECULES, kind=kind)
+    lower, upper = (extreme(folded[:, None], folded[None]).sum(-1) for extreme in (np.minimum, np.maximum))
+    difference = lower / upper - similarity_matrix(MOLECULES, kind=kind)
     assert np.abs(difference).mean() < tolerance
     assert np.abs(difference).max() < 0.1
-
-
-@given(COUNTS, COUNTS)
-def test_minmax_is_its_definition(a, b):
-    lower = np.minimum(a[:, None], b[None]).sum(axis=-1)
-    upper = np.maximum(a[:, None], b[None]).sum(axis=-1)
-    np.testing.assert_allclose(
-        minmax(a, b), np.divide(lower, upper, out=np.zeros(lower.shape), where=upper > 0)
-    )
-    np.testing.assert_allclose(minmax(a, b), minmax(b, a).T)
-
-
-@given(hnp.arrays(np.int64, (6, 5), elements=st.integers(0, 4)))
-@settings(max_examples=30)
-def test_minmax_is_a_kernel(counts):
-    assert np.linalg.eigvalsh(minmax(counts, counts)).min() > -1e-9
-
-
-@pytest.mark.parametrize(
-    "matrix", [np.array([[0.5, 1.0]]), np.array([[-1.0, 1.0]]), np.array([[np.nan, 1.0]])]
-)
-def test_minmax_refuses_what_is_no_count(matrix):
-    with pytest.raises(ValueError, match="whole numbers"):
-        minmax(matrix, matrix)
-
-
-def test_minmax_refuses_other_widths():
-    with pytest.raises(ValueError, match="n x f and m x f"):
-        minmax(np.ones((2, 3)), np.ones((2, 4)))
 
 
 def test_bulk_equals_one_by_one():
@@ -96,7 +63,6 @@ def test_empty_lists_have_empty_answers():
     assert similarity_matrix([], MOLECULES).shape == (0, len(MOLECULES))
     assert similarity_matrix(MOLECULES, []).shape == (len(MOLECULES), 0)
     assert count_matrix([]).shape == (0, 2048)
-    assert minmax(np.zeros((0, 3)), np.ones((2, 3))).shape == (0, 2)
 
 
 def test_wrong_settings_are_told():

@@ -15,7 +15,7 @@ from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 
 from molvae.chemistry.admission import Rules
-from molvae.chemistry.alerts import _alerts, moses_reasons
+from molvae.chemistry.filters import _alerts, moses_reasons
 from molvae.chemistry.molecule import parse
 from molvae.chemistry.standardize import standardize
 from molvae.errors import InputError

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from molvae.errors import InputError, UsageError
-from molvae.evaluation.information import information_metrics, mutual_information
-from molvae.evaluation.prediction import calibration, prediction_metrics
-from molvae.evaluation.probes import _SparseProcess, linear_probe, process_probe
-from molvae.evaluation.reconstruction import reconstruction
+from molvae.evaluation.information import information_metrics, mutual_information, reconstruction
+from molvae.evaluation.prediction import calibration, linear_probe, prediction_metrics
 
 
 @pytest.fixture
@@ -79,10 +79,16 @@ def test_a_linear_probe_finds_what_is_linear_and_nothing_in_noise(generator):
     assert math.isnan(linear_probe(z[:5], y[:5])[0])
 
 
-def test_a_sparse_process_with_all_points_is_the_exact_one(generator):
+@pytest.fixture
+def sparse_process(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "scripts" / "benchmark"))
+    return importlib.import_module("sparse_process")
+
+
+def test_a_sparse_process_with_all_points_is_the_exact_one(generator, sparse_process):
     x = generator.standard_normal((40, 2))
     y = np.sin(x[:, 0]) + 0.1 * generator.standard_normal(40)
-    process = _SparseProcess(x, y, n_inducing=40, n_fit=40)
+    process = sparse_process._SparseProcess(x, y, n_inducing=40, n_fit=40)
     new = generator.standard_normal((7, 2))
     gram = process._kernel(x, x) + process.noise * np.eye(40)
     cross = process._kernel(new, x)
@@ -92,14 +98,14 @@ def test_a_sparse_process_with_all_points_is_the_exact_one(generator):
     np.testing.assert_allclose(process.predict(new)[1], variance, atol=1e-3)
 
 
-def test_a_process_learns_a_smooth_function(generator):
+def test_a_process_learns_a_smooth_function(generator, sparse_process):
     z = generator.standard_normal((500, 3))
     y = 5.0 + 2.0 * np.sin(z[:, 0]) * z[:, 1] + 0.1 * generator.standard_normal(500)
-    table = process_probe(z, y, generator=generator, n_inducing=150, n_fit=150, name="y")
+    table = sparse_process.process_probe(z, y, generator=generator, n_inducing=150, n_fit=150, name="y")
     assert table["GP RMSE y"] < 0.5 * y.std()
     assert table["GP LL y"] > -0.5 * math.log(2 * math.pi * math.e * y.var()), "better than a constant"
     with pytest.raises(InputError, match="needs 20 rows"):
-        process_probe(z[:5], y[:5], generator=generator)
+        sparse_process.process_probe(z[:5], y[:5], generator=generator)
 
 
 def test_another_writing_is_the_same_molecule():

@@ -7,7 +7,7 @@ import math
 import pyarrow as pa
 import pytest
 
-from molvae.chemistry.display import MOST, MoleculeList, grid_html, table_html
+from molvae.chemistry.depiction import MOST, MoleculeList, grid_html, table_html
 from molvae.chemistry.molecule import parse
 from molvae.evaluation.base import Metric, MetricTable
 from molvae.latent.interpolation import interpolate

@@ -12,11 +12,10 @@ from sklearn.metrics import roc_auc_score
 from molvae.chemistry.molecule import Invalid, is_valid, parse
 from molvae.errors import InputError, UsageError
 from molvae.latent.arithmetic import learn_direction, random_direction, shift
-from molvae.latent.calibration import calibrate
+from molvae.latent.calibration import calibrate, likelihood
 from molvae.latent.codec import MolVAE
 from molvae.latent.domain import ApplicabilityDomain, Likelihood, require_domain
 from molvae.latent.interpolation import distinct, interpolate, path_points
-from molvae.latent.likelihood import likelihood
 from molvae.latent.neighbors import SimilarityCurve, neighborhood
 from tests.conftest import little_smiles
 

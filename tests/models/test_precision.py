@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from molvae.models.devices import has_fast_bfloat16
 from molvae.models.network import Posterior
-from molvae.models.precision import has_fast_bfloat16
-from molvae.models.priors.flow_fitting import matching_loss
-from molvae.models.priors.velocity import VelocityField
+from molvae.models.priors.flow_fitting import VelocityField, matching_loss
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 import torch
 
+from molvae.models.config import FitSettings
 from molvae.models.fitting import Standing
 from molvae.models.network import Posterior
 from molvae.models.priors.base import PRIORS, StandardNormal
-from molvae.models.priors.config import FitSettings
 from molvae.models.priors.flow import FlowPrior
-from molvae.models.priors.flow_fitting import FIRST_ANGLE, Standardization, matching_loss, standardization
+from molvae.models.priors.flow_fitting import (
+    FIRST_ANGLE,
+    Standardization,
+    VelocityField,
+    matching_loss,
+    standardization,
+)
 from molvae.models.priors.gan import _Game, _perceptron
-from molvae.models.priors.velocity import VelocityField
 
 FLOW = {"width": 64, "hidden": 128, "n_blocks": 2, "n_harmonics": 3, "steps": 600, "batch_size": 256}
 SETTINGS = FitSettings.model_validate(

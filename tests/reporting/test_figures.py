@@ -7,7 +7,8 @@ import pytest
 
 from molvae.errors import InputError, UsageError
 from molvae.progress import EventLog
-from molvae.reporting import epochs, figures
+from molvae.reporting import figures
+from molvae.reporting import training_curves as epochs
 from molvae.reporting.figures import Track, learning_curves, optimization_progress, pareto_scatter
 
 PNG = b"\x89PNG"

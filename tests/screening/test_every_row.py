@@ -14,9 +14,8 @@ from molvae.chemistry.molecule import parse
 from molvae.chemistry.standardize import standardize
 from molvae.data.partition import Shard
 from molvae.errors import UsageError
-from molvae.latent.calibration import calibrate
+from molvae.latent.calibration import calibrate, likelihood
 from molvae.latent.codec import MolVAE
-from molvae.latent.likelihood import likelihood
 from molvae.screening.config import ScreenSettings
 from molvae.screening.domain import Calibrated
 from molvae.screening.merging import merge

@@ -9,8 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from molvae.tokenizers.merging import LongestMatch, learn_merges, merged_vocabulary
-from molvae.tokenizers.vocabulary import Vocabulary
+from molvae.tokenizers.vocabulary import LongestMatch, Vocabulary, learn_merges, merged_vocabulary
 
 ROWS = st.lists(st.lists(st.integers(-1, 3), max_size=12), max_size=8)
 

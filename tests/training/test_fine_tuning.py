@@ -11,11 +11,11 @@ from molvae.config import load_settings
 from molvae.data.corpus import Corpus
 from molvae.errors import ConfigError, StoppedEarly
 from molvae.latent.codec import MolVAE
+from molvae.training.assembly import mean_kl
 from molvae.training.config import PriorSettings, TrainSettings
-from molvae.training.fine_tuning import mean_kl
 from molvae.training.prior_fitting import fit_prior
-from molvae.training.schedules import BetaController
 from molvae.training.trainer import train
+from molvae.training.validation import BetaController
 
 BRIEF = {"epochs": 2, "batch_size": 48, "n_validation": 8, "threads": 1, "device": "cpu"}
 

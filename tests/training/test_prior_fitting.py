@@ -15,11 +15,10 @@ from molvae.data.corpus import Corpus
 from molvae.data.preparation import prepare
 from molvae.errors import CheckpointError, InputError, StoppedEarly, UnknownNameError, UsageError
 from molvae.latent.codec import MolVAE
-from molvae.models.language import LanguageModel
 from molvae.models.network import Posterior
 from molvae.models.priors.base import StandardNormal
 from molvae.models.priors.flow_fitting import matching_loss
-from molvae.models.priors.language import LanguagePrior
+from molvae.models.priors.language import LanguageModel, LanguagePrior
 from molvae.models.vae import SequenceVAE
 from molvae.training.config import PriorSettings
 from molvae.training.language_fitting import nats_per_molecule

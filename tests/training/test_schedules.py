@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from molvae.training.config import TrainSettings
-from molvae.training.schedules import BetaController, validation_loss
+from molvae.training.validation import BetaController, validation_loss
 
 
 def test_beta_settles_where_the_kl_meets_its_target():

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
+    from molvae.models.config import FitSettings
     from molvae.models.fitting import FitStates
     from molvae.models.network import Posterior
-    from molvae.models.priors.config import FitSettings
     from molvae.models.vae import SequenceVAE
     from molvae.progress import Progress
 

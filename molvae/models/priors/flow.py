@@ -10,16 +10,21 @@ import torch
 
 from molvae.models.fitting import NOT_KEPT
 from molvae.models.priors.base import PRIORS, LatentDensity, check_tensors
-from molvae.models.priors.flow_fitting import FIRST_ANGLE, Standardization, standardization, train_field
-from molvae.models.priors.velocity import VelocityField
+from molvae.models.priors.flow_fitting import (
+    FIRST_ANGLE,
+    Standardization,
+    VelocityField,
+    standardization,
+    train_field,
+)
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+    from molvae.models.config import FitSettings
     from molvae.models.fitting import FitStates
     from molvae.models.network import Posterior
-    from molvae.models.priors.config import FitSettings
     from molvae.progress import Progress
 
 _ROWS = 2048  # points that travel at once

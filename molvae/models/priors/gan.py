@@ -18,8 +18,8 @@ from molvae.progress import SILENT
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+    from molvae.models.config import FitSettings, GanSettings
     from molvae.models.fitting import FitStates, Standing
-    from molvae.models.priors.config import FitSettings, GanSettings
     from molvae.progress import Progress
 
 _CRITIC_STEPS = 5  # of the critic for one of the generator

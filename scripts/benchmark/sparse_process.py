@@ -1,4 +1,4 @@
-"""What can be read off vectors by simple models: a linear probe, and a sparse Gaussian process."""
+"""A sparse Gaussian process on latent vectors, by the protocol of Kusner et al. (2017)."""
 
 from __future__ import annotations
 
@@ -10,44 +10,16 @@ from scipy import linalg, optimize
 
 from molvae.errors import InputError
 from molvae.evaluation.base import Metric, MetricTable
-from molvae.evaluation.prediction import gaussian_log_likelihood, r_squared
+from molvae.evaluation.prediction import complete_rows, gaussian_log_likelihood
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Matrix = NDArray[np.float64]
 
-_PENALTIES = tuple(10.0**power for power in range(-3, 5))
-_FEWEST = 20  # rows a probe is fitted to
+_FEWEST = 20  # rows a process is fitted to
 _JITTER = 1e-6
 _BLOCK = 8192  # rows whose kernel is held in memory at once
-
-
-def linear_probe(
-    z: NDArray[np.floating], y: NDArray[np.floating], *, folds: int = 5, seed: int = 0
-) -> tuple[float, int]:
-    """R2 of ridge regression from vectors, each row predicted by a fit that did not see it.
-
-    Args:
-        z: Vectors, `n x d`.
-        y: What is read off them, `n`; rows with a NaN are left out.
-        folds: Parts of the cross-validation; the penalty is chosen inside each.
-        seed: Of the division.
-
-    Returns:
-        R2 and the rows it rests on; NaN for fewer than 20.
-    """
-    from sklearn.linear_model import RidgeCV
-    from sklearn.model_selection import KFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    x, target = _complete(z, y)
-    if len(x) < _FEWEST:
-        return math.nan, len(x)
-    model = make_pipeline(StandardScaler(), RidgeCV(_PENALTIES))
-    predicted = cross_val_predict(model, x, target, cv=KFold(folds, shuffle=True, random_state=seed))
-    return r_squared(target, predicted), len(x)
 
 
 def process_probe(
@@ -79,7 +51,7 @@ def process_probe(
     Raises:
         InputError: Fewer than 20 complete rows.
     """
-    x, target = _complete(z, y)
+    x, target = complete_rows(z, y)
     if len(x) < _FEWEST:
         raise InputError(f"a Gaussian process needs {_FEWEST} rows, got {len(x)}")
     order = generator.permutation(len(x))
@@ -174,9 +146,3 @@ def _squared_distances(a: Matrix, b: Matrix) -> Matrix:
 
 def _jittered(gram: Matrix) -> Matrix:
     return gram + _JITTER * float(np.diag(gram).mean()) * np.eye(len(gram))
-
-
-def _complete(z: NDArray[np.floating], y: NDArray[np.floating]) -> tuple[Matrix, Matrix]:
-    x, target = np.asarray(z, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    known = np.isfinite(x).all(axis=1) & np.isfinite(target)
-    return x[known], target[known]
