@@ -58,7 +58,7 @@ def _run(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
     from molvae.config import load_settings
     from molvae.persistence.files import reading
     from molvae.progress import read_events
-    from molvae.reporting.figures import learning_curves
+    from molvae.reporting.figures import draw_learning_curves
     from molvae.training.config import TrainSettings
 
     metrics = path / places.METRICS
@@ -79,18 +79,15 @@ def _run(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
         "validation_of_best": best.get("valid", {}),
     }
     if picture is not None:
-        learning_curves(metrics, picture)
+        draw_learning_curves(metrics, picture)
     return facts, facts_text(facts)
 
 
 def _campaign(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
-    import numpy as np
-
     from molvae.campaign.campaign import Campaign
     from molvae.campaign.parts import wanted as named
     from molvae.campaign.sources.report import move_reports
-    from molvae.cli.objectives import value_of
-    from molvae.reporting.figures import Track, optimization_progress
+    from molvae.reporting.figures import draw_progress
 
     with Campaign.open(places.journal(path), writable=False) as campaign:
         settings, table, best = campaign.settings, campaign.table(), campaign.best(10)
@@ -107,17 +104,9 @@ def _campaign(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
                 not any(s and s.is_measured for s in row.scores) for row in table if row.call is not None
             ),
         }
-        trace = [row for row in table if row.call is not None]
         moves = move_reports(table, campaign.history.state)
     if picture is not None:
-        trace.sort(key=lambda row: row.call or 0)
-        values = [[v if (v := value_of(s)) is not None else np.nan for s in row.scores] for row in trace]
-        matrix = np.array(values, dtype=float).reshape(len(trace), len(settings.objectives))
-        tracks = [
-            Track(o.name, matrix[:, i], o.direction, o.bound) for i, o in enumerate(settings.objectives)
-        ]
-        n_start = sum(row.source == "start" for row in trace)
-        optimization_progress(tracks, picture, n_start=n_start)
+        draw_progress(settings, table, picture)
     text = facts_text(facts)
     if table:
         text += "\n" + campaigns.summary_text(settings, best, table) + campaigns.moves_text(moves)

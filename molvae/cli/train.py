@@ -88,7 +88,7 @@ def command(
     corpus = places.corpus(corpus)  # a wrong path is told before libraries are loaded
     output = places.room_for(output, "run")
 
-    from molvae.reporting.figures import learning_curves
+    from molvae.reporting.figures import draw_learning_curves
     from molvae.training.trainer import train
 
     facts = {"corpus": corpus.name, "command": shlex.join(["molvae", *sys.argv[1:]])}
@@ -97,7 +97,7 @@ def command(
     if not leads:
         return
     curves = output / "curves.png"
-    learning_curves(output / places.METRICS, curves)
+    draw_learning_curves(output / places.METRICS, curves)
     told = {
         "model": result.checkpoint,
         "epochs": result.epochs,

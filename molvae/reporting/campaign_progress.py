@@ -13,7 +13,7 @@ from molvae.campaign.trace import running_top, top_auc
 from molvae.campaign.utility import feasible, goals, utilities
 from molvae.errors import UsageError
 from molvae.reporting.campaign_standing import Standing, bound, wish
-from molvae.reporting.charts import Axes, Guides, Layer, chart
+from molvae.reporting.charts import Axes, Chart, Guides, Layer
 from molvae.reporting.page import Card, Figure, Section
 from molvae.reporting.scales import percent, shown
 
@@ -126,9 +126,30 @@ def progress_section(standing: Standing, other: Standing | None, numbers: Mappin
     """Best and top-10 so far against calls; each goal by itself where there are several."""
     if not standing.called:
         return Section("progress", "Progress", [])
+    first, *others = progress_charts(standing, other, numbers)
+    title, caption = (
+        f"{standing.measure} against oracle calls",
+        _explained(standing, *curves(standing, other)),
+    )
+    size: Size = "half" if len(standing.settings.objectives) < 3 else "small"  # noqa: PLR2004
+    figures = [Figure(chart.svg(size), chart.title, size=size) for chart in others]
+    return Section("progress", "Progress", [Figure(first.svg("wide"), title, caption, "wide"), *figures])
+
+
+def progress_charts(
+    standing: Standing, other: Standing | None = None, numbers: Mapping[str, int] | None = None
+) -> list[Chart]:
+    """Best and top-10 so far against calls, and, where there are several objectives, each by itself.
+
+    Args:
+        standing: The campaign, with at least one call.
+        other: The baseline.
+        numbers: Row of the molecule table by SMILES.
+    """
+    rows = numbers or {}
     own, base = curves(standing, other)
     calls = np.arange(1, len(own.each) + 1, dtype=np.float64)
-    layers = _dots(standing, calls, own.each, numbers)
+    layers = _dots(standing, calls, own.each, rows)
     if base is not None and other is not None:
         at = np.arange(1, len(base.top) + 1, dtype=np.float64)
         inside = at <= max(standing.settings.budget, len(calls))
@@ -143,17 +164,11 @@ def progress_section(standing: Standing, other: Standing | None, numbers: Mappin
         band=(0.5, n_start + 0.5, "start set") if n_start else None,
     )
     axes = Axes("oracle calls", standing.measure, whole_x=True, x_range=(0.0, float(len(calls)) + 0.5))
-    figures = [
-        Figure(
-            chart(layers, axes, guides=guides, size="wide", title="progress"),
-            f"{standing.measure} against oracle calls",
-            _explained(standing, own, base),
-            size="wide",
-        )
+    several = len(standing.settings.objectives) > 1
+    return [
+        Chart(layers, axes, guides, "progress"),
+        *(_each_objective(standing, calls, rows) if several else []),
     ]
-    if len(standing.settings.objectives) > 1:
-        figures += _each_objective(standing, calls, numbers)
-    return Section("progress", "Progress", figures)
 
 
 def _explained(standing: Standing, own: Curve, base: Curve | None) -> str:
@@ -174,10 +189,10 @@ def _dots(standing: Standing, calls: Array, each: Array, numbers: Mapping[str, i
     return layers
 
 
-def _each_objective(standing: Standing, calls: Array, numbers: Mapping[str, int]) -> list[Figure]:
+def _each_objective(standing: Standing, calls: Array, numbers: Mapping[str, int]) -> list[Chart]:
     values = standing.matrix(standing.called)
     allowed = feasible(values, standing.settings.objectives)
-    figures = []
+    charts = []
     for index, objective in enumerate(standing.settings.objectives):
         column = values[:, index]
         if not np.isfinite(column).any():
@@ -190,26 +205,30 @@ def _each_objective(standing: Standing, calls: Array, numbers: Mapping[str, int]
             best, _ = running_top(np.where(allowed, objective.sign * column, np.nan).tolist(), _TOP)
             layers.append(Layer(calls, objective.sign * np.array(best), "best within bounds", "steps", "c0"))
         axes = Axes("oracle calls", standing.labels[index], whole_x=True, x_range=(0.0, len(calls) + 0.5))
-        size: Size = "half" if len(standing.settings.objectives) < 3 else "small"  # noqa: PLR2004
-        figures.append(
-            Figure(chart(layers, axes, guides=guides, size=size), wish(objective, short=True), size=size)
-        )
-    return figures
+        charts.append(Chart(layers, axes, guides, wish(objective, short=True)))
+    return charts
 
 
 def front_section(standing: Standing, numbers: Mapping[str, int]) -> Section:
     """Every two goals against one another, with the molecules no other beats in all goals."""
+    charts, note = front_charts(standing, numbers)
+    size: Size = "wide" if len(charts) == 1 else "half"
+    figures = [Figure(chart.svg(size), chart.title, size=size) for chart in charts]
+    return Section("front", "Pareto front", figures, note)
+
+
+def front_charts(standing: Standing, numbers: Mapping[str, int] | None = None) -> tuple[list[Chart], str]:
+    """A chart of every two goals with their Pareto front, and a sentence about it; none of a single goal."""
     objectives = standing.settings.objectives
     scored = [row for row in standing.rows if row.feasible][:_LARGEST_FRONT]
     if len(standing.goal_indices) < 2 or not scored:  # noqa: PLR2004
-        return Section("front", "Pareto front", [])
+        return [], ""
     values = standing.matrix(scored)
     front = non_dominated(goals(values, objectives))
-    at = np.array([numbers.get(row.smiles, -1) for row in scored], dtype=np.int64)
+    at = np.array([(numbers or {}).get(row.smiles, -1) for row in scored], dtype=np.int64)
     given = np.array([row.source in _GIVEN for row in scored], dtype=bool)
-    figures = []
+    charts = []
     pairs = list(combinations(standing.goal_indices, 2))[:_MOST_PAIRS]
-    alone = len(pairs) == 1
     for i, j in pairs:
         layers = [
             Layer(values[chosen, i], values[chosen, j], label, "dots", color, rows=at[chosen])
@@ -218,15 +237,15 @@ def front_section(standing: Standing, numbers: Mapping[str, int]) -> Section:
         ]
         order = np.flatnonzero(front)[np.argsort(values[front, i], kind="stable")]
         on = Layer(values[order, i], values[order, j], "Pareto front", "dots", "c1", rows=at[order])
-        if alone:  # a front of more goals is no line
+        if len(pairs) == 1:  # with more goals the front is not a line
             layers.append(replace(on, form="line", label="", rows=None))
         axes = Axes(wish(objectives[i], short=True), wish(objectives[j], short=True))
-        title = f"{standing.labels[i]} and {standing.labels[j]}"
-        size: Size = "wide" if alone else "half"
-        figures.append(Figure(chart([*layers, on], axes, size=size, title=title), title, size=size))
+        charts.append(Chart([*layers, on], axes, title=f"{standing.labels[i]} and {standing.labels[j]}"))
     n_front = int(front.sum())
-    note = f"{n_front:,} of {len(scored):,} molecules within all bounds are beaten by none in all goals."
-    return Section("front", "Pareto front", figures, note)
+    return (
+        charts,
+        f"{n_front:,} of {len(scored):,} molecules within all bounds are beaten by none in all goals.",
+    )
 
 
 def non_dominated(gains: Array) -> NDArray[np.bool_]:

@@ -87,6 +87,27 @@ class Axes:
     y_range: tuple[float, float] | None = None
 
 
+@dataclass(frozen=True)
+class Chart:
+    """Series in one plane: drawn as SVG in a page (`svg`), or into a picture file (`figures`).
+
+    Attributes:
+        layers: Drawn in order, the last on top.
+        axes: Names and ranges.
+        guides: Lines and bands that help to read it.
+        title: Of the chart; also what a screen reader says.
+    """
+
+    layers: Sequence[Layer]
+    axes: Axes
+    guides: Guides = Guides()
+    title: str = ""
+
+    def svg(self, size: Size = "half") -> Markup:
+        """The chart for a page; a wide one comes with a narrow one for small screens."""
+        return chart(self.layers, self.axes, guides=self.guides, size=size, title=self.title)
+
+
 @dataclass
 class _Frame:
     """The plot area of one size of a chart, and what has been drawn in it."""
@@ -142,8 +163,8 @@ def histogram(
     everything = np.concatenate([own, behind])
     if not len(everything):
         return Markup()
-    edges = _edges(everything)
-    shares = [_shares(part, edges) for part in (behind, own)]
+    edges = bin_edges(everything)
+    shares = [bin_shares(part, edges) for part in (behind, own)]
     top = max(float(part.max()) for part in shares) or 1.0
     axes = Axes(x=x, y="share", x_range=(edges[0], edges[-1]), y_range=(0.0, 1.06 * top))
     frame = _frame(_SMALL, axes, [], Guides())
@@ -301,7 +322,8 @@ def _legend(entries: Sequence[tuple[str, str]]) -> Markup:
     return Markup('<p class="legend">{}</p>').format(items)
 
 
-def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def bin_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Edges of the bins of a histogram, `k + 1`."""
     low, high = np.percentile(values, _EDGES)
     whole = bool((values == np.round(values)).all())
     if whole and high - low <= 2 * _BINS:  # counts: one bar each
@@ -312,7 +334,8 @@ def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.linspace(low, high, min(_BINS, max(_FEWEST_BINS, few)) + 1))
 
 
-def _shares(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+def bin_shares(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of the values in each bin, `k`."""
     counts, _ = np.histogram(values, edges)
     return np.asarray(counts / max(len(values), 1), dtype=np.float64)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.reporting.charts import Axes, Layer, chart
+from molvae.reporting.charts import Axes, Chart, Layer
 from molvae.reporting.page import Figure, Section
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def words(name: str) -> str:
     return name.replace("valid prior", "prior").replace("_", " ")
 
 
-_TOLD = {
+_CAPTIONS = {
     "reconstruction (nats per molecule)": "minus log likelihood of a molecule given its latent vector",
     "KL (nats per molecule)": "what the encoder says about a molecule",
     "beta": "weight of the KL term, steered to its target",
@@ -71,10 +71,10 @@ _TOLD = {
 }
 
 
-def curves_section(epochs: Sequence[Mapping[str, Any]], critic: Mapping[str, Sequence[float]]) -> Section:
-    """One chart per panel of `epochs.PANELS`, and one of the critic of a latent GAN, if there is one."""
+def curve_charts(epochs: Sequence[Mapping[str, Any]]) -> list[Chart]:
+    """One chart per panel of `PANELS` that these records have figures for."""
     records = [flat_record(record) for record in epochs]
-    figures = []
+    charts = []
     for title, names in panels(records):
         layers = []
         for color, name in enumerate(names):
@@ -82,8 +82,16 @@ def curves_section(epochs: Sequence[Mapping[str, Any]], critic: Mapping[str, Seq
             x = np.array([float(record["epoch"]) for record in known])
             y = np.array([float(record[name]) for record in known])
             layers.append(Layer(x, y, words(name), color=f"c{color % 8}"))
-        drawn = chart(layers, Axes("epoch", "", whole_x=True), size="small", title=title)
-        figures.append(Figure(drawn, title, _TOLD.get(title, ""), "small"))
+        charts.append(Chart(layers, Axes("epoch", "", whole_x=True), title=title))
+    return charts
+
+
+def curves_section(epochs: Sequence[Mapping[str, Any]], critic: Mapping[str, Sequence[float]]) -> Section:
+    """The charts of the epochs, and one of the critic of a latent GAN, if there is one."""
+    figures = [
+        Figure(chart.svg("small"), chart.title, _CAPTIONS.get(chart.title, ""), "small")
+        for chart in curve_charts(epochs)
+    ]
     if critic.get("step"):
         figures.append(_critic_figure(critic))
     return Section("curves", "Learning curves", figures)
@@ -91,7 +99,9 @@ def curves_section(epochs: Sequence[Mapping[str, Any]], critic: Mapping[str, Seq
 
 def _critic_figure(curve: Mapping[str, Sequence[float]]) -> Figure:
     title = "critic of the latent GAN"
-    told = "mean score of real latent vectors minus that of made ones; it swings where training is not stable"
+    caption = (
+        "mean score of real latent vectors minus that of generated ones; it swings if training is unstable"
+    )
     x, y = (np.array(curve[name], dtype=np.float64) for name in ("step", "difference"))
-    drawn = chart([Layer(x, y, "difference", color="c0")], Axes("step", ""), size="small", title=title)
-    return Figure(drawn, title, told, "small")
+    chart = Chart([Layer(x, y, "difference", color="c0")], Axes("step", ""), title=title)
+    return Figure(chart.svg("small"), title, caption, "small")
