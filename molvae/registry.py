@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -10,7 +11,7 @@ from molvae.errors import UnknownNameError, UsageError, suggest
 from molvae.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
 
@@ -23,6 +24,7 @@ class Registry(Generic[T]):
     Args:
         kind: What is registered, for error messages ("tokenizer").
         group: Entry-point group third parties register under ("molvae.tokenizers").
+        modules: Modules that register the built-in ones; imported on first use.
 
     >>> colors: Registry[int] = Registry("color", "molvae.colors")
     >>> colors.add("red", 1)
@@ -30,9 +32,10 @@ class Registry(Generic[T]):
     (1, ['red'])
     """
 
-    def __init__(self, kind: str, group: str) -> None:
+    def __init__(self, kind: str, group: str, modules: Sequence[str] = ()) -> None:
         self.kind = kind
         self.group = group
+        self._modules = modules
         self._entries: dict[str, T] = {}
         self._broken: dict[str, str] = {}
         self._plugins_loaded = False
@@ -54,6 +57,7 @@ class Registry(Generic[T]):
 
     def get(self, name: str) -> T:
         """What is registered under `name`; `UnknownNameError` names the nearest match otherwise."""
+        self._load_built_in()
         if name not in self._entries:
             self._load_plugins()
         if name in self._broken:
@@ -70,11 +74,17 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """All names, built-in and plugged in, sorted; a plug-in that cannot be loaded is left out."""
+        self._load_built_in()
         self._load_plugins()
         return sorted(self._entries)
 
     def __contains__(self, name: object) -> bool:
         return name in self.names()
+
+    def _load_built_in(self) -> None:
+        modules, self._modules = self._modules, ()
+        for module in modules:
+            import_module(module)
 
     def _load_plugins(self) -> None:
         if self._plugins_loaded:

@@ -52,6 +52,20 @@ NOT_KEPT = FitStates()
 """Saves nothing and never stops."""
 
 
+class FitContext(NamedTuple):
+    """What a fit runs with.
+
+    Attributes:
+        generator: Source of all random numbers; its state belongs to that of the fit.
+        progress: Receives every step.
+        states: Where the state of the fit is saved.
+    """
+
+    generator: Generator
+    progress: Progress = SILENT
+    states: FitStates = NOT_KEPT
+
+
 LARGEST_WARMUP = 0.1  # share of the fit
 _SHOWN = 50  # steps the loss that is shown is a mean of
 

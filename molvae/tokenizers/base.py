@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, final
 
@@ -166,23 +165,6 @@ class Tokenizer(ABC):
         return [text[a:b] for a, b in pairwise(cuts)]
 
 
-class _Tokenizers(Registry[type[Tokenizer]]):
-    """The registry, which finds the built-in tokenizers by itself the first time it is asked."""
-
-    def get(self, name: str) -> type[Tokenizer]:
-        _load_built_in()
-        return super().get(name)
-
-    def names(self) -> list[str]:
-        _load_built_in()
-        return super().names()
-
-
-def _load_built_in() -> None:
-    for module in ("smiles", "selfies"):
-        import_module(
-            f"molvae.tokenizers.{module}"
-        )  # each registers itself; named here, so that no import is circular
-
-
-TOKENIZERS: Registry[type[Tokenizer]] = _Tokenizers("tokenizer", "molvae.tokenizers")
+TOKENIZERS: Registry[type[Tokenizer]] = Registry(
+    "tokenizer", "molvae.tokenizers", ("molvae.tokenizers.smiles", "molvae.tokenizers.selfies")
+)

@@ -8,7 +8,7 @@ import torch
 
 from molvae.data.batching import by_length, pad
 from molvae.errors import InputError, UsageError
-from molvae.models.fitting import NOT_KEPT
+from molvae.models.fitting import NOT_KEPT, FitContext
 from molvae.models.network import Posterior
 from molvae.models.priors.base import PRIORS, LatentDensity, Prior, StandardNormal
 from molvae.models.priors.flow import FlowPrior
@@ -136,11 +136,8 @@ def _of_posteriors(
     if begun is not None:
         told += ", going on from an earlier flow"
     narrowed = posterior.scaled(settings.posterior_scale)
-    generator, initial = Seeds(seed).torch("prior"), begun if isinstance(begun, FlowPrior) else None
-    fitted = kind.fit(
-        narrowed, settings, generator=generator, initial=initial, progress=progress, states=states
-    )
-    return fitted, told
+    context = FitContext(Seeds(seed).torch("prior"), progress, states)
+    return kind.fit(narrowed, settings, context, begun if isinstance(begun, FlowPrior) else None), told
 
 
 def kept_fit(

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from molvae.models.config import FitSettings
-from molvae.models.fitting import Standing
+from molvae.models.fitting import FitContext, Standing
 from molvae.models.network import Posterior
 from molvae.models.priors.base import PRIORS, StandardNormal
 from molvae.models.priors.flow import FlowPrior
@@ -71,7 +71,7 @@ def energy_distance(a, b):
 @pytest.fixture(scope="module")
 def fitted():
     posterior = exact(moons(4000, seed=1))
-    made = {name: PRIORS.get(name).fit(posterior, SETTINGS, generator=generator()) for name in FITTED}
+    made = {name: PRIORS.get(name).fit(posterior, SETTINGS, FitContext(generator())) for name in FITTED}
     return {**made, "normal": StandardNormal(SIZE)}
 
 
@@ -169,7 +169,7 @@ def test_a_gaussian_is_exact_and_needs_no_network():
 def test_a_fit_is_a_function_of_the_generator_alone(name):
     kind, posterior = PRIORS.get(name), exact(moons(400, seed=1))
     global_state = torch.get_rng_state()
-    first, again = (kind.fit(posterior, BRIEF, generator=generator(9)).tensors() for _ in range(2))
+    first, again = (kind.fit(posterior, BRIEF, FitContext(generator(9))).tensors() for _ in range(2))
     assert first.keys() == again.keys()
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert torch.equal(torch.get_rng_state(), global_state)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 
 from molvae.errors import UsageError
-from molvae.models.fitting import NOT_KEPT
-from molvae.progress import SILENT
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
@@ -19,10 +16,9 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from molvae.models.config import FitSettings
-    from molvae.models.fitting import FitStates
+    from molvae.models.fitting import FitContext
     from molvae.models.network import Posterior
     from molvae.models.vae import SequenceVAE
-    from molvae.progress import Progress
 
 
 class Prior(ABC):
@@ -65,11 +61,8 @@ class LatentDensity(Prior):
         cls,
         posterior: Posterior,
         settings: FitSettings,
-        *,
-        generator: Generator,
+        context: FitContext,
         initial: Self | None = None,
-        progress: Progress = SILENT,
-        states: FitStates = NOT_KEPT,
     ) -> Self:
         """Fit to the aggregated posterior: the mixture, with equal weights, of the posteriors of molecules.
 
@@ -77,10 +70,8 @@ class LatentDensity(Prior):
             posterior: Of the training molecules, `n x d` each; a log variance of minus infinity means that
                 only the mean counts.
             settings: Of all priors; each reads its own part.
-            generator: Source of all random numbers, on the CPU: the same state gives the same prior.
+            context: With a generator, on the CPU: the same state of it gives the same prior.
             initial: A prior of this kind to continue from, if the kind allows that.
-            progress: Receives the steps.
-            states: Saves the state of the fit.
         """
 
 
@@ -126,24 +117,9 @@ def named_prior(own: Prior, name: str | None, latent_size: int) -> Prior:
     raise UsageError(f"this model draws from {held}, not from '{name}'", hint="Fit one: molvae fit-prior.")
 
 
-class _Priors(Registry[type[Prior]]):
-    """The registry, which imports the built-in priors on first use."""
-
-    def get(self, name: str) -> type[Prior]:
-        _load_built_in()
-        return super().get(name)
-
-    def names(self) -> list[str]:
-        _load_built_in()
-        return super().names()
-
-
-def _load_built_in() -> None:
-    for module in ("flow", "gan", "language"):
-        import_module(f"molvae.models.priors.{module}")  # each registers itself
-
-
-PRIORS: Registry[type[Prior]] = _Priors("prior", "molvae.priors")
+PRIORS: Registry[type[Prior]] = Registry(
+    "prior", "molvae.priors", tuple(f"molvae.models.priors.{name}" for name in ("flow", "gan", "language"))
+)
 """Priors by the name a checkpoint gives them."""
 PRIORS.add(StandardNormal.name, StandardNormal)
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from molvae.models.fitting import NOT_KEPT
 from molvae.models.priors.base import PRIORS, LatentDensity, check_tensors
 from molvae.models.priors.flow_fitting import (
     FIRST_ANGLE,
@@ -17,15 +16,13 @@ from molvae.models.priors.flow_fitting import (
     standardization,
     train_field,
 )
-from molvae.progress import SILENT
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from molvae.models.config import FitSettings
-    from molvae.models.fitting import FitStates
+    from molvae.models.fitting import FitContext
     from molvae.models.network import Posterior
-    from molvae.progress import Progress
 
 _ROWS = 2048  # points that travel at once
 _MOST_STEPS = 1000
@@ -63,17 +60,14 @@ class FlowPrior(LatentDensity):
         cls,
         posterior: Posterior,
         settings: FitSettings,
-        *,
-        generator: Generator,
+        context: FitContext,
         initial: Self | None = None,
-        progress: Progress = SILENT,
-        states: FitStates = NOT_KEPT,
     ) -> Self:
         """Flow matching to the posteriors, with their noise integrated out (`flow_fitting`).
 
         A fit that continues from `initial` keeps its units; the network grows to the sizes of the settings.
         """
-        flow = settings.flow
+        flow, generator = settings.flow, context.generator
         sizes = {"width": flow.width, "hidden": flow.hidden, "n_blocks": flow.n_blocks}
         if initial is None:
             units, variances = standardization(posterior)
@@ -81,7 +75,7 @@ class FlowPrior(LatentDensity):
             begun = VelocityField.drawn(variances, **sizes, n_harmonics=harmonics, generator=generator)
         else:
             units, begun = initial.units, initial.velocity.grown(**sizes, generator=generator)
-        velocity = train_field(begun, units, posterior, flow, generator, progress, states)
+        velocity = train_field(begun, units, posterior, flow, context)
         return cls(units, velocity, flow.sampling_steps, flow.temperature)
 
     def sample(self, n: int, generator: Generator) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from molvae.models.devices import at_least_single, has_fast_bfloat16
-from molvae.models.fitting import NOT_KEPT, Fit, Recipe, adam
+from molvae.models.fitting import Fit, Recipe, adam
 from molvae.models.growth import take_over
 from molvae.models.network import Posterior
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from molvae.models.config import FlowSettings
-    from molvae.models.fitting import FitStates, Standing
-    from molvae.progress import Progress
+    from molvae.models.fitting import FitContext, Standing
 
 
 class ResidualBlock(nn.Module):
@@ -221,9 +220,7 @@ def train_field(
     units: Standardization,
     posterior: Posterior,
     settings: FlowSettings,
-    generator: Generator,
-    progress: Progress,
-    states: FitStates = NOT_KEPT,
+    context: FitContext,
 ) -> VelocityField:
     """The field after the training that the settings ask for, on the CPU; its sizes are what they are.
 
@@ -244,10 +241,10 @@ def train_field(
 
     def loss(at: Standing) -> tuple[Tensor, dict[str, float]]:
         del at  # every step draws anew
-        rows = torch.randint(n_rows, (size,), generator=generator).to(device)
-        return matching_loss(field, axes, Posterior(mu[rows], logvar[rows]), generator), {}
+        rows = torch.randint(n_rows, (size,), generator=context.generator).to(device)
+        return matching_loss(field, axes, Posterior(mu[rows], logvar[rows]), context.generator), {}
 
-    fit = Fit(field, adam(field), recipe, task="prior", progress=progress, states=states, generator=generator)
+    fit = Fit(field, adam(field), recipe, task="prior", **context._asdict())
     fit.resume()
     return fit.run(loss).cpu()  # type: ignore[return-value]
 

@@ -9,18 +9,16 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from molvae.models.fitting import NOT_KEPT, Fit, Recipe, adam
+from molvae.models.fitting import Fit, Recipe, adam
 from molvae.models.network import Posterior
 from molvae.models.priors.base import PRIORS, LatentDensity, check_tensors
 from molvae.models.priors.flow_fitting import Standardization, standardization
-from molvae.progress import SILENT
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from molvae.models.config import FitSettings, GanSettings
-    from molvae.models.fitting import FitStates, Standing
-    from molvae.progress import Progress
+    from molvae.models.fitting import FitContext, Standing
 
 _CRITIC_STEPS = 5  # of the critic for one of the generator
 _PENALTY = 10.0  # weight of the gradient penalty
@@ -58,14 +56,12 @@ class LatentGAN(LatentDensity):
         cls,
         posterior: Posterior,
         settings: FitSettings,
-        *,
-        generator: Generator,
+        context: FitContext,
         initial: Self | None = None,
-        progress: Progress = SILENT,
-        states: FitStates = NOT_KEPT,
     ) -> Self:
         """Generator and critic in turns, on samples of the posteriors; the mean of the generators stays."""
-        del initial  # a GAN begins anew
+        del initial  # a GAN starts afresh
+        generator = context.generator
         units, variances = standardization(posterior)
         whitening = units.axes / variances.sqrt()
         units = Standardization(units.mean, units.scale, units.axes * variances.sqrt())
@@ -86,9 +82,7 @@ class LatentGAN(LatentDensity):
             ema_decay=settings.gan.ema_decay,
         )
         optimizer = adam(pair, betas=(0.0, 0.9))
-        fit = Fit(
-            pair, optimizer, recipe, task="prior", progress=progress, states=states, generator=generator
-        )
+        fit = Fit(pair, optimizer, recipe, task="prior", **context._asdict())
         fit.resume()
         ended = fit.run(game.loss).cpu()
         critic = {int(step): gap for step, gap in fit.at.facts["critic"].items()}
