@@ -115,7 +115,7 @@ def _draw(
     options.legendFontSize = 14
     options.drawMolsSameScale = False  # one long molecule must not shrink all others
     options.fixedBondLength = 26  # pixels, at most: nor may a small one fill its panel
-    options.bondLineWidth = 1  # thin, so that wedges are told from bonds in small panels
+    options.bondLineWidth = 1  # thin, so that wedges stand out in small panels
     options.minFontSize = 8
     with rdBase.BlockLogs():
         canvas.DrawMolecules([_drawable(molecule, core) for molecule in molecules], legends=texts)

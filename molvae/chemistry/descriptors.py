@@ -67,7 +67,7 @@ def _table(
     function: Callable[[Any], np.ndarray], items: Sequence[Any], names: Sequence[str], workers: int
 ) -> np.ndarray:
     for name in names:
-        DESCRIPTORS.get(name)  # a wrong name is told before any work, and by this process
+        DESCRIPTORS.get(name)  # fail on a wrong name before any work, in this process
     rows = np.empty((len(items), len(names)), dtype=np.float64)
     for index, row in enumerate(ordered_map(function, items, workers=workers)):
         rows[index] = row

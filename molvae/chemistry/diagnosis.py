@@ -110,13 +110,13 @@ def explain_molblock(text: str) -> str:
     unknown = _UNKNOWN_SYMBOL.search(str(log.messages))
     if unknown is not None:
         return (
-            f"'{unknown[1]}' is no element: expand abbreviations and remove placeholders where it was drawn"
+            f"'{unknown[1]}' is not an element: expand abbreviations and remove placeholders in the drawing"
         )
     return f"not a molblock: {first_line(str(log.messages))}"
 
 
 def _other_notation(text: str) -> tuple[str, int | None] | None:
-    """What a text is that chemists write but that is no SMILES."""
+    """Name the notation of a text that is not SMILES: InChI, a name, a reaction."""
     if text.startswith("InChI="):
         return "not a whole InChI: its layers do not give the formula", None
     if _INCHIKEY.fullmatch(text):

@@ -103,5 +103,5 @@ def facts_of(molecule: Molecule) -> Facts:
 
 
 def forget() -> None:
-    """Forget all facts, so that what comes does not hang on what came before."""
+    """Forget all facts, so that results do not depend on what was computed before."""
     facts_of.cache_clear()

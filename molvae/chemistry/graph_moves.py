@@ -155,7 +155,7 @@ def _append_atom(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
         return None
     index = rng.choice(free)
     wanted = rng.choices((1, 2, 3), weights=(0.7, 0.25, 0.05))[0]
-    order = min(max(1, mol.GetAtomWithIdx(index).GetTotalNumHs()), wanted)  # a deuterium is no such hydrogen
+    order = min(max(1, mol.GetAtomWithIdx(index).GetTotalNumHs()), wanted)  # deuterium does not count
     element = rng.choices(_ELEMENTS, weights=_WEIGHTS_OF_ELEMENTS[order])[0]
     mol.AddBond(index, mol.AddAtom(Chem.Atom(element)), _BONDS[order])
     return mol

@@ -32,7 +32,7 @@ _CHANGES = (
 
 
 def cut_extension(text: str) -> tuple[str, str, str]:
-    """The SMILES, its extension without the bars, and the name after it; both empty where there is none.
+    """The SMILES, its extension without the bars, and the name after it; both may be empty.
 
     >>> cut_extension("C[C@H](O)F |&1:1| ethanol, fluorinated")
     ('C[C@H](O)F', '&1:1', 'ethanol, fluorinated')
@@ -129,7 +129,7 @@ class Invalid:
 
 
 def is_valid(thing: object) -> TypeIs[Molecule]:
-    """Whether a parse, decode or standardization gave a molecule; a text is none before it is parsed."""
+    """Whether a parse, decode or standardization gave a molecule; a text is not a molecule."""
     return isinstance(thing, Molecule)
 
 
@@ -140,7 +140,7 @@ def parse(
 
     Refused before RDKit sees them: empty text, white space, control and non-ASCII characters, more than
     `max_characters` characters, branches nested deeper than `MAX_NESTING`. Wildcards stand for no molecule.
-    An RDKit molecule is read from its own SMILES; what is no text at all (`None`, NaN) is no molecule. Why
+    An RDKit molecule is read from its own SMILES; other objects (`None`, NaN) are invalid. Why
     RDKit reads nothing takes as long as reading to find out: without `diagnose` the reason says no more.
 
     >>> parse("C1=CC=CC=C1O").smiles
@@ -167,7 +167,7 @@ def parse(
 
 
 def canonical(text: str) -> str | None:
-    """The canonical SMILES of a text, or `None` where it is no molecule.
+    """The canonical SMILES of a text, or `None` if it is invalid.
 
     >>> canonical("OCC"), canonical("not a molecule")
     ('CCO', None)
@@ -222,7 +222,7 @@ def _from_inchi(text: str) -> Chem.Mol | None:
 
 
 def _from_other(thing: object) -> Molecule | Invalid:
-    """What is no text, for those who have RDKit molecules or columns with gaps."""
+    """Read an object that is not text: an RDKit molecule, or a gap in a column."""
     if isinstance(thing, Molecule | Invalid):
         return thing
     if isinstance(thing, Chem.Mol):

@@ -67,7 +67,7 @@ def editable(mol: Chem.Mol) -> Chem.Mol:
 
 
 def cut_bond(mol: Chem.Mol, rng: Random) -> tuple[Piece, Piece] | None:
-    """Both sides of a random single bond outside rings, in random order; nothing if there is none."""
+    """Both sides of a random single bond outside rings, in random order; None if there is no such bond."""
     bonds = mol.GetSubstructMatches(_CUTTABLE)
     if not bonds:
         return None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Keys = NDArray[np.uint64]
 
-_RING_ROUNDS = 6  # neighbors' neighbors that tell ring systems apart
+_RING_ROUNDS = 6  # rounds of neighbors by which ring systems are distinguished
 _SHIFT, _FIRST, _SECOND = np.uint64(33), np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
 
 

@@ -42,7 +42,7 @@ def why_refused(mol: Chem.Mol) -> str:
 
 
 def is_metal(atom: Chem.Atom) -> bool:
-    """Whether an atom is of a metal; wildcards are none."""
+    """Whether an atom is a metal; wildcards are not."""
     return atom.GetAtomicNum() not in _NOT_METALS
 
 

@@ -38,7 +38,7 @@ def murcko_scaffold(molecule: Molecule, *, generic: bool = False, keep_stereo: b
 
 
 def _generic(mol: Chem.Mol) -> Chem.Mol:
-    # What hung on the scaffold by a double bond hangs on the framework by a single one, and goes too.
+    # Atoms double-bonded to the scaffold are single-bonded in the framework, and are removed too.
     try:
         return MurckoScaffold.GetScaffoldForMol(MurckoScaffold.MakeScaffoldGeneric(mol))
     except (

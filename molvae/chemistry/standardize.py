@@ -125,7 +125,7 @@ def standardization(
 
 
 def is_plain(molecule: Molecule) -> bool:
-    """Whether `basic` would change nothing, told without going through it: so it is with most molecules."""
+    """Whether `basic` would change nothing, by a quick check that holds for most molecules."""
     if _TO_DO.search(molecule.smiles):
         return False
     return all(map(_is_ordinary, molecule.mol.GetAtoms()))

@@ -26,7 +26,7 @@ def contains(molecule: Molecule, smarts: str) -> bool:
     (`[H]Nc`) or counted (`[NH]c`).
 
     Raises:
-        UsageError: The text is no SMARTS.
+        UsageError: The text is not SMARTS.
 
     >>> from molvae.chemistry.molecule import parse
     >>> contains(parse("CCO"), "[CX4][OH]"), contains(parse("COC"), "[CX4][OH]")
@@ -51,7 +51,7 @@ def pattern(smarts: str) -> tuple[Any, bool]:
     A hydrogen bonded to another atom of the pattern becomes a property of that atom.
 
     Raises:
-        UsageError: The text is no SMARTS; the message says why.
+        UsageError: The text is not SMARTS; the message says why.
     """
     if not smarts.strip():
         raise UsageError("the SMARTS pattern is empty")

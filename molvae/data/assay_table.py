@@ -79,7 +79,7 @@ class AssayTable:
 
         Raises:
             InputError: The file cannot be read.
-            UsageError: It is none of these, or has no column of SMILES.
+            UsageError: It is of another type, or has no column of SMILES.
         """
         if isinstance(table, cls):
             return table
@@ -112,10 +112,12 @@ def _table(
         filled = sum(number is None or not math.isnan(number) for number in numbers)
         unread = [cell for cell, number in zip(cells, numbers, strict=True) if number is None]
         if not filled or len(unread) > (1 - _NUMBERS) * filled:
-            notes.append(f"'{name}' is no assay: " + ("its cells are empty" if not filled else "it is text"))
+            notes.append(
+                f"'{name}' is not an assay: " + ("its cells are empty" if not filled else "it is text")
+            )
             continue
         if unread:
-            notes.append(f"'{name}': {len(unread)} cells are no numbers ({unread[0]!r}) and count as empty")
+            notes.append(f"'{name}': {len(unread)} cells are not numbers ({unread[0]!r}) and count as empty")
         assays[name] = [math.nan if number is None else number for number in numbers]
     values = np.array(list(assays.values()), dtype=np.float64).reshape(len(assays), len(smiles)).T
     return AssayTable(tuple(smiles), tuple(identifiers), tuple(assays), values, tuple(notes))

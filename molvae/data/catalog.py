@@ -32,8 +32,8 @@ class Dataset:
         name: What it is called here.
         about: One sentence: rows, columns, origin.
         address: Where anyone can download it.
-        sha256: Of the file at that address, or None where no published digest is known; then the digest that
-            arrived is told, so that it can be compared by hand.
+        sha256: Of the file at that address, or None where no digest is published; the digest of
+            the download is then reported, to be compared by hand.
         license: Of the data.
         mirrored: Where it lies in a local mirror, relative.
         mirrored_sha256: Of the unpacked file in the mirror, where it is another one than at the address.
@@ -133,7 +133,7 @@ def fetch(name: str, directory: Path, *, mirror: Path | None = None, progress: P
         name: One of `dataset_names`.
         directory: Where the file goes; made if missing.
         mirror: A local directory laid out like the catalog (``zinc250k/zinc250k.csv.gz``, …).
-        progress: Told where the file came from and what its digest is.
+        progress: Where progress is reported.
 
     Raises:
         UnknownNameError: If there is no such data set.
@@ -251,7 +251,7 @@ class _Cap:
 
 @contextlib.contextmanager
 def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Keep pooch from talking: what it has to say is told through the progress."""
+    """Silence pooch: what matters is reported through the progress."""
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:

@@ -86,7 +86,7 @@ def choose_columns(
 
 
 def is_smiles_name(cell: str) -> bool:
-    """Tell whether a cell is one of the names people give to a column of SMILES.
+    """Whether a cell is a common name of a SMILES column.
 
     >>> is_smiles_name("Canonical_SMILES"), is_smiles_name("CCO")
     (True, False)
@@ -98,7 +98,7 @@ def find_column(wanted: str, names: Sequence[str], source: str) -> str:
     """The column of that name, or of that number, counted from 1, if none has it as its name.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is no such column.
     """
     if wanted not in names and wanted in map(str, range(1, len(names) + 1)):
         return names[int(wanted) - 1]

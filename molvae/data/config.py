@@ -18,9 +18,9 @@ class PrepareSettings(Settings):
     output: Path
     """Directory of the corpus."""
     smiles_column: str | None = None
-    """Column that holds the SMILES, by name or by number from 1; found by itself if not given."""
+    """Column of SMILES, by name or by number from 1; detected if not given."""
     id_column: str | None = None
-    """Column that holds the names of the molecules; found by itself if not given."""
+    """Column of molecule names; detected if not given."""
     labels: tuple[str, ...] = ()
     """Numeric columns to learn as properties, by name or number; empty cells are missing values. The labels
     of all rows of a molecule are joined: numbers are averaged. A column with no values but 0 and 1 (or -1 and
@@ -33,7 +33,7 @@ class PrepareSettings(Settings):
     keep_stereo: bool = True
     """Keep stereo marks in the SMILES."""
     deduplicate: Literal["smiles", "inchikey", "none"] = "smiles"
-    """What makes two rows the same molecule: its labels are joined, everything else is the first row's."""
+    """How duplicates are found: their labels are joined, everything else comes from the first row."""
     filters: tuple[str, ...] = ()
     """Filter catalogs whose hits are rejected (pains, brenk, nih, …)."""
     min_heavy_atoms: int = Field(default=1, ge=1)
@@ -43,8 +43,8 @@ class PrepareSettings(Settings):
     tokenizer: str = "smiles"
     """Notation the model reads and writes: smiles or selfies."""
     vocabulary: Path | None = None
-    """Checkpoint, corpus or vocabulary.json whose vocabulary to use instead of learning one: what it takes to
-    go on training that checkpoint (train --set initial=…)."""
+    """Checkpoint, corpus or vocabulary.json whose vocabulary to use instead of learning one: required to
+    continue training that checkpoint (train --set initial=…)."""
     n_merges: int = Field(default=256, ge=0, le=4096)
     """Units that often stand together are merged into so many longer tokens (byte-pair encoding): a molecule
     becomes a third as many steps for the model. 0 keeps one token per atom, bond, branch and ring closure."""
@@ -64,7 +64,7 @@ class PrepareSettings(Settings):
     fractions: tuple[float, float, float] = (0.9, 0.05, 0.05)
     """Shares of train, valid and test in a random or scaffold split."""
     on_invalid: Literal["reject", "fail"] = "reject"
-    """What a row that cannot be used does: it is rejected and reported, or ends the run."""
+    """Reject and report rows that cannot be used, or stop at the first."""
     seed: int = Field(default=0, ge=0)
     """Root of the split and of the randomized writings."""
     workers: int = Field(default=-1, ge=-1, le=1024)

@@ -133,7 +133,7 @@ class Corpus:
         return self._texts("smiles", self._smiles, rows)
 
     def identifiers(self, rows: Iterable[int] | None = None) -> list[str]:
-        """Return the names of some molecules, or of all; an empty text where there is none."""
+        """Return the names of some molecules, or of all; an empty text if absent."""
         return self._texts("identifiers", self._identifiers, rows)
 
     def tokens(self, row: int) -> NDArray[Any]:

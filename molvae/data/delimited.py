@@ -34,7 +34,7 @@ Cells = tuple[int, list[str]]
 
 
 def delimiter_of(lines: Sequence[str], suffix: str) -> str:
-    """Tell the delimiter from the suffix and the first lines; a blank means SMILES and then a name.
+    """Guess the delimiter from the suffix and the first lines; a blank means a SMILES, then a name.
 
     >>> (
     ...     delimiter_of(["smiles;logp;what, if any"], ".csv"),

@@ -59,7 +59,7 @@ class DescriptorCache:
         self._entries = self._load()
 
     def look_up(self, smiles: Sequence[str]) -> NDArray[np.float64]:
-        """Return the remembered values, NaN where there is none; ``n``."""
+        """Return the remembered values, NaN if absent; ``n``."""
         values = np.full(len(smiles), np.nan)
         if len(self._entries) == 0 or not smiles:
             return values
@@ -134,7 +134,7 @@ def describe_in_blocks(
         names: The descriptors.
         cache: Directory that keeps values between runs.
         workers: Processes; 0 for none but this.
-        progress: Told how far it is.
+        progress: Where progress is reported.
     """
     caches = [DescriptorCache(cache, name) for name in names]
     texts = iter(smiles)

@@ -25,7 +25,7 @@ _NOTES = {
 
 
 def guess_encoding(sample: bytes) -> str:
-    """The encoding of a text, told from its beginning.
+    """Guess the encoding of a text from its beginning.
 
     A byte order mark decides; so do the NUL bytes of UTF-16, and Japanese kana. What is not UTF-8 is taken as
     Windows-1252, what spreadsheets write in most of the world. Statistical detectors were tried and take a
@@ -48,7 +48,7 @@ def guess_encoding(sample: bytes) -> str:
 
 
 def encoding_note(encoding: str) -> str:
-    """What to tell about an encoding; nothing about UTF-8."""
+    """A note for the user about an encoding; empty for UTF-8."""
     return _NOTES.get(encoding, "")
 
 
@@ -60,7 +60,7 @@ def text_of(binary: BinaryIO, encoding: str, *, at_start: bool = True) -> io.Tex
 
     Args:
         binary: The bytes.
-        encoding: As `guess_encoding` tells it.
+        encoding: As from `guess_encoding`.
         at_start: Whether a byte order mark may stand in front.
     """
     codecs.register_error(_FALLBACK, _as_windows)

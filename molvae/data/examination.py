@@ -69,7 +69,7 @@ class Accepted:
         tokens: Its tokens, and those of each randomized writing; the tokens of one text are joined by blanks.
         labels: The numbers of the label cells, NaN where missing or not a number.
         unreadable: Positions of label cells that hold something else than a number.
-        digest: 16 bytes that tell molecules apart.
+        digest: 16 bytes that identify the molecule.
         key: Places the molecule in a random or scaffold split.
         part: 0 train, 1 valid, 2 test in a split by column.
         changed: What standardization did that made another molecule of it (`Standardized.changed`).

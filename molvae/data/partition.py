@@ -42,7 +42,7 @@ class Shard:
         """The shard that `i/N` means.
 
         Raises:
-            UsageError: It means none.
+            UsageError: It is not a shard.
         """
         found = re.fullmatch(r"(\d+)/(\d+)", text.strip())
         if found is None or not int(found[1]) < int(found[2]):
@@ -82,7 +82,7 @@ class Part:
     rows: tuple[Row | BadRow, ...] | None = None
 
     def fingerprint(self) -> str:
-        """The sha256 of the rows it brings: tells one stream from another; empty if it brings none."""
+        """The sha256 of the rows it brings: identifies a stream; empty if the part has no rows."""
         if self.rows is None:
             return ""
         digest = hashlib.sha256()
@@ -264,7 +264,7 @@ def _counted(lines: Iterator[tuple[int, str]], rows: PartRows) -> Iterator[tuple
 
 
 def _can_be_cut(path: str, layout: Layout) -> bool:
-    """Whether lines can be told from any byte on: line ends are bytes, and no cell can run over lines."""
+    """Whether lines can be found from any byte: line ends are bytes, and no cell spans lines."""
     if path == "-" or layout.encoding.startswith("utf-16"):
         return False
     with Path(path).open("rb") as file:

@@ -45,12 +45,13 @@ def prepare(settings: PrepareSettings, *, progress: Progress = SILENT) -> Balanc
 
     Args:
         settings: What to read, how, and where to write it.
-        progress: Told how far it is, and which columns were chosen.
+        progress: Where progress is reported.
 
     Raises:
         InputError: If an input cannot be read, or no row of it can be used, or one cannot and the settings
             say to fail.
-        UsageError: If a column, descriptor, filter or tokenizer does not exist, or the output is no corpus.
+        UsageError: If a column, descriptor, filter or tokenizer does not exist, or the output exists
+            and is not a corpus.
     """
     _check(settings)
     workers = settings.workers
@@ -125,7 +126,7 @@ def _refuse_empty_labels(
     gathered: Gathered,
     contradictory: Mapping[str, int],
 ) -> None:
-    """A column of labels without a single number can teach nothing: most likely it is another column."""
+    """Refuse a column of labels without a single number: it is probably the wrong column."""
     for name in settings.labels:
         if missing[name] < n:
             continue

@@ -37,7 +37,7 @@ _FIRST_LINES = 20  # lines read before the delimiter is chosen
 
 @dataclass(frozen=True)
 class Layout:
-    """How a table becomes rows: told from its beginning, good for any part of it.
+    """How a table is split into rows: detected at its beginning, valid for any part of it.
 
     Attributes:
         columns: What each column is.
@@ -45,7 +45,7 @@ class Layout:
             Parquet file.
         header_line: Line of the header, counted from 1; 0 where there is none.
         comma_columns: Columns whose numbers have a decimal comma: they are read with a point.
-        encoding: Of a text file, as `guess_encoding` tells it.
+        encoding: Of a text file, as from `guess_encoding`.
     """
 
     columns: Columns
@@ -107,7 +107,7 @@ def open_table(path: str | Path, *, smiles_column: str | None = None, id_column:
     """Open ``.smi .cxsmiles .txt .csv .tsv .sdf`` (plain or ``.gz``), ``.parquet``, or ``-`` for stdin.
 
     Args:
-        path: The file; of stdin and of unknown suffixes the content tells the format.
+        path: The file; the format of stdin and of unknown suffixes is detected from the content.
         smiles_column: The column that holds SMILES, by name or by number from 1; else it is found.
         id_column: The same for the names of the molecules.
 
@@ -177,9 +177,9 @@ def _comma_columns(columns: Columns, sample: Sequence[Sequence[str]]) -> tuple[s
         return ()
     found = []
     for n, name in enumerate(columns.names):
-        told = [row[n] for row in sample if n < len(row) and row[n].lower() not in MISSING]
-        numbers = sum(has_decimal_comma(cell) or read_number(cell) is not None for cell in told)
-        if name not in (columns.smiles, columns.identifier) and numbers * 2 >= len(told) + bool(told):
+        filled = [row[n] for row in sample if n < len(row) and row[n].lower() not in MISSING]
+        numbers = sum(has_decimal_comma(cell) or read_number(cell) is not None for cell in filled)
+        if name not in (columns.smiles, columns.identifier) and numbers * 2 >= len(filled) + bool(filled):
             found.append(name)
     return tuple(found)
 

@@ -104,7 +104,7 @@ def plain_number(text: str) -> float:
     Python reads more, such as `1_000` and digits of other scripts; in a table these are mistakes.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is not a number.
 
     >>> plain_number("-1e3")
     -1000.0

@@ -168,8 +168,8 @@ class LabelJoiner:
         if self._settings.split not in ("random", "scaffold"):
             parts = self._parts[members]
             for n in np.flatnonzero(np.less(*_range(parts, group, len(firsts)))).tolist():
-                told = [PARTS[part] for part in parts[_slice(group, n)]]
-                self._contradict(int(firsts[n]), self._settings.split, told)
+                values_given = [PARTS[part] for part in parts[_slice(group, n)]]
+                self._contradict(int(firsts[n]), self._settings.split, values_given)
 
     def _joined(
         self,
@@ -189,8 +189,8 @@ class LabelJoiner:
         if self._classes[p]:
             for which in np.flatnonzero(least < most).tolist():
                 mean[which] = np.nan
-                told = [f"{value:g}" for value in values[_slice(group, which)]]
-                self._contradict(int(firsts[which]), name, told)
+                values_given = [f"{value:g}" for value in values[_slice(group, which)]]
+                self._contradict(int(firsts[which]), name, values_given)
             return mean
         squares = np.bincount(group, (values - mean[group]) ** 2, len(firsts))
         several = np.flatnonzero(n > 1).tolist()
@@ -204,10 +204,10 @@ class LabelJoiner:
             self._replicates.write(*self._molecule(row), name, int(n[which]), *numbers, self._file(row))
         return mean
 
-    def _contradict(self, row: int, name: str, told: list[str]) -> None:
+    def _contradict(self, row: int, name: str, values_given: list[str]) -> None:
         self._contradictory[name] += 1
-        values = ", ".join(f"{count} x {value}" for value, count in sorted(Counter(told).items()))
-        self._contradictions.write(*self._molecule(row), name, len(told), values, self._file(row))
+        values = ", ".join(f"{count} x {value}" for value, count in sorted(Counter(values_given).items()))
+        self._contradictions.write(*self._molecule(row), name, len(values_given), values, self._file(row))
 
     def _molecule(self, row: int) -> tuple[int, str, str]:
         names, smiles = self._names.texts(row, row + 1), self._smiles.texts(row, row + 1)

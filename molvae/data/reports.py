@@ -17,7 +17,7 @@ class Balance:
     """What became of the rows of an input: ``rows = kept + duplicates + rejected``, always.
 
     Attributes:
-        rows: Rows read; blank lines and headers are none.
+        rows: Rows read, without blank lines and headers.
         kept: Molecules in the corpus.
         duplicates: Rows that hold a molecule which an earlier row holds already; their labels are joined.
         rejected: Rows that cannot be used.

@@ -43,8 +43,8 @@ _FOREIGN_TEXT = (
 """How text begins that can be neither a table nor SMILES: patterns of its first bytes in lower case."""
 
 _KEPT = 1000  # characters kept of a line that is too long
-_PEEK = 4096  # bytes looked at to tell formats apart
-_SAMPLE = 1 << 20  # bytes looked at to tell the encoding
+_PEEK = 4096  # bytes read to detect the format
+_SAMPLE = 1 << 20  # bytes read to detect the encoding
 _BROKEN = (OSError, EOFError, zlib.error)
 
 
@@ -84,18 +84,18 @@ class Source:
 
     @property
     def suffix(self) -> str:
-        """The suffix that tells the format, lower case, without ``.gz``."""
+        """The suffix that gives the format, lower case, without ``.gz``."""
         name = self.path.name.lower().removesuffix(".gz")
         return Path(name).suffix
 
     @cached_property
     def encoding(self) -> str:
-        """The encoding, told from the first megabyte (of stdin, from what can be looked at)."""
+        """The encoding, guessed from the first megabyte (of stdin, from its first bytes)."""
         return guess_encoding(self.head if self.is_stdin else self._sample())
 
     @property
     def note(self) -> str:
-        """What to tell about the encoding, if anything."""
+        """A note for the user about the encoding, or an empty text."""
         return encoding_note(self.encoding)
 
     def lines(self) -> Iterator[tuple[int, str]]:

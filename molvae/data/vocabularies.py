@@ -54,7 +54,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
     """Read the vocabulary of a checkpoint (a directory or a shipped one's name) or corpus, or a file of one.
 
     Raises:
-        InputError: If there is none, or it is no vocabulary.
+        InputError: If there is none, or it is not a vocabulary.
     """
     path = named(path)
     file = path / "vocabulary.json" if path.is_dir() else path
@@ -68,7 +68,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror or error}", hint=hint) from error
     except (UnicodeDecodeError, InputError) as error:
-        raise InputError(f"{file} is no vocabulary: {error}", hint=hint) from error
+        raise InputError(f"{file} is not a vocabulary: {error}", hint=hint) from error
 
 
 def _sample(

@@ -97,7 +97,7 @@ def open_writer(target: Path, columns: Sequence[Column]) -> Iterator[Writer]:
     and counted in `skipped`.
 
     Raises:
-        UsageError: The suffix is none of `SUFFIXES`, or the table has no molecules and the format needs them.
+        UsageError: The suffix is not in `SUFFIXES`, or the table has no molecules and the format needs them.
         StorageError: The disk refuses; an existing file is intact.
     """
     opener = _OPENERS[suffix_of(target)]

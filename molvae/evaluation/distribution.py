@@ -62,7 +62,7 @@ def measure(
         fcd: Whether to measure the Fréchet ChemNet Distance (needs `fcd_torch`).
         guacamol: Whether to add the KL and FCD scores of GuacaMol.
         workers: Processes for the KL score.
-        progress: Told of what the sets do not tell themselves.
+        progress: Where progress is reported.
 
     Raises:
         InputError: No text at all, or a reference without a molecule.

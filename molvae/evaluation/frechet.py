@@ -123,7 +123,7 @@ def chemnet_statistics(
         cache: Directory in which the statistics are kept, under the sha256 of the SMILES.
         device: A torch device.
         chunk: Molecules whose activations are held at once.
-        progress: Told of every chunk.
+        progress: Where progress is reported.
         task: Under which name.
 
     Raises:

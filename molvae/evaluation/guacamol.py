@@ -46,7 +46,7 @@ def kl_score(
         reference: Valid SMILES to compare with; `n` of them drawn at random.
         n: Molecules on each side.
         workers: Processes.
-        progress: Told of both sides.
+        progress: Where progress is reported.
 
     Returns:
         The score, NaN for fewer than three molecules or a quantity without spread; the molecules it rests on.

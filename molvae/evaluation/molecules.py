@@ -44,7 +44,7 @@ class MoleculeSet:
             the version of RDKit.
         workers: Processes.
         device: Where ChemNet runs.
-        progress: Told of every molecule.
+        progress: Where progress is reported.
     """
 
     def __init__(

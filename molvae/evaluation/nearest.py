@@ -30,7 +30,7 @@ def nearest_similarity(
     Args:
         bits: Packed fingerprints, `n x f/8`.
         reference: Packed fingerprints, `m x f/8`, m > 0.
-        progress: Told of every block of the reference.
+        progress: Where progress is reported.
         task: Under which name.
 
     Returns:

@@ -43,7 +43,7 @@ class Profile:
     Attributes:
         n_texts: Texts given.
         smiles: Canonical SMILES of the `n` valid ones, in order.
-        reasons: Why the others are none, and how often.
+        reasons: Why the others are invalid, and how often.
         fingerprints: ECFP4 of 1,024 bits, packed, `n x 128`.
         fragments: BRICS fragments and how often they occur.
         scaffolds: Bemis-Murcko scaffolds of two and more rings and how often they occur.
@@ -92,7 +92,7 @@ def profile(
         rules: How far molecules are standardized, if they are; those without a standard form stay as read.
         alerts: Directory of the MOSES alerts; see `moses_reasons`.
         workers: Processes; 0 computes in this one.
-        progress: Told of every molecule.
+        progress: Where progress is reported.
         task: Under which name.
     """
     wanted = frozenset(parts)

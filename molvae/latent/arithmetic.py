@@ -132,7 +132,7 @@ def shift(
         direction: Where to.
         amount: How much of the attribute to add; negative removes.
         n_tries: Points decoded per molecule: the first is the moved mean, the others with noise, that of the
-            posterior or, for a decoder that was taught noise levels, a low level. The valid one most similar
+            posterior or, for a decoder trained with noise levels, a low level. The valid one most similar
             to the parent, but not the parent, is kept.
         seed: Of the samples.
     """

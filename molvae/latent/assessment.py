@@ -102,7 +102,7 @@ def assess(
         alerts: Directory of the MOSES alerts.
         workers: Processes for the chemistry.
         seed: Root of all draws.
-        progress: Told of every step.
+        progress: Where progress is reported.
 
     Raises:
         InputError: No held-out molecule that can be encoded.
@@ -158,7 +158,7 @@ def write(
         seed: Root of the draws.
         beam: As for `MolVAE.decode`.
         noise: Likewise.
-        progress: Told of every batch.
+        progress: Where progress is reported.
         task: Under which name.
     """
     points, levels = at_level(model.network, np.asarray(z, dtype=np.float32), noise, seed)

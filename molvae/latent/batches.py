@@ -32,7 +32,7 @@ _WRITTEN = 16_384  # rows handed to the decoder at once, which writes a window o
 def standardized(
     items: Sequence[str | Molecule | Invalid], level: Level, *, keep_stereo: bool
 ) -> list[Molecule | Invalid]:
-    """Parse and standardize what is text or RDKit's; molecules, and what is none, pass as they are."""
+    """Parse and standardize text and RDKit molecules; `Molecule` and `Invalid` pass unchanged."""
     made: list[Molecule | Invalid] = []
     for item in items:
         molecule = item if isinstance(item, Molecule | Invalid) else parse(item)
@@ -132,7 +132,7 @@ def at_level(
         seed: Of the noise.
 
     Raises:
-        UsageError: A level is outside 0 to 1, or above 0 although the decoder was not taught noise levels.
+        UsageError: A level is outside 0 to 1, or above 0 without a decoder trained with noise levels.
     """
     levels = np.broadcast_to(np.asarray(noise, dtype=np.float32), (len(z),))
     if not ((levels >= 0.0) & (levels <= 1.0)).all():
@@ -141,7 +141,7 @@ def at_level(
         return z, None
     if not network.settings.noise_levels:
         raise UsageError(
-            "this model's decoder was not taught noise levels",
+            "this model's decoder was not trained with noise levels",
             hint="Train one with --set model.noise_levels=true.",
         )
     device = next(network.parameters()).device
@@ -158,7 +158,7 @@ def written_texts(
     max_length: int,
     temperature: float,
     generator: torch.Generator,
-    told: tuple[torch.Tensor, torch.Tensor] | None = None,
+    condition: tuple[torch.Tensor, torch.Tensor] | None = None,
     noise: torch.Tensor | None = None,
 ) -> list[str]:
     """What a network writes from latent vectors `n x d`, molecule or not; nothing from a row not finite.
@@ -170,14 +170,14 @@ def written_texts(
         max_length: Longest row in tokens.
         temperature: 0 is greedy; otherwise tokens are drawn.
         generator: Source of the draws.
-        told: Properties a conditional network sees, and which are known, `n x p` each.
+        condition: Properties a conditional network sees, and which are known, `n x p` each.
         noise: Levels at which the vectors were blurred, `n`; None is 0.
     """
     device = next(network.parameters()).device
     texts: list[str] = []
     for start in range(0, len(z), _WRITTEN):
         rows = slice(start, start + _WRITTEN)
-        properties, observed = (None, None) if told is None else (told[0][rows], told[1][rows])
+        properties, observed = (None, None) if condition is None else (condition[0][rows], condition[1][rows])
         written = network.decode(
             torch.from_numpy(np.nan_to_num(z[rows])).to(device),
             max_length=max_length,
@@ -204,14 +204,13 @@ def search(
     molecules: list[Molecule | Invalid],
     *,
     max_length: int,
-    told: tuple[torch.Tensor, torch.Tensor] | None = None,
+    condition: tuple[torch.Tensor, torch.Tensor] | None = None,
     noise: torch.Tensor | None = None,
 ) -> None:
     """Replace, in place, what the model cannot read back by the most likely text it can, where there is one.
 
-    That is what is no molecule, and what is one whose own SMILES has tokens the model never saw (radicals,
-    where it learned from molecules without any) or is none to RDKit. Where all texts of a beam are such,
-    an odd molecule is still better than none.
+    Replaced are invalid molecules, and molecules whose SMILES RDKit cannot read or that has tokens the model
+    has not seen (radicals, for example). If a beam has no better text, such a molecule is kept.
 
     Args:
         network: The network.
@@ -219,7 +218,7 @@ def search(
         z: Latent vectors, `n x d`; nothing is looked for where a row is not finite.
         molecules: What they were decoded to, `n`.
         max_length: Longest row in tokens.
-        told: Properties a conditional network sees, and which are known, `n x p` each.
+        condition: Properties a conditional network sees, and which are known, `n x p` each.
         noise: Levels at which the vectors were blurred, `n`; None is 0.
     """
     wrong = np.flatnonzero(np.isfinite(z).all(axis=1)).tolist()
@@ -227,7 +226,9 @@ def search(
         wrong = [row for row in wrong if not is_known(molecules[row], tokenizer)]
         for start in range(0, len(wrong), _SEARCHED):
             rows = wrong[start : start + _SEARCHED]
-            properties, observed = (None, None) if told is None else (told[0][rows], told[1][rows])
+            properties, observed = (
+                (None, None) if condition is None else (condition[0][rows], condition[1][rows])
+            )
             beams = network.search(
                 torch.from_numpy(z[rows]).to(next(network.parameters()).device),
                 max_length=max_length,

@@ -77,7 +77,7 @@ def calibrate(
         held_out: Molecules of the same kind that it was not trained on; some 2,000 are plenty.
         n_parents: Of those, molecules around which the similarity curve is measured.
         seed: Of all draws.
-        progress: Told how far it is.
+        progress: Where progress is reported.
 
     Raises:
         InputError: Too few molecules.

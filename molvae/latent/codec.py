@@ -132,7 +132,7 @@ class MolVAE:
 
     @property
     def noise_levels(self) -> bool:
-        """Whether the decoder was taught noise levels."""
+        """Whether the decoder was trained with noise levels."""
         return self.settings.model.noise_levels
 
     @property
@@ -201,32 +201,34 @@ class MolVAE:
             z: Latent vectors; a row that is not finite is invalid.
             temperature: 0 writes the most likely token each time; otherwise tokens are drawn.
             seed: Root of the draws.
-            beam: Whether a vector whose text is no molecule, or one the model could not read back, becomes
-                the most likely text that is, where a beam search finds any. Others are the same without it.
-            properties: What a conditional model is told, `n x p` in their own units; NaN is unknown.
+            beam: Replace text that is invalid, or that the model cannot read back, by the most likely valid
+                text, if a beam search finds any.
+            properties: Condition of a conditional model, `n x p` in their own units; NaN is unknown.
             noise: Level s at which the decoder reads z, one or `n` of them: how much of it noise replaces
                 (`molvae.models.noise`), from 0 (it writes what z is) to 1 (what z is does not matter).
 
         Raises:
             UsageError: `z` is not `n x d`, the model is not a conditional one, or `noise` is outside 0 to 1
-                or above 0 although the decoder was not taught noise levels.
+                or above 0 although the decoder was not trained with noise levels.
         """
         points = np.asarray(z, dtype=np.float32)
         if points.ndim != 2 or points.shape[1] != self.latent_size:  # noqa: PLR2004 - rows and columns
             raise UsageError(f"latent vectors must be n x {self.latent_size}, got shape {points.shape}")
         if properties is not None and not self.settings.model.conditional:
             raise UsageError("this model's decoder does not see properties")
-        told = None if properties is None else self.scaled_properties(properties)
+        condition = None if properties is None else self.scaled_properties(properties)
         points, levels = at_level(self.network, points, noise, seed)
-        return self._decoded(points, levels, temperature=temperature, seed=seed, beam=beam, told=told)
+        return self._decoded(
+            points, levels, temperature=temperature, seed=seed, beam=beam, condition=condition
+        )
 
     def decode_moved(
         self, z: NDArray[np.floating], level: NDArray[np.floating], *, seed: int = 0
     ) -> list[Molecule | Invalid]:
         """Molecules from latent vectors `n x d` that hold noise already: after pCN steps of lengths `n`.
 
-        A decoder with noise levels is told the lengths. Where one is 1, nothing is left of where the step
-        began, and tokens are drawn; elsewhere the most likely one is written.
+        A decoder with noise levels takes the lengths as its levels. At level 1, where nothing is left of the
+        starting point, tokens are drawn; elsewhere the most likely one is written.
         """
         points, levels = np.asarray(z, dtype=np.float32), np.asarray(level, dtype=np.float32)
         if not self.noise_levels:
@@ -247,7 +249,7 @@ class MolVAE:
         temperature: float,
         seed: int,
         beam: bool = False,
-        told: tuple[torch.Tensor, torch.Tensor] | None = None,
+        condition: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> list[Molecule | Invalid]:
         """Molecules from vectors `n x d` as the decoder reads them at noise levels `n`."""
         texts = written_texts(
@@ -257,7 +259,7 @@ class MolVAE:
             max_length=self.settings.max_length,
             temperature=temperature,
             generator=Seeds(seed).torch("decode"),
-            told=told,
+            condition=condition,
             noise=levels,
         )
         finite = np.asarray(np.isfinite(points).all(axis=1))
@@ -272,7 +274,7 @@ class MolVAE:
                 points,
                 molecules,
                 max_length=self.settings.max_length,
-                told=told,
+                condition=condition,
                 noise=levels,
             )
         return molecules
@@ -295,7 +297,7 @@ class MolVAE:
     ) -> list[Molecule | Invalid]:
         """Molecules from `n` draws of the prior, single shot: a draw that decodes to none is `Invalid`.
 
-        A decoder that was taught noise levels reads draws of N(0, I) at level 1, where it is a language model
+        A decoder trained with noise levels reads draws of N(0, I) at level 1, where it is a language model
         and tokens are drawn; any other prior is read at level 0, greedily.
 
         Args:

@@ -1,4 +1,4 @@
-"""Molecules with wanted property values: draws chosen by the heads, or a decoder that is told."""
+"""Molecules with given property values: samples selected by the heads, or from a conditional decoder."""
 
 from __future__ import annotations
 
@@ -57,16 +57,16 @@ def sample_conditional(
 ) -> list[Molecule | Invalid]:
     """One molecule for each request; one that gets none, because the pool is exhausted, is `Invalid`.
 
-    A model whose decoder sees the properties is told them, and each row is one decode. For any other, as many
-    latent vectors as the pool holds are drawn from the prior and decoded once; what the property heads say of
-    the molecules among them (encoded again: of a bare draw they know less) decides which of them come out.
+    A conditional decoder reads the properties, and each row is decoded once. For any other model a pool of
+    latent vectors is drawn from the prior and decoded, and molecules are selected by what the property heads
+    predict for them (encoded again, which is more accurate than the draw itself).
 
     Args:
         model: The model.
         wanted: Requests in the properties' own units, `n x p`; NaN where anything goes.
         temperature: As for `MolVAE.sample`.
         seed: Root of all draws.
-        beam: As for `MolVAE.sample`, of a model that is told.
+        beam: As for `MolVAE.sample`, for a conditional decoder.
         noise: As for `MolVAE.sample`.
         n_pool: Draws that are chosen among; at least one per request is made.
 
@@ -94,7 +94,7 @@ def sample_conditional(
 def choose(
     predicted: PropertyPrediction, wanted: NDArray[np.floating], *, generator: np.random.Generator
 ) -> NDArray[np.int64]:
-    """The row of the pool for each request `n x p`, `n`; none comes twice, and -1 is none.
+    """The row of the pool for each request `n x p`, `n`; each row at most once, -1 if the pool is exhausted.
 
     By Bayes' rule p(molecule | y) is the prior, of which the pool is a sample, times the heads' likelihood of
     y: a row is taken with a chance in proportion to its likelihood and to the precision of its predictions,

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 SCORES = ("reconstruction", "density", "neighbor", "surprise")
-"""Single scores, each higher the stranger a molecule is; the first three make the combined one."""
+"""Single scores, higher for more unusual molecules; the first three are combined."""
 COMBINED = "combined"
-_N_COMBINED = 3  # not surprise: large molecules are surprising, and no strangers for that
+_N_COMBINED = 3  # not surprise: it grows with size, also within the domain
 _GRID = 1001  # quantiles kept of each score on held-out molecules
 _REFERENCE = 8192  # training molecules kept for the neighbor distance
 _COMPONENTS = 32  # principal axes in which neighbors are looked for
@@ -187,7 +187,7 @@ class ApplicabilityDomain:
             if arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
                 raise ValueError(f"'{name}' must be finite and of shape {shape}")
         if len(arrays["reference"]) == 0 or (np.diag(arrays["factor"]) <= 0).any():
-            raise ValueError("the reference is empty or the factor is no Cholesky factor")
+            raise ValueError("the reference is empty or the factor is not a Cholesky factor")
         if (np.diff(arrays["quantiles"], axis=1) < 0).any():
             raise ValueError("quantiles do not fall")
         return cls(**{name: arrays[name] for name in names})
@@ -216,7 +216,7 @@ def _share_above(values: NDArray[np.float64], quantiles: NDArray[np.floating]) -
 
 
 def _combine(singles: NDArray[np.float64], quantiles: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Fisher's sum over the combined scores, `n`; beyond the calibrated range it goes on growing."""
+    """Fisher's sum over the combined scores, `n`; it keeps growing beyond the calibrated range."""
     total = np.zeros(singles.shape[1])
     pairs = zip(singles[:_N_COMBINED], quantiles[:_N_COMBINED], strict=True)
     for values, grid in pairs:

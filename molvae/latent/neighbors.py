@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 RADII = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
 """Radii at which a calibration measures, in posterior standard deviations."""
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-"""Those of a decoder that was taught noise levels: levels."""
+"""Those of a decoder trained with noise levels: levels."""
 FACT = "similarity_by_radius"
 """Where the calibrated curve stands among a checkpoint's facts."""
 
@@ -145,7 +145,7 @@ def neighborhood(
 ) -> Neighborhood:
     """Decode points around a molecule.
 
-    A decoder that was taught noise levels reads the posterior mean at a level, other decoders read points
+    A decoder trained with noise levels reads the posterior mean at a level, other decoders read points
     `mu + radius * sigma * noise`, with the posterior's own sigma.
 
     Args:
@@ -158,7 +158,7 @@ def neighborhood(
 
     Raises:
         InputError: The parent is not a molecule, or the model cannot read it.
-        UsageError: The radius is no noise level.
+        UsageError: The radius is not a noise level.
     """
     (molecule,) = model.prepare([parent])
     if isinstance(molecule, Invalid):
@@ -196,10 +196,10 @@ def measure_similarity(
     Args:
         model: The model.
         molecules: Held-out molecules; those it cannot read are left out.
-        radii: Increasing; if not given, `LEVELS` for a decoder that was taught noise levels, else `RADII`.
+        radii: Increasing; if not given, `LEVELS` for a decoder trained with noise levels, else `RADII`.
         n_draws: Points around each molecule and radius.
         seed: Of the draws.
-        progress: Told of every radius.
+        progress: Where progress is reported.
 
     Raises:
         InputError: None of the molecules can be read.

@@ -66,7 +66,7 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
         Args:
             table: Molecules and their assays. Rows of one molecule are averaged.
             y: Not used; scikit-learn hands it to every estimator.
-            progress: Told how far it is.
+            progress: Where progress is reported.
 
         Raises:
             InputError: No column of numbers, no molecule, or too few different values in every assay.
@@ -113,7 +113,7 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
         return PropertyPrediction(self.names_, mean, variance)
 
     def gains(self, table: Any = None) -> NDArray[np.float64]:
-        """What a measurement of each empty cell would tell about all empty cells of its molecule, `n x p`.
+        """Information gain of measuring each empty cell about all empty cells of its molecule, `n x p`.
 
         It is the variance that would go, of each assay in units of its own spread; NaN where a value is.
         """
@@ -205,7 +205,7 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
 
 
 def _merged(values: NDArray[np.float64], rows: NDArray[np.int64], n: int) -> NDArray[np.float64]:
-    """Mean of the values of each molecule, `n x p`, NaN where there is none."""
+    """Mean of the values of each molecule, `n x p`, NaN if absent."""
     total, count = np.zeros((n, values.shape[1])), np.zeros((n, values.shape[1]))
     of_molecules = rows >= 0
     np.add.at(total, rows[of_molecules], np.nan_to_num(values[of_molecules]))

@@ -1,4 +1,4 @@
-"""The models of a panel of assays, fitted: what they predict, and what a measurement would tell."""
+"""The fitted models of a panel of assays: predictions, and the information gain of a measurement."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ class PanelFit:
         sure = np.clip(expected, _SURE, 1 - _SURE)
         units = np.clip((values - self.center) / self.scale, -LARGEST, LARGEST)
         rest = (units - np.where(self.binary, sure, expected)) / self.spread
-        features, offset, told = (
+        features, offset, residuals = (
             torch.from_numpy(part.astype(np.float32))
             for part in (
                 np.concatenate([scaled, expected], axis=1),
@@ -213,7 +213,7 @@ class PanelFit:
                 np.where(known, rest, 0.0),
             )
         )
-        return PanelRows(features, offset, told, torch.from_numpy(known), torch.from_numpy(self.binary))
+        return PanelRows(features, offset, residuals, torch.from_numpy(known), torch.from_numpy(self.binary))
 
     def predict(self, cells: Cells | None = None) -> tuple[Array, Array]:
         """Mean and variance of every cell, `n x p` each: measured ones are what they are, with variance 0."""
@@ -222,9 +222,9 @@ class PanelFit:
             rows = self.rows(z, expected, values)
             found = [member.predict(rows, rows.known) for member in self.members]
             mean, variance = (np.stack([part[i].double().numpy() for part in found]) for i in (0, 1))
-            told = rows.known.any(dim=1, keepdim=True).long().numpy()
+            informed = rows.known.any(dim=1, keepdim=True).long().numpy()
             mean, variance = self.in_their_units(
-                mean.mean(axis=0), variance.mean(axis=0) + mean.var(axis=0), expected, told
+                mean.mean(axis=0), variance.mean(axis=0) + mean.var(axis=0), expected, informed
             )
             means.append(np.where(rows.known, values, mean))
             variances.append(np.where(rows.known, 0.0, variance))
@@ -248,7 +248,7 @@ class PanelFit:
         mean: Array,
         variance: Array,
         expected: NDArray[np.floating],
-        told: NDArray[np.integer],
+        informed: NDArray[np.integer],
         columns: Any = None,
     ) -> tuple[Array, Array]:
         """Corrections as values of the assays and their variance: of all assays `n x p`, or of cells `c`.
@@ -257,16 +257,16 @@ class PanelFit:
             mean: Of the correction.
             variance: Likewise.
             expected: What it corrects, in units.
-            told: 1 where some value of the molecule is known, else 0; `n x 1` or `c`.
+            informed: 1 where some value of the molecule is known, else 0; `n x 1` or `c`.
             columns: The assays of the cells, `c`.
         """
         columns = np.arange(len(self.names)) if columns is None else columns
-        moved = self.trust[told, columns] * mean
+        moved = self.trust[informed, columns] * mean
         odds = logit(np.clip(expected, _SURE, 1 - _SURE)) + moved
         probability = expit(odds / np.sqrt(1.0 + np.pi / 8.0 * variance))  # MacKay 1992
         step = self.scale[columns] * self.spread[columns]
         value = self.center[columns] + self.scale[columns] * expected + step * moved
-        square = variance * self.widening[told, columns] * step**2
+        square = variance * self.widening[informed, columns] * step**2
         return (
             np.where(self.binary[columns], probability, value),
             np.where(self.binary[columns], probability * (1.0 - probability), square),

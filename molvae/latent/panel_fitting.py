@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Whole = NDArray[np.int64]
 
-_MEMBERS = 4  # each is trained without a quarter of the molecules, which tell when to stop and how good it is
+_MEMBERS = 4  # each is trained without a quarter of the molecules, which decide when to stop and measure it
 _N_HELD_OUT = 5000  # cells a member is judged by
 _SHRINKAGE = 30  # cells at which an assay's own calibration counts as much as that of all assays
 _WITHIN = 0.9
@@ -37,14 +37,14 @@ class Judged:
     Attributes:
         row: Molecule of each.
         column: Assay of each.
-        told: 1 where other values of the molecule were shown, else 0.
+        informed: 1 where other values of the molecule were shown, else 0.
         mean: Of the correction, in units of the spread.
         variance: Likewise.
     """
 
     row: Whole
     column: Whole
-    told: Whole
+    informed: Whole
     mean: Array
     variance: Array
 
@@ -104,7 +104,7 @@ def _location(values: Array, binary: NDArray[np.bool_]) -> tuple[Array, Array]:
 def _members(
     panel: PanelFit, seeds: Seeds, progress: Progress
 ) -> tuple[tuple[PanelVAE, ...], tuple[Judged, Judged]]:
-    """Autoencoders, and what each says of cells it was not trained on: of a molecule alone, and told all."""
+    """The members, and their predictions of held-out cells: from the molecule, and from its other values."""
     rows = panel.rows(panel.z, panel.expected, panel.values)
     shuffled = seeds.numpy("panel-folds").permutation(len(rows))
     members: list[PanelVAE] = []
@@ -127,17 +127,17 @@ def _members(
             found.append(Judged(row, column, seen.any(dim=1).long().numpy(), mean, variance))
         progress.advance("fit the panel")
     progress.finish("fit the panel")
-    alone, told = (_joined(parts) for parts in judged)
-    return tuple(members), (alone, told)
+    alone, informed = (_joined(parts) for parts in judged)
+    return tuple(members), (alone, informed)
 
 
 def _joined(parts: list[Judged]) -> Judged:
-    names = ("row", "column", "told", "mean", "variance")
+    names = ("row", "column", "informed", "mean", "variance")
     return Judged(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def _calibrated(panel: PanelFit, members: tuple[PanelVAE, ...], judged: tuple[Judged, Judged]) -> PanelFit:
-    """Set trust and variances by what was held out, and tell the figures of each assay."""
+    """Calibrate trust and variances on the held-out cells, and compute the figures of each assay."""
     row, column = judged[0].row, judged[0].column
     expected = panel.expected[row, column].astype(np.float64)
     truth = panel.values[row, column]
@@ -145,14 +145,14 @@ def _calibrated(panel: PanelFit, members: tuple[PanelVAE, ...], judged: tuple[Ju
     rest = (units - expected) / panel.spread[column]
     trust, widening = np.ones((2, len(panel.names))), np.ones((2, len(panel.names)))
     for which, found in enumerate(judged):
-        at = found.told == which
+        at = found.informed == which
         if at.any():
             of = (column[at], len(panel.names))
             trust[which] = np.where(panel.binary, 1.0, _trust(rest[at], found.mean[at], *of))
             error = rest[at] - trust[which][column[at]] * found.mean[at]
             widening[which] = _widening(np.abs(error) / np.sqrt(found.variance[at]), *of)
     fitted = replace(panel, members=members, trust=trust, widening=widening)
-    predicted = [fitted.in_their_units(p.mean, p.variance, expected, p.told, column) for p in judged]
+    predicted = [fitted.in_their_units(p.mean, p.variance, expected, p.informed, column) for p in judged]
     figures = [
         _figures(fitted, j, truth[column == j], [tuple(part[column == j] for part in p) for p in predicted])
         for j in range(len(panel.names))

@@ -1,4 +1,4 @@
-"""Beam search: the most likely texts of a latent vector, not only the one a greedy decoder stumbles upon."""
+"""Beam search: the most likely texts of a latent vector."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MARGIN = 12.0
 """Nats below the best finished text at which another is given up: what is less likely than that, a stump of
 one or two atoms as a rule, has little to do with the latent vector."""
 _STATES = 512  # texts written side by side: enough for full-speed matrix products
-_DONE_SHARE = 4  # once one in so many latent vectors is done, the others go on without them
+_DONE_SHARE = 4  # once one in so many latent vectors is done, the others continue without them
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ def beam_search(
 ) -> Beams:
     """Find the most likely texts of latent vectors `b x d`.
 
-    Every step the `width` most likely unfinished texts go on; ends of texts are collected apart, so that
-    short ones do not push longer ones out. A latent vector is done when nothing unfinished could come among
+    Every step continues the `width` most likely unfinished texts; finished ones are collected apart, so that
+    short ones do not displace longer ones. A latent vector is done when nothing unfinished could come among
     its `n_best`, or within `margin` nats of its best; finished texts outside that are dropped.
 
     Args:
@@ -97,7 +97,7 @@ class _Search:
         self.states, self.conditions = decoder.begin(z.repeat_interleave(width, 0))
         self.current = torch.full((len(z) * width,), BOS, device=z.device)
         self.score = z.new_full((len(z), width), -torch.inf)
-        self.score[:, 0] = 0.0  # all begin alike: only one of them goes on
+        self.score[:, 0] = 0.0  # all begin alike: only one is continued
         self.ended = z.new_full((len(z), n_best), -torch.inf)
         self.ended_at = torch.zeros((2, len(z), n_best), dtype=torch.long, device=z.device)  # step, place
         self.chosen: list[tuple[Tensor, Tensor]] = []
@@ -125,7 +125,7 @@ class _Search:
         return Beams(beams.tokens[place], beams.log_prob[place])
 
     def _keep(self, rows: Tensor) -> None:
-        """Go on with some of the latent vectors, `r` truth values."""
+        """Continue with some of the latent vectors, a mask `r`."""
         texts = rows.repeat_interleave(self.score.shape[1])
         self.score, self.ended, self.ended_at = self.score[rows], self.ended[rows], self.ended_at[:, rows]
         self.states = [state[texts] for state in self.states]

@@ -58,12 +58,12 @@ class ModelSettings(Settings):
     token_dropout: float = Field(default=0.1, ge=0.0, le=1.0)
     """Share of the decoder's input tokens hidden (made unknown) while training, so that it reads z."""
     noise_levels: bool = False
-    """Teach the decoder every noise level s from 0 to 1: it reads sqrt(1 - s^2) z + s noise and is told s. At
-    0 it reconstructs, at 1 it is a language model that ignores z, between them it varies the molecule."""
+    """Train the decoder at noise levels s from 0 to 1: it reads s and sqrt(1 - s^2) z + s noise. At 0 it
+    reconstructs, at 1 it is a language model that ignores z, between them it varies the molecule."""
     exact_share: float = Field(default=0.5, ge=0.0, le=1.0)
-    """Share of the molecules it learns from without noise."""
+    """Share of the molecules trained on without noise."""
     free_share: float = Field(default=0.4, ge=0.0, le=1.0)
-    """Share of the others it learns from at level 1; the rest is spread evenly between the two."""
+    """Share of the others trained on at level 1; the rest is spread evenly between 0 and 1."""
     source_dropout: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of the encoder's input tokens hidden while training: a denoising autoencoder."""
     source_swap: float = Field(default=0.0, ge=0.0, le=1.0)

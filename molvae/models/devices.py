@@ -51,8 +51,8 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     others gain little by them or lose.
     """
     if device.type == "cpu":
-        tell = getattr(torch.cpu, "get_capabilities", None)  # earlier versions of torch have none
-        able = {} if tell is None else tell()
+        capabilities = getattr(torch.cpu, "get_capabilities", None)  # earlier versions of torch have none
+        able = {} if capabilities is None else capabilities()
         return any(able.get(name, False) for name in _FAST)
     return device.type == "cuda"
 

@@ -31,7 +31,7 @@ class State(NamedTuple):
 
 
 class FitStates:
-    """Where the state of a fit is saved, so that a fit that was stopped can go on; this one saves nothing."""
+    """Where the state of a fit is saved, so that it can be resumed; this one saves nothing."""
 
     def newest(self) -> State | None:
         """The state that was saved last; None if the fit starts from the beginning."""
@@ -147,7 +147,7 @@ class Fit:
         optimizer: Of its weights.
         recipe: How long and how fast.
         task: What progress calls it.
-        progress: Told of every step.
+        progress: Where progress is reported.
         states: Where the state is kept.
         generator: Source of what `loss` draws, if its state belongs to that of the fit.
         world: The processes that share the work; each calls the same.
@@ -183,7 +183,7 @@ class Fit:
         return self._network if self._averaged is None else self._averaged.module
 
     def resume(self) -> None:
-        """Go on from the newest state, if there is one.
+        """Resume from the newest state, if there is one.
 
         Raises:
             CheckpointError: There are states, but none that can be read.
@@ -206,7 +206,7 @@ class Fit:
         Args:
             loss: The loss of the step that is next, and the figures to sum over an epoch.
             measure: What decides which epoch is best (lowest), asked after each of them.
-            keep: Told when it was the best one so far.
+            keep: Called after an epoch that is the best so far.
 
         Returns:
             `result`.
@@ -310,8 +310,8 @@ def adam(network: nn.Module, betas: tuple[float, float] = (0.9, 0.99)) -> torch.
 
 
 def _diverged(what: str) -> DivergedError:
-    told = f"training has diverged: {what} is not a finite number"
-    return DivergedError(told, hint="Train with a lower learning rate.")
+    message = f"training has diverged: {what} is not a finite number"
+    return DivergedError(message, hint="Train with a lower learning rate.")
 
 
 def _ema(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:

@@ -147,7 +147,7 @@ class _Loop:
             self.rows[places] = torch.arange(first, self.n_begun, device=self.z.device)
             self.steps[places] = 0
             self.current[places] = BOS
-        if n_new < len(idle):  # nobody waits any more
+        if n_new < len(idle):  # no row is waiting
             kept = (self.rows < len(self.z)).nonzero()[:, 0]
             self.rows, self.steps, self.current = self.rows[kept], self.steps[kept], self.current[kept]
             self.states = [state.index_select(0, kept) for state in self.states]

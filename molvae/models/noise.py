@@ -41,7 +41,7 @@ def blurred(z: Tensor, levels: Tensor, generator: Generator | None = None) -> Te
 
 
 def expected(z: Tensor, levels: Tensor) -> Tensor:
-    """What blurred vectors tell of z ~ N(0, I): its mean sqrt(1 - s^2) z_s, `b x d`.
+    """The mean of z ~ N(0, I) given blurred vectors: sqrt(1 - s^2) z_s, `b x d`.
 
     That is what the decoder reads, so that at level 0 it is z itself and at level 1 nothing: what is written
     then does not depend on z, nor on the noise in its place.
@@ -54,7 +54,7 @@ def expected(z: Tensor, levels: Tensor) -> Tensor:
 
 
 def columns(levels: Tensor) -> Tensor:
-    """What the decoder is told of the levels `b`: s and sqrt(1 - s^2), `b x 2`."""
+    """Columns of the decoder's input for the levels `b`: s and sqrt(1 - s^2), `b x 2`."""
     return torch.stack([levels, kept(levels)], dim=-1)
 
 

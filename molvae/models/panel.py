@@ -112,8 +112,8 @@ class PanelVAE(nn.Module):
             logits, (rows.values + probability).clamp(0.0, 1.0), reduction="none"
         )
         terms = torch.where(rows.binary, bernoulli, gaussian)
-        told = torch.where(rows.known, terms, 0.0).sum()
-        return (told + beta * kl.sum()) / rows.known.sum().clamp(min=1)
+        total = torch.where(rows.known, terms, 0.0).sum()
+        return (total + beta * kl.sum()) / rows.known.sum().clamp(min=1)
 
     @torch.inference_mode()
     def predict(self, rows: PanelRows, shown: Tensor) -> tuple[Tensor, Tensor]:

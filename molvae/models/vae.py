@@ -53,9 +53,9 @@ class SequenceVAE(nn.Module):
     def __init__(self, settings: ModelSettings, vocabulary_size: int, n_properties: int) -> None:
         super().__init__()
         self.settings, self.vocabulary_size, self.n_properties = settings, vocabulary_size, n_properties
-        told = 2 * n_properties * settings.conditional + N_COLUMNS * settings.noise_levels
+        n_conditions = 2 * n_properties * settings.conditional + N_COLUMNS * settings.noise_levels
         self.encoder = GRUEncoder(settings, vocabulary_size)
-        self.decoder = GRUDecoder(settings, vocabulary_size, told)
+        self.decoder = GRUDecoder(settings, vocabulary_size, n_conditions)
         self.head = PropertyHead(settings, n_properties) if n_properties else None
         conditional = settings.conditional_prior and n_properties
         self.conditional_prior = ConditionalPrior(settings, n_properties) if conditional else None
@@ -96,7 +96,7 @@ class SequenceVAE(nn.Module):
             noise = draw_levels(len(z), settings.exact_share, settings.free_share, generator).to(z)
             read = blurred(z, noise, generator)
         inputs = self._decoder_inputs(tokens, generator)
-        logits = self.decoder(inputs, self._told(read, properties, known, noise))
+        logits = self.decoder(inputs, self._conditioned(read, properties, known, noise))
         reconstruction = reconstruction_nll(logits, tokens, lengths)
         nothing = torch.zeros_like(reconstruction)
         kl = posterior.kl_by_dimension(self.prior(properties, known))
@@ -143,12 +143,12 @@ class SequenceVAE(nn.Module):
     ) -> Generation:
         """Write token rows from latent vectors `b x d`; temperature 0 is greedy.
 
-        A conditional model is told the properties (`b x p`, as in `forward`), or that none is known. `noise`
+        A conditional model reads the properties (`b x p`, as in `forward`), if any are given. `noise`
         are the levels `b` at which the vectors were blurred; None is 0.
         """
-        told = self._told(z, properties, observed, noise)
+        inputs = self._conditioned(z, properties, observed, noise)
         return generate(
-            self.decoder, told, max_length=max_length, temperature=temperature, generator=generator
+            self.decoder, inputs, max_length=max_length, temperature=temperature, generator=generator
         )
 
     def search(
@@ -162,8 +162,8 @@ class SequenceVAE(nn.Module):
         noise: Tensor | None = None,
     ) -> Beams:
         """The most likely token rows of latent vectors `b x d` (as for `decode`), by a beam of that width."""
-        told = self._told(z, properties, observed, noise)
-        return beam_search(self.decoder, told, max_length=max_length, width=width)
+        inputs = self._conditioned(z, properties, observed, noise)
+        return beam_search(self.decoder, inputs, max_length=max_length, width=width)
 
     def reconstruction(
         self, tokens: Tensor, lengths: Tensor, z: Tensor, noise: Tensor | None = None
@@ -172,7 +172,7 @@ class SequenceVAE(nn.Module):
 
         It has a gradient by z, and none by the weights. `noise` as for `decode`.
         """
-        given = (shifted(tokens), self._told(z, None, None, noise))
+        given = (shifted(tokens), self._conditioned(z, None, None, noise))
         logits = functional_call(self.decoder, self.decoder.state_dict(), given)
         return reconstruction_nll(logits, tokens, lengths)
 
@@ -190,20 +190,20 @@ class SequenceVAE(nn.Module):
         hidden = hide(inputs, self.settings.token_dropout, UNK, generator)
         return torch.cat([inputs[:, :1], hidden[:, 1:]], dim=1)  # never the begin mark
 
-    def _told(
+    def _conditioned(
         self, z: Tensor, properties: Tensor | None, observed: Tensor | None, noise: Tensor | None
     ) -> Tensor:
-        """What the decoder sees: z, then what it is told of properties and of the noise; `b x (d + c)`."""
-        told = []
+        """Input of the decoder: z, then conditions on properties and on the noise; `b x (d + c)`."""
+        conditions = []
         if self.settings.conditional:
             unknown = z.new_zeros(len(z), 2 * self.n_properties)
             nothing = properties is None or observed is None
-            told.append(unknown if nothing else condition(properties, observed))  # type: ignore[arg-type]
+            conditions.append(unknown if nothing else condition(properties, observed))  # type: ignore[arg-type]
         if self.settings.noise_levels:
             levels = z.new_zeros(len(z)) if noise is None else noise
             z = expected(z, levels)
-            told.append(columns(levels))
-        return torch.cat([z, *told], dim=-1) if told else z
+            conditions.append(columns(levels))
+        return torch.cat([z, *conditions], dim=-1) if conditions else z
 
     def _property_nll(self, posterior: Posterior, z: Tensor, properties: Tensor, observed: Tensor) -> Tensor:
         read = {"sample": (z,), "mean": (posterior.mu,), "both": (z, posterior.mu)}[self.settings.head_input]

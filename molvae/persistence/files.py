@@ -77,7 +77,7 @@ def _opened_aside(path: Path) -> tuple[Path, int]:
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Remove what killed processes left of earlier writes: files whose lock nobody holds."""
+    """Remove what killed processes left of earlier writes: files whose lock is not held."""
     for stray in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         with contextlib.suppress(OSError), stray.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -38,7 +38,7 @@ def model_directory(path: str | Path) -> Path:
 
     Raises:
         CheckpointError: There is no such directory; the message says what may have been meant.
-        UsageError: `path` is no path.
+        UsageError: `path` is not a path.
     """
     if not isinstance(path, str | Path):
         raise UsageError(

@@ -155,9 +155,9 @@ def bound(objective: Objective) -> str:
 
 def trouble(row: Row) -> str:
     """What went wrong with the scores of a molecule, in words; empty if nothing did."""
-    told = [
+    problems = [
         f"{s.status}: {s.detail}" if s.detail else s.status
         for s in row.scores
         if s is not None and not s.is_ok
     ]
-    return "; ".join(dict.fromkeys(told))
+    return "; ".join(dict.fromkeys(problems))

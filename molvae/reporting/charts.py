@@ -267,7 +267,7 @@ def _draw_line(frame: _Frame, layer: Layer) -> None:
     for a, b in places[1:]:
         path += f"H{a:.1f}V{b:.1f}" if layer.form == "steps" else f"L{a:.1f} {b:.1f}"
     frame.add('<path class="{} line{}" d="{}"/>', layer.color, " dashed" if layer.dashed else "", path)
-    if len(places) <= 30 and layer.form == "line":  # noqa: PLR2004 - few enough to be told apart
+    if len(places) <= 30 and layer.form == "line":  # noqa: PLR2004 - few enough to be distinguished
         for a, b in places:
             frame.add('<circle class="{} dot" cx="{:.1f}" cy="{:.1f}" r="2.4"/>', layer.color, a, b)
 

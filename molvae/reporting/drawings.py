@@ -54,7 +54,7 @@ class Gallery:
     _numbers: dict[str, int] = field(default_factory=dict)
 
     def draw(self, molecule: Molecule | Invalid | str) -> int:
-        """Number of a molecule's drawing, which is made if there is none; -1 for what is no molecule."""
+        """Number of a molecule's drawing, which is made if there is none; -1 for invalid molecules."""
         known = parse(molecule) if isinstance(molecule, str) else molecule
         if isinstance(known, Invalid):
             return -1

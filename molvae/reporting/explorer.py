@@ -1,4 +1,4 @@
-"""What the page of `molvae explore` asks: every answer is made of library calls, in the words of JSON."""
+"""Answers to the requests of the `molvae explore` page, from library calls, as JSON."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def svg(molecule: Molecule) -> Markup:
 
 
 def known_molecules(model: MolVAE, texts: Sequence[str], n: int) -> list[Molecule]:
-    """Up to `n` of some molecules, drawn at random, as the model reads them; what is none is left out."""
+    """Up to `n` of some molecules, drawn at random, as the model reads them; invalid ones are left out."""
     order = Seeds(0).numpy("map").permutation(len(texts))[:n]
     prepared = model.prepare([texts[row] for row in order])
     return list(dict.fromkeys(item for item in prepared if is_valid(item)))

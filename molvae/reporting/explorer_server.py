@@ -145,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return HTTPStatus.OK, answer(self.server.explorer, given)
         except MolvaeError as error:
             return HTTPStatus.BAD_REQUEST, {"error": error.message, "hint": error.hint}
-        except Exception as error:  # noqa: BLE001 - the page says it, and the server goes on
+        except Exception as error:  # noqa: BLE001 - shown in the page; the server continues
             return HTTPStatus.INTERNAL_SERVER_ERROR, {
                 "error": f"{type(error).__name__}: {error}",
                 "hint": None,
@@ -190,7 +190,7 @@ def _number(given: dict[str, str], name: str, low: float, high: float, default: 
 
 
 def _finite(value: Any) -> Any:
-    """The same as JSON knows it: what is no finite number is null."""
+    """The same with null for numbers that are not finite."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -165,8 +165,8 @@ def _draw(axes: matplotlib.axes.Axes, chart: Chart) -> None:
     guides, named = chart.guides, chart.axes
     if guides.band is not None:
         axes.axvspan(*guides.band[:2], color=_GRID, alpha=0.6, lw=0, label=guides.band[2])
-    for value, label in guides.levels:
-        axes.axhline(value, color=_SOFT, lw=1, ls="--", label=label)
+    for value, name in guides.levels:
+        axes.axhline(value, color=_SOFT, lw=1, ls="--", label=name)
     if guides.diagonal:
         axes.axline((0.0, 0.0), slope=1.0, color=_SOFT, lw=1, ls="--")
     for layer in chart.layers:

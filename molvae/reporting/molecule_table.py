@@ -45,7 +45,7 @@ class MoleculeTable:
 
     Attributes:
         columns: The first one is `smiles`.
-        rows: A value per column, `None` where there is none.
+        rows: A value per column, `None` if absent.
         n_total: Rows there are, of which these were taken.
         name: What a download is called.
         drawings: Number of each row's drawing; -1 where there is none.

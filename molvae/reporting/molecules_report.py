@@ -187,7 +187,7 @@ def _number(cell: str) -> float:
 def _cards(read: Read, values: NDArray[np.float64], reasons: Sequence[Sequence[str]]) -> list[Card]:
     looked = len(read.rows) + len(read.bad)
     unique = len({molecule.smiles for _, _, molecule, _ in read.rows})
-    clean = sum(not told for told in reasons)
+    clean = sum(not reason_text for reason_text in reasons)
     medians = np.nanmedian(values, axis=0)
     return [
         Card("rows", f"{read.n_total:,}", "" if looked == read.n_total else f"{looked:,} drawn evenly"),
@@ -229,9 +229,9 @@ def _filters_section(molecules: Sequence[Molecule], reasons: Sequence[Sequence[s
     n = len(molecules)
     counts = []
     for name in FILTERS:
-        passed = sum(not any(told.startswith(f"{name}: ") for told in row) for row in reasons)
+        passed = sum(not any(reason_text.startswith(f"{name}: ") for reason_text in row) for row in reasons)
         counts.append((name, passed, bar(passed / n, "c2", inner=passed / n), percent(passed / n)))
-    why = Counter(_kind(told) for row in reasons for told in dict.fromkeys(row))
+    why = Counter(_kind(reason_text) for row in reasons for reason_text in dict.fromkeys(row))
     blocks: list[Block] = [Grid(("filter", "pass", "", "share"), counts)]
     if why:
         most = why.most_common(1)[0][1]
@@ -240,9 +240,9 @@ def _filters_section(molecules: Sequence[Molecule], reasons: Sequence[Sequence[s
     return Section("filters", "Filters", blocks)
 
 
-def _kind(told: str) -> tuple[str, str]:
+def _kind(reason_text: str) -> tuple[str, str]:
     """A reason without the number of this molecule: `molecular weight 512 over 500` is one kind."""
-    name, _, reason = told.partition(": ")
+    name, _, reason = reason_text.partition(": ")
     if name in {"lipinski", "veber"}:
         words = reason.rsplit(" over ", 1)
         return name, f"{words[0].rsplit(' ', 1)[0]} over {words[1]}" if len(words) > 1 else reason

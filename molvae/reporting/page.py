@@ -83,7 +83,7 @@ class Tile:
     """A molecule as a picture with a few lines.
 
     Attributes:
-        drawing: Its number in the gallery; -1 if it is no molecule.
+        drawing: Its number in the gallery; -1 if it is invalid.
         smiles: To be copied.
         lines: Below the picture, the first one set off.
         origin: Number of the drawing of the molecule it comes from; None if it comes from none.

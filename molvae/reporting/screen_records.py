@@ -63,7 +63,7 @@ def read_screen(path: Path, n_rows: int) -> Screened:
     if (result / "funnel.json").is_file():
         return _merged(result, job, n_rows)
     if job is None:
-        raise InputError(f"{path} is no screen")
+        raise InputError(f"{path} is not a screen directory")
     return _from_parts(path, job, n_rows)
 
 

@@ -64,7 +64,7 @@ def _alike(found: Shown) -> list[float | None]:
 
 
 def samples_section(found: Shown, gallery: Gallery) -> Section:
-    """Draws of the prior, valid ones as a grid, and why the others are none."""
+    """Samples of the prior: the valid ones as a grid, and why the others are invalid."""
     valid = [item for item in found.samples if is_valid(item)]
     unique = len({item.smiles for item in valid})
     blocks: list[Block] = []
@@ -82,7 +82,7 @@ def samples_section(found: Shown, gallery: Gallery) -> Section:
     if why:
         most = why.most_common(1)[0][1]
         rows = [(reason, count, bar(count / most, "c1")) for reason, count in why.most_common(8)]
-        blocks.append(Grid(("why a draw is no molecule", "draws", ""), rows))
+        blocks.append(Grid(("why a draw is invalid", "draws", ""), rows))
     note = (
         f"{len(found.samples):,} draws of the prior ({found.model.prior.name}), seed 0: "
         f"{percent(found.sample_validity)} valid, {percent(unique / max(len(valid), 1))} of these different. "
@@ -105,15 +105,15 @@ def reconstruction_section(found: Shown, gallery: Gallery) -> Section:
     tiles = []
     for k in picked:
         decoded = found.decoded[k]
-        told = "comes back as itself" if exact[k] else "no molecule" if not is_valid(decoded) else ""
-        told = told or f"similarity {shown(alike[k])}"
+        outcome = "comes back as itself" if exact[k] else "invalid" if not is_valid(decoded) else ""
+        outcome = outcome or f"similarity {shown(alike[k])}"
         tiles.append(
             Tile(
                 gallery.draw(found.molecules[k]),
                 found.molecules[k].smiles,
                 (found.identifiers[k] or f"molecule {k + 1}",),
                 gallery.draw(decoded),
-                f"decoded: {told}",
+                f"decoded: {outcome}",
                 decoded.smiles if is_valid(decoded) else "",
                 good=exact[k],
             )

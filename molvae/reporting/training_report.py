@@ -47,7 +47,7 @@ def training_report(
     """What a training run came to, and what its model does with molecules.
 
     Args:
-        path: A run, which may still be going on, or a checkpoint.
+        path: A run, possibly still in progress, or a checkpoint.
         corpus: Whose held-out molecules the model is shown on. Without it: the corpus of the run, if it lies
             beside the run and is the same; else samples of the model itself.
         n_molecules: Molecules of the table that are drawn.

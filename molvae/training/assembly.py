@@ -108,9 +108,9 @@ def _freeze(network: SequenceVAE, settings: TrainSettings) -> None:
 
 
 def _of_prior(source: MolVAE) -> dict[str, Any]:
-    """What the card of a model tells of its prior."""
-    told = source.settings.facts.get("prior")
-    return {} if told is None else {"prior": told}
+    """The description of the prior on the card of a model."""
+    described = source.settings.facts.get("prior")
+    return {} if described is None else {"prior": described}
 
 
 def chosen_rows(corpus: Corpus, settings: TrainSettings) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -171,7 +171,7 @@ def with_kl_target(settings: TrainSettings, kl: float, written: Path) -> TrainSe
     Args:
         settings: What was asked for.
         kl: Of the training molecules, in the model training begins with.
-        written: Settings of the run, if it was begun before: it goes on with the target it has.
+        written: Settings of the run, if it was started before: its target is kept.
     """
     if "kl_target" in settings.model_fields_set:
         return settings

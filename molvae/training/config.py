@@ -30,25 +30,25 @@ class FitPriorSettings(PriorSettings):
     name: str = "flow"
     """Prior that samples are drawn from: flow, language, gan, or normal for N(0, I)."""
     initial: Path | None = None
-    """Checkpoint whose flow the fit goes on from, in sizes no smaller: this one, or one little different. Or
-    whose language model it goes on from: any of the same vocabulary."""
+    """Checkpoint whose prior the fit continues from: a flow of this or a similar model, in sizes no smaller,
+    or a language model of the same vocabulary."""
 
 
 class FitHeadsSettings(Settings):
     """What `molvae fit-heads` does."""
 
     folds: int = Field(default=5, ge=1, le=20)
-    """Parts the training molecules are cut into. One member is taught without each, and measured on it: what
-    the heads predict is the mean of the members. 1 teaches one member, measured on the validation split."""
+    """Parts the training molecules are cut into. One member is trained without each and measured on it; the
+    heads predict the mean of the members. 1 trains one member, measured on the validation split."""
     hidden: int = Field(default=128, ge=1, le=8192)
     """Hidden units of each member."""
     input: Literal["sample", "mean", "both"] = "both"
-    """What it learns from: a sample of each molecule's posterior, its mean, or both in equal parts."""
+    """Input of the heads: a sample of each posterior, its mean, or both in equal parts."""
     epochs: int = Field(default=20, ge=1)
-    """Passes over the labelled molecules, of few molecules more: at least least_steps. The head of the best
-    one, by the validation split, is kept."""
+    """Passes over the labelled molecules, more for small sets: at least least_steps steps. The best epoch by
+    the validation split is kept."""
     least_steps: int = Field(default=300, ge=1)
-    """Steps a member takes at least."""
+    """Minimum number of steps of a member."""
     batch_size: int = Field(default=256, ge=1)
     """Molecules per step."""
     learning_rate: float = Field(default=2e-3, gt=0.0)
@@ -64,14 +64,14 @@ class TrainSettings(Settings):
     """Sizes of the model."""
     prior: PriorSettings = PriorSettings()
     """The prior fitted when training ends, which samples are then drawn from. With initial, if no name is
-    given, a prior like that of the model it begins with, which goes on from it where it can."""
+    given, a prior like that of the initial model, continued from it where possible."""
     initial: Path | None = None
     """Checkpoint to fine-tune: training starts from its weights, and has its sizes, but larger
     model.encoder_hidden and model.head_hidden if given; the corpus must have its vocabulary (prepare
     --vocabulary)."""
     frozen: tuple[Literal["encoder", "decoder", "head"], ...] = ()
-    """Parts of it that stay as they are: encoder, decoder, head. With the decoder, the latent space stays,
-    and the prior of that checkpoint is kept if no other is asked for."""
+    """Parts to freeze: encoder, decoder, head. If the decoder is frozen, the prior of that checkpoint is kept
+    unless another is asked for."""
     epochs: int = Field(default=30, ge=1)
     """Passes over the training split, or over parts of `epoch_size` of it."""
     epoch_size: int | None = Field(default=None, ge=1)
@@ -108,7 +108,7 @@ class TrainSettings(Settings):
     property_weight: float = Field(default=3.0, ge=0.0)
     """Weight of the property term; 3 makes its gradient about as large as that of the reconstruction."""
     randomized_input: bool = False
-    """Let the encoder read randomized SMILES (the corpus must hold them: n_randomized)."""
+    """Train the encoder on randomized SMILES (the corpus must have them: n_randomized)."""
     patience: int = Field(default=10, ge=1)
     """Epochs without a better validation loss after which training stops."""
     n_validation: int = Field(default=1000, ge=1)

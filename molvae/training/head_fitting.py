@@ -1,4 +1,4 @@
-"""Fitting property heads to a trained model: encoder, decoder and prior stay as they are."""
+"""Fit property heads to a trained model; encoder, decoder and prior stay unchanged."""
 
 from __future__ import annotations
 
@@ -47,41 +47,43 @@ def fit_heads(
         corpus: Prepared with its vocabulary, with labels or descriptors.
         settings: Size and training of the head.
         seed: Root of the first weights, the order and the posterior noise.
-        progress: Told of every step.
+        progress: Where progress is reported.
 
     Raises:
         InputError: The corpus was not prepared for this model, or has no labels to learn from.
-        UsageError: The model's decoder or prior is told properties, and is not one without them.
+        UsageError: The model's decoder or prior is conditional on properties.
     """
     if model.settings.model.conditional or model.settings.model.conditional_prior:
         raise UsageError(
             "the properties of a conditional model belong to its decoder and prior: train it anew"
         )
     must_be_of(model, corpus)
-    taught, held_out = _labelled(corpus, "train"), _labelled(corpus, "valid")
-    if len(taught) == 0:
+    train_rows, valid_rows = _labelled(corpus, "train"), _labelled(corpus, "valid")
+    if len(train_rows) == 0:
         raise InputError(
             f"the corpus {corpus.path} has no labels to learn from",
             hint="Prepare it with --labels COLUMN or --descriptors NAME.",
         )
-    scaler = PropertyScaler.fit(corpus.labels[taught], corpus.property_names)
-    folds = _folds(len(taught), settings.folds, Seeds(seed))
+    scaler = PropertyScaler.fit(corpus.labels[train_rows], corpus.property_names)
+    folds = _folds(len(train_rows), settings.folds, Seeds(seed))
     alone = len(folds) == 1
-    lessons, exam = (_Labels.of(model, corpus, rows, scaler, progress) for rows in (taught, held_out))
-    assert lessons is not None  # noqa: S101 - there are labels
-    members, unseen = [], _Unseen(lessons)
+    train, valid = (_Labels.of(model, corpus, rows, scaler, progress) for rows in (train_rows, valid_rows))
+    assert train is not None  # noqa: S101 - there are labels
+    members, unseen = [], _Unseen(train)
     for number, fold in enumerate(folds):
         root, task = Seeds(seed).integer("member", number), f"head {number + 1} of {len(folds)}"
         head = _with_head_for(model, scaler, settings, 1, root).network.head
-        learning = lessons.at(np.setdiff1d(np.arange(len(taught)), () if alone else fold))
-        members.append(_learned(head, learning, exam, settings, Seeds(root), task, progress))  # type: ignore[arg-type]
+        learning = train.at(np.setdiff1d(np.arange(len(train_rows)), () if alone else fold))
+        members.append(_learned(head, learning, valid, settings, Seeds(root), task, progress))  # type: ignore[arg-type]
         if not alone:
             unseen.add(members[-1], fold)
     fitted = _with_head_for(model, scaler, settings, len(members), seed)
     joined(members, fitted.network.head, unseen.widening())  # type: ignore[arg-type]
-    figures = _on_validation(fitted, corpus, held_out, exam) if alone else unseen.figures(scaler)
-    told = f"{len(taught)} molecules, " + ("one member" if alone else f"the mean of {len(folds)} members")
-    return _told(fitted, figures, f"fitted to the posteriors of {told}")
+    figures = _on_validation(fitted, corpus, valid_rows, valid) if alone else unseen.figures(scaler)
+    source = f"{len(train_rows)} molecules, " + (
+        "one member" if alone else f"the mean of {len(folds)} members"
+    )
+    return _with_card(fitted, figures, f"fitted to the posteriors of {source}")
 
 
 def _folds(n: int, n_folds: int, seeds: Seeds) -> list[NDArray[np.int64]]:
@@ -91,16 +93,16 @@ def _folds(n: int, n_folds: int, seeds: Seeds) -> list[NDArray[np.int64]]:
 
 
 class _Unseen:
-    """What members say of labelled molecules they were not taught, in scaled units, `n x p`."""
+    """What members say of labelled molecules they were not trained on, in scaled units, `n x p`."""
 
-    def __init__(self, lessons: _Labels) -> None:
-        self._lessons = lessons
-        self._true = torch.where(lessons.observed, lessons.properties, torch.nan).double().cpu().numpy()
+    def __init__(self, train: _Labels) -> None:
+        self._lessons = train
+        self._true = torch.where(train.observed, train.properties, torch.nan).double().cpu().numpy()
         self._mean, self._variance = np.full((2, *self._true.shape), np.nan)
 
     @torch.no_grad()
     def add(self, member: PropertyHead, fold: NDArray[np.int64]) -> None:
-        """Note what a member says of the fold it was taught without."""
+        """Note what a member says of the fold it was trained without."""
         said = member(self._lessons.posterior.mu[torch.from_numpy(fold).to(self._lessons.properties.device)])
         self._mean[fold], self._variance[fold] = said.mean.cpu().numpy(), said.variance.cpu().numpy()
 
@@ -166,15 +168,15 @@ class _Labels:
 
 def _learned(
     head: PropertyHead,
-    lessons: _Labels,
-    exam: _Labels | None,
+    train: _Labels,
+    valid: _Labels | None,
     settings: FitHeadsSettings,
     seeds: Seeds,
     task: str,
     progress: Progress,
 ) -> PropertyHead:
     """The head of the best epoch."""
-    generator, n_rows = seeds.torch("heads"), len(lessons.properties)
+    generator, n_rows = seeds.torch("heads"), len(train.properties)
     size = min(settings.batch_size, n_rows)
     steps = -(-n_rows // size)
     recipe = Recipe(
@@ -190,13 +192,13 @@ def _learned(
     def loss(at: Standing) -> tuple[Tensor, dict[str, float]]:
         nonlocal order
         if at.batch == 0:
-            order = torch.randperm(n_rows, generator=generator).to(lessons.properties.device)
+            order = torch.randperm(n_rows, generator=generator).to(train.properties.device)
         rows = order[at.batch * size : (at.batch + 1) * size]
-        points = lessons.points(rows, settings.input, generator)
-        return torch.stack([lessons.nll(head, each, rows) for each in points]).mean(), {}
+        points = train.points(rows, settings.input, generator)
+        return torch.stack([train.nll(head, each, rows) for each in points]).mean(), {}
 
     def measure(at: Standing) -> float:
-        return -float(at.epoch) if exam is None else _missed(fit.result, exam)  # type: ignore[arg-type]
+        return -float(at.epoch) if valid is None else _missed(fit.result, valid)  # type: ignore[arg-type]
 
     def keep(at: Standing) -> None:
         nonlocal best
@@ -208,8 +210,8 @@ def _learned(
 
 
 @torch.no_grad()
-def _missed(head: PropertyHead, exam: _Labels) -> float:
-    return float(exam.nll(head, exam.posterior.mu, slice(None)))
+def _missed(head: PropertyHead, valid: _Labels) -> float:
+    return float(valid.nll(head, valid.posterior.mu, slice(None)))
 
 
 def _labelled(corpus: Corpus, part: str) -> NDArray[np.int64]:
@@ -221,7 +223,7 @@ def _labelled(corpus: Corpus, part: str) -> NDArray[np.int64]:
 def _with_head_for(
     model: MolVAE, scaler: PropertyScaler, settings: FitHeadsSettings, n_members: int, seed: int
 ) -> MolVAE:
-    """The same model with an untaught head for these properties, as large as so many members."""
+    """The same model with an untrained head for these properties, as large as so many members."""
     sizes = model.settings.model.model_copy(
         update={"head_hidden": n_members * settings.hidden, "head_input": settings.input}
     )
@@ -241,18 +243,18 @@ def _with_head_for(
 
 
 def _on_validation(
-    model: MolVAE, corpus: Corpus, rows: NDArray[np.int64], exam: _Labels | None
+    model: MolVAE, corpus: Corpus, rows: NDArray[np.int64], valid: _Labels | None
 ) -> dict[str, float]:
     """`mae_NAME` of each property that has labels in the validation split."""
-    if exam is None:
+    if valid is None:
         return {}
-    errors = np.abs(model.predict_latent(exam.posterior.mu.cpu().numpy()).mean - corpus.labels[rows])
+    errors = np.abs(model.predict_latent(valid.posterior.mu.cpu().numpy()).mean - corpus.labels[rows])
     known = {name: errors[:, n][np.isfinite(errors[:, n])] for n, name in enumerate(model.property_names)}
     return {f"mae_{name}": float(found.mean()) for name, found in known.items() if len(found)}
 
 
-def _told(model: MolVAE, figures: dict[str, float], heads: str) -> MolVAE:
-    """The model, its card telling of its heads and of their errors."""
+def _with_card(model: MolVAE, figures: dict[str, float], heads: str) -> MolVAE:
+    """The model with a note on its card about the heads and their errors."""
     before = model.settings.facts.get("metrics", {})
     kept = {k: value for k, value in before.items() if not k.startswith(("mae_", "r2_", "property"))}
     return model.with_prior(model.prior, {"heads": heads, "metrics": {**kept, **figures}})

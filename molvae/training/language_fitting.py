@@ -1,4 +1,4 @@
-"""Fitting a language prior: a network like the decoder learns to write the training molecules without z."""
+"""Fit a language prior: a network like the decoder is trained on the training molecules, without z."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ def fit_language(
 ) -> LanguageModel:
     """The language model of a language prior, trained on these rows of the corpus.
 
-    It begins with the weights of the model's decoder, which knows how molecules are written, or goes on from
-    another language prior, or begins with random weights in a size of its own.
+    It starts from the weights of the model's decoder, from another language prior, or from random weights if
+    it has a size of its own.
 
     Args:
         model: A trained model; it is not changed.
         corpus: Of its vocabulary.
-        rows: Which molecules teach.
+        rows: Molecules to train on.
         settings: How it is trained; by no epoch if it is to be `initial`'s.
-        initial: The language prior it goes on from, which is not changed.
+        initial: The language prior to continue from; it is not changed.
         seeds: Root of the order of the batches: a function of the epoch.
-        progress: Told of every step.
+        progress: Where progress is reported.
         states: Where the training keeps how far it is.
 
     Raises:
@@ -96,7 +96,7 @@ def _begun(
         hidden = initial.model.decoder.output.in_features
         if settings.hidden not in (None, hidden):
             raise UsageError(
-                f"the language model to go on from has {hidden} units, not {settings.hidden}",
+                f"the language model to continue from has {hidden} units, not {settings.hidden}",
                 hint="Leave language.hidden out.",
             )
         return LanguageModel.of_decoder(initial.model.decoder)

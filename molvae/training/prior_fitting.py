@@ -1,4 +1,4 @@
-"""Fitting a prior to a trained model: the posteriors of the training molecules show where z lives."""
+"""Fit a prior to a trained model, from the posteriors of the training molecules."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def fit_prior(
         model: A trained model; it is not changed.
         corpus: What it was trained on.
         settings: Which prior, how it is fitted, and to how much.
-        initial: The model, or one little different, whose flow the fit goes on from, in sizes no smaller; or
-            any of the same vocabulary whose language model it goes on from.
+        initial: Model whose prior the fit continues from: a flow of this or a similar model, in sizes no
+            smaller, or a language model of the same vocabulary.
         seed: Root of the choice of molecules, the fit and the measurement.
-        progress: Told of the encoding and the fit.
+        progress: Where progress is reported.
         states: Where a flow or a language model keeps how far its training is (`kept_fit`).
 
     Returns:
@@ -66,18 +66,18 @@ def fit_prior(
     Raises:
         UnknownNameError: There is no prior of that name.
         InputError: The corpus was not prepared for this model, or has no training molecules.
-        UsageError: There is nothing to go on from, or what is asked for begins anew.
+        UsageError: There is no prior to continue from, or its kind cannot be continued.
         StoppedEarly: `states` said so.
     """
     kind = PRIORS.get(settings.name)
     begun = None if initial is None else _prior_of(initial, kind, model)
     prior: Prior
     if kind is StandardNormal:
-        prior, told = StandardNormal(model.latent_size), "N(0, I)"
+        prior, described = StandardNormal(model.latent_size), "N(0, I)"
     elif issubclass(kind, LanguagePrior):
-        prior, told = _of_texts(model, corpus, settings, begun, seed, progress, states)
+        prior, described = _of_texts(model, corpus, settings, begun, seed, progress, states)
     elif issubclass(kind, LatentDensity):
-        prior, told = _of_posteriors(kind, model, corpus, settings, begun, seed, progress, states)
+        prior, described = _of_posteriors(kind, model, corpus, settings, begun, seed, progress, states)
     else:
         raise UsageError(
             f"the prior '{settings.name}' cannot be fitted to molecules",
@@ -86,11 +86,13 @@ def fit_prior(
     fitted = model.with_prior(prior)
     draws = Seeds(seed).integer("prior-validation")
     measured = on_prior(fitted, n_samples=settings.n_validation, seed=draws)
-    facts: dict[str, Any] = {"prior": told, "metrics": {**_without_priors(model), **measured}}
+    facts: dict[str, Any] = {"prior": described, "metrics": {**_without_priors(model), **measured}}
     critic = prior.critic if isinstance(prior, LatentGAN) else {}
     if critic:
         first, *_, last = critic.values()
-        facts["prior"] = f"{told}; the critic's difference was {first:.3g} at first and {last:.3g} at last"
+        facts["prior"] = (
+            f"{described}; the critic's difference was {first:.3g} at first and {last:.3g} at last"
+        )
     if critic or "critic" in model.settings.facts:
         facts["critic"] = {"step": list(critic), "difference": list(critic.values())}
     return model.with_prior(prior, facts)
@@ -105,17 +107,20 @@ def _of_texts(
     progress: Progress,
     states: FitStates,
 ) -> tuple[Prior, str]:
-    """A language prior, and what the card tells of it."""
+    """A language prior, and its description for the card."""
     rows = chosen_molecules(model, corpus, settings.n_samples, seed=seed)
     asked, earlier = settings.language, begun if isinstance(begun, LanguagePrior) else None
     language = fit_language(
         model, corpus, rows, asked, earlier, seeds=Seeds(seed), progress=progress, states=states
     )
     prior = LanguagePrior(language, model.settings.max_length, asked.temperature, settings.posterior_scale)
-    told = "language model" if earlier is None else "language model, begun as an earlier one"
+    described = "language model" if earlier is None else "language model, begun as an earlier one"
     if asked.epochs:
-        told += f", taught {asked.epochs} epochs of {len(rows)} molecules"
-    return prior, f"{told}: {nats_per_molecule(language, corpus, corpus.rows('valid')):.2f} nats per molecule"
+        described += f", taught {asked.epochs} epochs of {len(rows)} molecules"
+    return (
+        prior,
+        f"{described}: {nats_per_molecule(language, corpus, corpus.rows('valid')):.2f} nats per molecule",
+    )
 
 
 def _of_posteriors(
@@ -128,16 +133,16 @@ def _of_posteriors(
     progress: Progress,
     states: FitStates,
 ) -> tuple[Prior, str]:
-    """A prior that learns from posteriors, and what the card tells of it."""
+    """A prior fitted to posteriors, and its description for the card."""
     posterior = posteriors(model, corpus, settings.n_samples, seed=seed, progress=progress)
-    told = f"{settings.name}, fitted to the posteriors of {len(posterior.mu)} molecules"
+    described = f"{settings.name}, fitted to the posteriors of {len(posterior.mu)} molecules"
     if settings.posterior_scale != 1.0:
-        told += f", their standard deviations times {settings.posterior_scale:g}"
+        described += f", their standard deviations times {settings.posterior_scale:g}"
     if begun is not None:
-        told += ", going on from an earlier flow"
+        described += ", going on from an earlier flow"
     narrowed = posterior.scaled(settings.posterior_scale)
     context = FitContext(Seeds(seed).torch("prior"), progress, states)
-    return kind.fit(narrowed, settings, context, begun if isinstance(begun, FlowPrior) else None), told
+    return kind.fit(narrowed, settings, context, begun if isinstance(begun, FlowPrior) else None), described
 
 
 def kept_fit(
@@ -152,14 +157,14 @@ def kept_fit(
 ) -> KeptStates:
     """Where `fit_prior` with these arguments keeps its state: under `directory`, apart from other fits'.
 
-    The same fit, begun again, goes on from there and ends, on one machine, with the prior it would have had.
+    The same fit, started again, resumes from there and gives, on one machine, the same prior.
 
     Args:
         directory: Created if need be.
         model: As for `fit_prior`, like all that follows.
         corpus: Its molecules.
         settings: Its settings.
-        initial: The model whose prior it goes on from.
+        initial: The model whose prior it continues from.
         seed: Its seed.
         should_stop: Asked between steps; when true, the state is kept and `StoppedEarly` raised.
     """
@@ -226,7 +231,7 @@ def must_be_of(model: MolVAE, corpus: Corpus) -> None:
 
 
 def _prior_of(initial: MolVAE, kind: type[Prior], model: MolVAE) -> Prior:
-    """The prior of a model, which a fit of this kind goes on from."""
+    """The prior of a model that a fit of this kind continues from."""
     if not issubclass(kind, FlowPrior | LanguagePrior):
         raise UsageError(
             f"a fit of the prior '{kind.name}' begins anew: only flow and language are trained in steps"

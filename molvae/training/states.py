@@ -1,4 +1,4 @@
-"""The states of a fit on disk: all it takes to go on as if it had never stopped."""
+"""Saved states of a fit, from which it resumes as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class KeptStates(FitStates):
 
     def _refused(self, why: str) -> CheckpointError:
         return CheckpointError(
-            f"{self._fit} cannot go on: {why}", hint=f"Remove {self.directory} to begin anew."
+            f"{self._fit} cannot be resumed: {why}", hint=f"Remove {self.directory} to start afresh."
         )
 
     def after_step(self, step: int, state: Callable[[], State]) -> None:

@@ -1,4 +1,4 @@
-"""The training loop: a corpus becomes a model, and a run that was stopped goes on where it was."""
+"""Train a model on a corpus, or resume a run that was stopped."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     facts: dict[str, Any] | None = None,
 ) -> TrainResult:
-    """Train a model on a corpus, or go on with a run that was stopped.
+    """Train a model on a corpus, or resume a run that was stopped.
 
     The run directory holds `settings.toml`, `metrics.jsonl`, `states/` (two newest), `model/` (the
     checkpoint of the best epoch so far) and, while a prior is fitted, `prior-states/`. Calling again with the
@@ -89,7 +89,7 @@ def train(
         corpus_path: A corpus made by `prepare`.
         run_directory: Created if need be.
         settings: How to train.
-        progress: Told of every step and epoch.
+        progress: Where progress is reported.
         should_stop: Asked between steps; when true, the state is saved and `StoppedEarly` raised.
         facts: Added to the card (where the data come from, the command).
 

@@ -42,7 +42,7 @@ MISTAKES = [
     ("prepare page.csv -o c", 3, "page.csv is a web page, which is not read here", "download that failed"),
     ("prepare rows.jsonl -o c", 3, "rows.jsonl is JSON, which is not read here", ".csv"),
     ("prepare mine.csv -o c --vocabulary nowhere", 3, "no vocabulary at nowhere", "a vocabulary.json"),
-    ("prepare mine.csv -o c --vocabulary mine.csv", 3, "mine.csv is no vocabulary", "a vocabulary.json"),
+    ("prepare mine.csv -o c --vocabulary mine.csv", 3, "mine.csv is not a vocabulary", "a vocabulary.json"),
     # settings
     ("train corpus -o r --set epochs=many", 2, "'epochs' in the settings: a whole number is expected", ""),
     ("train corpus -o r --epochs 0", 2, "at least 1 is expected, got 0", ""),

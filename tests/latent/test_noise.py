@@ -66,7 +66,7 @@ def test_a_level_outside_0_to_1_is_refused(taught, noise):
 
 
 def test_a_decoder_that_was_not_taught_says_so(tiny_model):
-    with pytest.raises(UsageError, match="not taught"):
+    with pytest.raises(UsageError, match="not trained with"):
         tiny_model.decode(tiny_model.encode(SMILES), noise=0.3)
     assert tiny_model.sample(5, seed=0) == tiny_model.sample(5, seed=0, noise=0.0, temperature=0.0)
 

@@ -136,7 +136,7 @@ def test_a_damaged_state_of_a_fit_is_told_of_and_not_gone_on_from(tiny_model, co
         fit_prior(*asked, states=states)
     file = next(states.directory.glob("*/weights.safetensors"))
     file.write_bytes(file.read_bytes()[:-1] + b"x")
-    with pytest.raises(CheckpointError, match=r"the prior's fit cannot go on.*damaged"):
+    with pytest.raises(CheckpointError, match=r"the prior's fit cannot be resumed.*damaged"):
         fit_prior(*asked, states=states)
     states.forget()
     states.directory.mkdir(parents=True)

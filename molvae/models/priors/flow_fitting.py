@@ -30,7 +30,7 @@ class ResidualBlock(nn.Module):
     Args:
         width: Units in and out.
         hidden: Units inside.
-        clock: Numbers that tell the time.
+        clock: Size of the encoding of the time.
     """
 
     def __init__(self, width: int, hidden: int, clock: int) -> None:
@@ -108,7 +108,7 @@ class VelocityField(nn.Module):
     def grown(self, *, width: int, hidden: int, n_blocks: int, generator: Generator) -> VelocityField:
         """The same function by a network of at least these sizes, which can learn what this one could not.
 
-        New units take random weights and give their results, at first, to nobody but new units (Chen et al.,
+        New units have random weights and, at first, feed only new units (Chen et al.,
         arXiv:1511.05641); new blocks add nothing yet.
 
         Args:

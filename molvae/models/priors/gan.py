@@ -38,7 +38,7 @@ class LatentGAN(LatentDensity):
     Args:
         units: Where the latent vectors lie, and their principal axes.
         generator: Principal coordinates of normal vectors, `n x d` to `n x d`.
-        critic: What the critic told apart while it was trained: step and mean difference of its scores.
+        critic: Mean difference of the critic's scores of real and generated vectors, by training step.
     """
 
     name = "gan"

@@ -35,7 +35,7 @@ class LanguageModel(nn.Module):
     def __init__(self, vocabulary_size: int, *, embedding_size: int, hidden: int, n_layers: int = 1) -> None:
         super().__init__()
         sizes = ModelSettings(embedding_size=embedding_size, decoder_hidden=hidden, decoder_layers=n_layers)
-        with warnings.catch_warnings():  # torch tells that weights without columns are not drawn
+        with warnings.catch_warnings():  # torch warns that weights without columns are not initialized
             warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
             self.decoder = GRUDecoder(sizes.model_copy(update={"latent_size": 0}), vocabulary_size)
 
