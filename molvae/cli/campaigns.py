@@ -140,7 +140,7 @@ def draw(
     """The pictures of a campaign: the best molecules, progress, and the Pareto front of two goals."""
     from molvae.chemistry.depiction import grid_png
     from molvae.chemistry.molecule import parse
-    from molvae.reporting.figures import Track, optimization_progress, pareto_scatter
+    from molvae.reporting.figures import draw_front, draw_progress
 
     drawn: dict[str, Path] = {}
     objectives = settings.objectives
@@ -151,25 +151,13 @@ def draw(
         drawn["picture"] = directory / "best.png"
         molecules = [parse(row.smiles) for row in best[:PICTURED]]
         write_atomically(drawn["picture"], grid_png(molecules, legends[:PICTURED]))
-    called = sorted((row for row in table if row.call is not None), key=lambda row: row.call or 0)
-    values = np.array([[_float(score) for score in row.scores] for row in called])
-    values = values.reshape(len(called), len(objectives))  # of none called too
-    n_start = len([row for row in called if row.source == "start"])
-    if np.isfinite(values).any():
+    called = [row for row in table if row.call is not None]
+    if any(score is not None and score.is_measured for row in called for score in row.scores):
         drawn["progress"] = directory / "progress.png"
-        tracks = [Track(o.name, values[:, i], o.direction, o.bound) for i, o in enumerate(objectives)]
-        optimization_progress(tracks, drawn["progress"], n_start=n_start)
-    goals = [i for i, objective in enumerate(objectives) if objective.is_goal]
-    if len(goals) == 2 and np.isfinite(values[:, goals]).all(axis=1).any():  # noqa: PLR2004 - a plane
-        first, second = (objectives[i] for i in goals)
-        drawn["front"] = directory / "front.png"
-        pareto_scatter(
-            values[:, goals],
-            (first.name, second.name),
-            (first.direction, second.direction),
-            drawn["front"],
-            n_start=n_start,
-        )
+        draw_progress(settings, table, drawn["progress"])
+    front = directory / "front.png"
+    if draw_front(settings, table, front):
+        drawn["front"] = front
     return drawn
 
 
@@ -277,11 +265,6 @@ def row_facts(rows: Sequence[Row], objectives: Sequence[Objective]) -> list[Mapp
         }
         for row in rows
     ]
-
-
-def _float(score: Any) -> float:
-    value = value_of(score)
-    return float("nan") if value is None else value
 
 
 def _short(score: Any) -> str:

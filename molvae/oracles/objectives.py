@@ -83,7 +83,7 @@ def objectives(
     found += [Objective(name=name, direction="at_most", bound=b) for name, b in (at_most or {}).items()]
     found += [Objective(name=name, direction="at_least", bound=b) for name, b in (at_least or {}).items()]
     if keep:
-        from molvae.chemistry.substructure import core_pattern
+        from molvae.chemistry.cores import core_pattern
 
         cores = [f"substructure:{core_pattern(core)}" for core in _several(keep)]
         found += [Objective(name=name, direction="at_least", bound=1.0) for name in cores]

@@ -119,7 +119,8 @@ def test_what_cannot_be_used_is_told(table, tiny_model):
     told = " ".join(panel.notes_)
     for words in (
         "1 rows hold no molecule", "1 rows repeat a molecule", "'same' is left out: all its values are 3",
-        "'few' is left out: 9 values", "'none' is not an assay: its cells are empty", "'comment' is not an assay",
+        "'few' is left out: 9 values", "'none' is not an assay: its cells are empty",
+            "'comment' is not an assay",
         "'bounded': 1 cells are not numbers ('<4')",
     ):  # fmt: skip
         assert words in told
