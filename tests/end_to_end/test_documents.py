@@ -122,6 +122,12 @@ def test_links_lead_somewhere_and_lines_fit(page):
     assert max(len(line) for line in text.splitlines() if not line.startswith("|")) <= 130
 
 
+def test_every_page_is_listed_and_on_the_site():
+    listed, nav = (DOCS / "README.md").read_text("utf-8"), (ROOT / "mkdocs.yml").read_text("utf-8")
+    for page in DOCS.glob("*.md"):
+        assert page.name == "README.md" or (f"({page.name})" in listed and f": docs/{page.name}\n" in nav)
+
+
 def test_commands_are_told_apart():
     code = "# a remark\nmolvae sample run \\\n    -n 5\ncat > x <<'END'\na\nEND\nmolvae info run  # what\n"
     assert commands(code) == [
