@@ -67,8 +67,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="molvae-mutations-") as folder:
         root = Path(folder) / "molvae-copy"
         _copy(root)
-        sound = _sound(root, sorted({path for m in todo for path in m.tests}))
-        rows = [_tried(root, mutation, sound) for mutation in todo]
+        rows = [_tried(root, mutation) for mutation in todo]
     noticed = sum(row["result"] == "noticed" for row in rows)
     print(f"{noticed} of {len(rows)} noticed")
     if chosen.json:
@@ -87,44 +86,33 @@ def _copy(root: Path) -> None:
             shutil.copy2(ROOT / name, root / name)
 
 
-def _sound(root: Path, tests: list[str]) -> set[str]:
-    """Which tests pass before anything is broken: the others would notice everything."""
-    if _failure(root, tuple(tests)) is None:
-        return set(tests)
-    sound = {path for path in tests if _failure(root, (path,)) is None}
-    for path in sorted(set(tests) - sound):
-        print(f"these tests fail already, and count for nothing: {path}")
-    return sound
-
-
-def _tried(root: Path, mutation: Mutation, sound: set[str]) -> dict[str, str]:
+def _tried(root: Path, mutation: Mutation) -> dict[str, str]:
     started = time.monotonic()
-    file = mutation.file(root)
-    tests = tuple(path for path in mutation.tests if path in sound)
+    file, by = mutation.file(root), ""
     if file is None:
         result, by = "text not found", f"mend scripts/mutations.toml: {mutation.old!r}"
-    elif (failure := _failure_with(root, file, mutation, tests)) is None:
-        result, by = "NOT NOTICED", " ".join(tests)
+    elif not (by := _failure_with(root, file, mutation)):
+        result, by = "NOT NOTICED", " ".join(mutation.tests)
+    elif "::" in by and _failure(root, (by,)):
+        result = "fails already"
     else:
-        result, by = "noticed", failure
+        result = "noticed"
     seconds = time.monotonic() - started
     print(f"{result:<14} {seconds:4.0f} s  {mutation.room}: {mutation.what}  [{by}]", flush=True)
     return {"room": mutation.room, "what": mutation.what, "result": result, "by": by}
 
 
-def _failure_with(root: Path, file: Path, mutation: Mutation, tests: tuple[str, ...]) -> str | None:
+def _failure_with(root: Path, file: Path, mutation: Mutation) -> str:
     content = file.read_text(encoding="utf-8")
     file.write_text(content.replace(mutation.old, mutation.new), encoding="utf-8")
     try:
-        return _failure(root, tests)
+        return _failure(root, mutation.tests)
     finally:
         file.write_text(content, encoding="utf-8")
 
 
-def _failure(root: Path, tests: tuple[str, ...]) -> str | None:
-    """The first test that fails; None where all pass."""
-    if not tests:
-        return None
+def _failure(root: Path, tests: tuple[str, ...]) -> str:
+    """The first test that fails; empty where all pass."""
     report = root / "report.txt"
     process = multiprocessing.get_context("fork").Process(target=_run, args=(root, tests, report))
     process.start()
@@ -134,10 +122,10 @@ def _failure(root: Path, tests: tuple[str, ...]) -> str | None:
         process.join()
         return f"no end after {_TIMEOUT} s"
     if process.exitcode == 0:
-        return None
+        return ""
     lines = report.read_text(encoding="utf-8").splitlines()
     failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
-    return failed[0].split(" - ")[0] if failed else f"pytest ended with {process.exitcode}"
+    return failed[0].split(" - ")[0].partition(" ")[2] if failed else f"pytest ended with {process.exitcode}"
 
 
 def _run(root: Path, tests: tuple[str, ...], report: Path) -> None:
