@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from molvae.evaluation.probes import linear_probe
 from record import RESULTS, ROOT, commit, kept, record  # beside this file
 
 from molvae.chemistry.molecule import parse
@@ -32,6 +31,7 @@ from molvae.data.corpus import Corpus
 from molvae.data.preparation import prepare
 from molvae.evaluation.frechet import ChemNetStatistics, chemnet_statistics, frechet_distance
 from molvae.evaluation.information import active_units, kl_divergence, reconstruction
+from molvae.evaluation.prediction import linear_probe
 from molvae.latent.assessment import write
 from molvae.latent.codec import MolVAE
 from molvae.models.config import FlowSettings
