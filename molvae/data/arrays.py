@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -141,25 +140,17 @@ class RaggedReader:
         self._values.close()
         self._offsets.close()
 
+    def __enter__(self) -> Self:
+        return self
 
-class Readers(ExitStack):
-    """Several readers over columns of one directory, closed together."""
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__()
-        self.directory = directory
 
-    def column(self, name: str) -> ArrayReader:
-        """Open a plain column."""
-        reader = ArrayReader(self.directory / f"{name}.npy")
-        self.callback(reader.close)
-        return reader
-
-    def ragged(self, name: str) -> RaggedReader:
-        """Open a column of rows of different lengths."""
-        reader = RaggedReader(self.directory, name)
-        self.callback(reader.close)
-        return reader
+def write_array(path: Path, array: NDArray[Any]) -> None:
+    """Write an array as a .npy file, as an `ArrayWriter` does."""
+    with ArrayWriter(path, array.dtype, array.shape[1:]) as writer:
+        writer.append(array)
 
 
 def blocks(n: int, size: int = BLOCK) -> Iterator[tuple[int, int]]:

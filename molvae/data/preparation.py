@@ -13,7 +13,7 @@ from molvae.chemistry.descriptors import DESCRIPTORS
 from molvae.chemistry.filters import FILTERS
 from molvae.config import save_settings
 from molvae.data import assembly, describing, vocabularies
-from molvae.data.arrays import ArrayWriter, Readers, blocks
+from molvae.data.arrays import ArrayWriter, RaggedReader, blocks, write_array
 from molvae.data.corpus import KIND, SCHEMA
 from molvae.data.describing import default_directory
 from molvae.data.gathering import Gathered, gather
@@ -41,7 +41,7 @@ def prepare(settings: PrepareSettings, *, progress: Progress = SILENT) -> Balanc
     """Make a corpus directory of files of molecules; it appears whole or not at all.
 
     The order of the molecules is the order of the input, and the result depends on the settings and the input
-    only, not on the number of workers. Memory does not grow with the input.
+    only, not on the number of workers. Texts and tokens stay on disk; memory grows by some 50 bytes a row.
 
     Args:
         settings: What to read, how, and where to write it.
@@ -61,19 +61,22 @@ def prepare(settings: PrepareSettings, *, progress: Progress = SILENT) -> Balanc
         work = directory / "work"
         kept = work / "kept"
         kept.mkdir(parents=True)
-        gathered = gather(settings, directory, work, workers=workers, progress=progress)
+        gathered, columns = gather(settings, directory, work, workers=workers, progress=progress)
         settings = settings.model_copy(update={"labels": gathered.labels})  # by name where given by number
-        n, joined = assembly.merge_duplicates(settings, work, directory, kept)
+        columns, joined = assembly.merge_duplicates(settings, columns, work, directory, kept)
+        n = len(columns.lines)
         if n == 0:
             raise _nothing_left(gathered)
-        sizes = assembly.divide(settings, kept, directory, n)
+        parts = assembly.divide(settings, columns)
+        write_array(directory / "parts.npy", parts)
+        sizes = np.bincount(parts, minlength=len(PARTS))
         if sizes[TRAIN] == 0:
             raise InputError(
                 f"none of the {n:,} molecules is in the training part", hint="Check the split column."
             )
-        vocabulary = vocabularies.learn_vocabulary(settings, kept, directory, gathered.tokens)
+        vocabulary = vocabularies.learn_vocabulary(settings, kept, parts == TRAIN, gathered.tokens)
         n_tokens, unknown = assembly.write_tokens(settings, kept, directory, gathered.tokens, vocabulary)
-        missing = _write_labels(settings, kept, directory, n, workers=workers, progress=progress)
+        missing = _write_labels(settings, columns.labels, directory, workers=workers, progress=progress)
         _refuse_empty_labels(settings, missing, n, gathered, joined.contradictory)
         shutil.rmtree(work)
         balance = Balance(
@@ -146,17 +149,21 @@ def _refuse_empty_labels(
 
 
 def _write_labels(
-    settings: PrepareSettings, kept: Path, directory: Path, n: int, *, workers: int, progress: Progress
+    settings: PrepareSettings,
+    given: NDArray[np.float32],
+    directory: Path,
+    *,
+    workers: int,
+    progress: Progress,
 ) -> dict[str, int]:
     """Write given and computed properties side by side; returns how many values of each are missing."""
     names = (*settings.labels, *settings.descriptors)
     missing = np.zeros(len(names), dtype=np.int64)
-    with Readers(kept) as columns, ArrayWriter(directory / "labels.npy", np.float32, (len(names),)) as writer:
-        given = columns.column("labels")
+    with ArrayWriter(directory / "labels.npy", np.float32, (len(names),)) as writer:
         start = 0
-        for described in _descriptors(settings, directory, n, workers=workers, progress=progress):
+        for described in _descriptors(settings, directory, len(given), workers=workers, progress=progress):
             stop = start + len(described)
-            rows = np.concatenate([given.rows(start, stop), described.astype(np.float32)], axis=1)
+            rows = np.concatenate([given[start:stop], described.astype(np.float32)], axis=1)
             rows[~np.isfinite(rows)] = np.nan
             writer.append(rows)
             missing += np.isnan(rows).sum(axis=0)
@@ -172,8 +179,7 @@ def _descriptors(
             yield np.empty((stop - start, 0))
         return
     progress.start(describing.TASK, n)
-    with Readers(directory) as columns:
-        texts = columns.ragged("smiles")
+    with RaggedReader(directory, "smiles") as texts:
         smiles = (text for start, stop in blocks(n) for text in texts.texts(start, stop))
         yield from describing.describe_in_blocks(
             smiles,

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from numpy.typing import NDArray
 
     from molvae.data.config import PrepareSettings
@@ -23,7 +21,6 @@ _WORDS = {
     **dict.fromkeys(("valid", "validation", "val", "dev"), VALID),
     **dict.fromkeys(("test", "testing", "tst", "holdout", "hold-out", "heldout", "test_scaffolds"), TEST),
 }
-_BINS = 1 << 16  # the keys are first counted by their upper 16 bits
 _LARGEST_SHARE = 0.1  # of the smaller held-out part: a scaffold with more molecules goes to the training part
 
 
@@ -108,41 +105,22 @@ class Thresholds:
         return parts
 
 
-def find_thresholds(
-    key_blocks: Callable[[], Iterator[NDArray[np.uint64]]], n_valid: int, n_test: int
-) -> Thresholds:
-    """Find thresholds that give parts of (nearly) the wanted sizes, in a few passes and little memory.
+def find_thresholds(keys: NDArray[np.uint64], n_valid: int, n_test: int) -> Thresholds:
+    """Find thresholds that give parts of (nearly) the given sizes.
 
     Args:
-        key_blocks: Starts a pass over the keys of all molecules that may be held out, in blocks.
-        n_valid: Molecules wanted for valid.
-        n_test: Molecules wanted for test. Equal keys are never divided, so a part may turn out smaller.
+        keys: Of all molecules that may be held out.
+        n_valid: Molecules for valid.
+        n_test: Molecules for test. Equal keys are never divided, so a part may be smaller.
     """
-    counts = np.zeros(_BINS, dtype=np.int64)
-    for keys in key_blocks():
-        counts += np.bincount((keys >> np.uint64(48)).astype(np.int64), minlength=_BINS)
-    ends = np.cumsum(counts)
-    return Thresholds(
-        test=_key_of_rank(key_blocks, counts, ends, n_test),
-        valid=_key_of_rank(key_blocks, counts, ends, n_test + n_valid),
-    )
+    ordered = np.sort(keys)
 
+    def key_of_rank(rank: int) -> int:
+        if rank <= 0:
+            return 0
+        return int(ordered[rank]) if rank < len(ordered) else 1 << 64
 
-def _key_of_rank(
-    key_blocks: Callable[[], Iterator[NDArray[np.uint64]]],
-    counts: NDArray[np.int64],
-    ends: NDArray[np.int64],
-    rank: int,
-) -> int:
-    """Return the key under which exactly (or, with equal keys, at most) `rank` keys lie."""
-    if rank <= 0:
-        return 0
-    if rank >= int(ends[-1]):
-        return 1 << 64
-    upper = int(np.searchsorted(ends, rank, side="right"))
-    before = int(ends[upper] - counts[upper])
-    found = [keys[(keys >> np.uint64(48)).astype(np.int64) == upper] for keys in key_blocks()]
-    return int(np.sort(np.concatenate(found))[rank - before])
+    return Thresholds(key_of_rank(n_test), key_of_rank(n_test + n_valid))
 
 
 def _below(keys: NDArray[np.uint64], threshold: int) -> NDArray[np.bool_]:

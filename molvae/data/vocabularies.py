@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molvae.data.arrays import Readers, blocks
-from molvae.data.splitting import TRAIN
+from molvae.data.arrays import RaggedReader, blocks
 from molvae.errors import InputError
 from molvae.persistence.locations import named
 from molvae.seeding import Seeds
@@ -25,7 +24,7 @@ _MERGE_SAMPLE = 50_000  # training molecules that merges are learned from: more 
 
 
 def learn_vocabulary(
-    settings: PrepareSettings, kept: Path, directory: Path, tokens: dict[str, int]
+    settings: PrepareSettings, kept: Path, in_train: NDArray[np.bool_], tokens: dict[str, int]
 ) -> Vocabulary:
     """Choose the tokens worth an id: units often enough in the training part, and units merged.
 
@@ -34,11 +33,11 @@ def learn_vocabulary(
     """
     if settings.vocabulary is not None:
         return read_vocabulary(settings.vocabulary)
-    units = _learn_units(settings, kept, directory, tokens)
+    units = _learn_units(settings, kept, in_train, tokens)
     if settings.n_merges == 0:
         return units
     ids = np.array([EOS, *map(units.index, list(tokens)[1:])], dtype=np.int64)
-    values, lengths = _sample(settings, kept, directory)
+    values, lengths = _sample(settings, kept, in_train)
     tokenizer = TOKENIZERS.get(settings.tokenizer)
     return merged_vocabulary(
         units,
@@ -72,17 +71,15 @@ def read_vocabulary(path: Path) -> Vocabulary:
 
 
 def _sample(
-    settings: PrepareSettings, kept: Path, directory: Path
+    settings: PrepareSettings, kept: Path, in_train: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Provisional ids and lengths of training molecules drawn at random, at most `_MERGE_SAMPLE`."""
     values, lengths = [], []
-    with Readers(kept) as columns, Readers(directory) as final:
-        parts, canonical = final.column("parts"), columns.ragged("tokens")
-        in_train = sum(int((parts.rows(*block) == TRAIN).sum()) for block in blocks(parts.n))
-        generator = Seeds(settings.seed).numpy("merges")
-        for start, stop in blocks(parts.n):
-            chosen = generator.random(stop - start) * in_train < _MERGE_SAMPLE
-            chosen &= parts.rows(start, stop) == TRAIN
+    generator, n_train = Seeds(settings.seed).numpy("merges"), int(in_train.sum())
+    with RaggedReader(kept, "tokens") as canonical:
+        for start, stop in blocks(len(in_train)):
+            chosen = generator.random(stop - start) * n_train < _MERGE_SAMPLE
+            chosen &= in_train[start:stop]
             block, widths = canonical.rows(start, stop)
             values.append(block[np.repeat(chosen, widths)].astype(np.int64))
             lengths.append(np.asarray(widths)[chosen])
@@ -90,18 +87,15 @@ def _sample(
 
 
 def _learn_units(
-    settings: PrepareSettings, kept: Path, directory: Path, tokens: dict[str, int]
+    settings: PrepareSettings, kept: Path, in_train: NDArray[np.bool_], tokens: dict[str, int]
 ) -> Vocabulary:
     """Count the units of the training part, randomized writings included, and choose those worth an id."""
     counts = np.zeros(len(tokens), dtype=np.int64)
-    with Readers(kept) as columns, Readers(directory) as final:
-        parts, canonical = final.column("parts"), columns.ragged("tokens")
-        randomized = columns.ragged("randomized")
-        for start, stop in blocks(parts.n):
-            train = parts.rows(start, stop) == TRAIN
+    with RaggedReader(kept, "tokens") as canonical, RaggedReader(kept, "randomized") as randomized:
+        for start, stop in blocks(len(in_train)):
             for column, k in ((canonical, 1), (randomized, settings.n_randomized)):
                 values, lengths = column.rows(start * k, stop * k)
-                chosen = np.repeat(np.repeat(train, k), lengths)
+                chosen = np.repeat(np.repeat(in_train[start:stop], k), lengths)
                 counts += np.bincount(values[chosen], minlength=len(tokens))
     names = list(tokens)
     return Vocabulary.build(

@@ -13,7 +13,7 @@ from molvae.campaign.cells import ColumnReader
 from molvae.data.arrays import ArrayReader, ArrayWriter, RaggedReader, RaggedWriter, blocks, open_array
 from molvae.data.batching import collate, epoch_batches
 from molvae.data.records import read_number
-from molvae.data.replicates import groups_of
+from molvae.data.replicates import first_of_group
 from molvae.data.scaling import PropertyScaler
 from molvae.data.splitting import find_thresholds, held_out_sizes, key_of, largest_group, part_of
 from molvae.errors import InputError
@@ -49,15 +49,10 @@ def test_texts_of_any_length_come_back(tmp_path_factory, pieces):
     reader.close()
 
 
-@given(st.lists(st.integers(0, 12), max_size=60), st.sampled_from([1, 3, 8, 1000]))
-def test_the_first_row_of_every_group_is_found_however_memory_is_bounded(tmp_path_factory, values, at_once):
-    path = tmp_path_factory.mktemp("digests") / "d.npy"
-    with ArrayWriter(path, np.uint64, (2,)) as writer:
-        writer.append(np.array([[v, v % 3] for v in values], dtype=np.uint64).reshape(-1, 2))
-    found = np.full(len(values), -1)
-    for rows, firsts in groups_of(path, rows_at_once=at_once):
-        found[rows] = firsts
-    assert found.tolist() == [values.index(v) for v in values]
+@given(st.lists(st.integers(0, 12), max_size=60))
+def test_the_first_row_of_every_group_is_found(values):
+    digests = np.array([[v, v % 3] for v in values], dtype=np.uint64).reshape(-1, 2)
+    assert first_of_group(digests).tolist() == [values.index(v) for v in values]
 
 
 class TestSplitting:
@@ -69,7 +64,7 @@ class TestSplitting:
     def test_a_random_split_has_exactly_the_asked_sizes(self, n, fractions):
         keys = np.array([key_of(7, str(i)) for i in range(n)], dtype=np.uint64)
         n_valid, n_test = held_out_sizes(n, fractions)
-        thresholds = find_thresholds(lambda: iter(np.array_split(keys, 3)), n_valid, n_test)
+        thresholds = find_thresholds(keys, n_valid, n_test)
         sizes = np.bincount(thresholds.parts(keys), minlength=3)
         assert sizes.tolist() == [n - n_valid - n_test, n_valid, n_test]
         assert sizes[0] >= 1
@@ -83,7 +78,7 @@ class TestSplitting:
 
     def test_equal_keys_are_not_divided(self):
         keys = np.repeat(np.array([5, 1 << 60, 9 << 60], dtype=np.uint64), [3, 4, 3])
-        parts = find_thresholds(lambda: iter([keys]), 4, 4).parts(keys)
+        parts = find_thresholds(keys, 4, 4).parts(keys)
         assert all(len(set(parts[keys == key])) == 1 for key in set(keys.tolist()))
         assert np.bincount(parts, minlength=3)[1:].sum() <= 8
 

@@ -212,9 +212,9 @@ class TestDuplicates:
         assert balance.contradictory == {"fold": 1}
         assert read_csv(corpus.path / "contradictions.csv")[0]["values"] == "1 x test, 1 x train"
 
-    def test_joining_in_parts_gives_the_same(self, run, monkeypatch):
-        """However the digests are divided, and in whatever blocks, the result is the same."""
-        from molvae.data import arrays, assembly, replicates
+    def test_blocks_of_another_size_give_the_same(self, run, monkeypatch):
+        """In whatever blocks, the result is the same."""
+        from molvae.data import arrays
 
         rows = [
             ["smiles", "x", "c"],
@@ -222,7 +222,6 @@ class TestDuplicates:
         ]
         whole, balance = run(rows, labels=("x", "c"))
         labels = np.array(whole.labels)
-        monkeypatch.setattr(assembly, "groups_of", lambda path: replicates.groups_of(path, rows_at_once=16))
         monkeypatch.setattr(arrays.blocks, "__defaults__", (7,))
         parts, again = run(rows, labels=("x", "c"))
         assert np.array_equal(parts.labels, labels, equal_nan=True)
