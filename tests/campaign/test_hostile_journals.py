@@ -166,7 +166,7 @@ def test_a_journal_with_anything_else_inside_is_refused(path, statement, writabl
     "text",
     ["", "[1]", "null", "{", "NaN", '{"x": NaN}', '{"x": Infinity}', _NEST, f'{{"x": {_NEST}}}', "9" * 5000],
 )
-def test_a_payload_that_is_no_object_of_json_is_refused(tmp_path, text):
+def test_a_payload_that_is_not_a_json_object_is_rejected(tmp_path, text):
     path = tmp_path / "journal.sqlite"
     write_raw(path, [("create", text)])
     with pytest.raises(JournalError):

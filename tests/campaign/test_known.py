@@ -47,7 +47,7 @@ def test_a_computed_objective_is_filled_in_and_never_awaited(tmp_path, model, se
 
 
 @pytest.mark.parametrize("method", METHODS.names())
-def test_nothing_outside_known_bounds_reaches_a_dear_oracle(tmp_path, model, settings, method):
+def test_molecules_outside_computed_bounds_never_reach_the_oracle(tmp_path, model, settings, method):
     wanted = settings(maximize=["dear"], at_most={"logp": 1.5}, at_least={"logp": 0.0}, method=method)
     dear = Dear()
     with Campaign.create(tmp_path / "c", model, wanted, start=START) as campaign:
@@ -121,15 +121,13 @@ def test_where_nothing_is_within_the_bounds_the_search_ends_and_says_which(tmp_p
         ({"at_least": {"between[1,3,0.5]:LogD": 0.5}}, "does not compute"),
     ],
 )
-def test_what_nothing_can_meet_is_refused_before_anything_is_begun(
-    tmp_path, model, settings, words, complaint
-):
+def test_unsatisfiable_bounds_are_rejected_at_the_start(tmp_path, model, settings, words, complaint):
     with pytest.raises(UsageError, match=complaint):
         Campaign.create(tmp_path / "c", model, settings(maximize=["potency"], **words))
     assert not (tmp_path / "c").exists()
 
 
-def test_an_empty_window_is_no_setting(settings):
+def test_an_empty_window_is_rejected(settings):
     with pytest.raises(ValueError, match="at least 3 and at most 2"):
         settings(maximize=["potency"], at_least={"LogD": 3.0}, at_most={"LogD": 2.0})
     assert settings(maximize=["potency"], at_least={"LogD": 2.0}, at_most={"LogD": 2.0})

@@ -51,7 +51,7 @@ class TestOneForm:
             assert [c.smiles for c in campaign.ask(20)].count(PARENT) == 1
 
     @pytest.mark.parametrize("form", FORMS)
-    def test_tell_knows_an_awaited_molecule_in_another_form(self, tmp_path, model, settings, form):
+    def test_tell_matches_a_pending_molecule_in_another_form(self, tmp_path, model, settings, form):
         with Campaign.create(tmp_path / "c", model, settings()) as campaign:
             ask_for(campaign, PARENT)
             receipt = campaign.tell(frame(f"smiles,qed\n{form},0.5\n"))
@@ -63,7 +63,9 @@ class TestOneForm:
         ("told", "what"),
         [("C[C@@H](N)c1ccccc1", "stereoisomer"), ("CC(N)c1ccccc1", "stereoisomer"), ("CCO", "compound")],
     )
-    def test_another_molecule_under_an_identifier_is_refused(self, tmp_path, model, settings, told, what):
+    def test_a_different_molecule_under_a_known_identifier_is_rejected(
+        self, tmp_path, model, settings, told, what
+    ):
         with Campaign.create(tmp_path / "c", model, settings()) as campaign:
             name = ask_for(campaign, "C[C@H](N)c1ccccc1")
             balance = campaign.tell(frame(f"id,smiles,qed\n{name},{told},0.5\nx,CCC,0.1\n")).balance
@@ -140,7 +142,7 @@ class TestCells:
         score, problem = ColumnReader.of("IC50 (nM)", [cell]).read(cell)
         assert (score.value, score.status, problem) == (value, status, "")
 
-    def test_words_are_told_blanks_awaited_and_riddles_refused(self):
+    def test_words_are_failures_blanks_pending_and_ambiguous_cells_rejected(self):
         reader = ColumnReader.of("IC50", ["5", "n.d."])
         for cell in ("n.d.", "failed", "insoluble", "Error"):
             assert reader.read(cell)[0].status == "failed"
@@ -241,7 +243,7 @@ class TestRows:
         assert (score, left_out) == (Score.ok(5.0), [Score(4.5, "below")])
         assert pooled([Score(3.0, "above"), Score(4.0, "above")])[0].value == 4.0
 
-    def test_names_and_numbers_survive_journal_and_table(self, tmp_path, model, settings):
+    def test_names_and_numbers_round_trip_through_journal_and_table(self, tmp_path, model, settings):
         table = frame(f"Name,SMILES,QED\nNVX-1,{FORMS[1]},0.5\nNVX-1b,{PARENT},0.7\nNVX-2,CCO,>0.9\n")
         with Campaign.create(tmp_path / "c", model, settings(), start=table) as campaign:
             first = campaign.table()
@@ -267,7 +269,7 @@ class TestRecord:
     @pytest.mark.parametrize(
         ("a", "b"), [(5.4567, 5.46), (-357.81, -357.8), (0.00012345, 0.000123), (10, 10.0)]
     )
-    def test_a_rounded_number_is_no_contradiction(self, a, b):
+    def test_a_rounded_number_does_not_contradict(self, a, b):
         assert merge(Score.ok(a), Score.ok(b), "x") == merge(Score.ok(b), Score.ok(a), "x") == Score.ok(a)
 
     @pytest.mark.parametrize(
@@ -294,7 +296,7 @@ class TestRecord:
             ]
             assert receipt.accepted == 1
 
-    def test_what_was_told_can_be_corrected_and_stays_in_the_journal(self, tmp_path, model, settings):
+    def test_corrections_replace_values_and_the_journal_keeps_both(self, tmp_path, model, settings):
         path = tmp_path / "c"
         with Campaign.create(path, model, settings()) as campaign:
             a, b = campaign.ask(2)

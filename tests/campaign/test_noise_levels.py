@@ -22,7 +22,7 @@ class Taught(FakeModel):
         return self.decode(z)
 
 
-def test_a_model_that_knows_levels_is_told_them_and_no_other_draws_differ():
+def test_noise_levels_are_passed_to_models_that_have_them():
     z, level = np.zeros((3, 6), dtype=np.float32), np.array([0.0, 0.3, 1.0])
     model, generator = Taught(), np.random.default_rng(0)
     decoded(model, z, level, generator)

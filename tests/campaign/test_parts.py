@@ -86,7 +86,7 @@ def test_a_dear_part_is_asked_once_and_the_rest_computed(tmp_path, model, settin
         assert repr(again.table()) == before
 
 
-def test_a_laboratory_tells_the_part_and_its_sheet_says_so(tmp_path, model, settings, mpo):
+def test_the_batch_file_asks_for_the_measured_term(tmp_path, model, settings, mpo):
     wanted = settings(maximize=[mpo], budget=12, n_initial=3)
     n_parts = len(unfolded(wanted).objectives)
     start = [StartMolecule(s, (None, float(v))) for s, v in (("CCO", 3), ("CCCCO", 6), ("CCCCCCO", 9))]

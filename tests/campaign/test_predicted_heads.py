@@ -78,7 +78,7 @@ def test_heads_alone_are_charged_like_any_goal_that_is_computed(tmp_path, heads,
     )
 
 
-def test_a_head_there_is_none_of_is_refused_and_the_others_are_named(tmp_path, heads, model, settings):
+def test_an_unknown_head_is_an_error_that_lists_the_known_ones(tmp_path, heads, model, settings):
     wanted = settings(maximize=["potency"], at_most={"predicted_lenght": 3.0})
     with pytest.raises(UnknownNameError, match="did you mean 'predicted_length'") as refused:
         Campaign.create(tmp_path / "c", heads, wanted)
@@ -88,7 +88,7 @@ def test_a_head_there_is_none_of_is_refused_and_the_others_are_named(tmp_path, h
     assert not (tmp_path / "c").exists()
 
 
-def test_what_a_head_says_is_asked_once_of_each_molecule_and_nothing_without_a_model():
+def test_heads_predict_each_molecule_once_and_need_a_model():
     seen = []
 
     class Counted(WithHeads):

@@ -64,7 +64,7 @@ def test_the_best_molecule_of_a_stale_basin_becomes_a_center(told):
     assert left.bars[1] == pytest.approx(1.02)  # the tenth of all
 
 
-def test_a_center_keeps_its_like_away_and_nothing_else(told):
+def test_a_center_excludes_similar_molecules_only(told):
     _, situation = told(basin_and_more())
     near = Retreat(centers=(BASIN[-1],)).near(situation.features, [*BASIN[4:], *ELSEWHERE])
     assert near.tolist() == [True] * len(BASIN[4:]) + [False] * len(ELSEWHERE)

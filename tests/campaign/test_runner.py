@@ -58,7 +58,7 @@ def test_spends_the_budget_exactly_on_different_molecules(tmp_path, model, metho
 
 
 @pytest.mark.parametrize("method", ["bo", "random"])
-def test_with_the_library_alone_nothing_is_invented_and_all_of_it_is_tried(tmp_path, model, method, quick):
+def test_the_library_alone_is_exhausted_and_nothing_else_is_proposed(tmp_path, model, method, quick):
     library = [model.decode(point[None])[0].smiles for point in model.points[:30]]
     result = optimize(
         model, maximize=["x"], budget=60, q=5, n_initial=7, method=method, search=quick, start=library,
@@ -70,7 +70,7 @@ def test_with_the_library_alone_nothing_is_invented_and_all_of_it_is_tried(tmp_p
 
 
 @pytest.mark.parametrize("score", [Score.ok(1.0), Score.failed("no")], ids=["constant", "failed"])
-def test_with_the_library_alone_scores_that_teach_nothing_invent_nothing(tmp_path, model, quick, score):
+def test_with_equal_scores_the_library_alone_is_still_the_only_source(tmp_path, model, quick, score):
     library = [model.decode(point[None])[0].smiles for point in model.points[:20]]
     result = optimize(
         model, maximize=["x"], budget=14, q=4, n_initial=4, search=quick, start=library,
@@ -161,7 +161,7 @@ def test_failures_are_recorded_and_charged_never_scored(tmp_path, model, setting
         lambda _: sys.exit(3),
     ],
 )
-def test_hostile_oracles_end_in_a_sentence_with_everything_kept(tmp_path, model, settings, hostile):
+def test_a_hostile_oracle_is_an_error_and_all_scores_are_kept(tmp_path, model, settings, hostile):
     wanted = settings(failure_limit=10, evaluation_batch=2)
     with Campaign.create(tmp_path / "c", model, wanted) as campaign:
         with pytest.raises(OracleError, match="10 times in a row"):
@@ -265,7 +265,7 @@ class _Counting:
         raise AssertionError(text)
 
 
-def test_the_journal_tells_who_proposed_what(tmp_path, model, quick):
+def test_the_journal_records_the_source_of_each_candidate(tmp_path, model, quick):
     result = optimize(model, maximize=["qed"], budget=30, q=5, search=quick, output=tmp_path / "c")
     sources = {row.source for row in result.table}
     assert "prior" in sources

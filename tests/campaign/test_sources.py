@@ -213,7 +213,7 @@ def test_unknown_names_are_refused_before_anything_is_begun(tmp_path, model, set
     assert not (tmp_path / "u").exists()
 
 
-def test_a_batch_varies_in_scaffold_where_it_is_told_to(tmp_path, model, settings, quick):
+def test_the_scaffold_cap_diversifies_a_batch(tmp_path, model, settings, quick):
     acquisition = quick.acquisition.model_copy(update={"scaffold_cap": 1})
     wanted = settings(search=quick.model_copy(update={"acquisition": acquisition}))
     with Campaign.create(tmp_path / "s", model, wanted) as campaign:

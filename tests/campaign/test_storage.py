@@ -214,7 +214,7 @@ def test_a_damaged_write_ahead_log_cannot_hide_events(tmp_path):
         Journal(whole)
 
 
-def test_the_tally_leaves_with_the_log_and_a_damaged_one_is_told(path, tmp_path):
+def test_the_tally_is_removed_with_the_log_and_a_damaged_one_is_an_error(path, tmp_path):
     copy = left_behind(path, 1, tmp_path / "killed")
     tally = copy.with_name(".campaign.sqlite.tally")
     text = tally.read_text()
@@ -229,7 +229,7 @@ def test_the_tally_leaves_with_the_log_and_a_damaged_one_is_told(path, tmp_path)
     assert sorted(file.name for file in copy.parent.iterdir()) == ["campaign.sqlite"]
 
 
-def test_a_kill_between_commit_and_tally_is_no_damage(tmp_path):
+def test_a_kill_between_commit_and_tally_is_not_damage(tmp_path):
     copy = left_behind(tmp_path / "run" / "journal", 3, tmp_path / "killed")
     earlier = left_behind(tmp_path / "other" / "journal", 2, tmp_path / "before")
     tally = copy.with_name(".journal.tally")
@@ -241,7 +241,7 @@ def test_a_kill_between_commit_and_tally_is_no_damage(tmp_path):
         assert len(payloads(copy)) == 3
 
 
-def test_a_disk_that_refuses_when_all_is_written_is_no_failure(path, monkeypatch):
+def test_a_disk_error_after_the_last_write_is_ignored(path, monkeypatch):
     class Refusing:
         def unlink(self, **_):
             raise OSError(errno.ENOSPC, "No space left on device")

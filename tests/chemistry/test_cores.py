@@ -32,7 +32,7 @@ def test_where_a_core_is_kept(core, smiles, kept):
 
 
 @pytest.mark.parametrize("core", ["*=C", "C*C", "c1cc(", ""])
-def test_what_is_no_core_is_refused_with_the_text(core):
+def test_an_invalid_core_is_an_error_that_quotes_it(core):
     with pytest.raises(UsageError):
         core_pattern(core)
 

@@ -81,7 +81,7 @@ def test_a_failing_descriptor_is_nan(monkeypatch):
     assert row[3] == 3
 
 
-def test_unknown_names_are_told_with_the_nearest():
+def test_unknown_names_are_errors_with_the_nearest_match():
     with pytest.raises(UnknownNameError, match="did you mean 'logp'"):
         describe_many([], ["logP2"])
 

@@ -51,7 +51,7 @@ def test_reasons_of_rules_give_the_numbers():
     assert reasons == ("lipinski: molecular weight 563.1 over 500", "lipinski: logP 15.85 over 5")
 
 
-def test_unknown_filters_are_told():
+def test_unknown_filters_are_errors():
     with pytest.raises(UnknownNameError, match="did you mean 'pains'"):
         filter_reasons(parse("C"), ["pain"])
 

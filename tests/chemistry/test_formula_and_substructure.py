@@ -42,13 +42,13 @@ def test_a_molecule_has_the_formula_rdkit_gives_it(text):
         ("NH4+", r"'\+' at character 4"),
     ],
 )
-def test_what_is_no_formula_is_told(text, message):
+def test_an_invalid_formula_is_an_error(text, message):
     with pytest.raises(UsageError, match=message):
         parse_formula(text)
 
 
 @pytest.mark.parametrize("smarts", ["", "  ", "[C", "C(", "xyz", "C" * 1001, "Cé", "C\udce9"])
-def test_what_is_no_pattern_is_told(smarts):
+def test_an_invalid_pattern_is_an_error(smarts):
     with pytest.raises(UsageError, match="SMARTS pattern"):
         contains(parse("CCO"), smarts)
 

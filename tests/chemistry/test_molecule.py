@@ -145,7 +145,7 @@ def test_the_largest_texts_are_read(text):
 
 
 @given(smiles())
-def test_molecules_survive_a_process_boundary(text):
+def test_molecules_can_be_sent_to_another_process(text):
     molecule = parse(text)
     back = pickle.loads(pickle.dumps(molecule))  # noqa: S301 - our own bytes
     assert back == molecule

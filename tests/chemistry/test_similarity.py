@@ -65,7 +65,7 @@ def test_empty_lists_have_empty_answers():
     assert count_matrix([]).shape == (0, 2048)
 
 
-def test_wrong_settings_are_told():
+def test_invalid_settings_are_errors():
     with pytest.raises(UnknownNameError, match="did you mean 'morgan'"):
         tanimoto(MOLECULES[0], [], "morgen")
     with pytest.raises(UsageError, match="no radius"):

@@ -212,7 +212,7 @@ def test_standardizing_twice_is_standardizing_once(text):
         assert standardize(once, keep_stereo=keep_stereo) == once
 
 
-def test_unknown_levels_are_told():
+def test_unknown_levels_are_errors():
     with pytest.raises(UnknownNameError, match="did you mean 'basic'"):
         standardize(parse("C"), "basics")
 

@@ -113,7 +113,7 @@ def test_a_failing_oracle_ends_with_4_and_leaves_failures_on_record(
     assert json.loads(molvae("status", "b", "--json").out)["failed"] == 3
 
 
-def test_an_unknown_oracle_is_told_before_anything_is_made(molvae, tiny_checkpoint, tmp_path):
+def test_an_unknown_oracle_is_an_error_before_anything_is_written(molvae, tiny_checkpoint, tmp_path):
     done = molvae("optimize", tiny_checkpoint, "--maximize", "qde", "-o", tmp_path / "x")
     assert done.code == 2
     assert not (tmp_path / "x").exists()
@@ -194,7 +194,7 @@ def test_a_batch_for_a_meeting_and_ideas_of_ones_own(molvae, tiny_checkpoint, st
     assert "unclosed ring" in scored[1]["reason"]
 
 
-def test_tell_refuses_a_swapped_molecule_and_takes_an_outside_one(molvae, tiny_checkpoint, tmp_path):
+def test_tell_rejects_a_swapped_molecule_and_accepts_a_new_one(molvae, tiny_checkpoint, tmp_path):
     lab, batch = tmp_path / "lab", tmp_path / "batch.csv"
     molvae("ask", lab, "--checkpoint", tiny_checkpoint, "--maximize", "potency", "-n", 2, "-o", batch, *QUICK)
     rows = fill(batch, ["1", "2"])

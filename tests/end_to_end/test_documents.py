@@ -114,7 +114,7 @@ def test_there_are_pages_with_snippets():
 
 
 @pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
-def test_links_lead_somewhere_and_lines_fit(page):
+def test_links_resolve_and_lines_fit(page):
     text = page.read_text(encoding="utf-8")
     prose = re.sub(r"^```.*?^```|`[^`\n]*`", "", text, flags=re.MULTILINE | re.DOTALL)
     for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", prose):

@@ -48,7 +48,7 @@ def test_chunks_do_not_change_the_statistics_and_are_kept(tmp_path):
         chemnet_statistics(["C"])
 
 
-def test_a_missing_package_is_told_before_the_work(monkeypatch):
+def test_a_missing_package_is_an_error_before_any_work(monkeypatch):
     monkeypatch.setattr(frechet, "find_spec", lambda _: None)
     with pytest.raises(MissingDependencyError, match="fcd_torch") as told:
         measure(MoleculeSet(SMILES), references=[MoleculeSet(SMILES, name="r")])

@@ -33,7 +33,7 @@ def test_errors_are_those_of_the_known_rows():
         prediction_metrics(np.zeros(3), np.zeros(2))
 
 
-def test_calibration_tells_honest_from_overconfident(generator):
+def test_calibration_separates_calibrated_from_overconfident(generator):
     truth = generator.standard_normal(20_000)
     honest = calibration(truth, np.zeros(20_000), np.ones(20_000))
     assert honest.error < 0.01
@@ -56,7 +56,7 @@ def test_mutual_information_is_bounded_from_both_sides(generator):
     assert deterministic[1] > 20
 
 
-def test_a_code_that_says_nothing_has_no_active_unit(generator):
+def test_an_uninformative_code_has_no_active_unit(generator):
     mu = np.zeros((50, 4))
     table = information_metrics(
         np.vstack([mu, np.full((1, 4), np.nan)]), np.ones((51, 4)), generator=generator

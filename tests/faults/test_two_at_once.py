@@ -59,7 +59,7 @@ def test_two_writers_of_one_output(before, one, other, after, result, tmp_path):
     assert contents(together / result) == contents(alone / result)
 
 
-def test_what_a_living_writer_of_another_output_writes_is_no_stray(tmp_path):
+def test_files_of_a_running_writer_are_not_removed(tmp_path):
     with committed_directory(tmp_path / "corpus.v2", kind="thing", schema=1) as place:
         (place / "a").write_text("a")
         with committed_directory(tmp_path / "corpus", kind="thing", schema=1) as other:

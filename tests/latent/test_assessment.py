@@ -64,7 +64,7 @@ def test_what_is_not_finite_is_written_as_nothing(tiny_model):
     assert write(tiny_model, z[:0]) == []
 
 
-def test_bad_input_is_told(tiny_model):
+def test_bad_input_is_an_error(tiny_model):
     with pytest.raises(InputError, match="none of the 2 held-out molecules"):
         assess(tiny_model, ["", "C("], n_samples=0, n_variants=0)
     with pytest.raises(UsageError, match="labels must be 1 x 3"):

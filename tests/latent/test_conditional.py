@@ -61,7 +61,7 @@ def test_unknown_properties_are_named(tiny_model):
 
 
 @pytest.mark.parametrize("conditional_prior", [False, True])
-def test_a_conditional_model_is_told_and_survives_the_checkpoint(little_corpus, tmp_path, conditional_prior):
+def test_a_conditional_model_round_trips_through_a_checkpoint(little_corpus, tmp_path, conditional_prior):
     sizes = {"latent_size": 8, "embedding_size": 8, "encoder_hidden": 16, "decoder_hidden": 32}
     settings = TrainSettings.model_validate(
         {

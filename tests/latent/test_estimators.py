@@ -61,7 +61,7 @@ def test_features_have_names(tiny_checkpoint):
     assert len(transformer.get_feature_names_out()) == transformer.transform(["CCO"]).shape[1]
 
 
-def test_what_is_no_column_of_smiles_is_refused(tiny_checkpoint):
+def test_input_that_is_not_a_column_of_smiles_is_rejected(tiny_checkpoint):
     transformer = MolVAETransformer(tiny_checkpoint, device="cpu").fit(["CCO"])
     with pytest.raises(UsageError, match="one text"):
         transformer.transform("CCO")

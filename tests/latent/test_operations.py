@@ -61,7 +61,7 @@ class TestInterpolation:
         assert all(w.n_decodes == 1 for w in once)
         assert often == interpolate(tiny_model, *ends, n_steps=9, n_tries=20)
 
-    def test_what_is_no_molecule_is_refused(self, tiny_model):
+    def test_an_invalid_molecule_is_rejected(self, tiny_model):
         with pytest.raises(InputError, match="not a molecule"):
             interpolate(tiny_model, "CCO", "C1CC")
         with pytest.raises(UsageError, match="at least 2"):
@@ -143,7 +143,7 @@ class TestDomain:
         inside = calibrated.domain.score(likelihood(calibrated, little_smiles()[1::2])).inside(0.2)
         assert inside.mean() == pytest.approx(0.8, abs=0.03)
 
-    def test_foreign_molecules_are_told_apart_and_what_is_unreadable_is_outside(self, calibrated):
+    def test_foreign_and_unreadable_molecules_are_outside(self, calibrated):
         foreign = [
             "C1CC2CC1C2",
             "OC(O)C(O)C(O)C(O)C(O)C(O)CO",

@@ -103,7 +103,7 @@ def test_cells_worth_measuring_are_empty_ones(table, panel):
         panel.expected_improvement("activ")
 
 
-def test_what_cannot_be_used_is_told(table, tiny_model):
+def test_unusable_input_is_an_error(table, tiny_model):
     rows = len(table["smiles"])
     odd = {
         "smiles": [*table["smiles"], table["smiles"][0], "C1CC"],
@@ -141,7 +141,7 @@ def test_what_cannot_be_used_is_told(table, tiny_model):
         (3, UsageError, "a table of assays is"),
     ],
 )
-def test_a_table_that_is_none_is_refused(tiny_model, given, error, words):
+def test_input_that_is_not_a_table_is_rejected(tiny_model, given, error, words):
     with pytest.raises(error, match=words):
         AssayPanel(tiny_model).fit(given)
 

@@ -29,7 +29,7 @@ def test_rdkit_molecules_and_gaps_are_taken_as_they_come(tiny_model):
     assert molvae.standardize("C1CC").reason
 
 
-def test_what_would_be_misread_is_refused(tiny_model):
+def test_ambiguous_input_is_rejected(tiny_model):
     with pytest.raises(UsageError, match="a sequence of SMILES is expected, got one text"):
         tiny_model.encode("CCO")
     with pytest.raises(UsageError, match="one column of SMILES is expected, got a table"):
@@ -40,7 +40,7 @@ def test_what_would_be_misread_is_refused(tiny_model):
         molvae.optimize(tiny_model, maximize="qed", start="mine.csv", budget=2, output="never")
 
 
-def test_models_and_pipelines_survive_copies_and_files(tiny_model):
+def test_models_and_pipelines_can_be_copied_and_saved(tiny_model):
     pipeline = make_pipeline(molvae.MolVAETransformer(tiny_model), molvae.LatentRegressor())
     pipeline.fit(MOLECULES, [1.0, 2.0, 3.0])
     expected = pipeline.predict(MOLECULES)

@@ -146,7 +146,7 @@ def test_the_discrepancy_is_zero_for_the_prior_itself_and_grows_away_from_it():
 
 
 class TestCorruption:
-    def test_nothing_is_hidden_or_swapped_at_share_zero(self):
+    def test_a_share_of_zero_leaves_tokens_unchanged(self):
         assert torch.equal(hide(TOKENS, 0.0, UNK), TOKENS)
         assert torch.equal(swap(TOKENS, LENGTHS, 0.0), TOKENS)
 

@@ -26,7 +26,7 @@ def test_processors_use_it_where_they_have_instructions_for_it(monkeypatch, able
     assert not has_fast_bfloat16(torch.device("mps"))
 
 
-def test_a_torch_that_cannot_tell_gets_single_precision(monkeypatch):
+def test_single_precision_where_torch_cannot_detect_bfloat16(monkeypatch):
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert not has_fast_bfloat16(torch.device("cpu"))
 

@@ -95,7 +95,7 @@ def test_a_sample_is_the_normal_seen_through_a_map(fitted, name):
     assert torch.equal(fitted[name].from_normal(noise), fitted[name].sample(2000, generator(5)))
 
 
-def test_a_flow_asks_its_field_for_nothing_it_was_not_trained_at(fitted, monkeypatch):
+def test_a_flow_evaluates_its_field_at_trained_times_only(fitted, monkeypatch):
     """Near angle 0 the field of a large network can be anything, and carried points to infinity."""
     asked = []
     trained = VelocityField.correction
@@ -130,7 +130,7 @@ def test_units_have_the_moments_of_the_mixture_of_posteriors():
     torch.testing.assert_close(units.mean, mu.mean(0), rtol=0.0, atol=1e-4)
 
 
-def test_a_latent_gan_tells_how_its_critic_fared_and_its_generator_has_no_say_in_the_critic(fitted):
+def test_a_latent_gan_reports_the_critic_and_trains_both_networks_apart(fitted):
     assert list(fitted["gan"].critic) == list(range(0, 800, 8))
     points = moons(200, seed=1)
     units, _ = standardization(exact(points))

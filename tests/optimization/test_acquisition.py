@@ -184,7 +184,7 @@ class TestNoisyChoices:
     def test_one_goal_takes_the_highest_improvement_first(self):
         assert self.pick([[0.0], [0.9], [0.5], [0.4], [0.2]], self.KNOWN) == [1, 2]
 
-    def test_a_twin_of_what_was_chosen_has_nothing_to_add(self):
+    def test_a_duplicate_of_a_chosen_candidate_adds_no_value(self):
         covariance = np.array(self.KNOWN)
         covariance[0, 1] = covariance[1, 0] = 0.1 - 1e-7
         assert self.pick([[0.9], [0.9], [0.6], [0.4], [0.2]], covariance.tolist()) == [0, 2]

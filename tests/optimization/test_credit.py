@@ -59,7 +59,7 @@ def test_failures_count_as_misses_and_teach_no_ranking():
     assert np.isfinite(credit.weights()).all()
 
 
-def test_survives_the_journal_exactly():
+def test_round_trip_through_the_journal_is_exact():
     credit = Credit.new(2).after(outcomes(9, hitter=0, foreteller=1))
     assert Credit.from_json(json.loads(json.dumps(credit.to_json()))) == credit
 

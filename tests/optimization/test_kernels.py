@@ -43,6 +43,6 @@ def test_is_symmetric_positive_semidefinite_with_a_constant_diagonal():
     assert torch.allclose(again, table, atol=1e-12)
 
 
-def test_hyperparameters_survive_the_journal_exactly():
+def test_hyperparameters_round_trip_through_the_journal_exactly():
     values = Hyperparameters((0.1 + 0.2,), 1 / 3, (np.pi,), 1e-6, -0.7)
     assert Hyperparameters.from_json(json.loads(json.dumps(values.to_json()))) == values

@@ -88,7 +88,7 @@ def test_proposals_account_for_themselves():
     assert near.max() < np.linalg.norm(found.z[prior], axis=1).min() + 2
 
 
-def test_a_step_tells_how_much_of_a_point_is_noise():
+def test_the_step_is_the_share_of_noise():
     found = proposed(np.zeros((4, 32), dtype=np.float32), MOVES, deviation=0.0)
     lengths = np.linalg.norm(found.z, axis=1) / np.sqrt(32)
     walked = np.array(found.source) == "pcn"

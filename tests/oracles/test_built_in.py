@@ -98,7 +98,7 @@ def test_oracles_answer_nothing_with_nothing():
     assert SimilarityOracle("C")([]) == []
 
 
-def test_unknown_descriptors_are_told():
+def test_unknown_descriptors_are_errors():
     with pytest.raises(UnknownNameError, match="did you mean 'qed'"):
         DescriptorOracle("qedd")
 

@@ -160,7 +160,7 @@ def test_molecules_of_a_file_are_standardized_as_candidates_are(tmp_path, lead, 
         (None, ConfigError, "cannot read the objective"),
     ],
 )
-def test_a_wrong_file_is_told(tmp_path, text, error, message):
+def test_an_invalid_file_is_an_error(tmp_path, text, error, message):
     path = tmp_path / "none.toml" if text is None else written(tmp_path, text)
     with pytest.raises(error, match=f"(?s){message}"):
         load_oracle(f"mpo:{path}")
@@ -188,7 +188,7 @@ def test_a_wrong_file_is_told(tmp_path, text, error, message):
         ("mpo", "mpo:FILE.toml"),
     ],
 )
-def test_wrong_texts_are_told(text, message):
+def test_invalid_oracle_strings_are_errors(text, message):
     with pytest.raises(UsageError, match=message):
         load_oracle(text)
 

@@ -143,7 +143,7 @@ def test_closing_ends_the_programs_and_calling_starts_them(tmp_path):
         ("inline[x]:qed", UsageError, "takes no options"),
     ],
 )
-def test_wrong_texts_are_told_before_anything_is_scored(text, error, message):
+def test_invalid_oracle_strings_are_errors_before_anything_is_scored(text, error, message):
     with pytest.raises(error, match=message):
         load_oracle(text)
 

@@ -233,7 +233,7 @@ def test_a_users_own_file(own_module, monkeypatch, tmp_path_factory):
     ],
 )
 @pytest.mark.usefixtures("own_module")
-def test_wrong_texts_are_told(text, error, message):
+def test_invalid_oracle_strings_are_errors(text, error, message):
     with pytest.raises(error, match=message):
         load_oracle(text)
 

@@ -45,7 +45,7 @@ ASKED = ["CCO", "CCN"]
         ('{"id": 1, "payload": {"activity": [1, 2]}}', "the payload has no 'predictions', it has: activity"),
     ],
 )
-def test_what_is_no_answer_says_why(answer, reason):
+def test_an_invalid_answer_is_a_failure_with_a_reason(answer, reason):
     with pytest.raises(ProtocolError, match=reason):
         read_answer(answer, ASKED, number=1)
 
@@ -63,7 +63,7 @@ def test_what_is_no_answer_says_why(answer, reason):
         ("{}", "expected a number, got dict"),
     ],
 )
-def test_a_score_that_is_no_number_fails_alone(value, detail):
+def test_a_non_number_fails_only_its_molecule(value, detail):
     bad, good = read_answer(f'{{"scores": [{value}, 2]}}', ASKED)
     assert (bad.status, good) == ("failed", Score.ok(2.0))
     assert detail in bad.detail

@@ -53,7 +53,7 @@ def test_learning_curves_show_what_was_logged(metrics, tmp_path):
     assert "active units" not in panels
 
 
-def test_no_epoch_yet_is_told(tmp_path):
+def test_a_run_without_an_epoch_says_so(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"event": "start"}\n')
     with pytest.raises(InputError, match="no finished epoch"):
         draw_learning_curves(tmp_path / "metrics.jsonl", tmp_path / "c.png")
@@ -71,7 +71,7 @@ def test_every_form_of_a_chart_is_drawn(tmp_path):
     assert drawn.count("<!-- all of it -->") == drawn.count("<!-- steps -->") == 4
 
 
-def test_the_front_is_what_nothing_beats():
+def test_the_front_is_the_non_dominated_set():
     gains = np.array([[1, 0], [0, 1], [0.5, 0.5], [0.4, 0.5], [1, 0]])
     np.testing.assert_array_equal(non_dominated(gains), [True, True, True, False, True])
 

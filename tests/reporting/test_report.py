@@ -79,7 +79,7 @@ def section(report, anchor):
     return next(part for part in report.sections if part.anchor == anchor)
 
 
-def test_a_campaign_tells_progress_calls_and_failures(campaign, tmp_path):
+def test_a_campaign_report_shows_progress_calls_and_failures(campaign, tmp_path):
     other = small_campaign(tmp_path / "random.sqlite", method="random")
     report = make_report(campaign.parent, baseline=other, n_molecules=10)
     with Campaign.open(campaign, writable=False) as opened:
@@ -221,7 +221,7 @@ def test_a_checkpoint_alone_is_shown_on_its_samples(tiny_checkpoint, tmp_path):
     assert {figure.title for figure in section(report, "parity").blocks} == {"qed", "logp"}
 
 
-def test_kinds_are_seen_and_what_is_none_is_told(
+def test_the_kind_of_a_path_is_detected_and_others_are_errors(
     campaign, screened, tiny_checkpoint, little_corpus, tmp_path
 ):
     assert kind_of(campaign) == kind_of(campaign.parent) == "campaign"
@@ -241,7 +241,7 @@ def test_kinds_are_seen_and_what_is_none_is_told(
         write_report(make_report(campaign), tmp_path / "report.pdf", "campaign")
 
 
-def test_the_page_lets_nothing_else_run(campaign):
+def test_the_content_security_policy_blocks_other_scripts(campaign):
     html = render(make_report(campaign, n_molecules=3))
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)[1]
     assert policy.startswith("default-src &#39;none&#39;")

@@ -70,7 +70,7 @@ def test_the_address_sorts_and_searches(page, tmp_path):
     assert cells(seen.html, "potency") == ["-7", "1.5", "2"]
 
 
-def test_downloads_hold_what_was_found_and_harm_nobody(page, tmp_path):
+def test_downloads_are_complete_and_escaped(page, tmp_path):
     """The page's own functions write the files; a copy without the policy lets the test call them."""
     call = (
         "<script>report.sdf().then((text) => { for (const [id, value] of [['sdf', text], ['csv', "

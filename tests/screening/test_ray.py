@@ -132,7 +132,7 @@ def test_an_oracle_scores_as_here_and_a_bad_molecule_costs_only_itself(tmp_path)
         assert len({score.value for score in oracle(molecules)}) == 2
 
 
-def test_a_wrong_oracle_is_told_before_ray_is_looked_for():
+def test_an_unknown_oracle_is_an_error_before_ray_is_imported():
     with pytest.raises(UnknownNameError, match="did you mean 'qed'"):
         load_oracle("ray[workers=2]:qde")
     with pytest.raises(UsageError, match="ray needs an oracle"):

@@ -48,7 +48,7 @@ def corpus(little_corpus, tmp_path_factory):
     return Corpus.open(place / "corpus")
 
 
-def test_heads_learn_new_labels_and_nothing_else_moves(tiny_model, corpus, tmp_path):
+def test_heads_learn_new_labels_and_all_other_weights_stay(tiny_model, corpus, tmp_path):
     before = {name: tensor.clone() for name, tensor in tiny_model.network.state_dict().items()}
     fit_heads(tiny_model, corpus, SETTINGS, seed=1).save(tmp_path / "model")
     fitted = MolVAE.load(tmp_path / "model", device="cpu")

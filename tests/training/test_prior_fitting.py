@@ -51,7 +51,7 @@ def test_posteriors_are_those_of_the_training_molecules(tiny_model, corpus):
 
 
 @pytest.mark.parametrize("name", ["flow", "gan", "language"])
-def test_a_checkpoint_keeps_its_prior_and_the_card_tells_of_it(tiny_model, corpus, tmp_path, name):
+def test_a_checkpoint_keeps_its_prior_and_the_card_describes_it(tiny_model, corpus, tmp_path, name):
     fitted = fit_prior(tiny_model, corpus, settings(name), seed=1)
     fitted.save(tmp_path / "model")
     again = MolVAE.load(tmp_path / "model", device="cpu")
@@ -129,7 +129,7 @@ def test_a_stopped_fit_ends_with_the_prior_of_one_never_stopped(tiny_model, corp
     assert not (tmp_path / "fits").exists()
 
 
-def test_a_damaged_state_of_a_fit_is_told_of_and_not_gone_on_from(tiny_model, corpus, tmp_path):
+def test_a_damaged_fit_state_is_an_error(tiny_model, corpus, tmp_path):
     asked = (tiny_model, corpus, settings("flow"))
     states = kept_fit(tmp_path, *asked, should_stop=stop_at(3))
     with pytest.raises(StoppedEarly):

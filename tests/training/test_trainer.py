@@ -199,7 +199,7 @@ def test_properties_teach_the_head(little_corpus, tmp_path, uninterrupted):
     assert moved == {"head"}
 
 
-def test_what_cannot_be_frozen_is_told(little_corpus, tmp_path, uninterrupted):
+def test_freezing_what_cannot_be_frozen_is_an_error(little_corpus, tmp_path, uninterrupted):
     alone = TrainSettings(**(SETTINGS.model_dump() | {"frozen": ["decoder"]}))
     with pytest.raises(ConfigError, match="trained model"):
         train(little_corpus, tmp_path / "run", alone)
@@ -208,7 +208,7 @@ def test_what_cannot_be_frozen_is_told(little_corpus, tmp_path, uninterrupted):
         train(little_corpus, tmp_path / "run", TrainSettings(**(SETTINGS.model_dump() | everything)))
 
 
-def test_a_checkpoint_of_another_vocabulary_is_no_start(little_csv, tmp_path, uninterrupted):
+def test_a_checkpoint_with_another_vocabulary_is_rejected(little_csv, tmp_path, uninterrupted):
     def prepared(name, **changes):
         settings = {"input": (str(little_csv),), "output": tmp_path / name, "descriptors": ("logp",)}
         prepare(PrepareSettings(**settings, workers=0, cache=tmp_path / "cache", **changes))
