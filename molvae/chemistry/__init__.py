@@ -1,1 +1,1 @@
-"""Everything that knows what a molecule is; the only room that imports RDKit."""
+"""Molecules; the only room that imports RDKit."""

@@ -1,4 +1,4 @@
-"""Decide whether a text becomes a molecule to work with: parse, standardize, size, filters."""
+"""Rules for accepting a molecule: parse, standardize, size limits, filters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charges: removed where protons can do it, settled in inner salts, drawn as double bonds for patterns."""
+"""Neutralize charges, settle inner salts, and draw charge-separated groups neutrally for patterns."""
 
 from __future__ import annotations
 

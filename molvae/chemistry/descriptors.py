@@ -1,4 +1,4 @@
-"""Numbers of a molecule, by name: a registry of descriptors, each total (a failing one is NaN)."""
+"""Registry of molecular descriptors; a descriptor that fails is NaN."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a text is not a molecule, in one sentence, and which character is to blame."""
+"""Explain why a text is not a molecule, and where."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Offspring of a population as `mol_ga` breeds them: the baseline that graph moves are measured against."""
+"""Offspring of a population by `mol_ga`: the baseline for graph moves."""
 
 from __future__ import annotations
 

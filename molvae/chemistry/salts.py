@@ -1,4 +1,4 @@
-"""Salts, solvents and metals: the fragment a record is about, and what has no standard form."""
+"""Salts, solvents and metals: find the main fragment, refuse what has no standard form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One form for each compound: main fragment, one drawing, no charge; optionally no isotopes, one tautomer."""
+"""Standardize molecules: main fragment, drawing, charges; optionally isotopes and tautomers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Append to .npy files and read them in blocks, so that no array need be whole in memory."""
+"""Columns of a corpus as .npy files: appended to, and read in blocks."""
 
 from __future__ import annotations
 

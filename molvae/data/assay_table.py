@@ -1,4 +1,4 @@
-"""A table of molecules and assays, most of its cells empty: read, checked, and said what was left out."""
+"""Read a sparse table of molecules and assays, with notes on what was left out."""
 
 from __future__ import annotations
 

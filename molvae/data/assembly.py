@@ -1,4 +1,4 @@
-"""Turn the spilled columns into the arrays of a corpus: merge duplicates, divide, write tokens."""
+"""From accepted rows to the arrays of a corpus: merge duplicates, split, write tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cut an epoch into batches of nearly one length, and gather the tokens and properties of a batch."""
+"""Batches of sequences of similar length, with tokens and scaled properties."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Know public data sets by name, and fetch them from a mirror or the network: the door to pooch."""
+"""Public data sets by name, copied from a mirror or downloaded with pooch."""
 
 from __future__ import annotations
 

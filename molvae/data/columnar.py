@@ -1,4 +1,4 @@
-"""Read and write Parquet tables in small batches of rows: the door to pyarrow."""
+"""Read and write Parquet tables in small batches of rows (pyarrow)."""
 
 from __future__ import annotations
 

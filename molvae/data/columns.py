@@ -1,4 +1,4 @@
-"""Choose the columns that hold the SMILES and the names, and say why."""
+"""Detect the columns of SMILES and names in a table, with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Open a prepared corpus: memory-mapped molecules, tokens, labels and their division."""
+"""A prepared corpus: memory-mapped molecules, tokens, labels and split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cut lines into cells: comma, tab and semicolon tables, and SMILES files."""
+"""Split lines into cells: comma, tab and semicolon tables, and SMILES files."""
 
 from __future__ import annotations
 

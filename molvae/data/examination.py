@@ -1,4 +1,4 @@
-"""Decide what becomes of one row: parse, standardize, filter, tokenize. Runs in worker processes."""
+"""Parse, standardize, filter and tokenize one row; runs in worker processes."""
 
 from __future__ import annotations
 

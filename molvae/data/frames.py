@@ -1,4 +1,4 @@
-"""Tables in memory as Arrow: handed to pandas, polars, DuckDB and others, and taken from them."""
+"""Tables in memory as Arrow, exchanged with pandas, polars, DuckDB and others."""
 
 from __future__ import annotations
 

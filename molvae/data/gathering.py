@@ -1,4 +1,4 @@
-"""Stream the rows of all inputs through the examiners and spill what is accepted to disk."""
+"""Examine the rows of all inputs in parallel, and collect the accepted ones."""
 
 from __future__ import annotations
 

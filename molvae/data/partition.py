@@ -1,4 +1,4 @@
-"""Cut an input into numbered parts that do not depend on who reads them, and divide these among shards."""
+"""Divide an input into numbered parts, and the parts among shards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prepare a corpus: read, examine, merge duplicates, divide, learn the vocabulary, describe, commit."""
+"""Prepare a corpus: read, examine, merge duplicates, split, learn the vocabulary, describe."""
 
 from __future__ import annotations
 

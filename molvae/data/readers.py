@@ -1,4 +1,4 @@
-"""Open a table of molecules of any known format and stream its rows."""
+"""Open a table of molecules in any supported format and stream its rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of every input row: the counts, and CSV tables of the rows that were not kept."""
+"""Counts of all input rows, and CSV tables of the rows that were not kept."""
 
 from __future__ import annotations
 

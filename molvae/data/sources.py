@@ -1,4 +1,4 @@
-"""Open a file or stdin as bytes or as lines, whatever its compression, encoding and line ends."""
+"""Open a file or stdin as lines, whatever its compression, encoding and line ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Divide molecules into train, valid and test: at random, by scaffold, or as a column says."""
+"""Split molecules into train, valid and test: at random, by scaffold, or by a column."""
 
 from __future__ import annotations
 

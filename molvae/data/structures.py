@@ -1,4 +1,4 @@
-"""Cut SD files into records: a molblock and its data fields."""
+"""Split SD files into records: a molblock and its data fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choose the vocabulary of a corpus: units and merges of its training part, or one that is given."""
+"""The vocabulary of a corpus: learned from its training part, or given."""
 
 from __future__ import annotations
 

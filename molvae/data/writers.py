@@ -1,4 +1,4 @@
-"""Writing tables of molecules: the suffix chooses the format, and a file is complete or absent."""
+"""Write tables of molecules: the suffix sets the format; a file is complete or absent."""
 
 from __future__ import annotations
 

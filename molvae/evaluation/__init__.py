@@ -1,1 +1,1 @@
-"""Measures of molecules and of predictions; it takes SMILES and arrays, never a model."""
+"""Metrics of molecules and predictions, from SMILES and arrays."""

@@ -1,4 +1,4 @@
-"""The table every measurement ends in: name, value, how many it was measured on, which way is better."""
+"""Tables of metrics: name, value, sample size, direction."""
 
 from __future__ import annotations
 

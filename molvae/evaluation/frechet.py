@@ -1,4 +1,4 @@
-"""Fréchet ChemNet Distance: two sets of molecules as Gaussians of ChemNet's activations (Preuer 2018)."""
+"""Fréchet ChemNet Distance between two sets of molecules (Preuer 2018)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GuacaMol's KL score: ten quantities of two sets of molecules, compared one by one (Brown 2019)."""
+"""KL score of GuacaMol (Brown 2019)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sets of molecules that are measured or measured against; statistics are computed once and can be kept."""
+"""Sets of molecules to evaluate or compare with; their statistics are computed once and cached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tanimoto similarity of packed fingerprints in bulk: nearest neighbors and diversity, in constant memory."""
+"""Tanimoto similarity of packed fingerprints in bulk: nearest neighbors and diversity."""
 
 from __future__ import annotations
 

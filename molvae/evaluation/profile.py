@@ -1,4 +1,4 @@
-"""The profile of a set of molecules: everything the distribution metrics compare, gathered in one pass."""
+"""Profile of a set of molecules: all that the distribution metrics compare."""
 
 from __future__ import annotations
 

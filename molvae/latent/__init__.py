@@ -1,1 +1,1 @@
-"""The landing: the only room where a molecule becomes a vector and back."""
+"""From molecules to latent vectors and back."""

@@ -1,4 +1,4 @@
-"""Attribute directions: add or remove a property by moving along a vector of latent space."""
+"""Attribute directions: change a property by moving along a latent vector."""
 
 from __future__ import annotations
 

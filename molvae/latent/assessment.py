@@ -1,4 +1,4 @@
-"""A model measured from end to end: reconstruction, code, heads, samples and what limits them."""
+"""Evaluate a model: reconstruction, latent code, property heads, samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches of molecules as rows of tokens, and of rows of tokens as molecules, by beam search where asked."""
+"""Encode molecules and decode latent vectors in batches, by beam search if asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calibration: similarity by radius, applicability domain, precedent; and the likelihood terms it needs."""
+"""Calibrate similarity by radius, applicability domain and precedent of a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model card: the README of a checkpoint, rendered from its configuration."""
+"""The model card: the README of a checkpoint."""
 
 from __future__ import annotations
 

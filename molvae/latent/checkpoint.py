@@ -1,4 +1,4 @@
-"""A model on disk: a readable directory of JSON, safetensors and a card; loading it runs no code."""
+"""Read and write checkpoints: JSON, safetensors and a card; loading runs no code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`MolVAE`: SMILES to latent vectors and back, with the properties in between."""
+"""`MolVAE`: SMILES to latent vectors and back, and property prediction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model directory says about its model, apart from weights and vocabulary."""
+"""Settings of a checkpoint: the contents of its config.json."""
 
 from __future__ import annotations
 

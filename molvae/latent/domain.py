@@ -1,4 +1,4 @@
-"""The applicability domain: how far a molecule is from what the model was trained on, and where to stop."""
+"""The applicability domain: how far a molecule is from the training set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Analogues of a molecule: what lies around its point, at a radius or a similarity."""
+"""Analogues of a molecule, decoded around its latent vector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`AssayPanel`: fill the empty cells of a table of assays from what is known of each molecule."""
+"""`AssayPanel`: impute the empty cells of a table of assays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fit the models of a panel on a table of numbers, and hold cells out to see how good they are."""
+"""Fit the models of an assay panel, and evaluate them on held-out cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A panel of assays on disk: JSON, safetensors and a copy of the checkpoint; loading it runs no code."""
+"""Read and write an assay panel: JSON, safetensors and a copy of the checkpoint."""
 
 from __future__ import annotations
 

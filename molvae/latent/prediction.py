@@ -1,4 +1,4 @@
-"""Predicted properties as the landing hands them out: arrays in the properties' own units."""
+"""Predicted properties, in their own units."""
 
 from __future__ import annotations
 

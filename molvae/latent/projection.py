@@ -1,4 +1,4 @@
-"""A map of latent space: the plane in which known molecules differ most, and moves along it."""
+"""A two-dimensional map of latent space, by principal components."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Neural networks: integers in, nats and latent vectors out; knows nothing of molecules or tokenizers."""
+"""Neural networks on token ids and latent vectors."""

@@ -1,4 +1,4 @@
-"""The fitting loop: every network is trained here, and a fit that was stopped can be resumed."""
+"""The training loop of all networks; a fit that was stopped can be resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing molecules: the decoder's step loop, where a row that has ended gives its place to the next one."""
+"""Autoregressive decoding: a finished row gives its place in the batch to the next one."""
 
 from __future__ import annotations
 

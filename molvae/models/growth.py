@@ -1,4 +1,4 @@
-"""Larger networks that begin as smaller ones: layers that have got new units, heads that become one."""
+"""Enlarge trained networks: wider layers, joined heads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A GRU layer whose input projections are given, with a backward pass of its own that is fast on CPU."""
+"""A GRU layer on precomputed input projections, with a backward pass that is fast on CPU."""
 
 from __future__ import annotations
 

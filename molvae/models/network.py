@@ -1,4 +1,4 @@
-"""The parts of the network on one page: encoder, posterior, decoder, heads and the terms of the ELBO."""
+"""Encoder, posterior, decoder, heads and the terms of the ELBO."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Noise levels: how much of z is replaced by noise before the decoder reads it, from none (0) to all (1)."""
+"""Noise levels: the share of z that is replaced by noise before decoding, 0 to 1."""
 
 from __future__ import annotations
 

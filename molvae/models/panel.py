@@ -1,4 +1,4 @@
-"""A variational autoencoder of the rows of a table with gaps: what is known, and of what -> u -> all."""
+"""A partial variational autoencoder of table rows with missing values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sequence VAE: encoder, decoder and heads under one ELBO, and what it is used for."""
+"""The sequence VAE: training loss, encoding, decoding, prediction."""
 
 from __future__ import annotations
 

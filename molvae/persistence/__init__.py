@@ -1,1 +1,1 @@
-"""Files and directories on disk: either complete and verified, or refused; one writer at a time."""
+"""Atomic, verified files and directories, and locks."""

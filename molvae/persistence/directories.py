@@ -1,4 +1,4 @@
-"""Directories that are either complete and verified, or refused, and replaced in one step."""
+"""Directories that are complete and verified, and replaced in one step."""
 
 from __future__ import annotations
 

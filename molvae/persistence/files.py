@@ -1,4 +1,4 @@
-"""Files that are either the old one or the new one, whole: written aside, flushed, renamed."""
+"""Atomic writes of files, and errors of damaged ones."""
 
 from __future__ import annotations
 

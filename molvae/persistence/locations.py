@@ -1,4 +1,4 @@
-"""Which model directory is meant: a directory, a run, or a shipped model by its name; loads no library."""
+"""Find a model directory: a path, a run, or a shipped model by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Locks between processes: the door to filelock."""
+"""Locks between processes (filelock)."""
 
 from __future__ import annotations
 

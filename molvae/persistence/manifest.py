@@ -1,4 +1,4 @@
-"""The manifest of a directory: the sha256 of each file, written at the end and checked on reading."""
+"""The manifest of a directory: the sha256 of each file."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Reports and pictures of runs, campaigns and screens, made from their records alone."""
+"""Reports and pictures of runs, campaigns and screens, from their records."""

@@ -1,4 +1,4 @@
-"""A batch for a design meeting: candidates drawn alike, best first, with what is expected of each."""
+"""A report of a batch of candidates: aligned drawings, best first, with predictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The account of a campaign: where the calls went, who deserves credit, what failed and why."""
+"""Sections of a campaign report: sources of molecules, surrogates, failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of a campaign seen through its objectives: scores, names in words, columns of its table."""
+"""The rows of a campaign and its objectives: scores, labels, columns of the table."""
 
 from __future__ import annotations
 

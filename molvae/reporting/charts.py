@@ -1,4 +1,4 @@
-"""Charts as inline SVG whose colors come from the page, so that they suit light, dark and paper."""
+"""Charts as inline SVG in the colors of the page: light, dark and print."""
 
 from __future__ import annotations
 

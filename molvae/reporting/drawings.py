@@ -1,4 +1,4 @@
-"""Molecules drawn once for a page: small SVG symbols in its own colors, shown wherever they are named."""
+"""Drawings of molecules as small SVG symbols, each drawn once per page."""
 
 from __future__ import annotations
 

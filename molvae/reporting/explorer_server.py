@@ -1,4 +1,4 @@
-"""The local server behind `molvae explore`: on the loopback only, for whoever has its secret address."""
+"""The local server of `molvae explore`: on the loopback interface, with a secret address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The molecule table of a report: rows as data for the page's script, drawings, structures for SD files."""
+"""The molecule table of a report: data for the script of the page, drawings, SD blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of a file of molecules: what could be read, properties, filters, scaffolds, a grid."""
+"""The report of a file of molecules: validity, properties, filters, scaffolds, drawings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nouns of a report and the one HTML file they become: nothing outside it is ever asked for."""
+"""The parts of a report, and the HTML file they become, which loads nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One call for a report: look what stands at a path, read its records, write one HTML file."""
+"""Make a report of a path: detect what it is, read its records, write one HTML file."""
 
 from __future__ import annotations
 

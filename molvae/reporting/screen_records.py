@@ -1,4 +1,4 @@
-"""The records a screen left on disk: its result where it is merged, else the parts that are done."""
+"""The records of a screen: the merged result, or the parts that are done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of a screen: the funnel, what was dropped and why, the best molecules, their properties."""
+"""The report of a screen: the funnel, rejections, the best molecules, their properties."""
 
 from __future__ import annotations
 

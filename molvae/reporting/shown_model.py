@@ -1,4 +1,4 @@
-"""A model and the molecules it is shown on in a report: encoded, decoded, predicted."""
+"""A model and the molecules a report shows it on: encoded, decoded, predicted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning curves of a training run as charts of a page, one for each kind of figure it logs."""
+"""Learning curves of a training run, one chart for each kind of figure."""
 
 from __future__ import annotations
 

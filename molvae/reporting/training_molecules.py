@@ -1,4 +1,4 @@
-"""A model shown on molecules: samples, reconstructions, parity of its heads, a map of its latent space."""
+"""Sections of a model report: samples, reconstructions, property parity, latent map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of a training run or a checkpoint: curves, samples, reconstructions, parity, a latent map."""
+"""The report of a training run or a checkpoint."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Turn molecular text into token ids and back; this room knows text, no chemistry."""
+"""Molecular text to token ids and back."""

@@ -1,4 +1,4 @@
-"""Say what every tokenizer does: text to token ids with an end mark, and back, in bulk."""
+"""Base class and registry of tokenizers: text to token ids with an end mark, and back."""
 
 from __future__ import annotations
 

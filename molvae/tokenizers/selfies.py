@@ -1,4 +1,4 @@
-"""Write molecules in SELFIES, where nearly every sequence of tokens is a molecule: the door to `selfies`."""
+"""SELFIES tokenizer (selfies)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cut SMILES into atoms, bonds, branches and ring closures."""
+"""SMILES tokenizer: atoms, bonds, branches and ring closures."""
 
 from __future__ import annotations
 

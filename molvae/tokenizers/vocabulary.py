@@ -1,4 +1,4 @@
-"""Hold the tokens a model knows, in a fixed order, as readable JSON."""
+"""The vocabulary of a model, and byte-pair merges of tokens."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The studio where a corpus becomes a model: schedules, the loop, validation, and states that resume."""
+"""Training of models, property heads and priors."""

@@ -1,4 +1,4 @@
-"""The model that training begins with, fresh or from a checkpoint, and the rows it is trained on."""
+"""The model that training starts from, fresh or from a checkpoint, and its rows."""
 
 from __future__ import annotations
 

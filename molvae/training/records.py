@@ -1,4 +1,4 @@
-"""The records of a run: which corpus and settings it belongs to, and one line of figures per epoch."""
+"""The records of a run: its corpus and settings, and one line of figures per epoch."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Priors: where latent vectors are drawn from, N(0, I) or what was fitted to the posterior afterwards."""
+"""Priors over latent vectors."""

@@ -58,11 +58,7 @@ class LatentDensity(Prior):
     @classmethod
     @abstractmethod
     def fit(
-        cls,
-        posterior: Posterior,
-        settings: FitSettings,
-        context: FitContext,
-        initial: Self | None = None,
+        cls, posterior: Posterior, settings: FitSettings, context: FitContext, initial: Self | None = None
     ) -> Self:
         """Fit to the aggregated posterior: the mixture, with equal weights, of the posteriors of molecules.
 

@@ -1,4 +1,4 @@
-"""The flow-matching prior: noise is carried to latent vectors, and back, by a learned velocity field."""
+"""The flow-matching prior: an ODE from noise to latent vectors."""
 
 from __future__ import annotations
 
@@ -57,11 +57,7 @@ class FlowPrior(LatentDensity):
 
     @classmethod
     def fit(
-        cls,
-        posterior: Posterior,
-        settings: FitSettings,
-        context: FitContext,
-        initial: Self | None = None,
+        cls, posterior: Posterior, settings: FitSettings, context: FitContext, initial: Self | None = None
     ) -> Self:
         """Flow matching to the posteriors, with their noise integrated out (`flow_fitting`).
 

@@ -1,4 +1,4 @@
-"""A latent GAN: a generator learns from a critic where latent vectors lie, without a density."""
+"""A latent GAN (WGAN-GP), for comparison."""
 
 from __future__ import annotations
 
@@ -53,11 +53,7 @@ class LatentGAN(LatentDensity):
 
     @classmethod
     def fit(
-        cls,
-        posterior: Posterior,
-        settings: FitSettings,
-        context: FitContext,
-        initial: Self | None = None,
+        cls, posterior: Posterior, settings: FitSettings, context: FitContext, initial: Self | None = None
     ) -> Self:
         """Generator and critic in turns, on samples of the posteriors; the mean of the generators stays."""
         del initial  # a GAN starts afresh
