@@ -7,10 +7,10 @@ from typing import Literal
 from molvae.config import Field, Settings
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
-"""The ids every vocabulary begins with: padding, begin, end, unknown."""
+"""The first ids of every vocabulary: padding, begin, end, unknown."""
 INFERENCE_STEPS = 3
-"""Gradient steps from the encoder's mean where a molecule should come back as itself; one takes about as long
-as a step of training. Fewer molecules come back with less, hardly more with more."""
+"""Gradient steps on the posterior mean in encoding; each costs about as much as a training step. Fewer steps
+reconstruct fewer molecules, more steps hardly more."""
 
 
 class PenaltySettings(Settings):
@@ -28,15 +28,15 @@ class ModelSettings(Settings):
     """Sizes of the sequence VAE, the noise on its inputs, and its regularizers."""
 
     posterior: Literal["gaussian", "dirac"] = "gaussian"
-    """gaussian: a variational autoencoder; dirac: a plain one, where z is mu and there is no KL."""
+    """gaussian: a variational autoencoder; dirac: a plain autoencoder, with z = mu and no KL."""
     conditional: bool = False
-    """Let the decoder see the properties too: a conditional autoencoder. Unknown properties are allowed."""
+    """Condition the decoder on the properties; unknown ones are allowed."""
     conditional_prior: bool = False
-    """Learn where the z of molecules with given properties lie, instead of N(0, I) for all."""
+    """Learn a prior p(z | properties) instead of N(0, I)."""
     condition_dropout: float = Field(default=0.1, ge=0.0, le=1.0)
-    """Share of the properties hidden from a conditional model while training, so that each may be missing."""
+    """Share of the properties hidden in training a conditional model, so that any may be missing."""
     penalties: PenaltySettings = PenaltySettings()
-    """Regularizers beside the KL."""
+    """Regularizers in addition to the KL."""
 
     latent_size: int = Field(default=128, ge=1, le=4096)
     """Dimensions of the latent vector z."""
@@ -53,10 +53,10 @@ class ModelSettings(Settings):
     head_hidden: int = Field(default=128, ge=1, le=8192)
     """Hidden units of the property head."""
     head_input: Literal["sample", "mean", "both"] = "sample"
-    """What the property head learns from: a sample of the posterior, its mean, or both in equal parts. Means
-    make it exact on encoded molecules, samples make it hold between them too."""
+    """Input of the property head in training: posterior sample, mean, or both. The mean is more accurate on
+    encoded molecules, samples generalize between them."""
     token_dropout: float = Field(default=0.1, ge=0.0, le=1.0)
-    """Share of the decoder's input tokens hidden (made unknown) while training, so that it reads z."""
+    """Share of the decoder's input tokens replaced by unknown in training, so that it relies on z."""
     noise_levels: bool = False
     """Train the decoder at noise levels s from 0 to 1: it reads s and sqrt(1 - s^2) z + s noise. At 0 it
     reconstructs, at 1 it is a language model that ignores z, between them it varies the molecule."""
@@ -65,13 +65,13 @@ class ModelSettings(Settings):
     free_share: float = Field(default=0.4, ge=0.0, le=1.0)
     """Share of the others trained on at level 1; the rest is spread evenly between 0 and 1."""
     source_dropout: float = Field(default=0.0, ge=0.0, le=1.0)
-    """Share of the encoder's input tokens hidden while training: a denoising autoencoder."""
+    """Share of the encoder's input tokens replaced by unknown in training: a denoising autoencoder."""
     source_swap: float = Field(default=0.0, ge=0.0, le=1.0)
-    """Share of the encoder's neighboring input tokens that change places while training: likewise."""
+    """Share of neighboring input tokens of the encoder swapped in training: a denoising autoencoder."""
 
 
 class FlowSettings(Settings):
-    """A flow-matching prior: how large its network is and how long it is trained."""
+    """A flow-matching prior: sizes and training of its network."""
 
     width: int = Field(default=256, ge=1, le=8192)
     """Units between the residual blocks."""
@@ -80,59 +80,59 @@ class FlowSettings(Settings):
     n_blocks: int = Field(default=3, ge=1, le=32)
     """Residual blocks."""
     n_harmonics: int = Field(default=4, ge=1, le=64)
-    """Cosines and sines of the time the network reads."""
+    """Harmonics of the time embedding."""
     steps: int = Field(default=12_000, ge=1)
     """Training steps."""
     max_passes: int = Field(default=200, ge=1)
-    """Passes over the molecules after which training ends, if that comes before `steps`."""
+    """Maximum number of passes over the molecules, if reached before `steps`."""
     batch_size: int = Field(default=256, ge=1)
     """Molecules per step."""
     learning_rate: float = Field(default=1e-3, gt=0.0)
     """Peak of the learning rate: linear warm-up, then a cosine to 0."""
     ema_decay: float = Field(default=0.999, ge=0.0, lt=1.0)
-    """Decay of the running mean of the weights, which is what is kept."""
+    """Decay of the exponential moving average of the weights, which is kept."""
     sampling_steps: int = Field(default=5, ge=1, le=1000)
     """Runge-Kutta steps (four evaluations each) from noise to a latent vector."""
     temperature: float = Field(default=1.0, gt=0.0)
-    """Standard deviation of the noise they start from: below 1, samples are more typical and less diverse."""
+    """Standard deviation of the initial noise: below 1, samples are more typical and less diverse."""
 
 
 class LanguageSettings(Settings):
-    """A language prior: how its language model is trained."""
+    """A language prior: training of its language model."""
 
     hidden: int | None = Field(default=None, ge=1, le=8192)
-    """Units of a layer, random at first; if not given, it begins as the decoder, or as the initial one."""
+    """Units of a layer, randomly initialized; if not given, it starts as the decoder or the initial model."""
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Share of the units hidden, in all steps of a molecule alike: lets a larger one be trained longer."""
+    """Dropout of hidden units, the same at all steps of a molecule."""
     epochs: int = Field(default=6, ge=0)
-    """Passes over the training molecules; 0 takes over the language model of another checkpoint (initial)."""
+    """Passes over the training molecules; 0 copies the language model of another checkpoint (initial)."""
     batch_size: int = Field(default=128, ge=1)
     """Molecules per step."""
     learning_rate: float = Field(default=1.5e-3, gt=0.0)
     """Peak of the learning rate: linear warm-up, then a cosine to 0."""
     ema_decay: float = Field(default=0.999, ge=0.0, lt=1.0)
-    """Decay of the running mean of the weights, which is what is kept."""
+    """Decay of the exponential moving average of the weights, which is kept."""
     temperature: float = Field(default=1.0, gt=0.0)
-    """Of the tokens it writes: below 1, samples are more typical and less diverse."""
+    """Sampling temperature of the tokens: below 1, samples are more typical and less diverse."""
 
 
 class GanSettings(Settings):
-    """A latent GAN: how large its two networks are and how long they are trained."""
+    """A latent GAN: sizes and training of its two networks."""
 
     hidden: int = Field(default=256, ge=1, le=8192)
-    """Units of the three hidden layers of generator and critic."""
+    """Units of each of the three hidden layers of generator and critic."""
     steps: int = Field(default=20_000, ge=1)
-    """Training steps of the critic; the generator takes one for five of them."""
+    """Training steps of the critic; the generator takes one for every five."""
     batch_size: int = Field(default=256, ge=1)
     """Molecules per step."""
     learning_rate: float = Field(default=3e-4, gt=0.0)
     """Peak of the learning rate: linear warm-up, then a cosine to 0."""
     ema_decay: float = Field(default=0.999, ge=0.0, lt=1.0)
-    """Decay of the running mean of the weights, which is what is kept."""
+    """Decay of the exponential moving average of the weights, which is kept."""
 
 
 class FitSettings(Settings):
-    """What each prior that can be fitted takes."""
+    """Settings of the priors that can be fitted."""
 
     flow: FlowSettings = FlowSettings()
     """The flow."""

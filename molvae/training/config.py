@@ -10,22 +10,22 @@ from molvae.models.config import FitSettings, ModelSettings
 
 
 class PriorSettings(FitSettings):
-    """Which prior is fitted to a trained model, and to what."""
+    """The prior to fit to a trained model, and its training data."""
 
     name: str = "normal"
     """Prior that samples are drawn from: flow, language, gan, or normal for N(0, I)."""
     posterior_scale: float = Field(default=0.75, ge=0.0, le=4.0)
-    """Share of the posteriors' standard deviations it is fitted with: below 1, samples lie nearer to the
-    posterior means, where the decoder writes better; 1 fits the aggregated posterior itself, and more a wider
-    one, which is easier to learn, if the decoder bears it."""
+    """Factor of the posteriors' standard deviations in the fit: below 1, samples are closer to the posterior
+    means, where decoding is more reliable; 1 fits the aggregated posterior; above 1, a wider distribution,
+    which is easier to learn."""
     n_samples: int = Field(default=250_000, ge=2)
-    """Training molecules whose posteriors it is fitted to, at most."""
+    """Maximum number of training molecules whose posteriors are used."""
     n_validation: int = Field(default=1000, ge=1)
-    """Samples its validity is measured on."""
+    """Samples on which validity is measured."""
 
 
 class FitPriorSettings(PriorSettings):
-    """What `molvae fit-prior` does."""
+    """Settings of `molvae fit-prior`."""
 
     name: str = "flow"
     """Prior that samples are drawn from: flow, language, gan, or normal for N(0, I)."""
@@ -35,7 +35,7 @@ class FitPriorSettings(PriorSettings):
 
 
 class FitHeadsSettings(Settings):
-    """What `molvae fit-heads` does."""
+    """Settings of `molvae fit-heads`."""
 
     folds: int = Field(default=5, ge=1, le=20)
     """Parts the training molecules are cut into. One member is trained without each and measured on it; the
@@ -54,7 +54,7 @@ class FitHeadsSettings(Settings):
     learning_rate: float = Field(default=2e-3, gt=0.0)
     """Peak of the learning rate: linear warm-up, then a cosine to 0."""
     ema_decay: float = Field(default=0.999, ge=0.0, lt=1.0)
-    """Decay of the running mean of the weights, which is what is kept."""
+    """Decay of the exponential moving average of the weights, which is kept."""
 
 
 class TrainSettings(Settings):
@@ -63,20 +63,19 @@ class TrainSettings(Settings):
     model: ModelSettings = ModelSettings()
     """Sizes of the model."""
     prior: PriorSettings = PriorSettings()
-    """The prior fitted when training ends, which samples are then drawn from. With initial, if no name is
-    given, a prior like that of the initial model, continued from it where possible."""
+    """The prior to fit at the end of training. With initial, if no name is given, a prior like that of the
+    initial model, continued from it where possible."""
     initial: Path | None = None
-    """Checkpoint to fine-tune: training starts from its weights, and has its sizes, but larger
-    model.encoder_hidden and model.head_hidden if given; the corpus must have its vocabulary (prepare
-    --vocabulary)."""
+    """Checkpoint to fine-tune: training starts from its weights and sizes (model.encoder_hidden and
+    model.head_hidden may be larger); the corpus must have its vocabulary (prepare --vocabulary)."""
     frozen: tuple[Literal["encoder", "decoder", "head"], ...] = ()
     """Parts to freeze: encoder, decoder, head. If the decoder is frozen, the prior of that checkpoint is kept
     unless another is asked for."""
     epochs: int = Field(default=30, ge=1)
     """Passes over the training split, or over parts of `epoch_size` of it."""
     epoch_size: int | None = Field(default=None, ge=1)
-    """Training molecules of an epoch, for a split of millions: passes are cut into epochs of about so many,
-    after each of which the model is validated. The whole split if not given."""
+    """Training molecules per epoch, for large splits: a pass is divided into epochs of about this size, each
+    followed by validation. The whole split if not given."""
     batch_size: int = Field(default=128, ge=1)
     """Molecules per step, over all processes together."""
     learning_rate: float = Field(default=2e-3, gt=0.0)
@@ -89,42 +88,40 @@ class TrainSettings(Settings):
     gradient_clip: float = Field(default=5.0, gt=0.0)
     """Largest norm of the gradient."""
     beta: float = Field(default=0.1, ge=0.0)
-    """Weight of the KL term, nats against nats; where the controller starts if kl_target is set. With initial
-    .03, if not given."""
+    """Weight of the KL term; the initial value of the controller if kl_target is set. With initial, .03 if
+    not given."""
     kl_target: float | None = Field(default=45.0, gt=0.0)
-    """KL in nats per molecule a controller steers beta to; with fixed_beta it is ignored. If not given,
-    with initial, the KL that the training molecules have in the model training begins with."""
+    """Target KL in nats per molecule, reached by adapting beta; ignored with fixed_beta. If not given, with
+    initial, the KL of the training molecules in the initial model."""
     kl_start: float | None = Field(default=None, gt=0.0)
-    """KL the controller steers to at first, on the way to kl_target; if not given, kl_target itself."""
+    """Target KL at the start of training; kl_target if not given."""
     kl_moving: float = Field(default=0.6, ge=0.0, le=1.0)
-    """Share of the run over which it moves from kl_start to kl_target."""
+    """Share of the run over which the target moves from kl_start to kl_target."""
     fixed_beta: bool = False
-    """Keep beta as it is (after its warm-up) instead of steering KL to kl_target."""
+    """Keep beta constant (after its warm-up) instead of adapting it to kl_target."""
     beta_warmup_steps: int = Field(default=1000, ge=0)
     """Steps over which beta rises linearly from 0; at most a tenth of the run, and none with initial if not
     given."""
     free_bits: float = Field(default=0.0, ge=0.0)
-    """KL of a dimension, in nats, below which it costs no less: keeps dimensions from being emptied."""
+    """Free bits: minimum KL of a dimension, in nats, that is charged; prevents posterior collapse."""
     property_weight: float = Field(default=3.0, ge=0.0)
-    """Weight of the property term; 3 makes its gradient about as large as that of the reconstruction."""
+    """Weight of the property loss; at 3 its gradient is about as large as that of the reconstruction."""
     randomized_input: bool = False
     """Train the encoder on randomized SMILES (the corpus must have them: n_randomized)."""
     patience: int = Field(default=10, ge=1)
     """Epochs without a better validation loss after which training stops."""
     n_validation: int = Field(default=1000, ge=1)
-    """Molecules that validation reconstructs after each epoch, and prior samples it draws, the latter no more
-    than there are training molecules."""
+    """Molecules reconstructed, and prior samples drawn, in each validation."""
     checkpoint_every: int = Field(default=500, ge=1)
-    """Steps between two saved states; each is enough to resume from, bit for bit on one CPU build."""
+    """Steps between saved states; resuming from one is exact on the same CPU build."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Arithmetic of the matrix products; auto is bfloat16 where that is several times as fast (CUDA, and
-    processors with AMX or AVX-512 BF16) and float32 elsewhere."""
+    """Precision of matrix products; auto is bfloat16 where it is much faster (CUDA, and CPUs with AMX or
+    AVX-512 BF16), float32 elsewhere."""
     device: str = "auto"
     """cpu, cuda, mps, or auto."""
     threads: int = Field(default=0, ge=0, le=1024)
-    """CPU threads of the matrix products; 0 leaves the choice to torch. Other numbers round differently."""
+    """CPU threads; 0 leaves the choice to torch. Results depend on it by rounding."""
     seed: int = Field(default=0, ge=0)
-    """Root of the initial weights, the batch order and all noise."""
+    """Seed of the initial weights, the batch order and all noise."""
     trackers: tuple[str, ...] = ()
-    """Where the figures of each epoch also go: tensorboard, mlflow, wandb, or one that is registered; they
-    are in metrics.jsonl in any case."""
+    """Experiment trackers that also receive the metrics: tensorboard, mlflow, wandb, or a registered one."""
