@@ -1,13 +1,15 @@
-"""Whether a campaign can go on with the settings, the start and the files it is given."""
+"""The first event of a campaign, and what may change when it is resumed."""
 
 from __future__ import annotations
 
+import platform
 from typing import TYPE_CHECKING, Any
 
 from molvae.campaign.config import EXECUTION
-from molvae.campaign.history import start_to_json
-from molvae.campaign.identity import check_files
+from molvae.campaign.identity import check_files, files_of_objectives, model_identity
+from molvae.campaign.known import KnownScores
 from molvae.campaign.measurements import read_molecules
+from molvae.campaign.records import known_to_json, start_to_json
 from molvae.config import differences, given
 from molvae.errors import UsageError
 from molvae.oracles.identity import core_of
@@ -18,6 +20,26 @@ if TYPE_CHECKING:
     from molvae.campaign.config import CampaignSettings
     from molvae.campaign.history import History
     from molvae.campaign.measurements import Measurements
+    from molvae.campaign.model import LatentModel
+
+
+def first_event(settings: CampaignSettings, model: LatentModel, start: Measurements) -> dict[str, Any]:
+    """The event that creates a campaign."""
+    facts = {
+        "python": platform.python_version(),
+        "refused": [line.split(": ", 1) for line in [*start.balance.unreadable, *start.balance.refused]],
+        "model": model_identity(model),
+        "files": files_of_objectives(objective.name for objective in settings.objectives),
+    }
+    known = KnownScores(settings.objectives, model)
+    return {
+        "settings": settings.model_dump(mode="json"),
+        "given": given(settings),
+        "start": [start_to_json(molecule) for molecule in start.molecules],
+        "facts": facts,
+        "known": known_to_json(known, [molecule.smiles for molecule in start.molecules if molecule.scores]),
+        "units": dict(start.units),
+    }
 
 
 def changes(

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
-import platform
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
-import numpy as np
-
-from molvae.campaign.agreement import changes
+from molvae.campaign.agreement import changes, first_event
 from molvae.campaign.batch import Candidates
 from molvae.campaign.contradictions import check_objectives
 from molvae.campaign.events import going_on_from
 from molvae.campaign.features import FeatureMemory
-from molvae.campaign.forecast import Forecaster
+from molvae.campaign.forecast import Forecaster, forecasts_of
 from molvae.campaign.forms import Form, form_of
 from molvae.campaign.gates import gates_of
-from molvae.campaign.history import History, latent_to_text, scores_to_json, start_to_json
-from molvae.campaign.identity import check_files, check_model, files_of_objectives, model_identity
-from molvae.campaign.initialization import check_names, initial_batch, n_initial_left, read_start
+from molvae.campaign.history import History
+from molvae.campaign.identity import check_files, check_model
+from molvae.campaign.initialization import check_names, next_batch, read_start
 from molvae.campaign.known import KnownScores
 from molvae.campaign.measurements import Measurements, read_frame
-from molvae.campaign.methods.base import Batch, Draft, Situation, make_method
+from molvae.campaign.methods.base import Situation
 from molvae.campaign.observations import (
     Candidate,
     Forecast,
@@ -34,14 +31,13 @@ from molvae.campaign.observations import (
 )
 from molvae.campaign.parts import unfolded, wanted
 from molvae.campaign.recognition import Recognizer
+from molvae.campaign.records import known_to_json, latent_to_text
 from molvae.campaign.storage import Event, Journal
-from molvae.campaign.table import Row, row_of, values_of
-from molvae.campaign.telling import news, one_by_one, usable
-from molvae.campaign.trace import TracePoint, running_top
-from molvae.campaign.utility import feasible
+from molvae.campaign.table import Row, all_rows, best_rows, values_of
+from molvae.campaign.telling import news, one_by_one, tell_event, usable
+from molvae.campaign.trace import TracePoint, trace_of
 from molvae.chemistry.depiction import table_html
-from molvae.chemistry.molecule import is_valid, parse
-from molvae.config import given
+from molvae.chemistry.molecule import parse
 from molvae.data.frames import is_frame
 from molvae.errors import UsageError
 from molvae.persistence.locations import JOURNAL
@@ -51,10 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
-    from numpy.typing import NDArray
-
     from molvae.campaign.config import CampaignSettings
-    from molvae.campaign.history import Trial
     from molvae.campaign.model import LatentModel
     from molvae.chemistry.molecule import Invalid, Molecule
 
@@ -110,24 +103,13 @@ class Campaign:
         check_names(settings)
         settings = unfolded(settings)
         check_objectives(settings.objectives)
-        known = KnownScores(settings.objectives, model)
-        gates_of(settings, model, ())  # a model that cannot tell is refused before anything is written
+        KnownScores(settings.objectives, model)  # before anything is written, refuse a missing head
+        gates_of(settings, model, ())  # and a model without a domain
         found = read_start(start, settings.objectives)
         journal = Journal(Path(path))
         try:
             if len(journal) == 0:
-                refused = [*found.balance.unreadable, *found.balance.refused]
-                facts = {
-                    "python": platform.python_version(),
-                    "refused": [line.split(": ", 1) for line in refused],
-                    "model": model_identity(model),
-                    "files": files_of_objectives(objective.name for objective in settings.objectives),
-                }
-                rows = [start_to_json(molecule) for molecule in found.molecules]
-                dumped = settings.model_dump(mode="json")
-                payload = {"settings": dumped, "given": given(settings), "start": rows, "facts": facts}
-                payload["known"] = known_to_json(known, [m.smiles for m in found.molecules if m.scores])
-                journal.append("create", {**payload, "units": dict(found.units)})
+                journal.append("create", first_event(settings, model, found))
                 campaign = cls(journal, model)
             else:
                 campaign = cls(journal, model)
@@ -233,12 +215,15 @@ class Campaign:
         if wanted == 0:
             return Candidates([], self._history)
         begun = time.perf_counter()
-        batch = self._next(wanted, whole=n is not None)
+        self._history.known.refused.clear()
+        situation = self._situation()
+        with going_on_from(self.path):
+            batch = next_batch(situation, wanted, whole=n is not None)
         if not batch.drafts:
             return Candidates([], self._history)
         number = self._history.n_candidates
         drafts = batch.drafts[:wanted]
-        forecasts, fits = self._forecasts(drafts, batch.state)
+        forecasts, fits = forecasts_of(situation, drafts, batch.state)
         candidates = [
             Candidate(f"c{number + i:05d}", **asdict(draft), forecast=forecasts.get(draft.smiles))
             for i, draft in enumerate(drafts)
@@ -308,13 +293,8 @@ class Campaign:
         rows = news(self._history, observations, correct=correct)
         before = self._history.n_calls
         if rows:
-            fresh = {name: unit for name, unit in units.items() if name not in self._history.units}
-            kind = "correct" if correct else "tell"
-            payload: dict[str, Any] = {"observations": rows, "units": fresh}
-            if self._history.known.needs_model:  # whoever reads it may not have the model
-                smiles = [row["smiles"] for row in rows]
-                payload["known"] = known_to_json(self._history.known, smiles)
-            self._history.apply(self._journal.append(kind, payload))
+            event = tell_event(self._history, rows, units, correct=correct)
+            self._history.apply(self._journal.append(*event))
         n_repeated = len(observations) - len(rows)
         return Receipt(accepted=len(rows), repeated=n_repeated, charged=self._history.n_calls - before)
 
@@ -335,33 +315,16 @@ class Campaign:
 
     def best(self, k: int = 10) -> list[Row]:
         """The `k` best feasible molecules, highest utility first; of equal ones the one scored first."""
-        trials = list(self._history.trials.values())
-        worth, allowed = self._judged(trials)
-        candidates = np.flatnonzero(allowed & ~np.isnan(worth))
-        order = candidates[np.argsort(-worth[candidates], kind="stable")][:k]
-        return [row_of(trials[row], float(worth[row]), allowed=True) for row in order]
+        return best_rows(self._history, k)
 
     def table(self) -> list[Row]:
         """Every molecule of the campaign, in order of appearance; molecules of the start only once scored."""
-        trials = list(self._history.trials.values())
-        worth, allowed = self._judged(trials)
-        return [row_of(trial, float(u), bool(f)) for trial, u, f in zip(trials, worth, allowed)]
-
-    def _judged(self, trials: Sequence[Trial]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Utility of each, and whether it is within all bounds."""
-        n, objectives = len(trials), self.settings.objectives
-        values = np.array([trial.values for trial in trials]).reshape(n, len(objectives))
-        return self._history.utilities(trials), feasible(values, objectives)
+        return all_rows(self._history)
 
     def trace(self) -> list[TracePoint]:
         """Best and top-10 mean after each charged call; with several goals, utilities as they look now."""
         charged = sorted((row for row in self.table() if row.call is not None), key=lambda row: row.call or 0)
-        worth = [row.utility for row in charged]
-        best, top = running_top(worth, 10)
-        return [
-            TracePoint(call, row.smiles, u, b, t)
-            for call, (row, u, b, t) in enumerate(zip(charged, worth, best, top))
-        ]
+        return trace_of([row.smiles for row in charged], [row.utility for row in charged])
 
     def _repr_html_(self) -> str:
         names = [objective.name for objective in self.settings.objectives]
@@ -382,42 +345,6 @@ class Campaign:
     ) -> None:
         self._journal.__exit__(kind, error, trace)
 
-    def _forecasts(
-        self, drafts: Sequence[Draft], state: Mapping[str, Any]
-    ) -> tuple[dict[str, Forecast], dict[str, Any]]:
-        """What is expected of drafts that a surrogate chose, and what was fitted to say so."""
-        chosen = [draft.smiles for draft in drafts if draft.surrogate is not None]
-        if not chosen:
-            return {}, {}
-        forecaster = Forecaster(self._situation(), state.get("fits"))
-        molecules = [m for text in chosen if (m := self._features.molecules[text]) is not None]
-        return dict(zip(chosen, forecaster(molecules), strict=True)), forecaster.fits
-
     def _situation(self) -> Situation:
         model = cast("LatentModel", self._model)  # `ask` has checked that there is one, a forecast needs none
         return Situation(self._history, model, self._features, self._seeds, self._gates)
-
-    def _next(self, n: int, *, whole: bool) -> Batch:
-        """The next batch; one that ends the initial design is short, unless `n` are wanted as a `whole`."""
-        self._history.known.refused.clear()
-        situation = self._situation()
-        left = n_initial_left(situation)
-        scored = any(trial.complete for trial in self._history.trials.values())
-        with going_on_from(self.path):
-            batch = initial_batch(situation, min(n, left) if scored else n) if left else Batch(())
-            if left and (not scored or len(batch.drafts) == n or (batch.drafts and not whole)):
-                return batch
-            first = {draft.smiles: draft for draft in batch.drafts}
-            found = make_method(self.settings.method).ask(situation, n)
-            rest = [draft for draft in found.drafts if draft.smiles not in first]
-            return replace(found, drafts=(*batch.drafts, *rest[: n - len(first)]))
-
-
-def known_to_json(known: KnownScores, smiles: Sequence[str]) -> dict[str, list[list[Any] | None]]:
-    """What is computed of molecules, for the journal: reading it then computes nothing again."""
-    if not known.columns or (known.needs_model and not known.has_model):
-        return {}
-    molecules = [molecule for text in smiles if is_valid(molecule := parse(text))]
-    known.values(molecules)  # of all at once, where a model predicts them
-    blank = [None] * len(known.objectives)
-    return {m.smiles: scores_to_json([known.filled(m, blank)[j] for j in known.columns]) for m in molecules}

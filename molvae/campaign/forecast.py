@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.campaign.methods.base import Situation
+    from molvae.campaign.methods.base import Draft, Situation
     from molvae.chemistry.molecule import Molecule
     from molvae.optimization.config import MemberSettings
 
@@ -115,6 +115,18 @@ class Forecaster:
         constraints = Belief(belief.mean[:, bounded], belief.variance[:, bounded])
         logarithm = log_feasibility(constraints, problem.bounds.lower, problem.bounds.upper)
         return np.asarray(logarithm.exp().numpy())
+
+
+def forecasts_of(
+    situation: Situation, drafts: Sequence[Draft], state: Mapping[str, Any]
+) -> tuple[dict[str, Forecast], dict[str, Any]]:
+    """Forecasts of the drafts that a surrogate chose, by SMILES, and the state of their surrogates."""
+    chosen = [draft.smiles for draft in drafts if draft.surrogate is not None]
+    if not chosen:
+        return {}, {}
+    forecaster = Forecaster(situation, state.get("fits"))
+    molecules = [m for text in chosen if (m := situation.features.molecules[text]) is not None]
+    return dict(zip(chosen, forecaster(molecules), strict=True)), forecaster.fits
 
 
 def spokesmen(members: Sequence[MemberSettings]) -> list[MemberSettings]:

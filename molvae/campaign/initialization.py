@@ -1,7 +1,8 @@
-"""The initial design: the user's molecules first, then draws from the prior."""
+"""The next batch: the initial design, of start molecules and prior draws, then the search method."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from molvae.campaign.known import KnownScores
@@ -59,6 +60,19 @@ def read_start(given: Any, objectives: Sequence[Objective]) -> Measurements:
         first = [*found.balance.unreadable, *found.balance.refused][:1]
         raise InputError(f"none of the {found.balance.read} start molecules is valid; the first: {first[0]}")
     return found
+
+
+def next_batch(situation: Situation, n: int, *, whole: bool) -> Batch:
+    """The next batch; one that ends the initial design is short, unless `n` are wanted as a `whole`."""
+    left = n_initial_left(situation)
+    scored = any(trial.complete for trial in situation.history.trials.values())
+    batch = initial_batch(situation, min(n, left) if scored else n) if left else Batch(())
+    if left and (not scored or len(batch.drafts) == n or (batch.drafts and not whole)):
+        return batch
+    first = {draft.smiles: draft for draft in batch.drafts}
+    found = make_method(situation.history.settings.method).ask(situation, n)
+    rest = [draft for draft in found.drafts if draft.smiles not in first]
+    return replace(found, drafts=(*batch.drafts, *rest[: n - len(first)]))
 
 
 def n_initial_left(situation: Situation) -> int:

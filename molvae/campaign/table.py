@@ -6,10 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from molvae.campaign.utility import feasible
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from molvae.campaign.history import Trial
+    from molvae.campaign.history import History, Trial
     from molvae.campaign.observations import Forecast
     from molvae.oracles.base import Score
     from molvae.oracles.objectives import Objective
@@ -65,6 +69,20 @@ def row_of(trial: Trial, utility: float, allowed: bool) -> Row:  # noqa: FBT001 
         ancestor=None if candidate is None else candidate.ancestor,
         forecast=None if candidate is None else candidate.forecast,
     )
+
+
+def all_rows(history: History) -> list[Row]:
+    """Every molecule of a campaign, in order of appearance; molecules of the start only once scored."""
+    trials, objectives = list(history.trials.values()), history.settings.objectives
+    values = np.array([trial.values for trial in trials]).reshape(len(trials), len(objectives))
+    columns = zip(trials, history.utilities(), feasible(values, objectives))
+    return [row_of(trial, float(worth), bool(allowed)) for trial, worth, allowed in columns]
+
+
+def best_rows(history: History, k: int) -> list[Row]:
+    """The `k` best feasible molecules, highest utility first; of equal ones the one scored first."""
+    rows = [row for row in all_rows(history) if row.feasible and not math.isnan(row.utility)]
+    return sorted(rows, key=lambda row: -row.utility)[:k]
 
 
 def values_of(row: Row) -> list[float | None]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from molvae.campaign.forms import Form, form_of
-from molvae.campaign.history import scores_to_json
 from molvae.campaign.observations import Observation, merge, score_of
 from molvae.campaign.recognition import mismatch
+from molvae.campaign.records import known_to_json, scores_to_json
 from molvae.errors import MolvaeError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from molvae.campaign.history import History
     from molvae.campaign.measurements import Measurements
@@ -64,6 +64,17 @@ def news(history: History, observations: Sequence[Observation], *, correct: bool
             row = {"smiles": told.smiles, "scores": scores_to_json(scores)}
             rows.append({**row, "name": told.name} if told.name else row)
     return rows
+
+
+def tell_event(
+    history: History, rows: Sequence[dict[str, Any]], units: Mapping[str, str], *, correct: bool
+) -> tuple[str, dict[str, Any]]:
+    """Kind and payload of the event for rows of `news`."""
+    fresh = {name: unit for name, unit in units.items() if name not in history.units}
+    payload: dict[str, Any] = {"observations": rows, "units": fresh}
+    if history.known.needs_model:  # readers may not have the model
+        payload["known"] = known_to_json(history.known, [row["smiles"] for row in rows])
+    return "correct" if correct else "tell", payload
 
 
 def checked(history: History, observation: Observation) -> Observation:

@@ -78,6 +78,12 @@ def running_top(values: Sequence[float], k: int) -> tuple[list[float], list[floa
     return best, mean
 
 
+def trace_of(smiles: Sequence[str], worth: Sequence[float]) -> list[TracePoint]:
+    """The progress of charged molecules, given with their utilities in the order of their calls."""
+    best, top = running_top(worth, TOP)
+    return [TracePoint(call, *point) for call, point in enumerate(zip(smiles, worth, best, top))]
+
+
 def top_auc(values: Sequence[float], *, k: int = 10, budget: int = 10_000, frequency: int = 100) -> float:
     """Area under the curve of the mean of the `k` best so far against calls, divided by the budget.
 

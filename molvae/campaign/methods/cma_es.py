@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molvae.campaign.history import latent_from_text, latent_to_text
 from molvae.campaign.methods.base import METHODS, Batch, Draft
 from molvae.campaign.methods.draws import prior_drafts
+from molvae.campaign.records import latent_from_text, latent_to_text
 from molvae.campaign.sources.base import Latents
 from molvae.optimization.baselines import Evolution
 
