@@ -1,1 +1,1 @@
-"""Campaigns: a journal of what was asked and told, and the search methods that decide what to ask next."""
+"""Campaigns: a journal of candidates and scores, and the search methods that propose candidates."""

@@ -45,14 +45,14 @@ def first_event(settings: CampaignSettings, model: LatentModel, start: Measureme
 def changes(
     history: History, settings: CampaignSettings, start: Measurements, path: Path
 ) -> list[tuple[str, dict[str, Any]]]:
-    """Events for what may change when a campaign goes on: its budget, and how it is carried out.
+    """Events for changes when a campaign is resumed: of its budget and of `EXECUTION`.
 
-    What nobody set, then or now, is as it was when the campaign began, whatever the default is by now.
+    A setting that was never set stays as it was when the campaign began, even if its default has changed.
 
     Args:
         history: Of the campaign.
-        settings: It is to go on with.
-        start: Molecules to begin with, as they are given now.
+        settings: For going on.
+        start: The start as given now.
         path: Of the journal, for messages.
 
     Raises:
@@ -94,7 +94,7 @@ def changes(
 
 
 def _start(history: History, *, standard: bool) -> list[list[Any]]:
-    """The start as it is on record, in `standard` form even where an earlier version wrote it."""
+    """The start on record, in `standard` form even if an earlier version wrote it."""
     names = [objective.name for objective in history.settings.objectives]
     begun = history.start
     molecules = read_molecules(begun, names).molecules if standard else begun

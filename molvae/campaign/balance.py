@@ -1,4 +1,4 @@
-"""The account of a table of molecules and results: what became of each row."""
+"""Summary of a table that was read: how many rows were used, and why others were not."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Balance:
-    """What became of the rows of a table: `read` is the sum of the next five.
+    """Counts of the rows of a table; `read` is the sum of the next five.
 
     Attributes:
         read: Rows.
-        used: Rows that brought a molecule, or a result for one.
-        repeated: Further rows of these molecules, joined with the first.
-        empty: Rows that are blank or, where results were expected, have none.
-        unreadable: Rows without a molecule, as sentences that begin with the line.
+        used: Rows with a new molecule or result.
+        repeated: Further rows of these molecules, merged with the first.
+        empty: Rows that are blank, or without a result where one is expected.
+        unreadable: Rows without a molecule, as messages that begin with the line.
         refused: Rows whose molecule or result cannot be used, likewise.
-        notes: Cells that were left out and molecules that were recognized in another form, likewise.
+        notes: Skipped cells, and molecules recognized in another form, likewise.
         averaged: Values that are the mean of several rows.
-        changed: Molecules that came as salts or charged, and are kept in their standard form.
+        changed: Molecules given as salts or charged, and standardized.
     """
 
     read: int = 0

@@ -1,4 +1,4 @@
-"""A batch as a table: candidates, what is expected of them, and how they stand to what was measured."""
+"""A batch as a table: candidates, their forecasts and their nearest measured molecules."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ WITHIN, DESCENDS, NEAREST, LIKENESS = "probability within bounds", "descends fro
 
 
 class Candidates(list[Candidate]):
-    """What `ask` hands out: a list of candidates that is a table to pandas, polars and Arrow.
+    """Result of `ask`: a list of candidates that is a table to pandas, polars and Arrow.
 
     Args:
         candidates: The candidates.
         history: Of their campaign.
 
     Attributes:
-        columns: Name -> values; what is computed is filled in, what is to be measured is empty.
+        columns: Values by name; scores that are to be measured are empty.
     """
 
     def __init__(self, candidates: Sequence[Candidate], history: History) -> None:
@@ -47,7 +47,7 @@ class Candidates(list[Candidate]):
 
 
 def batch_columns(candidates: Sequence[Candidate], history: History) -> dict[str, list[Any]]:
-    """A batch by columns: what a laboratory fills in, and what it may want to know first."""
+    """A batch by columns: empty scores to fill in, and forecasts."""
     columns: dict[str, list[Any]] = {
         "identifier": [c.identifier for c in candidates],
         "smiles": [c.smiles for c in candidates],
@@ -64,23 +64,23 @@ def batch_columns(candidates: Sequence[Candidate], history: History) -> dict[str
 
 
 def descent_columns(ancestors: Sequence[str | None], history: History) -> dict[str, list[Any]]:
-    """The measured molecules that candidates descend from, with the names the user gave them."""
+    """The measured molecules that candidates descend from, with their names."""
     names = history.names
     named = [names.get(smiles or "") for smiles in ancestors]
     return _not_empty({DESCENDS: list(ancestors), f"{DESCENDS} (name)": named})
 
 
 def forecast_columns(forecasts: Sequence[Forecast | None], history: History) -> dict[str, list[Any]]:
-    """What is expected of molecules, by columns; those that would be empty are left out.
+    """Forecasts by columns; empty ones are left out.
 
-    Prediction and standard deviation of each score that is asked for or made of such, probability of being
-    within the bounds, and the nearest measured molecule with its name, similarity and scores.
+    Prediction and standard deviation of each measured or composite score, probability of satisfying the
+    bounds, and the nearest measured molecule with its name, similarity and scores.
     """
     objectives, names = history.settings.objectives, history.names
     near = [None if f is None else f.nearest for f in forecasts]
     columns: dict[str, list[Any]] = {}
-    told = (*history.known.wholes, *history.known.measured)
-    for j in told:
+    modeled = (*history.known.wholes, *history.known.measured)
+    for j in modeled:
         name = objectives[j].name
         columns[f"predicted {name}"] = [None if f is None else f.mean[j] for f in forecasts]
         columns[f"sd {name}"] = [None if f is None else f.deviation[j] for f in forecasts]
@@ -89,7 +89,7 @@ def forecast_columns(forecasts: Sequence[Forecast | None], history: History) -> 
     columns[NEAREST] = near
     columns[f"{NEAREST} name"] = [names.get(smiles or "") for smiles in near]
     columns[LIKENESS] = [None if f is None else f.similarity for f in forecasts]
-    for j in told:
+    for j in modeled:
         columns[f"{NEAREST} {objectives[j].name}"] = [_score(history.trials, s, j) for s in near]
     measured = [history.trials[s].scores if s in history.trials else [] for s in near]
     columns |= replicate_columns(measured, [o.name for o in objectives], f"{NEAREST} ")

@@ -1,4 +1,4 @@
-"""Which model a campaign was begun with, written beside its journal so that it is found again."""
+"""The model of a campaign, noted beside its journal."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _NOTE, _COPY = "model.json", "checkpoint"
 
 
 def remember_checkpoint(directory: Path, checkpoint: Path) -> None:
-    """Write down where the model of a campaign lies."""
+    """Note the path of the model of a campaign."""
     write_atomically(
         directory / _NOTE, json.dumps({"checkpoint": str(checkpoint.resolve())}, indent=2) + "\n"
     )
 
 
 def remember_model(directory: Path, model: MolVAE) -> None:
-    """Write down where a model was read from, or keep a copy of one that was made in memory."""
+    """Note the path of a model, or save a copy of one that has none."""
     if model.path is not None:
         remember_checkpoint(directory, model.path)
     elif not (directory / _COPY).exists():
@@ -32,7 +32,7 @@ def remember_model(directory: Path, model: MolVAE) -> None:
 
 
 def remembered(directory: Path) -> Path | None:
-    """Where the model of a campaign lies, if that is on record."""
+    """Path of the model of a campaign, if noted."""
     note = directory / _NOTE
     if not note.is_file():
         return None

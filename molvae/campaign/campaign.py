@@ -1,4 +1,4 @@
-"""A campaign: ask what to score next, tell what came out, at any time and in any order, across processes."""
+"""A campaign: `ask` for candidates, `tell` their scores, at any time, in any order, across processes."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ if TYPE_CHECKING:
 
 
 class Campaign:
-    """A search for molecules, kept in one journal file.
+    """A search for molecules in one journal file.
 
-    What it asks is a function of its settings, its seed and its journal: killed at any moment and opened
-    again, it goes on as if nothing had happened. Use it as a context manager, or `close` it.
+    Its candidates are a function of its settings, seed and journal: it can be killed at any moment and
+    resumed without a difference. Use it as a context manager, or `close` it.
 
     >>> # with Campaign.create(path, model, settings, start=["CCO"]) as campaign:
     >>> #     candidates = campaign.ask()
@@ -72,7 +72,7 @@ class Campaign:
         self._gates = gates_of(self.settings, model, start) if model is not None else ()
         self._seeds = Seeds(self.settings.seed)
         self.named: frozenset[str] = frozenset()
-        """Objectives that the caller has named, not only the journal: their oracles may be run."""
+        """Objectives named by the caller, not only by the journal: their oracles may be run."""
 
     @classmethod
     def create(
@@ -83,22 +83,22 @@ class Campaign:
         *,
         start: Iterable[StartMolecule | str] | Measurements = (),
     ) -> Campaign:
-        """Begin a campaign, or go on with the same one: the same call on the same path resumes it.
+        """Begin a campaign, or resume it: the same call on the same path goes on.
 
         Args:
             path: The journal file.
             model: Proposes molecules.
-            settings: Objectives, budget, method. On an existing journal those that somebody set must be those
-                it was made with; but the budget may grow, and how it is carried out may change (`EXECUTION`).
+            settings: Objectives, budget, method. To resume, those that were set must be unchanged, but the
+                budget may grow and `EXECUTION` may change.
             start: Molecules to begin with, with or without known scores: SMILES, `StartMolecule`s, or a table
                 (pandas, polars, Arrow) with a column `smiles`, and scores in columns named like objectives.
-                Salts and charged forms of a molecule are that molecule; repeated measurements are averaged.
+                Salts and charged forms are standardized; repeated measurements are averaged.
 
         Raises:
             InputError: Start molecules were given and none is valid.
-            UsageError: The journal was made with other settings, another start or model, or an oracle's file
-                has changed since; or the model does not know its domain and is to stay inside.
-            UnknownNameError: A method, proposal source or filter there is none of.
+            UsageError: The settings, the start, the model or a file of an oracle differ from those in the
+                journal; or `in_domain` is set and the model is not calibrated.
+            UnknownNameError: Unknown method, proposal source or filter.
         """
         check_names(settings)
         settings = unfolded(settings)
@@ -128,16 +128,16 @@ class Campaign:
 
         Args:
             path: The journal file, or the directory it is in.
-            model: Needed to `ask`; reading and telling do without.
-            writable: A reader may look on while another process writes.
+            model: Required by `ask` only.
+            writable: Whether to write; a reader needs no lock.
 
         Raises:
             JournalError: There is no campaign, or its file is damaged.
             LockedError: Another process is writing it.
-            UsageError: The model, or the file of an oracle, is not what it began with.
+            UsageError: The model or a file of an oracle has changed since it began.
         """
         file = Path(path) / JOURNAL if Path(path).is_dir() else Path(path)
-        # where there is no file nothing must be created: the journal explains that there is none
+        # a missing file must not be created
         journal = Journal(file, writable=writable and file.is_file())
         try:
             campaign = cls(journal, model)
@@ -156,23 +156,23 @@ class Campaign:
 
     @property
     def settings(self) -> CampaignSettings:
-        """The settings, with the budget as it is now."""
+        """The settings, with the current budget."""
         return self._history.settings
 
     @property
     def history(self) -> History:
-        """Everything the journal says; to be read only."""
+        """The state in the journal; read only."""
         return self._history
 
     @property
     def pending(self) -> Candidates:
-        """Candidates handed out whose scores are awaited, oldest first."""
+        """Candidates without scores, oldest first."""
         waiting = [trial.candidate for trial in self._history.pending if trial.candidate is not None]
         return Candidates(waiting, self._history)
 
     @property
     def failed(self) -> list[Candidate]:
-        """Candidates that an oracle failed on, oldest first."""
+        """Candidates with a failed evaluation, oldest first."""
         return [
             trial.candidate
             for trial in self._history.trials.values()
@@ -187,21 +187,19 @@ class Campaign:
 
     @property
     def remaining(self) -> int:
-        """Evaluations that can still be handed out."""
+        """Remaining budget."""
         return self._history.remaining
 
     def ask(self, n: int | None = None, *, deliver: Callable[[Candidates], None] | None = None) -> Candidates:
-        """Hand out the next candidates: never scored, never handed out before, all different.
+        """The next candidates: different molecules, never scored nor handed out before.
 
         Args:
-            n: How many; what the settings say by default (`q`, growing to `q_most`). Never more than the
-                budget leaves.
-            deliver: Given the candidates before they are written down: whoever is killed or fails while it
-                hands them over is given the same ones by the next `ask`.
+            n: Maximum number, within the budget; default: `q`, growing to `q_most`.
+            deliver: Called with the candidates before they are written to the journal. If it fails or is
+                killed, the next `ask` returns the same candidates.
 
         Returns:
-            The candidates, written to the journal before this returns. Empty when the budget is handed out,
-            or when nothing new can be found.
+            The candidates, already in the journal. Empty if the budget is spent or nothing new is found.
 
         Raises:
             UsageError: The campaign was opened without a model, or `n` is not positive.
@@ -251,23 +249,23 @@ class Campaign:
 
     @property
     def turned_away(self) -> dict[str, int]:
-        """How many molecules each known bound has turned away in the last `ask`: why it found nothing."""
+        """Number of molecules that violated each known bound in the last `ask`."""
         return dict(self._history.known.refused)
 
     def tell(self, observations: Iterable[Observation] | Measurements, *, correct: bool = False) -> Receipt:
-        """Bring back scores: late, in part, repeatedly, in any order.
+        """Report scores: late, in part, repeatedly, in any order.
 
-        A failure stands until a number comes. A molecule the campaign did not ask for is used, not charged.
-        A salt or charged form of a molecule is that molecule.
+        A failure is replaced by a later number. A molecule that was not a candidate is not charged. Salts and
+        charged forms are standardized.
 
         Args:
-            observations: All of them are taken or none. Or a table (pandas, polars, Arrow) with SMILES and
-                columns named like objectives: its rows are taken or refused one by one, as the receipt says.
-            correct: Replace what is on record. The journal keeps what was told before.
+            observations: All are accepted, or none. Or a table (pandas, polars, Arrow) with SMILES and
+                columns named like objectives, whose rows are accepted or refused one by one.
+            correct: Replace scores on record; the journal keeps the earlier ones.
 
         Raises:
-            JournalError: A score contradicts the one on record; nothing is changed.
-            UsageError: Not a molecule, not an objective's score, or an identifier of another molecule.
+            JournalError: A score contradicts the one on record.
+            UsageError: Not a molecule, not a score, or an identifier of another molecule.
         """
         if is_frame(observations):
             names = [objective.name for objective in self.settings.objectives]
@@ -280,11 +278,11 @@ class Campaign:
 
     @property
     def asked(self) -> list[str]:
-        """Names of the objectives whose scores are asked for; the others are computed."""
+        """Names of the measured objectives; the others are computed."""
         return [self.settings.objectives[j].name for j in self._history.known.measured]
 
     def reading(self) -> dict[str, Any]:
-        """How `molvae.campaign.measurements.read_rows` reads tables of results for this campaign."""
+        """Options of `molvae.campaign.measurements.read_rows` for this campaign."""
         return {"recognize": Recognizer(self._history), "stated": self._history.units, "expected": True}
 
     def _told(
@@ -299,13 +297,13 @@ class Campaign:
         return Receipt(accepted=len(rows), repeated=n_repeated, charged=self._history.n_calls - before)
 
     def predict(self, molecules: Sequence[str | Molecule]) -> list[Forecast | Invalid]:
-        """What the campaign expects of any molecules: yours, a supplier's, its own candidates.
+        """Forecasts for any molecules.
 
         Args:
-            molecules: SMILES or molecules; a salt or charged form is taken for its parent.
+            molecules: SMILES or molecules, which are standardized.
 
         Returns:
-            One forecast each, in order; what is not a molecule stays `Invalid`, with its reason.
+            One forecast each, in order; `Invalid` for what is not a molecule.
         """
         forms = [form_of(m if isinstance(m, str) else m.smiles) for m in molecules]
         read = [self._features.molecules[f.smiles] for f in forms if isinstance(f, Form)]
@@ -329,12 +327,12 @@ class Campaign:
     def _repr_html_(self) -> str:
         names = [objective.name for objective in self.settings.objectives]
         rows = [[parse(row.smiles), *values_of(row), row.utility, row.smiles] for row in self.best(10)]
-        wishes = ", ".join(map(str, self.settings.objectives))
-        said = f"{wishes}: {self.n_calls:,} of {self.settings.budget:,} calls, {len(self.pending)} awaited"
+        goals = ", ".join(map(str, self.settings.objectives))
+        said = f"{goals}: {self.n_calls:,} of {self.settings.budget:,} calls, {len(self.pending)} pending"
         return table_html(["molecule", *names, "utility", "SMILES"], rows, said)
 
     def close(self) -> None:
-        """Let go of the journal."""
+        """Close the journal."""
         self._journal.close()
 
     def __enter__(self) -> Self:
@@ -346,5 +344,5 @@ class Campaign:
         self._journal.__exit__(kind, error, trace)
 
     def _situation(self) -> Situation:
-        model = cast("LatentModel", self._model)  # `ask` has checked that there is one, a forecast needs none
+        model = cast("LatentModel", self._model)  # `ask` requires one, forecasts do not
         return Situation(self._history, model, self._features, self._seeds, self._gates)

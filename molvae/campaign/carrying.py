@@ -1,4 +1,4 @@
-"""What was measured in one campaign, as the start of another."""
+"""The measurements of one campaign as the start of another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LEFT = frozenset({"cancelled", "skipped"})
 
 
 def carried(history: History, objectives: Sequence[Objective]) -> Measurements:
-    """Molecules of a campaign with their scores for other objectives, those that have a name in common.
+    """Molecules of a campaign with the scores of objectives that share a name.
 
     Args:
         history: Of the campaign.

@@ -1,4 +1,4 @@
-"""Cells of a laboratory's table: numbers, bounds such as >10000, units, words instead of a number."""
+"""Cells of a table of results: numbers, bounds such as >10000, units, words."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 AWAITED = frozenset(
     {"", "na", "n/a", "nan", "none", "null", "-", "\u2013", "?", ".", "tbd", "pending", "awaited"}
 )
-"""Cells without a result so far, in lower case."""
+"""Cells without a result yet, in lower case."""
 CANCELLED = frozenset({"cancelled", "canceled"})
-"""Cells that say that a molecule is not going to be made."""
+"""Cells of molecules that will not be made."""
 
 _CELL = re.compile(
     r"(?P<relation>[<>≤≥~≈=]=?)?\s*"
@@ -33,7 +33,7 @@ _BRACKETED = re.compile(r"[(\[]([^()\[\]]+)[)\]]\s*$")
 
 
 def plain(name: str) -> str:
-    """A column's name for comparison: without regard to case, blanks and the two micro signs.
+    """A column name for comparison, ignoring case, blanks and the two micro signs.
 
     >>> plain("pIC50 (µM)") == plain("PIC50_(μm)")
     True
@@ -62,12 +62,12 @@ def without_unit(header: str) -> str:
 
 @dataclass(frozen=True)
 class ColumnReader:
-    """How the cells of one column are read, told from all of them.
+    """Reads the cells of one column, whose format is inferred from all of them.
 
     Attributes:
-        unit: Unit of its numbers: that of the header, or the one all its cells have; or nothing.
-        comma: What a comma between digits is: "decimal", "thousands", or "" where nothing tells.
-        stated: Unit the values of this objective have in the campaign, where that is known.
+        unit: Unit in the header, or in all cells; or "".
+        comma: Meaning of a comma between digits: "decimal", "thousands", or "" if unknown.
+        stated: Unit of the objective in the campaign, if known.
     """
 
     unit: str = ""
@@ -85,7 +85,7 @@ class ColumnReader:
         return cls(unit, _comma_of(match["number"].strip() for match in found), stated)
 
     def read(self, cell: str) -> tuple[Score | None, str]:
-        """The score a cell means, `None` where it is awaited; or why it cannot be used.
+        """The score of a cell, `None` if awaited; or why it cannot be used.
 
         >>> reader = ColumnReader()
         >>> reader.read("5,2")[0].value, reader.read("> 10000")[0], reader.read("")
@@ -136,7 +136,7 @@ class ColumnReader:
 
 
 def _comma_of(numbers: Iterable[str]) -> str:
-    """What the comma is in a column: told by its clear cases."""
+    """Meaning of the comma in a column, from unambiguous cells."""
     thousands = False
     for text in numbers:
         if "." in text and ("," not in text or text.rindex(",") < text.rindex(".")):

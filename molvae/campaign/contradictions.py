@@ -1,4 +1,4 @@
-"""Objectives that cannot be what was meant are refused before anything is begun."""
+"""Check of objectives: impossible bounds and misspelled names."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 
 
 def check_objectives(objectives: Sequence[Objective]) -> None:
-    """Refuse what nothing can meet, and what is nearly the name of something else.
+    """Refuse bounds that nothing satisfies and names that are nearly those of computed objectives.
 
     Raises:
-        UsageError: A key in a URL, a computed objective written wrongly, a bound outside the values its score
-            can have, a name that differs from a computed one in case alone, a desirability of something
-            measured.
+        UsageError: A key in a URL, an invalid computed objective, a bound outside the range of its score, a
+            name that differs from a computed one in case only, a desirability of a measured score.
     """
     for objective in objectives:
         refuse_secrets(objective.name)

@@ -1,4 +1,4 @@
-"""Results that should be looked at before they are believed: better than all others by far."""
+"""Suspicious results: far better than all others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def doubts(table: Sequence[Row], objectives: Sequence[Objective]) -> list[str]:
-    """A sentence for each objective whose best results are far from all others: rarely by luck."""
+    """A message for each objective whose best results are far from all others."""
     import torch
 
     from molvae.campaign.methods.evidence import is_high_good

@@ -1,4 +1,4 @@
-"""What an event of a journal holds: checked when a journal is read, for it may be somebody else's."""
+"""Validation of the events of a journal, which may be untrusted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _Named = Annotated[tuple[Smiles, list[_Score], str], Field(strict=False)]
 
 
 class _Part(BaseModel):
-    """Values of exactly these types; others beside them belong to later versions."""
+    """Values of exactly these types; further keys belong to later versions."""
 
     model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
@@ -96,10 +96,10 @@ _KINDS: dict[str, TypeAdapter[Any]] = {
 
 @contextlib.contextmanager
 def understood(event: Event) -> Iterator[None]:
-    """Check an event before the block takes it into account, and name it where the block cannot.
+    """Validate an event before the block applies it, and name it if the block fails.
 
     Raises:
-        JournalError: It is not what a campaign writes.
+        JournalError: The event is invalid.
     """
     try:
         if event.kind in _KINDS:
@@ -114,13 +114,12 @@ def understood(event: Event) -> Iterator[None]:
 
 @contextlib.contextmanager
 def going_on_from(path: Path) -> Iterator[None]:
-    """Name the journal where the search cannot go on from what it holds.
+    """Name the journal if the search fails on its content.
 
-    These are texts that are not molecules, and what a method wrote down for itself: to check all of it
-    whenever a journal is opened would take too long.
+    SMILES and the state of methods are not validated when a journal is opened, which would take too long.
 
     Raises:
-        JournalError: It cannot.
+        JournalError: The block failed.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""What surrogates see of molecules: count fingerprints and physicochemical numbers, remembered by SMILES."""
+"""Features of molecules for surrogates: count fingerprints and descriptors, cached by SMILES."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PARSED = 4_000  # molecules of about 20 KB
 
 
 class MoleculeMemory:
-    """Parsed molecules by canonical SMILES; the most recently used are remembered."""
+    """Cache of parsed molecules by canonical SMILES."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, Molecule] = OrderedDict()
@@ -44,22 +44,22 @@ class MoleculeMemory:
         return read
 
     def keep(self, molecule: Molecule) -> None:
-        """Remember a molecule that was parsed elsewhere."""
+        """Add a parsed molecule."""
         self._known.setdefault(molecule.smiles, molecule)
         if len(self._known) > _PARSED:
             self._known.popitem(last=False)
 
 
 class FeatureMemory:
-    """Features of molecules by canonical SMILES, each computed once; the most recently used are remembered.
+    """Cache of features by canonical SMILES.
 
     Args:
-        settings: Its surrogates say which fingerprints are needed, and whether numbers are.
+        settings: Of the campaign; its surrogates determine the features.
 
     Attributes:
         views: The fingerprints.
-        molecules: Parsed molecules.
-        grams: Similarities among observations, remembered from batch to batch.
+        molecules: Cache of parsed molecules.
+        grams: Cache of similarities among observations.
     """
 
     def __init__(self, settings: CampaignSettings) -> None:

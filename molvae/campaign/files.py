@@ -1,4 +1,4 @@
-"""The files of a journal before SQLite sees them: what they may be, and the lock of the one who writes."""
+"""Checks of the files of a journal before SQLite opens them, and the writer's lock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COMPANIONS = ("{}", "{}-wal", "{}-shm", "{}-journal", ".{}.lock", ".{}.tally")
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """What a path leads to now: device and inode; `None` where there is nothing."""
+    """Device and inode of a path; `None` if it does not exist."""
     try:
         found = path.stat()
     except OSError:
@@ -28,15 +28,15 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def refuse_missing(path: Path) -> None:
-    """Refuse to read where there is no file."""
+    """Refuse a missing file."""
     if not path.is_file():
         raise JournalError(f"no campaign at {path}", hint="Check the path for a typing mistake.")
 
 
 def refuse_special_files(path: Path) -> None:
-    """Refuse links, pipes and devices where a journal and its companions are files.
+    """Refuse links, pipes and devices in place of a journal and its companions.
 
-    What a symbolic link leads to would be locked, overwritten or removed in the name of the journal.
+    The target of a symbolic link would be locked, overwritten or removed.
     """
     for pattern in _COMPANIONS:
         file = path.with_name(pattern.format(path.name))
@@ -46,7 +46,7 @@ def refuse_special_files(path: Path) -> None:
             continue
         if stat.S_ISLNK(mode):
             raise JournalError(
-                f"{file} is a symbolic link, which no file of a campaign is",
+                f"{file} is a symbolic link, which is not allowed for a file of a campaign",
                 hint="Name the file it leads to, or remove the link if you do not know it.",
             )
         if not stat.S_ISREG(mode):
@@ -54,7 +54,7 @@ def refuse_special_files(path: Path) -> None:
 
 
 def refuse_foreign(path: Path) -> None:
-    """Refuse a file that is not SQLite's, or larger than any journal."""
+    """Refuse a file that is not SQLite, or too large."""
     try:
         size = path.stat().st_size if path.exists() else 0
         if size > _LARGEST_FILE:
@@ -73,7 +73,7 @@ def refuse_foreign(path: Path) -> None:
 
 @contextlib.contextmanager
 def writer_lock(path: Path) -> Iterator[None]:
-    """Hold `.NAME.lock` beside the journal; the system lets go of it when the process ends.
+    """Hold `.NAME.lock` beside the journal; the system releases it when the process ends.
 
     Raises:
         LockedError: Another process holds it.

@@ -1,4 +1,4 @@
-"""What a campaign expects of a molecule, from a surrogate fitted to all that was measured."""
+"""Forecasts of molecules, from surrogates fitted to all measurements."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 class Forecaster:
-    """A surrogate fitted to all that was measured in a campaign, each objective in its own units.
+    """Surrogates fitted to all measurements of a campaign, each objective in its own units.
 
-    Surrogates whose hyperparameters are fitted speak for it (all of them, where there is none): those with
-    fixed ones are made to be curious, and their deviations are no error bars.
+    Only surrogates with fitted hyperparameters are used, if there are any: fixed ones favor exploration, and
+    their deviations are not calibrated.
 
     Args:
         situation: Of the campaign.
-        fits: What the surrogates of a search for one goal have fitted, which are these.
+        fits: State of the surrogates of a search for one goal, which are reused.
     """
 
     def __init__(self, situation: Situation, fits: Mapping[str, Any] | None = None) -> None:
@@ -101,7 +101,7 @@ class Forecaster:
         ]
 
     def _together(self, belief: Belief) -> dict[int, Belief]:
-        """Of goals that are put together from others."""
+        """Beliefs about composite goals, by position."""
         known = self.history.known
         own = [j for j, objective in enumerate(known.objectives) if objective.is_goal]
         mixed = [j for j in own if j in known.wholes]
@@ -130,13 +130,13 @@ def forecasts_of(
 
 
 def spokesmen(members: Sequence[MemberSettings]) -> list[MemberSettings]:
-    """The surrogates whose deviations can be read as error bars."""
+    """The surrogates with fitted hyperparameters; all, if there are none."""
     fitted = [member for member in members if member.hyperparameters == "map"]
     return fitted or list(members)
 
 
 def together(beliefs: Sequence[Belief]) -> Belief:
-    """The mixture of several beliefs, each as likely: mean, and variance within and between them."""
+    """The equal mixture of several beliefs: mean, and variance within and between them."""
     mean = torch.stack([belief.mean for belief in beliefs]).mean(0)
     square = torch.stack([belief.variance + (belief.mean - mean) ** 2 for belief in beliefs]).mean(0)
     return Belief(mean, square)
@@ -147,5 +147,5 @@ def _column(place: int, goals: torch.Tensor) -> torch.Tensor:
 
 
 def _number(value: float) -> float | None:
-    """Six digits, which hang neither on what was remembered nor on the number of threads."""
+    """Six digits, which depend neither on caches nor on the number of threads."""
     return float(f"{value:.6g}") if np.isfinite(value) else None

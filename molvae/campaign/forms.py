@@ -1,4 +1,4 @@
-"""The one form of a molecule that a campaign keeps, and how two molecules differ."""
+"""The standard form of molecules in a campaign, and stereoisomers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from molvae.chemistry.standardize import standardize
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A molecule as a campaign keeps it.
+    """A molecule in standard form.
 
     Attributes:
         smiles: Canonical SMILES of its standard form.
-        changed: Whether it was given in another form: as a salt, charged, with a solvent.
+        changed: Whether it was given in another form: a salt, charged, with a solvent.
     """
 
     smiles: str
@@ -23,7 +23,7 @@ class Form:
 
 
 def standard(molecule: Molecule | Invalid) -> Molecule | Invalid:
-    """The molecule in standard form: the parent of a salt, without charges where protons can do it."""
+    """The molecule in standard form: the parent of a salt, neutralized by protons if possible."""
     return standardize(molecule) if is_valid(molecule) else molecule
 
 

@@ -1,4 +1,4 @@
-"""Gates: what a proposed molecule must pass before a call is spent on it."""
+"""Gates: requirements on proposed molecules."""
 
 from __future__ import annotations
 
@@ -33,23 +33,22 @@ _START_COUNTED = 10_000  # start molecules whose bonds and ring systems have pre
 
 
 class Gate(Protocol):
-    """Says which molecules may be proposed."""
+    """Decides which molecules may be proposed."""
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:
         """Whether each molecule passes."""
 
 
 class PrecedentGate:
-    """Passes molecules a chemist would make, as far as precedent tells.
+    """Passes molecules with precedent.
 
-    One in 10,000 of the model's training molecules, or a molecule of the start, must have each bond and ring
-    system, and there must be no unstable group (filter `unstable`). Of a model that was not calibrated only
-    unstable groups are known. A search joins rare places far more often than chemists do: where one training
-    molecule was enough, of molecules with precedent four in ten were nonsense to an outside judge.
+    Every bond and ring system must occur in one in 10,000 of the model's training molecules or in the start, and
+    there must be no unstable group (filter `unstable`). Without a calibrated model, only unstable groups are
+    checked. With a threshold of one training molecule, an external judge rejected 40 % of what passed.
 
     Args:
         model: A `MolVAE`.
-        start: SMILES of the start: what the user has, has been made.
+        start: SMILES of the start.
     """
 
     def __init__(self, model: LatentModel, start: Iterable[str]) -> None:
@@ -71,11 +70,11 @@ class PrecedentGate:
 
 
 class SimilarityGate:
-    """Passes what is similar enough to one of a set of molecules, or not too similar to any.
+    """Passes molecules similar enough to one of a set, or not too similar to any.
 
     Args:
         neighborhood: The molecules and the similarity.
-        at_least: Whether the similarity is the lowest that passes; otherwise the highest.
+        at_least: Whether the similarity is a minimum; otherwise a maximum.
 
     Raises:
         UsageError: A text of the neighborhood is not a molecule.
@@ -97,10 +96,9 @@ class SimilarityGate:
 
 
 class SizeGate:
-    """Passes molecules no larger than a drug, or than nearly all (99 in 100) of the start.
+    """Passes molecules no larger than a drug, or than 99 % of the start.
 
-    What is unlike everything measured is uncertain, so that a curious search joins whole molecules to one of
-    twice their size. A start too small to tell what sizes are wanted limits nothing.
+    Exploration favors unfamiliar molecules, such as two whole molecules joined. A small start sets no limit.
 
     Args:
         start: SMILES of the start.
@@ -121,13 +119,13 @@ class SizeGate:
 
 
 class DomainGate:
-    """Passes what lies in the model's applicability domain, at the false-alarm rate of `DomainScores.inside`.
+    """Passes molecules inside the model's applicability domain (`DomainScores.inside`).
 
     Args:
         model: A calibrated `MolVAE`.
 
     Raises:
-        UsageError: It is another model, or was never calibrated.
+        UsageError: Another kind of model, or not calibrated.
     """
 
     def __init__(self, model: LatentModel) -> None:
@@ -146,7 +144,7 @@ class DomainGate:
 
 
 class Remembering:
-    """A gate whose answers are remembered by SMILES: offspring repeat themselves.
+    """A gate with a cache of its answers by SMILES, as offspring repeat themselves.
 
     Args:
         gate: The gate.
@@ -175,11 +173,10 @@ def kept_cores(objectives: Iterable[Objective]) -> list[Molecule]:
 
 
 def gates_of(settings: CampaignSettings, model: LatentModel, start: Iterable[str]) -> tuple[Gate, ...]:
-    """The gates that the settings of a campaign ask for, the cheapest first.
+    """The gates of a campaign, the cheapest first.
 
     Raises:
-        UsageError: The domain is asked for and the model was not calibrated, or a molecule to compare with is
-            none.
+        UsageError: The domain is requested and the model is not calibrated, or a reference is not a molecule.
     """
     gates: list[Gate] = []
     if settings.near is not None:

@@ -1,4 +1,4 @@
-"""The state of a campaign, rebuilt by replaying its journal."""
+"""The state of a campaign, replayed from its journal."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class Trial:
-    """One molecule of the campaign and what is known of it.
+    """One molecule of the campaign and its scores.
 
     Attributes:
         smiles: Canonical SMILES.
-        scores: One per objective; `None` where not measured.
-        candidate: How it was handed out; absent for what the user brought along.
-        batch: Number of the `ask` that handed it out, counted from 0; -1 for what the user brought along.
-        call: Number of its evaluation, counted from 0, when it was charged.
-        name: What the user calls it.
-        measured: Positions of the scores that are asked for; the others are computed. Absent: all.
+        scores: One per objective; `None` if not measured.
+        candidate: The candidate; `None` for molecules of the user.
+        batch: Number of its `ask`, from 0; -1 for molecules of the user.
+        call: Number of its evaluation, from 0, if charged.
+        name: Name given by the user.
+        measured: Positions of the measured scores; the others are computed. `None`: all.
     """
 
     smiles: str
@@ -53,45 +53,45 @@ class Trial:
 
     @property
     def asked(self) -> list[Score | None]:
-        """Scores of the objectives that are asked for, not computed."""
+        """Scores of the measured objectives."""
         return self.scores if self.measured is None else [self.scores[j] for j in self.measured]
 
     @property
     def complete(self) -> bool:
-        """Whether every objective that is asked for has a score or a failure on record."""
+        """Whether every measured objective has a score or a failure."""
         return all(score is not None for score in self.asked)
 
     @property
     def pending(self) -> bool:
-        """Whether it was handed out and its scores are still awaited."""
+        """Whether it is a candidate without all scores."""
         return self.candidate is not None and not self.complete
 
     @property
     def values(self) -> NDArray[np.float64]:
-        """One number per objective, NaN where there is none."""
+        """One number per objective, NaN if there is none."""
         return np.array([s.value if s is not None and s.status == "ok" else np.nan for s in self.scores])
 
 
 @dataclass
 class History:
-    """Everything the journal says, in order.
+    """State of a campaign.
 
     Attributes:
-        settings: Of the campaign; the budget may have been raised since.
-        known: Objectives that molvae computes itself: every trial has their scores.
-        given: Keys of the settings that were set when it began, not left to the defaults of that day.
-        start: Molecules the user brought along.
-        facts: About the model and the program that made the campaign.
+        settings: Current settings.
+        known: Computed objectives: every trial has their scores.
+        given: Keys of the settings that were set when it began.
+        start: Start molecules.
+        facts: About the model and the version of Python.
         trials: By canonical SMILES, in order of appearance.
-        latents: Latent points on record, by canonical SMILES.
-        state: What the search method wrote down at its last `ask`.
-        n_asks: How many batches have been handed out.
+        latents: Latent points, by canonical SMILES.
+        state: State of the search method after the last `ask`.
+        n_asks: Number of batches.
         n_calls: Evaluations charged.
         n_failed_in_a_row: Evaluations since the last one that gave a number.
-        seconds: Time spent in `ask`, in all.
-        units: Unit of the values of an objective, where a table has said so.
+        seconds: Total time in `ask`.
+        units: Units of objectives, if a table has them.
         identifiers: Canonical SMILES of the candidates, by identifier.
-        model: Whose heads may predict objectives, if it is there.
+        model: Model whose heads may predict objectives, if loaded.
     """
 
     settings: CampaignSettings
@@ -116,7 +116,7 @@ class History:
 
     @classmethod
     def replay(cls, events: Sequence[Event], model: LatentModel | None = None) -> History:
-        """The state after `events`, the first of which creates the campaign; a `model` may have heads."""
+        """The state after `events`, the first of which creates the campaign."""
         if not events or events[0].kind != "create":
             raise JournalError("the journal does not begin with the creation of a campaign")
         with understood(events[0]):
@@ -128,7 +128,7 @@ class History:
 
     @classmethod
     def _created(cls, payload: dict[str, Any], model: LatentModel | None) -> History:
-        # a campaign from before there was a gate goes on without one
+        # campaigns of versions without the precedent gate go on without it
         settings = CampaignSettings.model_validate({"wild": True, **payload["settings"]})
         history = cls(
             settings=settings,
@@ -149,7 +149,7 @@ class History:
         return history
 
     def apply(self, event: Event) -> None:
-        """Take one more event into account."""
+        """Apply one event."""
         if event.kind == "ask":
             self._asked(event.payload)
         elif event.kind in {"tell", "correct"}:
@@ -186,7 +186,7 @@ class History:
     def told(
         self, smiles: str, scores: Sequence[Score | None], name: str = "", *, correct: bool = False
     ) -> None:
-        """Merge scores into the trial of a molecule; charge it when an oracle first worked for it."""
+        """Merge scores into the trial of a molecule; its first evaluation is charged."""
         trial = self.trial(smiles)
         trial.scores = self.merged(smiles, scores, correct=correct)
         trial.name = trial.name or name
@@ -198,15 +198,15 @@ class History:
             trial.call = self.n_calls
             self.n_calls += 1
             self.n_failed_in_a_row = 0 if successful else self.n_failed_in_a_row + 1
-        elif successful:  # asked again
+        elif successful:  # evaluated again
             self.n_failed_in_a_row = 0
 
     def merged(
         self, smiles: str, scores: Sequence[Score | None], *, correct: bool = False
     ) -> list[Score | None]:
-        """The scores on record joined with `scores`, or replaced by them to `correct` them.
+        """The scores on record merged with `scores`, or replaced by them if `correct`.
 
-        What is computed stays as computed, whatever a file says of it.
+        Computed scores are never replaced.
 
         Raises:
             JournalError: They contradict one another.
@@ -220,11 +220,11 @@ class History:
         return self.known.completed(joined)
 
     def trial(self, smiles: str, recorded: Sequence[Score | None] | None = None) -> Trial:
-        """The trial of a canonical SMILES, a new one if there is none yet.
+        """The trial of a canonical SMILES, which is created if necessary.
 
         Args:
             smiles: Canonical SMILES.
-            recorded: Its known scores as they were computed when it came in, if that is on record.
+            recorded: Its computed scores in the journal, if any.
         """
         if smiles not in self.trials:
             scores: list[Score | None] = [None] * len(self.settings.objectives)
@@ -238,9 +238,9 @@ class History:
         return self.trials[smiles]
 
     def is_redrawn(self, smiles: str) -> bool:
-        """Whether a molecule is one of the campaign but for its stereochemistry, drawn or left out.
+        """Whether a molecule is a stereoisomer of one of the campaign.
 
-        Surrogates see no stereochemistry, so they would ask for such a molecule because of itself.
+        Features ignore stereochemistry, so surrogates would propose stereoisomers of the best molecules.
         """
         return smiles not in self.trials and flat(smiles) in self._flat and smiles not in self._brought
 
@@ -249,9 +249,9 @@ class History:
         return {molecule.smiles for molecule in self.start}
 
     def key(self, smiles: str) -> str:
-        """The SMILES under which a molecule, given in standard form, is on record; itself where it is not.
+        """The SMILES on record of a molecule in standard form; the same SMILES if it is new.
 
-        What a journal of an earlier version holds may be in another form.
+        Journals of earlier versions may hold other forms.
         """
         if smiles in self.trials:
             return smiles
@@ -267,13 +267,13 @@ class History:
 
     @property
     def names(self) -> dict[str, str]:
-        """What the user calls the molecules, by canonical SMILES."""
+        """Names given by the user, by canonical SMILES."""
         named = {molecule.smiles: molecule.name for molecule in self.start if molecule.name}
         return named | {trial.smiles: trial.name for trial in self.trials.values() if trial.name}
 
     @property
     def pending(self) -> list[Trial]:
-        """Trials handed out and not complete, oldest first."""
+        """Candidates without all scores, oldest first."""
         return [trial for trial in self.trials.values() if trial.pending]
 
     @property
@@ -290,6 +290,6 @@ class History:
 
     @property
     def remaining(self) -> int:
-        """Evaluations that may still be handed out: the budget less what is charged and what is pending."""
+        """Remaining evaluations: the budget minus charged and pending ones."""
         waiting = sum(trial.call is None for trial in self.pending)
         return max(0, self.settings.budget - self.n_calls - waiting)

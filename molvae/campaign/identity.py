@@ -1,4 +1,4 @@
-"""What a campaign is made of beside its settings: the model and the files of its oracles, by content."""
+"""Identity of the model and of the files of oracles of a campaign, by content."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _CARRY = "Put it back as it was; or begin a new campaign with what was measured 
 
 
 def files_of_objectives(names: Iterable[str]) -> dict[str, dict[str, str]]:
-    """sha256 of the local files that objectives are made of, by objective and path."""
+    """sha256 of the local files of objectives, by objective and path."""
     return {core_of(name): files for name in names if (files := files_of(name))}
 
 
 def model_identity(model: LatentModel) -> str | None:
-    """sha256 of the weights and the prior of a `MolVAE`; nothing of a model of another kind."""
+    """sha256 of the weights and the prior of a `MolVAE`; `None` for other models."""
     from molvae.latent.codec import MolVAE
 
     if not isinstance(model, MolVAE):
@@ -37,7 +37,7 @@ def model_identity(model: LatentModel) -> str | None:
 
 
 def check_model(facts: Mapping[str, Any], model: LatentModel, path: Path) -> None:
-    """Refuse another model than the one a campaign began with.
+    """Check that the model is that of the campaign.
 
     Raises:
         UsageError: It is another.
@@ -51,10 +51,10 @@ def check_model(facts: Mapping[str, Any], model: LatentModel, path: Path) -> Non
 
 
 def check_files(facts: Mapping[str, Any], names: Iterable[str], path: Path) -> None:
-    """Refuse an oracle whose files are not what they were when a campaign began: scores would mix.
+    """Check that the files of oracles are unchanged, as scores of two versions would mix.
 
     Raises:
-        UsageError: A file has changed, or another one has its name.
+        UsageError: A file has changed.
     """
     begun = facts.get("files", {})
     for name, files in files_of_objectives(names).items():

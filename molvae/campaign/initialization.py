@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def check_names(settings: CampaignSettings) -> None:
-    """Refuse a search method, proposal source or filter there is none of, before anything is begun.
+    """Check the names of the search method, proposal sources and filters.
 
     Raises:
         UnknownNameError: Names the nearest match.
@@ -35,15 +35,15 @@ def check_names(settings: CampaignSettings) -> None:
 
 
 def read_start(given: Any, objectives: Sequence[Objective]) -> Measurements:
-    """The start as different molecules in standard form; of a table, known scores by the names of objectives.
+    """The start as different molecules in standard form, with known scores.
 
     Args:
-        given: SMILES or `StartMolecule`s, a table in memory, or `Measurements` that were read before.
+        given: SMILES or `StartMolecule`s, a table in memory, or `Measurements`.
         objectives: Of the campaign.
 
     Raises:
-        InputError: Molecules were given and none of them is valid; or a table without SMILES.
-        UsageError: It is one text, or known scores are not what the objectives need.
+        InputError: No valid molecule, or a table without SMILES.
+        UsageError: A single string, or scores that do not match the objectives.
     """
     if isinstance(given, str):
         raise UsageError(
@@ -76,18 +76,14 @@ def next_batch(situation: Situation, n: int, *, whole: bool) -> Batch:
 
 
 def n_initial_left(situation: Situation) -> int:
-    """How many molecules of the initial design are still to be handed out.
-
-    Known scores of the start count as done, as do molecules handed out already.
-    """
+    """Number of molecules left in the initial design; start molecules with scores count as done."""
     return max(0, situation.history.settings.n_initial - len(situation.history.trials))
 
 
 def initial_batch(situation: Situation, n: int) -> Batch:
-    """The next `n` molecules of the initial design.
+    """The next `n` molecules of the initial design, all within the known bounds.
 
-    Start molecules in the order given if there are no more of them than the design takes, else a random
-    choice of them; when they are used up, draws from the prior. All are within the known bounds.
+    Start molecules in order, or a random choice if there are more than `n_initial`; then prior draws.
     """
     start = [molecule.smiles for molecule in situation.history.start]
     if len(start) > situation.history.settings.n_initial:

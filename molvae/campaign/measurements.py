@@ -1,7 +1,4 @@
-"""From the rows of a table to molecules with scores, and an account of every row.
-
-One reader serves the start of a campaign and `tell`, at the shell and in Python.
-"""
+"""Reads molecules with scores from tables, for the start of a campaign and for `tell`."""
 
 from __future__ import annotations
 
@@ -25,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Measurements:
-    """Different molecules in standard form, with what is known of them.
+    """Different molecules in standard form, with their scores.
 
     Attributes:
         molecules: In order of appearance.
-        balance: Of the rows they came from.
-        units: Unit of the values of an objective, where the table says so.
-        lines: Where each molecule stands first.
+        balance: Summary of the rows.
+        units: Units of objectives, if the table has them.
+        lines: First line of each molecule.
     """
 
     molecules: tuple[StartMolecule, ...]
@@ -40,7 +37,7 @@ class Measurements:
     lines: tuple[str, ...] = ()
 
     def counts(self, names: Sequence[str]) -> list[str]:
-        """What is known of each objective, in words; nothing where there is nothing."""
+        """Number of values and bounds of each objective, in words."""
         said = []
         for j, name in enumerate(names):
             scores = [m.scores[j] for m in self.molecules if m.scores]
@@ -58,11 +55,11 @@ class Measurements:
 
 
 CHANGED = "changed"
-"""The remark of `recognized` on a molecule that was given in another form."""
+"""Remark of `recognized` for a molecule that was given in another form."""
 
 
 def recognized(row: Row) -> tuple[str, str, str]:
-    """The molecule of a row in standard form, what is wrong with it, and `CHANGED` or nothing."""
+    """The molecule of a row in standard form, a problem or "", and `CHANGED` or ""."""
     form = form_of(row.text.strip())
     if not isinstance(form, Form):
         return "", f"'{row.text}': {form.reason}", ""
@@ -79,17 +76,17 @@ def read_rows(
     expected: bool = False,
     where: str = "line",
 ) -> Measurements:
-    """Molecules and scores of the rows of a table; rows of one molecule are joined, their numbers averaged.
+    """Molecules and scores of the rows of a table; rows of one molecule are merged, their numbers averaged.
 
     Args:
         rows: Of a table.
         names: Of the objectives, in the campaign's order.
-        columns: Column by objective name; no column: nothing is known.
-        recognize: From a row to its molecule in standard form, what is wrong with it (with a molecule the row
-            is refused, without one unreadable), and a remark.
-        stated: Units the campaign's values have, by objective name.
-        expected: Whether every row should bring a result: those without are counted and left out.
-        where: What precedes the line in messages.
+        columns: Column by objective name.
+        recognize: Returns the molecule of a row in standard form, a problem (with a molecule the row is
+            refused, without one unreadable), and a remark.
+        stated: Units of the campaign, by objective name.
+        expected: Whether every row should have a result; others are counted and skipped.
+        where: Word before the line number in messages.
     """
     pile = _Pile(names, recognize)
     kept: list[tuple[Row, list[str]]] = []
@@ -125,12 +122,12 @@ def read_rows(
 
 
 def read_frame(frame: Any, names: Sequence[str], *, asked: Sequence[str], **options: Any) -> Measurements:
-    """The same of a table in memory (pandas, polars, Arrow); its rows are counted from 1.
+    """As `read_rows`, from a table in memory (pandas, polars, Arrow); rows are counted from 1.
 
     Args:
         frame: The table.
         names: Of the objectives, in the campaign's order.
-        asked: Those that have columns; the others are computed.
+        asked: Measured objectives; the others are computed.
         options: For `read_rows`.
 
     Raises:
@@ -162,10 +159,10 @@ def read_frame(frame: Any, names: Sequence[str], *, asked: Sequence[str], **opti
 
 
 def read_molecules(given: Iterable[StartMolecule | str], names: Sequence[str]) -> Measurements:
-    """The same of SMILES and `StartMolecule`s; they are counted from 1.
+    """As `read_rows`, from SMILES and `StartMolecule`s, counted from 1.
 
     Raises:
-        UsageError: Known scores that do not match the objectives in number, or are no numbers.
+        UsageError: Scores that do not match the objectives, or are not numbers.
     """
     pile = _Pile(names, recognized)
     for number, item in enumerate(given, start=1):
@@ -183,10 +180,10 @@ def read_molecules(given: Iterable[StartMolecule | str], names: Sequence[str]) -
 
 
 def joined(parts: Sequence[Measurements], names: Sequence[str]) -> Measurements:
-    """Several tables as one: molecules that are in more than one of them are joined like rows of one.
+    """Several tables as one; the rows of a molecule are merged.
 
     Raises:
-        UsageError: A column is in different units.
+        UsageError: A column has different units.
     """
     if len(parts) == 1:
         return parts[0]
@@ -213,7 +210,7 @@ def joined(parts: Sequence[Measurements], names: Sequence[str]) -> Measurements:
 
 @dataclass
 class _Entry:
-    """What the rows of one molecule say: where it stands first, its name, the scores of each objective."""
+    """The rows of one molecule: first line, name, scores of each objective."""
 
     line: str
     name: str
@@ -221,7 +218,7 @@ class _Entry:
 
 
 class _Pile:
-    """Rows sorted by molecule."""
+    """Rows grouped by molecule."""
 
     def __init__(self, names: Sequence[str], recognize: Callable[[Row], tuple[str, str, str]]) -> None:
         self.names = names
@@ -230,7 +227,7 @@ class _Pile:
         self._entries: dict[str, _Entry] = {}
 
     def add(self, at: str, row: Row, scores: Sequence[Score | None]) -> None:
-        """One more row that was read."""
+        """Add a row."""
         smiles, problem, remark = self._recognize(row)
         if problem:
             (self.balance.refused if smiles else self.balance.unreadable).append(f"{at}: {problem}")
@@ -249,7 +246,7 @@ class _Pile:
                 column.append(score)
 
     def measurements(self, units: Mapping[str, str] | None = None) -> Measurements:
-        """All of them, joined."""
+        """All rows, merged by molecule."""
         molecules = tuple(self._joined(smiles, entry) for smiles, entry in self._entries.items())
         return Measurements(
             molecules, self.balance, units or {}, tuple(entry.line for entry in self._entries.values())
@@ -271,6 +268,6 @@ class _Pile:
 
 
 def _cancelled(scores: Sequence[Score | None], asked: Sequence[bool]) -> list[Score | None]:
-    """A molecule that is cancelled in one column is not made at all."""
+    """Scores with a cancelled molecule cancelled in all columns."""
     word = next((score for score in scores if score is not None and score.status == "cancelled"), None)
     return [score or (word if mine else None) for score, mine in zip(scores, asked)]

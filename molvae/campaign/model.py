@@ -1,4 +1,4 @@
-"""What a campaign needs of a molecule model: the landing as a protocol."""
+"""The protocol of molecule models in a campaign."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class LatentModel(Protocol):
-    """SMILES to latent points and back; `molvae.latent.codec.MolVAE` is one."""
+    """Encodes and decodes molecules; implemented by `molvae.latent.codec.MolVAE`."""
 
     @property
     def latent_size(self) -> int:
@@ -23,7 +23,7 @@ class LatentModel(Protocol):
         """Latent points, `n x d` float32; NaN rows for what cannot be encoded."""
 
     def decode(self, z: np.ndarray, /) -> list[Molecule | Invalid]:
-        """Molecules of latent points `n x d`; as many as points."""
+        """Molecules of latent points `n x d`, `n` of them."""
 
     def sample_latent(self, n: int, /, *, generator: np.random.Generator) -> np.ndarray:
         """Draws from the default prior, `n x d` float32."""
@@ -31,7 +31,7 @@ class LatentModel(Protocol):
 
 @runtime_checkable
 class TellsPosterior(Protocol):
-    """A model that also says how sure its encoder is."""
+    """A model whose encoder has a posterior."""
 
     def posterior(self, molecules: Sequence[Molecule], /) -> tuple[np.ndarray, np.ndarray]:
         """Posterior means and deviations, `n x d` float32 each; NaN rows for what cannot be encoded."""
@@ -39,7 +39,7 @@ class TellsPosterior(Protocol):
 
 @runtime_checkable
 class ReadsNoise(Protocol):
-    """A model whose decoder may know noise levels, and reads a pCN step better when it is told its length."""
+    """A model whose decoder may be conditioned on noise levels, such as the length of a pCN step."""
 
     @property
     def noise_levels(self) -> bool:
@@ -56,7 +56,7 @@ class ReadsNoise(Protocol):
 def decoded(
     model: LatentModel, z: np.ndarray, level: np.ndarray, generator: np.random.Generator
 ) -> list[Molecule | Invalid]:
-    """Molecules of latent points `n x d`; the level `n` is the share of noise in each, if known."""
+    """Molecules of latent points `n x d` at noise levels `n`, if the decoder has them."""
     if isinstance(model, ReadsNoise) and model.noise_levels:
         return model.decode_moved(z, level, seed=int(generator.integers(2**31)))
     return model.decode(z)

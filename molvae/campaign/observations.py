@@ -1,4 +1,4 @@
-"""What `ask` hands out and what `tell` brings back."""
+"""Candidates of `ask`, observations of `tell`, and how scores are merged."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ if TYPE_CHECKING:
     from molvae.campaign.balance import Balance
 
 CENSORED = frozenset({"above", "below"})
-"""Statuses of scores with a bound in place of a number."""
+"""Statuses of scores that are bounds."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a campaign expects of one molecule.
+    """Forecast of one molecule.
 
     Attributes:
         smiles: Canonical SMILES.
-        mean: Expected score of each objective; the score itself where it is computed, `None` where nothing is
-            known yet.
-        deviation: Standard deviation of each; 0 where the score is computed.
-        probability: Of being within all bounds; `None` where a bounded score was never measured.
-        nearest: Canonical SMILES of the most similar measured molecule, where there is one.
+        mean: Expected score of each objective; the exact score if computed, `None` without data.
+        deviation: Standard deviation of each; 0 if computed.
+        probability: Of satisfying all bounds; `None` if a bounded score was never measured.
+        nearest: Canonical SMILES of the most similar measured molecule, if any.
         similarity: To it, 0 to 1 (MinMax of Morgan counts).
     """
 
@@ -48,11 +47,11 @@ class Candidate:
     Attributes:
         identifier: Name within the campaign ("c00012"); the n-th molecule handed out.
         smiles: Canonical SMILES.
-        source: What proposed it: start, prior, library, pcn, slerp, …
-        parent: Canonical SMILES it was made from, where there is one.
-        surrogate: Name of the surrogate that chose it, where one did.
-        ancestor: Canonical SMILES of the measured molecule it descends from, where there is one.
-        forecast: What was expected of it when a surrogate chose it.
+        source: Origin: start, prior, library, pcn, slerp, …
+        parent: Canonical SMILES it was made from, if any.
+        surrogate: Name of the surrogate that chose it, if any.
+        ancestor: Canonical SMILES of the measured molecule it descends from, if any.
+        forecast: Forecast when a surrogate chose it.
     """
 
     identifier: str
@@ -66,11 +65,11 @@ class Candidate:
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Candidate:
         """The inverse of `dataclasses.asdict`."""
-        told = row.get("forecast")
+        kept = row.get("forecast")
         forecast = (
             None
-            if told is None
-            else Forecast(**{**told, "mean": tuple(told["mean"]), "deviation": tuple(told["deviation"])})
+            if kept is None
+            else Forecast(**{**kept, "mean": tuple(kept["mean"]), "deviation": tuple(kept["deviation"])})
         )
         return cls(**{**row, "forecast": forecast})
 
@@ -83,8 +82,8 @@ class Observation:
         smiles: SMILES of the molecule, in any of its forms.
         scores: One per objective of the campaign, in its order: a `Score`, a number, or `None` where not
             measured (yet).
-        identifier: Of the candidate, when the molecule was asked for; checked against the SMILES.
-        name: What the user calls the molecule.
+        identifier: Of the candidate, if any; checked against the SMILES.
+        name: Name given by the user.
     """
 
     smiles: str
@@ -95,13 +94,12 @@ class Observation:
 
 @dataclass(frozen=True)
 class StartMolecule:
-    """A molecule the user brings along.
+    """A start molecule.
 
     Attributes:
         smiles: Its SMILES.
-        scores: Known values, one per objective in the campaign's order, as in `Observation`; used and never
-            charged.
-        name: What the user calls it.
+        scores: Known values, one per objective, as in `Observation`; not charged.
+        name: Name given by the user.
     """
 
     smiles: str
@@ -111,13 +109,13 @@ class StartMolecule:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of a `tell`.
+    """Result of `tell`.
 
     Attributes:
-        accepted: Observations that brought something new.
-        repeated: Observations that were known already.
+        accepted: New observations.
+        repeated: Observations that were already known.
         charged: Evaluations charged to the budget.
-        balance: Row by row, where a table was told.
+        balance: Summary of the rows of a table.
     """
 
     accepted: int
@@ -130,15 +128,15 @@ _RANK = {
     "skipped": 0, "cancelled": 1, "failed": 2, "timeout": 3, "invalid": 4, "below": 5, "above": 5, "ok": 6,
 }  # fmt: skip
 EVALUATED = frozenset({"ok", "above", "below", "failed", "timeout"})
-"""Statuses of scores an oracle worked for; these are charged."""
-_FEWEST_DIGITS = 2  # of a rounded number that may stand for a longer one
+"""Statuses of scores that are charged."""
+_FEWEST_DIGITS = 2  # of a rounded number that is taken for a longer one
 
 
 def merge(old: Score | None, new: Score | None, what: str) -> Score | None:
-    """The one score that two reports of the same measurement leave, whichever came first.
+    """The score from two reports of one measurement, in either order.
 
-    A missing or skipped score gives way to any other, a failure to a bound, a bound to a number within it. A
-    number that was rounded on its way is the number on record.
+    Any score replaces a missing or skipped one, a bound a failure, a number a bound it satisfies. A rounded
+    number is the number on record.
 
     Args:
         old: Score on record.
@@ -158,17 +156,17 @@ def merge(old: Score | None, new: Score | None, what: str) -> Score | None:
         return new
     if not _agree(old, new):
         raise JournalError(
-            f"{what} is on record as {shown(old)}, and was told now as {shown(new)}",
-            hint="To replace what is on record, tell it with --correct (in Python correct=True). "
-            "Repeated measurements are averaged when they come in one table.",
+            f"{what} is on record as {shown(old)}, and is now reported as {shown(new)}",
+            hint="Use --correct (in Python correct=True) to replace it. "
+            "Repeated measurements in one table are averaged.",
         )
     return max(old, new, key=_precedence)
 
 
 def pooled(scores: Sequence[Score]) -> tuple[Score, list[Score]]:
-    """One score of replicates: their mean, number and standard deviation; and bounds that contradict it.
+    """One score from replicates (mean, number and standard deviation), and bounds that contradict it.
 
-    Numbers count before bounds, the narrowest of these before failures.
+    Numbers take precedence over bounds, the narrowest bound over failures.
 
     >>> from molvae.oracles.base import Score
     >>> mean, _ = pooled([Score.ok(5.0), Score.ok(6.0)])
@@ -181,10 +179,10 @@ def pooled(scores: Sequence[Score]) -> tuple[Score, list[Score]]:
 
 
 def score_of(value: object, what: str) -> Score | None:
-    """A score from what somebody hands over in Python.
+    """A score from a Python value.
 
     Raises:
-        UsageError: It is neither a `Score`, a finite number nor `None`.
+        UsageError: Neither a `Score`, a finite number nor `None`.
 
     >>> score_of(5, "potency of CCO")
     Score(value=5.0, status='ok', detail='')
@@ -208,14 +206,14 @@ def score_of(value: object, what: str) -> Score | None:
 
 
 def shown(score: Score) -> str:
-    """A score as it is written in a table."""
+    """A score as text."""
     if score.is_measured:
         return {"above": ">", "below": "<"}.get(score.status, "") + f"{score.value:g}"
     return score.status
 
 
 def _agree(a: Score, b: Score) -> bool:
-    """Whether two reports may be of one measurement."""
+    """Whether two reports may be of the same measurement."""
     for number, other in ((a, b), (b, a)):
         if other.status in {"above", "below"}:
             sign = 1.0 if other.status == "above" else -1.0

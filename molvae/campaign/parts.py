@@ -1,4 +1,4 @@
-"""Objectives that are made of others: an `mpo:` with a dear part is unfolded, so that the part is modeled."""
+"""Composite objectives: the measured terms of an `mpo:` objective become objectives, to be modeled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def unfolded(settings: CampaignSettings) -> CampaignSettings:
-    """The settings with the parts of objectives that are partly dear behind them, as objectives of their own.
+    """The settings with the measured terms of composite objectives appended as objectives.
 
     Raises:
         ConfigError: A file cannot be read.
@@ -31,14 +31,14 @@ def unfolded(settings: CampaignSettings) -> CampaignSettings:
 
 
 def wanted(objectives: Sequence[Objective]) -> list[Objective]:
-    """Those that somebody has named, without the parts they are made of."""
+    """The objectives without parts."""
     return [objective for objective in objectives if objective.direction != "part"]
 
 
 def wholes(objectives: Sequence[Objective]) -> dict[int, Whole]:
-    """Positions of the objectives that are made of others, with how; all their parts are among them.
+    """Composite objectives by position; all their parts are objectives.
 
-    A campaign from before objectives were unfolded has none: there they are asked for whole.
+    Campaigns of earlier versions have none: there, composite objectives are measured as a whole.
     """
     names = {objective.name for objective in objectives}
     found = {j: whole for j, o in enumerate(objectives) if (whole := taken_apart(o.name)) is not None}

@@ -1,4 +1,4 @@
-"""Which molecule of a campaign a told row is about: by its structure in any form, or by an identifier."""
+"""Matches rows of results to the molecules of a campaign, by structure or identifier."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Recognizer:
-    """Knows the molecules of a campaign, by what it and its user call them.
+    """Recognizes the molecules of a campaign by structure, identifier or name.
 
     Args:
         history: Of the campaign.
@@ -31,7 +31,7 @@ class Recognizer:
         word = row.identifier
         if row.text.strip() in {"", word}:
             known = self._history.identifiers.get(word) or self._named.get(word)
-            return (known, "", "") if known else ("", f"'{word}' is no identifier of this campaign", "")
+            return (known, "", "") if known else ("", f"'{word}' is not an identifier of this campaign", "")
         smiles, problem, changed = recognized(row)
         if problem:
             return "", problem, ""
@@ -44,12 +44,12 @@ class Recognizer:
 
 
 def mismatch(history: History, identifier: str, smiles: str) -> str:
-    """What is wrong with a molecule told under the identifier of a candidate; nothing if all is well."""
+    """The problem with a molecule reported under the identifier of a candidate; "" if none."""
     asked = history.identifiers.get(identifier, smiles)
     if asked == smiles:
         return ""
     other = "another stereoisomer of it" if are_stereoisomers(asked, smiles) else "another compound"
     return (
         f"{identifier} is {asked} in this campaign, {smiles} is {other}. If that is what was made, "
-        f"leave its identifier out, and tell {identifier} as cancelled"
+        f"leave its identifier out, and report {identifier} as cancelled"
     )

@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Result:
-    """What a closed loop came to.
+    """Result of a closed loop.
 
     Attributes:
         path: The journal.
         settings: Of the campaign.
         n_calls: Evaluations charged, in all runs of this campaign.
-        n_failed: Of these, how many gave no number.
-        spent: Whether the budget was spent; otherwise it was enough, or nothing new could be found any more.
-        seconds_searching: Time spent in `ask`, in all runs of this campaign.
-        seconds_scoring: Time spent in oracles, in this run.
+        n_failed: Those without a number.
+        spent: Whether the budget was spent.
+        seconds_searching: Time in `ask`, in all runs of this campaign.
+        seconds_scoring: Time in oracles, in this run.
         table: Every molecule of the campaign.
         best: The ten best.
         trace: Progress call by call.
-        moves: What each source of molecules brought.
+        moves: Report of each source.
     """
 
     path: Path
@@ -77,7 +77,7 @@ class Result:
 
     @property
     def pareto(self) -> list[Row]:
-        """Molecules within all bounds that no other one betters in every goal; with one goal, the best."""
+        """Feasible molecules that no other dominates; with one goal, the best."""
         shape = len(self.table), len(self.settings.objectives)
         values = np.array([values_of(row) for row in self.table], dtype=np.float64).reshape(shape)
         chosen = front(values, self.settings.objectives)

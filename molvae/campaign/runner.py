@@ -38,23 +38,22 @@ def run(
     retry_failed: bool = False,
     progress: Progress = SILENT,
 ) -> Result:
-    """Ask, score and tell until the budget is spent; candidates still pending from an earlier run come first.
+    """Ask, score and tell until the budget is spent, beginning with pending candidates.
 
-    Each score is in the journal before the next molecule is scored, so a kill loses at most the calls in
-    flight (`evaluation_batch`, or as many as an oracle has workers); these are made again and charged once.
+    Each score is written to the journal before the next molecule is scored: a kill loses at most the calls in
+    flight (`evaluation_batch`, or the number of workers of an oracle), which are repeated and charged once.
 
     Args:
         campaign: Open for writing, with a model.
-        oracles: By objective name; loaded from the names where absent.
-        trust: Whether programs, servers and code that only the journal of an opened campaign names, or an
-            `mpo:` file, may be run.
-        retry_failed: Whether what oracles have failed on is scored again first; it is not charged again.
-        enough: Asked before each batch: where it says yes, the rest of the budget is not spent.
-        progress: Told of each evaluation.
+        oracles: By objective name; others are loaded by name.
+        trust: Whether to run programs, servers and code named only by a journal or an `mpo:` file.
+        retry_failed: Whether to repeat failed evaluations first, without charge.
+        enough: Called before each batch: stops the run if true.
+        progress: Listener.
 
     Raises:
-        OracleError: As many evaluations in a row as `failure_limit` says gave no number.
-        UnknownNameError: An objective that is no oracle.
+        OracleError: `failure_limit` evaluations in a row failed.
+        UnknownNameError: An objective is not an oracle.
     """
     known = campaign.history.known
     loaded = needed_oracles(known, oracles or {}, named=campaign.named, trust=trust)
@@ -92,17 +91,17 @@ def needed_oracles(
     named: Collection[str],
     trust: bool = False,
 ) -> dict[str, Oracle]:
-    """The oracles of the objectives that are asked for, by name: those given, the others loaded.
+    """The oracles of the measured objectives, by name: the given ones, and others loaded by name.
 
     Args:
-        known: The objectives, and which of them are computed.
+        known: The objectives.
         given: Oracles by objective name.
-        named: Objectives that the user has named; the others stand in a file.
-        trust: Whether programs, servers and code that only a file names may be run.
+        named: Objectives named by the user, not only by a file.
+        trust: Whether to run programs, servers and code named only by a file.
 
     Raises:
-        UnknownNameError: An objective that is no oracle.
-        UsageError: An oracle was given under the name of something molvae computes.
+        UnknownNameError: An objective is not an oracle.
+        UsageError: An oracle was given for a computed objective.
     """
     names = [objective.name for objective in known.objectives]
     asked = dict.fromkeys(names[j] for j in known.measured)
@@ -117,7 +116,7 @@ def needed_oracles(
             loaded[name] = given[name]
         elif name not in known.oracles:
             loaded[name] = load_oracle(name, named=name in named, trust=trust)
-        elif known.has_model or not known.needs_model:  # what a model predicts follows with the model
+        elif known.has_model or not known.needs_model:  # predicted objectives are loaded with the model
             loaded[name] = known.oracles[name]
     return loaded
 
@@ -125,7 +124,7 @@ def needed_oracles(
 def _score(
     candidates: Sequence[Candidate], campaign: Campaign, oracles: Mapping[str, Oracle]
 ) -> list[Observation]:
-    """What the oracles say; the scores the campaign computes itself are left to it."""
+    """Scores of the oracles; computed objectives are `None`."""
     molecules = [molecule for c in candidates if is_valid(molecule := parse(c.smiles))]
     columns = {name: ask_oracle(oracle, molecules) for name, oracle in oracles.items()}
     measured = campaign.history.known.measured
@@ -146,7 +145,7 @@ def _score(
 def _new(
     candidate: Candidate, scores: Sequence[Score | None], campaign: Campaign
 ) -> tuple[Score | None, ...]:
-    """Scores that are not on record yet: an oracle that is asked again may say something else."""
+    """Scores that are not on record yet, as a repeated evaluation may differ."""
     trial = campaign.history.trials.get(candidate.smiles)
     before = trial.scores if trial is not None else [None] * len(scores)
     return tuple(
@@ -167,5 +166,5 @@ def _give_up(campaign: Campaign) -> None:
     raise OracleError(
         f"the oracle gave no number {failed} times in a row"
         + (f"; the last time: {details[0]}" if details else ""),
-        hint="What was scored is kept. Repair the oracle and run the same again, or raise failure_limit.",
+        hint="All scores are kept. Repair the oracle and run the same command again, or raise failure_limit.",
     )

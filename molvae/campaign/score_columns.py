@@ -1,4 +1,4 @@
-"""Which columns of a table hold the scores of objectives: by name, in any case, with a unit behind."""
+"""Matches columns of a table to objectives: by name, in any case, with or without a unit."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from molvae.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-_ALIKE = 0.85  # of letters in a slip of the pen
+_ALIKE = 0.85  # similarity of a misspelled name
 
 
 def find_columns(columns: Sequence[str], names: Iterable[str]) -> dict[str, str]:
-    """The column of each objective: of its name, without regard to case; else of its name with a unit behind.
+    """The column of each objective: by name, ignoring case; otherwise by name followed by a unit.
 
     >>> find_columns(["SMILES", "PIC50 (nM)"], ["pIC50"])
     {'pIC50': 'PIC50 (nM)'}
@@ -35,9 +35,9 @@ def find_columns(columns: Sequence[str], names: Iterable[str]) -> dict[str, str]
 
 
 def near_columns(columns: Sequence[str], names: Iterable[str], found: Mapping[str, str]) -> dict[str, str]:
-    """Columns that may be meant by names no column has, among those that no other name has.
+    """Likely columns of names without a column, among those not found for other names.
 
-    They have a condition behind the name, or a unit where several columns do, or there is a slip of the pen.
+    They have a condition after the name, an ambiguous unit, or a similar spelling.
 
     >>> near_columns(["SMILES", "LogD_7.4", "pIC50"], ["logd", "IC50", "potency"], {})
     {'logd': 'LogD_7.4'}
@@ -56,10 +56,10 @@ def near_columns(columns: Sequence[str], names: Iterable[str], found: Mapping[st
 
 
 def refuse_near_misses(columns: Sequence[str], names: Iterable[str], found: Mapping[str, str]) -> None:
-    """Refuse a table where an objective nearly has a column: its values would be overlooked.
+    """Refuse a table in which an objective nearly has a column.
 
     Raises:
-        UsageError: There is such a column; both are named.
+        UsageError: Names the objective and the column.
     """
     for name, column in near_columns(columns, names, found).items():
         raise UsageError(

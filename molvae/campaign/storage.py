@@ -1,15 +1,15 @@
 """The journal: one append-only SQLite file whose events are chained by sha256.
 
 SQLite in WAL mode with synchronous=FULL keeps every committed event through a kill or a power cut. It does
-not notice flipped bits in a value, so each event carries the sha256 of itself and its predecessor, and a head
-row carries the number of events and the last digest: a changed, missing or cut-off event is refused.
+not detect flipped bits in a value, so each event has the sha256 of itself and its predecessor, and a head row
+has the number of events and the last digest: a changed, missing or truncated event is refused.
 
-A process that is killed leaves its last events in the write-ahead log, where SQLite takes a damaged frame for
-the end: they would vanish without a word. While a journal is open for writing, `molvae.campaign.tally` keeps
-beside it how many events were committed, and a journal that has fewer is refused.
+A killed process leaves its last events in the write-ahead log, where SQLite takes a damaged frame for the end
+and drops events silently. While a journal is open for writing, `molvae.campaign.tally` keeps the number of
+committed events beside it, and a journal with fewer is refused.
 
-A journal may come from somebody else. Nothing of what SQLite would run is accepted in it (views, triggers and
-functions of another schema), none of its files may be a symbolic link, and sizes are bounded.
+A journal may be untrusted: other schemas (views, triggers, functions) and symbolic links are refused, and
+sizes are bounded.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _LONGEST_EVENT = 256 << 20  # bytes
 
 @dataclass(frozen=True)
 class Event:
-    """One line of the journal.
+    """One event of the journal.
 
     Attributes:
         number: Counted from 1.
@@ -78,12 +78,12 @@ class Journal:
 
     Args:
         path: The file.
-        writable: Take the writer's lock. A reader may look on while another process writes.
+        writable: Whether to take the writer's lock; a reader needs none.
 
     Raises:
         JournalError: The file is damaged, of another kind, or of another version.
         LockedError: Another process is writing it.
-        StorageError: The disk refuses; the message names the path.
+        StorageError: The file cannot be read or written.
     """
 
     def __init__(self, path: Path, *, writable: bool = True) -> None:
@@ -137,11 +137,10 @@ class Journal:
         return self._head[0]
 
     def append(self, kind: str, payload: dict[str, Any]) -> Event:
-        """Write one event; when this returns it is on the disk.
+        """Write one event durably.
 
         Raises:
-            StorageError: The disk refuses, or the file was removed or replaced while it was open; the journal
-                is as it was.
+            StorageError: The file cannot be written, or was removed or replaced; the journal is unchanged.
         """
         self.check_in_place()
         n_events, digest = self._head
@@ -164,7 +163,7 @@ class Journal:
         return Event(n_events + 1, kind, json.loads(text), moment)
 
     def check_in_place(self) -> None:
-        """Make sure that what is written here is still what its path leads to.
+        """Check that the path still leads to the open file.
 
         Raises:
             StorageError: The file was removed or replaced.
@@ -176,7 +175,7 @@ class Journal:
             )
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and let go of it."""
+        """Fold the write-ahead log into the file and release it."""
         self._closing.close()
 
     def _keep_promise(self, promised: tuple[int, str] | None) -> None:
@@ -205,9 +204,9 @@ class Journal:
         return sqlite3.connect(path, isolation_level=None, timeout=30.0)
 
     def _readable(self, database: sqlite3.Connection) -> sqlite3.Connection:
-        """The database; or a copy, where SQLite can make no file beside it: the folder may only be read.
+        """The database; or a copy, if SQLite cannot create files beside it in a read-only folder.
 
-        A copy that was taken while somebody wrote does not match its sha256, and is refused.
+        A copy taken during a write does not match its sha256 and is refused.
         """
         try:
             database.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -255,7 +254,7 @@ class Journal:
             )
 
     def _check_layout(self) -> None:
-        """Refuse a database that has more or other things in it than a journal."""
+        """Refuse a database with another schema."""
         if self._database.execute(_SCHEMA_QUERY).fetchall() != _schema():
             raise self._damaged("its tables are not those of a journal")
 

@@ -1,4 +1,4 @@
-"""The table of a campaign: one row per molecule, with its scores, its worth and where it comes from."""
+"""The table of a campaign: one row per molecule, with scores, utility and origin."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One molecule of a campaign's table.
+    """One molecule of the table.
 
     Attributes:
         smiles: Canonical SMILES.
         scores: One per objective; `None` where awaited.
-        utility: Its worth (`molvae.campaign.utility.utilities`); NaN when failed, awaited or not feasible.
+        utility: Utility (`molvae.campaign.utility.utilities`); NaN if failed, awaited or not feasible.
         feasible: Whether it has all scores and satisfies every constraint.
-        source: What proposed it; `known` for scores the user brought along.
+        source: Move that proposed it; `known` for scores of the user.
         parent: Canonical SMILES it was made from.
-        surrogate: Name of the surrogate that chose it; `None` if none did.
-        call: Number of its evaluation, counted from 0; `None` if it was not charged.
-        identifier: Of the candidate; `None` for what the user brought along.
-        name: What the user calls it.
+        surrogate: Name of the surrogate that chose it, if any.
+        call: Number of its evaluation, from 0; `None` if not charged.
+        identifier: Of the candidate; `None` for molecules of the user.
+        name: Name given by the user.
         ancestor: Canonical SMILES of the measured molecule it descends from.
-        forecast: What was expected of it when a surrogate chose it.
+        forecast: Forecast when a surrogate chose it.
     """
 
     smiles: str
@@ -53,7 +53,7 @@ class Row:
 
 
 def row_of(trial: Trial, utility: float, allowed: bool) -> Row:  # noqa: FBT001 - built from a zip of columns
-    """The row of a molecule, given its worth and whether it satisfies every constraint."""
+    """The row of a molecule, given its utility and feasibility."""
     candidate = trial.candidate
     return Row(
         smiles=trial.smiles,
@@ -86,19 +86,19 @@ def best_rows(history: History, k: int) -> list[Row]:
 
 
 def values_of(row: Row) -> list[float | None]:
-    """Its scores as numbers; `None` where there is none."""
+    """Its scores as numbers or `None`."""
     return [score.value if score is not None and score.is_ok else None for score in row.scores]
 
 
 def replicate_columns(
     scores: Sequence[Sequence[Score | None]], names: Sequence[str], before: str = ""
 ) -> dict[str, list[float | None]]:
-    """Number and standard deviation of the measurements that scores are means of, by columns.
+    """Number and standard deviation of replicates, by columns.
 
     Args:
-        scores: Of molecules, one per name; an empty row has none.
-        names: Of the objectives; of several with one name the first counts.
-        before: Precedes the names of the columns.
+        scores: Of molecules, one per name; rows may be empty.
+        names: Of the objectives; duplicates are ignored.
+        before: Prefix of the names of the columns.
 
     Returns:
         `NAME n` and `NAME sd` of each objective that has replicates.
@@ -114,7 +114,7 @@ def replicate_columns(
 
 
 def columns_of_rows(table: Sequence[Row], objectives: Sequence[Objective]) -> dict[str, list[Any]]:
-    """A table by columns: each objective once, `None` for what is absent."""
+    """A table by columns: each objective once, `None` for missing values."""
     columns: dict[str, list[Any]] = {
         name: [getattr(row, name) for row in table]
         for name in ("identifier", "name", "smiles", "call", "source", "parent", "surrogate")

@@ -1,8 +1,8 @@
-"""How many events of a journal were committed, kept beside it while it is open for writing.
+"""The number of committed events, kept beside a journal while it is open for writing.
 
-SQLite takes a damaged frame of its write-ahead log for the log's end, so that after a kill and a flipped bit
-the last events would be missing without a word. The tally is written after each commit and removed when the
-log has been folded into the journal: where it is left behind, the journal must hold at least what it says.
+SQLite takes a damaged frame of its write-ahead log for the end of the log, so that after a kill and a flipped
+bit the last events would be dropped silently. The tally is written after each commit and removed when the log
+has been folded into the journal: if it is left, the journal must have at least this many events.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Tally:
         self._file: int | None = None
 
     def begin(self, n_events: int, digest: str) -> None:
-        """Create the file, if it is not there, and write what the journal holds now.
+        """Create the file if necessary and write the current number of events.
 
         Raises:
-            StorageError: The disk refuses.
+            StorageError: The file cannot be written.
         """
         try:
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
@@ -47,7 +47,7 @@ class Tally:
             raise StorageError(f"cannot write {self.path}: {error.strerror or error}") from error
 
     def write(self, n_events: int, digest: str) -> None:
-        """Note a commit; it is one write to one place, so that a kill leaves the old line or the new one."""
+        """Record a commit, in a single write, so that a kill leaves the old line or the new one."""
         if self._file is None:
             return
         with contextlib.suppress(OSError):  # the event is safe; an older count still holds
@@ -57,7 +57,7 @@ class Tally:
     def settle(self) -> None:
         """Remove the file, if it was begun, unless events are left in the write-ahead log.
 
-        A disk that refuses is no failure: all events are safe, and a tally that stays does no harm.
+        Errors are ignored: all events are safe, and a remaining tally is harmless.
         """
         if self._file is None:
             return
@@ -70,7 +70,7 @@ class Tally:
 
 
 def read_tally(journal: Path) -> tuple[int, str] | None:
-    """Number and digest of the last event known to be committed; `None` where nothing is written down.
+    """Number and digest of the last event known to be committed; `None` if unknown.
 
     Raises:
         JournalError: The file is damaged.

@@ -1,4 +1,4 @@
-"""What is told of molecules, checked against what a campaign has on record."""
+"""Checks reported scores against the record of a campaign."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def usable(history: History, measurements: Measurements, *, correct: bool) -> list[Observation]:
-    """The rows that contradict nothing; the balance says which do."""
+    """The rows without contradictions; the others are listed in the balance."""
     balance, taken = measurements.balance, []
     for molecule, line in zip(measurements.molecules, measurements.lines, strict=True):
         name = "" if molecule.name in history.identifiers else molecule.name
@@ -35,34 +35,34 @@ def usable(history: History, measurements: Measurements, *, correct: bool) -> li
 
 
 def one_by_one(history: History, observations: Iterable[Observation]) -> list[Observation]:
-    """Observations of different molecules; those of one are joined.
+    """Observations of different molecules; those of one molecule are merged.
 
     Raises:
-        JournalError: Two of one molecule contradict one another.
+        JournalError: Two of one molecule are contradictory.
         UsageError: One cannot belong to this campaign.
     """
-    told: dict[str, Observation] = {}
+    merged: dict[str, Observation] = {}
     for observation in observations:
         found = checked(history, observation)
-        earlier = told.get(found.smiles)
-        told[found.smiles] = found if earlier is None else _joined(history, earlier, found)
-    return list(told.values())
+        earlier = merged.get(found.smiles)
+        merged[found.smiles] = found if earlier is None else _joined(history, earlier, found)
+    return list(merged.values())
 
 
 def news(history: History, observations: Sequence[Observation], *, correct: bool) -> list[dict[str, Any]]:
-    """Those that bring something new, as the journal keeps them.
+    """The new observations, as JSON values for the journal.
 
     Raises:
-        JournalError: One contradicts what is on record, and is not to `correct` it.
+        JournalError: One contradicts the record, without `correct`.
     """
     rows = []
-    for told in observations:
-        scores = [score_of(score, told.smiles) for score in told.scores]
-        merged = scores_to_json(history.merged(told.smiles, scores, correct=correct))
-        trial = history.trials.get(told.smiles)
+    for new in observations:
+        scores = [score_of(score, new.smiles) for score in new.scores]
+        merged = scores_to_json(history.merged(new.smiles, scores, correct=correct))
+        trial = history.trials.get(new.smiles)
         if merged != scores_to_json(trial.scores if trial is not None else [None] * len(merged)):
-            row = {"smiles": told.smiles, "scores": scores_to_json(scores)}
-            rows.append({**row, "name": told.name} if told.name else row)
+            row = {"smiles": new.smiles, "scores": scores_to_json(scores)}
+            rows.append({**row, "name": new.name} if new.name else row)
     return rows
 
 
@@ -78,14 +78,14 @@ def tell_event(
 
 
 def checked(history: History, observation: Observation) -> Observation:
-    """The observation with the SMILES on record, refused if it cannot belong to this campaign."""
+    """The observation with the SMILES on record; an error if it cannot belong to this campaign."""
     objectives = history.settings.objectives
     form = form_of(observation.smiles)
     if not isinstance(form, Form):
         raise UsageError(f"{observation.smiles!r} is not a molecule: {form.reason}")
     if len(observation.scores) != len(objectives):
         raise UsageError(
-            f"{observation.smiles} was told with {len(observation.scores)} scores, "
+            f"{observation.smiles} has {len(observation.scores)} scores, "
             f"expected {len(objectives)}: " + ", ".join(objective.name for objective in objectives)
         )
     pairs = zip(objectives, observation.scores)
@@ -93,7 +93,7 @@ def checked(history: History, observation: Observation) -> Observation:
     smiles, identifier = history.key(form.smiles), observation.identifier
     if identifier is not None:
         if identifier not in history.identifiers:
-            raise UsageError(f"{identifier} is not the identifier of anything this campaign asked for")
+            raise UsageError(f"{identifier} is not the identifier of a candidate of this campaign")
         if problem := mismatch(history, identifier, smiles):
             raise UsageError(problem)
     return Observation(smiles, scores, identifier, observation.name)

@@ -18,14 +18,14 @@ TOP = 10
 
 @dataclass(frozen=True)
 class TracePoint:
-    """Where a campaign stood after one call.
+    """State of a campaign after one call.
 
     Attributes:
         call: Number of the call, counted from 0.
         smiles: Molecule that was scored.
-        utility: Its utility; NaN when it failed or breaks a constraint.
+        utility: Its utility; NaN if it failed or violates a constraint.
         best: Highest utility so far; NaN before the first one.
-        top10: Mean of the ten highest so far (of as many as there are); NaN before the first one.
+        top10: Mean of the ten highest so far; NaN before the first one.
     """
 
     call: int
@@ -36,18 +36,18 @@ class TracePoint:
 
 
 def tenth_best(worth: NDArray[np.float64]) -> float | None:
-    """The utility a hit must exceed; `None` while fewer than ten molecules have one."""
+    """The tenth best utility, which a hit exceeds; `None` if there are fewer than ten."""
     reached = np.sort(worth[np.isfinite(worth)])[::-1]
     return float(reached[TOP - 1]) if len(reached) >= TOP else None
 
 
 def is_hit(utility: float, bar: float | None) -> bool:
-    """Whether a utility exceeds the tenth best; any number does where there is none."""
+    """Whether a utility exceeds the tenth best; any finite one does without it."""
     return bool(np.isfinite(utility)) and (bar is None or utility > bar)
 
 
 def hits(values: Sequence[float]) -> list[bool]:
-    """Which values come among the ten best of those before them.
+    """Which values are among the ten best so far.
 
     >>> hits([1.0, float("nan")] + [2.0] * 9 + [1.0, 3.0])[-3:]
     [True, False, True]
@@ -62,7 +62,7 @@ def hits(values: Sequence[float]) -> list[bool]:
 
 
 def running_top(values: Sequence[float], k: int) -> tuple[list[float], list[float]]:
-    """Best and mean of the `k` best after each value; NaN values advance the count and change nothing.
+    """Best and mean of the `k` best after each value; NaN values count as calls only.
 
     >>> running_top([1.0, float("nan"), 3.0], 2)
     ([1.0, 1.0, 3.0], [1.0, 1.0, 2.0])

@@ -1,4 +1,4 @@
-"""One number for the worth of a molecule: goals, constraints and how several goals are combined."""
+"""Utility of molecules: goals, constraints and how several goals are combined."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def goals(values: Array, objectives: Sequence[Objective]) -> Array:
-    """The goals among scores `values` (`n x k`), all to be maximized: `n x m`."""
+    """The goals among scores `values` (`n x k`), signed for maximization, `n x m`."""
     columns = [o.sign * values[:, j] for j, o in enumerate(objectives) if o.is_goal]
     return np.stack(columns, axis=1) if columns else np.empty((len(values), 0))
 
@@ -32,7 +32,7 @@ def constrained_scores(values: Array, objectives: Sequence[Objective]) -> tuple[
 
 
 def within(values: Array, objectives: Sequence[Objective], columns: Sequence[int]) -> NDArray[np.bool_]:
-    """Which rows of scores satisfy the bounds that stand in `columns`, `n`."""
+    """Which rows of scores satisfy the bounds in `columns`, `n`."""
     scores, lower, upper = constrained_scores(values[:, list(columns)], [objectives[j] for j in columns])
     return np.asarray(((scores >= lower) & (scores <= upper)).all(axis=1))
 
@@ -43,32 +43,31 @@ def feasible(values: Array, objectives: Sequence[Objective]) -> NDArray[np.bool_
 
 
 def utilities(values: Array, objectives: Sequence[Objective]) -> Array:
-    """Utility of each row, `n`; NaN where a score is missing or a constraint is broken.
+    """Utility of each row, `n`; NaN if a score is missing or a constraint is violated.
 
-    One goal: the score itself, with its sign turned when it is minimized. Several goals: each is put to the
-    unit interval by its range over the feasible rows (a goal that does not vary counts 1), and the utility is
-    their geometric mean, so that a molecule must be good at all of them. The range is that of the rows given:
-    utilities of several goals compare molecules within a campaign, not between campaigns.
+    With one goal, the score, negated if minimized. With several, each is scaled to [0, 1] by its range over
+    the feasible rows (a constant goal counts 1), and the utility is their geometric mean. It compares
+    molecules within a campaign, not between campaigns.
 
     Args:
         values: Scores, `n x k`, in the order of the objectives; NaN where missing.
         objectives: Goals and constraints.
     """
     allowed = feasible(values, objectives)
-    wanted = goals(values, objectives)
+    found = goals(values, objectives)
     worth = np.full(len(values), np.nan)
-    if wanted.shape[1] == 1 or not allowed.any():
-        worth[allowed] = wanted[allowed, 0]
+    if found.shape[1] == 1 or not allowed.any():
+        worth[allowed] = found[allowed, 0]
         return worth
-    low, high = wanted[allowed].min(axis=0), wanted[allowed].max(axis=0)
+    low, high = found[allowed].min(axis=0), found[allowed].max(axis=0)
     span = np.where(high > low, high - low, 1.0)
-    scaled = np.where(high > low, (wanted[allowed] - low) / span, 1.0)
-    worth[allowed] = np.prod(scaled, axis=1) ** (1.0 / wanted.shape[1])
+    scaled = np.where(high > low, (found[allowed] - low) / span, 1.0)
+    worth[allowed] = np.prod(scaled, axis=1) ** (1.0 / found.shape[1])
     return worth
 
 
 def front(values: NDArray[np.float64], objectives: Sequence[Objective]) -> NDArray[np.bool_]:
-    """Which molecules within all bounds no other such one betters in every goal, `n`.
+    """Which feasible molecules no other feasible one dominates, `n`.
 
     Args:
         values: Scores, `n x m`, NaN where there is none.

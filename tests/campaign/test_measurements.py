@@ -70,7 +70,7 @@ class TestOneForm:
             name = ask_for(campaign, "C[C@H](N)c1ccccc1")
             balance = campaign.tell(frame(f"id,smiles,qed\n{name},{told},0.5\nx,CCC,0.1\n")).balance
             assert f"another {what}" in balance.refused[0]
-            assert f"tell {name} as cancelled" in balance.refused[0]
+            assert f"report {name} as cancelled" in balance.refused[0]
             assert [row.smiles for row in campaign.best()] == ["CCC"], "the good row is taken"
             with pytest.raises(UsageError, match=what):
                 campaign.tell([Observation(told, (0.5,), name)])
@@ -292,7 +292,7 @@ class TestRecord:
         with Campaign.create(tmp_path / "c", model, settings(), start=start) as campaign:
             receipt = campaign.tell(frame("smiles,qed\nOCC,0.75\nCCN,0.25\n"))
             assert receipt.balance.refused == [
-                "row 1: qed of CCO is on record as 0.5, and was told now as 0.75"
+                "row 1: qed of CCO is on record as 0.5, and is now reported as 0.75"
             ]
             assert receipt.accepted == 1
 
