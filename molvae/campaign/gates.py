@@ -42,9 +42,9 @@ class Gate(Protocol):
 class PrecedentGate:
     """Passes molecules with precedent.
 
-    Every bond and ring system must occur in one in 10,000 of the model's training molecules or in the start, and
-    there must be no unstable group (filter `unstable`). Without a calibrated model, only unstable groups are
-    checked. With a threshold of one training molecule, an external judge rejected 40 % of what passed.
+    Every bond and ring system must occur in one in 10,000 of the model's training molecules or in the start,
+    and there must be no unstable group (filter `unstable`). Without a calibrated model, only unstable groups
+    are checked. With a threshold of one training molecule, an external judge rejected 40 % of what passed.
 
     Args:
         model: A `MolVAE`.

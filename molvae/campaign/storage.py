@@ -21,7 +21,6 @@ import shutil
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
@@ -33,6 +32,7 @@ from molvae.campaign.files import (
     refuse_special_files,
     writer_lock,
 )
+from molvae.campaign.layout import is_journal, lay_out
 from molvae.campaign.tally import Tally, read_tally
 from molvae.errors import JournalError, LockedError, StorageError
 
@@ -40,17 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-APPLICATION_ID = 0x6D6F6C76  # "molv"
-SCHEMA = 1
-_TABLES = """
-CREATE TABLE event (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, payload TEXT NOT NULL,
-                    written_at TEXT NOT NULL, digest TEXT NOT NULL) STRICT;
-CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), n_events INTEGER NOT NULL,
-                   digest TEXT NOT NULL) STRICT;
-CREATE TRIGGER event_is_never_changed BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'append only'); END;
-CREATE TRIGGER event_is_never_removed BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'append only'); END;
-INSERT INTO head VALUES (1, 0, '');
-"""
 _LONGEST_EVENT = 256 << 20  # bytes
 
 
@@ -109,7 +98,6 @@ class Journal:
                 # one snapshot for everything that is read from here on, while another process goes on
                 # writing; a reader keeps it until it closes
                 self._database.execute("BEGIN")
-                self._check_layout()
                 self._head = self._verify()
                 self._keep_promise(promised)
                 if writable:
@@ -237,28 +225,11 @@ class Journal:
         else:
             execute("PRAGMA journal_mode = WAL")
             execute("PRAGMA synchronous = FULL")
-        if execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-            if not self.writable:
-                raise JournalError(f"{self.path} holds no campaign yet")
-            self._database.executescript(
-                f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA};"
-                f"{_TABLES} COMMIT;"
-            )
-        if execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-            raise JournalError(f"{self.path} is an SQLite file, but not a campaign journal")
-        version = execute("PRAGMA user_version").fetchone()[0]
-        if version != SCHEMA:
-            raise JournalError(
-                f"{self.path} has journal layout version {version}; this molvae reads version {SCHEMA}",
-                hint="Use the molvae version that wrote it.",
-            )
-
-    def _check_layout(self) -> None:
-        """Refuse a database with another schema."""
-        if self._database.execute(_SCHEMA_QUERY).fetchall() != _schema():
-            raise self._damaged("its tables are not those of a journal")
+        lay_out(self._database, self.path, writable=self.writable)
 
     def _verify(self) -> tuple[int, str]:
+        if not is_journal(self._database):
+            raise self._damaged("its tables are not those of a journal")
         problem = self._database.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
             raise self._damaged(problem)
@@ -299,16 +270,6 @@ class Journal:
             if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
                 raise LockedError(f"the journal {self.path} is being used by another process") from error
             raise self._damaged(str(error)) from error
-
-
-_SCHEMA_QUERY = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
-
-
-@cache
-def _schema() -> list[tuple[str, str, str, str]]:
-    with contextlib.closing(sqlite3.connect(":memory:")) as database:
-        database.executescript(_TABLES)
-        return database.execute(_SCHEMA_QUERY).fetchall()
 
 
 def _not_json(name: str) -> float:

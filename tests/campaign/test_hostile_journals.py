@@ -17,8 +17,9 @@ from fake_model import FakeModel
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
+from molvae.campaign.layout import APPLICATION_ID, SCHEMA, TABLES
 from molvae.campaign.observations import Observation, StartMolecule
-from molvae.campaign.storage import _TABLES, APPLICATION_ID, SCHEMA, Journal, _digest
+from molvae.campaign.storage import Journal, _digest
 from molvae.errors import JournalError, StorageError, UsageError
 from molvae.oracles.base import Score
 from molvae.oracles.objectives import objectives
@@ -58,7 +59,7 @@ def write_raw(path, rows):
     database, digest = sqlite3.connect(path), ""
     database.executescript(
         f"PRAGMA synchronous = OFF; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA};"
-        f"{_TABLES}"
+        f"{TABLES}"
     )
     for number, (kind, text) in enumerate(rows, start=1):
         row = (number, kind, text, "2026-01-01T00:00:00.000+00:00")

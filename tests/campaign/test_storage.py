@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from molvae.campaign.storage import _TABLES, Journal, _digest
+from molvae.campaign.layout import TABLES
+from molvae.campaign.storage import Journal, _digest
 from molvae.campaign.tally import _line
 from molvae.errors import JournalError, LockedError, StorageError
 
@@ -92,7 +93,7 @@ def test_tampering_is_refused(path, tampering):
     database.executescript("DROP TRIGGER event_is_never_changed; DROP TRIGGER event_is_never_removed;")
     database.execute(tampering)
     database.commit()
-    for line in _TABLES.splitlines():
+    for line in TABLES.splitlines():
         if line.startswith("CREATE TRIGGER"):
             database.execute(line)  # so that nothing but the tampering is wrong
     database.close()
@@ -112,7 +113,7 @@ def test_an_event_with_a_digest_of_its_own_does_not_fit_what_follows(path):
         "UPDATE event SET payload = ?, digest = ? WHERE number = 4", (row[2], _digest(before, row))
     )
     database.commit()
-    database.execute(next(line for line in _TABLES.splitlines() if "event_is_never_changed" in line))
+    database.execute(next(line for line in TABLES.splitlines() if "event_is_never_changed" in line))
     database.close()
     with pytest.raises(JournalError, match="event 5 does not match its sha256"):
         Journal(path)

@@ -21,7 +21,7 @@ from fault import require, scratch
 from fuzz_faults import require_answer, seal_again
 from model_faults import undisturbed
 
-from molvae.campaign.storage import _TABLES, APPLICATION_ID, SCHEMA
+from molvae.campaign.layout import APPLICATION_ID, SCHEMA, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ def _large_texts() -> pa.Array:
     return pa.array(["C" * 900_000] * 200, pa.large_string())
 
 
-_TABLES_OF_BOMBS: dict[str, Callable[[Path], None]] = {
+TABLES_OF_BOMBS: dict[str, Callable[[Path], None]] = {
     "a list of nothing.parquet": _parquet(lambda: _lists(pa.nulls(30_000_000))),
     "a list of numbers.parquet": _parquet(lambda: _lists(pa.array(np.zeros(30_000_000)))),
     "a large page.parquet": _parquet(lambda: pa.array(["C" * 200_000_000]), use_dictionary=False),
@@ -154,7 +154,7 @@ def _giant_cell(path: Path) -> None:
     database = sqlite3.connect(path)
     database.executescript(
         f"PRAGMA journal_mode = OFF; PRAGMA application_id = {APPLICATION_ID}; "
-        f"PRAGMA user_version = {SCHEMA};{_TABLES}"
+        f"PRAGMA user_version = {SCHEMA};{TABLES}"
     )
     database.execute("INSERT INTO event VALUES (1, 'create', ?, '2026-01-01', '')", ("[" * (300 << 20),))
     database.execute("UPDATE head SET n_events = 1")
@@ -162,12 +162,12 @@ def _giant_cell(path: Path) -> None:
     database.close()
 
 
-BOMBS = (*_TABLES_OF_BOMBS, *_MODELS, "a corpus without end", "a giant cell in a journal")
+BOMBS = (*TABLES_OF_BOMBS, *_MODELS, "a corpus without end", "a giant cell in a journal")
 
 
 @cache
 def _commands(name: str) -> tuple[str, ...]:
-    if name in _TABLES_OF_BOMBS:
+    if name in TABLES_OF_BOMBS:
         return (_PREPARE, _SCREEN, "encode run FILE --device cpu")
     if name in _MODELS:
         return ("info run", "sample run -n 2 --device cpu")
@@ -188,7 +188,7 @@ def opened(name: str, rng: Random, folder: Path) -> str:
     _, corpus, run = undisturbed()
     shutil.copytree(run, folder / "run")
     file = folder / name.replace(" ", "_")
-    if name in _TABLES_OF_BOMBS:
+    if name in TABLES_OF_BOMBS:
         shutil.copy(_made(name), file)
     elif name in _MODELS:
         model = folder / "run" / "model"
@@ -250,4 +250,4 @@ def _measured(line: str, folder: Path, name: str) -> str:
 
 if __name__ == "__main__":
     _, bomb_name, place = sys.argv
-    _TABLES_OF_BOMBS[bomb_name](Path(place))
+    TABLES_OF_BOMBS[bomb_name](Path(place))

@@ -26,7 +26,8 @@ from fault import require, scratch
 from model_faults import undisturbed
 
 import molvae
-from molvae.campaign.storage import _TABLES, APPLICATION_ID, SCHEMA, Journal, _digest
+from molvae.campaign.layout import APPLICATION_ID, SCHEMA, TABLES
+from molvae.campaign.storage import Journal, _digest
 from molvae.cli.main import cli, run
 from molvae.persistence.files import sha256_of
 from molvae.persistence.manifest import MANIFEST
@@ -82,7 +83,7 @@ _CONFIGS = {
 }  # fmt: skip
 """A command that reads a file of settings or of desirabilities, and such a file."""
 
-_TABLES_READ = (
+TABLES_READ = (
     "prepare own.parquet -o new --set workers=0",
     "screen own.parquet --checkpoint run --maximize qed -o new --workers 0 --device cpu",
     "predict own.parquet --checkpoint run -o new --workers 0 --device cpu",
@@ -225,7 +226,7 @@ def fuzzed_journal(rng: Random, folder: Path) -> str:
 def _write_journal(path: Path, rows: Sequence[Sequence[Any]]) -> None:
     database, digest = sqlite3.connect(path), ""
     database.executescript(
-        f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA};{_TABLES}"
+        f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA};{TABLES}"
     )
     for number, (kind, text) in enumerate(rows, start=1):
         row = (number, kind, text.decode(errors="replace"), "2026-01-01T00:00:00.000+00:00")
@@ -241,7 +242,7 @@ def fuzzed_parquet(rng: Random, folder: Path) -> str:
     copied(folder, "table.csv", "run", "c")
     smiles = [row.split(",")[0] for row in (folder / "table.csv").read_text().splitlines()[1:30]]
     harms.harmed_parquet(folder / "own.parquet", smiles, rng)
-    return _require_typed(rng.choice(_TABLES_READ).split(), folder, "Parquet")
+    return _require_typed(rng.choice(TABLES_READ).split(), folder, "Parquet")
 
 
 def fuzzed_toml(rng: Random, folder: Path) -> str:
