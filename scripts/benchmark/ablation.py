@@ -16,9 +16,11 @@ import os
 import random
 import tempfile
 import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from record import ROOT, kept, record
 from sense import objectives_in, zinc
@@ -34,14 +36,18 @@ from molvae.optimization.config import SearchSettings
 from molvae.oracles.objectives import Objective
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from molvae.campaign.methods.base import Batch, Situation
 
-_SHARES = {"shares": {"adapt": False}}
-_CREDIT = {"surrogate": {"portfolio": {"floor": 1.0}}}
-_RETREAT = {"retreat": {"patience": None}}
-_STEPS = {"proposal": {"widen_above": 1.0, "narrow_below": 0.0, "patience": 1_000_000}}
+_SHARES = {"molvae.campaign.sources.shares.FLOOR": 1.0}
+_CREDIT = {"molvae.optimization.credit.FLOOR": 1.0}
+_RETREAT = {"molvae.campaign.methods.retreat.PATIENCE": 1e6}
+_STEPS = {
+    "molvae.campaign.sources.mix._WIDEN_ABOVE": 1.0,
+    "molvae.campaign.sources.mix._NARROW_BELOW": 0.0,
+    "molvae.campaign.sources.mix._PATIENCE": 1e6,
+}
 _PLAIN = {"name": "plain"}
 _MIXED = {
     "name": "mixed",
@@ -50,19 +56,20 @@ _MIXED = {
     "hyperparameters": "map",
 }
 DEFAULT, NO_RETREAT, NO_RESERVE = "default", "no retreat", "no reserve"
-ARMS: dict[str, dict[str, Any]] = {
-    DEFAULT: {},
+CONSTANTS: dict[str, dict[str, float]] = {
     "all off": {**_SHARES, **_CREDIT, **_RETREAT, **_STEPS},
     "fixed move shares": _SHARES,
     "equal surrogates": _CREDIT,
-    NO_RESERVE: {},
     "fixed steps": _STEPS,
     NO_RETREAT: _RETREAT,
+}
+"""Constants of the search that switch off controllers; `all off` is without the reserve, too."""
+SETTINGS: dict[str, dict[str, Any]] = {
     "plain kernel alone": {"surrogate": {"members": [_PLAIN]}},
     "mixed kernel alone": {"surrogate": {"members": [_MIXED]}},
     "noisy batches": {"acquisition": {"batch": "noisy"}},
 }
-"""Search settings of each arm; `all off` is without the reserve, too."""
+ARMS = (DEFAULT, *CONSTANTS, NO_RESERVE, *SETTINGS)
 BATCH, N_START, EVERY = 10, 10, 10
 
 
@@ -116,7 +123,7 @@ def _play(
         q=BATCH,
         seed=seed,
         method="no-reserve" if arm in {NO_RESERVE, "all off"} else "bo",
-        search=SearchSettings.model_validate(ARMS[arm]),
+        search=SearchSettings.model_validate(SETTINGS.get(arm, {})),
     )
     retreated: list[bool] = []
 
@@ -126,6 +133,7 @@ def _play(
 
     begun = time.process_time()
     with (
+        switched_off(CONSTANTS.get(arm, {})),
         tempfile.TemporaryDirectory(dir=options.work) as place,
         Campaign.create(Path(place) / "journal.sqlite", model, settings, start=start) as campaign,
     ):
@@ -139,6 +147,15 @@ def _play(
         "retreated": any(retreated),
         "cpu_ms_per_call": round(1e3 * (time.process_time() - begun) / options.calls, 1),
     }
+
+
+@contextmanager
+def switched_off(constants: dict[str, float]) -> Iterator[None]:
+    """Let constants of modules have other values."""
+    with ExitStack() as stack:
+        for name, value in constants.items():
+            stack.enter_context(mock.patch(name, value))
+        yield
 
 
 def _gain(arm: str, rows: dict[tuple[str, int, str], dict[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Take parts of the search away, one at a time, and print what is left of it.
+"""Take parts of the search away, one at a time, and print what is left of it (controllers: `ablation.py`).
 
 Every arm plays the same tasks of PMO from the same start molecules; a cell is the area under the curve of the
 mean of the ten best so far. Differences of a few hundredths are luck with one seed.
@@ -38,11 +38,9 @@ ARMS: dict[str, tuple[str, ...]] = {
     "latent alone": ("sources={latent = 1.0}",),
     "graph alone": ("sources={graph = 1.0}",),
     "without latent": ("sources={graph = 0.8, library = 0.2}",),
-    "fixed shares": ("search.shares.adapt=false",),
     "one generation": ("search.n_generations=1",),
     "q = 1": ("q=1",),
     "q = 50": ("q=50",),
-    "never leaves a basin": ("search.retreat.patience=1000000",),
     "adapting decoder": (),
     "latent alone, adapting decoder": ("sources={latent = 1.0}",),
 }
