@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from molvae.campaign.agreement import changes, first_event
+from molvae.campaign.agreement import changes, check_files, check_model, first_event
 from molvae.campaign.batch import Candidates
 from molvae.campaign.contradictions import check_objectives
 from molvae.campaign.events import going_on_from
@@ -17,7 +17,6 @@ from molvae.campaign.forecast import Forecaster, forecasts_of
 from molvae.campaign.forms import Form, form_of
 from molvae.campaign.gates import gates_of
 from molvae.campaign.history import History
-from molvae.campaign.identity import check_files, check_model
 from molvae.campaign.initialization import check_names, next_batch, read_start
 from molvae.campaign.known import KnownScores
 from molvae.campaign.measurements import Measurements, read_frame
@@ -30,11 +29,10 @@ from molvae.campaign.observations import (
     StartMolecule,
 )
 from molvae.campaign.parts import unfolded, wanted
-from molvae.campaign.recognition import Recognizer
 from molvae.campaign.records import known_to_json, latent_to_text
 from molvae.campaign.storage import Event, Journal
 from molvae.campaign.table import Row, all_rows, best_rows, values_of
-from molvae.campaign.telling import news, one_by_one, tell_event, usable
+from molvae.campaign.telling import Recognizer, news, one_by_one, tell_event, usable
 from molvae.campaign.trace import TracePoint, trace_of
 from molvae.chemistry.depiction import table_html
 from molvae.chemistry.molecule import parse

@@ -11,64 +11,37 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("molvae")
 
 _RETIRED: dict[str, Any] = {
-    "n_library": 100,
-    "n_fingerprint": 4096,
+    "n_library": 100, "n_fingerprint": 4096,
     "search": {
-        "n_parents": 60,
-        "n_scalarizations": 4,
+        "n_parents": 60, "n_scalarizations": 4,
         "surrogate": {
-            "n_best": 1000,
-            "n_random": 500,
-            "recency": 2000.0,
+            "n_best": 1000, "n_random": 500, "recency": 2000.0,
             "members": {
-                "outputscale": 10.0,
-                "noise": 1e-3,
-                "mean": 0.0,
-                "own_lengthscales": True,
-                "n_fit": 300,
+                "outputscale": 10.0, "noise": 1e-3, "mean": 0.0, "own_lengthscales": True, "n_fit": 300,
                 "refit_growth": 1.3,
             },
             "portfolio": {
-                "half_life": 60.0,
-                "n_recent": 60,
-                "prior_picks": 4.0,
-                "skill_weight": 1.0,
-                "floor": 0.2,
+                "half_life": 60.0, "n_recent": 60, "prior_picks": 4.0, "skill_weight": 1.0, "floor": 0.2,
                 "n_elite": 10,
             },
         },
         "acquisition": {"beta_low": -2.0, "beta_high": 0.0, "similarity_cap": 0.9, "n_joint": 256},
         "proposal": {
-            "pcn": 0.2,
-            "slerp": 0.25,
-            "noise": 0.2,
-            "ascent": 0.3,
-            "prior": 0.05,
-            "step_low": 0.2,
-            "step_high": 0.8,
-            "scale_low": 0.5,
-            "scale_high": 2.0,
-            "climb_low": 0.7,
-            "climb_high": 4.0,
-            "widen_above": 0.6,
-            "narrow_below": 0.15,
-            "patience": 200,
-            "pressure": 0.1,
+            "pcn": 0.2, "slerp": 0.25, "noise": 0.2, "ascent": 0.3, "prior": 0.05, "step_low": 0.2,
+            "step_high": 0.8, "scale_low": 0.5, "scale_high": 2.0, "climb_low": 0.7, "climb_high": 4.0,
+            "widen_above": 0.6, "narrow_below": 0.15, "patience": 200, "pressure": 0.1,
         },
         "graph": {"mutation": 0.45, "crossover": 0.4, "decoration": 0.15, "another": 0.25, "most_edits": 4},
         "shares": {"adapt": True, "floor": 0.2, "half_life": 10.0, "hit_weight": 0.5, "prior_batches": 2.0},
         "trust_region": {
-            "length": 0.8,
-            "shortest": 2.0**-7,
-            "longest": 1.6,
-            "success_tolerance": 3,
-            "failure_tolerance": None,
-            "n_candidates": 2000,
+            "length": 0.8, "shortest": 2.0**-7, "longest": 1.6, "success_tolerance": 3,
+            "failure_tolerance": None, "n_candidates": 2000,
         },
         "retreat": {"patience": 100, "n_batches": 4, "apart": 0.4, "most": 2},
     },
-}
-"""Their defaults, by section, which are constants now."""
+}  # fmt: skip
+"""Their defaults, which are constants now, by section."""
+_RENAMED = {("method", "latent-bo"): "bo", ("search.acquisition.name", "qlogei"): "logei"}
 
 
 def without_retired(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,8 +49,6 @@ def without_retired(values: Mapping[str, Any]) -> dict[str, Any]:
     kept, changed = _pruned(values, _RETIRED, "")
     if changed:
         _LOG.warning("ignored, as these settings no longer exist: %s", ", ".join(changed))
-    if kept.get("method") == "latent-bo":
-        kept["method"] = "bo"
     return kept
 
 
@@ -90,7 +61,7 @@ def _pruned(
     for name, value in values.items():
         key = f"{prefix}{name}"
         if name not in retired:
-            kept[name] = value
+            kept[name] = _RENAMED.get((key, value), value) if isinstance(value, str) else value
         elif not isinstance(retired[name], dict):
             changed += [f"{key} = {value}"] if value != retired[name] else []
         elif isinstance(value, dict):

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import torch
 from botorch.acquisition.analytic import LogExpectedImprovement
-from botorch.acquisition.logei import qLogExpectedImprovement
 from botorch.models.model import Model
 from botorch.posteriors import GPyTorchPosterior
-from botorch.sampling.normal import SobolQMCNormalSampler
 from gpytorch.distributions import MultitaskMultivariateNormal, MultivariateNormal
 from linear_operator import to_linear_operator
 from linear_operator.utils.cholesky import psd_safe_cholesky
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from molvae.optimization.config import AcquisitionSettings
     from molvae.optimization.surrogates.base import Belief
 
-_MC_SAMPLES = 256
 _LOWEST, _HIGHEST = -2.0, 0.0  # exponents of beta, drawn anew for every slot
 _NUGGET = 1e-6  # of the variance of scaled scores
 
@@ -116,26 +113,10 @@ class LogImprovement:
 
     def __call__(self, belief: Belief, incumbent: float) -> Tensor:
         """Values of the candidates."""
-        return _evaluate(LogExpectedImprovement(PoolModel(belief), best_f=incumbent), belief)
-
-
-@dataclass(frozen=True)
-class MonteCarloLogImprovement:
-    """BoTorch's qLogEI with a fixed quasi-random sample.
-
-    Attributes:
-        seed: Of the Sobol sample.
-    """
-
-    seed: int
-    logarithmic: ClassVar[bool] = True
-
-    def __call__(self, belief: Belief, incumbent: float) -> Tensor:
-        """Values of the candidates, each on its own."""
-        sampler = SobolQMCNormalSampler(torch.Size([_MC_SAMPLES]), seed=self.seed)
-        return _evaluate(
-            qLogExpectedImprovement(PoolModel(belief), best_f=incumbent, sampler=sampler), belief
-        )
+        function = LogExpectedImprovement(PoolModel(belief), best_f=incumbent)
+        with torch.no_grad():
+            values: Tensor = function(pool_rows(len(belief.mean)))
+        return values
 
 
 @dataclass(frozen=True)
@@ -165,12 +146,6 @@ def draws(belief: Belief, n: int, generator: torch.Generator) -> Tensor:
     return found
 
 
-def _evaluate(function: Any, belief: Belief) -> Tensor:
-    with torch.no_grad():
-        values: Tensor = function(pool_rows(len(belief.mean)))
-    return values
-
-
 ACQUISITIONS: Registry[Callable[[AcquisitionSettings, torch.Generator], Acquisition]] = Registry(
     "acquisition function", "molvae.acquisitions"
 )
@@ -190,17 +165,7 @@ def _logei(settings: AcquisitionSettings, generator: torch.Generator) -> Acquisi
     return LogImprovement()
 
 
-@ACQUISITIONS.register("qlogei")
-def _qlogei(settings: AcquisitionSettings, generator: torch.Generator) -> Acquisition:
-    del settings
-    return MonteCarloLogImprovement(_seed(generator))
-
-
 @ACQUISITIONS.register("thompson")
 def _thompson(settings: AcquisitionSettings, generator: torch.Generator) -> Acquisition:
     del settings
-    return Thompson(_seed(generator))
-
-
-def _seed(generator: torch.Generator) -> int:
-    return int(torch.randint(2**31 - 1, (), generator=generator))
+    return Thompson(int(torch.randint(2**31 - 1, (), generator=generator)))

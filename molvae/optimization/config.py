@@ -51,7 +51,7 @@ class AcquisitionSettings(Settings):
     """Acquisition function and batch selection."""
 
     name: str = "ucb"
-    """Acquisition function: ucb, logei, qlogei or thompson."""
+    """Acquisition function: ucb, logei or thompson."""
 
     batch: Literal["greedy", "noisy"] = "greedy"
     """Batch selection: greedy = by the acquisition function, conditioned on earlier choices; noisy = by

@@ -70,11 +70,8 @@ def test_an_oracle_that_has_changed_is_refused(model, settings, name, file, old,
 
 
 def test_another_model_is_refused(tmp_path, model, settings, monkeypatch):
-    from molvae.campaign import identity
-
     weights = {"now": "a" * 64}
-    monkeypatch.setattr(identity, "model_identity", lambda _: weights["now"])
-    monkeypatch.setattr("molvae.campaign.campaign.model_identity", lambda _: weights["now"])
+    monkeypatch.setattr("molvae.campaign.agreement.model_identity", lambda _: weights["now"])
     Campaign.create(tmp_path / "c", model, settings()).close()
     Campaign.open(tmp_path / "c", model).close()
     weights["now"] = "b" * 64
@@ -179,13 +176,14 @@ def test_a_journal_with_settings_that_no_longer_exist_goes_on_and_says_which(
         event = next(campaign._journal.events())
     old = event.payload["settings"]
     old |= {"method": "latent-bo", "n_fingerprint": 4096}
+    old["search"]["acquisition"] = {"name": "qlogei", "beta_low": -2.0}
     old["search"] |= {"proposal": {"pcn": 0.2, "step_low": 0.3}, "shares": {"adapt": False}, "n_parents": 60}
     old["search"]["surrogate"] = {"members": [{"name": "plain", "outputscale": 10.0, "n_fit": 20}]}
     journal = Journal(tmp_path / "old")
     journal.append("create", {**event.payload, "settings": old, "given": ["search.proposal.step_low"]})
     journal.close()
     with Campaign.create(tmp_path / "old", model, settings()) as campaign:
-        assert campaign.settings.method == "bo"
+        assert (campaign.settings.method, campaign.settings.search.acquisition.name) == ("bo", "logei")
         assert [member.name for member in campaign.settings.search.surrogate.members] == ["plain"]
         assert len(campaign.ask(4)) == 4
     for changed in ("search.proposal.step_low = 0.3", "shares.adapt = False", "members.n_fit = 20"):
