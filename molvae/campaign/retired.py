@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -48,8 +49,14 @@ def without_retired(values: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a campaign without those that no longer exist; a warning names those that were changed."""
     kept, changed = _pruned(values, _RETIRED, "")
     if changed:
-        _LOG.warning("ignored, as these settings no longer exist: %s", ", ".join(changed))
+        _warn(", ".join(changed))
     return kept
+
+
+@cache
+def _warn(settings: str) -> None:
+    """Warn once, although settings are read from a file and from the journal."""
+    _LOG.warning("ignored, as these settings no longer exist: %s", settings)
 
 
 def _pruned(
