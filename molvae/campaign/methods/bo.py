@@ -156,7 +156,7 @@ class _InnerSearch:
             "retreat": self.retreat.to_json(),
             "sources": self.mix.to_json({self.pool.drafts[row].smiles for row in order[:N_PARENTS]}),
             "fits": portfolio.remembered(),
-            "ledger": self.ledger.to_json(self._foretold(chosen, rows, beliefs)),
+            "ledger": self.ledger.to_json(self._pending(chosen, rows, beliefs)),
         }
 
     def _known(self, smiles: Sequence[str]) -> torch.Tensor:
@@ -213,7 +213,7 @@ class _InnerSearch:
         targets = self.data.targets
         return select_noisy(targets, members, beliefs, similarity, taken, _SIMILARITY_CAP, seed), beliefs
 
-    def _foretold(
+    def _pending(
         self, chosen: Sequence[Draft], rows: Sequence[int], beliefs: Sequence[Belief]
     ) -> list[tuple[str, int, tuple[float, ...]]]:
         """SMILES, member and predictions of the batch; no predictions of the utility of several goals."""

@@ -1,4 +1,4 @@
-"""What each surrogate has earned: candidates whose scores came in since the last batch, settled."""
+"""Credit of the surrogates, updated with the scores since the last batch."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
     from molvae.campaign.methods.base import Situation
 
-_LONGEST = 1000  # candidates whose predictions wait for a score
+_LONGEST = 1000  # pending candidates
 
 
 @dataclass(frozen=True)
-class Foretold:
-    """A candidate on its way.
+class Pending:
+    """A pending candidate.
 
     Attributes:
-        member: Surrogate that chose it.
-        bar: What its utility must exceed to count as a hit; absent: any number does.
-        predicted: Each surrogate's mean, if utilities are what surrogates predict.
+        member: Index of the surrogate that chose it.
+        bar: Utility that a hit exceeds; `None`: any.
+        predicted: Utility predicted by each surrogate, if there is one goal.
     """
 
     member: int
@@ -35,31 +35,31 @@ class Foretold:
 
 @dataclass(frozen=True)
 class Ledger:
-    """Credit of the surrogates, and predictions that are still to be judged.
+    """Credit of the surrogates, and pending candidates.
 
     Attributes:
-        credit: Up to the scores known now.
-        open: By canonical SMILES, oldest first.
-        bar: Utility a new candidate must exceed to count as a hit.
+        credit: Current credit.
+        open: Pending candidates by canonical SMILES, oldest first.
+        bar: Utility that a hit exceeds.
     """
 
     credit: Credit
-    open: dict[str, Foretold]
+    open: dict[str, Pending]
     bar: float | None
 
     @classmethod
     def settled(cls, situation: Situation) -> Ledger:
-        """The ledger of the last batch, with all that has been scored since taken into account."""
+        """The ledger of the last batch, updated with the scores since."""
         n_members = len(situation.history.settings.search.surrogate.members)
         kept = situation.history.state.get("ledger")
         credit = Credit.from_json(kept["credit"]) if kept else Credit.new(n_members)
-        waiting = {s: Foretold(r[0], r[1], tuple(r[2])) for s, r in kept["open"]} if kept else {}
+        waiting = {s: Pending(r[0], r[1], tuple(r[2])) for s, r in kept["open"]} if kept else {}
         trials = situation.history.trials
         worth = situation.history.utilities()
         by_name = dict(zip(trials, worth.tolist()))
-        told = [smiles for smiles in waiting if smiles in trials and trials[smiles].complete]
-        credit = credit.after([_outcome(waiting[s], by_name[s]) for s in told])
-        return cls(credit, {s: f for s, f in waiting.items() if s not in set(told)}, tenth_best(worth))
+        scored = [smiles for smiles in waiting if smiles in trials and trials[smiles].complete]
+        credit = credit.after([_outcome(waiting[s], by_name[s]) for s in scored])
+        return cls(credit, {s: f for s, f in waiting.items() if s not in set(scored)}, tenth_best(worth))
 
     def to_json(self, new: Sequence[tuple[str, int, tuple[float, ...]]]) -> dict[str, Any]:
         """As JSON values, with new candidates: SMILES, member and predictions of each."""
@@ -68,8 +68,6 @@ class Ledger:
         return {"credit": self.credit.to_json(), "open": rows[-_LONGEST:]}
 
 
-def _outcome(foretold: Foretold, utility: float) -> Outcome:
-    scored = bool(np.isfinite(utility))
-    return Outcome(
-        foretold.member, is_hit(utility, foretold.bar), utility, foretold.predicted if scored else ()
-    )
+def _outcome(pending: Pending, utility: float) -> Outcome:
+    finite = bool(np.isfinite(utility))
+    return Outcome(pending.member, is_hit(utility, pending.bar), utility, pending.predicted if finite else ())

@@ -1,10 +1,9 @@
-"""Basins the search has exhausted: where nothing has improved for long, every other batch looks elsewhere.
+"""Retreat from exhausted basins: after a long time without a hit, every other batch avoids them.
 
-A surrogate that has seen hundreds of variants of one molecule goes on asking for more of them, since all that
-is unlike them counts as average. So the best molecule of a basin in which no call has reached the ten best
-for a while becomes a center, and every other batch is searched for among what is not similar to any center:
-another basin is climbed, with all that was learned. When that one is exhausted too it gets a center of its
-own; after `MOST` of them they are forgotten, so that what was found on both sides can be joined.
+A surrogate with hundreds of variants of one molecule proposes more of them, since everything unlike them is
+predicted to be average. When no call in a basin has been a hit for a while, its best molecule becomes a
+center, and every other batch is restricted to molecules dissimilar to all centers. When the next basin is
+exhausted, it gets a center as well; after `MOST` of them all are dropped, so that both sides can be combined.
 
 In 20 runs of PMO with 1,000 calls each, 5,257 calls came after 100 or more without a hit; three were hits.
 """
@@ -31,24 +30,24 @@ if TYPE_CHECKING:
     from molvae.optimization.features import Features
 
 PATIENCE = 100
-"""Calls in a row that did not reach the ten best after which every other batch looks elsewhere."""
+"""Calls in a row without a hit after which a basin is exhausted."""
 N_BATCHES = 4
-"""Minimum number of batches these calls must be."""
+"""Minimum length of this plateau in batches."""
 APART = 0.4
-"""Elsewhere is what is less similar than this (MinMax) to the best molecule of the basin."""
+"""Similarity (MinMax) to a center from which a molecule belongs to its basin."""
 MOST = 2
-"""Basins that are left at the same time; when the next one is exhausted too, all are open again."""
+"""Maximum number of centers."""
 
 
 @dataclass(frozen=True)
 class Retreat:
-    """Where the search has been for long enough.
+    """Exhausted basins.
 
     Attributes:
-        centers: Canonical SMILES of the best molecules of exhausted basins.
-        bars: Utilities a molecule must exceed to be a hit: elsewhere, and near the centers.
-        stale: Calls elsewhere without a hit.
-        settled: Calls that were taken into account.
+        centers: Canonical SMILES of their best molecules.
+        bars: Utilities that hits exceed: outside these basins, and inside.
+        stale: Calls outside since the last hit.
+        settled: Number of calls counted.
     """
 
     centers: tuple[str, ...] = ()
@@ -63,9 +62,9 @@ class Retreat:
 
     @classmethod
     def settle(cls, situation: Situation, n: int) -> Retreat:
-        """The retreat of the last batch, with all that was scored since, before a batch of `n`.
+        """The retreat before a batch of `n`, updated with all calls since the last batch.
 
-        With several goals there are several basins at any time, and there is no retreat.
+        There is none with several goals.
         """
         history = situation.history
         objectives = history.settings.objectives
@@ -78,21 +77,21 @@ class Retreat:
         worth = history.utilities(trials)
         news = trials[before.settled :]
         near = before.near(situation.features, [trial.smiles for trial in news])
-        after = _told(before, worth[before.settled :], near)
-        if after.centers and after.stale < 0:  # a basin that was given up gives again
+        after = _after(before, worth[before.settled :], near)
+        if after.centers and after.stale < 0:  # a hit in an exhausted basin
             return _with_bars(replace(after, centers=(), stale=0), situation, trials, worth)
         if after.stale >= max(PATIENCE, N_BATCHES * n):
             after = _moved(after, situation, trials, worth)
         return _with_bars(after, situation, trials, worth)
 
     def near(self, features: FeatureMemory, smiles: Sequence[str]) -> NDArray[np.bool_]:
-        """Which molecules are as similar to a center as `APART`, or more."""
+        """Which molecules belong to the basin of a center."""
         if not self.centers or not smiles:
             return np.zeros(len(smiles), dtype=bool)
         return self.close(features(smiles), features)
 
     def close(self, candidates: Features, features: FeatureMemory) -> NDArray[np.bool_]:
-        """As `near`, for molecules whose features are known."""
+        """As `near`, for molecules given by their features."""
         if not self.centers or not len(candidates):
             return np.zeros(len(candidates), dtype=bool)
         centers = MinMaxGallery(features(self.centers).multisets[0])
@@ -103,8 +102,8 @@ class Retreat:
         return asdict(self)
 
 
-def _told(retreat: Retreat, worth: NDArray[np.float64], near: NDArray[np.bool_]) -> Retreat:
-    """After these calls, in order; `stale` is -1 once a basin that was given up gives a hit."""
+def _after(retreat: Retreat, worth: NDArray[np.float64], near: NDArray[np.bool_]) -> Retreat:
+    """After these calls, in order; `stale` is -1 after a hit in an exhausted basin."""
     stale, (bar, near_bar) = retreat.stale, retreat.bars
     for utility, close in zip(worth.tolist(), near.tolist(), strict=True):
         hit = is_hit(utility, near_bar if close else bar)
@@ -118,7 +117,7 @@ def _told(retreat: Retreat, worth: NDArray[np.float64], near: NDArray[np.bool_])
 def _moved(
     retreat: Retreat, situation: Situation, trials: Sequence[Trial], worth: NDArray[np.float64]
 ) -> Retreat:
-    """One center more, or none at all once there are enough."""
+    """With one more center, or with none after `MOST`."""
     if len(retreat.centers) >= MOST:
         return replace(retreat, centers=(), stale=0)
     for row in np.argsort(-worth, kind="stable"):  # NaN is last
@@ -131,7 +130,7 @@ def _moved(
 def _with_bars(
     retreat: Retreat, situation: Situation, trials: Sequence[Trial], worth: NDArray[np.float64]
 ) -> Retreat:
-    """With the tenth best utility elsewhere, and that of all."""
+    """With the tenth best utility outside the basins, and overall."""
     order = [int(row) for row in np.argsort(-worth, kind="stable") if np.isfinite(worth[row])]
     overall = tenth_best(worth)
     if not retreat.centers:

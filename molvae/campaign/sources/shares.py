@@ -1,4 +1,4 @@
-"""Shares of the moves: those whose offspring come out on top get more of the attempts."""
+"""Shares of the moves among the attempts: a bandit that rewards successful moves."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FLOOR = 0.2
-"""No move gets less than this part of its share at the start."""
-_HALF_LIFE = 10.0  # in batches, of what a move earned
-_HIT_WEIGHT = 0.5  # of scored molecules among the ten best; the rest for offspring among the best of the pool
-_PRIOR_BATCHES = 2.0  # each move begins as if it had earned its share in so many batches
+"""Minimum share of a move, as a fraction of its initial share."""
+_HALF_LIFE = 10.0  # of effort and credit, in batches
+_HIT_WEIGHT = 0.5  # of hits; the rest for offspring among the best of the pool
+_PRIOR_BATCHES = 2.0  # batches of average success that each move begins with
 
 
 @dataclass(frozen=True)
 class MoveRecord:
-    """What one move did.
+    """Record of one move.
 
     Attributes:
-        effort: Its share of the attempts, summed over batches, older ones counting less.
-        credit: Its share of what the attempts earned, likewise.
-        attempts: In all.
-        valid: Attempts that gave a molecule the campaign accepts.
-        new: Of these, molecules that were neither on record nor in the pool.
-        top: Of these, molecules the acquisition put among the best of their batch.
-        share: Of the attempts of the last batch.
+        effort: Its share of the attempts, a discounted sum over batches.
+        credit: Its share of the successes, likewise.
+        attempts: Total number of attempts.
+        valid: Attempts with an acceptable molecule.
+        new: New molecules among these.
+        top: Molecules with the highest acquisition of their batch among these.
+        share: Share of the attempts of the last batch.
     """
 
     effort: float = 0.0
@@ -42,14 +42,14 @@ class MoveRecord:
 
 @dataclass(frozen=True)
 class Tally:
-    """What one move did in one batch.
+    """Counts of one move in one batch.
 
     Attributes:
-        attempts: How often it was tried.
-        valid: Attempts that gave a molecule the campaign accepts.
-        new: Of these, molecules not met before.
-        top: Of these, molecules among the best of the batch.
-        hits: Its molecules, of any batch, whose scores have come in and were among the best known.
+        attempts: Number of attempts.
+        valid: Attempts with an acceptable molecule.
+        new: New molecules among these.
+        top: Molecules with the highest acquisition among these.
+        hits: Hits among the scores since the last batch.
     """
 
     attempts: int = 0
@@ -63,9 +63,9 @@ class Tally:
 class Shares:
     """A bandit over moves.
 
-    A move's worth is its yield: what it earned over what it tried, both as shares of a batch and discounted
-    with a half-life, starting from `_PRIOR_BATCHES` batches of average yield. What is earned is a place among
-    the best of the pool, by the acquisition, and a place among the best molecules, by the score.
+    A move is weighted by its yield: credit over effort, both as shares of a batch, discounted, and starting
+    from `_PRIOR_BATCHES` batches of average yield. Credit is given for molecules with the highest acquisition
+    of their pool and for hits.
 
     Attributes:
         prior: Shares before experience; they sum to 1.
@@ -77,7 +77,7 @@ class Shares:
 
     @classmethod
     def of(cls, prior: Mapping[str, float], kept: Mapping[str, Any]) -> Shares:
-        """Shares as they were kept; moves that are new start from their prior."""
+        """Shares from the state of the last batch; new moves start from their prior."""
         total = sum(prior.values())
         return cls(
             prior={move: share / total for move, share in prior.items() if share > 0},
@@ -91,7 +91,7 @@ class Shares:
         return {move: FLOOR * p + (1 - FLOOR) * worth[move] / total for move, p in self.prior.items()}
 
     def after(self, batch: Mapping[str, Tally]) -> Shares:
-        """The shares once a batch has been searched for."""
+        """The shares after a batch."""
         fading = 0.5 ** (1.0 / _HALF_LIFE)
         effort = _portions({move: tally.attempts for move, tally in batch.items()})
         top = _portions({move: tally.top for move, tally in batch.items()})
