@@ -11,7 +11,7 @@ import pytest
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings, Neighborhood
 from molvae.campaign.gates import SimilarityGate, SizeGate, gates_of
-from molvae.campaign.observations import Observation
+from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.storage import Journal
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.fingerprints import similarity_matrix
@@ -137,6 +137,20 @@ def test_proposals_stay_near_and_keep_away(calibrated, molecules, tmp_path, meth
     assert len(kept) > 4
     assert similarity.max(axis=1).min() >= 0.3
     assert similarity[:, 0].max() <= 0.6
+
+
+def test_one_lead_is_enough_to_stay_near(calibrated, tmp_path):
+    lead = "Cc1ccc(cc1)-c1cc(nn1-c1ccc(cc1)S(N)(=O)=O)C(F)(F)F"
+    near = {"smiles": [lead], "similarity": 0.4}
+    settings = CampaignSettings(
+        objectives=(Objective(name="potency"),), q=8, n_initial=1, near=near, wild=True
+    )
+    with Campaign.create(
+        tmp_path / "n.sqlite", calibrated, settings, start=[StartMolecule(lead, (6.0,))]
+    ) as campaign:
+        asked = [parse(candidate.smiles) for candidate in campaign.ask()]
+    assert len(asked) == 8
+    assert similarity_matrix(asked, [parse(lead)]).min() >= 0.4
 
 
 def test_salts_and_charges_of_the_neighborhood_do_not_matter():

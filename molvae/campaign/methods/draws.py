@@ -63,11 +63,13 @@ def new_drafts(
 ) -> list[Draft]:
     """`n` new random molecules within the known bounds; fewer if no more are found.
 
-    Prior draws, then, if too few of them satisfy the bounds, molecules bred toward the bounds.
+    Prior draws, then, if too few of them satisfy the bounds or are near what is asked for, molecules bred
+    toward the bounds from those of the campaign.
     """
     drafts = prior_drafts(situation, n, generator, taken)
-    history = situation.history
-    if len(drafts) == n or not history.known.bounds or history.settings.library_alone:
+    history, settings = situation.history, situation.history.settings
+    narrow = bool(history.known.bounds) or settings.near is not None
+    if len(drafts) == n or not narrow or settings.library_alone:
         return drafts
     found = {draft.smiles: draft for draft in drafts}
     for draft in bred(situation, n - len(drafts), generator, {*taken, *found}):
