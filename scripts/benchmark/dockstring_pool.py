@@ -1,0 +1,206 @@
+"""Find the best 1 % of a pool of docked molecules with few calls, beside a random forest and chance.
+
+The pool is DOCKSTRING's: 28,858 molecules with a score for each of 58 targets, lower binds better. A target
+is an objective of its own. Every arm of a seed begins with the same batch of 50 random molecules and then
+chooses batches of 50, each with the scores of those before. A call is one molecule whose score is looked up.
+The figure is the share of the pool's best 1 % (with all that tie with the last of them) that was called.
+
+    MOLVAE_DATA=../shared/data python scripts/benchmark/dockstring_pool.py
+    MOLVAE_DATA=../shared/data python scripts/benchmark/dockstring_pool.py --targets F2 DRD2 --seeds 0 1
+
+* molvae: a campaign whose proposals are the unseen start molecules alone (`--source library`)
+* forest: the 50 lowest predictions of a random forest on Morgan counts
+* random
+
+A run that is finished is read from --work; the same command goes on with the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import os
+import tempfile
+import time
+from functools import cache, partial
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+from record import ROOT, kept, record
+from scipy.sparse import csr_matrix
+from sklearn.ensemble import RandomForestRegressor
+
+from molvae.campaign.campaign import Campaign
+from molvae.campaign.config import CampaignSettings
+from molvae.campaign.observations import Observation
+from molvae.chemistry.fingerprints import count_matrix
+from molvae.chemistry.molecule import Molecule
+from molvae.chemistry.standardize import standardize
+from molvae.latent.codec import MolVAE
+from molvae.oracles.objectives import Objective
+
+ARMS = ("molvae", "forest", "random")
+BATCH, TOP, MARKS, N_TREES = 50, 0.01, (300, 1000), 100
+
+
+def main() -> None:
+    """Run every target, seed and arm; print and record the table."""
+    options = _options()
+    options.work.mkdir(parents=True, exist_ok=True)
+    path = options.data / "docking" / "dockstring.csv.gz"
+    table = []
+    for target in options.targets or _names(path):
+        for seed in options.seeds:
+            for arm in options.arms:
+                asked = {"target": target, "seed": seed, "arm": arm, "calls": options.calls}
+                row = kept(
+                    options.work / f"{target}-{seed}-{arm}.json",
+                    asked,
+                    partial(_play, path, options.checkpoint, **asked),
+                )
+                table.append({**asked, **row})
+                found = "  ".join(f"{mark}: {row[f'found_{mark}']:.3f}" for mark in _marks(options.calls))
+                print(f"{target:10} seed {seed}  {arm:7} {found}  {row['seconds']} s", flush=True)
+    figures = _figures(table, options.calls)
+    print("  ".join(f"{name} {value}" for name, value in figures.items()))
+    if not options.no_record:
+        print(record("dockstring_pool", figures=figures, table=table, seeds=list(options.seeds)))
+
+
+def _play(path: Path, checkpoint: Path, target: str, seed: int, arm: str, calls: int) -> dict[str, Any]:
+    """Share of the best found after so many calls, and the best score."""
+    smiles, scores = _pool(path)
+    values = scores[target]
+    begun = time.process_time()
+    order = np.random.default_rng(seed).permutation(np.flatnonzero(np.isfinite(values)))
+    if arm == "random":
+        chosen = order[:calls].tolist()
+    elif arm == "forest":
+        chosen = _forest(path, values, order, seed, calls)
+    else:
+        chosen = _campaign(checkpoint, smiles, values, order, seed, calls)
+    assert len(set(chosen)) == len(chosen) == calls, "every call is another molecule"  # noqa: S101
+    limit = np.sort(values[order])[round(TOP * len(order)) - 1]
+    good = values[chosen] <= limit
+    n_good = int((values[order] <= limit).sum())
+    return {
+        **{f"found_{mark}": round(float(good[:mark].sum() / n_good), 4) for mark in _marks(calls)},
+        **{f"best_{mark}": float(values[chosen[:mark]].min()) for mark in _marks(calls)},
+        "n_best": n_good,
+        "seconds": round(time.process_time() - begun),
+    }
+
+
+def _campaign(
+    checkpoint: Path, smiles: list[str], values: np.ndarray[Any, Any], order: Any, seed: int, calls: int
+) -> list[int]:
+    rows = {smiles[i]: int(i) for i in order}
+    settings = CampaignSettings(
+        objectives=(Objective(name="docking score", direction="minimize"),),
+        budget=calls,
+        q=BATCH,
+        seed=seed,
+        n_initial=BATCH,
+        sources={"library": 1.0},
+    )
+    chosen: list[int] = []
+    with (
+        tempfile.TemporaryDirectory() as place,
+        Campaign.create(Path(place) / "journal.sqlite", _model(checkpoint), settings, start=rows) as campaign,
+    ):
+        while len(chosen) < calls:
+            batch = [(c.identifier, c.smiles, rows[c.smiles]) for c in campaign.ask(BATCH)]
+            chosen += [row for _, _, row in batch]
+            campaign.tell([Observation(text, (float(values[row]),), name) for name, text, row in batch])
+    return chosen
+
+
+def _forest(path: Path, values: np.ndarray[Any, Any], order: Any, seed: int, calls: int) -> list[int]:
+    features = _features(path)
+    chosen: list[int] = order[:BATCH].tolist()
+    left = order[BATCH:]
+    while len(chosen) < calls:
+        forest = RandomForestRegressor(N_TREES, max_features=0.3, random_state=seed, n_jobs=1)
+        predicted = forest.fit(features[chosen], values[chosen]).predict(features[left])
+        best = np.argsort(predicted, kind="stable")[:BATCH]
+        chosen += left[best].tolist()
+        left = np.delete(left, best)
+    return chosen[:calls]
+
+
+@cache
+def _pool(path: Path) -> tuple[list[str], dict[str, np.ndarray[Any, Any]]]:
+    """Standard SMILES and the scores of each target; of drawings of one molecule, the first."""
+    found: dict[str, list[float]] = {}
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        names = [name for name in rows.fieldnames or () if name != "smiles"]
+        for row in rows:
+            molecule = standardize(row["smiles"])
+            if isinstance(molecule, Molecule):
+                found.setdefault(molecule.smiles, [float(row[name] or "nan") for name in names])
+    columns = np.array(list(found.values())).T
+    return list(found), dict(zip(names, columns, strict=True))
+
+
+@cache
+def _features(path: Path) -> Any:
+    molecules = [m for text in _pool(path)[0] if isinstance(m := standardize(text), Molecule)]
+    parts = [csr_matrix(count_matrix(molecules[i : i + 1000])) for i in range(0, len(molecules), 1000)]
+    return np.vstack([part.toarray().astype(np.float32) for part in parts])
+
+
+@cache
+def _model(checkpoint: Path) -> MolVAE:
+    return MolVAE.load(checkpoint, device="cpu")
+
+
+def _names(path: Path) -> list[str]:
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        return sorted(name for name in csv.DictReader(file).fieldnames or () if name != "smiles")
+
+
+def _marks(calls: int) -> list[int]:
+    return [mark for mark in MARKS if mark <= calls]
+
+
+def _figures(table: list[dict[str, Any]], calls: int) -> dict[str, float | int | None]:
+    """Means over targets of each arm, and on how many targets molvae is ahead of both others."""
+    targets = sorted({row["target"] for row in table})
+    figures: dict[str, float | int | None] = {}
+    for mark in _marks(calls):
+        share = {
+            arm: [
+                mean(row[f"found_{mark}"] for row in table if (row["target"], row["arm"]) == (target, arm))
+                for target in targets
+            ]
+            for arm in ARMS
+        }
+        figures |= {
+            f"top1pct_{'found' if arm == 'molvae' else arm}_{mark}": round(mean(found), 4)
+            for arm, found in share.items()
+        }
+        figures[f"ahead_of_both_{mark}"] = sum(
+            ours > max(forest, chance) for ours, forest, chance in zip(*share.values(), strict=True)
+        )
+    return {**figures, "n_targets": len(targets)}
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("MOLVAE_DATA", "../shared/data")))
+    parser.add_argument("--targets", nargs="+", help="default: all of the file")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--calls", type=int, default=MARKS[-1])
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
+    parser.add_argument("--no-record", action="store_true", help="leave results/dockstring_pool.json alone")
+    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "dockstring_pool")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
