@@ -1,4 +1,4 @@
-"""The Python door: load, prepare, train, screen and optimize, with the words of the shell as keywords."""
+"""The Python API: load, prepare, train, screen and optimize, with the options of the commands as keywords."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=Settings)
 Names = str | Sequence[str]
 Goals = Names | Mapping[str, Callable[..., Any]]
-"""Oracles by name, or functions of a SMILES (or of a list of them) by a name of your own."""
+"""Names of oracles, or functions of a SMILES (or of a list of them) by name."""
 
 _WORDS = {"freeze": "frozen", "tracker": "trackers"}
-"""Options of the shell that are called otherwise than the setting."""
+"""Names of command-line options that differ from the setting."""
 
 
 def load(model: str | Path, *, device: str = "auto") -> MolVAE:
-    """A model: a shipped one by name (`"zinc250k"`), a checkpoint directory, or the directory of a run.
+    """Load a model: a shipped one by name (`"zinc250k"`), a checkpoint directory, or the directory of a run.
 
     Raises:
-        CheckpointError: There is none, or it is damaged.
+        CheckpointError: It does not exist, or is damaged.
     """
     from molvae.latent.codec import MolVAE
 
@@ -42,17 +42,17 @@ def load(model: str | Path, *, device: str = "auto") -> MolVAE:
 
 
 def prepare(*files: str | Path, output: str | Path, progress: Progress = SILENT, **words: Any) -> Balance:
-    """Make a corpus of files of molecules: `molvae prepare`.
+    """Make a corpus from files of molecules: `molvae prepare`.
 
     Args:
         files: Tables of SMILES, SD files, Parquet.
         output: Directory of the corpus.
-        progress: Told how far it is.
+        progress: Progress listener.
         words: Any setting of `PrepareSettings`: `labels=["pIC50"]`, `vocabulary="zinc250k"`.
 
     Raises:
-        ConfigError: A setting there is none of, or a value of another type.
-        InputError: No row can be used.
+        ConfigError: An unknown setting, or a wrong value.
+        InputError: No usable row.
     """
     from molvae.data.config import PrepareSettings
     from molvae.data.preparation import prepare as made
@@ -64,16 +64,16 @@ def prepare(*files: str | Path, output: str | Path, progress: Progress = SILENT,
 def train(
     corpus: str | Path, *, output: str | Path, progress: Progress = SILENT, **words: Any
 ) -> TrainResult:
-    """Train a model on a corpus, or go on with a run that was stopped: `molvae train`.
+    """Train a model on a corpus, or resume a run: `molvae train`.
 
     Args:
-        corpus: What `prepare` made.
+        corpus: Directory of a corpus.
         output: Directory of the run.
-        progress: Told of every step and epoch.
+        progress: Progress listener.
         words: Any setting of `TrainSettings`: `epochs=2`, `latent_size=32`, `initial="zinc250k"`.
 
     Raises:
-        ConfigError: A setting there is none of, or a value of another type; or training diverges.
+        ConfigError: An unknown setting, or a wrong value; or training diverges.
         InputError: The corpus has no training molecules.
     """
     from molvae.training.config import TrainSettings
@@ -104,21 +104,21 @@ def screen(
 
     Args:
         library: A file of molecules.
-        model: A checkpoint, a run, or a shipped model by name; workers load it for themselves.
+        model: A checkpoint, a run, or a shipped model by name.
         output: Directory of the screen; the tables are in its `result`.
-        maximize: Names of scores that rank hits, the higher the better.
-        minimize: Names of scores that rank hits, the lower the better.
-        at_most: Upper bounds, which make a hit.
-        at_least: Lower bounds.
+        maximize: Names of scores to maximize.
+        minimize: Names of scores to minimize.
+        at_most: Upper bounds of scores.
+        at_least: Lower bounds of scores.
         workers: Processes; 0 for none but this, -1 for one per core.
-        device: Where the model runs.
-        retry_failed: Score again what an oracle gave no number for when the screen was run before.
-        progress: Told how far it is.
+        device: Of the model.
+        retry_failed: Score again the molecules that an oracle failed on before.
+        progress: Progress listener.
         words: Any setting of `ScreenSettings`: `top=100`, `descriptors=["mw"]`, `filters=["pains"]`.
 
     Raises:
-        ConfigError: A setting there is none of, or a value of another type.
-        OracleError: An oracle failed as often in a row as `failure_limit` says.
+        ConfigError: An unknown setting, or a wrong value.
+        OracleError: An oracle failed `failure_limit` times in a row.
     """
     from molvae.screening.config import ScreenSettings
     from molvae.screening.merging import merge
@@ -148,12 +148,12 @@ def optimize(
     progress: Progress = SILENT,
     **words: Any,
 ) -> Result:
-    """Search for molecules: `molvae optimize`; the same call on the same `output` goes on where it stopped.
+    """Search for molecules: `molvae optimize`; the same call with the same `output` resumes.
 
     Args:
         model: A model, or what `load` takes.
-        maximize: Scores that should be high: names of oracles, or functions by a name of your own.
-        minimize: Scores that should be low, likewise.
+        maximize: Scores to maximize: names of oracles, or functions by name.
+        minimize: Scores to minimize, likewise.
         at_most: Upper bounds of scores.
         at_least: Lower bounds of scores.
         keep: Cores that every candidate contains: SMARTS, or SMILES that grow at their attachment points
@@ -162,15 +162,15 @@ def optimize(
             of one that was made in memory), so that `molvae ask` goes on with it.
         start: Molecules to begin with, with or without known scores, or a table of them.
         oracles: Functions or oracles for names in bounds, or in an `mpo:` file.
-        retry_failed: Score again, first, what oracles failed on when the search was run before.
+        retry_failed: First score again the molecules that an oracle failed on before.
         trust: Whether programs, servers and code that an `mpo:` file names may be run.
-        progress: Told of each evaluation.
+        progress: Progress listener.
         words: Any setting of `CampaignSettings`: `budget=200`, `q=8`, `seed=7`, `search={"copies": 2}`.
 
     Raises:
-        ConfigError: A setting there is none of, or a value of another type.
-        UnknownNameError: A name no oracle has.
-        OracleError: An oracle failed as often in a row as `failure_limit` says.
+        ConfigError: An unknown setting, or a wrong value.
+        UnknownNameError: An unknown oracle.
+        OracleError: An oracle failed `failure_limit` times in a row.
     """
     from molvae.campaign.begun_with import remember_model
     from molvae.campaign.campaign import Campaign
@@ -215,7 +215,7 @@ def _wishes(
     at_most: Mapping[str, float] | None,
     at_least: Mapping[str, float] | None,
 ) -> list[dict[str, Any]]:
-    """Objectives as settings have them."""
+    """Objectives as values of settings."""
     found: list[dict[str, Any]] = []
     for direction, given in (("maximize", maximize), ("minimize", minimize)):
         names = (given,) if isinstance(given, str) else given
@@ -244,24 +244,22 @@ def _functions(goals: Goals) -> dict[str, Callable[..., Any]]:
 
 
 def _as_oracle(name: str, function: Any) -> Oracle:
-    """A function as the oracle of this name; an oracle stays what it is."""
+    """The oracle of a function; an oracle is returned unchanged."""
     from molvae.oracles.base import Oracle, OracleText
     from molvae.oracles.functions import FunctionOracle
     from molvae.oracles.plugins import known_oracles
 
     if OracleText.read(name).name in known_oracles():
-        raise UsageError(
-            f"'{name}' is an oracle of molvae's own", hint="Call a function of yours something else."
-        )
+        raise UsageError(f"'{name}' is a built-in oracle", hint="Choose another name for your function.")
     if isinstance(function, Oracle) and isinstance(function.name, str):
         return function
     if not callable(function):
-        raise UsageError(f"'{name}' is to be a function of a SMILES, got {type(function).__name__}")
+        raise UsageError(f"'{name}' must be a function of a SMILES, got {type(function).__name__}")
     return FunctionOracle(function, name)
 
 
 def _settings(cls: type[S], words: Mapping[str, Any], call: str) -> S:
-    """Settings from keywords: single texts where several are possible, and leaves of nested settings."""
+    """Settings from keywords: also a single text for a list, and names of nested settings."""
     known = [name for name, _, _ in field_help(cls)]
     values: dict[str, Any] = {}
     nested: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Settings: frozen pydantic models, read from TOML and `key=value` overrides, with errors that teach."""
+"""Settings: frozen pydantic models, read from TOML and `key=value` overrides, with clear errors."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _EXPECTED = {
     "dict": "a table is expected",
     "model": "a table is expected",
 }
-"""What is told of a value of another type, by the beginning of pydantic's name of the error."""
+"""Message for a value of another type, by the prefix of pydantic's error type."""
 _BOUNDS = {"ge": "at least {}", "gt": "more than {}", "le": "at most {}", "lt": "less than {}"}
 
 
@@ -58,26 +58,31 @@ class Settings(BaseModel):
     )
 
 
-def load_settings(cls: type[S], path: Path | None = None, overrides: Sequence[str] = ()) -> S:
-    """Settings of class `cls` from a TOML file (optional), then `key=value` overrides in order.
+def load_settings(
+    cls: type[S],
+    path: Path | None = None,
+    overrides: Sequence[str] = (),
+    values: Mapping[str, Any] | None = None,
+) -> S:
+    """Settings of class `cls` from a TOML file (optional), then `values`, then `key=value` overrides.
 
     Dotted keys reach nested settings: `model.latent_size=64`.
 
     Raises:
-        ConfigError: Names the file or override, the key, what was got and what is allowed.
+        ConfigError: Names the file or override, the key, the value, and what is allowed.
     """
-    values: dict[str, Any] = read_toml(path) if path is not None else {}
-    for override in overrides:
-        key, value = parse_assignment(override)
-        _insert(values, key, value)
-    return settings_from(cls, values, str(path) if path is not None and not overrides else "the settings")
+    found: dict[str, Any] = read_toml(path) if path is not None else {}
+    for key, value in [*(values or {}).items(), *map(parse_assignment, overrides)]:
+        _insert(found, key, value)
+    changed = path is None or overrides or values
+    return settings_from(cls, found, "the settings" if changed else str(path))
 
 
 def settings_from(cls: type[S], values: Mapping[str, Any], where: str) -> S:
-    """Settings of class `cls` from values that were read somewhere else.
+    """Settings of class `cls` from values.
 
     Raises:
-        ConfigError: Names `where`, the key, what was got and what is allowed.
+        ConfigError: Names `where`, the key, the value, and what is allowed.
     """
     try:
         return cls.model_validate(values)
@@ -86,7 +91,7 @@ def settings_from(cls: type[S], values: Mapping[str, Any], where: str) -> S:
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """`key=value` with the value read as TOML where it is TOML, as text otherwise.
+    """Parse `key=value`; the value is TOML if valid, else text.
 
     >>> parse_assignment("model.latent_size=64"), parse_assignment("device=cpu")
     (('model.latent_size', 64), ('device', 'cpu'))
@@ -96,18 +101,18 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         raise ConfigError(f"expected key=value, got '{text}'", hint="For example: --set model.latent_size=64")
     try:
         value = tomllib.loads(f"value = {raw}")["value"]
-    except (ValueError, RecursionError):  # text, or a number or a nesting beyond all bounds
+    except (ValueError, RecursionError):  # text, or too large a number or nesting
         value = raw.strip()
     return key.strip(), value
 
 
 def to_toml(settings: Settings) -> str:
-    """The effective settings as TOML; fields that are `None` are left out, as TOML has no null."""
+    """The settings as TOML, without fields that are `None`."""
     return tomli_w.dumps(settings.model_dump(mode="json", exclude_none=True))
 
 
 def toml_value(value: Any) -> str:
-    """A value as it stands after the equals sign of a line of TOML, and of `--set KEY=VALUE`.
+    """A value as in a line of TOML, or in `--set KEY=VALUE`.
 
     >>> toml_value(True), toml_value((0.9, 0.1)), toml_value({"latent": 0.5})
     ('true', '[0.9, 0.1]', '{latent = 0.5}')
@@ -124,12 +129,12 @@ def toml_value(value: Any) -> str:
 
 
 def save_settings(settings: Settings, path: Path) -> None:
-    """Write the effective settings as TOML, atomically."""
+    """Write settings as TOML, atomically."""
     write_atomically(path, to_toml(settings))
 
 
 def field_help(cls: type[Settings], prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    """Every setting of `cls` as (dotted key, default as TOML or nothing, help), nested ones included."""
+    """All settings of `cls` as (dotted key, default as TOML or "", help), including nested ones."""
     for name, field in cls.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
             yield from field_help(field.annotation, f"{prefix}{name}.")
@@ -159,7 +164,7 @@ def flat(values: Mapping[str, Any], joint: str = ".", prefix: str = "") -> dict[
 
 
 def given(settings: Settings, prefix: str = "") -> list[str]:
-    """Dotted keys of the settings that somebody set; the others are defaults, which may change.
+    """Dotted keys of the settings that were set explicitly, rather than by default.
 
     >>> class Inner(Settings):
     ...     size: int = 1
@@ -182,7 +187,7 @@ def given(settings: Settings, prefix: str = "") -> list[str]:
 def differences(
     before: Mapping[str, Any], now: Mapping[str, Any], keys: Collection[str] | None = None
 ) -> list[str]:
-    """What differs between two dumps of settings, as sentences about single keys; of `keys` alone if given.
+    """Differences between two dumps of settings, one per key; only of `keys` if given.
 
     >>> differences(
     ...     {"seed": 0, "model": {"size": 1, "depth": 2}}, {"seed": 0, "model": {"size": 3, "depth": 2}}
@@ -201,27 +206,27 @@ def differences(
 
 
 def _in_words(value: Any) -> Any:
-    """Tables in a list as their values, one after the other: nobody reads braces."""
+    """A list of tables as text without braces."""
     if not isinstance(value, list | tuple) or not any(isinstance(item, dict) for item in value):
         return value
     return "; ".join(" ".join(str(part) for part in item.values() if part is not None) for item in value)
 
 
 def read_toml(path: Path, what: str = "the settings file") -> dict[str, Any]:
-    """A file of TOML.
+    """Read a TOML file.
 
     Args:
         path: The file.
-        what: It is, for messages.
+        what: Its description, for messages.
 
     Raises:
-        ConfigError: It cannot be read, or is none.
+        ConfigError: It cannot be read, or is not TOML.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read {what} {path}: {error.strerror or error}") from None
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, nested or long beyond all bounds
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or too large
         raise ConfigError(f"{path} is not valid TOML: {error}") from None
 
 
@@ -249,7 +254,7 @@ def _sentence(cls: type[Settings], error: ErrorDetails, where: str) -> str:
 
 
 def _expected(error: ErrorDetails) -> str:
-    """What is wrong with a value, without words of pydantic's."""
+    """The error of a value, in plain words."""
     for name, text in _BOUNDS.items():
         if name in (error.get("ctx") or {}):
             return f"{text.format(error['ctx'][name])} is expected"

@@ -1,12 +1,12 @@
-"""Every exception of molvae, drawn as one tree.
+"""The exceptions of molvae.
 
 ```
 MolvaeError                  exit code 1
 ├── UsageError               2   a wrong option, argument or call
 │   ├── ConfigError          2   a settings file or key
 │   │   └── DivergedError    2   a fit that ended in a number that is not finite
-│   ├── UnknownNameError     2   a name no registry knows
-│   └── MissingDependencyError 2  an optional extra that is not installed
+│   ├── UnknownNameError     2   a name that is not registered
+│   └── MissingDependencyError 2  an optional package that is not installed
 ├── InputError               3   no usable input
 ├── OracleError              4   an oracle failed beyond its limit
 ├── StorageError             5   checkpoint, journal or disk
@@ -16,7 +16,7 @@ MolvaeError                  exit code 1
 └── StoppedEarly             75  stopped before the end; the same command resumes
 ```
 
-A message says what happened, what was got and what was expected; the hint says what to do about it.
+A message says what happened, what was got and what was expected; the hint says what to do.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class MolvaeError(Exception):
-    """Base of everything molvae raises on purpose.
+    """Base of all exceptions of molvae.
 
     Args:
         message: One sentence: what happened, what was got, what was expected.
@@ -62,11 +62,11 @@ class DivergedError(ConfigError):
 
 
 class UnknownNameError(UsageError):
-    """A name that no registry knows."""
+    """A name that is not registered."""
 
 
 class MissingDependencyError(UsageError):
-    """An optional package that is needed here and not installed."""
+    """An optional package that is not installed."""
 
 
 class InputError(MolvaeError):
@@ -82,7 +82,7 @@ class OracleError(MolvaeError):
 
 
 class StorageError(MolvaeError):
-    """The disk, or what lies on it, cannot be relied on."""
+    """A problem with the disk or the files on it."""
 
     exit_code = 5
 
@@ -106,7 +106,7 @@ class StoppedEarly(MolvaeError):  # noqa: N818 - it is an outcome with an exit c
 
 
 def suggest(word: str, options: Iterable[str]) -> str:
-    """The end of an error sentence that names the nearest option, or nothing.
+    """The end of an error message with the nearest option, or "".
 
     >>> suggest("qde", ["qed", "logp"])
     "; did you mean 'qed'?"

@@ -1,4 +1,4 @@
-"""Progress as events: to a JSON-lines log, to a plain stream, or to nobody."""
+"""Progress of long calls: as lines of text, as a log of JSON lines, or not at all."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ from molvae.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
 
 class Progress(Protocol):
-    """What a long-running function tells about itself; tasks are told apart by their names."""
+    """Listener of a long-running function, with tasks by name."""
 
     def start(self, task: str, total: int | None = None) -> None:
-        """A task begins; `total` is None when its length is not known."""
+        """A task begins; `total` is None if unknown."""
 
     def advance(self, task: str, n: int = 1, **fields: Any) -> None:
-        """`n` more units are done; `fields` are figures to show beside the bar."""
+        """`n` more units are done; `fields` are figures to show."""
 
     def finish(self, task: str, **fields: Any) -> None:
-        """The task has ended; `fields` are its results."""
+        """The task ends; `fields` are its results."""
 
     def note(self, text: str) -> None:
-        """One sentence for the reader."""
+        """A message."""
 
 
 class Silent:
-    """Tells nobody."""
+    """Ignores all events."""
 
     def start(self, task: str, total: int | None = None) -> None:
         """Ignored."""
@@ -66,13 +65,13 @@ class PlainProgress:
         self._shown: dict[str, float] = {}
 
     def start(self, task: str, total: int | None = None) -> None:
-        """Remember the task; nothing is printed until it has something to say."""
+        """Begin a task; nothing is printed yet."""
         now = time.monotonic()
         self._done[task], self._totals[task] = 0, total
         self._started[task] = self._shown[task] = now
 
     def advance(self, task: str, n: int = 1, **fields: Any) -> None:
-        """Print a line if the last one is old enough."""
+        """Print a line, unless one was printed recently."""
         if task not in self._done:
             self.start(task)
         self._done[task] += n
@@ -88,7 +87,7 @@ class PlainProgress:
             del self._done[task]
 
     def note(self, text: str) -> None:
-        """Print the sentence."""
+        """Print the message."""
         self.stream.write(f"{printable(text)}\n")
         self.stream.flush()
 
@@ -101,10 +100,9 @@ class PlainProgress:
 
 
 class EventLog:
-    """Appends one JSON object per event to a file: the record a report is made from.
+    """Appends one JSON object per event to a file, the record for reports.
 
-    Not-a-number figures are written as null, so that every line is JSON. A line cut short by a crash is
-    closed off before the next one is written.
+    NaN is written as null. A line that a crash has truncated is ended before the next one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -127,41 +125,39 @@ class EventLog:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
 class Tee:
-    """Tells several listeners the same."""
+    """Forwards events to several listeners."""
 
     def __init__(self, *listeners: Progress) -> None:
         self.listeners = listeners
 
     def start(self, task: str, total: int | None = None) -> None:
-        """Passed on."""
-        for listener in self.listeners:
-            listener.start(task, total)
+        """To all."""
+        self._each("start", task, total)
 
     def advance(self, task: str, n: int = 1, **fields: Any) -> None:
-        """Passed on."""
-        for listener in self.listeners:
-            listener.advance(task, n, **fields)
+        """To all."""
+        self._each("advance", task, n, **fields)
 
     def finish(self, task: str, **fields: Any) -> None:
-        """Passed on."""
-        for listener in self.listeners:
-            listener.finish(task, **fields)
+        """To all."""
+        self._each("finish", task, **fields)
 
     def note(self, text: str) -> None:
-        """Passed on."""
+        """To all."""
+        self._each("note", text)
+
+    def _each(self, event: str, *values: Any, **fields: Any) -> None:
         for listener in self.listeners:
-            listener.note(text)
+            getattr(listener, event)(*values, **fields)
 
 
 def read_events(path: Path, event: str | None = None) -> list[dict[str, Any]]:
-    """The events of a log in order (of one kind, if given); lines cut short by a crash are left out."""
+    """The events of a log in order (of one kind, if given), without truncated lines."""
     records: list[dict[str, Any]] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:

@@ -1,4 +1,4 @@
-"""Names for whatever varies: a registry per protocol, open to third parties through entry points."""
+"""Registries of implementations by name, open to third parties through entry points."""
 
 from __future__ import annotations
 
@@ -61,9 +61,7 @@ class Registry(Generic[T]):
         if name not in self._entries:
             self._load_plugins()
         if name in self._broken:
-            raise UsageError(
-                self._broken[name], hint="Repair or uninstall the package, or ask those who wrote it."
-            )
+            raise UsageError(self._broken[name], hint="Fix or uninstall the package.")
         if name not in self._entries:
             known = self.names()
             raise UnknownNameError(
@@ -73,7 +71,7 @@ class Registry(Generic[T]):
         return self._entries[name]
 
     def names(self) -> list[str]:
-        """All names, built-in and plugged in, sorted; a plug-in that cannot be loaded is left out."""
+        """All names, built-in and plug-ins, sorted; without plug-ins that cannot be loaded."""
         self._load_built_in()
         self._load_plugins()
         return sorted(self._entries)

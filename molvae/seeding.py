@@ -1,4 +1,4 @@
-"""One root seed, many independent named generators: same seed, same bytes, wherever and in whatever order."""
+"""Independent named random generators from one root seed, reproducible in any order and process."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Seeds:
     """Child generators of a root seed, by name and indices (epoch, batch, shard …).
 
-    A child depends on the root, its name and its indices alone: never on other children, the process,
-    or `PYTHONHASHSEED`.
+    A child depends only on the root, its name and its indices, not on other children, the process, or
+    `PYTHONHASHSEED`.
 
     >>> Seeds(7).integer("batches", 3) == Seeds(7).integer("batches", 3)
     True

@@ -1,13 +1,13 @@
-"""Text from outside, made fit to be kept in files and shown on a terminal."""
+"""Make text from outside safe for files and terminals."""
 
 from __future__ import annotations
 
 import re
 
 _UNFIT = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls: a terminal would obey the escapes among them
-    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # marks that turn the direction of what follows
-    "\ud800-\udfff]"  # halves of characters, which no file can hold
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls, such as terminal escapes
+    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # direction marks
+    "\ud800-\udfff]"  # lone surrogates
 )
 
 

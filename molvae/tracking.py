@@ -1,4 +1,4 @@
-"""Experiment trackers: the figures of a run also go to TensorBoard, MLflow, W&B, or one of yours."""
+"""Experiment trackers: TensorBoard, MLflow, W&B, or a registered one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from molvae.config import flat
 from molvae.errors import MissingDependencyError
 from molvae.persistence.files import write_atomically
-from molvae.progress import SILENT
+from molvae.progress import SILENT, Silent
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 
 class Tracker(Protocol):
-    """Takes the figures of one run. What it raises ends its own work, never the run's."""
+    """Tracker of one run. If it raises, it is dropped, and the run continues."""
 
     def begin(self, directory: Path, settings: Mapping[str, Any]) -> None:
-        """A run in this directory begins, or goes on; its settings have dotted names."""
+        """A run in this directory begins or resumes; its settings have dotted names."""
 
     def log(self, figures: Mapping[str, float], step: int) -> None:
-        """Figures after so many steps; names have slashes (`valid/kl`), values are finite."""
+        """Figures at a step; names have slashes (`valid/kl`), values are finite."""
 
     def close(self) -> None:
-        """The run has ended or was stopped; it may go on later, in another process."""
+        """The run has ended or stopped; it may resume in another process."""
 
 
 TrackerFactory: TypeAlias = "Callable[[], Tracker]"
@@ -46,14 +46,14 @@ _MLFLOW_BATCH = 100  # parameters it takes at once
 
 
 class Trackers:
-    """Several trackers as one; one that fails is told of and let go, and the others go on.
+    """Several trackers as one; a tracker that fails is reported and dropped.
 
     Args:
         names: Registered names.
-        progress: Told of failures.
+        progress: For messages on failures.
 
     Raises:
-        UnknownNameError: A name no registry knows.
+        UnknownNameError: An unknown name.
         MissingDependencyError: A package is not installed.
     """
 
@@ -62,12 +62,12 @@ class Trackers:
         self._progress = progress
 
     def begin(self, directory: Path, settings: Mapping[str, Any]) -> None:
-        """Tell all of them; settings may be nested."""
+        """To all trackers; settings may be nested."""
         named = flat(settings, ".")
         self._each(lambda tracker: tracker.begin(directory, named))
 
     def log(self, figures: Mapping[str, Any], step: int) -> None:
-        """Tell all of them; figures may be nested, and what is no finite number is left out."""
+        """To all trackers; figures may be nested, and only finite numbers are kept."""
         known = {
             name: float(value)
             for name, value in flat(figures, "/").items()
@@ -77,7 +77,7 @@ class Trackers:
             self._each(lambda tracker: tracker.log(known, step))
 
     def close(self) -> None:
-        """Tell all of them."""
+        """Close all trackers."""
         self._each(lambda tracker: tracker.close())
 
     def _each(self, do: Callable[[Tracker], None]) -> None:
@@ -87,24 +87,21 @@ class Trackers:
             except Exception as error:  # noqa: BLE001 - a tracker's trouble is not the run's
                 del self._trackers[name]
                 why = " ".join(f"{type(error).__name__}: {error}".split())
-                self._progress.note(f"the tracker '{name}' failed and is left out from here: {why}")
+                self._progress.note(f"the tracker '{name}' failed and is not used any more: {why}")
 
 
-class TrackedProgress:
-    """A listener that hands the figures of one task to trackers, with the units done as steps.
+class TrackedProgress(Silent):
+    """A listener that logs the figures of one task to trackers; steps are units done.
 
     Args:
-        trackers: Where they go.
-        task: The task that is tracked.
+        trackers: The trackers.
+        task: The tracked task.
     """
 
     def __init__(self, trackers: Trackers, task: str) -> None:
         self._trackers = trackers
         self._task = task
         self._done = 0
-
-    def start(self, task: str, total: int | None = None) -> None:
-        """Nothing to tell yet."""
 
     def advance(self, task: str, n: int = 1, **fields: Any) -> None:
         """Figures, if there are any."""
@@ -117,9 +114,6 @@ class TrackedProgress:
         if task == self._task:
             self._trackers.log(fields, self._done)
 
-    def note(self, text: str) -> None:
-        """Sentences are not tracked."""
-
 
 class TensorBoardTracker:
     """Event files in the run's folder `tensorboard`: `tensorboard --logdir DIR` shows them."""
@@ -129,8 +123,8 @@ class TensorBoardTracker:
         self._writer: Any = None
 
     def begin(self, directory: Path, settings: Mapping[str, Any]) -> None:
-        """Open one more event file; those of earlier processes are joined by step."""
-        del settings  # they lie beside the folder, as settings.toml
+        """Open a new event file; those of earlier processes are joined by step."""
+        del settings  # in settings.toml beside the folder
         writing = _required("tensorboard.summary.writer.event_file_writer", "tensorboard")
         self._writer = writing.EventFileWriter(str(directory / "tensorboard"))
 
@@ -150,13 +144,13 @@ class TensorBoardTracker:
 
 
 class MlflowTracker:
-    """An MLflow run; its environment variables say where to (MLFLOW_TRACKING_URI, ..._EXPERIMENT_NAME)."""
+    """An MLflow run, configured by environment variables (MLFLOW_TRACKING_URI, ..._EXPERIMENT_NAME)."""
 
     def __init__(self) -> None:
         self._mlflow = _required("mlflow", "mlflow")
 
     def begin(self, directory: Path, settings: Mapping[str, Any]) -> None:
-        """Start a run, or go on with the one this directory began."""
+        """Start a run, or resume the one of this directory."""
         if "MLFLOW_EXPERIMENT_NAME" not in os.environ and "MLFLOW_EXPERIMENT_ID" not in os.environ:
             self._mlflow.set_experiment(_PROJECT)
         remembered = directory / "mlflow-run"
@@ -179,14 +173,14 @@ class MlflowTracker:
 
 
 class WandbTracker:
-    """A Weights & Biases run; its environment variables say where to (WANDB_PROJECT, WANDB_MODE, ...)."""
+    """A Weights & Biases run, configured by environment variables (WANDB_PROJECT, WANDB_MODE, ...)."""
 
     def __init__(self) -> None:
         self._wandb = _required("wandb", "wandb")
         self._run: Any = None
 
     def begin(self, directory: Path, settings: Mapping[str, Any]) -> None:
-        """Start a run, or go on with the one this directory began."""
+        """Start a run, or resume the one of this directory."""
         remembered = directory / "wandb-run"
         if not remembered.is_file():
             write_atomically(remembered, f"{secrets.token_hex(8)}\n")
@@ -204,7 +198,7 @@ class WandbTracker:
         self._run.log(dict(figures), step=step)
 
     def close(self) -> None:
-        """Send what is left."""
+        """Finish the run."""
         if self._run is not None:
             self._run.finish()
 
@@ -215,7 +209,7 @@ TRACKERS.add("wandb", WandbTracker)
 
 
 def _mlflow_name(name: str) -> str:
-    """A name as MLflow allows it: a property may be called anything, `pIC50 (nM)` or `a//b`.
+    """A name that MLflow allows; properties have any names, such as `pIC50 (nM)` or `a//b`.
 
     >>> _mlflow_name("valid/mae_pIC50 (nM)"), _mlflow_name("valid/mae_a//b/")
     ('valid/mae_pIC50 _nM_', 'valid/mae_a/b')

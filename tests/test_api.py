@@ -143,8 +143,8 @@ def test_what_is_shipped_has_a_name_and_what_lies_here_comes_first(tiny_checkpoi
         (molvae.optimize, {"maximize": "qed", "at_most": ["sa"]}, r"a bound for each"),
         (molvae.optimize, {"maximize": "qed", "budgt": 3}, r"did you mean 'budget'"),
         (molvae.optimize, {"maximize": "QED_"}, r"unknown oracle"),
-        (molvae.optimize, {"maximize": {"x": 3}}, r"'x' is to be a function"),
-        (molvae.optimize, {"maximize": {"qed": carbons}}, r"molvae's own"),
+        (molvae.optimize, {"maximize": {"x": 3}}, r"'x' must be a function"),
+        (molvae.optimize, {"maximize": {"qed": carbons}}, r"built-in oracle"),
         (molvae.optimize, {"maximize": "qed", "output": "a.sqlite"}, r"output is a directory"),
         (molvae.optimize, {}, r"objectives"),
     ],
@@ -167,5 +167,5 @@ def test_a_shipped_model_is_never_written_to(little_corpus, capsys):
     before = {path.name: path.stat().st_mtime_ns for path in model.iterdir()}
     for command in ("fit-heads", "fit-prior", "calibrate"):
         assert run([command, "zinc250k", "--corpus", str(little_corpus)]) == 2
-        assert "came with molvae and is not changed" in capsys.readouterr().err
+        assert "comes with molvae and is not changed" in capsys.readouterr().err
     assert before == {path.name: path.stat().st_mtime_ns for path in model.iterdir()}

@@ -12,7 +12,7 @@ from molvae.campaign.measurements import read_molecules
 from molvae.campaign.records import known_to_json, start_to_json
 from molvae.config import differences, given
 from molvae.errors import UsageError
-from molvae.oracles.identity import core_of, files_of
+from molvae.oracles.references import core_of, files_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from molvae.errors import UsageError
 from molvae.oracles.base import OracleText, span_of
 from molvae.oracles.desirability import SHAPES
-from molvae.oracles.own import OWN
+from molvae.oracles.functions import OWN
 from molvae.oracles.plugins import computed_oracle, known_oracles
-from molvae.oracles.secrets import refuse_secrets
+from molvae.oracles.references import refuse_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""`molvae domain`: tell whether a molecule is one the model knows about."""
+"""`molvae domain`: whether molecules are within a model's applicability domain."""
 
 from __future__ import annotations
 
@@ -7,91 +7,71 @@ from typing import TYPE_CHECKING
 
 import click
 
-from molvae.cli import inputs, molecules, options, places
+from molvae.cli import inputs, molecules, options
 from molvae.data.writers import Column
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from molvae.chemistry.molecule import Invalid, Molecule
     from molvae.chemistry.precedent import Precedent
-    from molvae.cli.output import Session
-
-_CHUNK = 4096  # rows held in memory at once
+    from molvae.cli.inputs import Arguments, Given
+    from molvae.cli.molecules import Cells, Run
 
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.argument("molecule", nargs=-1, required=True)
-@options.columns()
-@click.option(
+@inputs.argument("MOLECULE")
+@options.number(
     "--false-alarm",
-    type=options.Finite(0, 1, min_open=True, max_open=True),
-    metavar="X",
+    text="Share of molecules like the training set that may be reported as outside.",
+    low=0,
+    high=1,
     default=0.05,
     show_default=True,
-    help="Share of molecules like the training set that may be called outside.",
+    open_ends=True,
 )
-@options.device()
-@options.output()
-@options.common()
-@options.pass_session
-def command(
-    session: Session,
-    checkpoint: Path,
-    molecule: tuple[str, ...],
-    smiles_column: str | None,
-    id_column: str | None,
-    false_alarm: float,
-    device: str,
-    output: Path | None,
-) -> None:
-    """Say of each MOLECULE (a SMILES, a file, or - for stdin) whether it is in the model's domain.
+@molecules.run()
+def domain_command(run: Run, arguments: Arguments, false_alarm: float) -> None:
+    """Report for each MOLECULE (a SMILES, a file, or - for stdin) whether it is in the model's domain.
 
-    Three scores tell how strange a molecule is to the model: whether it can write it again
-    (reconstruction), how populated its region is (density), and how far the nearest training molecule is
-    (neighbor). They are compared with held-out molecules like those of the training set (the checkpoint must
-    be calibrated): 'p_value' is the share of those that are at least as strange, all scores combined.
-    'weakest' is the bond or ring system that is rarest among the training molecules, and 'seen' how many of
-    them have it: searches propose nothing that was never seen.
+    Three scores measure how unusual a molecule is to the model: how well it is reconstructed
+    (reconstruction), how populated its region of latent space is (density), and the distance to the nearest
+    training molecule (neighbor). 'p_value' is the share of held-out molecules at least as unusual, all scores
+    combined; the checkpoint must be calibrated. 'weakest' is the bond or ring system rarest among the
+    training molecules, and 'seen' the number of them that have it; searches propose nothing never seen.
 
     \b
     Examples:
       molvae domain checkpoints/zinc250k 'CC(=O)Nc1ccc(O)cc1' 'C1CC2CC1C2'
       molvae domain run library.csv --false-alarm 0.01 -o domain.csv
     """
-    checkpoint = places.checkpoint(checkpoint)  # a wrong path is told before libraries are loaded
-
     from molvae.latent.calibration import likelihood
-    from molvae.latent.codec import MolVAE
     from molvae.latent.domain import COMBINED, SCORES, require_domain
 
-    model = MolVAE.load(checkpoint, device=device)
+    model = run.load()
     domain = require_domain(model.domain)
-    columns = [Column("identifier"), Column("input"), Column("smiles", "smiles"), Column("reason")]
-    columns += [Column("in_domain"), Column("p_value", "number")]
+    columns = [*molecules.IDENTITY, Column("in_domain"), Column("p_value", "number")]
     columns += [Column(name, "number") for name in (*SCORES, COMBINED)]
     columns += [Column("seen", "integer"), Column("weakest")] if model.precedent is not None else []
-    n_rows, n_inside = 0, 0
-    given = inputs.given(molecule, session, smiles_column=smiles_column, id_column=id_column)
-    parts = inputs.chunks(given, _CHUNK)
-    with session.progress() as progress, session.rows(output, columns) as writer:
-        progress.start("domain")
-        for part in parts:
-            prepared = inputs.prepared(model, part)
-            scores = domain.score(likelihood(model, prepared))
-            inside = scores.inside(false_alarm)
-            values = [scores.p_value, *(getattr(scores, name) for name in (*SCORES, COMBINED))]
-            for row, item, verdict, *numbers in zip(part, prepared, inside, *values, strict=True):
-                smiles, reason = molecules.smiles_or_none(item), molecules.reason_or_none(item)
-                told = "yes" if verdict else "no"
-                cells = [row.identifier, row.text, smiles, reason, told, *map(float, numbers)]
-                writer.write([*cells, *_weakest(model.precedent, item)])
-            n_rows, n_inside = n_rows + len(part), n_inside + int(inside.sum())
-            progress.advance("domain", len(part))
-    session.wrote(output, {"rows": n_rows, "in_domain": n_inside, "outside": n_rows - n_inside})
+
+    def judged(_number: int, part: list[Given]) -> Iterator[tuple[bool, Cells]]:
+        prepared = inputs.prepared(model, part)
+        scores = domain.score(likelihood(model, prepared))
+        values = [scores.p_value, *(getattr(scores, name) for name in (*SCORES, COMBINED))]
+        for row, item, inside, *numbers in zip(
+            part, prepared, scores.inside(false_alarm), *values, strict=True
+        ):
+            cells = [*molecules.identity(row, item), "yes" if inside else "no", *map(float, numbers)]
+            yield bool(inside), [*cells, *_weakest(model.precedent, item)]
+
+    rows = arguments.rows(run.session)
+    n, n_inside = molecules.write_each(run.session, "domain", rows, run.output, columns, judged)
+    run.wrote({"rows": n, "in_domain": n_inside, "outside": n - n_inside})
 
 
 def _weakest(precedent: Precedent | None, molecule: Molecule | Invalid) -> list[int | str | None]:
-    """Count and name of the rarest place of a molecule, where the model knows precedent."""
+    """Count and name of the rarest bond or ring system of a molecule, where the model has precedents."""
     if precedent is None:
         return []
     from molvae.chemistry.molecule import is_valid

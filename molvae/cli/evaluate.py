@@ -1,9 +1,10 @@
-"""`molvae evaluate`: a model, or the output of any generator, measured against references."""
+"""`molvae evaluate`: metrics of a model, or of the output of any generator."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
     from molvae.cli.output import Session
     from molvae.data.corpus import Corpus
     from molvae.evaluation.molecules import MoleculeSet
+    from molvae.evaluation.profile import Part
     from molvae.latent.assessment import Assessment
-    from molvae.progress import Progress
-
-    Split = Literal["train", "valid", "test"]
 
 _MOST_REASONS = 10
-_CEILING = 2_000  # training molecules whose posteriors are sampled
+_MOST_TRAINING = 2_000  # training molecules whose posteriors are sampled
+_DRAWN: tuple[Part, ...] = ("descriptors",)
+_TITLES = ("logP", "SA", "QED", "weight (g/mol)")
 
 
 @click.command()
@@ -34,72 +35,50 @@ _CEILING = 2_000  # training molecules whose posteriors are sampled
     "reference_files",
     multiple=True,
     metavar="FILE",
-    help="Molecules to compare with; repeatable. The file's name names its figures.",
+    help="Molecules to compare with, named by the file; repeatable.",
 )
-@click.option("--train", "train_file", metavar="FILE", help="What the generator was trained on: for novelty.")
-@click.option(
+@click.option("--train", "train_file", metavar="FILE", help="Training set of the generator, for novelty.")
+@options.path(
     "--corpus",
     "corpus_path",
-    type=click.Path(path_type=Path),
+    text="Corpus of 'molvae prepare' as reference and training set; what is compared with it is standardized "
+    "like it.",
     metavar="DIR",
-    help="A corpus of 'molvae prepare': its parts are the reference and the training molecules. What is "
-    "compared with it is standardized as it was.",
 )
 @click.option(
     "--split",
     default="test",
     show_default=True,
     metavar="A,B",
-    help="Parts of the corpus that are held out: test, valid, or both.",
+    help="Held-out parts of the corpus: test, valid, or both.",
 )
-@click.option(
-    "-n",
-    "n_samples",
-    type=click.IntRange(0),
-    metavar="N",
-    default=10_000,
-    show_default=True,
-    help="Samples drawn from a model.",
-)
-@click.option(
-    "--molecules",
-    "n_molecules",
-    type=click.IntRange(1),
-    metavar="N",
-    default=5_000,
-    show_default=True,
-    help="Held-out molecules a model reconstructs, drawn at random if there are more.",
-)
+@options.integer("-n", "n_samples", text="Samples drawn from a model.", default=10_000, least=0)
+@options.integer("--molecules", "n_molecules", text="Held-out molecules to reconstruct.", default=5_000)
 @click.option("--fcd/--no-fcd", default=True, show_default=True, help="Fréchet ChemNet Distance (slow).")
 @click.option("--guacamol", is_flag=True, help="GuacaMol's KL and FCD scores too.")
-@click.option(
+@options.path(
     "--alerts",
-    type=click.Path(path_type=Path, file_okay=False),
+    text="Directory of the MOSES alerts mcf.csv and wehi_pains.csv, or with them in filters/; RDKit's PAINS "
+    "catalog without.",
     metavar="DIR",
+    files=False,
     envvar="MOLVAE_DATA",
     show_envvar=True,
-    help="Directory with the MOSES alerts mcf.csv and wehi_pains.csv, itself or in filters/. Without them "
-    "RDKit's PAINS catalog stands in.",
 )
-@click.option(
+@options.path(
     "--cache",
-    type=click.Path(path_type=Path, file_okay=False),
+    text="Cache for statistics of references.  [default: the user's cache]",
     metavar="DIR",
-    help="Where statistics of references are kept.  [default: the user's cache]",
+    files=False,
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(0, 1024),
-    metavar="N",
-    help="Processes for the chemistry; 0 computes in this one.  [default: one per core]",
-)
+@options.integer("--workers", text="Processes; 0 none but this.  [default: one per core]", least=0, most=1024)
 @options.columns()
 @options.seed()
 @options.device()
-@options.output(rows=False, meaning="Write metrics.json, metrics.txt and pictures here.")
+@options.output(rows=False, meaning="Directory for metrics.json, metrics.txt and pictures.")
 @options.common()
 @options.pass_session
-def command(
+def evaluate_command(
     session: Session,
     /,
     source: Path,
@@ -108,15 +87,15 @@ def command(
     workers: int | None,
     **given: Any,
 ) -> None:
-    """Measure SOURCE: a checkpoint (or run), or a file of molecules that any generator wrote.
+    """Evaluate SOURCE: a checkpoint (or run), or a file of molecules of any generator.
 
     A file is compared with references: validity, uniqueness, novelty, Fréchet ChemNet Distance, nearest
-    neighbors, fragments, scaffolds, diversity, filters and properties, as MOSES defines them. A row that is
-    no molecule counts as invalid; it is never left out. (An empty line of a .smi file is no row.)
+    neighbors, fragments, scaffolds, diversity, filters and properties, as defined by MOSES. A row without a
+    valid molecule counts as invalid. (An empty line of a .smi file is not a row.)
 
-    A checkpoint is measured on held-out molecules of its corpus (reconstruction from mu and from a sampled z,
-    KL, active units, mutual information, property heads and their calibration), then on samples of its prior
-    like any generator, then on what bounds those: N(0, I), samples of the posterior, several tries.
+    A checkpoint is evaluated on held-out molecules of its corpus (reconstruction from mu and from a sampled
+    z, KL, active units, mutual information, property heads and their calibration), on samples of its prior
+    like any generator, and on reference points for those: N(0, I), posterior samples, several tries.
 
     \b
     Examples:
@@ -128,10 +107,11 @@ def command(
     """
     from molvae.parallel.cores import available_cores
 
+    cores = available_cores()
     chosen = {
         **given,
         "alerts": evaluation_inputs.alert_directory(alerts, asked=_is_asked("alerts")),
-        "workers": workers if workers is not None else _cores(available_cores()),
+        "workers": workers if workers is not None else (cores if cores > 1 else 0),
     }
     corpus = evaluation_inputs.open_corpus(given["corpus_path"])
     chosen["rules"] = evaluation_inputs.rules_of(corpus)
@@ -139,15 +119,21 @@ def command(
     is_model = source.is_dir()
     if is_model and corpus is None:
         raise UsageError(
-            "a checkpoint is measured on held-out molecules of its corpus", hint="Add --corpus DIR."
+            "a checkpoint is evaluated on held-out molecules of its corpus", hint="Add --corpus DIR."
         )
+    from molvae.evaluation.distribution import measure
+    from molvae.latent.assessment import Assessment
+
     with session.progress() as progress:
         references, known = evaluation_inputs.compared(session, corpus, chosen, progress)
-        if is_model:
-            assert corpus is not None  # noqa: S101 - refused above
-            assessed = _model(source, corpus, references, known, chosen, progress)
+        shared = {name: chosen[name] for name in ("fcd", "guacamol", "workers")}
+        shared |= {"references": references, "progress": progress}
+        if is_model and corpus is not None:
+            assessed = _model(source, corpus, chosen, known=known, **shared)
         else:
-            assessed = _file(session, source, references, known, chosen, progress)
+            texts = evaluation_inputs.read_texts(str(source), session, chosen)
+            samples = evaluation_inputs.molecule_set(texts, "samples", chosen, progress)
+            assessed = Assessment(measure(samples, training=known, **shared), samples)
     table = assessed.table
     written = [] if output is None else _write(output, assessed, references)
     facts = {"source": source.name, **table.to_json(), "invalid": _reasons(assessed.samples)}
@@ -157,14 +143,7 @@ def command(
     session.report(facts, table.to_text())
 
 
-def _model(
-    source: Path,
-    corpus: Corpus,
-    references: Sequence[MoleculeSet],
-    known: set[str] | None,
-    chosen: dict[str, Any],
-    progress: Progress,
-) -> Assessment:
+def _model(source: Path, corpus: Corpus, chosen: dict[str, Any], **shared: Any) -> Assessment:
     from molvae.chemistry.molecule import parse
     from molvae.latent.assessment import assess
     from molvae.latent.codec import MolVAE
@@ -172,72 +151,61 @@ def _model(
 
     model = MolVAE.load(places.checkpoint(source), device=chosen["device"])
     seeds = Seeds(chosen["seed"])
-    held_out = seeds.numpy("evaluate-rows").permutation(
-        evaluation_inputs.held_out_rows(corpus, chosen["split"])
-    )
-    held_out = np.sort(held_out[: chosen["n_molecules"]])
-    train = np.sort(seeds.numpy("evaluate-training").permutation(corpus.rows("train"))[:_CEILING])
-    labels = evaluation_inputs.labels_of(corpus, held_out, model.property_names)
+    rows = evaluation_inputs.held_out_rows(corpus, chosen["split"])
+    held_out = np.sort(seeds.numpy("evaluate-rows").permutation(rows)[: chosen["n_molecules"]])
+    train = np.sort(seeds.numpy("evaluate-training").permutation(corpus.rows("train"))[:_MOST_TRAINING])
     return assess(
         model,
         [parse(smiles) for smiles in corpus.smiles(held_out)],
-        labels,
+        evaluation_inputs.labels_of(corpus, held_out, model.property_names),
         training=[parse(smiles) for smiles in corpus.smiles(train)],
-        known=known,
-        references=references,
         n_samples=chosen["n_samples"],
-        n_variants=min(_CEILING, chosen["n_samples"]),
-        fcd=chosen["fcd"],
-        guacamol=chosen["guacamol"],
+        n_variants=min(_MOST_TRAINING, chosen["n_samples"]),
         alerts=chosen["alerts"],
-        workers=chosen["workers"],
         seed=chosen["seed"],
-        progress=progress,
+        **shared,
     )
-
-
-def _file(
-    session: Session,
-    source: Path,
-    references: Sequence[MoleculeSet],
-    known: set[str] | None,
-    chosen: dict[str, Any],
-    progress: Progress,
-) -> Assessment:
-    from molvae.evaluation.distribution import measure
-    from molvae.latent.assessment import Assessment
-
-    samples = evaluation_inputs.molecule_set(
-        evaluation_inputs.read_texts(str(source), session, chosen), "samples", chosen, progress
-    )
-    table = measure(
-        samples,
-        references=references,
-        training=known,
-        fcd=chosen["fcd"],
-        guacamol=chosen["guacamol"],
-        workers=chosen["workers"],
-        progress=progress,
-    )
-    return Assessment(table, samples)
 
 
 def _write(output: Path, assessed: Assessment, references: Sequence[MoleculeSet]) -> list[str]:
-    import json
-
-    from molvae.cli.evaluation_pictures import draw
+    """Write metrics and the pictures that can be drawn; the names of the files."""
+    from molvae.reporting.figures import draw_histograms
 
     write_text(output / "metrics.json", json.dumps(assessed.table.to_json(), indent=2) + "\n")
     write_text(output / "metrics.txt", assessed.table.to_text() + "\n")
-    return ["metrics.json", "metrics.txt", *draw(output, assessed, references)]
+    written = ["metrics.json", "metrics.txt", *_draw_heads(output, assessed)]
+    own = None if assessed.samples is None else assessed.samples.profile(_DRAWN).descriptors
+    if own is not None and len(own):
+        others = {
+            reference.name: known
+            for reference in references
+            if (known := reference.profile(_DRAWN).descriptors) is not None
+        }
+        draw_histograms(own, others, _TITLES, output / "properties.png")
+        written.append("properties.png")
+    return written
+
+
+def _draw_heads(output: Path, assessed: Assessment) -> list[str]:
+    from molvae.evaluation.prediction import calibration
+    from molvae.reporting.figures import draw_calibration, draw_parity
+
+    truth, prediction = assessed.truth, assessed.prediction
+    if truth is None or prediction is None or not np.isfinite(truth).any():
+        return []
+    explained = [assessed.table[f"R2 {name}"] for name in prediction.names]
+    draw_parity(truth, prediction.mean, prediction.names, output / "parity.png", explained)
+    curves = {}
+    for column, name in enumerate(prediction.names):
+        found = calibration(truth[:, column], prediction.mean[:, column], prediction.variance[:, column])
+        if found.n:
+            curves[name] = (found.levels, found.coverage)
+    draw_calibration(curves, output / "calibration.png")
+    return ["parity.png", "calibration.png"]
 
 
 def _is_asked(name: str) -> bool:
     return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-
-
-def _cores(available: int) -> int:
-    return available if available > 1 else 0
 
 
 def _reasons(samples: MoleculeSet | None) -> dict[str, int]:

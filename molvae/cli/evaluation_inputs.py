@@ -1,4 +1,4 @@
-"""What `molvae evaluate` compares: files of molecules, parts of a corpus, and the alerts of the filters."""
+"""Inputs of `molvae evaluate`: files of molecules, parts of a corpus, and the alerts of the filters."""
 
 from __future__ import annotations
 
@@ -69,12 +69,10 @@ def molecule_set(
 
 
 def read_texts(argument: str, session: Session, chosen: Mapping[str, Any]) -> list[str]:
-    """What stands in the rows of a file; nothing for a row that cannot be read, which is then invalid."""
+    """The SMILES column of a file; empty, and so invalid, for a row that cannot be read."""
     if not inputs.is_file(argument):
         raise InputError(f"no file '{argument}'", hint="Check the path for a typing mistake.")
-    rows = inputs.given(
-        [argument], session, smiles_column=chosen["smiles_column"], id_column=chosen["id_column"]
-    )
+    rows = inputs.Arguments([argument], chosen["columns"]).rows(session)
     return ["" if row.reason else row.text for row in rows]
 
 
@@ -86,7 +84,7 @@ def open_corpus(path: Path | None) -> Corpus | None:
 
 
 def rules_of(corpus: Corpus | None) -> Rules | None:
-    """How molecules that are compared with a corpus are standardized: as its own were."""
+    """Standardization of molecules that are compared with a corpus: that of the corpus."""
     from molvae.chemistry.admission import Rules
 
     return None if corpus is None else Rules(corpus.settings.standardize, corpus.settings.keep_stereo)
@@ -118,11 +116,11 @@ def labels_of(corpus: Corpus, rows: np.ndarray, names: Sequence[str]) -> np.ndar
 
 
 def alert_directory(path: Path | None, *, asked: bool) -> Path | None:
-    """Where the MOSES alerts lie: in a directory or in its `filters/`; None if they need not be there.
+    """The directory of the MOSES alerts: the given one or its `filters/`; None if not found.
 
     Args:
         path: The directory, if any is known.
-        asked: Whether the user named it: then they must be there.
+        asked: Whether the user named it; then they are required.
     """
     from molvae.chemistry.filters import ALERT_FILES
 

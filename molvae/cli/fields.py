@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import types
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Union, get_args, get_origin
 
 import click
 
-from molvae.cli.options import split_names, stacked
+from molvae.cli.options import path, split_names, stacked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,26 +20,60 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound="Settings")
 
 _LONG = 60  # characters of a default that are shown
-_FEW = 12  # settings that are listed at once, however deep
+_FEW = 12  # settings that are listed at once, nested ones too
 _EVERYTHING = "molvae.every-setting"
+
+
+@dataclass(frozen=True)
+class Given(Generic[S]):
+    """The settings on a command line.
+
+    Attributes:
+        cls: Their class.
+        options: Values of options by the name of the setting (`model__latent_size`); None if not given.
+        config: The file of --config.
+        assignments: Texts of --set.
+    """
+
+    cls: type[S]
+    options: Mapping[str, Any]
+    config: Path | None = None
+    assignments: tuple[str, ...] = ()
+
+    @property
+    def any(self) -> bool:
+        """Whether any was given."""
+        return bool(
+            self.config or self.assignments or any(v not in (None, ()) for v in self.options.values())
+        )
+
+    def build(self, *, config: Path | None = None, **more: Any) -> S:
+        """The settings: from the file, then the options and `more`, then --set.
+
+        Args:
+            config: The file, if none is given.
+            more: Further values, as the options.
+
+        Raises:
+            ConfigError: Names the file or setting, the value, and what is allowed.
+        """
+        from molvae.config import load_settings
+
+        values = {}
+        for name, value in {**self.options, **more}.items():
+            if isinstance(value, tuple) and value and isinstance(value[0], tuple):  # --labels a,b --labels c
+                value = tuple(item for items in value for item in items)  # noqa: PLW2901
+            if value is not None and value != ():
+                values[name.replace("__", ".")] = value
+        return load_settings(self.cls, self.config or config, self.assignments, values)
 
 
 def config() -> Decorator:
     """`--config` and `--set`."""
+    text = "Any setting, also those listed below; repeatable."
     return stacked(
-        click.option(
-            "--config",
-            type=click.Path(path_type=Path, dir_okay=False),
-            metavar="FILE.toml",
-            help="Settings from a TOML file; options and --set go over it.",
-        ),
-        click.option(
-            "--set",
-            "assignments",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="Any setting, also those listed below; repeatable.",
-        ),
+        path("--config", text="TOML file of settings; options override it.", metavar="FILE.toml", dirs=False),
+        click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=text),
     )
 
 
@@ -51,45 +86,21 @@ def option(cls: type[Settings], key: str, *flags: str, metavar: str | None = Non
     if is_flag:
         flag = (f"{flag[0]}/--no-{flag[0].removeprefix('--')}", *flag[1:])
     shown = "" if default in (None, "", ()) else f"  [default: {_default_text(default)}]"
+    kind = None if is_flag else kind
+    help_text = f"{text}{shown}"
     return click.option(
-        *flag,
-        name,
-        type=None if is_flag else kind,
-        multiple=multiple,
-        default=None,
-        metavar=metavar,
-        help=f"{text}{shown}",
+        *flag, name, type=kind, multiple=multiple, default=None, metavar=metavar, help=help_text
     )
 
 
-def build(
-    cls: type[S],
-    options: Mapping[str, Any],
-    *,
-    config: Path | None = None,
-    assignments: Sequence[str] = (),
-) -> S:
-    """Settings from a TOML file, then the given options (those not `None`), then `--set` assignments."""
-    from molvae.config import load_settings, toml_value
-
-    overrides = []
-    for name, value in options.items():
-        if value is None or value == ():
-            continue
-        if isinstance(value, tuple) and isinstance(value[0], tuple):  # --labels a,b --labels c
-            value = tuple(name for names in value for name in names)  # noqa: PLW2901
-        overrides.append(f"{name.replace('__', '.')}={toml_value(value)}")
-    return load_settings(cls, config, [*overrides, *assignments])
-
-
 class SettingsCommand(click.Command):
-    """A command whose help ends with the settings that have no option of their own.
+    """A command whose settings reach it as one argument `given`; its help ends with those without option.
 
     Where there are many, --help shows those of the first level, and --help-all the others too.
 
     Args:
         settings: Their class.
-        without: Settings that mean nothing to this command.
+        without: Settings that this command does not use.
     """
 
     def __init__(
@@ -100,6 +111,16 @@ class SettingsCommand(click.Command):
         self.without = frozenset(without)
         if any("." in key for key, _ in self._rows()) and len(self._rows()) > _FEW:
             self.params.append(_help_all())
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the command with its settings as `given`."""
+        from molvae.config import field_help
+
+        keys = {key.replace(".", "__") for key, _, _ in field_help(self.settings)}
+        values = {key: ctx.params.pop(key) for key in keys & set(ctx.params)}
+        config, assignments = ctx.params.pop("config"), ctx.params.pop("assignments")
+        ctx.params["given"] = Given(self.settings, values, config, assignments)
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options, then the settings."""
@@ -132,21 +153,14 @@ class SettingsCommand(click.Command):
 
 
 def _help_all() -> click.Option:
-    def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-        del param
+    def show(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         if value and not ctx.resilient_parsing:
             ctx.meta[_EVERYTHING] = True
             click.echo(ctx.get_help())
             ctx.exit()
 
-    return click.Option(
-        ["--help-all"],
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=show,
-        help="As --help, with every setting.",
-    )
+    early: dict[str, Any] = {"is_flag": True, "is_eager": True, "expose_value": False}
+    return click.Option(["--help-all"], callback=show, help="As --help, with every setting.", **early)
 
 
 def _field(cls: type[Settings], key: str) -> tuple[Any, Any, str]:

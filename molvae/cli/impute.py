@@ -1,4 +1,4 @@
-"""`molvae impute`: fill the empty cells of a table of assays, rank compounds, say what to measure next."""
+"""`molvae impute`: fill the empty cells of a table of assays, rank compounds, suggest measurements."""
 
 from __future__ import annotations
 
@@ -25,40 +25,29 @@ _SHOWN = 20  # assays printed
 
 @click.command()
 @click.argument("table")
-@click.option(
+@options.path(
     "--checkpoint",
-    type=click.Path(path_type=Path),
+    text="Model whose latent vectors describe the molecules.",
+    metavar="PATH",
     default=Path("zinc250k"),
     show_default=True,
-    help="Model whose latent vectors describe the molecules.",
 )
 @options.output(rows=False, required=True, meaning="Directory of the result.")
-@click.option(
-    "--rank", metavar="ASSAY", help="Also list the compounds not yet measured in ASSAY, the best first."
-)
-@click.option("--lowest", is_flag=True, help="With --rank: low values are good.")
-@click.option(
-    "--top",
-    type=click.IntRange(1),
-    default=50,
-    show_default=True,
-    metavar="N",
-    help="With --rank: how many.",
-)
-@click.option(
+@click.option("--rank", metavar="ASSAY", help="Also rank the compounds not yet measured in ASSAY.")
+@click.option("--lowest", is_flag=True, help="With --rank: low values are better.")
+@options.integer("--top", text="With --rank: number of compounds.", default=50)
+@options.integer(
     "--next",
     "n_next",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Also list the N empty cells whose measurement would tell most about the panel; with --rank, the N "
-    "compounds with the largest expected improvement in ASSAY.",
+    text="Also list the N most informative empty cells to measure; with --rank, the N compounds with the "
+    "largest expected improvement in ASSAY.",
 )
 @options.columns()
 @options.seed()
 @options.device()
 @options.common()
 @options.pass_session
-def command(
+def impute_command(
     session: Session,
     table: str,
     checkpoint: Path,
@@ -67,17 +56,16 @@ def command(
     lowest: bool,
     top: int,
     n_next: int | None,
-    smiles_column: str | None,
-    id_column: str | None,
+    columns: options.Columns,
     seed: int,
     device: str,
 ) -> None:
-    """Fill TABLE: SMILES, and columns of numbers (or of 0 and 1) with empty cells where nothing was measured.
+    """Fill the empty cells of TABLE: SMILES, and columns of numbers (or of 0 and 1).
 
-    Every column of numbers is an assay. What is known of a compound in other assays, its structure and its
-    latent vector together predict what is not known, with a standard deviation; a column of 0 and 1 gets
-    probabilities. An empty cell is missing, never 0. Cells are held out to say how good this is: trust no
-    column whose R2 is not above 0.
+    Every column of numbers is an assay. Empty cells are predicted from the compound's results in other
+    assays, its structure and its latent vector, with a standard deviation; a column of 0 and 1 gets
+    probabilities. An empty cell is missing, never 0. The quality is measured on held-out cells: do not trust
+    a column whose R2 is not above 0.
 
     \b
     Examples:
@@ -86,19 +74,19 @@ def command(
       molvae impute assays.csv -o filled --next 96 --seed 7
 
     \b
-    DIR holds
-      imputed.csv   the table, filled, and ASSAY_sd for each cell that was empty
-      assays.csv    how well held-out cells were predicted, assay by assay
-      ranking.csv   with --rank: compounds not yet measured, the best first
-      next.csv      with --next: cells worth measuring
-      panel/        what was learned, and the table, for molvae.AssayPanel.load
+    DIR has
+      imputed.csv   the filled table, and ASSAY_sd for each cell that was empty
+      assays.csv    prediction quality on held-out cells, by assay
+      ranking.csv   with --rank: compounds not yet measured, best first
+      next.csv      with --next: cells to measure
+      panel/        the fitted models and the table, for molvae.AssayPanel.load
     """
     source = places.checkpoint(checkpoint)
 
     from molvae.data.assay_table import AssayTable
     from molvae.latent.panel import AssayPanel
 
-    given = AssayTable.read(table, smiles_column=smiles_column, id_column=id_column)
+    given = AssayTable.read(table, **columns)
     with session.progress() as progress:
         panel = AssayPanel(str(source), seed=seed, device=device).fit(given, progress=progress)
     for note in panel.notes_:
@@ -121,7 +109,7 @@ def command(
         listed.write(session, output / "next.csv", worth, (rank,), n_next, "expected_improvement")
     elif n_next is not None:
         listed.write(session, output / "next.csv", panel.gains(), found.names, n_next, "variance_explained")
-    told = {
+    facts = {
         "compounds": len(panel.smiles_),
         "assays": figures,
         "measured": int((found.variance == 0).sum()),
@@ -130,12 +118,12 @@ def command(
     }
     rows = [[round(v, 3) if isinstance(v, float) else v for v in row.values()] for row in figures[:_SHOWN]]
     more = f"\nand {len(figures) - _SHOWN} more in {output / 'assays.csv'}" if figures[_SHOWN:] else ""
-    session.report(told, f"{table_text(header, rows)}{more}\n{told['imputed']:,} cells -> {output}")
+    session.report(facts, f"{table_text(header, rows)}{more}\n{facts['imputed']:,} cells -> {output}")
 
 
 @dataclass(frozen=True)
 class _Listed:
-    """Writes the cells worth most, each with its prediction."""
+    """Writes the highest-ranked cells, each with its prediction."""
 
     panel: AssayPanel
     given: AssayTable
@@ -150,7 +138,7 @@ class _Listed:
         n: int,
         title: str | None = None,
     ) -> None:
-        """The `n` best of the cells `worth` has a number for; a molecule that is there twice counts once."""
+        """The `n` best of the cells that `worth` ranks; a repeated molecule counts once."""
         rows: list[list[Any]] = []
         seen: set[tuple[int, int]] = set()
         for cell in np.argsort(-worth.ravel(), kind="stable"):

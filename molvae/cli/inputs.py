@@ -1,4 +1,4 @@
-"""What the user gave on the command line: files, `-` for stdin, or SMILES written out."""
+"""Molecules on the command line: files, `-` for stdin, or SMILES."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
+from molvae.cli.options import Columns, bundled, columns
 from molvae.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from molvae.chemistry.molecule import Invalid, Molecule
+    from molvae.cli.options import Decorator
     from molvae.cli.output import Session
     from molvae.data.readers import Table
     from molvae.latent.codec import MolVAE
@@ -20,16 +24,17 @@ if TYPE_CHECKING:
 FILE_SUFFIXES = (
     ".csv", ".tsv", ".smi", ".smiles", ".cxsmiles", ".ism", ".txt", ".sdf", ".sd", ".mol", ".parquet", ".gz",
 )  # fmt: skip
+_BY_HEADER = Columns(smiles_column=None, id_column=None)
 
 
 @dataclass(frozen=True)
 class Given:
-    """One row as it was given.
+    """One row of input.
 
     Attributes:
         identifier: The user's name for it, or its position.
-        text: What stands where the SMILES should be.
-        reason: Why the row cannot even be read, or "".
+        text: The content of its SMILES column.
+        reason: Why the row cannot be read, or "".
         fields: The other columns of its row.
     """
 
@@ -39,101 +44,81 @@ class Given:
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
-def given(
-    arguments: Sequence[str],
-    session: Session,
-    *,
-    smiles_column: str | None = None,
-    id_column: str | None = None,
-) -> Iterator[Given]:
-    """Every row of every argument, in order: nothing is dropped.
+@dataclass(frozen=True)
+class Arguments:
+    """The arguments of a command that reads molecules.
+
+    Attributes:
+        texts: Files, `-` or SMILES.
+        columns: Columns of the files.
+    """
+
+    texts: Sequence[str]
+    columns: Columns = field(default_factory=lambda: _BY_HEADER)
+
+    def rows(self, session: Session, *, vectors: bool = False) -> Iterator[Given]:
+        """Every row of every argument, in order; nothing is dropped.
+
+        Args:
+            session: For notes on what is read from files.
+            vectors: Whether files with a column z0 (and stdin) have latent vectors, kept in `fields`.
+
+        Raises:
+            InputError: A file is missing or cannot be read as a table.
+            UsageError: A column is named, and there is no file.
+        """
+        from molvae.chemistry.molecule import cut_extension
+
+        if self.texts and not any(map(is_file, self.texts)):
+            refuse_columns(self.columns)
+        for position, text in enumerate(self.texts, start=1):
+            if not is_file(text):
+                name = cut_extension(text)[2]  # of a CXSMILES
+                yield Given(identifier=name or str(position), text=text)
+            elif vectors and (table := _vector_table(text, self.columns)) is not None:
+                for row in _rows(table):
+                    smiles = row.text if row.reason else row.fields.get("smiles", "")
+                    yield Given(row.identifier, smiles, row.reason, row.fields)
+            else:
+                table = opened(text, self.columns)
+                session.note(f"{text}: {table.note}")
+                yield from _rows(table)
+
+
+def argument(name: str) -> Decorator:
+    """The argument NAME..., with `--smiles-column` and `--id-column`; reaches the command as `arguments`."""
+    words = click.argument("texts", nargs=-1, required=True, metavar=f"{name}...")
+    return bundled("arguments", Arguments, words, columns())
+
+
+def refuse_columns(columns: Columns) -> None:
+    """Refuse a column name where there is no file.
 
     Raises:
-        InputError: A file is missing or cannot be read as a table.
-        UsageError: A column is named and there is no file.
+        UsageError: With what to leave out.
     """
-    yield from _each(
-        arguments,
-        (smiles_column, id_column),
-        lambda argument: _molecules(argument, session, smiles_column, id_column),
-    )
-
-
-def given_vectors(
-    arguments: Sequence[str],
-    session: Session,
-    *,
-    smiles_column: str | None = None,
-    id_column: str | None = None,
-) -> Iterator[Given]:
-    """As `given`; a file with a column z0 (and stdin always) holds latent vectors, which stay in `fields`.
-
-    Raises:
-        InputError: A file is missing or cannot be read as a table.
-        UsageError: A column is named and there is no file.
-    """
-    yield from _each(
-        arguments,
-        (smiles_column, id_column),
-        lambda argument: _vectors(argument, session, smiles_column, id_column),
-    )
-
-
-def _each(
-    arguments: Sequence[str], columns: tuple[str | None, str | None], read: Callable[[str], Iterator[Given]]
-) -> Iterator[Given]:
-    """SMILES as they are, numbered by their position, and what `read` finds in files."""
-    from molvae.chemistry.molecule import cut_extension
-
-    name = columns[0] or columns[1]
-    if name is not None and arguments and not any(map(is_file, arguments)):
+    name = columns["smiles_column"] or columns["id_column"]
+    if name is not None:
         raise UsageError(
-            f"the column '{name}' of no file: molecules are given as SMILES",
+            f"no file to read the column '{name}' of: molecules are given as SMILES",
             hint="Leave --smiles-column and --id-column out.",
         )
-    for position, argument in enumerate(arguments, start=1):
-        if is_file(argument):
-            yield from read(argument)
-        else:
-            name = cut_extension(argument)[2]  # of a CXSMILES
-            yield Given(identifier=name or str(position), text=argument)
 
 
-def _molecules(
-    argument: str, session: Session, smiles_column: str | None, id_column: str | None
-) -> Iterator[Given]:
-    table = _opened(argument, smiles_column, id_column)
-    session.note(f"{argument}: {table.note}")
-    yield from _rows(table)
-
-
-def _vectors(
-    argument: str, session: Session, smiles_column: str | None, id_column: str | None
-) -> Iterator[Given]:
-    table = _vector_table(argument, id_column)
-    if table is None:
-        yield from _molecules(argument, session, smiles_column, id_column)
-        return
-    for row in _rows(table):
-        text = row.text if row.reason else row.fields.get("smiles", "")
-        yield Given(row.identifier, text, row.reason, row.fields)
-
-
-def _opened(argument: str, smiles_column: str | None, id_column: str | None) -> Table:
+def opened(text: str, columns: Columns) -> Table:
+    """A file of molecules, or stdin."""
     from molvae.data.readers import open_table
 
-    return open_table(
-        argument if argument == "-" else Path(argument), smiles_column=smiles_column, id_column=id_column
-    )
+    return open_table(text if text == "-" else Path(text), **columns)
 
 
-def _vector_table(argument: str, id_column: str | None) -> Table | None:
-    if argument != "-" and argument.lower().removesuffix(".gz").endswith((".sdf", ".sd", ".mol")):
+def _vector_table(text: str, columns: Columns) -> Table | None:
+    if text != "-" and text.lower().removesuffix(".gz").endswith((".sdf", ".sd", ".mol")):
         return None
     try:
-        return _opened(argument, "z0", id_column)
+        return opened(text, Columns(smiles_column="z0", id_column=columns["id_column"]))
     except UsageError:
-        if argument == "-":  # it cannot be read again
+        if text == "-":  # it cannot be read again
             raise
         return None
 
@@ -149,7 +134,7 @@ def _rows(table: Table) -> Iterator[Given]:
 
 
 def prepared(model: MolVAE, rows: Sequence[Given]) -> list[Molecule | Invalid]:
-    """The molecules of rows, standardized as the model's training data were; unreadable rows stay so."""
+    """The molecules of rows, standardized like the model's training data."""
     from molvae.chemistry.molecule import Invalid
 
     made = model.prepare([row.text for row in rows])
@@ -158,10 +143,10 @@ def prepared(model: MolVAE, rows: Sequence[Given]) -> list[Molecule | Invalid]:
     ]
 
 
-def is_file(argument: str) -> bool:
+def is_file(text: str) -> bool:
     """Whether an argument means a file (or stdin) and not a SMILES.
 
-    A SMILES may hold slashes, so an argument that is no existing file is one only by its suffix.
+    A SMILES may contain slashes, so the path of a missing file is recognized by its suffix alone.
 
     >>> is_file("-"), is_file("C/C=C/C"), is_file("no/such/file.csv")
     (True, False, True)
@@ -169,25 +154,26 @@ def is_file(argument: str) -> bool:
     Raises:
         InputError: It is a directory.
     """
-    if argument == "-" or argument.lower().endswith(FILE_SUFFIXES):
+    if text == "-" or text.lower().endswith(FILE_SUFFIXES):
         return True
     try:
-        path = Path(argument)
+        path = Path(text)
         if path.is_dir():
-            raise InputError(f"'{argument}' is a directory, a file of molecules was expected")
+            raise InputError(f"'{text}' is a directory, expected a file of molecules")
         return path.is_file()
     except (OSError, ValueError):  # longer than a file name may be, or with a NUL in it
         return False
 
 
 def chunks(rows: Iterable[Given], size: int) -> Iterator[list[Given]]:
-    """Lists of up to `size` rows; the first is read now, so that a missing file is told before any output."""
+    """Lists of up to `size` rows; the first is read now, so that a missing file is an error before output."""
     iterator = iter(rows)
     first = list(islice(iterator, size))
-    return _chunks(first, iterator, size)
 
+    def parts() -> Iterator[list[Given]]:
+        part = first
+        while part:
+            yield part
+            part = list(islice(iterator, size))
 
-def _chunks(part: list[Given], rest: Iterator[Given], size: int) -> Iterator[list[Given]]:
-    while part:
-        yield part
-        part = list(islice(rest, size))
+    return parts()

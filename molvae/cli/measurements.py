@@ -1,12 +1,17 @@
-"""Files of molecules and results for a campaign: opened, read by its one reader, and accounted for."""
+"""Files of molecules and results for a campaign: opened, read, and accounted for."""
 
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from molvae.cli import inputs, places
+from molvae.cli.options import Columns, bundled
+from molvae.cli.options import columns as options_columns
 from molvae.errors import InputError, UsageError, suggest
 
 if TYPE_CHECKING:
@@ -14,6 +19,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.campaign import Campaign
     from molvae.campaign.measurements import Measurements
+    from molvae.cli.options import Decorator
     from molvae.cli.output import Session
     from molvae.data.readers import Table
     from molvae.oracles.objectives import Objective
@@ -22,93 +28,104 @@ _LONGEST_PATH = 1000  # longer texts are SMILES
 _SHOWN = 10  # lines of each kind, unless more is asked for
 
 
-def read_start(
-    arguments: Sequence[str],
-    objectives: Sequence[Objective],
-    session: Session,
-    *,
-    smiles_column: str | None = None,
-    id_column: str | None = None,
-) -> Measurements:
-    """The start as it was given: files, SMILES, directories of other campaigns.
+@dataclass(frozen=True)
+class Start:
+    """The start molecules of a campaign.
 
-    Columns called like objectives are known scores.
-
-    Raises:
-        InputError: A file is missing or cannot be read as a table, or there is no molecule.
-        UsageError: A column is named and there is no file.
+    Attributes:
+        texts: Files, SMILES, directories of other campaigns.
+        columns: Columns of the files.
     """
-    from molvae.campaign.campaign import Campaign
-    from molvae.campaign.carrying import carried
-    from molvae.campaign.initialization import read_start as checked
-    from molvae.campaign.known import KnownScores
-    from molvae.campaign.measurements import joined, read_rows
-    from molvae.campaign.score_columns import find_columns, refuse_near_misses
-    from molvae.data.readers import Row, open_table
 
-    names = [objective.name for objective in objectives]
-    asked = [names[j] for j in KnownScores(objectives).measured]
-    campaigns = [argument for argument in arguments if _is_campaign(argument)]
-    files = [argument for argument in arguments if argument not in campaigns and inputs.is_file(argument)]
-    if (chosen := smiles_column or id_column) and arguments and not files:
-        raise UsageError(
-            f"the column '{chosen}' of no file: molecules are given as SMILES",
-            hint="Leave --smiles-column and --id-column out.",
-        )
-    parts = []
-    for argument in files:
-        place = argument if argument == "-" else Path(argument)
-        table = open_table(place, smiles_column=smiles_column, id_column=id_column)
-        columns = find_columns(table.columns, asked)
-        refuse_near_misses(table.columns, asked, columns)
-        session.note(f"{argument}: {_note(table, columns)}")
-        parts.append(read_rows(table.rows(), names, columns))
-        account(session, parts[-1], names, argument)
-    for argument in campaigns:
-        with Campaign.open(places.journal(Path(argument)), writable=False) as other:
-            parts.append(carried(other.history, objectives))
-        session.note(f"{argument}: {len(parts[-1].molecules):,} molecules of another campaign")
-        for text in parts[-1].counts(list(dict.fromkeys(names))):
-            session.note(f"  {text}")
-    written = [argument for argument in arguments if argument not in {*files, *campaigns}]
-    if written:
-        rows = (Row(number, text, "", {}) for number, text in enumerate(written, start=1))
-        parts.append(read_rows(rows, names, {}, where="molecule"))
-        if parts[-1].balance.unreadable:
-            account(session, parts[-1], names, "--start")
-    return checked(joined(parts, names), objectives)
+    texts: tuple[str, ...]
+    columns: Columns
+
+    def read(self, objectives: Sequence[Objective], session: Session) -> Measurements:
+        """Read all of them; columns named like objectives are known scores.
+
+        Raises:
+            InputError: A file is missing or cannot be read as a table, or there is no molecule.
+            UsageError: A column is named and there is no file.
+        """
+        from molvae.campaign.campaign import Campaign
+        from molvae.campaign.carrying import carried
+        from molvae.campaign.initialization import read_start as checked
+        from molvae.campaign.known import KnownScores
+        from molvae.campaign.measurements import joined, read_rows
+        from molvae.campaign.score_columns import find_columns, refuse_near_misses
+        from molvae.data.readers import Row
+
+        names = [objective.name for objective in objectives]
+        measured = [names[j] for j in KnownScores(objectives).measured]
+        campaigns = [text for text in self.texts if _is_campaign(text)]
+        rest = [text for text in self.texts if text not in campaigns]
+        files = list(filter(inputs.is_file, rest))
+        if self.texts and not files:
+            inputs.refuse_columns(self.columns)
+        parts = []
+        for text in files:
+            table = inputs.opened(text, self.columns)
+            columns = find_columns(table.columns, measured)
+            refuse_near_misses(table.columns, measured, columns)
+            session.note(f"{text}: {_note(table, columns)}")
+            parts.append(read_rows(table.rows(), names, columns))
+            account(session, parts[-1], names, text)
+        for text in campaigns:
+            with Campaign.open(places.journal(Path(text)), writable=False) as other:
+                parts.append(carried(other.history, objectives))
+            session.note(f"{text}: {len(parts[-1].molecules):,} molecules of another campaign")
+            for line in parts[-1].counts(list(dict.fromkeys(names))):
+                session.note(f"  {line}")
+        written = [text for text in rest if text not in files]
+        if written:
+            rows = (Row(number, text, "", {}) for number, text in enumerate(written, start=1))
+            parts.append(read_rows(rows, names, {}, where="molecule"))
+            if parts[-1].balance.unreadable:
+                account(session, parts[-1], names, "--start")
+        return checked(joined(parts, names), objectives)
+
+
+def start_options() -> Decorator:
+    """`--start` and the columns of its files; reach the command as `start`."""
+
+    def gather(texts: tuple[str, ...], columns: Columns, known_scores: bool) -> Start:
+        del known_scores  # accepted as before
+        return Start(texts, columns)
+
+    text = "Start molecules, with known scores in columns named like objectives, or the directory of another "
+    text += "campaign; repeatable.  [default: samples of the model]"
+    return bundled(
+        "start",
+        gather,
+        click.option("--start", "texts", multiple=True, metavar="FILE|SMILES|CAMPAIGN", help=text),
+        options_columns(),
+        click.option("--known-scores", is_flag=True, hidden=True),
+    )
 
 
 def read_results(
-    result: str,
-    campaign: Campaign,
-    pairs: Sequence[str],
-    session: Session,
-    *,
-    smiles_column: str | None = None,
-    id_column: str | None = None,
+    result: str, campaign: Campaign, pairs: Sequence[str], session: Session, columns: Columns
 ) -> Measurements:
-    """What a file of results says; a file without SMILES is read by its identifiers.
+    """Read a file of results; a file without SMILES is read by its identifiers.
 
     Args:
         result: A file, or - for stdin.
-        campaign: That is told.
+        campaign: Whose results they are.
         pairs: Columns as OBJECTIVE=COLUMN.
-        session: Hears which columns are read.
-        smiles_column: As for `open_table`.
-        id_column: Likewise.
+        session: For notes on the columns that are read.
+        columns: As for `open_table`.
     """
     from molvae.campaign.measurements import read_rows
 
-    table = _opened(result, smiles_column, id_column)
-    columns = _columns(table, campaign.asked, pairs, session)
-    session.note(f"{result}: {_note(table, columns)}")
+    table = _opened(result, columns)
+    found = _columns(table, campaign.asked, pairs, session)
+    session.note(f"{result}: {_note(table, found)}")
     names = [objective.name for objective in campaign.settings.objectives]
-    return read_rows(table.rows(), names, columns, **campaign.reading())
+    return read_rows(table.rows(), names, found, **campaign.reading())
 
 
 def refuse_filled(file: Path, asked: Sequence[str]) -> None:
-    """Refuse to write over a sheet that somebody has filled in.
+    """Refuse to overwrite a file with results.
 
     Raises:
         UsageError: It has results.
@@ -120,8 +137,8 @@ def refuse_filled(file: Path, asked: Sequence[str]) -> None:
     if not file.is_file():
         return
     try:
-        table = _opened(str(file), None, None)
-    except (InputError, UsageError):  # no table: nothing was filled in
+        table = _opened(str(file), Columns(smiles_column=None, id_column=None))
+    except (InputError, UsageError):  # not a table: nothing was filled in
         return
     columns = find_columns(table.columns, asked).values()
     rows = [row for row in table.rows() if isinstance(row, Row)]
@@ -136,7 +153,7 @@ def refuse_filled(file: Path, asked: Sequence[str]) -> None:
 
 
 def account(session: Session, found: Measurements, names: Sequence[str], file: str) -> None:
-    """Say what became of the rows of a file, and which could not be used."""
+    """Report how many rows of a file were used, and which could not be."""
     balance = found.balance
     session.note(f"{file}: {balance}")
     for text in found.counts(list(dict.fromkeys(names))):
@@ -160,26 +177,24 @@ def _note(table: Table, columns: Mapping[str, str]) -> str:
     return table.note + (f"; {values}" if values else "")
 
 
-def _opened(result: str, smiles_column: str | None, id_column: str | None) -> Table:
+def _opened(result: str, columns: Columns) -> Table:
     from molvae.data.columns import ID_NAMES, as_name
-    from molvae.data.readers import open_table
 
-    place = result if result == "-" else Path(result)
     try:
-        return open_table(place, smiles_column=smiles_column, id_column=id_column)
+        return inputs.opened(result, columns)
     except (InputError, UsageError):
-        if smiles_column is not None or result == "-":
+        if columns["smiles_column"] is not None or result == "-":
             raise
-        columns = open_table(place, smiles_column="1").columns
-        wanted = ID_NAMES if id_column is None else (as_name(id_column),)
-        named = next((column for column in columns if as_name(column) in wanted), None)
+        names = inputs.opened(result, Columns(smiles_column="1", id_column=None)).columns
+        wanted = ID_NAMES if columns["id_column"] is None else (as_name(columns["id_column"]),)
+        named = next((column for column in names if as_name(column) in wanted), None)
         if named is None:
             raise
-    return open_table(place, smiles_column=named, id_column=named)
+    return inputs.opened(result, Columns(smiles_column=named, id_column=named))
 
 
 def _columns(table: Table, names: Sequence[str], pairs: Sequence[str], session: Session) -> dict[str, str]:
-    """Column by objective name, with what the user says of it.
+    """Column by objective name, by the header or by the user.
 
     Raises:
         UsageError: No such objective or column, or no column for any objective.
@@ -209,5 +224,5 @@ def _columns(table: Table, names: Sequence[str], pairs: Sequence[str], session: 
             hint=f"It has: {', '.join(table.columns)}. Use --column {shlex.quote(f'{name}={column}')}.",
         )
     for name, column in near.items():
-        session.note(f"no column '{name}': if '{column}' is meant, say --column {name}={column}")
+        session.note(f"no column '{name}': if you mean '{column}', use --column {name}={column}")
     return found

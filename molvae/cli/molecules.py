@@ -1,60 +1,202 @@
-"""Molecules as rows of output: SMILES or the reason why there is none, and the properties asked for."""
+"""Molecules as rows of output: SMILES or the reason why there is none, properties, and pictures."""
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli.options import Finite, stacked
+from molvae.cli import inputs, options, places
+from molvae.cli.options import integer, number, path, split_names, stacked
+from molvae.cli.output import Session
 from molvae.data.writers import Column
+from molvae.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from molvae.chemistry.molecule import Invalid, Molecule
+    from molvae.cli.inputs import Given
+    from molvae.cli.options import Decorator
+    from molvae.data.writers import Writer
     from molvae.latent.codec import MolVAE
 
+    Cells = list[Any]
 
-def describe() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """`--describe`: descriptors as further columns of molecules that are written."""
-    return click.option(
-        "--describe", multiple=True, metavar="A,B", help="Add descriptors as columns (qed,logp,sa,mw, ...)."
-    )
+IDENTITY = (Column("identifier"), Column("input"), Column("smiles", "smiles"), Column("reason"))
+"""The columns of `identity`."""
+_CHUNK = 4096  # rows held in memory at once
+_PICTURES = (".png", ".svg")
 
 
-def decoding(*, sampling: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+@dataclass(frozen=True)
+class Run:
+    """A command that reads a model and writes rows.
+
+    Attributes:
+        session: For messages and progress.
+        checkpoint: Directory of the model, which exists.
+        device: Of the model.
+        output: File of the rows; stdout if None.
+    """
+
+    session: Session
+    checkpoint: Path
+    device: str
+    output: Path | None
+
+    def load(self) -> MolVAE:
+        """Load the model, and the libraries it needs."""
+        from molvae.latent.codec import MolVAE
+
+        return MolVAE.load(self.checkpoint, device=self.device)
+
+    def rows(self, columns: Sequence[Column]) -> AbstractContextManager[Writer]:
+        """The writer of the output."""
+        return self.session.rows(self.output, columns)
+
+    def wrote(self, facts: Mapping[str, Any]) -> None:
+        """Report the summary of the output."""
+        self.session.wrote(self.output, facts)
+
+    def draw(
+        self, target: Path | None, pictured: Iterable[tuple[Molecule | Invalid, str]], *, columns: int = 5
+    ) -> None:
+        """Write a grid of molecules with their legends, if there is a target."""
+        from molvae.chemistry.depiction import grid_png, grid_svg
+        from molvae.persistence.files import write_atomically
+
+        pairs = list(pictured)
+        if target is None or not pairs:
+            return
+        paint = grid_svg if target.suffix.lower() == ".svg" else grid_png
+        write_atomically(target, paint([m for m, _ in pairs], [legend for _, legend in pairs], columns))
+        self.session.note(f"picture -> {target}")
+
+
+def run() -> Decorator:
+    """The last options of a command with CHECKPOINT that writes rows; it gets them as a `Run`, first."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def command(*, checkpoint: Path, device: str, output: Path | None, **values: Any) -> None:
+            session = click.get_current_context().ensure_object(Session)
+            function(Run(session, places.checkpoint(checkpoint), device, output), **values)
+
+        return stacked(options.device(), options.output(), options.common())(command)
+
+    return decorate
+
+
+def write_each(
+    session: Session,
+    task: str,
+    arguments: Iterable[Given],
+    output: Path | None,
+    columns: Sequence[Column],
+    made_of: Callable[[int, list[Given]], Iterable[tuple[bool, Cells]]],
+    *,
+    chunk: int = _CHUNK,
+) -> tuple[int, int]:
+    """Read rows in chunks and write a row for each.
+
+    Args:
+        session: Of the command.
+        task: Name of the progress bar.
+        arguments: Input.
+        output: File; stdout if None.
+        columns: Of the output.
+        made_of: For the number and the rows of a chunk, the cells of each row and whether it succeeded.
+        chunk: Rows at a time.
+
+    Returns:
+        Rows in all, and those that succeeded.
+    """
+    parts = inputs.chunks(arguments, chunk)
+    n_rows, n_good = 0, 0
+    with session.progress() as progress, session.rows(output, columns) as writer:
+        progress.start(task)
+        for index, part in enumerate(parts):
+            for good, cells in made_of(index, part):
+                writer.write(cells)
+                n_rows, n_good = n_rows + 1, n_good + good
+            progress.advance(task, len(part))
+    return n_rows, n_good
+
+
+def describe() -> Decorator:
+    """`--describe`: descriptors as columns of the output."""
+
+    def checked(_context: click.Context, _parameter: click.Parameter, value: Sequence[str]) -> Sequence[str]:
+        names = split_names(value)
+        if names:
+            from molvae.chemistry.descriptors import DESCRIPTORS
+
+            for name in names:
+                DESCRIPTORS.get(name)  # an unknown name is an error before any work
+        return names
+
+    text = "Descriptors to add as columns (qed,logp,sa,mw, ...)."
+    return click.option("--describe", multiple=True, metavar="A,B", callback=checked, help=text)
+
+
+def predict() -> Decorator:
+    """`--predict`: properties the model predicts as columns of the output."""
+    text = "Add the model's predicted properties, with standard deviations."
+    return click.option("--predict", is_flag=True, help=text)
+
+
+def tries() -> Decorator:
+    """`--tries`: decoding attempts."""
+    return integer("--tries", text="Decoding attempts for each molecule.", default=10)
+
+
+def decoding(*, sampling: bool) -> Decorator:
     """`--temperature`, `--beam` and `--noise`: how latent vectors are decoded.
 
-    In sampling they have no default of their own: `MolVAE.sample` decides by the model.
+    In sampling they have no default: `MolVAE.sample` chooses by the model.
     """
+
+    def default(value: Any, sampled: str) -> dict[str, Any]:
+        return {"default": None if sampling else value, "show_default": sampled if sampling else True}
+
     return stacked(
-        click.option(
+        number(
             "--temperature",
-            type=Finite(0),
-            metavar="X",
-            default=None if sampling else 0.0,
-            show_default="1 at noise level 1, else 0" if sampling else True,
-            help="0 writes the most likely token each time; higher is more random.",
+            text="Sampling temperature of the decoder; 0 is greedy.",
+            low=0,
+            **default(0.0, "1 at noise level 1, else 0"),
         ),
         click.option(
             "--beam/--no-beam",
-            default=None if sampling else False,
-            show_default="beam below noise level 1" if sampling else True,
-            help="Where the text is no molecule, or one with tokens the model never saw, search for the most "
-            "likely one it can read.",
+            help="Beam search where greedy decoding gives no valid molecule, or an unknown token.",
+            **default(False, "beam below noise level 1"),
         ),
-        click.option(
+        number(
             "--noise",
-            type=click.FloatRange(0, 1),
-            metavar="X",
-            default=None if sampling else 0.0,
-            show_default="1 for draws of N(0, I) if the decoder was taught noise levels, else 0"
-            if sampling
-            else True,
-            help="Level from 0 to 1 at which the decoder reads: how much of a latent vector noise replaces.",
+            text="Noise level of the decoder's input, from 0 to 1.",
+            low=0,
+            high=1,
+            **default(0.0, "1 for draws of N(0, I) if trained with noise levels, else 0"),
         ),
     )
+
+
+def identity(row: Given, molecule: Molecule | Invalid, reason: str | None = None) -> Cells:
+    """Identifier, input, SMILES, and `reason`, by default the reason why there is no molecule."""
+    why = reason_or_none(molecule) if reason is None else reason
+    return [row.identifier, row.text, smiles_or_none(molecule), why]
+
+
+def chunk_seed(seed: int, name: str, number: int) -> int:
+    """The seed of a chunk: of the first the root seed, of later ones one of their own."""
+    from molvae.seeding import Seeds
+
+    return seed if number == 0 else Seeds(seed).integer(f"{name}-chunk", number)
 
 
 def property_columns(model: MolVAE, describe: Sequence[str], *, predict: bool) -> list[Column]:
@@ -67,16 +209,12 @@ def property_columns(model: MolVAE, describe: Sequence[str], *, predict: bool) -
 
 
 def property_values(
-    model: MolVAE,
-    molecules: Sequence[Molecule | Invalid],
-    describe: Sequence[str],
-    *,
-    predict: bool,
-) -> list[list[Any]]:
+    model: MolVAE, molecules: Sequence[Molecule | Invalid], describe: Sequence[str], *, predict: bool
+) -> list[Cells]:
     """A row of values per molecule, NaN where there is none."""
     from molvae.chemistry.descriptors import describe_many
 
-    rows: list[list[Any]] = [[] for _ in molecules]
+    rows: list[Cells] = [[] for _ in molecules]
     if describe:
         for row, values in zip(rows, describe_many(molecules, list(describe)).tolist(), strict=True):
             row.extend(values)
@@ -97,3 +235,15 @@ def smiles_or_none(molecule: Molecule | Invalid) -> str | None:
 def reason_or_none(molecule: Molecule | Invalid) -> str | None:
     """Why there is no molecule."""
     return getattr(molecule, "reason", None)
+
+
+def picture() -> Decorator:
+    """`--picture`: a grid of the molecules."""
+
+    def checked(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
+        if value is not None and value.suffix.lower() not in _PICTURES:
+            raise UsageError(f"a picture is a .png or .svg file, not '{value}'")
+        return value
+
+    text = "Draw the molecules as a grid (.png or .svg)."
+    return path("--picture", text=text, metavar="FILE", dirs=False, callback=checked)

@@ -1,4 +1,4 @@
-"""What is wanted of a molecule, on the command line: options, columns and tables of objectives."""
+"""Objectives on the command line: options, columns and tables."""
 
 from __future__ import annotations
 
@@ -7,25 +7,35 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli.options import stacked
+from molvae.cli.options import bundled, stacked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from molvae.campaign.table import Row
     from molvae.cli.options import Decorator
-    from molvae.oracles.base import Score
     from molvae.oracles.objectives import Objective
 
 
-_LONG = 24  # characters of a name that stand well at the head of a column
-
-
 class Bound(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
-    """`NAME=value`, split at the last equals sign, as a SMILES may hold some."""
+    """`NAME=value`, split at the last equals sign, as a SMILES may contain some.
 
-    def __init__(self, name: str = "NAME=value") -> None:
+    Args:
+        name: How it is written, for help.
+        example: For the error message.
+        above: The value must be above this.
+        default: The value where NAME stands alone; by default it may not.
+    """
+
+    def __init__(
+        self,
+        name: str = "NAME=value",
+        example: str = "sa=3.5",
+        *,
+        above: float = -math.inf,
+        default: float | None = None,
+    ) -> None:
         self.name = name
+        self.example, self.above, self.default = example, above, default
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -33,119 +43,81 @@ class Bound(click.ParamType):  # type: ignore[type-arg]  # generic only in the n
         """Name and number."""
         if isinstance(value, tuple):
             return value
-        name, equals, number = str(value).rpartition("=")
+        name, equals, text = str(value).rpartition("=")
+        if not equals and self.default is not None:
+            name, text = text, str(self.default)
         try:
-            bound = float(number)
+            number = float(text)
         except ValueError:
-            bound = math.nan
-        if not equals or not name or not math.isfinite(bound):
-            self.fail(f"expected NAME=value with a number, for example sa=3.5, got '{value}'", param, ctx)
-        return name, bound
-
-
-class Share(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
-    """`NAME`, or `NAME=share`."""
-
-    name = "NAME[=share]"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, float]:
-        """Name and share; 1 where none is given."""
-        if isinstance(value, tuple):
-            return value
-        name, equals, number = str(value).partition("=")
-        try:
-            share = float(number) if equals else 1.0
-        except ValueError:
-            share = -1.0
-        if not name or not 0 < share < float("inf"):
-            self.fail(f"expected NAME or NAME=share, for example latent=0.5, got '{value}'", param, ctx)
-        return name, share
+            number = math.nan
+        if not name or not self.above < number < math.inf:
+            message = f"expected {self.name} with a number, for example {self.example}, got '{value}'"
+            self.fail(message, param, ctx)
+        return name, number
 
 
 def sources_option() -> Decorator:
     """`--source`."""
     from molvae.campaign.config import CampaignSettings
 
-    shares = [f"{name}={share:g}" for name, share in CampaignSettings.model_fields["sources"].default.items()]
+    def gathered(_ctx: click.Context, _param: click.Parameter, value: Any) -> dict[str, float] | None:
+        return dict(value) or None
+
+    shares = CampaignSettings.model_fields["sources"].default.items()
     return click.option(
         "--source",
         "sources",
         multiple=True,
-        type=Share(),
-        help="Where candidates come from: latent, graph, library (your --start molecules), each with its "
-        "share at the start; repeatable. '--source latent' searches latent space alone; '--source library' "
-        "chooses from your own molecules and invents none. Default: " + ", ".join(shares) + ".",
+        type=Bound("NAME[=share]", "latent=0.5", above=0.0, default=1.0),
+        callback=gathered,
+        help="Source of candidates: latent, graph, library (your --start molecules), with its initial share; "
+        "repeatable. '--source latent' searches latent space only, '--source library' your own molecules "
+        f"only.  [default: {', '.join(f'{name}={share:g}' for name, share in shares)}]",
     )
 
 
 def gate_options() -> Decorator:
-    """`--near`, `--novel`, `--wild` and `--in-domain`."""
+    """`--near`, `--novel`, `--wild` and `--in-domain`: limits of what is proposed."""
+    near = "Only molecules at least this similar to one in FILE (or to a SMILES)."
+    novel = "Only molecules at most this similar to all in FILE."
+    wild = (
+        "Also molecules with unstable groups, or with bonds or ring systems found in fewer than 1 in 10,000 "
+    )
+    wild += "training molecules and in none of --start."
+    domain = "Only molecules in the model's applicability domain (requires 'molvae calibrate')."
     return stacked(
-        click.option(
-            "--near",
-            type=Bound("FILE=similarity"),
-            help="Propose only molecules at least so similar to one of FILE (or to a SMILES).",
-        ),
-        click.option(
-            "--novel",
-            type=Bound("FILE=similarity"),
-            help="Propose only molecules at most so similar to all of FILE.",
-        ),
-        click.option(
-            "--wild",
-            is_flag=True,
-            default=None,
-            help="Also propose molecules with unstable groups, or with bonds or ring systems that fewer than "
-            "1 in 10,000 training molecules of the model and none of your --start molecules have.",
-        ),
-        click.option(
-            "--in-domain",
-            is_flag=True,
-            default=None,
-            help="Propose only what lies in the model's applicability domain ('molvae calibrate' makes it "
-            "known).",
-        ),
+        click.option("--near", type=Bound("FILE=similarity"), help=near),
+        click.option("--novel", type=Bound("FILE=similarity"), help=novel),
+        click.option("--wild", is_flag=True, default=None, help=wild),
+        click.option("--in-domain", is_flag=True, default=None, help=domain),
     )
 
 
 def objective_options() -> Decorator:
-    """`--maximize`, `--minimize`, `--at-most`, `--at-least` and `--keep`."""
-    return stacked(
+    """`--maximize`, `--minimize`, `--at-most`, `--at-least` and `--keep`; reach the command as `wanted`."""
+    goal = "Score to {}; repeatable."
+    keep = "Required core (SMARTS or SMILES), extended only at attachment points such as [*:1] if any; "
+    keep += "repeatable."
+    return bundled(
+        "wanted",
+        as_settings,
         click.option(
             "--maximize",
             multiple=True,
             metavar="NAME",
-            help="A score that shall be high; repeatable. 'molvae oracles' lists the names.",
+            help=f"{goal.format('maximize')} 'molvae oracles' lists the names.",
         ),
-        click.option(
-            "--minimize", multiple=True, metavar="NAME", help="A score that shall be low; repeatable."
-        ),
-        click.option(
-            "--at-most", multiple=True, type=Bound(), help="A score that may not be higher; repeatable."
-        ),
-        click.option(
-            "--at-least", multiple=True, type=Bound(), help="A score that may not be lower; repeatable."
-        ),
-        click.option(
-            "--keep",
-            multiple=True,
-            metavar="CORE",
-            help="A core that every molecule contains, as SMARTS or SMILES; where attachment points such as "
-            "[*:1] are given, it grows there alone; repeatable.",
-        ),
+        click.option("--minimize", multiple=True, metavar="NAME", help=goal.format("minimize")),
+        click.option("--at-most", multiple=True, type=Bound(), help="Upper bound of a score; repeatable."),
+        click.option("--at-least", multiple=True, type=Bound(), help="Lower bound of a score; repeatable."),
+        click.option("--keep", multiple=True, metavar="CORE", help=keep),
     )
 
 
 def trust_option() -> Decorator:
     """`--trust`."""
-    return click.option(
-        "--trust",
-        is_flag=True,
-        help="Run programs, servers and functions that a file names (settings, a campaign of somebody else, "
-        "mpo:FILE), not only those of this command line.",
-    )
+    text = "Also run programs, servers and functions that only a file names (settings, mpo:FILE, ...)."
+    return click.option("--trust", is_flag=True, help=text)
 
 
 def as_settings(
@@ -153,7 +125,7 @@ def as_settings(
     minimize: Sequence[str],
     at_most: Sequence[tuple[str, float]],
     at_least: Sequence[tuple[str, float]],
-    keep: Sequence[str] = (),
+    keep: Sequence[str],
 ) -> list[dict[str, Any]]:
     """The objectives as values for `CampaignSettings`, goals first; empty if none was given."""
     from molvae.oracles.objectives import objectives
@@ -169,51 +141,7 @@ def as_settings(
 def named(
     wanted: Sequence[dict[str, Any]], objectives: Sequence[Objective], assignments: Sequence[str]
 ) -> set[str]:
-    """The objectives that stand on the command line, as options or --set, and not only in a file."""
+    """Names of the objectives on the command line, as options or --set, and not only in a file."""
     if any(assignment.startswith("objectives") for assignment in assignments):
         return {objective.name for objective in objectives if objective.direction != "part"}
     return {objective["name"] for objective in wanted}
-
-
-def distinct_columns(objectives: Sequence[Objective]) -> list[tuple[str, int]]:
-    """Each different objective name with its first position: one column of a table each."""
-    first: dict[str, int] = {}
-    for index, objective in enumerate(objectives):
-        first.setdefault(objective.name, index)
-    return list(first.items())
-
-
-def labels(objectives: Sequence[Objective]) -> list[str]:
-    """Short names for `distinct_columns`, for tables and pictures: `similarity` for `similarity:SMILES`.
-
-    >>> from molvae.oracles.objectives import Objective
-    >>> labels([Objective(name="qed"), Objective(name="similarity:CC(=O)Nc1ccc(O)cc1")])
-    ['qed', 'similarity']
-    """
-    names = [name for name, _ in distinct_columns(objectives)]
-    heads = [name.partition(":")[0] if len(name) > _LONG else name for name in names]
-    return [
-        head if heads.count(head) == 1 else name[: _LONG - 1] + "…" * (len(name) >= _LONG)
-        for name, head in zip(names, heads, strict=True)
-    ]
-
-
-def value_of(score: Score | None) -> float | None:
-    """The number of a score, if it has one."""
-    return score.value if score is not None and score.is_ok else None
-
-
-def trouble_of(scores: Sequence[Score | None]) -> str:
-    """What went wrong with the scores of a molecule, in words; empty if nothing did."""
-    told = [
-        f"{s.status}: {s.detail}" if s.detail else s.status for s in scores if s is not None and not s.is_ok
-    ]
-    return "; ".join(dict.fromkeys(told))
-
-
-def best_table(rows: Sequence[Row], objectives: Sequence[Objective]) -> Iterator[list[Any]]:
-    """Rows for `table_text`: rank, scores, source, call, SMILES."""
-    for rank, row in enumerate(rows, start=1):
-        scores = [value_of(row.scores[index]) for _, index in distinct_columns(objectives)]
-        source = f"{row.source} ({row.name})" if row.name else row.source
-        yield [rank, *scores, source, "-" if row.call is None else row.call + 1, row.smiles]

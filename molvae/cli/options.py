@@ -1,12 +1,13 @@
-"""Options that commands share: output, columns, seed, device, talk."""
+"""Options that commands share: output, columns, model, seed, device, verbosity."""
 
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
@@ -31,6 +32,36 @@ class Finite(click.FloatRange):
         return number
 
 
+def integer(
+    *names: str, text: str, default: int | None = None, least: int = 1, most: int | None = None, **more: Any
+) -> Decorator:
+    """An option for an integer of at least `least`; `text` is its help."""
+    kind = click.IntRange(least, most)
+    more = {"metavar": "N", "show_default": default is not None, **more}
+    return click.option(*names, type=kind, default=default, help=text, **more)
+
+
+def number(
+    *names: str,
+    text: str,
+    low: float | None = None,
+    high: float | None = None,
+    open_ends: bool = False,
+    **more: Any,
+) -> Decorator:
+    """An option for a finite number, without its bounds if `open_ends`; `text` is its help."""
+    kind = Finite(low, high, min_open=open_ends, max_open=open_ends)
+    return click.option(*names, type=kind, help=text, **{"metavar": "X", **more})
+
+
+def path(
+    *names: str, text: str, metavar: str, dirs: bool = True, files: bool = True, **more: Any
+) -> Decorator:
+    """An option for a path; `text` is its help."""
+    kind = click.Path(path_type=Path, dir_okay=dirs, file_okay=files)
+    return click.option(*names, type=kind, metavar=metavar, help=text, **more)
+
+
 def stacked(*decorators: Decorator) -> Decorator:
     """Several decorators as one, the first outermost."""
 
@@ -42,60 +73,68 @@ def stacked(*decorators: Decorator) -> Decorator:
     return apply
 
 
+def bundled(name: str, gather: Callable[..., Any], *decorators: Decorator) -> Decorator:
+    """Options that reach the command as the one argument `name`.
+
+    Args:
+        name: Of the argument.
+        gather: Makes its value from the values of the options; its parameters are called like them.
+        decorators: The options, as far as the command does not have them already.
+    """
+    keys = tuple(inspect.signature(gather).parameters)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def command(*args: Any, **values: Any) -> Any:
+            found = gather(**{key: values.pop(key) for key in keys})
+            return function(*args, **{name: found}, **values)
+
+        return stacked(*decorators)(command)
+
+    return decorate
+
+
 def common(*, quiet: Sequence[str] = ("-q", "--quiet")) -> Decorator:
     """`-v`, `-q` and `--json`; a command that needs `-q` for itself leaves `--quiet` alone.
 
-    They act on the session before anything else is read, so that errors in other options heed them too.
+    They are applied before anything else is read, so that errors in other options follow them too.
     """
 
-    def verbose(ctx: click.Context, param: click.Parameter, value: int) -> None:
-        del param
-        if value:
-            ctx.ensure_object(Session).verbosity = value
+    def sets(attribute: str, meaning: Callable[[Any], Any]) -> Callable[..., None]:
+        def callback(ctx: click.Context, _: click.Parameter, value: Any) -> None:
+            if value:
+                setattr(ctx.ensure_object(Session), attribute, meaning(value))
 
-    def silent(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-        del param
-        if value:
-            ctx.ensure_object(Session).verbosity = -1
+        return callback
 
-    def as_json(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-        del param
-        if value:
-            ctx.ensure_object(Session).as_json = True
-
-    hidden: dict[str, Any] = {"expose_value": False, "is_eager": True}
+    early: dict[str, Any] = {"expose_value": False, "is_eager": True}
+    as_json, verbose = sets("as_json", bool), sets("verbosity", int)
+    silent = sets("verbosity", lambda _: -1)
     return stacked(
-        click.option("--json", is_flag=True, callback=as_json, help="Results and errors as JSON.", **hidden),
+        click.option("--json", is_flag=True, callback=as_json, help="Results and errors as JSON.", **early),
         click.option(
-            "-v", "--verbose", count=True, callback=verbose, help="Say more; repeat for tracebacks.", **hidden
+            "-v",
+            "--verbose",
+            count=True,
+            callback=verbose,
+            help="More messages; -vv for tracebacks.",
+            **early,
         ),
-        click.option(*quiet, is_flag=True, callback=silent, help="Say nothing but errors.", **hidden),
+        click.option(*quiet, is_flag=True, callback=silent, help="Errors only.", **early),
     )
 
 
-def seed(default: int | None = 0) -> Decorator:
-    """`--seed`: same seed, same result."""
-    return click.option(
-        "--seed",
-        type=click.IntRange(0),
-        metavar="N",
-        default=default,
-        show_default=default is not None,
-        help="Same seed, same result.",
-    )
+def seed() -> Decorator:
+    """`--seed`."""
+    return integer("--seed", text="Random seed.", default=0, least=0)
 
 
 def device() -> Decorator:
     """`--device`, and `--threads` for the CPU."""
+    kinds = click.Choice(["auto", "cpu", "cuda", "mps"])
+    text = "Device of the network."
     return stacked(
-        click.option(
-            "--device",
-            type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-            default="auto",
-            show_default=True,
-            help="Where the network runs.",
-        ),
-        threads(),
+        click.option("--device", type=kinds, default="auto", show_default=True, help=text), threads()
     )
 
 
@@ -104,13 +143,8 @@ def threads() -> Decorator:
 
     One by default: matrices are small, waiting threads burn cores, and other numbers round differently.
     """
-    option = click.option(
-        "--threads",
-        type=click.IntRange(0, 1024),
-        default=0,
-        metavar="N",
-        help="CPU threads; more pay on an idle machine.  [default: OMP_NUM_THREADS if set, else 1]",
-    )
+    text = "CPU threads.  [default: OMP_NUM_THREADS, else 1]"
+    option = click.option("--threads", type=click.IntRange(0, 1024), default=0, metavar="N", help=text)
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -131,20 +165,20 @@ def output(
     *, required: bool = False, rows: bool = True, page: bool = False, meaning: str | None = None
 ) -> Decorator:
     """`-o`: a file by its suffix for rows (or a `page`), a directory otherwise."""
-    text = meaning or "Write here (.csv .csv.gz .parquet .smi .sdf .jsonl); default: stdout as CSV."
-    return click.option(
+    return path(
         "-o",
         "--output",
-        type=click.Path(path_type=Path, dir_okay=not rows, file_okay=rows),
+        text=meaning or "Output file (.csv .csv.gz .parquet .smi .sdf .jsonl).  [default: CSV on stdout]",
+        metavar="FILE" if rows else "DIR",
+        dirs=not rows,
+        files=rows,
         required=required,
         callback=(known_suffix_or_page if page else known_suffix) if rows else None,
-        metavar="FILE" if rows else "DIR",
-        help=text,
     )
 
 
 def known_suffix(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
-    """The file for rows; a suffix that names no format is told before any work is done."""
+    """The file for rows; a suffix that names no format is an error before any work is done."""
     if value is not None and str(value) != "-":
         from molvae.data.writers import suffix_of
 
@@ -160,19 +194,28 @@ def known_suffix_or_page(
 
 
 def is_page(target: Path) -> bool:
-    """Whether a file is to be looked at in a browser."""
+    """Whether a file is an HTML page."""
     return target.suffix.lower() in {".html", ".htm"}
 
 
+class Columns(TypedDict):
+    """Columns of a file of molecules, as keywords of its readers; None where they are found by the header."""
+
+    smiles_column: str | None
+    id_column: str | None
+
+
 def columns() -> Decorator:
-    """`--smiles-column` and `--id-column`."""
-    return stacked(
-        click.option(
-            "--smiles-column", metavar="NAME", help="Column with the SMILES; default: found by its header."
-        ),
-        click.option(
-            "--id-column", metavar="NAME", help="Column with identifiers; default: found by its header."
-        ),
+    """`--smiles-column` and `--id-column`, which reach the command as `columns`."""
+
+    def gather(smiles_column: str | None, id_column: str | None) -> Columns:
+        return Columns(smiles_column=smiles_column, id_column=id_column)
+
+    return bundled(
+        "columns",
+        gather,
+        click.option("--smiles-column", metavar="NAME", help="SMILES column.  [default: by its header]"),
+        click.option("--id-column", metavar="NAME", help="Identifier column.  [default: by its header]"),
     )
 
 

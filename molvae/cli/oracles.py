@@ -1,55 +1,72 @@
-"""`molvae oracles`: what can be asked for, what it is made of, and what molecules score."""
+"""`molvae oracles`: list and explain oracles, score molecules, and check an oracle of your own."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import inputs, options
-from molvae.cli.objectives import trouble_of, trust_option, value_of
+from molvae.cli import inputs, molecules, options
+from molvae.cli.objectives import trust_option
 from molvae.cli.output import table_text
+from molvae.cli.results import trouble_of, value_of
 from molvae.errors import OracleError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from molvae.chemistry.molecule import Invalid, Molecule
+    from molvae.cli.inputs import Arguments, Given
+    from molvae.cli.molecules import Cells
     from molvae.cli.output import Session
     from molvae.oracles.base import Oracle, Score
+    from molvae.oracles.conformance import Examination
 
 _TITLES = {
-    "descriptor": "Numbers of a molecule",
-    "aimed": "Aimed at something of yours",
-    "desirability": "Desirabilities: turn any SCORE into 0 (useless) to 1 (just right)",
+    "descriptor": "Descriptors",
+    "aimed": "With an argument of yours",
+    "desirability": "Desirabilities: map any SCORE to 0 (worst) to 1 (best)",
     "benchmark": "Published objectives (PMO, GuacaMol)",
 }
 _OWN = "Your own function: module:function or path/to/file.py:function, of a list of SMILES or of one."
+_MARKS = {"good": "ok   ", "note": "note ", "wrong": "WRONG"}
 _CHUNK = 256
 
 
-@click.command()
+class OraclesCommand(click.Command):
+    """A command with `check` as its first word for the other one."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """The context of this command or of `check`."""
+        if args[:1] == ["check"]:
+            return check.make_context("oracles check", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=OraclesCommand)
 @click.argument("name", required=False)
-@click.argument("molecules", nargs=-1, metavar="[FILE|SMILES]...")
+@click.argument("texts", nargs=-1, metavar="[FILE|SMILES]...")
 @options.output()
 @options.columns()
 @trust_option()
 @options.common()
 @options.pass_session
-def command(
+def oracles_command(
     session: Session,
     name: str | None,
-    molecules: tuple[str, ...],
+    texts: tuple[str, ...],
     output: Path | None,
-    smiles_column: str | None,
-    id_column: str | None,
+    columns: options.Columns,
     trust: bool,
 ) -> None:
     """List what --maximize, --minimize, --at-most and --at-least can name.
 
-    With NAME, show what that oracle is made of; with molecules too, score them, term by term where it has
-    several.
+    With NAME, show the definition of that oracle; with molecules too, score them, and list the scores of its
+    terms. 'molvae oracles check ORACLE' tests a program, server or function of your own.
 
     An objective of your own is a TOML file, named as mpo:FILE.toml:
 
@@ -71,28 +88,68 @@ def command(
       molvae oracles isomers:C9H10N2O2PF2Cl 'CC(=O)Nc1ccc(O)cc1'
       molvae oracles mpo:mine.toml mine.csv -o scored.csv
       molvae oracles 'min_gaussian[3,0.5]:sa' 'CCO' 'C1CC1N'
+      molvae oracles check dock.py:score
     """
     from molvae.oracles.plugins import load_oracle
 
     if name is None:
         _list(session)
-    elif not molecules:
+    elif not texts:
         _show(session, name, trust=trust)
     else:
-        _score(session, load_oracle(name, trust=trust), molecules, output, smiles_column, id_column)
+        _score(session, load_oracle(name, trust=trust), inputs.Arguments(texts, columns), output)
+
+
+@click.command()
+@click.argument("oracle")
+@options.integer(
+    "--molecules", "large", text="Size of the large batch; smaller for slow oracles.", default=64
+)
+@trust_option()
+@options.common()
+@options.pass_session
+def check(session: Session, oracle: str, large: int, trust: bool) -> None:
+    """Test whether ORACLE (a function, a program, a server) follows the protocol.
+
+    It is called with about a hundred ordinary, odd and repeated molecules. The report covers whether it
+    answers, whether the scores are reproducible (called again, in another order, alone), how fast it is, and
+    how it handles molecules it cannot score. Exit code 4 if something is wrong.
+
+    \b
+    Examples:
+      molvae oracles check dock.py:score
+      molvae oracles check 'cmd[timeout=60]:python dock.py receptor.pdbqt'
+      molvae oracles check http://localhost:8000/score --json
+      molvae oracles check 'cmd[reinvent]:./run-model.sh'
+    """
+    from molvae.oracles.conformance import examine
+    from molvae.oracles.plugins import load_oracle
+
+    report = examine(load_oracle(oracle, trust=trust), large=large)
+    session.report({**asdict(report), "keeps_protocol": report.keeps_protocol}, _findings(report))
+    if not report.keeps_protocol:
+        wrong = sum(finding.verdict == "wrong" for finding in report.findings)
+        raise OracleError(
+            f"the oracle '{oracle}' breaks the protocol in {wrong} way{'s' if wrong > 1 else ''}",
+            hint="docs/write-an-oracle.md shows what is expected, with examples.",
+        )
+
+
+def _findings(report: Examination) -> str:
+    lines = [f"{_MARKS[finding.verdict]}  {finding.name}: {finding.sentence}" for finding in report.findings]
+    return "\n".join([*lines, f"{report.n_molecules} molecules were scored in total."])
 
 
 def _list(session: Session) -> None:
     from molvae.oracles.catalog import KINDS, catalog
 
     entries = catalog()
-    facts = [{"name": e.name, "kind": e.kind, "usage": e.usage, "about": e.about} for e in entries]
     width = max(len(entry.usage) for entry in entries)
     parts = []
     for kind in KINDS:
         lines = [f"  {e.usage:<{width}}  {e.about}" for e in entries if e.kind == kind]
         parts.append("\n".join([_TITLES[kind], *lines]))
-    session.report({"oracles": facts}, "\n\n".join([*parts, _OWN]))
+    session.report({"oracles": [asdict(entry) for entry in entries]}, "\n\n".join([*parts, _OWN]))
 
 
 def _show(session: Session, name: str, *, trust: bool) -> None:
@@ -109,37 +166,31 @@ def _show(session: Session, name: str, *, trust: bool) -> None:
     session.report(facts, text)
 
 
-def _score(
-    session: Session,
-    oracle: Oracle,
-    arguments: Sequence[str],
-    output: Path | None,
-    smiles_column: str | None,
-    id_column: str | None,
-) -> None:
+def _score(session: Session, oracle: Oracle, arguments: Arguments, output: Path | None) -> None:
     from molvae.chemistry.molecule import is_valid, parse
     from molvae.data.writers import Column
 
     names = [oracle.name, *(term.name for term in _terms(oracle))]
     columns = [Column("identifier"), Column("smiles", "smiles"), *(Column(name, "number") for name in names)]
-    columns.append(Column("trouble"))
-    rows = inputs.given(arguments, session, smiles_column=smiles_column, id_column=id_column)
-    parts = inputs.chunks(rows, _CHUNK)  # the first rows are read now, before anything is written
-    n_scored, n_without, failure = 0, 0, ""
-    with session.rows(output, columns) as writer:
-        for part in parts:
-            read = [parse(row.text) for row in part]
-            for row, molecule, scores in zip(part, read, _scores(oracle, read), strict=True):
-                values = [value_of(score) for score in scores]
-                n_scored += values[0] is not None
-                n_without += values[0] is None
-                if is_valid(molecule) and values[0] is None:
-                    failure = failure or trouble_of(scores[:1])
-                smiles = getattr(molecule, "smiles", None)
-                writer.write([row.identifier, smiles, *values, trouble_of(scores[:1]) or None])
-    session.wrote(output, {"scored": n_scored, "without_a_score": n_without})
-    if failure and n_scored == 0:
-        raise OracleError(f"'{oracle.name}' scored none of the {n_without} molecules; the first: {failure}")
+    failures: list[str] = []
+
+    def scored(_number: int, part: list[Given]) -> Iterator[tuple[bool, Cells]]:
+        read = [parse(row.text) for row in part]
+        for row, molecule, scores in zip(part, read, _scores(oracle, read), strict=True):
+            values = [value_of(score) for score in scores]
+            trouble = trouble_of(scores[:1])
+            if is_valid(molecule) and values[0] is None:
+                failures.append(trouble)
+            yield (
+                values[0] is not None,
+                [row.identifier, molecules.smiles_or_none(molecule), *values, trouble or None],
+            )
+
+    rows, columns = arguments.rows(session), [*columns, Column("trouble")]
+    n, n_scored = molecules.write_each(session, "score", rows, output, columns, scored, chunk=_CHUNK)
+    session.wrote(output, {"scored": n_scored, "without_a_score": n - n_scored})
+    if failures and n_scored == 0:
+        raise OracleError(f"'{oracle.name}' scored none of the {n} molecules; the first: {failures[0]}")
 
 
 def _scores(oracle: Oracle, read: Sequence[Molecule | Invalid]) -> list[list[Score]]:
@@ -147,9 +198,9 @@ def _scores(oracle: Oracle, read: Sequence[Molecule | Invalid]) -> list[list[Sco
     from molvae.chemistry.molecule import is_valid
     from molvae.oracles.base import Score, ask
 
-    molecules = [molecule for molecule in read if is_valid(molecule)]
+    valid = [molecule for molecule in read if is_valid(molecule)]
     asked = (oracle, *_terms(oracle))
-    found = zip(*(ask(one, molecules) for one in asked), strict=True)
+    found = zip(*(ask(one, valid) for one in asked), strict=True)
     return [
         list(next(found)) if is_valid(molecule) else [Score.invalid(molecule.reason)] * len(asked)
         for molecule in read
@@ -157,6 +208,6 @@ def _scores(oracle: Oracle, read: Sequence[Molecule | Invalid]) -> list[list[Sco
 
 
 def _terms(oracle: Oracle) -> tuple[Oracle, ...]:
-    """What it is made of, where it is made of several."""
+    """Its terms, if there are several."""
     terms: tuple[Oracle, ...] = getattr(oracle, "terms", ())
     return terms if len(terms) > 1 else ()

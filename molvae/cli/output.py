@@ -1,4 +1,4 @@
-"""What a command says: results to stdout, talk and progress to stderr, and both as JSON when asked."""
+"""Output of commands: results to stdout, messages and progress to stderr, as text or JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """The conversation of one command: how much to say, and in which form.
+    """Output settings of one command.
 
     Attributes:
         verbosity: -1 quiet (errors only), 0 usual, 1 and more verbose.
@@ -35,17 +35,12 @@ class Session:
         self.as_json = False
 
     def note(self, text: str) -> None:
-        """Talk: shown unless quiet."""
+        """A message, unless quiet."""
         if self.verbosity >= 0:
             _say(text)
 
-    def detail(self, text: str) -> None:
-        """Talk for -v."""
-        if self.verbosity > 0:
-            _say(text)
-
     def error(self, message: str, *, hint: str | None = None, code: int = 1) -> None:
-        """The one sentence about what went wrong, and what to do."""
+        """The error message, and what to do."""
         if self.as_json:
             _say(json.dumps({"error": message, "hint": hint, "exit_code": code}))
             return
@@ -67,7 +62,7 @@ class Session:
 
     @contextlib.contextmanager
     def progress(self) -> Iterator[Progress]:
-        """A listener for a long-running call: a live bar on a terminal, else a plain line now and then."""
+        """Progress of a long call: a live bar on a terminal, else a line every few seconds."""
         if self.verbosity < 0:
             yield SILENT
         elif sys.stderr.isatty():
@@ -80,23 +75,23 @@ class Session:
 
     @contextlib.contextmanager
     def rows(self, target: Path | None, columns: Sequence[Column]) -> Iterator[Writer]:
-        """Where rows go: the file `target` by its suffix, or stdout as CSV (JSON Lines with --json)."""
+        """Writer of rows to `target` by its suffix, or to stdout as CSV (JSON Lines with --json)."""
         from molvae.data.writers import CsvWriter, JsonLinesWriter, open_writer
 
         if target is None or str(target) == "-":
             stream = cast("TextIO", _Shown(sys.stdout)) if sys.stdout.isatty() else sys.stdout
             yield (JsonLinesWriter if self.as_json else CsvWriter)(stream, columns)
-            sys.stdout.flush()  # what nobody reads is told before the block counts as done
+            sys.stdout.flush()  # a write error belongs to this block
             return
         with open_writer(target, columns) as writer:
             yield writer
         if writer.skipped:
             self.note(
-                f"{writer.skipped} rows without a molecule are not in {target}: it holds molecules only"
+                f"{writer.skipped} rows without a molecule are not in {target}, which has molecules only"
             )
 
     def wrote(self, target: Path | None, facts: Mapping[str, Any]) -> None:
-        """After rows: one line of talk, or with --json and a file, the summary on stdout."""
+        """After rows: a summary line, or with --json and a file, the summary on stdout."""
         counts = ", ".join(f"{_shown(value)} {_noun(name, value)}" for name, value in facts.items())
         where = "" if target is None or str(target) == "-" else f" -> {target}"
         if self.as_json and where:
@@ -105,7 +100,7 @@ class Session:
 
 
 class _Shown:
-    """A terminal that is sent printable text alone."""
+    """A terminal that receives only printable text."""
 
     def __init__(self, terminal: TextIO) -> None:
         self._terminal = terminal
@@ -115,7 +110,7 @@ class _Shown:
 
 
 def table_text(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A table for people: aligned, as wide as it needs to be where nobody wraps lines, no color in a pipe."""
+    """An aligned table, wrapped to the terminal; unwrapped and without color in a pipe."""
     from io import StringIO
 
     from rich.box import SIMPLE_HEAD
@@ -149,7 +144,7 @@ def facts_text(facts: Mapping[str, Any], indent: str = "") -> str:
 
 
 def jsonable(value: Any) -> Any:
-    """The same value as JSON knows it: paths as text, NaN as null, arrays as lists."""
+    """The value for JSON: paths as text, NaN as null, arrays as lists."""
     if isinstance(value, dict):
         return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -162,7 +157,7 @@ def jsonable(value: Any) -> Any:
 
 
 def write_text(target: Path, text: str) -> None:
-    """A result that is text, to a file."""
+    """Write text to a file."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
@@ -171,13 +166,13 @@ def write_text(target: Path, text: str) -> None:
 
 
 def _say(text: str) -> None:
-    with contextlib.suppress(OSError):  # nobody listens to stderr: the work goes on
+    with contextlib.suppress(OSError):  # stderr is closed: the work goes on
         sys.stderr.write(f"{printable(text)}\n")
         sys.stderr.flush()
 
 
 def _wrapped(line: str, indent: str) -> str:
-    """A long line in lines as wide as the terminal, cut between words; as it is where nobody looks."""
+    """A line wrapped to the width of the terminal; unchanged in a pipe."""
     width = shutil.get_terminal_size().columns
     if not sys.stderr.isatty() or len(line) <= width:
         return line

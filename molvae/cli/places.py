@@ -1,4 +1,4 @@
-"""Where things lie: the checkpoint of a run, the journal of a campaign, what a directory is."""
+"""Paths: the checkpoint of a run, the journal of a campaign, the kind of a directory."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def checkpoint(path: Path) -> Path:
     """The model directory meant by `path`: itself, the best model of a run, or the shipped one of that name.
 
     Raises:
-        CheckpointError: There is no such directory; the message says what may have been meant.
+        CheckpointError: There is no such directory; the message suggests another.
     """
     return locations.model_directory(path)
 
 
 def room_for_model(output: Path | None, source: Path) -> Path:
-    """Where a changed model is written: `output`, or in the place of `source`.
+    """Directory of a changed model: `output`, by default `source`.
 
     Raises:
-        UsageError: Something else stands there, or `source` came with molvae and is not to be changed.
+        UsageError: The directory has something else, or `source` comes with molvae.
     """
     if output is not None:
         return room_for(output, "model")
     if locations.is_shipped(source):
-        raise UsageError(f"{source} came with molvae and is not changed", hint="Give a directory with -o.")
+        raise UsageError(f"{source} comes with molvae and is not changed", hint="Give a directory with -o.")
     return source
 
 
@@ -48,7 +48,7 @@ def corpus(path: Path) -> Path:
     """The corpus directory meant by `path`: itself.
 
     Raises:
-        CheckpointError: There is no directory of ours, with what to do.
+        CheckpointError: It is not a corpus.
     """
     recover_directory(path.absolute())
     if (path / MANIFEST).exists():
@@ -59,7 +59,7 @@ def corpus(path: Path) -> Path:
             f"{path} is a file, and a corpus is a directory", hint=f"molvae prepare {path} -o corpus"
         )
     if path.is_dir():
-        raise CheckpointError(f"{path} is a directory, but no corpus", hint=made)
+        raise CheckpointError(f"{path} is a directory, but not a corpus", hint=made)
     raise CheckpointError(f"no corpus directory at {path}{locations.nearest(path)}", hint=made)
 
 
@@ -69,14 +69,14 @@ def journal(path: Path) -> Path:
 
 
 def kind_of(path: Path) -> Kind:
-    """What stands at `path`, by the files that make it so.
+    """The kind of what is at `path`, by its files.
 
     Raises:
-        InputError: Nothing, or nothing of ours.
+        InputError: There is nothing, or something else.
     """
     if path.suffix.lower() in _TABLES and path.is_file():
         raise InputError(
-            f"{path} is a file of molecules; a checkpoint, corpus, run or campaign was expected",
+            f"{path} is a file of molecules, expected a checkpoint, corpus, run or campaign",
             hint="encode, domain, oracles, screen and prepare read such files.",
         )
     if path.is_file():
@@ -87,16 +87,16 @@ def kind_of(path: Path) -> Kind:
         hint = "Check the path for a typing mistake."
         raise InputError(f"nothing at {path}{locations.nearest(path)}", hint=hint)
     raise InputError(
-        f"{path} is no checkpoint, corpus, run, campaign or screen",
-        hint="A run, a campaign or a screen is the directory train, optimize or screen was given with -o.",
+        f"{path} is not a checkpoint, corpus, run, campaign or screen",
+        hint="Give the output directory of train, optimize or screen.",
     )
 
 
 def room_for(path: Path, kind: Kind) -> Path:
-    """The directory for something new of a kind, or one of that kind to go on with: itself.
+    """The directory for a new or resumed output of a kind: `path`.
 
     Raises:
-        UsageError: Something else stands there, which would be mixed up or lost.
+        UsageError: It has something else.
     """
     if kind in {"model", "corpus"}:  # these are put in place whole
         refuse_to_replace(path, kind)

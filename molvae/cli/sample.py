@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 
-from molvae.cli import molecules, options, places
+from molvae.cli import molecules, options
 from molvae.data.writers import Column
 from molvae.errors import UsageError
 
@@ -16,46 +17,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from molvae.chemistry.molecule import Invalid, Molecule
-    from molvae.cli.output import Session
+    from molvae.cli.molecules import Run
     from molvae.latent.codec import MolVAE
 
 _CHUNK = 10_000  # draws held in memory at once
 _MOST_ROUNDS = 200
-_DESCRIPTOR_OF = {"sas": "sa"}  # what a label of a well-known data set is called here
-_FEW = 2000  # draws at least that are chosen among where properties are wanted
-_PER_REQUEST = 20  # draws that are chosen among for each molecule with wanted properties
+_DESCRIPTOR_OF = {"sas": "sa"}  # labels of well-known data sets that are named differently here
+_SMALLEST_POOL = 2000  # draws to choose from under a condition
+_PER_REQUEST = 20  # draws to choose from for each molecule under a condition
 
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option(
-    "-n", "n", type=click.IntRange(1), metavar="N", default=100, show_default=True, help="How many."
-)
+@options.integer("-n", "n", text="Number of molecules.", default=100)
 @molecules.decoding(sampling=True)
-@click.option(
-    "--prior",
-    metavar="NAME",
-    help="normal draws from N(0, I) although a prior was fitted.  [default: the fitted one]",
-)
+@click.option("--prior", metavar="NAME", help="'normal' for N(0, I).  [default: the fitted prior]")
 @click.option(
     "--condition",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Wanted value of a property the model knows; may be repeated.",
+    help="Target value of a property the model predicts; repeatable.",
 )
-@click.option("--unique", is_flag=True, help="Go on until there are N different valid molecules.")
+@click.option("--unique", is_flag=True, help="Write N different valid molecules.")
 @molecules.describe()
-@click.option(
-    "--predict", is_flag=True, help="Add the properties the model predicts, with standard deviations."
-)
+@molecules.predict()
 @options.seed()
-@options.device()
-@options.output()
-@options.common()
-@options.pass_session
-def command(
-    session: Session,
-    checkpoint: Path,
+@molecules.run()
+def sample_command(
+    run: Run,
     n: int,
     temperature: float | None,
     beam: bool | None,
@@ -66,15 +55,13 @@ def command(
     describe: tuple[str, ...],
     predict: bool,
     seed: int,
-    device: str,
-    output: Path | None,
 ) -> None:
     """Draw N new molecules from the model CHECKPOINT (a model directory, or a run).
 
-    A row per draw: where greedy decoding gives no molecule, a beam search looks for the most likely text that
-    is one; a draw without any keeps its row, with the reason. With --unique, only different valid molecules
-    are written. With --condition, many more molecules are drawn, and chosen by what the model's property
-    heads say of them (a conditional model is told instead); the error is reported.
+    The output has a row for each draw. Where greedy decoding gives no valid molecule, a beam search looks for
+    the most likely one; a draw without any has the reason. --unique writes different valid molecules only.
+    --condition draws many more and chooses by the model's property heads (a conditional model is conditioned
+    directly); the error is reported.
 
     \b
     Examples:
@@ -83,35 +70,27 @@ def command(
       molvae sample run -n 100 --describe qed,logp,sa --predict -o new.csv
       molvae sample run --condition logp=2.5 --condition qed=0.9 --describe logp
     """
-    checkpoint = places.checkpoint(checkpoint)  # a wrong path is told before libraries are loaded
-
-    from molvae.chemistry.descriptors import DESCRIPTORS
     from molvae.chemistry.molecule import is_valid, parse
-    from molvae.latent.codec import MolVAE
 
-    names = options.split_names(describe)
-    for name in names:
-        DESCRIPTORS.get(name)  # fail before the work
-    model = MolVAE.load(checkpoint, device=device)
+    model = run.load()
     wanted = _wanted(model, condition)
-    model.sample_latent(
-        0, generator=np.random.default_rng(0), prior=prior
-    )  # one that is not there is told now
+    model.sample_latent(0, generator=np.random.default_rng(0), prior=prior)  # an unknown prior fails now
     columns = [Column("identifier"), Column("smiles", "smiles"), Column("reason")]
-    columns += molecules.property_columns(model, names, predict=predict)
+    columns += molecules.property_columns(model, describe, predict=predict)
     drawn, written = 0, 0
     errors = _Errors(model, wanted)
     seen: set[str] = set()
-    with session.progress() as progress, session.rows(output, columns) as writer:
+    batches = _draws(
+        model, n, prior, wanted, seed, endless=unique, temperature=temperature, beam=beam, noise=noise
+    )
+    with run.session.progress() as progress, run.rows(columns) as writer:
         progress.start("sample", n)
-        for batch in _draws(
-            model, n, temperature, prior, wanted, seed, endless=unique, beam=beam, noise=noise
-        ):
+        for batch in batches:
             drawn += len(batch)
             chosen = _new(batch, seen)[: n - written] if unique else batch
             seen.update(m.smiles for m in chosen if is_valid(m))
             errors.add(chosen)
-            values = molecules.property_values(model, chosen, names, predict=predict)
+            values = molecules.property_values(model, chosen, describe, predict=predict)
             for molecule, numbers in zip(chosen, values, strict=True):
                 written += 1
                 smiles, reason = molecules.smiles_or_none(molecule), molecules.reason_or_none(molecule)
@@ -123,11 +102,11 @@ def command(
     if model.precedent is not None:
         valid = filter(is_valid, map(parse, seen))
         facts["with_precedent"] = sum(model.precedent.covers(molecule) for molecule in valid)
-    session.wrote(output, facts)
+    run.wrote(facts)
     for sentence in errors.sentences():
-        session.note(sentence)
+        run.session.note(sentence)
     if written < n:
-        session.note(f"the prior gave no more than {written} different molecules; try a higher --temperature")
+        run.session.note(f"the prior gave only {written} different molecules; try a higher --temperature")
 
 
 def _new(batch: Sequence[Molecule | Invalid], seen: set[str]) -> list[Molecule | Invalid]:
@@ -143,50 +122,34 @@ def _new(batch: Sequence[Molecule | Invalid], seen: set[str]) -> list[Molecule |
 def _draws(
     model: MolVAE,
     n: int,
-    temperature: float | None,
     prior: str | None,
     wanted: np.ndarray | None,
     seed: int,
     *,
     endless: bool,
+    temperature: float | None,
     beam: bool | None,
     noise: float | None,
 ) -> Iterator[list[Molecule | Invalid]]:
     """Draws in chunks: the first as `model.sample(n, seed=seed)`, each later one with a seed of its own."""
     from molvae.latent.conditional import POOL, sample_conditional
-    from molvae.seeding import Seeds
 
     left = n
     for number in range(_MOST_ROUNDS if endless else n):
-        own = seed if number == 0 else Seeds(seed).integer("sample-chunk", number)
         count = min(_CHUNK, left)
-        if wanted is None:
-            yield model.sample(
-                count,
-                temperature=temperature,
-                seed=own,
-                prior=prior,
-                beam=beam,
-                noise=noise,
-            )
-        else:
-            requests = np.repeat(wanted[None], count, axis=0)
-            yield sample_conditional(
-                model,
-                requests,
-                temperature=temperature,
-                seed=own,
-                beam=beam,
-                noise=noise,
-                n_pool=max(min(POOL, _FEW + 100 * count), _PER_REQUEST * count),
-            )
-        left -= 0 if endless else min(_CHUNK, left)
+        draw = partial(model.sample, count, prior=prior)
+        if wanted is not None:
+            pool = max(min(POOL, _SMALLEST_POOL + 100 * count), _PER_REQUEST * count)
+            draw = partial(sample_conditional, model, np.repeat(wanted[None], count, axis=0), n_pool=pool)
+        own = molecules.chunk_seed(seed, "sample", number)
+        yield draw(temperature=temperature, seed=own, beam=beam, noise=noise)
+        left -= 0 if endless else count
         if left == 0:
             return
 
 
 def _wanted(model: MolVAE, condition: Sequence[str]) -> np.ndarray | None:
-    """The condition as a row of property values, `p`; None if there is none."""
+    """The target values of the properties, `p`, NaN where there is none; None without conditions."""
     from molvae.latent.conditional import wanted_values
 
     if not condition:
@@ -204,7 +167,7 @@ def _wanted(model: MolVAE, condition: Sequence[str]) -> np.ndarray | None:
 
 
 class _Errors:
-    """How far written molecules are from what was wanted: by descriptor where there is one, else by head."""
+    """Deviations of written molecules from the targets: by descriptor where there is one, else by head."""
 
     def __init__(self, model: MolVAE, wanted: np.ndarray | None) -> None:
         self.model, self.wanted = model, wanted

@@ -1,21 +1,19 @@
-"""What `screen`, `predict` and `embed` share: a library is led through a model, in shards that are merged."""
+"""Options and steps that `screen`, `predict` and `embed` share: shards of a library, and merging them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from molvae.cli import fields, options, places
 from molvae.cli.output import table_text
-from molvae.cli.stopping import stopping
+from molvae.cli.process import stopping
 from molvae.errors import InputError, OracleError
 from molvae.screening.config import ScreenSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from molvae.cli.output import Session
     from molvae.screening.funnel import Funnel
     from molvae.screening.merging import Merged
@@ -26,13 +24,13 @@ _MOST_REASONS = 8
 _WIDEST_NAME = 30  # characters
 
 RANKING = ("objectives", "top", "keep_all", "every_row")
-"""Settings that mean nothing where every row is kept."""
+"""Settings without effect where every row is kept."""
 
 FORMATS = ("csv", "csv.gz", "parquet", "smi", "sdf", "jsonl")
 
 
 class ShardedCommand(fields.SettingsCommand):
-    """A command that is run in shards; `merge` as its first word means the other command."""
+    """A command that runs in shards; with `merge` as its first word, the command that merges them."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -43,78 +41,72 @@ class ShardedCommand(fields.SettingsCommand):
         return super().make_context(info_name, args, parent, **extra)
 
 
-def checkpoint() -> options.Decorator:
-    """`--checkpoint`."""
-    return click.option(
-        "--checkpoint",
-        type=click.Path(path_type=Path),
-        required=True,
-        metavar="PATH",
-        help="The model: a checkpoint, or the run that made it.",
+def library(meaning: str) -> options.Decorator:
+    """LIBRARY, `--checkpoint`, `-o` (with the help `meaning`), `--standardize`, and columns."""
+    text = "The model: a checkpoint, or the run that made it."
+    return options.stacked(
+        click.argument("library"),
+        options.path("--checkpoint", text=text, metavar="PATH", required=True),
+        options.output(rows=False, required=True, meaning=meaning),
+        fields.option(ScreenSettings, "standardize"),
+        fields.option(ScreenSettings, "smiles_column", metavar="NAME"),
+        fields.option(ScreenSettings, "id_column", metavar="NAME"),
     )
 
 
 def running() -> options.Decorator:
     """How the work is shared: `--shard`, `--workers`, `--engine`, `--max-minutes`, `--device`."""
+    shard = "Share of the library, from 0/N to (N-1)/N."
+    engine = "Local processes, or actors of a Ray cluster."
+    kinds = click.Choice(["local", "ray"])
+    text = "Stop after X minutes (exit 75)."
     return options.stacked(
-        click.option(
-            "--shard",
-            default="0/1",
-            show_default=True,
-            metavar="I/N",
-            help="Only this share of the library, from 0/N to (N-1)/N; merge them all when they are done.",
-        ),
-        click.option(
+        click.option("--shard", default="0/1", show_default=True, metavar="I/N", help=shard),
+        options.integer(
             "--workers",
-            type=click.IntRange(-1, 1024),
-            metavar="N",
+            text="Processes: -1 one per core, 0 none but this.",
             default=-1,
-            show_default=True,
-            help="Processes: -1 one per core, 0 none but this; the result is the same.",
+            least=-1,
+            most=1024,
         ),
-        click.option(
-            "--engine",
-            type=click.Choice(["local", "ray"]),
-            default="local",
-            show_default=True,
-            help="Processes here, or actors of a Ray cluster (RAY_ADDRESS; else one is started here).",
-        ),
-        click.option(
-            "--max-minutes",
-            type=options.Finite(0, min_open=True),
-            metavar="X",
-            help="Stop in time (exit 75); resume later.",
-        ),
+        click.option("--engine", type=kinds, default="local", show_default=True, help=engine),
+        options.number("--max-minutes", text=text, low=0, open_ends=True),
         options.device(),
     )
 
 
 def table_format() -> options.Decorator:
     """`--format`."""
-    return click.option(
-        "--format",
-        "suffix",
-        type=click.Choice(FORMATS),
-        help="Format of the tables of the result.  [default: csv; parquet if they hold vectors]",
-    )
+    text = "Format of the result tables.  [default: csv; parquet for vectors]"
+    return click.option("--format", "suffix", type=click.Choice(FORMATS), help=text)
+
+
+def settings_of(given: fields.Given[ScreenSettings], **more: Any) -> ScreenSettings:
+    """The settings, with the model directory that --checkpoint means."""
+    return given.build(checkpoint=places.checkpoint(given.options["checkpoint"]), **more)
 
 
 def run(
     session: Session,
     settings: ScreenSettings,
-    output: Path,
     *,
+    output: Path,
     shard: str,
-    workers: int,
-    engine: Literal["local", "ray"],
     max_minutes: float | None,
-    device: str,
-    suffix: str | None,
-    retry_failed: bool = False,
-    named: Collection[str] = (),
-    trust: bool = False,
+    suffix: str | None = None,
+    **running: Any,
 ) -> None:
-    """Run one shard; merge and tell the result if it is the only one."""
+    """Run one shard; merge and report the result if it is the only one.
+
+    Args:
+        session: Of the command.
+        settings: Of the screen.
+        output: Its directory.
+        shard: `I/N`.
+        max_minutes: When to stop.
+        suffix: Format of the result tables.
+        running: Further arguments of `molvae.screening.pipeline.screen`.
+    """
     from molvae.data.partition import Shard
     from molvae.screening.merging import merge
     from molvae.screening.pipeline import screen
@@ -122,59 +114,28 @@ def run(
     share = Shard.read(shard)
     output = places.room_for(output, "screen")
     with stopping(max_minutes, resumable=True) as stop, session.progress() as progress:
-        outcome = screen(
-            settings,
-            output,
-            shard=share,
-            workers=workers,
-            device=device,
-            engine=engine,
-            retry_failed=retry_failed,
-            named=named,
-            trust=trust,
-            progress=progress,
-            stop=stop,
-        )
+        outcome = screen(settings, output, shard=share, progress=progress, stop=stop, **running)
     if share.count > 1:
         name = click.get_current_context().command_path
         session.note(f"shard {shard} is done; when all are: {name} merge {output}")
         facts = {"shard": shard, "parts_done_before": outcome.n_skipped, **outcome.funnel.facts()}
         session.report(facts, _account(outcome.funnel))
         return
-    _tell(session, merge([output], suffix=_dotted(suffix)))
-
-
-def run_every_row(
-    session: Session,
-    *,
-    library: str,
-    checkpoint: Path,
-    output: Path,
-    config: Path | None,
-    assignments: tuple[str, ...],
-    device: str,
-    suffix: str | None = None,
-    **given: Any,
-) -> None:
-    """As `run`, with all rows of the library in the result; `given` are the other options and settings."""
-    running = {name: given.pop(name) for name in ("shard", "workers", "engine", "max_minutes")}
-    chosen = {**given, "library": library, "checkpoint": places.checkpoint(checkpoint), "every_row": True}
-    settings = fields.build(ScreenSettings, chosen, config=config, assignments=assignments)
-    run(session, settings, output, suffix=suffix, device=device, **running)
+    _report(session, merge([output], suffix=_dotted(suffix)))
 
 
 @click.command()
 @click.argument("directories", nargs=-1, required=True, type=click.Path(path_type=Path, file_okay=False))
-@options.output(rows=False, meaning="Directory of the result; default: result in the first DIRECTORY.")
+@options.output(rows=False, meaning="Directory of the result.  [default: result in the first DIRECTORY]")
 @table_format()
 @options.common()
 @options.pass_session
 def merge_command(
     session: Session, directories: tuple[Path, ...], output: Path | None, suffix: str | None
 ) -> None:
-    """Merge what the shards of a screen have written in DIRECTORIES into one result.
+    """Merge the shards of a screen in DIRECTORIES into one result.
 
-    Every part is verified (sha256) and every row accounted for. Missing parts are named: run their shards
+    Every part is verified (sha256) and every row accounted for. Missing parts are listed: run their shards
     again.
 
     \b
@@ -184,16 +145,16 @@ def merge_command(
     """
     from molvae.screening.merging import merge
 
-    _tell(session, merge(directories, output=output, suffix=_dotted(suffix)))
+    _report(session, merge(directories, output=output, suffix=_dotted(suffix)))
 
 
 def _dotted(suffix: str | None) -> str | None:
     return None if suffix is None else f".{suffix}"
 
 
-def _tell(session: Session, merged: Merged) -> None:
+def _report(session: Session, merged: Merged) -> None:
     names = merged.job.numbers()
-    wanted = [wish.name for wish in merged.job.settings.objectives]
+    wanted = [objective.name for objective in merged.job.settings.objectives]
     facts = {
         **merged.funnel.facts(),
         "unscored": merged.funnel.unscored,
@@ -214,29 +175,29 @@ def _tell(session: Session, merged: Merged) -> None:
         text += "\n" + table_text(["rank", *wanted, "line", "name", "SMILES"], rows)
     session.report(facts, f"{text}\nresult  {merged.path}")
     unscored = merged.funnel.unscored
-    again = "'molvae screen' with --retry-failed asks for them again."
+    again = "'molvae screen' with --retry-failed scores them again."
     if unscored and merged.funnel.in_domain == unscored:
         raise OracleError(
-            f"none of the {unscored:,} molecules that were to be scored has a number; rejected.csv says why",
-            hint=f"Repair the oracle: {again}",
+            f"none of the {unscored:,} molecules could be scored; see rejected.csv",
+            hint=f"Fix the oracle: {again}",
         )
     if unscored:
-        session.note(f"{unscored:,} molecules have no score (rejected.csv says why): {again}")
+        session.note(f"{unscored:,} molecules have no score (see rejected.csv): {again}")
     if merged.funnel.valid == 0:
         raise InputError(
-            f"none of the {merged.funnel.read:,} rows holds a molecule",
-            hint=f"{merged.path / 'rejected.csv'} says why.",
+            f"none of the {merged.funnel.read:,} rows has a valid molecule",
+            hint=f"See {merged.path / 'rejected.csv'}.",
         )
 
 
 def _called(hit: Hit) -> tuple[int, str]:
-    """Line and name of a hit, the name not too wide for a table."""
+    """Line and name of a hit, the name cut for a table."""
     name = hit.identifier
     return hit.line, name if len(name) <= _WIDEST_NAME else f"{name[:_WIDEST_NAME]}…"
 
 
 def standing(path: Path) -> tuple[dict[str, Any], str]:
-    """How far a screen is, as facts and in words: the account of its result, or of the parts done so far."""
+    """Progress of a screen, as facts and text: the account of its result, or of the parts done so far."""
     from molvae.reporting.screen_records import read_screen
 
     found = read_screen(path, 0)
@@ -250,7 +211,7 @@ def standing(path: Path) -> tuple[dict[str, Any], str]:
         "kept_rows": found.n_kept,
         **found.funnel.facts(),
     }
-    where = "merged" if found.unmerged is None else f"{found.unmerged:,} parts are done, and not merged yet"
+    where = "merged" if found.unmerged is None else f"{found.unmerged:,} parts are done, not merged yet"
     return facts, f"screen  {path}: {where}\n{_account(found.funnel)}\n"
 
 

@@ -1,4 +1,4 @@
-"""`molvae train`: a corpus becomes a model."""
+"""`molvae train`: train a model on a corpus."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
 from molvae.cli import fields, options, places
 from molvae.cli.output import Session, facts_text
-from molvae.cli.stopping import stopping
+from molvae.cli.process import stopping
 from molvae.errors import InputError
 from molvae.training.config import TrainSettings
 
@@ -34,36 +33,32 @@ from molvae.training.config import TrainSettings
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-    help="Where the network runs.  [default: auto]",
+    help="Device of the network.  [default: auto]",
 )
-@click.option(
-    "--resume", is_flag=True, help="Go on with the run in DIR, with the settings it was started with."
-)
-@click.option(
+@click.option("--resume", is_flag=True, help="Resume the run in DIR with its own settings.")
+@options.number(
     "--max-minutes",
-    type=options.Finite(0, min_open=True),
+    text="Save the state and stop after M minutes (exit code 75); the same command resumes.",
+    low=0,
+    open_ends=True,
     metavar="M",
-    help="Save the state and stop after M minutes (exit code 75); the same command goes on.",
 )
 @fields.config()
 @options.common()
 @options.pass_session
-def command(
+def train_command(
     session: Session,
     /,
     corpus: Path,
     output: Path,
     resume: bool,
     max_minutes: float | None,
-    config: Path | None,
-    assignments: tuple[str, ...],
-    **given: Any,
+    given: fields.Given[TrainSettings],
 ) -> None:
     """Train a model on CORPUS (made by 'molvae prepare').
 
-    The run directory always holds enough to go on: the same command continues a run that was stopped or
-    killed, and on one machine ends with the same model as if nothing had happened. The best model so far
-    is in DIR/model; a picture of the learning curves is drawn at the end.
+    The same command resumes a run that was stopped or killed, and on one machine ends with the same model as
+    an uninterrupted run. The best model so far is in DIR/model; learning curves are drawn at the end.
 
     \b
     Examples:
@@ -77,15 +72,13 @@ def command(
       torchrun --nproc-per-node 2 -m molvae train corpus -o run
     """
     written = output / "settings.toml"
-    if resume and config is None:
-        if not written.is_file():
-            raise InputError(f"no run to resume in {output}", hint="Leave --resume out to start one.")
-        config = written
-    leads = os.environ.get("RANK", "0") == "0"  # torchrun starts several processes: one of them talks
+    if resume and given.config is None and not written.is_file():
+        raise InputError(f"no run to resume in {output}", hint="Leave --resume out to start one.")
+    leads = os.environ.get("RANK", "0") == "0"  # of the processes of torchrun, one reports
     if not leads:
         session.verbosity = -1
-    settings = fields.build(TrainSettings, given, config=config, assignments=assignments)
-    corpus = places.corpus(corpus)  # a wrong path is told before libraries are loaded
+    settings = given.build(config=written if resume else None)
+    corpus = places.corpus(corpus)  # a wrong path is an error before libraries are loaded
     output = places.room_for(output, "run")
 
     from molvae.reporting.figures import draw_learning_curves
@@ -98,10 +91,10 @@ def command(
         return
     curves = output / "curves.png"
     draw_learning_curves(output / places.METRICS, curves)
-    told = {
+    outcome = {
         "model": result.checkpoint,
         "epochs": result.epochs,
         "curves": curves,
         "validation": result.metrics,
     }
-    session.report(told, facts_text(told))
+    session.report(outcome, facts_text(outcome))

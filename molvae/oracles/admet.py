@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from molvae.errors import MissingDependencyError, UnknownNameError, suggest
 from molvae.oracles.base import Score
-from molvae.oracles.command import external_settings
-from molvae.oracles.isolated import isolated
+from molvae.oracles.command import external_settings, isolated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

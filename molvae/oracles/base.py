@@ -1,4 +1,4 @@
-"""What an oracle is: molecules in, one `Score` each out; and the registry of oracles by name."""
+"""The oracle protocol: molecules in, one `Score` each out; and the registry of oracles by name."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ if TYPE_CHECKING:
     from molvae.chemistry.molecule import Molecule
 
 Status = Literal["ok", "above", "below", "invalid", "failed", "timeout", "skipped", "cancelled"]
-"""`ok`: there is a value. `above`, `below`: it lies beyond `value`, the end of the range of an assay (a
-censored value). `invalid`: there was no molecule to score. `failed`: the oracle was asked and has no answer.
-`timeout`: it did not answer in time. `skipped`: it was not asked, the budget being spent. `cancelled`: nobody
-will ask, the molecule is not going to be made."""
+"""`ok`: there is a value. `above`, `below`: a censored value, beyond the range of the assay, which ends at
+`value`. `invalid`: not a molecule. `failed`: the oracle gave no value. `timeout`: it did not answer in time.
+`skipped`: it was not called, as the budget is spent. `cancelled`: the molecule will not be made."""
 
 _LONGEST_DETAIL = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What an oracle says about one molecule: a value, or why there is none.
+    """The answer of an oracle for one molecule: a value, or why there is none.
 
     >>> Score.ok(0.5).value, Score.failed("no licence").status
     (0.5, 'failed')
@@ -34,16 +33,16 @@ class Score:
     value: float
     """The score, or the bound of a censored one; NaN unless the status is `ok`, `above` or `below`."""
     status: Status
-    """Whether there is a value, and if not, in which way."""
+    """Whether there is a value, and if not, why."""
     detail: str = ""
-    """One line on what went wrong."""
+    """The error, on one line."""
     n: int = field(default=1, repr=False)
     """Measurements the value is the mean of."""
     sd: float | None = field(default=None, repr=False)
     """Standard deviation of these measurements, where it is known."""
 
     def __post_init__(self) -> None:
-        """Make one line of what may be anybody's text, fit for files and terminals."""
+        """Make the detail one printable line."""
         if self.detail:
             object.__setattr__(self, "detail", one_line(str(self.detail), _LONGEST_DETAIL))
 
@@ -54,7 +53,7 @@ class Score:
 
     @property
     def is_measured(self) -> bool:
-        """Whether something was found out: a value, or a bound it lies beyond."""
+        """Whether there is a value, or a bound of one."""
         return self.status in {"ok", "above", "below"}
 
     @classmethod
@@ -92,9 +91,7 @@ class Score:
         if isinstance(answer, Score):
             return answer
         try:
-            mask = getattr(
-                answer, "mask", None
-            )  # a masked array hides that nothing was measured behind a number
+            mask = getattr(answer, "mask", None)  # of a masked array
             if mask is not None and bool(mask):
                 return cls.failed("expected a number, got a masked value")
             if callable(getattr(answer, "item", None)):
@@ -111,8 +108,8 @@ class Score:
 class Oracle(Protocol):
     """A function from molecules to scores, with a name.
 
-    An oracle answers with as many scores as it was given molecules, in their order, and never raises because
-    of a molecule: what it cannot score is a `Score.failed` that says why.
+    An oracle returns a score for each molecule, in order, and never raises because of a molecule: one it
+    cannot score is a `Score.failed` with the reason.
     """
 
     @property
@@ -134,15 +131,15 @@ class OracleText:
     """
 
     name: str
-    """What the registry knows it by."""
+    """Name in the registry."""
     options: tuple[str, ...] = ()
-    """What stands in brackets after the name."""
+    """The texts in brackets after the name."""
     argument: str = ""
     """Everything after the first colon."""
 
     @classmethod
     def read(cls, text: str) -> OracleText:
-        """Takes a text apart; any text can be."""
+        """Parse a text; any text is valid."""
         head, _, argument = text.strip().partition(":")
         name, bracket, rest = head.partition("[")
         if not bracket or not rest.endswith("]"):
@@ -151,13 +148,23 @@ class OracleText:
         return cls(name.strip(), options, argument.strip())
 
     def require_argument(self, complaint: str, *, example: str) -> None:
-        """Nothing, where something stands after the colon.
+        """Refuse a text without argument.
 
         Raises:
-            UsageError: With this complaint, and the example as what to write.
+            UsageError: With this complaint and example.
         """
         if not self.argument:
             raise UsageError(complaint, hint=f"Write it after a colon: {example}.")
+
+    def option(self, complaint: str) -> str:
+        """The only option, or "".
+
+        Raises:
+            UsageError: There are several, with this complaint.
+        """
+        if len(self.options) > 1:
+            raise UsageError(f"{complaint}, got {', '.join(self.options)}")
+        return self.options[0] if self.options else ""
 
     def __str__(self) -> str:
         options = f"[{','.join(self.options)}]" if self.options else ""
@@ -172,9 +179,9 @@ ORACLES: Registry[OracleFactory] = Registry("oracle", "molvae.oracles")
 
 
 def ask(oracle: Oracle, molecules: Sequence[Molecule]) -> list[Score]:
-    """The scores of an oracle that may be anybody's: whatever it does, one `Score` for each molecule.
+    """The scores of any oracle: one `Score` for each molecule, whatever it does.
 
-    An oracle that raises, or breaks the protocol in another way, has failed on all of these molecules.
+    If it raises, or breaks the protocol in another way, all of these molecules have failed.
     """
     try:
         answers = list(oracle(molecules))
@@ -186,23 +193,32 @@ def ask(oracle: Oracle, molecules: Sequence[Molecule]) -> list[Score]:
     return [Score.of(answer) for answer in answers]
 
 
-def is_computed(oracle: Oracle) -> bool:
-    """Whether an oracle is a function of the molecule that molvae itself evaluates, in milliseconds.
+def scores_of(oracle: Oracle, smiles: Sequence[str]) -> list[Score]:
+    """One score for each text, whether it is a valid SMILES or not."""
+    from molvae.chemistry.molecule import Invalid, Molecule, parse
 
-    It says so by an attribute `computed`. A search knows such scores for every molecule: it models none of
-    them and charges nothing for them.
+    read = [parse(text) for text in smiles]
+    scores = iter(ask(oracle, [molecule for molecule in read if isinstance(molecule, Molecule)]))
+    return [Score.invalid(m.reason) if isinstance(m, Invalid) else next(scores) for m in read]
+
+
+def is_computed(oracle: Oracle) -> bool:
+    """Whether an oracle is a function of the molecule that molvae computes, in milliseconds.
+
+    Its attribute `computed` says so. A search has such scores for every molecule, without a surrogate
+    and without charge.
     """
     return bool(getattr(oracle, "computed", False))
 
 
 def span_of(oracle: Oracle) -> tuple[float, float]:
-    """The least and the greatest value of an oracle, as its attribute `span` says; infinite by default."""
+    """Lowest and highest possible score, from the attribute `span`; infinite by default."""
     low, high = getattr(oracle, "span", (-math.inf, math.inf))
     return float(low), float(high)
 
 
 def n_workers(oracle: Oracle) -> int:
-    """How many molecules an oracle scores at a time; 1 where it does not say."""
+    """How many molecules an oracle scores at a time, from the attribute `workers`; 1 by default."""
     return int(getattr(oracle, "workers", 1))
 
 

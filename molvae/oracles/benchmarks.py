@@ -1,7 +1,7 @@
-"""Objectives that others have published results for: those of PMO and GuacaMol, by name.
+"""Published objectives of PMO and GuacaMol, by name.
 
-What each is made of stands in `benchmarks.toml`, in the language a user writes too. The three PMO tasks that
-need somebody's pickled scikit-learn model (drd2, gsk3b, jnk3) are left out: loading a pickle runs its code.
+They are defined in `benchmarks.toml`, a file as users write them. The three PMO tasks that need a pickled
+scikit-learn model (drd2, gsk3b, jnk3) are left out, as loading a pickle runs its code.
 """
 
 from __future__ import annotations
@@ -24,32 +24,17 @@ if TYPE_CHECKING:
 FILE = Path(__file__).with_name("benchmarks.toml")
 
 PMO_20 = (
-    "albuterol_similarity",
-    "amlodipine_mpo",
-    "celecoxib_rediscovery",
-    "deco_hop",
-    "fexofenadine_mpo",
-    "isomers_c7h8n2o2",
-    "isomers_c9h10n2o2pf2cl",
-    "median1",
-    "median2",
-    "mestranol_similarity",
-    "osimertinib_mpo",
-    "perindopril_mpo",
-    "qed",
-    "ranolazine_mpo",
-    "scaffold_hop",
-    "sitagliptin_mpo",
-    "thiothixene_rediscovery",
-    "troglitazone_rediscovery",
-    "valsartan_smarts",
-    "zaleplon_mpo",
-)
-"""The tasks of PMO (practical molecular optimization) that need RDKit alone."""
+    "albuterol_similarity", "amlodipine_mpo", "celecoxib_rediscovery", "deco_hop",
+    "fexofenadine_mpo", "isomers_c7h8n2o2", "isomers_c9h10n2o2pf2cl", "median1", "median2",
+    "mestranol_similarity", "osimertinib_mpo", "perindopril_mpo", "qed", "ranolazine_mpo",
+    "scaffold_hop", "sitagliptin_mpo", "thiothixene_rediscovery", "troglitazone_rediscovery",
+    "valsartan_smarts", "zaleplon_mpo",
+)  # fmt: skip
+"""Tasks of PMO (practical molecular optimization) that need only RDKit."""
 
 
 def benchmark_names() -> list[str]:
-    """The objectives of the file."""
+    """Names of the objectives of the file."""
     tables = tomllib.loads(FILE.read_text(encoding="utf-8"))
     return [name for name in tables if name != "molecules"]
 
@@ -58,7 +43,7 @@ def benchmark_oracle(text: OracleText, load: Callable[[str], Oracle]) -> Composi
     """The published objective of this name.
 
     Raises:
-        UsageError: Options or an argument, which it does not take.
+        UsageError: The text has options or an argument.
     """
     if text.options or text.argument:
         raise UsageError(f"the oracle '{text.name}' takes no options and no argument, got '{text}'")
@@ -67,7 +52,7 @@ def benchmark_oracle(text: OracleText, load: Callable[[str], Oracle]) -> Composi
 
 
 def about(name: str) -> str:
-    """What a published objective wants, in a few words."""
+    """A short description of a published objective."""
     return _published()[0][name].about
 
 

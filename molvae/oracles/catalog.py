@@ -1,4 +1,4 @@
-"""What can be asked for: every oracle with how it is written and what it means, for people to choose from."""
+"""The catalog of oracles: name, usage and description of each."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from molvae.oracles.config import Mean
 
 Kind = Literal["descriptor", "aimed", "desirability", "benchmark"]
-"""`descriptor`: a number of the molecule. `aimed`: at a molecule, formula, pattern or file of yours.
-`desirability`: turns another score into 0 to 1. `benchmark`: a published objective."""
+"""`descriptor`: a number of the molecule. `aimed`: has a molecule, formula, pattern or file as argument.
+`desirability`: maps another score to 0 to 1. `benchmark`: a published objective."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -31,10 +31,10 @@ class Entry:
     """One oracle of the catalog.
 
     Attributes:
-        name: What the registry knows it by.
-        kind: What sort it is.
-        usage: How it is written.
-        about: What it means, in a few words.
+        name: Name in the registry.
+        kind: Its kind.
+        usage: Its text.
+        about: A short description.
     """
 
     name: str
@@ -45,11 +45,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Definition:
-    """What an oracle is made of.
+    """The definition of an oracle.
 
     Attributes:
-        entry: How it is written and what it means.
-        mean: How its terms become one score, if it has terms.
+        entry: Usage and description.
+        mean: Of its terms, if it has several.
         terms: Oracle and weight of each; the weights sum to 1.
     """
 
@@ -59,7 +59,7 @@ class Definition:
 
 
 def catalog() -> list[Entry]:
-    """Every oracle, kind by kind and then by name; third parties' are aimed.
+    """All oracles, by kind and name; those of third parties are `aimed`.
 
     >>> [entry.usage for entry in catalog() if entry.name in {"tpsa", "gaussian", "isomers"}]
     ['tpsa', 'isomers:FORMULA', 'gaussian[mu,sigma]:SCORE']
@@ -70,15 +70,15 @@ def catalog() -> list[Entry]:
 
 
 def definition(text: str, *, trust: bool = False) -> Definition:
-    """What a text means: a name of the catalog, or any oracle written out.
+    """The definition of a name of the catalog, or of any oracle.
 
     Args:
-        text: The name, or what makes the oracle.
+        text: Of the oracle.
         trust: Whether programs, servers and code that an `mpo:` file names may be run.
 
     Raises:
         UnknownNameError: No oracle has this name.
-        UsageError: The text is not how that oracle is written.
+        UsageError: Wrong options or argument.
 
     >>> definition("median1").mean
     'geometric'

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from molvae.config import parse_assignment, settings_from
-from molvae.errors import UsageError
-from molvae.oracles.config import ExternalSettings
+from molvae.errors import UnknownNameError, UsageError
+from molvae.oracles.base import ORACLES, OracleText
+from molvae.oracles.config import ExternalSettings, Kind
 from molvae.oracles.external import ExternalOracle, Trouble
+from molvae.oracles.functions import OWN, own_oracle
 from molvae.oracles.isolation import Program, ProgramEnded, ProgramFloods, ProgramLate
 from molvae.oracles.protocol import ProtocolError, greeting, read_answer, read_greeting, request
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from molvae.oracles.base import OracleText, Score
+    from molvae.oracles.base import Oracle, Score
+
+
+_SERVING = "import sys; sys.path += sys.argv[3:]; from molvae.oracles.serving import main; main()"
+"""Modules of the current directory must not shadow those of Python or molvae."""
 
 
 class CommandWorker:
-    """A program that speaks the protocol; started when first asked, and again after it has failed.
+    """A program that speaks the protocol; started on the first call, and again after a failure.
 
     Args:
         command: Program and arguments.
@@ -36,10 +43,10 @@ class CommandWorker:
         self._number = 0
 
     def greet(self) -> dict[str, Any]:
-        """Start the program anew and return what it says of itself.
+        """Restart the program and return its greeting.
 
         Raises:
-            Trouble: It does not start, or does not say hello in time.
+            Trouble: It does not start, or does not answer the greeting in time.
         """
         self._kill()
         program = self._program = Program(self._command)
@@ -63,10 +70,10 @@ class CommandWorker:
         """One score for each molecule.
 
         Raises:
-            Trouble: There is none; the program has been ended.
+            Trouble: The request failed; the program has been killed.
         """
         program = self._program
-        if program is None or program.exit_code is not None:  # it may have ended after its last answer
+        if program is None or program.exit_code is not None:  # it may have exited after its last answer
             self.greet()
             program = self._program
         assert program is not None  # noqa: S101 - greet sets it or raises
@@ -83,13 +90,13 @@ class CommandWorker:
             raise
 
     def close(self) -> None:
-        """End the program's input, give it a moment to end by itself, and end it."""
+        """Close the program's input, wait a moment for it to exit, and kill it."""
         program, self._program = self._program, None
         if program is not None:
             program.close()
 
     def interrupt(self) -> None:
-        """End the program while another thread waits for it."""
+        """Kill the program while another thread waits for it."""
         program = self._program
         if program is not None:
             program.end()
@@ -105,10 +112,10 @@ class CommandWorker:
 
 
 class ReinventWorker:
-    """A program as REINVENT 4 runs it: SMILES, one per line, until the input ends, and JSON back.
+    """A REINVENT 4 external process: SMILES, one per line, until the input ends, and JSON back.
 
     Args:
-        command: Program and arguments; run anew for each request.
+        command: Program and arguments; started for each request.
         settings: The key of the payload.
     """
 
@@ -121,7 +128,7 @@ class ReinventWorker:
         """One score for each molecule.
 
         Raises:
-            Trouble: There is none.
+            Trouble: The request failed.
         """
         program = self._program = Program(self._command)
         limit = seconds + self._settings.start  # it loads its models every time
@@ -138,13 +145,13 @@ class ReinventWorker:
             self.close()
 
     def close(self) -> None:
-        """End the program, if it runs; after its answer there is nothing to wait for."""
+        """Kill the program, if it runs."""
         program, self._program = self._program, None
         if program is not None:
             program.kill()
 
     def interrupt(self) -> None:
-        """End the program while another thread waits for it."""
+        """Kill the program while another thread waits for it."""
         program = self._program
         if program is not None:
             program.end()
@@ -159,15 +166,15 @@ def command_oracle(text: OracleText) -> ExternalOracle:
     """`cmd:PROGRAM ARGS` or `cmd[timeout=60,workers=4]:PROGRAM ARGS`: a program that speaks the protocol.
 
     Raises:
-        ConfigError: An option that is none.
-        UsageError: No program, one that does not exist, or one that does not say hello.
+        ConfigError: An unknown option.
+        UsageError: There is no such program, or it does not answer the greeting.
     """
     settings = external_settings(text)
     text.require_argument("an oracle that is a program needs a command", example="cmd:python dock.py")
     try:
         command = shlex.split(text.argument)
     except ValueError as error:
-        raise UsageError(f"the command of '{text}' cannot be taken apart: {error}") from None
+        raise UsageError(f"the command of '{text}' cannot be parsed: {error}") from None
     if shutil.which(command[0]) is None:
         raise UsageError(
             f"the oracle '{text}' names a program that does not exist or cannot be run: {command[0]}",
@@ -181,15 +188,15 @@ def command_oracle(text: OracleText) -> ExternalOracle:
 def started(
     command: Sequence[str], settings: ExternalSettings, text: str
 ) -> tuple[ExternalOracle, dict[str, Any]]:
-    """The oracle of a program whose first worker runs already, and what it said in its hello.
+    """The oracle of a program whose first worker is running, and its greeting.
 
     Args:
         command: Program and arguments.
         settings: Time-outs, workers, retries.
-        text: What makes the oracle.
+        text: Of the oracle.
 
     Raises:
-        UsageError: The program does not start, so that no campaign begins with it.
+        UsageError: The program does not start.
     """
     first = CommandWorker(command, settings)
     try:
@@ -205,12 +212,61 @@ def started(
 
 
 def external_settings(text: OracleText) -> ExternalSettings:
-    """The settings that stand in the brackets of an oracle's text; a word alone switches something on.
+    """The settings in the brackets of an oracle's text; a name alone means true.
 
     Raises:
-        ConfigError: An option that is none, or has another kind of value.
+        ConfigError: An unknown option, or a wrong value.
     """
     values = dict(
         parse_assignment(option) if "=" in option else (option.strip(), True) for option in text.options
     )
     return settings_from(ExternalSettings, values, f"the brackets of '{text}'")
+
+
+def isolated(
+    text: str, settings: ExternalSettings | None = None, *, name: str | None = None, kind: Kind | None = None
+) -> ExternalOracle:
+    """An oracle in separate processes; the first starts now, so that errors in the text are raised now.
+
+    Args:
+        text: Of the oracle.
+        settings: Time-outs, workers, retries.
+        name: Its name, by default the text.
+        kind: How it is made, if not from the text of an oracle.
+
+    Raises:
+        UsageError: The oracle cannot be made.
+    """
+    limits = settings or ExternalSettings()
+    own = OWN.fullmatch(text) is not None and OracleText.read(text).name not in ORACLES
+    kind = kind or ("own" if own else "registered")
+    command = [sys.executable, "-P", "-c", _SERVING, kind, text, *sys.path]
+    oracle, hello = started(command, limits, name or text)
+    wrong = hello.get("wrong")
+    if wrong is not None:
+        oracle.close()
+        error = UnknownNameError if wrong["kind"] == "UnknownNameError" else UsageError
+        raise error(wrong["message"], hint=wrong["hint"])
+    return oracle
+
+
+def isolated_oracle(text: OracleText) -> ExternalOracle:
+    """`isolated[workers=4,timeout=60]:ORACLE`: any oracle in separate processes.
+
+    Raises:
+        ConfigError: An unknown option.
+        UsageError: There is no oracle, or it cannot be made.
+    """
+    text.require_argument("isolated needs an oracle", example="isolated:docking.py:score")
+    return isolated(text.argument, external_settings(text), name=str(text))
+
+
+def inline_oracle(text: OracleText, load: Callable[[str], Oracle]) -> Oracle:
+    """`inline:module:function`: a function of the user in this process, fast but without protection.
+
+    Raises:
+        UsageError: There are options, or no function.
+    """
+    if text.options:
+        raise UsageError(f"inline takes no options, got '{text}'")
+    return own_oracle(text.argument) if OWN.fullmatch(text.argument) else load(text.argument)

@@ -1,7 +1,7 @@
-"""Objectives made of several scores (MPO): in Python, or in a TOML file as `mpo:FILE.toml`.
+"""Multi-property objectives (MPO): in Python, or in a TOML file as `mpo:FILE.toml`.
 
-A file is one objective, or several under their names. Molecules that have a name in it can stand wherever a
-SMILES does, and in place of a number of a desirability, where they mean the score of that molecule:
+A file has one objective, or several by name. Names of its molecules can replace a SMILES, or a number of a
+desirability, where they mean the score of that molecule:
 
     mean = "geometric"
     terms = [
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 
 
 class CompositeOracle:
-    """Scores a molecule by the weighted mean of several oracles.
+    """The weighted mean of several oracles.
+
+    A molecule without a value for one term has none here. Fingerprints and descriptors that terms share are
+    computed once.
 
     Args:
-        terms: Oracles, most of them desirabilities: 0 to 1.
+        terms: Oracles, usually desirabilities between 0 and 1.
         mean: `geometric` (exp of the mean log) or `arithmetic`.
         weights: One positive number for each term; equal by default.
-        name: What the oracle is called.
-
-    A molecule that one term has no value for has none here. Fingerprints and descriptors that terms have in
-    common are computed once.
+        name: Of the oracle.
 
     Raises:
         UsageError: No term, an unknown mean, or not one positive weight for each term.
@@ -75,12 +75,7 @@ class CompositeOracle:
         self.terms = tuple(terms)
         self.mean = mean
         self.weights = tuple(share / sum(shares) for share in shares)
-        self._name = name
-
-    @property
-    def name(self) -> str:
-        """The text that makes this oracle."""
-        return self._name
+        self.name = name
 
     @property
     def computed(self) -> bool:
@@ -89,13 +84,13 @@ class CompositeOracle:
 
     @property
     def span(self) -> tuple[float, float]:
-        """A mean lies between the least and the greatest value of its terms."""
+        """Lowest and highest value of the terms."""
         lows, highs = zip(*(span_of(term) for term in self.terms), strict=True)
         return min(lows), max(highs)
 
     @property
     def workers(self) -> int:
-        """Molecules scored at a time, as the busiest term does."""
+        """Molecules scored at a time: the most of any term."""
         return max(n_workers(term) for term in self.terms)
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
@@ -104,7 +99,7 @@ class CompositeOracle:
 
     def breakdown(self, molecules: Sequence[Molecule]) -> Iterator[tuple[Score, ...]]:
         """The scores of all terms, molecule by molecule."""
-        size = REMEMBERED // 4  # so that facts are still known when the last term asks for them
+        size = REMEMBERED // 4  # so that facts are still cached for the last term
         for first in range(0, len(molecules), size):
             part = molecules[first : first + size]
             yield from zip(*(ask(term, part) for term in self.terms), strict=True)
@@ -128,8 +123,8 @@ def mpo_oracle(text: OracleText, load: Callable[[str], Oracle]) -> CompositeOrac
     """`mpo:FILE.toml`: an objective of your own made of several scores; `mpo[name]:FILE.toml` one of many.
 
     Raises:
-        ConfigError: The file cannot be read, or does not say what it must.
-        UsageError: No file, or a term that is no oracle.
+        ConfigError: The file cannot be read, or is incomplete.
+        UsageError: There is no file, or a term is not an oracle.
     """
     if not text.argument or len(text.options) > 1:
         raise UsageError(f"an mpo is written mpo:FILE.toml or mpo[name]:FILE.toml, got '{text}'")
@@ -153,16 +148,16 @@ def mpo_oracle(text: OracleText, load: Callable[[str], Oracle]) -> CompositeOrac
 def composite(
     settings: MpoSettings, molecules: Mapping[str, Molecule], load: Callable[[str], Oracle], *, name: str
 ) -> CompositeOracle:
-    """The oracle that settings describe.
+    """The oracle of some settings.
 
     Args:
         settings: Terms and mean.
-        molecules: Molecules that the terms know by name.
+        molecules: Molecules by name, for the terms.
         load: Makes an oracle from its text.
-        name: What the oracle is called.
+        name: Of the oracle.
 
     Raises:
-        UsageError: A term that is no oracle; the message names the objective.
+        UsageError: A term is not an oracle; the message names the objective.
     """
     terms = []
     for term in settings.terms:
@@ -186,18 +181,16 @@ def spelled_out(text: str, molecules: Mapping[str, Molecule], load: Callable[[st
         return str(OracleText(parts.name, parts.options, molecules[parts.argument].smiles))
     if parts.name not in SHAPES:
         return text
-    score = spelled_out(
-        parts.argument, molecules, load
-    )  # what a desirability acts on is a text like this one
+    score = spelled_out(parts.argument, molecules, load)
     numbers = (str(_value(molecules[o], score, load)) if o in molecules else o for o in parts.options)
     return str(OracleText(parts.name, tuple(numbers), score))
 
 
 def read_objectives(path: Path) -> tuple[dict[str, MpoSettings], dict[str, Molecule]]:
-    """The objectives of a file by name (one alone has the empty name), and its molecules.
+    """The objectives of a file by name (a single one has the empty name), and its molecules.
 
     Raises:
-        ConfigError: The file cannot be read, or does not say what it must.
+        ConfigError: The file cannot be read, or is incomplete.
     """
     if path.exists() and not path.is_file():
         raise ConfigError(f"cannot read the objective {path}: it is not a file")
@@ -222,7 +215,7 @@ def _molecules(table: Any, path: Path) -> dict[str, Molecule]:
     for name, smiles in table.items():
         molecule = standardize(smiles) if isinstance(smiles, str) else Invalid(str(smiles), "not a text")
         if isinstance(molecule, Invalid):
-            raise ConfigError(f"the molecule '{name}' in {path} is none: {molecule}")
+            raise ConfigError(f"the molecule '{name}' in {path} is not valid: {molecule}")
         found[name] = molecule
     return found
 

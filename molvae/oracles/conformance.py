@@ -1,4 +1,4 @@
-"""Does an oracle keep its promises? A few molecules are asked in several ways and the answers compared."""
+"""Check whether an oracle follows the protocol, by calling it in several ways and comparing the answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from molvae.oracles.base import Oracle
 
 Verdict = Literal["good", "note", "wrong"]
-"""`note`: allowed, and worth knowing. `wrong`: scores of a campaign could not be relied on."""
+"""`note`: allowed, but worth knowing. `wrong`: a campaign could not rely on the scores."""
 
 _ORDINARY = (
     "CC(=O)Oc1ccccc1C(=O)O",
@@ -38,38 +38,38 @@ _ODD = (
     "[CH3]",
 )
 _NO_MOLECULES = ("C1CC(", "hello", "CCX")
-_LONGEST_CHECK = 30.0  # seconds the large batch may take, if the time of one molecule is to be believed
+_LONGEST_CHECK = 30.0  # expected seconds of the large batch
 _SAME = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
-    """What: answers, repeatable, order, repeats, large batch, odd molecules, no molecules, crashes."""
+    """Which check: answers, repeatable, order, repeats, large batch, odd molecules, no molecules, crashes."""
     verdict: Verdict
-    """Whether it is as it should be."""
+    """Its outcome."""
     sentence: str
-    """What was found, and what to do about it where something is wrong."""
+    """The finding, and what to do if something is wrong."""
 
 
 @dataclass
 class Examination:
-    """What an oracle did when it was asked."""
+    """The report on an oracle."""
 
     oracle: str
     """Its text."""
     findings: list[Finding] = field(default_factory=list)
-    """In the order they were made."""
+    """In order."""
     first_seconds: float = math.nan
     """Time of the first call, which may include the start of a program."""
     seconds_alone: float = math.nan
-    """Time of one molecule asked alone, the median."""
+    """Median time of a call with one molecule."""
     seconds_in_batch: float = math.nan
     """Time per molecule in the large batch."""
     n_molecules: int = 0
-    """Molecules asked in all, repeats counted."""
+    """Molecules in all calls, including repeats."""
 
     @property
     def keeps_protocol(self) -> bool:
@@ -78,13 +78,13 @@ class Examination:
 
 
 def examine(oracle: Oracle, *, large: int = 64) -> Examination:
-    """Ask an oracle about ordinary, odd, repeated and many molecules, and say what is wrong with the answers.
+    """Call an oracle with ordinary, odd, repeated and many molecules, and check the answers.
 
     Args:
-        oracle: Any; one outside this process is also asked about texts that are no molecules.
-        large: Molecules of the large batch; fewer where the oracle is slow.
+        oracle: Any; one outside this process is also called with texts that are not molecules.
+        large: Molecules of the large batch; fewer for slow oracles.
 
-    >>> from molvae.oracles.properties import DescriptorOracle
+    >>> from molvae.oracles.computed import DescriptorOracle
     >>> examine(DescriptorOracle("logp"), large=8).keeps_protocol
     True
     """
@@ -93,20 +93,23 @@ def examine(oracle: Oracle, *, large: int = 64) -> Examination:
     begun = time.perf_counter()
     first = asked.about(ordinary)
     asked.report.first_seconds = time.perf_counter() - begun
-    _look_at_answers(asked, first)
+    asked.found("answers", _answers(first))
     if any(score.is_ok for score in first):
-        _look_at_repetition(asked, ordinary, first)
-        _look_at_order(asked, ordinary, first)
-        _look_at_many(asked, large)
-    _look_at_odd(asked, first)
+        asked.found("repeatable", _repetition(asked, ordinary, first))
+        repeatable = asked.report.findings[-1].verdict == "good"
+        order = _order(asked, ordinary, first)
+        if repeatable:  # else differences say nothing more
+            asked.found("order", order)
+        asked.found("large batch", _many(asked, large))
+    asked.found("odd molecules", _odd(asked, first))
     if isinstance(oracle, ExternalOracle):
-        _look_at_no_molecules(asked)
-        _look_at_troubles(asked, oracle)
+        asked.found("no molecules", _no_molecules(asked))
+        asked.found("crashes", _troubles(oracle))
     return asked.report
 
 
 class _Asked:
-    """An oracle with the report that is written about it."""
+    """An oracle and the report on it."""
 
     def __init__(self, oracle: Oracle, report: Examination) -> None:
         self.oracle = oracle
@@ -116,55 +119,37 @@ class _Asked:
         self.report.n_molecules += len(molecules)
         return ask(self.oracle, molecules)
 
-    def found(self, name: str, verdict: Verdict, sentence: str) -> None:
-        self.report.findings.append(Finding(name, verdict, sentence))
+    def found(self, name: str, finding: tuple[Verdict, str]) -> None:
+        self.report.findings.append(Finding(name, *finding))
 
 
-def _look_at_answers(asked: _Asked, scores: Sequence[Score]) -> None:
+def _answers(scores: Sequence[Score]) -> tuple[Verdict, str]:
     values = [score.value for score in scores if score.is_ok]
-    bad = [score for score in scores if not score.is_ok]
+    bad = [score.detail for score in scores if not score.is_ok]
+    n = len(scores)
     if not values:
-        asked.found(
-            "answers",
-            "wrong",
-            f"None of {len(scores)} ordinary molecules has a score: {bad[0].detail}.",
+        return "wrong", f"None of {n} ordinary molecules has a score: {bad[0]}."
+    if bad:
+        return "note", f"{len(bad)} of {n} ordinary molecules have no score; the first error: {bad[0]}."
+    if len(set(values)) == 1:
+        return "note", (
+            f"All {n} ordinary molecules have the same score, {values[0]:g}: typical of a broken program, "
+            "and nothing can be learned from it."
         )
-    elif bad:
-        asked.found(
-            "answers",
-            "note",
-            f"{len(bad)} of {len(scores)} ordinary molecules have no score; the first says: {bad[0].detail}.",
-        )
-    elif len(set(values)) == 1:
-        asked.found(
-            "answers",
-            "note",
-            f"All {len(values)} ordinary molecules have the same score, {values[0]:g}: broken programs often "
-            "answer so, and nothing can be learned from it.",
-        )
-    else:
-        asked.found(
-            "answers",
-            "good",
-            f"All {len(values)} ordinary molecules have a score, from {min(values):g} to {max(values):g}.",
-        )
+    return "good", f"All {n} ordinary molecules have a score, from {min(values):g} to {max(values):g}."
 
 
-def _look_at_repetition(asked: _Asked, molecules: Sequence[Molecule], first: Sequence[Score]) -> None:
-    again = asked.about(molecules)
-    different = _first_difference(molecules, first, again)
-    asked.found(
-        "repeatable",
-        "note" if different else "good",
-        f"The same molecules asked again score differently: {different}. A campaign keeps the first value; "
-        "fix the seed, or score the mean of several runs."
-        if different
-        else "The same molecules asked again have the same scores.",
+def _repetition(asked: _Asked, molecules: Sequence[Molecule], first: Sequence[Score]) -> tuple[Verdict, str]:
+    different = _first_difference(molecules, first, asked.about(molecules))
+    if not different:
+        return "good", "The same molecules have the same scores in a second call."
+    return "note", (
+        f"The same molecules have other scores in a second call: {different}. A campaign keeps the first "
+        "value; fix the seed, or score the mean of several runs."
     )
 
 
-def _look_at_order(asked: _Asked, molecules: Sequence[Molecule], first: Sequence[Score]) -> None:
-    repeatable = asked.report.findings[-1].verdict == "good"
+def _order(asked: _Asked, molecules: Sequence[Molecule], first: Sequence[Score]) -> tuple[Verdict, str]:
     turned = asked.about(list(molecules)[::-1])[::-1]
     alone, times = [], []
     for molecule in molecules:
@@ -173,93 +158,65 @@ def _look_at_order(asked: _Asked, molecules: Sequence[Molecule], first: Sequence
         times.append(time.perf_counter() - begun)
     asked.report.seconds_alone = sorted(times)[len(times) // 2]
     twice = asked.about([molecules[0], molecules[1], molecules[0]])
-    if not repeatable:
-        return  # differences would say nothing more
-    different = _first_difference(molecules, first, turned)
-    if different:
-        sentence = f"Turned around, molecules score differently: {different}. Answer in the order asked."
-    elif different := _first_difference(molecules, first, alone):
-        sentence = f"Alone a molecule scores differently than in company: {different}. Score each for itself."
-    elif different := _first_difference([molecules[0]] * 2, [first[0]] * 2, [twice[0], twice[2]]):
-        sentence = f"A molecule asked twice at once scores differently: {different}. Answer once per place."
-    else:
-        asked.found("order", "good", "Order, company and repeats make no difference.")
-        return
-    asked.found("order", "wrong", sentence)
+    if different := _first_difference(molecules, first, turned):
+        return "wrong", f"In reverse order, scores differ: {different}. Answer in the order of the request."
+    if different := _first_difference(molecules, first, alone):
+        return "wrong", f"Alone, a molecule has another score: {different}. Score molecules independently."
+    if different := _first_difference([molecules[0]] * 2, [first[0]] * 2, [twice[0], twice[2]]):
+        return "wrong", f"A molecule repeated in a batch has another score: {different}. Answer each entry."
+    return "good", "Order, batch and repeats make no difference."
 
 
-def _look_at_many(asked: _Asked, large: int) -> None:
+def _many(asked: _Asked, large: int) -> tuple[Verdict, str]:
     n = max(4, min(large, int(_LONGEST_CHECK / max(asked.report.seconds_alone, 1e-9))))
     molecules = _molecules([f"{'C' * (1 + i % 20)}{'OC' * (i // 20)}N" for i in range(n)])
     begun = time.perf_counter()
     scores = asked.about(molecules)
     asked.report.seconds_in_batch = (time.perf_counter() - begun) / n
-    bad = [score for score in scores if not score.is_ok]
-    together, alone = asked.report.seconds_in_batch, asked.report.seconds_alone
-    speed = f"{_seconds(together)} per molecule, {_seconds(alone)} alone"
-    if len(bad) > n // 2:
-        asked.found(
-            "large batch", "wrong", f"{len(bad)} of {n} molecules asked at once failed: {bad[0].detail}."
-        )
-    elif bad:
-        asked.found(
-            "large batch",
-            "note",
-            f"{len(bad)} of {n} molecules asked at once failed: {bad[0].detail}. {speed}.",
-        )
-    else:
-        asked.found("large batch", "good", f"{n} molecules asked at once: {speed}.")
+    bad = [score.detail for score in scores if not score.is_ok]
+    together, alone = _seconds(asked.report.seconds_in_batch), _seconds(asked.report.seconds_alone)
+    speed = f"{together} per molecule, {alone} alone"
+    if not bad:
+        return "good", f"{n} molecules in one call: {speed}."
+    failed = f"{len(bad)} of {n} molecules in one call failed: {bad[0]}."
+    return ("wrong", failed) if len(bad) > n // 2 else ("note", f"{failed} {speed}.")
 
 
-def _look_at_odd(asked: _Asked, first: Sequence[Score]) -> None:
+def _odd(asked: _Asked, first: Sequence[Score]) -> tuple[Verdict, str]:
     odd = _molecules(_ODD)
-    scores = asked.about(odd)
-    bad = [(m.smiles, score) for m, score in zip(odd, scores) if not score.is_ok]
+    bad = [(m.smiles, score) for m, score in zip(odd, asked.about(odd)) if not score.is_ok]
     after = asked.about(_molecules(_ORDINARY))
     if sum(score.is_ok for score in after) < sum(score.is_ok for score in first):
-        asked.found(
-            "odd molecules",
-            "wrong",
-            "After odd molecules (salts, ions, one atom) ordinary ones fail too.",
-        )
-    elif bad:
-        text, score = bad[0]
-        asked.found(
-            "odd molecules",
-            "note",
-            f"{len(bad)} of {len(odd)} odd molecules (salts, ions, one atom, a long chain) have no score, "
-            f"which is recorded as a failure; {text[:20]}: {score.detail}.",
-        )
-    else:
-        asked.found("odd molecules", "good", f"All {len(odd)} odd molecules have a score.")
+        return "wrong", "After odd molecules (salts, ions, one atom) ordinary ones fail too."
+    if not bad:
+        return "good", f"All {len(odd)} odd molecules have a score."
+    text, score = bad[0]
+    return "note", (
+        f"{len(bad)} of {len(odd)} odd molecules (salts, ions, one atom, a long chain) have no score and are "
+        f"recorded as failed; {text[:20]}: {score.detail}."
+    )
 
 
-def _look_at_no_molecules(asked: _Asked) -> None:
+def _no_molecules(asked: _Asked) -> tuple[Verdict, str]:
     mol = _molecules(("C",))[0].mol
     scores = asked.about([Molecule(text, mol) for text in _NO_MOLECULES])
     scored = [(text, score) for text, score in zip(_NO_MOLECULES, scores) if score.is_ok]
-    if scored:
-        text, score = scored[0]
-        asked.found(
-            "no molecules",
-            "note",
-            f"'{text}' is no molecule and was given {score.value:g}. molvae sends molecules only, yet a "
-            "number for a failure is how wrong results begin: answer null.",
-        )
-    else:
-        asked.found("no molecules", "good", "Texts that are no molecules are failures, not numbers.")
+    if not scored:
+        return "good", "Texts that are not molecules fail."
+    text, score = scored[0]
+    return "note", (
+        f"'{text}' is not a molecule and has the score {score.value:g}. molvae sends molecules only, but a "
+        "number instead of a failure hides errors: answer null."
+    )
 
 
-def _look_at_troubles(asked: _Asked, oracle: ExternalOracle) -> None:
-    if oracle.troubles:
-        asked.found(
-            "crashes",
-            "wrong",
-            f"{len(oracle.troubles)} requests failed as a whole; the first: {oracle.troubles[0]}. It was "
-            "started or asked again each time, which costs time: answer null for what cannot be scored.",
-        )
-    else:
-        asked.found("crashes", "good", "No request failed as a whole.")
+def _troubles(oracle: ExternalOracle) -> tuple[Verdict, str]:
+    if not oracle.troubles:
+        return "good", "No request failed as a whole."
+    return "wrong", (
+        f"{len(oracle.troubles)} requests failed as a whole; the first: {oracle.troubles[0]}. Each time the "
+        "oracle was restarted or called again, which is slow: answer null for what cannot be scored."
+    )
 
 
 def _first_difference(molecules: Sequence[Molecule], old: Sequence[Score], new: Sequence[Score]) -> str:

@@ -1,4 +1,4 @@
-"""Desirabilities: any score turned into 0 (useless) to 1 (just right), as in `gaussian[2,0.5]:logp`."""
+"""Desirabilities: any score mapped to 0 (worst) to 1 (best), as in `gaussian[2,0.5]:logp`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from molvae.oracles.base import Oracle
 
 Shape = Callable[[float], float]
-"""A score's value to its worth, 0 to 1."""
+"""Maps a score to 0 to 1."""
 
 SHAPES: Registry[Callable[..., Shape]] = Registry("desirability", "molvae.desirabilities")
-"""Makes a shape from its numbers, by name; raises `ValueError` where they make none."""
+"""Makes a shape from its numbers, by name; raises `ValueError` for wrong ones."""
 
 
 @SHAPES.register("clipped")
@@ -84,17 +84,15 @@ def logistic(middle: float, slope: float) -> Shape:
 
 
 class DesirabilityOracle:
-    """Scores a molecule by how welcome another oracle's score is.
+    """The desirability of another oracle's score; none where that has no value.
 
     Args:
-        oracle: What is asked.
-        shape: What its value is worth.
-        name: What the oracle is called.
-
-    A molecule the inner oracle has no value for has none here either.
+        oracle: The inner oracle.
+        shape: Of the desirability.
+        name: Of this oracle.
 
     >>> from molvae.chemistry.molecule import parse
-    >>> from molvae.oracles.properties import DescriptorOracle
+    >>> from molvae.oracles.computed import DescriptorOracle
     >>> small = DesirabilityOracle(DescriptorOracle("heavy_atoms"), falling(2, 6), "small")
     >>> [score.value for score in small([parse("C"), parse("CCO"), parse("CCCCCCC")])]
     [1.0, 0.75, 0.0]
@@ -105,12 +103,7 @@ class DesirabilityOracle:
     def __init__(self, oracle: Oracle, shape: Shape, name: str) -> None:
         self.oracle = oracle
         self.shape = shape
-        self._name = name
-
-    @property
-    def name(self) -> str:
-        """The text that makes this oracle."""
-        return self._name
+        self.name = name
 
     @property
     def computed(self) -> bool:
@@ -119,15 +112,15 @@ class DesirabilityOracle:
 
     @property
     def workers(self) -> int:
-        """Molecules scored at a time, as the inner oracle does."""
+        """Molecules scored at a time by the inner oracle."""
         return n_workers(self.oracle)
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
-        """Worth of each molecule, 0 to 1."""
+        """Desirability of each molecule."""
         return [self.worth(score) for score in ask(self.oracle, molecules)]
 
     def worth(self, score: Score) -> Score:
-        """What a score of the inner oracle is worth; one without a value stays as it is."""
+        """Desirability of a score of the inner oracle; one without a value is unchanged."""
         return Score.of(self.shape(score.value)) if score.is_ok else score
 
 
@@ -135,7 +128,7 @@ def desirability_oracle(text: OracleText, load: Callable[[str], Oracle]) -> Desi
     """The oracle of `shape[number,...]:SCORE`, where SCORE is the text of any oracle.
 
     Raises:
-        UsageError: The numbers make no such shape, or there is no score.
+        UsageError: Wrong numbers, or no score.
     """
     make = SHAPES.get(text.name)
     text.require_argument(f"'{text}' needs a score to act on", example=f"{usage(text.name)[:-5]}logp")
@@ -154,7 +147,7 @@ def desirability_oracle(text: OracleText, load: Callable[[str], Oracle]) -> Desi
 
 
 def usage(name: str) -> str:
-    """How a shape is written.
+    """The text of a shape.
 
     >>> usage("gaussian")
     'gaussian[mu,sigma]:SCORE'

@@ -1,4 +1,4 @@
-"""An oracle that is somewhere else: requests to several workers at a time, retries, and no score lost."""
+"""External oracles: parallel requests to several workers, with retries and a score for each molecule."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from molvae.oracles.base import Score, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
 
     from molvae.chemistry.molecule import Molecule
     from molvae.oracles.config import ExternalSettings
@@ -22,15 +21,15 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 30.0  # seconds
 
 
 class Trouble(Exception):  # noqa: N818 - a word that the code below reads well with
-    """A request that brought no answer.
+    """A failed request.
 
     Args:
-        detail: What happened, as the scores will say.
-        status: Of the molecules, if nothing better comes.
-        again: Whether the same request may do better a moment later.
-        apart: Whether a single molecule may be the cause, so that each is asked alone.
-        starting: Whether the worker did not start, which is the fault of no molecule: a licence is taken, a
-            server comes up.
+        detail: The error, as in the scores.
+        status: Of the molecules, if retries fail too.
+        again: Whether a retry may succeed.
+        apart: Whether a single molecule may be the cause, so that each is sent alone.
+        starting: Whether the worker did not start, which no molecule causes: no free licence, a server that
+            is starting.
     """
 
     def __init__(
@@ -50,36 +49,36 @@ class Trouble(Exception):  # noqa: N818 - a word that the code below reads well 
 
 
 class Worker(Protocol):
-    """One line to an oracle outside: a running program, or a connection to a server."""
+    """A connection to an external oracle: a running program, or a server."""
 
     def ask(self, smiles: Sequence[str], seconds: float) -> list[Score]:
         """One score for each molecule, within so many seconds.
 
         Raises:
-            Trouble: There is no answer. The worker is ready for the next request nevertheless.
+            Trouble: The request failed. The worker can take the next one.
         """
 
     def close(self) -> None:
-        """Let go of what it holds; it is made anew when asked again."""
+        """Release resources; the next request acquires them again."""
 
     def interrupt(self) -> None:
-        """End what runs, so that an `ask` that waits for it in another thread comes back."""
+        """End the current request, so that `ask` returns in another thread."""
 
 
 class ExternalOracle:
-    """Scores molecules by asking programs or servers; whatever they do, each molecule gets one score.
+    """Scores molecules with programs or servers; each molecule gets a score, whatever they do.
 
-    A request of several molecules that fails as a whole (crash, time-out, an answer that is none) is asked
-    again molecule by molecule, so that a bad one costs only itself.
+    A request of several molecules that fails as a whole (crash, time-out, malformed answer) is repeated
+    molecule by molecule, so that a bad one fails alone.
 
     Args:
-        name: The text that makes it.
-        make: Makes a worker; called once for each.
+        name: Text of the oracle.
+        make: Makes a worker.
         settings: Time-outs, workers, batch, retries.
     """
 
     def __init__(self, name: str, make: Callable[[], Worker], settings: ExternalSettings) -> None:
-        self._name = name
+        self.name = name
         self._settings = settings
         self._workers = [make() for _ in range(settings.workers)]
         self._idle: SimpleQueue[Worker] = SimpleQueue()
@@ -91,18 +90,13 @@ class ExternalOracle:
         self._end = weakref.finalize(self, _close_all, self._workers)
 
     @property
-    def name(self) -> str:
-        """The text that makes this oracle."""
-        return self._name
-
-    @property
     def workers(self) -> int:
-        """Requests that run at a time: with fewer molecules at once than this, some have nothing to do."""
+        """Requests in parallel; with fewer molecules than this, some workers are idle."""
         return self._settings.workers
 
     @property
     def troubles(self) -> list[str]:
-        """What went wrong with whole requests so far, also where asking again helped."""
+        """Errors of whole requests so far, also if a retry succeeded."""
         return list(self._troubles)
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
@@ -115,7 +109,7 @@ class ExternalOracle:
         pool = ThreadPoolExecutor(self._settings.workers)
         try:
             return [score for scores in pool.map(self._part, parts) for score in scores]
-        except BaseException:  # Ctrl-C: end what is running, or the threads would wait for it
+        except BaseException:  # Ctrl-C: end the requests, as the threads wait for them
             self._closing.set()
             for worker in self._workers:
                 worker.interrupt()
@@ -125,15 +119,13 @@ class ExternalOracle:
             self._closing.clear()
 
     def close(self) -> None:
-        """End the programs and connections; they come back when the oracle is called again."""
+        """End programs and connections; the next call restarts them."""
         _close_all(self._workers)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _part(self, smiles: Sequence[str]) -> list[Score]:
@@ -164,7 +156,7 @@ class ExternalOracle:
                 waited += max(pause, _SHORTEST_PAUSE)
                 continue
             if failure.starting:
-                self._patient = False  # until a worker starts again: the next molecules do not wait for long
+                self._patient = False  # until a worker starts: the next molecules do not wait
             if not failure.again or attempt == self._settings.retries:
                 break
             self._closing.wait(min(self._settings.pause * 2**attempt, _LONGEST_PAUSE))

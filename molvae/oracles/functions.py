@@ -1,34 +1,47 @@
-"""A Python function as an oracle: of a list of SMILES or of one, and never a crash whatever it does."""
+"""Functions of the user as oracles: `module:function`, `path/to/file.py:function`, or Python objects."""
 
 from __future__ import annotations
 
+import hashlib
+import importlib
+import importlib.util
 import inspect
+import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from importlib.machinery import PathFinder
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from molvae.oracles.base import Score, describe_answer, describe_error
+from molvae.errors import UnknownNameError, UsageError, suggest
+from molvae.oracles.base import Oracle, Score, describe_answer, describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
 
     from molvae.chemistry.molecule import Molecule
+
 
 Style = Literal["many", "one"]
 """Whether a function takes a list of SMILES (and returns as many numbers) or a single one."""
 
+OWN = re.compile(r"(?P<module>[A-Za-z_][\w.]*|.+\.py):(?P<attribute>[A-Za-z_][\w.]*)")
+"""The text of a function of the user."""
+
 
 class FunctionOracle:
-    """Scores molecules by a function of their canonical SMILES.
+    """A function of canonical SMILES.
+
+    Exceptions, NaN, `None` and answers of a wrong type or length become `failed` scores. A list function that
+    fails on a batch is called again for each molecule, so that a bad one fails alone.
 
     Args:
         function: `function(list[str]) -> list[float]` or `function(str) -> float`.
-        name: What the oracle is called.
-        style: Which of the two it is; by default its annotation decides, and without one the first call does.
-
-    What is raised, NaN, `None`, of another type or of another length becomes a `failed` score that says so.
-    When a list function fails on a batch, it is asked again one by one: a bad molecule costs only itself.
+        name: Of the oracle.
+        style: Which of the two it is; by default from its annotation, or from the first call.
 
     >>> from molvae.chemistry.molecule import parse
     >>> def carbons(smiles: str) -> float:
@@ -42,13 +55,8 @@ class FunctionOracle:
 
     def __init__(self, function: Callable[[Any], Any], name: str, *, style: Style | None = None) -> None:
         self._function = function
-        self._name = name
+        self.name = name
         self._style = style or _annotated_style(function)
-
-    @property
-    def name(self) -> str:
-        """The text that makes this oracle."""
-        return self._name
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
         """One score for each molecule."""
@@ -71,7 +79,7 @@ class FunctionOracle:
         return answer if isinstance(answer, Score) else Score.of(answer)
 
     def _alone(self, text: str) -> Score:
-        """The score of a molecule whose batch has failed; the first that is good decides an open style."""
+        """The score of a molecule whose batch has failed; the first success settles an unknown style."""
         if self._style == "one":
             return self._one(text)
         scores = self._batch([text])
@@ -103,7 +111,7 @@ class FunctionOracle:
         return [Score.of(item) for item in answers]
 
     def _called(self, argument: str | list[str]) -> Any:
-        """What the function returns, or the failed score of what it raises; asking to exit is a failure."""
+        """What the function returns, or a failed score with what it raises (`SystemExit` too)."""
         try:
             return self._function(argument)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's function
@@ -113,8 +121,103 @@ class FunctionOracle:
 def _annotated_style(function: Callable[[Any], Any]) -> Style | None:
     try:
         parameters = list(inspect.signature(function, eval_str=True).parameters.values())
-    except Exception:  # noqa: BLE001 - no signature, or annotations that cannot be evaluated: the first call decides
+    except Exception:  # noqa: BLE001 - no signature, or invalid annotations: the first call decides
         return None
     if not parameters or parameters[0].annotation is inspect.Parameter.empty:
         return None
     return "one" if parameters[0].annotation is str else "many"
+
+
+def check_own(text: str, known: Iterable[str] = ()) -> None:
+    """Refuse a text whose module does not exist, without importing anything.
+
+    Args:
+        text: `module:function` or `path/to/file.py:function`.
+        known: Names to suggest.
+
+    Raises:
+        UsageError: Another text, or there is no such module or file.
+    """
+    name = _parts(text)[0]
+    if name.endswith(".py"):
+        if not Path(name).is_file():
+            raise UsageError(f"the oracle '{text}' names a file that does not exist: {name}")
+        return
+    top, folder = name.partition(".")[0], Path.cwd()
+    if top not in sys.builtin_module_names and PathFinder.find_spec(top, [*sys.path, str(folder)]) is None:
+        raise UsageError(
+            f"the oracle '{text}' names a module that is not found: {name}{suggest(name, known)}",
+            hint=f"Looked in {folder} and among what is installed.",
+        )
+
+
+def own_oracle(text: str) -> Oracle:
+    """The oracle of `module:function` or `path/to/file.py:function`, in this process.
+
+    Args:
+        text: Module and function; a class is instantiated.
+
+    Raises:
+        UnknownNameError: The module has no such function.
+        UsageError: Another text, or the module cannot be imported.
+    """
+    check_own(text)
+    module_name, attribute = _parts(text)
+    found: Any = _module(module_name, text)
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            options = [name for name in dir(found) if not name.startswith("_")]
+            raise UnknownNameError(f"'{module_name}' has no '{attribute}'{suggest(attribute, options)}")
+        found = getattr(found, part)
+    if inspect.isclass(found):
+        found = _instance(found, text)
+    if not callable(found):
+        raise UsageError(f"the oracle '{text}' is a {type(found).__name__}, expected a function")
+    if isinstance(found, Oracle) and isinstance(found.name, str):
+        return found
+    return FunctionOracle(found, text)
+
+
+def _parts(text: str) -> tuple[str, str]:
+    parts = OWN.fullmatch(text.strip())
+    if parts is None:
+        raise UsageError(f"expected module:function or file.py:function, got '{text}'")
+    return parts["module"], parts["attribute"]
+
+
+def _instance(kind: type, text: str) -> Any:
+    try:
+        return kind()
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"the oracle '{text}' cannot be made: {describe_error(error)}") from error
+
+
+def _module(name: str, text: str) -> ModuleType:
+    """Import a file, or a module that is installed or in the current directory; add its folder to the path.
+
+    A file is loaded by its path under a unique name, so that no other module of that name runs instead.
+    """
+    path = Path(name)
+    folder = path.parent.resolve() if name.endswith(".py") else Path.cwd()
+    try:
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))  # last, so that it shadows no installed module
+        return _loaded(path.resolve()) if name.endswith(".py") else importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"the oracle '{text}' cannot be imported: {describe_error(error)}") from error
+
+
+def _loaded(path: Path) -> ModuleType:
+    name = f"_molvae_own_{hashlib.sha256(bytes(path)).hexdigest()[:16]}_{path.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(sys.modules[name])
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return sys.modules[name]

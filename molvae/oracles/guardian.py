@@ -1,8 +1,8 @@
-"""Run one program and end it, with everything it started, as soon as it ends or its caller is gone.
+"""Run one program and kill it, with all its descendants, as soon as it ends or its caller is gone.
 
-Started as `python -I -S guardian.py FD PROGRAM ARGS...`; the caller holds the other end of the pipe FD, which
-the operating system closes however the caller ends, kill -9 included. It needs nothing but Python. On Linux
-it also adopts what the program leaves behind, so that a process that left its group ends as well.
+Started as `python -I -S guardian.py FD PROGRAM ARGS...`; the caller has the other end of the pipe FD, which
+the operating system closes however the caller ends, kill -9 included. It needs only Python. On Linux it also
+adopts orphans of the program, so that processes that left its group end as well.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _CANNOT_RUN = 127
 
 
 def main(arguments: list[str]) -> int:
-    """Run the program until it ends or the lifeline breaks; its exit code, 128 + the signal that ended it."""
+    """Run the program until it ends or the pipe closes; its exit code, or 128 + the signal that ended it."""
     lifeline, command = int(arguments[0]), arguments[1:]
     os.set_inheritable(lifeline, False)
     _adopt_orphans()
     ended, bell = os.pipe()
     os.set_blocking(bell, False)
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: None)  # wakes this process, no more: the lifeline decides
+        signal.signal(number, lambda *_: None)  # only wakes this process: the pipe decides
     signal.set_wakeup_fd(bell)
     try:
         program = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - the user's own command
@@ -57,7 +57,7 @@ def _end_all(program: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(OSError):
         os.killpg(program.pid, signal.SIGKILL)
     program.wait()
-    for _ in range(100):  # whoever is killed leaves its children to us
+    for _ in range(100):  # children of killed processes become ours
         left = _children()
         for process in left:
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What a model's property heads predict, as oracles: `predicted_NAME`."""
+"""Property heads of a model as oracles: `predicted_NAME`."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from molvae.chemistry.molecule import Molecule
 
 PREDICTED = "predicted_"
-"""Precedes the name of a property in the name of its oracle."""
+"""Prefix of a property in the name of its oracle."""
 _REMEMBERED = 20_000
 
 
 class Heads:
-    """The property heads of a model, or of one that is not there yet.
+    """The property heads of a model.
 
     Args:
-        model: Has `property_names`, and `predict`s them of molecules; absent: nothing can be predicted now.
+        model: With `property_names` and `predict`; None if not loaded yet, for oracles without values.
 
     Attributes:
-        asked: Whether any of them has been wanted, so that the model is needed.
+        asked: Whether an oracle was requested, so that the model is needed.
     """
 
     def __init__(self, model: Any = None) -> None:
@@ -41,7 +41,7 @@ class Heads:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What can be asked for."""
+        """Names of their oracles."""
         return tuple(f"{PREDICTED}{name}" for name in getattr(self._model, "property_names", ()))
 
     def oracle(self, name: str) -> HeadOracle:
@@ -59,7 +59,7 @@ class Heads:
         return HeadOracle(name, self)
 
     def predict(self, name: str, molecules: Sequence[Molecule]) -> list[float]:
-        """One property of molecules; to six digits, as more hang on how they were put together in batches."""
+        """One property of molecules, to six digits; further ones depend on the batch."""
         new = list({m.smiles: m for m in molecules if m.smiles not in self._memory}.values())
         if new:
             rows = self._model.predict(new).mean
@@ -86,9 +86,9 @@ class HeadOracle:
         self._heads = heads
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
-        """The expected value of each."""
+        """The predicted value of each molecule."""
         if not self._heads.ready:
-            return [Score.skipped("it takes the model to predict it")] * len(molecules)
+            return [Score.skipped("the model is needed to predict it")] * len(molecules)
         return [
             Score.ok(value) if math.isfinite(value) else Score.failed("the model cannot encode it")
             for value in self._heads.predict(self.name, molecules)

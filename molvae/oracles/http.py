@@ -1,4 +1,4 @@
-"""A server as an oracle: `http://...` or `https://...`, asked by POST, JSON in and out."""
+"""A server as an oracle: `http://...` or `https://...`, called by POST, JSON in and out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from molvae.oracles.base import describe_answer, describe_error
 from molvae.oracles.command import external_settings
 from molvae.oracles.external import ExternalOracle, Trouble
 from molvae.oracles.protocol import VERSION, ProtocolError, read_answer
-from molvae.oracles.secrets import refuse_secrets, with_secrets
+from molvae.oracles.references import refuse_secrets, with_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,13 +32,13 @@ _LATE = (408, 504)  # a server in between, or the oracle's own, did not wait lon
 
 
 class HttpWorker:
-    """One request at a time to a server, each on a connection of its own.
+    """One request at a time to a server, each on its own connection.
 
-    The request runs in a thread that nobody waits for longer than it may take: time-outs of sockets begin
-    anew with every byte and with every address of a host, and looking up a host has none at all.
+    The request runs in a thread, and the caller waits no longer than the time-out: time-outs of sockets
+    restart with every byte and every address of a host, and name resolution has none.
 
     Args:
-        url: Where to post; `${MOLVAE_NAME}` in it stands for a variable of the environment.
+        url: Of the server; `${MOLVAE_NAME}` is replaced by the environment variable.
         settings: The key of a payload.
     """
 
@@ -51,7 +51,7 @@ class HttpWorker:
         """One score for each molecule.
 
         Raises:
-            Trouble: There is none.
+            Trouble: The request failed.
         """
         over = self._ring = threading.Event()
         exchange = _Exchange(self._parts, json.dumps({"version": VERSION, "smiles": list(smiles)}), over)
@@ -74,10 +74,10 @@ class HttpWorker:
         return self._read(*exchange.answer, exchange.host, smiles)
 
     def close(self) -> None:
-        """Nothing is kept between requests."""
+        """Nothing to do."""
 
     def interrupt(self) -> None:
-        """Break the request off while another thread waits for it."""
+        """Abort the request while another thread waits for it."""
         if self._ring is not None:
             self._ring.set()
 
@@ -95,7 +95,7 @@ class HttpWorker:
 
     @staticmethod
     def _too_late(detail: str) -> Trouble:
-        """What took too long is never asked again: it would take as long once more."""
+        """A time-out, which is not retried."""
         return Trouble(detail, status="timeout", again=False)
 
 
@@ -103,9 +103,9 @@ class _Exchange:
     """One request and its answer, in a thread.
 
     Attributes:
-        answer: HTTP status and text, once they are there.
-        error: What the connection came to instead.
-        problem: What is wrong with an answer, in words.
+        answer: HTTP status and text.
+        error: Of the connection.
+        problem: With the answer.
     """
 
     def __init__(self, parts: SplitResult, body: str, over: threading.Event) -> None:
@@ -118,24 +118,24 @@ class _Exchange:
         self._cut = False
 
     def run(self, seconds: float) -> None:
-        """Post the request and read the answer; says `over` at the end, whatever it was."""
+        """Post the request and read the answer; sets `over` at the end in any case."""
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         try:
             connection = kind(self.host, timeout=seconds)
             try:
                 connection.connect()
-                self._socket = connection.sock  # the connection forgets it where the server will close it
+                self._socket = connection.sock  # the connection drops it if the server will close it
                 if not self._cut:
                     self.answer = self._exchanged(connection)
             finally:
                 connection.close()
-        except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to
+        except Exception as error:  # noqa: BLE001 - raised in the calling thread
             self.error = error
         finally:
             self._over.set()
 
     def cut(self) -> None:
-        """End the thread: nobody waits for the answer any more."""
+        """Abort the request."""
         self._cut = True
         if self._socket is not None:
             with contextlib.suppress(OSError):
@@ -155,11 +155,11 @@ class _Exchange:
 
 
 def http_oracle(text: OracleText) -> ExternalOracle:
-    """`http://HOST/PATH` or `http[timeout=10,workers=4]://HOST/PATH`: a server that is asked by POST.
+    """`http://HOST/PATH` or `http[timeout=10,workers=4]://HOST/PATH`: a server that is called by POST.
 
     Raises:
-        ConfigError: An option that is none.
-        UsageError: No host, or a user name and password, which have no place in a journal.
+        ConfigError: An unknown option.
+        UsageError: There is no host, or a user name and password.
     """
     settings = external_settings(text)
     url = f"{text.name}:{text.argument}"
@@ -169,7 +169,7 @@ def http_oracle(text: OracleText) -> ExternalOracle:
     except ValueError as error:
         raise UsageError(f"'{text}' is not a URL: {error}") from None
     if not host:
-        raise UsageError(f"'{text}' names no host", hint="Write it whole: http://localhost:8000/score.")
+        raise UsageError(f"'{text}' names no host", hint="Write the whole URL: http://localhost:8000/score.")
     refuse_secrets(url)
-    with_secrets(url)  # a variable that is missing is told now
+    with_secrets(url)  # a missing variable is an error now
     return ExternalOracle(str(text), partial(HttpWorker, url, settings), settings)

@@ -1,4 +1,4 @@
-"""A program in a process group of its own: lines in, lines out, in time, and no process left behind."""
+"""A program in a separate process group: lines in, lines out, with time-outs, and no process left behind."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 _GUARDIAN = str(Path(__file__).with_name("guardian.py"))
 _LONGEST_LINE = 64 << 20  # bytes of one answer
-_LAST_WORDS = 4096  # bytes of stderr that are remembered
-_FAREWELL = 2.0  # seconds to end by itself once its input, or its output, has ended
+_LAST_WORDS = 4096  # bytes of stderr to keep
+_FAREWELL = 2.0  # seconds to exit after its input or output is closed
 _BY_SIGNAL = 128
 
 
 class ProgramEnded(Exception):  # noqa: N818 - it says what happened
-    """The program ended, or closed its output, before it had answered."""
+    """The program ended, or closed its output, without an answer."""
 
 
 class ProgramLate(Exception):  # noqa: N818 - it says what happened
@@ -32,16 +32,16 @@ class ProgramLate(Exception):  # noqa: N818 - it says what happened
 
 
 class ProgramFloods(Exception):  # noqa: N818 - it says what happened
-    """The program writes without an end."""
+    """The answer of the program is too long."""
 
 
 class Program:
-    """A running program that is ended, with all its descendants, when this object or this process ends.
+    """A running program, which is killed with all its descendants when this object or process ends.
+
+    The end of its stderr is kept for messages.
 
     Args:
         command: Program and arguments; no shell is involved.
-
-    What it writes to stderr is read away and its end remembered.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -70,18 +70,17 @@ class Program:
         self._end = weakref.finalize(self, _end, self._process, self._life)
 
     def exchange(self, text: str, deadline: float, *, last: bool = False) -> str:
-        """Writes `text` and reads one line; with `last`, ends its input and reads everything to its end.
+        """Write `text` and read one line; with `last`, close its input and read all output.
 
         Args:
-            text: What is written, line ends included.
-            deadline: Until when, on the clock of `time.monotonic`.
-            last: Whether nothing more will be asked.
+            text: To write, including line ends.
+            deadline: On the clock of `time.monotonic`.
+            last: Whether this is the last request.
 
         Raises:
-            ProgramEnded: It is gone; the message says how, with its last words.
-            ProgramLate: It did not answer in time. It may still do so, which would be taken for the next
-                answer: kill it.
-            ProgramFloods: The answer has no end.
+            ProgramEnded: It has ended; the message has its exit code and the end of stderr.
+            ProgramLate: It did not answer in time. Kill it, as a late answer would be taken for the next one.
+            ProgramFloods: The answer is too long.
         """
         waiting, searched = memoryview(text.encode()), 0
         while True:
@@ -99,11 +98,11 @@ class Program:
                 raise ProgramFloods(f"an answer of more than {_LONGEST_LINE >> 20} MB")
 
     def end(self) -> None:
-        """End it and everything it started, now; another thread may be in `exchange`, which then raises."""
+        """Kill it and its descendants; an `exchange` in another thread then raises."""
         self._end()
 
     def kill(self) -> None:
-        """End it and everything it started, now, and close its pipes."""
+        """Kill it and its descendants, and close its pipes."""
         self._end()
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
@@ -111,7 +110,7 @@ class Program:
                     stream.close()
 
     def close(self) -> None:
-        """End its input and give it a moment to end by itself; then end it."""
+        """Close its input, wait a moment for it to exit, and kill it."""
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
@@ -131,13 +130,13 @@ class Program:
         except BlockingIOError:
             return waiting
         except (BrokenPipeError, OSError):
-            waiting = memoryview(b"")  # it reads no more; whether that is bad, its answer shows
+            waiting = memoryview(b"")  # it reads no more; its answer shows whether that matters
         if last and self._process.stdin is not None and not self._process.stdin.closed:
             self._process.stdin.close()
         return waiting
 
     def _heard(self, writes: bool, deadline: float) -> bool:  # noqa: FBT001 - one caller
-        """Waits until something can be read or written; False once its output has ended."""
+        """Wait until something can be read or written; False once its output has ended."""
         poll = select.poll()
         poll.register(self._out, select.POLLIN)
         poll.register(self._err, select.POLLIN)
@@ -195,7 +194,7 @@ def _read(descriptor: int) -> bytes:
 
 
 def _end(process: subprocess.Popen[bytes], life: int) -> None:
-    """Cuts the lifeline, upon which the guardian ends the program and its descendants, and waits for that."""
+    """Close the pipe to the guardian, which then kills the program and its descendants, and wait for it."""
     os.close(life)
     try:
         process.wait(10.0)

@@ -1,4 +1,4 @@
-"""An objective taken apart: the scores it is made of, and how it is put together from them."""
+"""Decompose an objective into the scores it is made of, and recombine them."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Whole:
-    """An `mpo:` of which some terms are computed and others are dear, as a function of its parts.
+    """An `mpo:` with computed and expensive terms, as a function of its parts.
 
-    A computed term is a part as it stands. Of a dear one, the part is the score inside its desirabilities, on
-    its own scale.
+    A computed term is a part. For an expensive one, the part is the score inside its desirabilities, on its
+    own scale.
 
     Attributes:
-        oracle: The tree it is; the leaves are its parts.
+        oracle: The tree whose leaves are the parts.
         parts: Their texts, each once.
     """
 
@@ -50,14 +50,14 @@ class Whole:
 
 
 def taken_apart(text: str) -> Whole | None:
-    """An `mpo:` (or a desirability of one) with dear parts as a function of them; nothing of another oracle.
+    """An `mpo:` (or a desirability of one) with expensive parts as a function of them; None otherwise.
 
-    Nothing is started, imported or asked to find out: a part that molvae does not compute may be a program, a
-    server, a function of the user, or what is measured.
+    Nothing is started, imported or called: a part that molvae does not compute may be a program, a server, a
+    function of the user, or a measurement.
 
     Raises:
         ConfigError: The file cannot be read.
-        UsageError: A computed term is written wrongly.
+        UsageError: A computed term has wrong options or argument.
     """
     inner = OracleText.read(text)
     while inner.name in SHAPES:
@@ -80,14 +80,14 @@ def taken_apart(text: str) -> Whole | None:
     try:
         oracle = load(text)
     except UsageError:
-        if any(leaf.was_asked for leaf in leaves):  # a desirability has the score of a molecule for a number
+        if any(leaf.was_asked for leaf in leaves):  # a desirability needs its score for a molecule
             return None
         raise
     return Whole(oracle, tuple(dict.fromkeys(_leaves(oracle))))
 
 
 class _Part:
-    """Stands for a score that comes from elsewhere."""
+    """Placeholder for a score that is not computed."""
 
     computed: ClassVar[bool] = False
 
@@ -122,7 +122,7 @@ def _score(oracle: Oracle, scores: Mapping[str, Score]) -> Score:
 
 
 def _number(score: Score, name: str) -> Score:
-    """A score that is a number, or why there is none; a bound is none."""
+    """The score if it is a number, else a failure; a bound is not a number."""
     if score.status in {"above", "below"}:
         sign = ">" if score.status == "above" else "<"
         return Score.failed(f"{name} is only known as {sign}{score.value:g}")

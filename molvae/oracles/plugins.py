@@ -1,4 +1,4 @@
-"""From one text to an oracle: a registered name, a descriptor, or one of the user's own from outside."""
+"""Make an oracle from its text: a registered name, a descriptor, or a function of the user."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from molvae.errors import UnknownNameError, UsageError, suggest
 from molvae.oracles.admet import admet_oracle
 from molvae.oracles.base import ORACLES, Oracle, OracleFactory, OracleText, is_computed
 from molvae.oracles.benchmarks import benchmark_names, benchmark_oracle
-from molvae.oracles.command import command_oracle
+from molvae.oracles.command import command_oracle, inline_oracle, isolated, isolated_oracle
 from molvae.oracles.composite import mpo_oracle
+from molvae.oracles.computed import (
+    DescriptorOracle,
+    isomer_oracle,
+    penalized_logp_oracle,
+    similarity_oracle,
+    substructure_oracle,
+)
 from molvae.oracles.desirability import SHAPES, desirability_oracle
 from molvae.oracles.docking.oracle import docking_oracle
+from molvae.oracles.functions import OWN, check_own
 from molvae.oracles.heads import Heads, is_head
 from molvae.oracles.http import http_oracle
-from molvae.oracles.isolated import inline_oracle, isolated, isolated_oracle
-from molvae.oracles.isomers import isomer_oracle
-from molvae.oracles.own import OWN, check_own
-from molvae.oracles.penalized_logp import penalized_logp_oracle
-from molvae.oracles.properties import DescriptorOracle
+from molvae.oracles.references import refuse_hidden_programs
 from molvae.oracles.remote import ray_oracle
-from molvae.oracles.similarity import similarity_oracle
-from molvae.oracles.substructure import substructure_oracle
-from molvae.oracles.trust import refuse_hidden_programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 def load_oracle(text: str, *, named: bool = True, trust: bool = False) -> Oracle:
-    """The oracle a text means.
+    """Make the oracle of a text.
 
     * `qed`, `logp`, `sa`, ...: any descriptor;
     * `similarity:SMILES`, `similarity[fcfp4]:SMILES`: likeness to a molecule;
@@ -39,23 +40,23 @@ def load_oracle(text: str, *, named: bool = True, trust: bool = False) -> Oracle
     * `gaussian[2,0.5]:logp` and other desirabilities, of any oracle;
     * `mpo:FILE.toml`: the mean of several of these;
     * `osimertinib_mpo`, ...: the objectives of PMO and GuacaMol;
-    * any other registered name, with what it wants as `name[options]:argument`;
-    * `docking[vina]:TARGET`: the score of a docking; `admet:NAME`: a prediction of ADMET-AI;
-    * `module:function` or `path/to/file.py:function`: a function of a list of SMILES, or of one, in a process
-      of its own; `inline:module:function` in this one;
+    * any other registered name, as `name[options]:argument`;
+    * `docking[vina]:TARGET`: a docking score; `admet:NAME`: a prediction of ADMET-AI;
+    * `module:function` or `path/to/file.py:function`: a function of a list of SMILES, or of one, in a
+      separate process; `inline:module:function` in this one;
     * `cmd:PROGRAM ARGS`: a program that speaks `molvae.oracles.protocol`; `http://...`: a server that does;
-    * `isolated[workers=4,timeout=60]:ORACLE`: any of these in processes of their own, and
+    * `isolated[workers=4,timeout=60]:ORACLE`: any of these in separate processes, and
       `ray[workers=40]:ORACLE` in actors of a Ray cluster.
 
     Args:
-        text: What makes it.
-        named: Whether the user has named it; otherwise it stands in a file (a journal, settings).
+        text: Of the oracle.
+        named: Whether the user has named it, rather than a file (a journal, settings).
         trust: Whether files may name programs, servers and code: the one with this text, and an `mpo:` file.
 
     Raises:
-        UnknownNameError: No oracle has this name; the nearest is named.
+        UnknownNameError: No oracle has this name.
         UsageError: Options or argument are wrong, the user's module cannot be imported, or a file that is not
-            trusted names what would be run.
+            trusted names a program, server or code.
 
     >>> load_oracle("qed").name
     'qed'
@@ -66,10 +67,10 @@ def load_oracle(text: str, *, named: bool = True, trust: bool = False) -> Oracle
 
 
 def check_origin(text: str, *, named: bool) -> None:
-    """Refuse an oracle that would run what only a file names (see `molvae.oracles.trust`).
+    """Refuse an oracle that would run a program or code that only a file names (`references.py`).
 
     Raises:
-        ConfigError: An `mpo:` file that cannot be read.
+        ConfigError: An `mpo:` file cannot be read.
         UsageError: It would.
     """
     refuse_hidden_programs(text, {*_PLAIN, *_NESTED, *DESCRIPTORS.names()}, named=named)
@@ -95,31 +96,31 @@ def _loaded(text: str) -> Oracle:
         )
     raise UnknownNameError(
         f"unknown oracle '{text}'{suggest(parts.name, known_oracles())}",
-        hint="optimize, ask and screen know it: they have a model whose head it may be."
+        hint="Property heads are available in optimize, ask and screen, which have a model."
         if is_head(text.strip())
-        else "'molvae oracles' lists the names; a function of your own is file.py:function; what you measure "
-        "in the laboratory goes through 'molvae ask' and 'molvae tell'.",
+        else "'molvae oracles' lists the names; a function of your own is file.py:function; laboratory "
+        "measurements go through 'molvae ask' and 'molvae tell'.",
     )
 
 
 def known_oracles() -> list[str]:
-    """Names of all oracles that are not a user's own function, sorted."""
+    """Names of all oracles except functions of the user, sorted."""
     return sorted({*ORACLES.names(), *DESCRIPTORS.names()})
 
 
 def computed_oracle(text: str, heads: Heads | None = None) -> Oracle | None:
-    """The oracle a text means, if molvae computes it itself (`is_computed`).
+    """Make the oracle of a text if molvae computes it (`is_computed`); None otherwise.
 
-    Nothing is started, imported or asked to find out: what would need a program, a server or code of the user
-    has no such oracle, nor has a name that means nothing here, such as that of a measurement.
+    Nothing is started, imported or called: the result is None for programs, servers and code of the user, and
+    for unknown names such as that of a measurement.
 
     Args:
-        text: What makes it.
-        heads: Of the model that predicts `predicted_NAME`; absent: the oracle is there, but has no values.
+        text: Of the oracle.
+        heads: Of the model that predicts `predicted_NAME`; without it, these oracles have no values.
 
     Raises:
         UnknownNameError: The model does not predict it.
-        UsageError: It would be computed, but its options or argument are wrong.
+        UsageError: It is computed, but its options or argument are wrong.
 
     >>> [computed_oracle(text) is None for text in ("falling[3,4]:logp", "dock.py:score", "potency")]
     [False, True, True]
@@ -132,7 +133,7 @@ def computed_oracle(text: str, heads: Heads | None = None) -> Oracle | None:
 
 
 class _NotComputedError(Exception):
-    """An oracle that cannot be made without starting something."""
+    """An oracle that molvae does not compute."""
 
 
 def _computed(text: str, heads: Heads) -> Oracle:

@@ -1,16 +1,16 @@
-"""What molvae and an oracle outside of it say to one another: JSON objects, version 1.
+"""The protocol of external oracles: JSON objects, version 1.
 
-A program is sent a greeting and answers it; then, line by line, requests, each answered by one line:
+A program receives a greeting and answers it; then requests, each a line that is answered by a line:
 
     molvae   {"molvae": "oracle", "version": 1}
     oracle   {"version": 1}
     molvae   {"id": 1, "smiles": ["CCO", "c1ccccc1"]}
     oracle   {"id": 1, "scores": [-7.3, null], "details": ["", "no pose was found"]}
 
-A server is sent `{"version": 1, "smiles": [...]}` by POST and answers without an `id`. In an answer `scores`
-has a number or null for each molecule, in the order asked. `statuses` (ok, invalid, failed, timeout) and
-`details` (texts) may say more; `smiles`, sent back, is compared. The payload of REINVENT 4's external
-processes, `{"version": 1, "payload": {"predictions": [...]}}`, is understood in place of `scores`.
+A server receives `{"version": 1, "smiles": [...]}` by POST and answers without an `id`. In an answer `scores`
+has a number or null for each molecule, in order. `statuses` (ok, invalid, failed, timeout) and `details`
+(texts) are optional; `smiles`, if sent back, is compared. The payload of REINVENT 4's external processes,
+`{"version": 1, "payload": {"predictions": [...]}}`, can replace `scores`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _STATUSES = ("ok", "invalid", "failed", "timeout")
 
 
 class ProtocolError(Exception):
-    """What an oracle says is not what the protocol has; the message says what it is."""
+    """The answer of an oracle does not follow the protocol."""
 
 
 def greeting() -> str:
-    """The first line a program is sent.
+    """The first line to a program.
 
     >>> print(greeting(), end="")
     {"molvae": "oracle", "version": 1}
@@ -42,10 +42,10 @@ def greeting() -> str:
 
 
 def read_greeting(line: str) -> dict[str, Any]:
-    """What a program says in answer to the greeting.
+    """Read the answer of a program to the greeting.
 
     Raises:
-        ProtocolError: It is no JSON object, or its version is another.
+        ProtocolError: It is not a JSON object, or has another version.
     """
     answer = _object(line)
     if answer.get("version") != VERSION:
@@ -68,16 +68,16 @@ def request(number: int, smiles: Sequence[str]) -> str:
 def read_answer(
     text: str, smiles: Sequence[str], *, number: int | None = None, key: str = "predictions"
 ) -> list[Score]:
-    """The scores an answer stands for, one for each molecule asked.
+    """Read the scores of an answer, one for each molecule of the request.
 
     Args:
         text: The answer, JSON.
-        smiles: What was asked.
-        number: The `id` the answer must have, if any.
-        key: The list of a REINVENT payload that holds the scores.
+        smiles: Of the request.
+        number: Required `id` of the answer, if any.
+        key: List of a REINVENT payload with the scores.
 
     Raises:
-        ProtocolError: It is no answer to this request. What is wrong with one score only fails that one.
+        ProtocolError: It is not an answer to this request. An invalid score only fails its molecule.
 
     >>> read_answer('{"scores": [1, "high"]}', ["C", "CC"])[1].detail
     "expected a number, got str 'high'"
@@ -146,9 +146,9 @@ def _score(value: Any, status: Any, detail: Any) -> Score:
     if status not in (None, *_STATUSES):
         return Score.failed(f"unknown status {_shown(status)}, expected one of {', '.join(_STATUSES)}")
     if status == "invalid":
-        return Score.invalid(said or "the oracle calls it invalid")
+        return Score.invalid(said or "invalid, according to the oracle")
     if status == "timeout":
-        return Score.timed_out(said or "the oracle says that it took too long")
+        return Score.timed_out(said or "the oracle reports a time-out")
     if status == "failed" or value is None:
         return Score.failed(said or "the oracle has no score for it")
     if isinstance(value, bool):

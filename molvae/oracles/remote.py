@@ -7,9 +7,9 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
+from molvae.oracles.base import scores_of
 from molvae.oracles.command import external_settings
 from molvae.oracles.external import ExternalOracle, Trouble
-from molvae.oracles.texts import scores_of
 from molvae.parallel.cluster import Actor, ActorLateError, ActorLostError
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class RayWorker:
-    """An actor that holds the oracle; ended when it is late, and made again where there is room.
+    """An actor with the oracle; killed after a time-out, and restarted where there is room.
 
     Args:
         load: Makes the oracle, in the actor.
-        text: What it is made from.
-        settings: Time to start, and how many workers there are.
+        text: Of the oracle.
+        settings: Start time-out and number of workers.
     """
 
     def __init__(self, load: Callable[[str], Oracle], text: str, settings: ExternalSettings) -> None:
@@ -36,7 +36,7 @@ class RayWorker:
         """One score for each molecule.
 
         Raises:
-            Trouble: There is none; the actor has been ended.
+            Trouble: The request failed; the actor has been killed.
         """
         try:
             scores: list[Score] = self._actor.call(list(smiles), seconds)
@@ -47,26 +47,26 @@ class RayWorker:
         return scores
 
     def close(self) -> None:
-        """End the actor."""
+        """Kill the actor."""
         self._actor.end()
 
     def interrupt(self) -> None:
-        """End the actor while another thread waits for it."""
+        """Kill the actor while another thread waits for it."""
         self._actor.end()
 
 
 def ray_oracle(text: OracleText, load: Callable[[str], Oracle]) -> ExternalOracle:
-    """`ray[workers=40,timeout=600]:ORACLE`: any oracle, in so many actors of a Ray cluster.
+    """`ray[workers=40,timeout=600]:ORACLE`: any oracle, in actors of a Ray cluster.
 
-    The nodes see the same files as this machine, and have the programs the oracle needs.
+    The nodes need the same files as this machine, and the programs of the oracle.
 
     Args:
-        text: What makes it.
-        load: Makes an oracle from its text; called once here, so that a wrong text is told now.
+        text: Of the oracle.
+        load: Makes an oracle from its text; called once here, so that errors in the text are raised now.
 
     Raises:
-        ConfigError: An option that is none.
-        UsageError: No oracle, or one that cannot be made.
+        ConfigError: An unknown option.
+        UsageError: There is no oracle, or it cannot be made.
     """
     text.require_argument("ray needs an oracle", example="ray[workers=8]:docking.py:score")
     settings = external_settings(text)
@@ -79,7 +79,7 @@ def ray_oracle(text: OracleText, load: Callable[[str], Oracle]) -> ExternalOracl
 def _scorer(
     load: Callable[[str], Oracle], text: str, path: Sequence[str], folder: str
 ) -> Callable[[Sequence[str]], list[Score]]:
-    """Make the oracle in an actor, as it would be made where it is wanted."""
+    """Make the oracle in an actor, with the path and current directory of the caller."""
     sys.path.extend(entry for entry in path if entry not in sys.path)
     if os.path.isdir(folder):  # noqa: PTH112 - a cluster may have no such folder
         os.chdir(folder)

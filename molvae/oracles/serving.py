@@ -1,6 +1,6 @@
-"""The other side of an isolated oracle: a process that answers on its pipes (`isolated.py` starts it).
+"""The process of an isolated oracle, which answers on its pipes (`command.py` starts it).
 
-It speaks `molvae.oracles.protocol` for any oracle by its text. What the oracle prints goes to stderr.
+It speaks `molvae.oracles.protocol` for any oracle. What the oracle prints goes to stderr.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from molvae.errors import UsageError
-from molvae.oracles.own import own_oracle
+from molvae.oracles.base import scores_of
+from molvae.oracles.functions import own_oracle
 from molvae.oracles.protocol import VERSION, write_answer
-from molvae.oracles.texts import scores_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +25,10 @@ def serve(kind: str, text: str, requests: TextIO, answers: TextIO) -> None:
     """Answer requests about an oracle until they end.
 
     Args:
-        kind: How the text is read, a `molvae.oracles.config.Kind`.
-        text: What makes the oracle.
-        requests: Where they come from, line by line.
-        answers: Where the answers go.
+        kind: How the oracle is made, a `molvae.oracles.config.Kind`.
+        text: Of the oracle.
+        requests: Input, line by line.
+        answers: Output.
     """
     requests.readline()  # the greeting
     try:
@@ -45,9 +45,9 @@ def serve(kind: str, text: str, requests: TextIO, answers: TextIO) -> None:
 
 
 def _registered(text: str) -> Oracle:
-    from molvae.oracles.plugins import load_oracle  # needs much that a user's own function does not
+    from molvae.oracles.plugins import load_oracle  # imports much that a function of the user does not need
 
-    return load_oracle(text, trust=True)  # who started this process has asked
+    return load_oracle(text, trust=True)  # checked by the parent process
 
 
 def _docking(text: str) -> Oracle:
@@ -78,5 +78,5 @@ def _say(answers: TextIO, message: dict[str, object]) -> None:
 def main() -> None:
     """Serve the oracle of the first two arguments."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the oracle prints must not get among the answers
+    os.dup2(2, 1)  # what the oracle prints must not mix with the answers
     serve(sys.argv[1], sys.argv[2], sys.stdin, answers)

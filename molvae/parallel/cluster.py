@@ -1,4 +1,4 @@
-"""Ray: actors of a cluster as workers, many for a map in order, or one for a caller."""
+"""Ray: actors of a cluster as workers, for an ordered map or for single calls."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 A = TypeVar("A")
 B = TypeVar("B")
 
-_SPARE_CPUS = 1  # of a Ray cluster, in its own counting: where actors hold all of them, Ray Data stands still
-_STARTING = threading.Lock()  # two threads that want their first actor start one cluster
+_SPARE_CPUS = 1  # Ray Data stalls where actors hold all CPUs
+_STARTING = threading.Lock()  # two threads must not start two clusters
 
 
 class ActorLateError(Exception):
-    """The actor did not answer in time, and has been ended."""
+    """The actor did not answer in time, and has been killed."""
 
 
 class ActorLostError(Exception):
     """The actor died or did not start.
 
     Args:
-        detail: What Ray says about it.
+        detail: Message of Ray.
         started: Whether it had started.
     """
 
@@ -50,11 +50,11 @@ def over_actors(
     """`map(function, items)` on the actors of a Ray cluster, in order.
 
     Args:
-        function: Held by every actor, with everything it loads.
-        items: Wanted all at once.
-        workers: Actors; 0 for as many as there is room for.
+        function: Sent to every actor.
+        items: Read all at once.
+        workers: Actors; 0 for as many as fit.
         stop: Called between results; raises to stop.
-        gpu: Whether an actor gets a GPU for itself where the cluster has any.
+        gpu: Whether an actor gets its own GPU where the cluster has any.
 
     Raises:
         MissingDependencyError: Ray is not installed.
@@ -88,15 +88,14 @@ def over_actors(
 
 
 class Actor:
-    """A process of a Ray cluster that holds a function; made when first called, and again after it was ended.
+    """A process of a Ray cluster with a function; started on the first call, and again after it was killed.
 
-    The cluster is that of the environment (`RAY_ADDRESS`), else one on this machine, which ends with this
-    process.
+    The cluster is that of the environment (`RAY_ADDRESS`), else a local one, which ends with this process.
 
     Args:
         make: Makes the function, in the actor.
-        start: Seconds for the cluster to find room for the actor, and for the actor to make its function.
-        of: Actors that the same caller has: a cluster started here has room for them.
+        start: Seconds for the cluster to place the actor, and for the actor to make its function.
+        of: Actors of the same caller, for which a local cluster has room.
     """
 
     def __init__(self, make: Callable[[], Callable[[Any], Any]], *, start: float, of: int = 1) -> None:
@@ -104,10 +103,10 @@ class Actor:
         self._actor: Any = None
 
     def call(self, item: Any, seconds: float) -> Any:
-        """What the function says.
+        """Call the function.
 
         Raises:
-            ActorLateError: Nothing, within so many seconds.
+            ActorLateError: It did not answer in time.
             ActorLostError: It died, or did not start.
             MissingDependencyError: Ray is not installed.
             MolvaeError: Ray does not start.
@@ -128,7 +127,7 @@ class Actor:
             raise ActorLostError(_said(error), started=True) from error
 
     def end(self) -> None:
-        """End the actor and what it has started; also from another thread, while a call waits."""
+        """Kill the actor and its processes; also from another thread during a call."""
         actor, self._actor = self._actor, None
         if actor is not None:
             import ray
@@ -160,14 +159,14 @@ def _ray() -> Any:
 
 
 def joined(ray: Any, workers: int) -> bool:
-    """Join the cluster of the environment, or start one here without its web page.
+    """Join the cluster of the environment, or start a local one without dashboard.
 
     Args:
         ray: The library.
-        workers: Actors that there is to be room for on this machine; 0 for one per core.
+        workers: Actors for which a local cluster has room; 0 for one per core.
 
     Returns:
-        Whether there was none before.
+        Whether this call connected to it.
 
     Raises:
         MolvaeError: Ray does not start.
@@ -186,7 +185,7 @@ def joined(ray: Any, workers: int) -> bool:
             "miss: try again, or use --engine local.",
         ) from error
     finally:
-        # Ray's own handler ends the process with exit code 15, whoever had asked to hear the signal
+        # Ray's own handler exits with code 15, and replaces ours
         if callable(before) and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)
     return True
@@ -198,13 +197,13 @@ def _said(error: BaseException) -> str:
 
 @dataclass(frozen=True)
 class _Opaque:
-    """Anything, as a cell of a table that its library leaves alone."""
+    """Wraps a value so that Ray Data does not convert it."""
 
     value: Any
 
 
 class _MapWorker:
-    """What stays in one actor of a map: the function, with everything it has loaded."""
+    """An actor of a map, which keeps the function."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self._function = function
@@ -214,15 +213,15 @@ class _MapWorker:
 
 
 class _Held:
-    """What stays in an actor of its own: the function it has made."""
+    """An actor that keeps the function it has made."""
 
     def __init__(self, make: Callable[[], Callable[[Any], Any]]) -> None:
         self._function = make()
 
     def ready(self) -> bool:
-        """Answered as soon as the function is made."""
+        """True once the function is made."""
         return True
 
     def call(self, item: Any) -> Any:
-        """What the function says."""
+        """Call the function."""
         return self._function(item)

@@ -1,4 +1,4 @@
-"""Ordered map over workers, with a bounded number of chunks in flight: processes here, or a Ray cluster."""
+"""Ordered map over worker processes or a Ray cluster, with a bounded number of chunks in flight."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 Engine = Literal["local", "ray"]
-"""Where workers are: processes of this machine, or actors of a Ray cluster."""
+"""Kind of workers: local processes, or actors of a Ray cluster."""
 
-_ASKED_EVERY = 0.25  # seconds between two questions whether to stop
-_SAFE_PATH = {"PYTHONSAFEPATH": "1"}  # for child processes: the current directory holds no modules for them
-_LOOKED_EVERY = 1.0  # seconds between two looks of a worker whether its parent is still there
+_ASKED_EVERY = 0.25  # seconds between two calls of `stop`
+_SAFE_PATH = {"PYTHONSAFEPATH": "1"}  # child processes import nothing from the current directory
+_LOOKED_EVERY = 1.0  # seconds between two checks of a worker for its parent
 
 
 def ordered_map(
@@ -46,15 +46,15 @@ def ordered_map(
         items: Read lazily: at most `2 * workers + 2` chunks are in flight.
         workers: 0 computes in this process.
         chunk: Items sent to a worker at once.
-        stop: Asked between results and while waiting for one; when it says yes, work in flight is dropped.
-        engine: `ray` uses the actors of a Ray cluster: that of the environment (`RAY_ADDRESS`), else one on
-            this machine. It wants all items at once, and `workers` 0 means as many as there is room for.
-        gpu: Whether an actor gets a GPU for itself where the cluster has any.
+        stop: Whether to stop; called between results and while waiting. Work in flight is dropped.
+        engine: `ray` uses the actors of a Ray cluster: that of the environment (`RAY_ADDRESS`), else a local
+            one. It reads all items at once, and `workers` 0 means as many as fit.
+        gpu: Whether an actor gets its own GPU where the cluster has any.
 
     Raises:
-        StoppedEarly: `stop` said yes, or the system killed a worker.
-        MolvaeError: A worker process died by itself.
-        MissingDependencyError: Ray is wanted and not installed.
+        StoppedEarly: `stop` returned True, or the system killed a worker.
+        MolvaeError: A worker process crashed.
+        MissingDependencyError: Ray is not installed.
     """
     if engine == "ray":
         yield from over_actors(function, items, workers=workers, stop=lambda: _heed(stop), gpu=gpu)
@@ -81,17 +81,17 @@ def ordered_map(
         yield from chain.from_iterable(_awaited(future, stop) for future in _drained(pending))
         complete = True
     except BrokenProcessPool as error:
-        _heed(stop)  # a batch system may have told the workers first
+        _heed(stop)  # a batch system may have stopped the workers first
         raise _died(str(error)) from error
     finally:
         executor.shutdown(wait=True, kill_workers=not complete)
 
 
 def _start_trackers() -> None:
-    """Start the processes that clean up after workers: their interpreters, too, find no modules lying here.
+    """Start the resource trackers of Python and loky without the current directory in their path.
 
-    Python and loky start them with `python -c`, which looks for modules in the current directory first: a
-    `random.py` there would run.
+    They are started with `python -c`, which imports from the current directory first: a `random.py` there
+    would run.
     """
     from multiprocessing import resource_tracker as of_python
 
@@ -110,11 +110,11 @@ def _start_trackers() -> None:
 
 
 def _died(said: str) -> MolvaeError:
-    """The error for a worker that is gone: one that the system killed may fare better the next time."""
+    """The error for a dead worker; if the system killed it, a retry may succeed."""
     if "SIGKILL" in said or "SIGTERM" in said:
         return StoppedEarly(
             "a worker process was killed, most often because the memory is full",
-            hint="The same command goes on, or begins again; with fewer workers it needs less memory.",
+            hint="Run the same command again; with fewer workers it needs less memory.",
         )
     codes = said.rpartition("{")[2].rstrip("}") or "no exit code"
     return MolvaeError(f"a worker process died ({codes})", hint="Use one worker to see which row it is.")
@@ -134,7 +134,7 @@ def _heed(stop: Callable[[], bool] | None) -> None:
 
 
 def _settle(parent: int) -> None:
-    """Make a worker heed its parent alone: Ctrl-C reaches all processes of a terminal, kill -9 only one."""
+    """Tie a worker to its parent: ignore Ctrl-C, which the parent handles, and exit with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""The applicability domain: whether the model may be asked about this molecule."""
+"""Checks of the applicability domain."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from molvae.latent.codec import MolVAE
     from molvae.latent.domain import DomainScores
 
+    Vectors = NDArray[np.float32]
+
 
 class Domain(Protocol):
-    """A check of molecules against what a model knows; a pure function of each molecule."""
+    """A check whether molecules are in a model's domain; a pure function of each molecule."""
 
     meaning: str
-    """One sentence: what a molecule outside is, and what that says about its predictions."""
+    """One sentence: which molecules are outside, and what that means for their predictions."""
 
-    def outside(
-        self, molecules: Sequence[Molecule], mu: NDArray[np.float32], sigma: NDArray[np.float32]
-    ) -> list[str]:
-        """For each molecule why it lies outside; an empty text if it lies inside.
+    def outside(self, molecules: Sequence[Molecule], mu: Vectors, sigma: Vectors) -> list[str]:
+        """For each molecule why it is outside; empty if it is inside.
 
         Args:
             molecules: `n` molecules.
@@ -44,20 +44,18 @@ DOMAINS: Registry[Callable[[MolVAE], Domain]] = Registry("domain check", "molvae
 
 @DOMAINS.register("unknown-tokens")
 class KnownTokens:
-    """Outside is what is written with tokens that the training data did not have."""
+    """Outside: tokens that are not in the training set."""
 
     meaning = (
-        "outside: a molecule with an element, charge or ring the training data did not have; the model reads "
-        "it as unknown, so vector and predictions are of some other molecule"
+        "outside: a molecule with a token (element, charge, ring) that is not in the training set; the model "
+        "reads it as unknown, so vector and predictions are those of another molecule"
     )
 
     def __init__(self, model: MolVAE) -> None:
         self._tokenizer = model.tokenizer
 
-    def outside(
-        self, molecules: Sequence[Molecule], mu: NDArray[np.float32], sigma: NDArray[np.float32]
-    ) -> list[str]:
-        """Names the unknown tokens."""
+    def outside(self, molecules: Sequence[Molecule], mu: Vectors, sigma: Vectors) -> list[str]:
+        """The unknown tokens, if any."""
         del mu, sigma
         found = [self._tokenizer.unknown(molecule.smiles) for molecule in molecules]
         return [f"unknown to the model: {' '.join(tokens)}" if tokens else "" for tokens in found]
@@ -65,20 +63,18 @@ class KnownTokens:
 
 @DOMAINS.register("reconstruction")
 class Reconstructed:
-    """Outside is what does not come back when it is encoded and decoded."""
+    """Outside: not reconstructed by the model."""
 
     meaning = (
-        "outside: a molecule whose vector decodes to another one; strict, as even of molecules like its "
-        "training data a model loses some, and slow: each molecule is written out token by token"
+        "outside: a molecule that the model does not reconstruct; strict, as it does not reconstruct all "
+        "molecules like its training set either, and slow, as each molecule is decoded"
     )
 
     def __init__(self, model: MolVAE) -> None:
         self._model = model
 
-    def outside(
-        self, molecules: Sequence[Molecule], mu: NDArray[np.float32], sigma: NDArray[np.float32]
-    ) -> list[str]:
-        """Shows what came back instead."""
+    def outside(self, molecules: Sequence[Molecule], mu: Vectors, sigma: Vectors) -> list[str]:
+        """The reconstruction, if it differs."""
         del sigma
         back = self._model.decode(mu)
         return [
@@ -89,37 +85,32 @@ class Reconstructed:
 
 @DOMAINS.register("calibrated")
 class Calibrated:
-    """Outside is what is stranger to the model than nearly all molecules like its training data."""
+    """Outside: more unusual to the model than nearly all held-out molecules."""
 
     meaning = (
-        "outside: a molecule that is stranger to the model than 95 of 100 held-out molecules like its "
-        "training data, by how well it is written again and where its vector lies; one in twenty of those is "
-        "lost"
+        "outside: a molecule more unusual to the model than 95 of 100 held-out molecules, by reconstruction "
+        "and by the location of its vector; one in twenty molecules like the training set is lost"
     )
 
     def __init__(self, model: MolVAE) -> None:
         self._model, self._domain = model, require_domain(model.domain)
 
-    def scores(
-        self, molecules: Sequence[Molecule], mu: NDArray[np.float32], sigma: NDArray[np.float32]
-    ) -> DomainScores:
-        """How strange each molecule is to the model."""
+    def scores(self, molecules: Sequence[Molecule], mu: Vectors, sigma: Vectors) -> DomainScores:
+        """How unusual each molecule is to the model."""
         return self._domain.score(likelihood(self._model, molecules, encoded=(mu, sigma)))
 
-    def outside(
-        self, molecules: Sequence[Molecule], mu: NDArray[np.float32], sigma: NDArray[np.float32]
-    ) -> list[str]:
-        """Says how strange."""
+    def outside(self, molecules: Sequence[Molecule], mu: Vectors, sigma: Vectors) -> list[str]:
+        """The p-value, if it is too low."""
         scores = self.scores(molecules, mu, sigma)
         return [
-            "" if inside else f"strange to the model: p {p_value:.2g}"
+            "" if inside else f"unusual to the model: p {p_value:.2g}"
             for inside, p_value in zip(scores.inside(), scores.p_value, strict=True)
         ]
 
 
 @DOMAINS.register("precedent")
 class Precedented:
-    """Outside is what has a bond or a ring system that no training molecule has."""
+    """Outside: a bond or a ring system that no training molecule has."""
 
     meaning = (
         "outside: a molecule with a ring system, or a bond in its surroundings, that no training molecule "
@@ -134,10 +125,8 @@ class Precedented:
             )
         self._known = model.precedent
 
-    def outside(
-        self, molecules: Sequence[Molecule], mu: NDArray[np.float32], sigma: NDArray[np.float32]
-    ) -> list[str]:
-        """Names the rarest place."""
+    def outside(self, molecules: Sequence[Molecule], mu: Vectors, sigma: Vectors) -> list[str]:
+        """The rarest bond or ring system, if no training molecule has it."""
         del mu, sigma
         weakest = [self._known.weakest(molecule) for molecule in molecules]
         return ["" if w is None or w.count else f"{w.name}: in no training molecule" for w in weakest]

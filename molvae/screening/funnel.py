@@ -1,4 +1,4 @@
-"""Count what becomes of every row: the funnel, and the balance that it obeys."""
+"""Rows on their way through a screen, and the account of them: the funnel."""
 
 from __future__ import annotations
 
@@ -9,21 +9,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from molvae.chemistry.molecule import Molecule
+    from molvae.data.records import BadRow, Row
+    from molvae.screening.ranking import Range
+
 STAGES = ("read", "parse", "standardize", "filter", "known", "encode", "domain", "score", "objective")
-"""Where a row can be dropped, in order. score: an oracle gave no number; objective: a bound is not kept."""
+"""Stages that drop rows, in order. score: an oracle failed; objective: a bound is not satisfied."""
 
 BAD = ("read", "parse", "standardize", "encode", "score")
-"""Stages at which something is wrong with the row; its line and the reason are always reported."""
+"""Stages of rows with an error; their lines and reasons are always reported."""
 
 _MOST_REASONS = 100
 
 
 @dataclass(frozen=True)
 class Funnel:
-    """What became of the rows: ``read = hits + dropped``, always.
+    """Account of rows: ``read = hits + dropped``, always.
 
     Attributes:
-        read: Rows read; blank lines and headers are none.
+        read: Rows read, without blank lines and headers.
         hits: Rows that passed every stage.
         dropped: Rows dropped at each stage.
         by_reason: Dropped rows by "stage: reason"; rare reasons are counted together.
@@ -45,7 +52,7 @@ class Funnel:
 
     @property
     def valid(self) -> int:
-        """Rows that hold a molecule."""
+        """Rows with a valid molecule."""
         return self.read - self._dropped("read", "parse", "standardize")
 
     @property
@@ -55,12 +62,12 @@ class Funnel:
 
     @property
     def in_domain(self) -> int:
-        """Kept molecules that the model can be asked about."""
+        """Kept molecules in the applicability domain."""
         return self.kept - self._dropped("encode", "domain")
 
     @property
     def unscored(self) -> int:
-        """Molecules that an oracle gave no number for."""
+        """Molecules that an oracle failed on."""
         return self._dropped("score")
 
     def without_unscored(self) -> Funnel:
@@ -87,17 +94,17 @@ class Funnel:
         return Funnel(self.read + other.read, self.hits + other.hits, dropped, dict(reasons))
 
     def facts(self) -> dict[str, Any]:
-        """All of it, to be written down."""
+        """The account for JSON."""
         steps = {name: getattr(self, name) for name in ("read", "valid", "kept", "in_domain", "hits")}
         dropped = {stage: self._dropped(stage) for stage in STAGES}
         return {**steps, "dropped": dropped, "by_reason": dict(self.by_reason)}
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Funnel:
-        """What `facts` wrote down.
+        """The account in `facts`.
 
         Raises:
-            ValueError: These are no counts; likewise a `LookupError`, `TypeError` or `AssertionError`.
+            ValueError: Not an account; also a `LookupError`, `TypeError` or `AssertionError`.
         """
         dropped, reasons = (
             {str(name): int(n) for name, n in facts[key].items()} for key in ("dropped", "by_reason")
@@ -106,3 +113,49 @@ class Funnel:
 
     def _dropped(self, *stages: str) -> int:
         return sum(self.dropped.get(stage, 0) for stage in stages)
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A row in the stages of a screen.
+
+    Attributes:
+        row: As it was read.
+        molecule: Standardized; None if the row was dropped before it had one.
+        values: Numbers by column name.
+        leads: Whether it can be among the best.
+        z: Latent vector, `d`, where vectors are kept.
+        reason: Why it was dropped, or "".
+    """
+
+    row: Row | BadRow
+    molecule: Molecule | None
+    values: dict[str, float] = field(default_factory=dict)
+    leads: bool = False
+    z: NDArray[np.float32] | None = None
+    reason: str = ""
+
+    @property
+    def valid(self) -> Molecule:
+        """The molecule of an entry that has not been dropped."""
+        assert self.molecule is not None  # noqa: S101 - rows without one are dropped
+        return self.molecule
+
+
+@dataclass(frozen=True)
+class Screened:
+    """The outcome of one part.
+
+    Attributes:
+        funnel: Account of its rows.
+        entries: Kept rows, in order: all, all hits, or the hits that can be among the best.
+        over: Range of each goal over all hits.
+        rejected: (line, identifier, text, stage, reason) of the rows to be reported.
+        seconds: Processor time spent, by stage.
+    """
+
+    funnel: Funnel
+    entries: list[Entry]
+    over: Range
+    rejected: list[tuple[int, str, str, str, str]]
+    seconds: dict[str, float]

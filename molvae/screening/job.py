@@ -1,24 +1,28 @@
-"""What one screen is: its settings, its input and its model, told apart from any other by a digest."""
+"""The identity of a screen: settings, and sha256 of library, model, reference and objective files."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from molvae.config import settings_from
+from molvae.data.sources import check_file
 from molvae.data.writers import Column
 from molvae.errors import StorageError, UsageError
 from molvae.oracles.heads import PREDICTED
-from molvae.persistence.files import reading, write_atomically
+from molvae.oracles.references import files_of
+from molvae.persistence.files import DAMAGED, reading, sha256_of, write_atomically
 from molvae.persistence.locks import file_lock
+from molvae.persistence.manifest import MANIFEST
 from molvae.screening.config import P_VALUE, ScreenSettings
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from molvae.screening.novelty import fingerprint_of
 
 JOB = "job.json"
+_REMEMBERED = ".library.json"
+_STDIN = "-"
 VECTOR = "z"
 """Column of the latent vectors."""
 _PATIENCE = 60.0  # seconds: many shards may begin at once
@@ -28,13 +32,13 @@ _PLACES = {"library", "checkpoint", "reference", "failure_limit"}
 
 @dataclass(frozen=True)
 class Job:
-    """A screen, as it stands in ``job.json``.
+    """A screen, as in ``job.json``.
 
     Attributes:
-        settings: What is asked and kept.
-        columns: The columns of the library.
-        property_names: What the model predicts.
-        inputs: sha256 of the library, of the model, of the reference and of files that objectives name.
+        settings: Of the screen.
+        columns: Of the library.
+        property_names: Properties the model predicts.
+        inputs: sha256 of the library, the model, the reference and the files that objectives name.
         version: Of molvae.
         latent_size: Of the model.
     """
@@ -48,7 +52,7 @@ class Job:
 
     @property
     def digest(self) -> str:
-        """Tells this screen from others: the same rows through the same stages have the same digest."""
+        """Identifies the screen: the same rows through the same stages have the same digest."""
         settings = self.settings.model_dump(mode="json", exclude=_PLACES)
         facts = {**self._facts(), "settings": settings}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -62,11 +66,11 @@ class Job:
         if self.settings.domain_score:
             names.append(P_VALUE)
         names += self.settings.descriptors
-        names += [wish.name for wish in self.settings.objectives]
+        names += [objective.name for objective in self.settings.objectives]
         return list(dict.fromkeys(names))
 
     def table(self, *, ranked: bool) -> list[Column]:
-        """The columns of a table of hits, in order; a column of the user's called like ours is renamed."""
+        """The columns of a table of hits, in order; columns of the user with a name of ours are renamed."""
         own = [Column("rank", "integer"), Column("utility", "number")] if ranked else []
         own += [Column("line", "integer"), Column("identifier"), Column("smiles", "smiles")]
         own += [Column("reason")] if self.settings.every_row and not ranked else []
@@ -77,10 +81,10 @@ class Job:
         return [*own, *(Column(name) for name in names), *last]
 
     def save(self, directory: Path) -> None:
-        """Write ``job.json``, or check that the directory holds this very screen.
+        """Write ``job.json``, or check that the directory has this screen.
 
         Raises:
-            UsageError: It holds another one.
+            UsageError: It has another one.
         """
         directory.mkdir(parents=True, exist_ok=True)
         with file_lock(directory / ".job.lock", directory, patience=_PATIENCE):
@@ -98,7 +102,9 @@ class Job:
                 )
             return
         if any(name != "shards" and not name.startswith(".") for name in beside):
-            raise UsageError(f"{directory} exists and is no screen", hint="Choose another directory.")
+            raise UsageError(
+                f"{directory} exists but is not a screen directory", hint="Choose another directory."
+            )
         write_atomically(path, json.dumps(self._facts(), indent=2, ensure_ascii=False) + "\n")
 
     def _facts(self) -> dict[str, Any]:
@@ -120,7 +126,7 @@ def load_job(directory: Path) -> Job:
     """
     path = directory / JOB
     if not path.exists():
-        raise StorageError(f"{directory} is no screen: it has no {JOB}")
+        raise StorageError(f"{directory} is not a screen directory: it has no {JOB}")
     with reading(path):
         facts = json.loads(path.read_text(encoding="utf-8"))
         return Job(
@@ -134,7 +140,7 @@ def load_job(directory: Path) -> Job:
 
 
 def _difference(one: Job, other: Job) -> str:
-    """The first thing in which two jobs differ, in words."""
+    """The first difference between two jobs."""
     mine, theirs = one.settings.model_dump(exclude=_PLACES), other.settings.model_dump(exclude=_PLACES)
     for name, value in mine.items():
         if theirs[name] != value:
@@ -149,3 +155,73 @@ def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(str(item) for item in value) or "nothing"
     return "not given" if value is None else str(value)
+
+
+@dataclass(frozen=True)
+class Untouched:
+    """State of a file when its contents were read; it has changed since if size or times differ.
+
+    Attributes:
+        path: The file.
+        size: In bytes.
+        modified: In nanoseconds.
+    """
+
+    path: str
+    size: int
+    modified: int
+
+    @classmethod
+    def now(cls, path: str) -> Untouched:
+        """The state of the file."""
+        if path == _STDIN:
+            return cls(path, 0, 0)
+        check_file(Path(path))
+        found = Path(path).stat()
+        return cls(path, found.st_size, found.st_mtime_ns)
+
+    def check(self) -> None:
+        """Refuse a file that has changed, as parts of different contents must not be mixed.
+
+        Raises:
+            StorageError: It has changed.
+        """
+        if Untouched.now(self.path) != self:
+            raise StorageError(
+                f"{self.path} has changed during the screen",
+                hint="Screen the file as it is now into another directory.",
+            )
+
+
+def contents(settings: ScreenSettings, directory: Path) -> dict[str, str]:
+    """The sha256 of all inputs, except stdin.
+
+    Args:
+        settings: Of the screen.
+        directory: Of the screen, which caches the digest of the library while the file is unchanged, so that
+            a hundred shards need not read it all.
+    """
+    found = {} if settings.library == _STDIN else {"library": _of_library(settings.library, directory)}
+    found["checkpoint"] = sha256_of(settings.checkpoint / MANIFEST)
+    if settings.reference is not None:
+        found["reference"] = fingerprint_of(settings.reference)
+    for objective in settings.objectives:
+        for path, digest in files_of(objective.name).items():
+            found[f"file {path} of an objective"] = digest
+    return found
+
+
+def _of_library(path: str, directory: Path) -> str:
+    file, remembered = Path(path).resolve(), directory / _REMEMBERED
+    stat = file.stat()
+    standing = [str(file), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+    try:
+        before = json.loads(remembered.read_text(encoding="utf-8"))
+        if before["file"] == standing:
+            return str(before["sha256"])
+    except DAMAGED:
+        pass  # it is read again
+    digest = sha256_of(file)
+    directory.mkdir(parents=True, exist_ok=True)
+    write_atomically(remembered, json.dumps({"file": standing, "sha256": digest}) + "\n")
+    return digest

@@ -1,4 +1,4 @@
-"""Merge screened parts: verify every one, account for every row, rank what can be among the best."""
+"""Merge screened parts: verify each, account for every row, rank the hits."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 RESULT = "result"
 KIND, SCHEMA = "screen", 1
 _FUNNEL, _REJECTED = "funnel.json", "rejected.csv"
-_POOL = 20_000  # rows that wait to be ranked before the hopeless ones are dropped
+_POOL = 20_000  # hits to rank before those that cannot be among the best are dropped
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Merged:
     """The result of a screen.
 
     Attributes:
-        path: Its directory: funnel.json, rejected.csv, the best and all hits as far as they are kept.
+        path: Its directory: funnel.json, rejected.csv, the best and, if kept, all hits.
         funnel: The account of all rows of the library.
         best: The best molecules, best first: (utility, hit).
-        job: What was asked.
+        job: The screen.
     """
 
     path: Path
@@ -56,18 +56,17 @@ class Merged:
 def merge(directories: Sequence[Path], *, output: Path | None = None, suffix: str | None = None) -> Merged:
     """Merge the parts of all shards, wherever they were screened, into one result.
 
-    The same parts give the same bytes, whoever screened them. Memory does not grow with the library.
+    The same parts give the same bytes, wherever they were screened. Memory use is constant.
 
     Args:
-        directories: What `screen` wrote.
-        output: Directory of the result; `result` in the first of them if not given.
-        suffix: Format of the tables (.csv, .csv.gz, .parquet, .smi, .sdf, .jsonl); .csv if not given, and
-            .parquet where they hold vectors.
+        directories: Outputs of `screen`.
+        output: Directory of the result; by default `result` in the first of them.
+        suffix: Format of the tables (.csv, .csv.gz, .parquet, .smi, .sdf, .jsonl); by default .csv, and
+            .parquet for vectors.
 
     Raises:
         InputError: Parts are missing.
-        StorageError: A directory is no screen, or of another one; a part is damaged, or is there twice and
-            differs.
+        StorageError: A directory is not of this screen; a part is damaged, or two copies of it differ.
     """
     if not directories:
         raise UsageError("nothing to merge: give the directories of a screen")
@@ -75,7 +74,7 @@ def merge(directories: Sequence[Path], *, output: Path | None = None, suffix: st
     suffix = suffix or (".parquet" if job.settings.vectors else ".csv")
     for other in directories[1:]:
         if load_job(other).digest != job.digest:
-            raise StorageError(f"{other} holds another screen than {directories[0]}")
+            raise StorageError(f"{other} has another screen than {directories[0]}")
     n_parts = _n_parts(directories, job)
     _require_all(directories, n_parts)
     target = output if output is not None else directories[0] / RESULT
@@ -107,7 +106,7 @@ def merge(directories: Sequence[Path], *, output: Path | None = None, suffix: st
 
 
 class _Gathered:
-    """What grows while parts are added: the account, the lines, the pool of rows to be ranked."""
+    """Accumulates parts: the account, the number of lines, the pool of hits to rank."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -117,8 +116,8 @@ class _Gathered:
         self._pool: list[Hit] = []
         names = job.numbers()
         self._goals = [
-            (names.index(wish.name), 1.0 if wish.direction == "maximize" else -1.0)
-            for wish in job.settings.goals
+            (names.index(objective.name), 1.0 if objective.direction == "maximize" else -1.0)
+            for objective in job.settings.goals
         ]
 
     def add(self, part: StoredPart, rejected: SafeTable, everything: Writer | None) -> None:
@@ -162,7 +161,7 @@ def _cells(hit: Hit, *, reason: bool = False) -> list[Any]:
 
 
 def _n_parts(directories: Sequence[Path], job: Job) -> int:
-    """How many parts the library has, as every shard that came to its end has written."""
+    """Number of parts of the library, as finished shards have recorded it."""
     found = set()
     for directory in directories:
         for path in sorted((directory / ENDS).glob("*/end.json")):
@@ -172,8 +171,8 @@ def _n_parts(directories: Sequence[Path], job: Job) -> int:
                     found.add(int(end["n_parts"]))
     if not found:
         raise InputError(
-            f"no shard in {', '.join(map(str, directories))} has come to its end",
-            hint="Run the same 'molvae screen' again: it goes on.",
+            f"no shard in {', '.join(map(str, directories))} is finished",
+            hint="Run the same 'molvae screen' again: it resumes.",
         )
     if len(found) > 1:
         raise StorageError(f"the shards disagree on the number of parts: {sorted(found)}")
@@ -186,24 +185,24 @@ def _require_all(directories: Sequence[Path], n_parts: int) -> None:
         shown = ", ".join(map(str, missing[:5])) + (" …" if len(missing) > 5 else "")  # noqa: PLR2004
         raise InputError(
             f"{len(missing):,} of {n_parts:,} parts are missing: {shown}",
-            hint="Run the shards again that were stopped: they go on where they were.",
+            hint="Run the unfinished shards again: they resume.",
         )
 
 
 def _part(directories: Sequence[Path], number: int, job: Job) -> StoredPart:
-    """A part from the first directory that has it; where others have it too, it must be the same."""
+    """A part from the first directory that has it; copies in others must be equal."""
     found = [directory for directory in directories if part_path(directory, number).exists()]
     for other in found[1:]:
         if manifest_of(other, number) != manifest_of(found[0], number):
             raise StorageError(
                 f"part {number} in {found[0]} and in {other} differ",
-                hint="They were made on different machines or devices: leave one of the directories out.",
+                hint="They come from different machines or devices: leave one of the directories out.",
             )
     part = read_part(found[0], number, job.digest)
-    assert part is not None  # noqa: S101 - it was just seen
+    assert part is not None  # noqa: S101 - it exists
     return part
 
 
 def _check_target(target: Path) -> None:
     if target.is_dir() and any(target.iterdir()) and stated_kind(target) != KIND:
-        raise UsageError(f"{target} exists and is no result of a screen", hint="Choose another output.")
+        raise UsageError(f"{target} exists but is not the result of a screen", hint="Choose another output.")

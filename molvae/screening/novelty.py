@@ -1,4 +1,4 @@
-"""What is known already: the hashed canonical SMILES of a reference, sorted, in a file mapped into memory."""
+"""Known molecules: sorted hashes of the canonical SMILES of a reference, in a memory-mapped file."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _CHUNK = 256
 
 
 def fingerprint_of(reference: Path) -> str:
-    """The sha256 that tells a reference from others: of the file, or of a corpus's manifest.
+    """The sha256 of a reference: of the file, or of the manifest of a corpus.
 
     Raises:
-        InputError: There is nothing to read.
+        InputError: It cannot be read.
     """
     file = reference / MANIFEST if reference.is_dir() else reference
     try:
@@ -53,15 +53,15 @@ def make_known(
     progress: Progress,
     stop: Callable[[], bool] | None = None,
 ) -> Path:
-    """Write the file of known molecules, unless it is there already; returns where it is.
+    """Write the file of known molecules, unless it exists; returns its path.
 
     Args:
         reference: A corpus directory or any file of molecules.
-        directory: Where the file goes; its name depends on the reference and the rules.
-        rules: How molecules are standardized, those of the screen; size and filters do not matter.
+        directory: Of the file, whose name depends on the reference and the rules.
+        rules: Standardization of the screen; size and filters do not matter.
         workers: Processes; 0 for none but this.
-        progress: Told how far it is.
-        stop: Asked now and then whether to stop.
+        progress: Progress listener.
+        stop: Whether to stop; called regularly.
     """
     rules = Rules(rules.standardize, rules.keep_stereo)
     key = hashlib.sha256(f"{fingerprint_of(reference)} {rules}".encode()).hexdigest()
@@ -95,13 +95,13 @@ def make_known(
 
 
 class Known:
-    """Looks molecules up in a file of known ones.
+    """Lookup in a file of known molecules.
 
-    A molecule is known by 64 bits of its canonical SMILES: among 10^9 molecules screened against 10^6, about
-    one in 20,000 screens takes one new molecule for a known one.
+    Molecules are compared by a 64-bit hash of the canonical SMILES: of 20,000 screens of 10^9 molecules
+    against 10^6, about one takes a new molecule for a known one.
 
     Args:
-        path: What `make_known` wrote.
+        path: File of `make_known`.
 
     Raises:
         StorageError: It is damaged.
@@ -109,7 +109,7 @@ class Known:
 
     def __init__(self, path: Path) -> None:
         if not _is_whole(path):
-            raise StorageError(f"{path} is damaged", hint="Delete it: it is made again.")
+            raise StorageError(f"{path} is damaged", hint="Delete it; it will be made again.")
         self._hashes: Hashes = np.memmap(path, dtype="<u8", mode="r", offset=_DIGEST) if _n(path) else _none()
 
     def holds(self, smiles: Sequence[str]) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""Screened parts on disk: each a committed directory that is complete and verified, or not there."""
+"""Screened parts on disk: each a directory that is committed atomically and verified."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from molvae.data.partition import Part
-    from molvae.screening.entries import Entry, Screened
+    from molvae.screening.funnel import Entry, Screened
     from molvae.screening.job import Job
 
 KIND, SCHEMA = "screened part", 2
@@ -40,12 +40,12 @@ _PATIENCE = 60.0  # seconds: writing a part takes a fraction of one
 
 @dataclass(frozen=True)
 class StoredPart:
-    """The account of a part, as it was written.
+    """A part on disk.
 
     Attributes:
         path: Its directory.
-        funnel: What became of its rows.
-        n_lines: To be added to the lines of the parts after it.
+        funnel: Account of its rows.
+        n_lines: Offset for the lines of the next parts.
         over: Range of each goal over its hits.
     """
 
@@ -55,7 +55,7 @@ class StoredPart:
     over: Range
 
     def hits(self) -> Iterator[Hit]:
-        """What was kept, in the order of the input."""
+        """Kept rows, in the order of the input."""
         with (self.path / _HITS).open("rb") as file:
             for line in file:
                 with reading(self.path / _HITS):
@@ -63,19 +63,19 @@ class StoredPart:
                 yield hit
 
     def failed(self) -> set[int]:
-        """Lines of the rows that an oracle gave no number for; they count as the lines of hits do."""
+        """Lines of the rows that an oracle failed on, counted like those of hits."""
         if not self.funnel.unscored:
             return set()
         return {row[0] for row in self.rejected() if row[_STAGE] == "score"}
 
     def vectors(self) -> NDArray[np.float32]:
-        """Latent vectors of the hits, `n x d`, where they are kept; NaN where there is none."""
+        """Latent vectors of the hits, `n x d`, NaN where there is none."""
         with reading(self.path / _VECTORS):
             vectors: NDArray[np.float32] = np.load(self.path / _VECTORS, allow_pickle=False)
         return vectors
 
     def rejected(self) -> Iterator[tuple[int, str, str, str, str]]:
-        """(line, identifier, text, stage, reason) of the rows that are reported."""
+        """(line, identifier, text, stage, reason) of the reported rows."""
         with (self.path / _REJECTED).open("rb") as file:
             for line in file:
                 with reading(self.path / _REJECTED):
@@ -85,13 +85,13 @@ class StoredPart:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A molecule that was kept, or a row that was dropped where every row is kept.
+    """A kept row: a hit, or any row if every row is kept.
 
     Attributes:
         leads: Whether it can be among the best.
         line: Of the input; in a text file, of its part.
         identifier: Its name.
-        smiles: Standardized; empty where the row holds no molecule.
+        smiles: Standardized; empty without a valid molecule.
         numbers: A value for each of `Job.numbers`, `None` where there is none.
         cells: The cells of its row.
         reason: Why it was dropped, or "".
@@ -107,7 +107,7 @@ class Hit:
 
 
 def part_path(directory: Path, number: int) -> Path:
-    """Where a part stands: a thousand in a folder, as no file system likes a million."""
+    """Directory of a part: a thousand in a folder, as a million would be slow."""
     return directory / "parts" / f"{number // _PER_FOLDER:06d}" / f"{number:09d}"
 
 
@@ -120,12 +120,12 @@ def write_part(
         directory: Of the screen.
         part: Which part.
         job: Of the screen.
-        screened: What became of its rows; with `before`, of those alone that had failed.
-        n_lines: To be added to the lines of the parts after it.
-        before: The same part, whose other rows stay as they were.
+        screened: Outcome of its rows; with `before`, only of those that had failed.
+        n_lines: Offset for the lines of the next parts.
+        before: The same part as screened before, for its other rows.
 
     Raises:
-        StorageError: The disk refuses.
+        StorageError: It cannot be written.
     """
     names = job.numbers()
     kept = [(entry.row.line, _hit(entry, names, job.columns), entry.z) for entry in screened.entries]
@@ -136,7 +136,7 @@ def write_part(
         funnel, over = before.funnel.without_unscored() + funnel, before.over | over
         kept.sort(key=lambda row: row[0])
         rejected.sort(key=lambda row: row[0])
-    target = part_path(directory, part.number)  # which another shard may be writing, with the same bytes
+    target = part_path(directory, part.number)  # another shard may be writing the same bytes
     files = [_FACTS, _HITS, _REJECTED, *([_VECTORS] if job.settings.vectors else [])]
     with committed_directory(target, kind=KIND, schema=SCHEMA, holding=files, patience=_PATIENCE) as path:
         with (path / _HITS).open("w", encoding="utf-8") as file:
@@ -163,7 +163,7 @@ def write_part(
 def _kept_before(
     before: StoredPart, *, vectors: bool
 ) -> list[tuple[int, list[Any], NDArray[np.float32] | None]]:
-    """What a part kept, but rows that had failed."""
+    """The kept rows of a part without those that had failed."""
     failed, z = before.failed(), before.vectors() if vectors else None
     return [
         (hit.line, list(astuple(hit)), None if z is None else z[number])
@@ -173,13 +173,13 @@ def _kept_before(
 
 
 def read_part(directory: Path, number: int, digest: str, rows: str = "") -> StoredPart | None:
-    """A verified part; `None` if it has not been screened yet.
+    """A verified part; None if it does not exist.
 
     Args:
         directory: Of the screen.
         number: Of the part.
         digest: Of the screen.
-        rows: The fingerprint of the rows it must have been made of, where it is known.
+        rows: Fingerprint of its rows, if known.
 
     Raises:
         CheckpointError: It is damaged.
@@ -195,14 +195,14 @@ def read_part(directory: Path, number: int, digest: str, rows: str = "") -> Stor
         if facts["job"] != digest or facts["part"] != number:
             raise StorageError(f"{path} belongs to another screen", hint="Choose another directory.")
         if rows not in ("", facts["rows"]):
-            raise StorageError(f"{path} was made of other rows", hint="Choose another directory.")
+            raise StorageError(f"{path} was made from other rows", hint="Choose another directory.")
         low, high = (_NUMBERS.validate_python(facts[end]) for end in ("low", "high"))
         n_lines = int(facts["n_lines"])
         return StoredPart(path, Funnel.from_facts(facts["funnel"]), n_lines, Range(low, high))
 
 
 def manifest_of(directory: Path, number: int) -> bytes:
-    """What tells the contents of a part from others."""
+    """The manifest of a part, which identifies its contents."""
     return (part_path(directory, number) / MANIFEST).read_bytes()
 
 

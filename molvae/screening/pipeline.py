@@ -1,4 +1,4 @@
-"""Screen a library: parts go to workers, are committed when done, and skipped when they are there."""
+"""Screen a library: workers screen its parts, which are committed when done and skipped next time."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from molvae.persistence.locks import directory_lock
 from molvae.persistence.manifest import MANIFEST
 from molvae.progress import SILENT, Progress
 from molvae.screening.funnel import Funnel
-from molvae.screening.identity import Untouched, contents
-from molvae.screening.job import Job
+from molvae.screening.job import Job, Untouched, contents
 from molvae.screening.novelty import make_known
 from molvae.screening.parts import StoredPart, read_part, write_part
 from molvae.screening.stages import Screener, rules_of
@@ -39,13 +38,13 @@ ENDS = "shards"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of a shard did.
+    """The outcome of a run of a shard.
 
     Attributes:
-        funnel: The account of all parts of the shard, those of earlier runs included.
+        funnel: Account of all parts of the shard, including earlier runs.
         n_parts: Parts of the whole library.
-        n_skipped: Parts of this shard that were there already.
-        seconds: Processor time of this run, by stage.
+        n_skipped: Parts of this shard that existed already.
+        seconds: CPU time of this run, by stage.
     """
 
     funnel: Funnel
@@ -56,7 +55,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Work:
-    """What a worker needs to screen any part; small, so that it travels to worker processes."""
+    """Everything a worker needs to screen a part; small, as it is sent to worker processes."""
 
     job: Job
     reader: PartReader
@@ -80,7 +79,7 @@ class _Work:
         return funnel, screened.seconds
 
     def before(self, part: Part) -> StoredPart | None:
-        """The part as it was screened before; None if it was not, or is damaged."""
+        """The part as screened before; None if it does not exist or is damaged."""
         try:
             return read_part(self.directory, part.number, self.job.digest, part.fingerprint())
         except CheckpointError:
@@ -103,41 +102,40 @@ def screen(
 ) -> Outcome:
     """Screen one shard of a library into a directory that shards may share.
 
-    The unit of work is a part: a piece of the input that depends on neither shards nor workers. It is
-    screened by one process and committed atomically; a part that is there is skipped, so that resume, retry
-    and requeue are the same call. What the parts hold depends on settings, library and model alone. Memory
-    does not grow with the library.
+    The unit of work is a part: a piece of the input, independent of shards and workers. One process screens
+    it and commits it atomically; existing parts are skipped, so that resume, retry and requeue are the same
+    call. The parts depend on settings, library and model alone. Memory use is constant.
 
     Args:
-        settings: What is asked and kept.
-        output: The directory.
-        shard: Which share of the parts.
+        settings: Of the screen.
+        output: Its directory.
+        shard: Share of the parts.
         workers: Processes; 0 for none but this, -1 for one per core.
-        device: Where the model runs, in every worker.
-        engine: Processes of this machine, or the actors of a Ray cluster whose nodes all see the library, the
-            model and the directory.
-        retry_failed: Screen again, in parts that are there, the rows an oracle gave no number for.
-        named: Objectives that the user has named; the others stand in a file. By default all.
+        device: Of the model, in every worker.
+        engine: Local processes, or the actors of a Ray cluster whose nodes can all read the library and the
+            model, and write the directory.
+        retry_failed: Screen again, in existing parts, the rows that an oracle failed on.
+        named: Objectives that the user has named, rather than a file; by default all.
         trust: Whether programs, servers and code that only a file names may be run.
-        progress: Told how far it is.
-        stop: Asked now and then whether to stop; parts in flight are dropped.
+        progress: Progress listener.
+        stop: Whether to stop; called regularly. Parts in flight are dropped.
 
     Raises:
         InputError: The library cannot be read.
-        OracleError: An oracle gave no number as often in a row as `failure_limit` says.
-        StorageError: The library is changed while it is screened.
-        UsageError: A name in the settings means nothing, or the directory holds something else.
+        OracleError: An oracle failed `failure_limit` times in a row.
+        StorageError: The library has changed during the screen.
+        UsageError: An unknown name in the settings, or the directory has other contents.
         CheckpointError: The model is damaged.
         LockedError: Another process works on this shard in this directory.
-        StoppedEarly: `stop` said yes; the same call resumes.
+        StoppedEarly: `stop` returned True; the same call resumes.
     """
     if not trust:
-        for wish in settings.objectives:
-            check_origin(wish.name, named=named is None or wish.name in named)
+        for objective in settings.objectives:
+            check_origin(objective.name, named=named is None or objective.name in named)
     if workers < 0:
         workers = available_cores() if engine == "local" and available_cores() > 1 else 0
     if output.is_file():
-        raise UsageError(f"{output} is a file; a directory is to be made there")
+        raise UsageError(f"{output} is a file, expected a directory")
     library = Library(
         settings.library,
         smiles_column=settings.smiles_column,
@@ -148,12 +146,12 @@ def screen(
     progress.note(f"{settings.library}: {library.note}")
     if engine == "ray" and library.reader.kind == "stream":
         raise UsageError(
-            f"{settings.library} can only be read from its beginning, and Ray's workers read for themselves",
+            f"{settings.library} can only be read from its beginning, but each Ray worker reads its own part",
             hint="Unpack it into a .smi, .csv or .parquet file, or use --engine local.",
         )
     standing = Untouched.now(settings.library)
     model = MolVAE.load(settings.checkpoint, device=device)
-    checks = Screener(settings, model, None).domain  # what is misspelt is told before any work
+    checks = Screener(settings, model, None).domain  # unknown names fail before any work
     for name, check in zip(settings.domain_checks, checks, strict=True):
         progress.note(f"domain {name}: {check.meaning}")
     job = _job(settings, library, model, output)
@@ -194,7 +192,7 @@ def _run(
             done.seconds[stage] += spent
         n_rows += funnel.read
         progress.advance(TASK, funnel.read, hits=done.funnel.hits)
-    work.library.check()  # a file cut short may leave no later part that would notice
+    work.library.check()  # no later part may notice a truncated file
     progress.finish(TASK, rows=n_rows, hits=done.funnel.hits)
     return Outcome(done.funnel, library.n_parts or 0, done.n_skipped, dict(done.seconds))
 
@@ -207,12 +205,12 @@ class _Done:
 
 
 def _unfinished(work: _Work, parts: Iterator[Part], done: _Done, progress: Progress) -> Iterator[Part]:
-    """The parts that are not there, or damaged; the others are counted."""
+    """The parts that are missing or damaged; the others are counted."""
     for part in parts:
         try:
             stored = read_part(work.directory, part.number, work.job.digest, part.fingerprint())
         except CheckpointError as error:
-            progress.note(f"{error.message}: it is screened again")
+            progress.note(f"{error.message}: screening it again")
             stored = None
         if stored is None or (work.retry_failed and stored.failed()):
             yield part
@@ -228,7 +226,7 @@ def _equipment(work: _Work) -> Screener:
     model = MolVAE.load(settings.checkpoint, device=work.device)
     if sha256_of(settings.checkpoint / MANIFEST) != dict(work.job.inputs)["checkpoint"]:
         raise CheckpointError(
-            f"{settings.checkpoint} was changed while it is used",
+            f"{settings.checkpoint} has changed during the screen",
             hint="Screen with the model as it is now into another directory.",
         )
     return Screener(settings, model, work.known)

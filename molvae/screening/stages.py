@@ -1,4 +1,4 @@
-"""The stages a row goes through, for the rows of one part; runs in worker processes."""
+"""The stages of a screen, for the rows of one part; runs in worker processes."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from molvae.oracles.heads import PREDICTED, Heads
 from molvae.oracles.plugins import computed_oracle, load_oracle
 from molvae.screening.config import P_VALUE, ScreenSettings
 from molvae.screening.domain import DOMAINS, Calibrated
-from molvae.screening.entries import Entry, Screened
-from molvae.screening.funnel import BAD, Funnel
+from molvae.screening.funnel import BAD, Entry, Funnel, Screened
 from molvae.screening.novelty import Known
 from molvae.screening.ranking import Range, first_of_each, leaders
 
@@ -39,14 +38,14 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float32]
 
-_STEP = 256  # rows between two questions whether to stop
-_TOGETHER = REMEMBERED // 2  # molecules shown to one oracle after the other while their facts are remembered
+_STEP = 256  # rows between two calls of `stop`
+_TOGETHER = REMEMBERED // 2  # molecules scored by all oracles in turn while their facts are cached
 _LONGEST = 200  # characters of a bad row that are kept
 _MOST_REASONS = 50  # different reasons counted one by one in a part
 
 
 class Screener:
-    """Holds what the stages need: the model, filters, oracles, the known molecules.
+    """What the stages need: the model, filters, oracles, the known molecules.
 
     Args:
         settings: Of the screen.
@@ -54,7 +53,7 @@ class Screener:
         known: File of known molecules, if there is a reference.
 
     Raises:
-        UsageError: A name in the settings that means nothing, or a property the model does not predict.
+        UsageError: An unknown name in the settings, or a property the model does not predict.
     """
 
     def __init__(self, settings: ScreenSettings, model: MolVAE, known: Path | None) -> None:
@@ -63,32 +62,27 @@ class Screener:
         self.known = None if known is None else Known(known)
         self.domain = [DOMAINS.get(name)(model) for name in settings.domain_checks]
         self.usual = Calibrated(model) if settings.domain_score else None
-        # what costs nothing is asked first, then the limits, then the goals, which most molecules never meet
-        wishes = sorted(settings.objectives, key=lambda wish: (not _is_predicted(wish), wish.is_goal))
-        self.wishes = wishes
+        # the cheapest first: predictions, then bounds, then goals
+        self.objectives = sorted(settings.objectives, key=lambda o: (not _is_predicted(o), o.is_goal))
         heads = Heads(model)
-        for wish in wishes:
-            if _is_predicted(wish):
-                heads.oracle(wish.name)  # which there may be none of
+        self.oracles: dict[str, Oracle] = {}
+        for name in (objective.name for objective in self.objectives):
+            if name.startswith(PREDICTED):
+                heads.oracle(name)  # an unknown head is an error
+            else:  # `screen` has checked its origin
+                self.oracles[name] = computed_oracle(name, heads) or load_oracle(name, trust=True)
         for name in settings.descriptors:
             DESCRIPTORS.get(name)
         for name in settings.filters:
             FILTERS.get(name)
-        self.oracles: dict[str, Oracle] = {
-            wish.name: computed_oracle(wish.name, heads)
-            or load_oracle(wish.name, trust=True)  # `screen` has asked whether to
-            for wish in wishes
-            if not _is_predicted(wish)
-        }
 
     def screen(self, rows: Iterable[Row | BadRow], *, stop: Callable[[], bool] | None = None) -> Screened:
-        """Lead the rows of a part through all stages.
+        """Run all stages for the rows of a part.
 
-        What comes out depends on these rows alone: batches of the network are formed among them, and it
-        computes with one thread.
+        The result depends on these rows alone: they form the batches of the network, which uses one thread.
 
         Raises:
-            StoppedEarly: `stop` said yes.
+            StoppedEarly: `stop` returned True.
         """
         forget()
         run = _Run(self, stop)
@@ -103,15 +97,10 @@ class Screener:
 
 
 def rules_of(settings: ScreenSettings, model: MolVAE) -> Rules:
-    """What is asked of a molecule before the model sees it."""
+    """Standardization and filters before the model."""
     level = model.settings.standardize if settings.standardize == "model" else settings.standardize
-    return Rules(
-        level,
-        model.settings.keep_stereo,
-        settings.min_heavy_atoms,
-        settings.max_heavy_atoms,
-        settings.filters,
-    )
+    sizes = settings.min_heavy_atoms, settings.max_heavy_atoms
+    return Rules(level, model.settings.keep_stereo, *sizes, settings.filters)
 
 
 class _Run:
@@ -138,7 +127,7 @@ class _Run:
             raise StoppedEarly("stopped early", hint="The same command resumes.")
 
     def drop(self, entry: Entry, stage: str, reason: str, kind: str | None = None) -> None:
-        """Account for a row that goes no further; `kind` is the reason without the numbers of this row."""
+        """Account for a dropped row; `kind` is the reason without the numbers of this row."""
         entry.reason = reason
         if self.settings.every_row:
             self.left.append(entry)
@@ -176,7 +165,7 @@ class _Run:
             return list(self._without(entries, ["in the reference" if h else "" for h in held], "known"))
 
     def encoded(self, entries: list[Entry]) -> tuple[list[Entry], Array, Array]:
-        """Those the model can read, with what it predicts; posterior means and deviations, `n x d` each."""
+        """Entries the model can encode, with predictions; posterior means and deviations, `n x d` each."""
         self.heed()
         model = self.screener.model
         with self.timed("network"), limited_threads(1):
@@ -215,20 +204,20 @@ class _Run:
         return entries
 
     def scored(self, entries: list[Entry]) -> list[Entry]:
-        """Those with every score and within every bound."""
+        """Entries with all scores and within all bounds."""
         hits: list[Entry] = []
         with self.timed("objective"):
             for start in range(0, len(entries), _TOGETHER):
                 group = entries[start : start + _TOGETHER]
-                for wish in self.screener.wishes:
+                for objective in self.screener.objectives:
                     self.heed()
-                    group = self._within(group, wish)
+                    group = self._within(group, objective)
                 hits += group
         return hits
 
     def finished(self, hits: list[Entry]) -> Screened:
         with self.timed("rank"):
-            goals = np.array([[_signed(e, wish) for wish in self.settings.goals] for e in hits])
+            goals = np.array([[_signed(e, objective) for objective in self.settings.goals] for e in hits])
             goals = goals.reshape(len(hits), len(self.settings.goals))
             if self.settings.goals:
                 first = first_of_each([entry.valid.smiles for entry in hits])
@@ -248,29 +237,29 @@ class _Run:
         funnel = Funnel(self.read, len(hits), dict(self.dropped), dict(self.by_reason))
         return Screened(funnel, kept, Range.of(goals), self.rejected, dict(self.seconds))
 
-    def _within(self, entries: list[Entry], wish: Objective) -> list[Entry]:
-        oracle = self.screener.oracles.get(wish.name)
+    def _within(self, entries: list[Entry], objective: Objective) -> list[Entry]:
+        oracle = self.screener.oracles.get(objective.name)
         if oracle is not None:
-            asked = [entry for entry in entries if wish.name not in entry.values]
+            asked = [entry for entry in entries if objective.name not in entry.values]
             reasons = {}
-            for entry, score in self._asked(oracle, wish.name, asked):
+            for entry, score in self._asked(oracle, objective.name, asked):
                 if score.is_ok:
-                    entry.values[wish.name] = score.value
+                    entry.values[objective.name] = score.value
                 else:
-                    reasons[id(entry)] = f"{wish.name}: {score.status}: {score.detail}"
+                    reasons[id(entry)] = f"{objective.name}: {score.status}: {score.detail}"
             entries = list(self._without(entries, [reasons.get(id(e), "") for e in entries], "score"))
-        words = f"{wish.name} not {wish.direction.replace('_', ' ')} {wish.bound}"
+        words = f"{objective.name} not {objective.direction.replace('_', ' ')} {objective.bound}"
         kept = []
         for entry in entries:
-            value = entry.values[wish.name]
-            if wish.admits(value):
+            value = entry.values[objective.name]
+            if objective.admits(value):
                 kept.append(entry)
             else:
                 self.drop(entry, "objective", f"{words}: {value:.6g}", words)
         return kept
 
     def _asked(self, oracle: Oracle, name: str, entries: list[Entry]) -> Iterator[tuple[Entry, Score]]:
-        """What an oracle says of each; no more than `failure_limit` of them if it gives no number to any."""
+        """The score of each entry; stops after `failure_limit` failures in a row."""
         limit = self.settings.failure_limit
         size = len(entries) if limit is None else max(limit, n_workers(oracle))
         for start in range(0, len(entries), max(size, 1)):
@@ -280,8 +269,8 @@ class _Run:
                 self.failed[name] = self.failed[name] + 1 if failed else 0
                 if limit is not None and self.failed[name] >= limit:
                     raise OracleError(
-                        f"the oracle '{name}' gave no number {limit} times in a row: {score.detail}",
-                        hint="Parts that are done are kept. Repair the oracle and run the same again.",
+                        f"the oracle '{name}' failed {limit} times in a row: {score.detail}",
+                        hint="Finished parts are kept. Fix the oracle and run the same command again.",
                     )
                 yield entry, score
 
@@ -293,13 +282,13 @@ class _Run:
                 yield entry
 
 
-def _is_predicted(wish: Objective) -> bool:
-    return wish.name.startswith(PREDICTED)
+def _is_predicted(objective: Objective) -> bool:
+    return objective.name.startswith(PREDICTED)
 
 
-def _signed(entry: Entry, wish: Objective) -> float:
-    value = entry.values[wish.name]
-    return wish.sign * value
+def _signed(entry: Entry, objective: Objective) -> float:
+    value = entry.values[objective.name]
+    return objective.sign * value
 
 
 def _shown(row: Row | BadRow) -> str:

@@ -1,6 +1,6 @@
 """Score molecules by a Chemprop 2 model, which is loaded once.
 
-    molvae oracle check 'cmd:python scripts/oracles/chemprop_model.py model.pt'
+    molvae oracles check 'cmd:python scripts/oracles/chemprop_model.py model.pt'
     molvae optimize CHECKPOINT -o out --maximize 'cmd:python scripts/oracles/chemprop_model.py model.pt'
 
 Needs `pip install chemprop` in the Python that runs it, which may be another than molvae's. Loading a model

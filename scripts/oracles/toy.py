@@ -1,6 +1,6 @@
 """The smallest oracle there is: a program that speaks molvae's protocol and needs nothing but Python.
 
-    molvae oracle check 'cmd:python scripts/oracles/toy.py'
+    molvae oracles check 'cmd:python scripts/oracles/toy.py'
     molvae optimize CHECKPOINT --maximize 'cmd:python scripts/oracles/toy.py' -o out
 
 It scores a molecule by how many different letters its SMILES has, and has no score for one with iodine.

@@ -15,8 +15,8 @@ from molvae.campaign.runner import run
 from molvae.campaign.storage import Journal
 from molvae.errors import UsageError
 from molvae.oracles.base import Score
-from molvae.oracles.identity import files_of
 from molvae.oracles.objectives import objectives
+from molvae.oracles.references import files_of
 
 SCORE = "def score(smiles: str) -> float:\n    return len(smiles) * 1.0\n"
 TOML = '[[terms]]\nscore = "inline:mine.py:score"\n[[terms]]\nscore = "qed"\n'

@@ -15,7 +15,7 @@ from molvae.campaign.storage import Journal
 from molvae.chemistry.molecule import parse
 from molvae.errors import OracleError, UnknownNameError
 from molvae.oracles.base import Score
-from molvae.oracles.properties import DescriptorOracle
+from molvae.oracles.computed import DescriptorOracle
 from molvae.progress import EventLog, read_events
 
 

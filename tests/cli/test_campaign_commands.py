@@ -124,7 +124,7 @@ def test_a_search_that_finds_nothing_says_why(molvae, tiny_checkpoint, tmp_path)
         "optimize", tiny_checkpoint, "--maximize", "qed", "--keep", "[Si]", "-o", tmp_path / "none", *QUICK
     )
     assert done.code == 0
-    assert "stopped after 0 calls: molecules outside the bounds were not handed out" in done.err
+    assert "stopped after 0 calls: molecules outside the bounds were not proposed" in done.err
     assert "substructure:[Si]" in done.err
     assert rows_of((tmp_path / "none" / "molecules.csv").read_text()) == []
 
@@ -177,7 +177,7 @@ def test_a_batch_for_a_meeting_and_ideas_of_ones_own(molvae, tiny_checkpoint, st
     lab, batch, page = tmp_path / "lab", tmp_path / "batch.csv", tmp_path / "batch.html"
     argv = ["ask", lab, "--checkpoint", tiny_checkpoint, "--maximize", "potency", "--at-most", "logp=5"]
     asked = molvae(*argv, "--start", start, "-n", 6, "-o", batch, *QUICK)
-    assert "computed: logp; expected from you: potency" in asked.err
+    assert "computed: logp; to be measured: potency" in asked.err
     rows = rows_of(batch.read_text())
     assert all(row["predicted potency"] and row["sd potency"] and row["nearest"] for row in rows)
     assert molvae("ask", lab, "--pending", "-o", page).code == 0
@@ -215,10 +215,10 @@ def test_the_budget_ends_the_asking(molvae, tiny_checkpoint, tmp_path):
     argv = ["--checkpoint", tiny_checkpoint, "--maximize", "potency", "--budget", 3, *QUICK]
     first = molvae("ask", lab, "-n", 5, *argv)
     assert len(rows_of(first.out)) == 3
-    assert "5 were asked for; the budget leaves 3" in first.err
+    assert "5 were requested; the budget leaves 3" in first.err
     none = molvae("ask", lab, "-n", 5)
     assert (none.code, rows_of(none.out)) == (0, [])
-    assert "a larger --budget goes on" in none.err
+    assert "continue with a larger --budget" in none.err
     assert len(rows_of(molvae("ask", lab, "-n", 1, "--budget", 4).out)) == 1
 
 

@@ -12,15 +12,15 @@ from molvae.persistence.directories import committed_directory
 MISTAKES = [
     # no arguments, and the ways to ask for help
     ("prepare", 2, "no file to prepare", "molvae prepare mine.csv -o corpus"),
-    ("prepare mine.csv", 2, "where shall the corpus go?", "-o corpus"),
-    ("hlep", 2, "no command 'hlep'", "'molvae --help' shows"),
-    ("optimise", 2, "did you mean 'optimize'?", "'molvae --help' shows"),
-    ("oracle chek", 2, "no command 'chek'; did you mean 'check'?", "'molvae oracle --help' shows"),
+    ("prepare mine.csv", 2, "no directory for the corpus", "-o corpus"),
+    ("hlep", 2, "no command 'hlep'", "See 'molvae --help'"),
+    ("optimise", 2, "did you mean 'optimize'?", "See 'molvae --help'"),
+    ("oracles chek", 2, "unknown oracle 'chek'", "'molvae oracles' lists the names"),
     # options
     ("train c -o r --lr 3", 2, "no option '--lr'; did you mean '--learning-rate'?", "train --help"),
     ("sample m --n 2", 2, "did you mean '-n'?", "sample --help"),
     ("sample m --zzz 2", 2, "no option '--zzz'", "sample --help"),
-    ("sample m -n five", 2, "'five' is not a whole number", "sample --help"),
+    ("sample m -n five", 2, "'five' is not an integer", "sample --help"),
     ("sample m -n 0", 2, "0 is not in the range from 1", "sample --help"),
     ("sample m -o new.xlsx", 2, "cannot tell the format of 'new.xlsx'", ".csv .csv.gz .parquet"),
     ("optimize m -o mine.csv --maximize qed", 2, "'mine.csv' is a file", "optimize --help"),
@@ -33,7 +33,12 @@ MISTAKES = [
     ("prepare sheet.xlsx -o c", 3, "an Excel workbook", "Save the sheet as CSV"),
     ("prepare packed.csv.xz -o c", 3, "packed with xz", "xzcat"),
     ("prepare names.csv -o c", 3, "no column looks like SMILES; the columns are: name", "--smiles-column"),
-    ("oracles qed CCO --smiles-column smiles", 2, "the column 'smiles' of no file", "--id-column out"),
+    (
+        "oracles qed CCO --smiles-column smiles",
+        2,
+        "no file to read the column 'smiles' of",
+        "--id-column out",
+    ),
     ("prepare mine.csv -o c --smiles-column smile", 2, "did you mean 'smiles'?", "potency"),
     ("prepare mine.csv -o c --labels potncy", 2, "no column 'potncy'; did you mean 'potency'?", "smiles"),
     ("prepare mine.csv -o c --split scafold --workers 0", 2, "did you mean 'scaffold'?", "smiles, potency"),
@@ -150,7 +155,7 @@ def test_long_lists_of_settings_wait_to_be_asked_for(molvae):
     assert "search.n_offspring_each" not in short
     assert "search.n_offspring_each" in everything
     assert "MemberSettings" not in everything
-    assert "Default: latent=0.5, graph=0.4, library=0.1." in " ".join(molvae("ask", "--help").out.split())
+    assert "[default: latent=0.5, graph=0.4, library=0.1]" in " ".join(molvae("ask", "--help").out.split())
     assert "every_row" not in molvae("predict", "--help").out
 
 

@@ -80,9 +80,7 @@ def test_options_beat_the_file_and_assignments_beat_options(tmp_path):
     config = tmp_path / "train.toml"
     config.write_text("epochs = 3\nbatch_size = 16\n[model]\nlatent_size = 7\n")
     given = {"epochs": 4, "batch_size": None, "model__latent_size": 8, "seed": 5}
-    settings = fields.build(
-        TrainSettings, given, config=config, assignments=["seed=6", "model.decoder_hidden=9"]
-    )
+    settings = fields.Given(TrainSettings, given, config, ("seed=6", "model.decoder_hidden=9")).build()
     assert (settings.epochs, settings.batch_size, settings.seed) == (4, 16, 6)
     assert (settings.model.latent_size, settings.model.decoder_hidden) == (8, 9)
 
@@ -92,7 +90,7 @@ def test_options_beat_the_file_and_assignments_beat_options(tmp_path):
 )
 def test_any_text_survives_the_way_into_settings(text):
     given = {"input": (text,), "output": Path("out dir") / text, "labels": ((text, "b"), ("c",))}
-    settings = fields.build(PrepareSettings, given)
+    settings = fields.Given(PrepareSettings, given).build()
     assert settings.input == (text,)
     assert settings.output == Path("out dir") / text
     assert settings.labels == (text, "b", "c")
@@ -100,10 +98,10 @@ def test_any_text_survives_the_way_into_settings(text):
 
 def test_a_settings_file_that_is_missing_or_broken_is_named(tmp_path):
     with pytest.raises(ConfigError, match="cannot read the settings file"):
-        fields.build(TrainSettings, {}, config=tmp_path / "none.toml")
+        fields.Given(TrainSettings, {}, tmp_path / "none.toml").build()
     (tmp_path / "bad.toml").write_text("epochs = ")
     with pytest.raises(ConfigError, match=r"bad\.toml is not valid TOML"):
-        fields.build(TrainSettings, {}, config=tmp_path / "bad.toml")
+        fields.Given(TrainSettings, {}, tmp_path / "bad.toml").build()
 
 
 def test_bounds_split_at_the_last_equals_sign():
@@ -114,7 +112,7 @@ def test_arguments_are_files_or_smiles(tmp_path):
     (tmp_path / "list").write_text("CCO a\nCC b\n")
     session = Session()
     session.verbosity = -1
-    rows = list(inputs.given([str(tmp_path / "list"), "C#N", "C/C=C\\C", "C" * 5000], session))
+    rows = list(inputs.Arguments([str(tmp_path / "list"), "C#N", "C/C=C\\C", "C" * 5000]).rows(session))
     assert [row.text[:8] for row in rows] == ["CCO", "CC", "C#N", "C/C=C\\C", "CCCCCCCC"]
     assert [row.identifier for row in rows][:3] == ["a", "b", "2"]
     assert [len(part) for part in inputs.chunks(iter(rows), 2)] == [2, 2, 1]

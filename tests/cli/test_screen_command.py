@@ -96,7 +96,7 @@ def test_mistakes_are_sentences(molvae, library, tiny_checkpoint, tmp_path, word
     assert (done.code, told in done.err) == (code, True), done.err
     assert "Traceback" not in done.err
     done = molvae("screen", "merge", tmp_path)
-    assert (done.code, "is no screen" in done.err) == (5, True)
+    assert (done.code, "is not a screen directory" in done.err) == (5, True)
 
 
 @pytest.mark.parametrize(("code", "requeued"), [(75, True), (0, False), (3, False)])

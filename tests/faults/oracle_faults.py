@@ -17,7 +17,7 @@ import hostile_oracle
 from fault import require, require_no_orphans
 
 from molvae.chemistry.molecule import Molecule, parse
-from molvae.oracles.metered import MeteredOracle
+from molvae.oracles.base import ask
 from molvae.oracles.plugins import load_oracle
 
 if TYPE_CHECKING:
@@ -82,16 +82,12 @@ def hostile(kind: str, mode: str, folder: Path) -> str:
     limit = _limit()
     with _spec(kind, mode, marker, folder, limit) as text:
         oracle: Any = load_oracle(text)
-        metered = MeteredOracle(oracle, budget=6)
         asked = molecules("CC", "N", "CCC", "CCCC")
         begun = time.monotonic()
-        scores = metered(asked)
+        scores = ask(oracle, asked)
         seconds = time.monotonic() - begun
-        again = metered(asked)
-        after = metered(molecules("CCCCC", "CCCCCC", "CCCCCCC"))
+        after = ask(oracle, molecules("CCCCC", "CCCCCC"))
         oracle.close()
-    require([str(s) for s in scores] == [str(s) for s in again], "a second look differs", "lost_score")
-    require(metered.calls == 6, f"{metered.calls} calls were charged, expected 6", "doubled_score")
     values = [score.value for score in (*scores, *after) if score.is_ok]
     wanted = [2.0, 3.0, 4.0, 5.0, 6.0]
     bad = scores[1]
@@ -102,7 +98,6 @@ def hostile(kind: str, mode: str, folder: Path) -> str:
     late = mode in (*_LATE, "drip") or (kind, mode) == ("python", "long_line")
     require((bad.status == "timeout") == late or mode == "long_line", f"{kind} {mode}: {bad}")
     require(bad.is_ok or bad.detail, f"{kind} {mode}: no detail")
-    require(after[-1].status == "skipped", "the budget is not kept")
     require(not late or seconds >= limit, "a time-out before its time")
     require_no_orphans(marker)
     require_no_orphans(str(folder))

@@ -9,9 +9,8 @@ from hypothesis import given
 from molvae.chemistry.molecule import parse
 from molvae.errors import UnknownNameError, UsageError
 from molvae.oracles.base import Score
+from molvae.oracles.computed import DescriptorOracle, SimilarityOracle
 from molvae.oracles.plugins import load_oracle
-from molvae.oracles.properties import DescriptorOracle
-from molvae.oracles.similarity import SimilarityOracle
 from tests.strategies import DRUGS, smiles
 
 

@@ -15,8 +15,8 @@ from molvae.errors import ConfigError, MissingDependencyError, UnknownNameError,
 from molvae.oracles.docking import oracle as by_text
 from molvae.oracles.docking import receptors
 from molvae.oracles.docking.poses import kept_poses
-from molvae.oracles.identity import core_of, files_of
 from molvae.oracles.plugins import load_oracle
+from molvae.oracles.references import core_of, files_of
 from tests.documents import ROOT, furnish, play
 
 INSTALLED = all(find_spec(name) for names in by_text.PROGRAMS.values() for name in names)

@@ -130,7 +130,7 @@ def test_closing_ends_the_programs_and_calling_starts_them(tmp_path):
     [
         ("cmd", UsageError, "needs a command"),
         ("cmd:no-such-program", UsageError, "does not exist or cannot be run: no-such-program"),
-        ("cmd:python 'unclosed", UsageError, "cannot be taken apart"),
+        ("cmd:python 'unclosed", UsageError, "cannot be parsed"),
         ("cmd[timeout=0]:true", ConfigError, "timeout"),
         ("cmd[timeuot=1]:true", ConfigError, "did you mean 'timeout'"),
         ("cmd[workers=many]:true", ConfigError, "workers"),

@@ -12,8 +12,7 @@ from molvae.chemistry.descriptors import DESCRIPTORS
 from molvae.chemistry.molecule import parse
 from molvae.errors import UnknownNameError, UsageError
 from molvae.oracles.base import ORACLES, Oracle, OracleText, Score
-from molvae.oracles.functions import FunctionOracle
-from molvae.oracles.own import own_oracle
+from molvae.oracles.functions import FunctionOracle, own_oracle
 from molvae.oracles.plugins import known_oracles, load_oracle
 
 MOLECULES = [parse(text) for text in ("CCO", "CCN", "c1ccccc1", "C")]

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "write-an-oracle.md").read_text(encoding="utf-8")
 EXAMPLES = ROOT / "scripts" / "oracles"
 FILES = dict(re.findall(r"```python file=(\S+)\n(.*?)```", PAGE, re.DOTALL))
-CHECKS = re.findall(r"```sh\n(molvae oracle check .*?)\n```", PAGE)
+CHECKS = re.findall(r"```sh\n(molvae oracles check .*?)\n```", PAGE)
 
 
 PYTHON = shlex.quote(sys.executable)

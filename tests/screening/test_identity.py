@@ -100,7 +100,7 @@ def test_what_an_objective_and_the_model_stand_for_is_their_files(asked, own, tm
         run(asked(), tmp_path / "out", shard=Shard(1, 2))
     monkeypatch.setattr(pipeline, "sha256_of", str)  # no digest, so that of no model
     pipeline._equipment.cache_clear()
-    with pytest.raises(CheckpointError, match="was changed while it is used"):
+    with pytest.raises(CheckpointError, match="has changed during the screen"):
         run(asked(), tmp_path / "other")
 
 
@@ -114,7 +114,7 @@ def test_a_library_that_changes_while_it_is_screened_is_noticed(asked, library, 
         return write(*args, **kwargs)
 
     monkeypatch.setattr(pipeline, "write_part", slow)
-    with pytest.raises(StorageError, match="was changed while it is screened"):
+    with pytest.raises(StorageError, match="has changed during the screen"):
         run(asked(), tmp_path / "out")
 
 
@@ -129,7 +129,7 @@ def test_a_library_cut_short_after_its_last_part_is_noticed(asked, library, tmp_
         return write(*args, **kwargs)
 
     monkeypatch.setattr(pipeline, "write_part", cutting)
-    with pytest.raises(StorageError, match="was changed while it is screened"):
+    with pytest.raises(StorageError, match="has changed during the screen"):
         run(asked(), tmp_path / "out")
     assert len(parts) == n_parts
     assert not list((tmp_path / "out").rglob("end.json"))
@@ -169,7 +169,7 @@ def test_vectors_and_predictions_of_rows_asked_again_keep_their_places(asked, tm
 
 def test_an_oracle_that_fails_in_a_row_ends_the_screen_and_parts_stay(asked, own, tmp_path):
     own.write_text(BROKEN)
-    with pytest.raises(OracleError, match=r"gave no number 7 times in a row: RuntimeError: no licence"):
+    with pytest.raises(OracleError, match=r"failed 7 times in a row: RuntimeError: no licence"):
         run(asked(failure_limit=7), tmp_path / "out")
     run(asked(failure_limit=None), tmp_path / "out")  # a limit may change when a screen goes on
     assert merge([tmp_path / "out"]).funnel.unscored == 100

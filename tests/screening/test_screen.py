@@ -227,7 +227,7 @@ def test_shards_may_stand_in_different_directories_but_not_be_of_different_scree
     screen(asked(top=6), tmp_path / "other", workers=0, device="cpu")
     with pytest.raises(StorageError, match="another screen"):
         merge([both[0], tmp_path / "other"])
-    with pytest.raises(UsageError, match="no result of a screen"):
+    with pytest.raises(UsageError, match="not the result of a screen"):
         merge(both, output=tmp_path / "s0")
 
 
@@ -271,7 +271,7 @@ def test_another_stream_is_not_taken_for_the_one_that_was_screened(asked, tmp_pa
     for stream, n_skipped in zip(streams, (0, 1, None), strict=True):
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stream.encode())))
         if n_skipped is None:
-            with pytest.raises(StorageError, match="made of other rows"):
+            with pytest.raises(StorageError, match="made from other rows"):
                 screen(asked(library="-"), tmp_path / "s", workers=0, device="cpu")
         else:
             done = screen(asked(library="-"), tmp_path / "s", workers=0, device="cpu")

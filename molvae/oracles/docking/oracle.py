@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from molvae.config import parse_assignment, settings_from
 from molvae.errors import MissingDependencyError, UsageError, suggest
+from molvae.oracles.command import isolated
 from molvae.oracles.config import DockingSettings
 from molvae.oracles.docking.receptors import INSTALL, receptor_of
-from molvae.oracles.isolated import isolated
 
 if TYPE_CHECKING:
     from molvae.oracles.base import OracleText

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from molvae.chemistry.conformers import inchikey
 from molvae.config import parse_assignment
-from molvae.oracles.identity import named_within
+from molvae.oracles.references import named_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

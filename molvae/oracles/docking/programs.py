@@ -13,7 +13,7 @@ from molvae.chemistry.molecule import Invalid
 from molvae.chemistry.standardize import standardize
 from molvae.oracles.base import Score, describe_error
 from molvae.oracles.docking.receptors import Receptor, receptor_of
-from molvae.oracles.identity import core_of
+from molvae.oracles.references import core_of
 from molvae.persistence.files import write_atomically
 
 if TYPE_CHECKING:

@@ -1,9 +1,10 @@
-"""`molvae prepare`: files of molecules become a corpus."""
+"""`molvae fetch` and `molvae prepare`: data sets and corpora."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,15 +14,51 @@ from molvae.data.config import PrepareSettings
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from molvae.data.reports import Balance
 
 _MOST_REASONS = 8
 
 
+@click.command()
+@click.argument("name", required=False)
+@options.output(rows=False, meaning="Directory of the file.  [default: the current one]")
+@options.path(
+    "--mirror",
+    text="Local directory to try first.",
+    metavar="DIR",
+    files=False,
+    envvar="MOLVAE_DATA",
+    show_envvar=True,
+)
+@options.common()
+@options.pass_session
+def fetch_command(session: Session, name: str | None, output: Path | None, mirror: Path | None) -> None:
+    """Download the data set NAME, or list all.
+
+    Files are verified by sha256 where one is published. Without a network, the message says what to download
+    by hand and where to put it.
+
+    \b
+    Examples:
+      molvae fetch                      list the data sets
+      molvae fetch zinc250k -o data     249,455 drug-like molecules
+      molvae fetch starter              the small set that comes with molvae
+    """
+    from molvae.data.catalog import CATALOG, STARTER, fetch
+
+    if name is None:
+        rows = [(STARTER, "MIT", "About 10,000 drug-like molecules; comes with molvae.")]
+        rows += [(dataset.name, dataset.license, dataset.about) for dataset in CATALOG.values()]
+        listing = [dict(zip(("name", "license", "about"), row, strict=True)) for row in rows]
+        session.report({"datasets": listing}, table_text(("name", "license", "what it is"), rows))
+        return
+    with session.progress() as progress:
+        path = fetch(name, output or Path(), mirror=mirror, progress=progress)
+    session.report({"path": path}, str(path))
+
+
 @click.command(cls=fields.SettingsCommand, settings=PrepareSettings)
-@click.argument("files", nargs=-1)
+@click.argument("input", nargs=-1, metavar="[FILES]...")
 @options.output(rows=False, meaning="Directory of the corpus.")
 @fields.option(PrepareSettings, "smiles_column", metavar="NAME")
 @fields.option(PrepareSettings, "id_column", metavar="NAME")
@@ -39,21 +76,13 @@ _MOST_REASONS = 8
 @fields.config()
 @options.common()
 @options.pass_session
-def command(
-    session: Session,
-    /,
-    files: tuple[str, ...],
-    output: Path | None,
-    config: Path | None,
-    assignments: tuple[str, ...],
-    **given: Any,
-) -> None:
-    """Turn FILES of molecules into a clean corpus for training.
+def prepare_command(session: Session, /, given: fields.Given[PrepareSettings]) -> None:
+    """Make a clean corpus for training from FILES of molecules.
 
     Reads .smi .txt .csv .tsv .sdf (plain or .gz), .parquet, or - for stdin; standardizes, filters, merges
-    duplicates, divides into train, valid and test, learns the vocabulary, and computes properties. Every
-    row is accounted for: rejected.csv in the corpus says which rows were not used, and why; duplicates.csv,
-    replicates.csv (numbers that were averaged) and contradictions.csv say what was merged.
+    duplicates, splits into train, valid and test, builds the vocabulary, and computes properties. Every row
+    is accounted for: rejected.csv lists the rows that were not used, with the reason; duplicates.csv,
+    replicates.csv (averaged numbers) and contradictions.csv list what was merged.
 
     \b
     Examples:
@@ -65,15 +94,12 @@ def command(
     """
     from molvae.data.preparation import prepare
 
-    chosen = {**given, "input": files or None, "output": output}
-    if config is None and not assignments:
-        if not files:
+    if given.config is None and not given.assignments:
+        if not given.options["input"]:
             raise UsageError("no file to prepare", hint="For example: molvae prepare mine.csv -o corpus")
-        if output is None:
-            raise UsageError(
-                "where shall the corpus go?", hint="Name a directory with -o, for example -o corpus"
-            )
-    settings = fields.build(PrepareSettings, chosen, config=config, assignments=assignments)
+        if given.options["output"] is None:
+            raise UsageError("no directory for the corpus", hint="Give one with -o, for example -o corpus")
+    settings = given.build()
     with session.progress() as progress:
         balance = prepare(settings, progress=progress)
     session.report(

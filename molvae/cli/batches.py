@@ -1,0 +1,251 @@
+"""`molvae ask` and `molvae tell`: the next molecules to measure, and their results."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from molvae.campaign.config import CampaignSettings
+from molvae.campaign.doubts import doubts
+from molvae.cli import campaigns, fields, measurements, options, places, results
+from molvae.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from molvae.campaign.batch import Candidates
+    from molvae.campaign.campaign import Campaign
+    from molvae.campaign.known import KnownScores
+    from molvae.campaign.observations import Candidate
+    from molvae.cli.measurements import Start
+    from molvae.cli.output import Session
+
+
+@click.command(cls=fields.SettingsCommand, settings=CampaignSettings)
+@click.argument("campaign", type=click.Path(path_type=Path))
+@options.integer("-n", "n", text="Number of molecules.  [default: q of the campaign]")
+@options.output(
+    page=True, meaning="Output file (.csv .parquet .smi .sdf .jsonl, or a page .html).  [default: stdout]"
+)
+@click.option("--pending", is_flag=True, help="Write the molecules still awaited; propose nothing new.")
+@options.path("--checkpoint", text="The model; required to begin, remembered later.", metavar="DIR")
+@campaigns.search_options()
+@options.device()
+@fields.config()
+@options.common()
+@options.pass_session
+def ask_command(
+    session: Session,
+    /,
+    campaign: Path,
+    n: int | None,
+    output: Path | None,
+    pending: bool,
+    checkpoint: Path | None,
+    wanted: list[dict[str, Any]],
+    given: fields.Given[CampaignSettings],
+    start: Start,
+    device: str,
+) -> None:
+    """Propose the next molecules to make and measure in CAMPAIGN (a directory).
+
+    The first call names the model and the objectives; an objective may be anything you measure. Later,
+    'molvae ask CAMPAIGN' is enough. Fill in the empty columns of the file, in part or in whole, and return it
+    with 'molvae tell', days later if need be. Computed objectives are filled in already.
+
+    \b
+    Examples:
+      molvae ask assay --checkpoint checkpoints/zinc250k --maximize potency \\
+          --at-most logp=4 --start measured.csv -n 24 -o batch1.csv
+      molvae tell assay batch1.csv
+      molvae ask assay -n 24 -o batch2.csv
+      molvae ask assay --pending -o again.csv
+    """
+    from molvae.campaign.begun_with import remember_checkpoint
+    from molvae.config import save_settings
+
+    journal = places.journal(campaign)
+    directory = journal.parent if journal.is_file() else places.room_for(journal.parent, "campaign")
+    if (
+        not journal.is_file()
+        and not wanted
+        and checkpoint is None
+        and not (given.config or given.assignments)
+    ):
+        raise UsageError(
+            f"there is no campaign at {campaign} yet",
+            hint="To begin one, name a model and what you measure: --checkpoint DIR --maximize potency",
+        )
+    if journal.is_file() and pending and not (wanted or start.texts or given.any):
+        opened = campaigns.opened(journal)
+    else:
+        opened = _begun(session, journal, wanted, given, start, checkpoint, device)
+    with opened:
+        save_settings(opened.settings, directory / campaigns.SETTINGS)
+        if checkpoint is not None:
+            remember_checkpoint(directory, places.checkpoint(checkpoint))
+        if output is not None and not options.is_page(output):
+            measurements.refuse_filled(output, opened.asked)
+        deliver = partial(_deliver, session, output, opened)
+        candidates = opened.pending if pending else opened.ask(n, deliver=deliver)
+        if pending or not candidates:
+            deliver(candidates)
+        _ask_report(session, opened, candidates, n, output)
+
+
+def _begun(
+    session: Session,
+    journal: Path,
+    wanted: list[dict[str, Any]],
+    given: fields.Given[CampaignSettings],
+    start: Start,
+    checkpoint: Path | None,
+    device: str,
+) -> Campaign:
+    """A new campaign, one with changed settings, or as it was if nothing is given."""
+    from molvae.campaign.campaign import Campaign
+
+    directory = journal.parent
+    if journal.is_file() and not (wanted or start.texts or given.any):
+        return Campaign.open(journal, campaigns.load_model(directory, checkpoint, device))
+    settings = campaigns.settings_of(directory, wanted, given, session)
+    molecules = start.read(settings.objectives, session)
+    if checkpoint is None and not journal.is_file():
+        raise UsageError("a new campaign needs a model", hint="Give it with --checkpoint.")
+    model = campaigns.load_model(directory, checkpoint, device)
+    return Campaign.create(journal, model, settings, start=molecules)
+
+
+def _deliver(session: Session, output: Path | None, opened: Campaign, handed: Sequence[Candidate]) -> None:
+    """Write the batch as rows, or as a page."""
+    candidates = _with_forecasts(opened, handed)
+    if output is not None and options.is_page(output):
+        from molvae.reporting.batch_report import batch_report
+        from molvae.reporting.report import write_report
+
+        write_report(batch_report(candidates, opened.history, output.stem), output, "campaign")
+        return
+    results.write_columns(session, output, candidates.columns)
+
+
+def _with_forecasts(opened: Campaign, candidates: Sequence[Candidate]) -> Candidates:
+    """The batch, with forecasts also of the molecules no surrogate chose."""
+    from molvae.campaign.batch import Candidates
+    from molvae.campaign.observations import Forecast
+
+    forecasts = opened.predict([candidate.smiles for candidate in candidates])
+    whole = [
+        replace(c, forecast=f) if c.forecast is None and isinstance(f, Forecast) else c
+        for c, f in zip(candidates, forecasts, strict=True)
+    ]
+    return Candidates(whole, opened.history)
+
+
+def _division_of_labor(known: KnownScores) -> str:
+    """The computed and the measured objectives, in one line."""
+    names = [name for name, _ in results.distinct_columns(known.objectives)]
+    computed = [name for name in names if known.is_computed(name)]
+    awaited = [name for name in names if name not in computed]
+    first = f"computed: {', '.join(computed)}; " if computed else ""
+    return f"{first}to be measured: {', '.join(awaited) or 'nothing'}"
+
+
+def _ask_report(
+    session: Session, opened: Campaign, candidates: Sequence[Candidate], n: int | None, output: Path | None
+) -> None:
+    waiting = len(opened.pending)
+    session.note(_division_of_labor(opened.history.known))
+    for doubt in doubts(opened.table(), opened.settings.objectives):
+        session.note(doubt)
+    session.wrote(
+        output, {"molecules": len(candidates), "awaited_in_all": waiting, "left_to_ask_for": opened.remaining}
+    )
+    if not candidates and opened.remaining == 0:
+        session.note(f"the budget of {opened.settings.budget} is spent; continue with a larger --budget")
+    elif n is not None and len(candidates) < n:
+        why = "the budget leaves" if opened.remaining == 0 else "the search found"
+        session.note(f"{n} were requested; {why} {len(candidates)}")
+    if len(candidates) < (n or 1) and opened.remaining:
+        session.note(campaigns.why_so_few(opened))
+
+
+@click.command()
+@click.argument("campaign", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, metavar="RESULTS...")
+@click.option(
+    "--column",
+    "pairs",
+    multiple=True,
+    metavar="OBJECTIVE=COLUMN",
+    help="Column of an objective's values, if its header differs; repeatable.",
+)
+@click.option("--correct", is_flag=True, help="Replace recorded values; the journal keeps the old ones.")
+@options.columns()
+@options.common()
+@options.pass_session
+def tell_command(
+    session: Session,
+    campaign: Path,
+    files: tuple[str, ...],
+    pairs: tuple[str, ...],
+    correct: bool,
+    columns: options.Columns,
+) -> None:
+    """Add measured results to CAMPAIGN: RESULTS are files with a column per objective, or - for stdin.
+
+    Rows are matched by SMILES (salts and charged forms too) or by identifier, that of the batch or your own.
+    An empty cell is still awaited; '>10000' and '<5' are bounds; 'failed', 'n.d.' and other words mean a
+    failed measurement; 'cancelled' a molecule that will not be made, which is not charged. Several rows of
+    one molecule are averaged. Rows for molecules never asked for are used, and not charged.
+
+    Results may be late, partial or repeated. A row that cannot be used is reported with its line and skipped.
+
+    \b
+    Examples:
+      molvae tell assay batch1.csv
+      molvae tell assay lims.csv --column potency=pIC50_mean
+      molvae tell assay remeasured.csv --correct
+    """
+    from molvae.campaign.doubts import doubts
+
+    with campaigns.opened(places.journal(campaign)) as opened:
+        names = [objective.name for objective in opened.settings.objectives]
+        receipts = []
+        for file in files:
+            found = measurements.read_results(file, opened, pairs, session, columns)
+            receipts.append(opened.tell(found, correct=correct))
+            measurements.account(session, found, names, file)
+        balances = [receipt.balance for receipt in receipts if receipt.balance is not None]
+        n_rows, n_empty = sum(b.read for b in balances), sum(b.empty for b in balances)
+        if n_rows > n_empty and not any(b.used for b in balances):
+            raise InputError(f"none of the {n_rows} rows can be used")
+        facts = {
+            "rows": n_rows,
+            "new": sum(receipt.accepted for receipt in receipts),
+            "repeated": sum(receipt.repeated for receipt in receipts),
+            "without_result": n_empty,
+            "averaged": sum(b.averaged for b in balances),
+            "unreadable": [line for b in balances for line in b.unreadable],
+            "refused": [line for b in balances for line in b.refused],
+            "notes": [line for b in balances for line in b.notes],
+            "charged": sum(receipt.charged for receipt in receipts),
+            "awaited": len(opened.pending),
+            "best": results.row_facts(opened.best(5), opened.settings.objectives),
+        }
+        for doubt in doubts(opened.table(), opened.settings.objectives):
+            session.note(doubt)
+        session.report(facts, _tell_text(facts, opened))
+
+
+def _tell_text(facts: Mapping[str, Any], opened: Campaign) -> str:
+    text = (
+        f"{facts['rows']} rows: {facts['new']} molecules with new results, {facts['repeated']} repeated, "
+        f"{facts['without_result']} rows without a result, {len(facts['unreadable'])} unreadable, "
+        f"{len(facts['refused'])} refused; {facts['awaited']} molecules still awaited\n"
+    )
+    best = results.best_text(opened.best(5), opened.settings.objectives)
+    return f"{text}\n{best}" if best else text

@@ -1,0 +1,108 @@
+"""Signals and standard streams of the process."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import select
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from molvae.errors import StoppedEarly
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+
+class Terminated(BaseException):
+    """The operating system asked the process to end (SIGTERM)."""
+
+
+def handle_signals() -> None:
+    """Raise `Terminated` on SIGTERM and `KeyboardInterrupt` on Ctrl-C; a second one ends the process."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        del frame
+        signal.signal(number, signal.SIG_DFL)
+        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, handle)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell's background job ignores Ctrl-C
+        signal.signal(signal.SIGINT, handle)
+
+
+@contextlib.contextmanager
+def stopping(max_minutes: float | None, *, resumable: bool = False) -> Iterator[Callable[[], bool]]:
+    """A function to call between steps: whether to stop.
+
+    True after Ctrl-C, SIGTERM, SIGUSR1 (a batch system's warning), or when the time is up; a second Ctrl-C or
+    SIGTERM ends the process at once. The block then raises `KeyboardInterrupt` (exit 130), `Terminated` (143)
+    or, after SIGUSR1 or the time, `StoppedEarly` (75). With `resumable` it always raises `StoppedEarly`, so
+    that a batch system that sends SIGTERM requeues the job.
+    """
+    received: list[int] = []
+    deadline = None if max_minutes is None else time.monotonic() + 60 * max_minutes
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        del frame
+        received.append(number)
+        if number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+
+    kinds = [signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else [])]
+    previous = {kind: signal.getsignal(kind) for kind in kinds}
+    try:
+        for kind in kinds:
+            if previous[kind] is not signal.SIG_IGN:
+                signal.signal(kind, remember)
+        yield lambda: bool(received) or (deadline is not None and time.monotonic() >= deadline)
+    except StoppedEarly as stopped:
+        if resumable:
+            raise
+        if signal.SIGINT in received:
+            raise KeyboardInterrupt from stopped
+        if signal.SIGTERM in received:
+            raise Terminated from stopped
+        raise
+    finally:
+        for kind, handler in previous.items():
+            signal.signal(kind, handler)
+
+
+def mend_streams() -> None:
+    """Reopen closed streams, and replace characters that a stream cannot encode.
+
+    A file opened while stdout is closed would get its descriptor, and results would be written into it.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)  # takes the free number; writing to it is an error
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(descriptor, "r" if name == "stdin" else "w", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def reader_is_gone() -> bool:
+    """Whether stdout is a pipe without reader (`molvae sample ... | head`)."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        gone = any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+        if gone:  # the interpreter flushes once more at exit
+            flush_nowhere()
+    except (AttributeError, OSError, ValueError):  # no poll on this system, or no file behind stdout
+        return False
+    return gone
+
+
+def flush_nowhere() -> None:
+    """Redirect stdout to nowhere, so that flushing it at exit cannot fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,254 @@
+"""Results of a campaign: tables, summaries and pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from molvae.campaign.doubts import doubts
+from molvae.cli.output import table_text
+from molvae.data.writers import Column, open_writer
+from molvae.persistence.files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from molvae.campaign.config import CampaignSettings
+    from molvae.campaign.history import History
+    from molvae.campaign.sources.report import MoveReport
+    from molvae.campaign.table import Row
+    from molvae.cli.output import Session
+    from molvae.oracles.base import Score
+    from molvae.oracles.objectives import Objective
+
+PICTURED = 12
+_TOP = 10
+_LONG = 24  # characters of a name at the head of a column
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("identifier", "name", "source", "trouble"), "text"),
+    **dict.fromkeys(("smiles", "parent"), "smiles"),
+    **dict.fromkeys(("call", "feasible"), "integer"),
+}
+"""Columns whose kind does not follow from their values."""
+
+
+def distinct_columns(objectives: Sequence[Objective]) -> list[tuple[str, int]]:
+    """Each different objective name with its first position: one column of a table each."""
+    first: dict[str, int] = {}
+    for index, objective in enumerate(objectives):
+        first.setdefault(objective.name, index)
+    return list(first.items())
+
+
+def labels(objectives: Sequence[Objective]) -> list[str]:
+    """Short names for `distinct_columns`, for tables and pictures: `similarity` for `similarity:SMILES`.
+
+    >>> from molvae.oracles.objectives import Objective
+    >>> labels([Objective(name="qed"), Objective(name="similarity:CC(=O)Nc1ccc(O)cc1")])
+    ['qed', 'similarity']
+    """
+    names = [name for name, _ in distinct_columns(objectives)]
+    heads = [name.partition(":")[0] if len(name) > _LONG else name for name in names]
+    return [
+        head if heads.count(head) == 1 else name[: _LONG - 1] + "…" * (len(name) >= _LONG)
+        for name, head in zip(names, heads, strict=True)
+    ]
+
+
+def value_of(score: Score | None) -> float | None:
+    """The number of a score, if it has one."""
+    return score.value if score is not None and score.is_ok else None
+
+
+def trouble_of(scores: Sequence[Score | None]) -> str:
+    """The errors in the scores of a molecule; empty if there are none."""
+    errors = [
+        f"{s.status}: {s.detail}" if s.detail else s.status for s in scores if s is not None and not s.is_ok
+    ]
+    return "; ".join(dict.fromkeys(errors))
+
+
+def best_text(best: Sequence[Row], objectives: Sequence[Objective]) -> str:
+    """The best molecules as a table: rank, scores, source, call, SMILES."""
+    rows = []
+    for rank, row in enumerate(best, start=1):
+        scores = [value_of(row.scores[index]) for _, index in distinct_columns(objectives)]
+        source = f"{row.source} ({row.name})" if row.name else row.source
+        rows.append([rank, *scores, source, "-" if row.call is None else row.call + 1, row.smiles])
+    return table_text(("#", *labels(objectives), "source", "call", "smiles"), rows) if rows else ""
+
+
+def write_table(target: Path, table: Sequence[Row], history: History) -> None:
+    """Write molecules of a campaign in the order given, with the forecasts of those a surrogate chose."""
+    from molvae.campaign.batch import descent_columns, forecast_columns
+    from molvae.campaign.table import replicate_columns
+
+    objectives = history.settings.objectives
+    values: dict[str, Sequence[Any]] = {
+        name: [getattr(row, name) for row in table] for name in ("identifier", "name", "smiles")
+    }
+    values["call"] = [None if row.call is None else row.call + 1 for row in table]
+    values |= {name: [getattr(row, name) for row in table] for name in ("source", "parent")}
+    for name, index in distinct_columns(objectives):
+        values[name] = [value_of(row.scores[index]) for row in table]
+    values["feasible"] = [int(row.feasible) for row in table]
+    values["trouble"] = [trouble_of(row.scores) for row in table]
+    values |= replicate_columns([row.scores for row in table], [objective.name for objective in objectives])
+    values |= forecast_columns([row.forecast for row in table], history)
+    values |= descent_columns([row.ancestor for row in table], history)
+    with open_writer(target, _columns(values)) as writer:
+        for cells in zip(*values.values(), strict=True):
+            writer.write(list(cells))
+
+
+def write_columns(session: Session, target: Path | None, values: Mapping[str, Sequence[Any]]) -> None:
+    """Write columns of equal length as rows to a file or stdout."""
+    with session.rows(target, _columns(values)) as writer:
+        for cells in zip(*values.values(), strict=True):
+            writer.write(list(cells))
+
+
+def _columns(values: Mapping[str, Sequence[Any]]) -> list[Column]:
+    return [
+        Column(name, _KINDS.get(name) or ("number" if all(map(_is_number, cells)) else "text"))
+        for name, cells in values.items()
+    ]
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or isinstance(value, float)
+
+
+def write_poses(path: Path, settings: CampaignSettings, best: Sequence[Row]) -> dict[str, Path]:
+    """Write the docking poses of the best molecules, if they were kept; the file for a summary."""
+    from molvae.chemistry.molecule import is_valid, parse
+    from molvae.oracles.docking.poses import kept_poses
+
+    molecules = [molecule for row in best if is_valid(molecule := parse(row.smiles))]
+    text = kept_poses([objective.name for objective in settings.objectives], molecules)
+    if not text:
+        return {}
+    write_atomically(path, text)
+    return {"poses": path}
+
+
+def draw(
+    directory: Path, settings: CampaignSettings, table: Sequence[Row], best: Sequence[Row]
+) -> dict[str, Path]:
+    """The pictures of a campaign: the best molecules, progress, and the Pareto front of two goals."""
+    from molvae.chemistry.depiction import grid_png
+    from molvae.chemistry.molecule import parse
+    from molvae.reporting.figures import draw_front, draw_progress
+
+    drawn: dict[str, Path] = {}
+    objectives = settings.objectives
+    if best:
+        columns = list(zip(labels(objectives), distinct_columns(objectives), strict=True))
+        scores = [[f"{label} {_short(row.scores[i])}" for label, (_, i) in columns] for row in best]
+        legends = [", ".join([row.name, *t] if row.name else t) for row, t in zip(best, scores, strict=True)]
+        drawn["picture"] = directory / "best.png"
+        molecules = [parse(row.smiles) for row in best[:PICTURED]]
+        write_atomically(drawn["picture"], grid_png(molecules, legends[:PICTURED]))
+    called = [row for row in table if row.call is not None]
+    if any(score is not None and score.is_measured for row in called for score in row.scores):
+        drawn["progress"] = directory / "progress.png"
+        draw_progress(settings, table, drawn["progress"])
+    if draw_front(settings, table, directory / "front.png"):
+        drawn["front"] = directory / "front.png"
+    return drawn
+
+
+def comparison(settings: CampaignSettings, table: Sequence[Row]) -> list[dict[str, Any]]:
+    """Start against found, per goal: best and mean of the ten best among the molecules within all bounds.
+
+    The start is the user's molecules, library molecules tried later included; without any, the first samples
+    of the prior.
+    """
+    given = [row for row in table if row.source in {"start", "known", "library"}]
+    first = [row for row in table if row.call is not None and row.call < settings.n_initial]
+    start = given or first
+    begun = {row.smiles for row in start}
+    found = [row for row in table if row.smiles not in begun]
+    names = [name for name, _ in distinct_columns(settings.objectives)]
+    short = dict(zip(names, labels(settings.objectives), strict=True))
+    lines = []
+    for index, objective in enumerate(settings.objectives):
+        if not objective.is_goal:
+            continue
+        for name, rows in (("start" if given else "first draws", start), ("found", found)):
+            values = [v for row in rows if row.feasible and (v := value_of(row.scores[index])) is not None]
+            values.sort(reverse=objective.direction == "maximize")
+            lines.append(
+                {
+                    "goal": f"{objective.direction} {short[objective.name]}",
+                    "set": name,
+                    "scored": sum(any(s is not None for s in row.scores) for row in rows),
+                    "within bounds": len(values),
+                    "best": values[0] if values else None,
+                    "mean of top 10": float(np.mean(values[:_TOP])) if values else None,
+                }
+            )
+    return lines
+
+
+def summary_text(settings: CampaignSettings, best: Sequence[Row], table: Sequence[Row]) -> str:
+    """The best molecules, and start against found."""
+    text = best_text(best, settings.objectives)
+    compared = comparison(settings, table)
+    text += "\n" + table_text(tuple(compared[0]), [tuple(line.values()) for line in compared])
+    text += "".join(f"{doubt}\n" for doubt in doubts(table, settings.objectives))
+    return text if best else "no molecule within all bounds yet\n" + text
+
+
+def moves_text(reports: Sequence[MoveReport]) -> str:
+    """The yield of each source of candidates; a hit is a candidate among the ten best."""
+    header = ("source", "calls", "hits", "hit rate", "best", "attempts", "new", "share")
+    rows = []
+    for facts, report in zip(move_facts(reports), reports, strict=True):
+        source, calls, hits, best, attempts, new, share = facts.values()
+        share = _rate(share) if attempts else ""
+        rows.append((source, calls, hits, _rate(report.hit_rate), best, attempts, new, share))
+    return "\n" + table_text(header, rows) if rows else ""
+
+
+def move_facts(reports: Sequence[MoveReport]) -> list[dict[str, Any]]:
+    """The yield of each source of candidates, for JSON."""
+    return [
+        {
+            "source": report.move,
+            "calls": report.scored,
+            "hits": report.hits,
+            "best": None if np.isnan(report.best) else report.best,
+            "attempts": report.attempts,
+            "new": report.new,
+            "share": round(report.share, 4),
+        }
+        for report in reports
+    ]
+
+
+def _rate(value: float) -> str:
+    return "" if np.isnan(value) else f"{100 * value:.0f}%"
+
+
+def row_facts(rows: Sequence[Row], objectives: Sequence[Objective]) -> list[Mapping[str, Any]]:
+    """Rows of a campaign for JSON."""
+    return [
+        {
+            "identifier": row.identifier,
+            "name": row.name or None,
+            "smiles": row.smiles,
+            **{name: value_of(row.scores[index]) for name, index in distinct_columns(objectives)},
+            "source": row.source,
+            "parent": row.parent,
+            "call": None if row.call is None else row.call + 1,
+        }
+        for row in rows
+    ]
+
+
+def _short(score: Any) -> str:
+    value = value_of(score)
+    return "-" if value is None else f"{value:.3g}"

@@ -1,0 +1,166 @@
+"""What the text of an oracle refers to: local files, programs that a file must not hide, and secrets."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from molvae.errors import MolvaeError, UsageError
+from molvae.oracles.base import ORACLES, OracleText
+from molvae.oracles.composite import read_objectives
+from molvae.oracles.desirability import SHAPES
+from molvae.oracles.functions import OWN
+from molvae.persistence.files import sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+_WRAPPERS = frozenset({"isolated", "inline", "ray"})  # of another oracle, whose text is their argument
+_OUTSIDE = frozenset({"isolated", "ray", "cmd", "http", "https", "docking"})
+_MEANING = frozenset({"reinvent", "key", "vina", "dockstring", "exhaustiveness", "seed"})
+"""Options that change the score, not the execution."""
+
+_VARIABLE = re.compile(r"\$\{(MOLVAE_\w+)\}")
+_URL = re.compile(r"https?(?:\[[^\]]*\])?://\S+")
+_SECRET = re.compile(
+    r"(?:^|[-_.]|api|access)key$|token|secret|passw|pwd|auth(?!or)|signature|credential|^sig$|^code$",
+    re.IGNORECASE,
+)
+
+
+def core_of(text: str) -> str:
+    """The text of an oracle without workers, time-outs and retries.
+
+    >>> core_of("isolated[workers=4,timeout=60]:docking.py:score"), core_of("gaussian[2,1]:logp")
+    ('isolated:docking.py:score', 'gaussian[2,1]:logp')
+    """
+    parts = OracleText.read(text)
+    if parts.name not in _OUTSIDE:
+        return text.strip()
+    kept = tuple(option for option in parts.options if option.partition("=")[0].strip() in _MEANING)
+    return str(OracleText(parts.name, kept, parts.argument))
+
+
+def files_of(text: str) -> dict[str, str]:
+    """sha256 of each local file that the oracle depends on, by its path as written.
+
+    These are the file of an `mpo:` and the files of its terms, the file of `file.py:function` or of a module
+    in the current directory, the receptor of a `docking:`, and files with a suffix in the command line of a
+    `cmd:`.
+
+    >>> files_of("similarity:CCO")
+    {}
+    """
+    return {
+        str(path): sha256_of(path) for inner in named_within(text) for path in _paths(inner) if path.is_file()
+    }
+
+
+def named_within(text: str) -> Iterator[OracleText]:
+    """All oracles in a text: itself, the oracle it wraps, the terms of an `mpo:`.
+
+    >>> [inner.name for inner in named_within("rising[0,1]:isolated:similarity:CCO")]
+    ['rising', 'isolated', 'similarity']
+    """
+    parts = OracleText.read(text.strip())
+    yield parts
+    if parts.name in _WRAPPERS or parts.name in SHAPES:
+        yield from named_within(parts.argument)
+    elif parts.name == "mpo":
+        try:
+            terms = _terms(Path(parts.argument))
+        except MolvaeError:  # reported where the file is loaded
+            return
+        for term in terms:
+            yield from named_within(term)
+
+
+def _paths(parts: OracleText) -> Iterator[Path]:
+    if parts.name == "mpo":
+        yield Path(parts.argument)
+    elif parts.name == "docking":
+        yield Path(parts.argument.rpartition("@")[0])  # a target by name is not a file
+    elif parts.name == "cmd":
+        try:
+            words = shlex.split(parts.argument)
+        except ValueError:
+            return
+        yield from (path for word in words if (path := Path(word)).suffix)
+    elif parts.name not in _WRAPPERS and (found := OWN.fullmatch(str(parts))):
+        module = found["module"]
+        yield Path(module) if module.endswith(".py") else Path(*module.split(".")).with_suffix(".py")
+
+
+def _terms(path: Path) -> list[str]:
+    return [term.score for settings in read_objectives(path)[0].values() for term in settings.terms]
+
+
+def refuse_hidden_programs(text: str, computed: Collection[str], *, named: bool) -> None:
+    """Refuse an oracle that would run something the user has not named.
+
+    A journal, settings and an `mpo:` file may come from somebody else. What they name runs only if molvae
+    computes it, the user names it too, or the file is trusted.
+
+    Args:
+        text: Of the oracle.
+        computed: Names of the oracles that molvae computes.
+        named: Whether the user has named it; otherwise a file has.
+
+    Raises:
+        ConfigError: A file it names cannot be read.
+        UsageError: It would run a program or code, or call a server, that only a file names.
+    """
+    parts = OracleText.read(text)
+    if parts.name in SHAPES or (named and parts.name in _WRAPPERS):
+        refuse_hidden_programs(parts.argument, computed, named=named)
+    elif parts.name == "mpo" and parts.argument:
+        for term in _terms(Path(parts.argument)):
+            refuse_hidden_programs(term, computed, named=False)
+    elif not named and parts.name not in computed and (parts.name in ORACLES or OWN.fullmatch(text.strip())):
+        raise UsageError(
+            f"the oracle '{text}' is named by a file and not by you, so it is not run",
+            hint="It would run a program or code, or call a server. If you trust the author of that file, "
+            f"name it yourself (--maximize '{text}'), or add --trust (in Python trust=True).",
+        )
+
+
+def with_secrets(url: str) -> str:
+    """A URL with the values of the environment for each `${MOLVAE_NAME}`.
+
+    Other variables are not looked up, so that somebody else's URL cannot read them.
+
+    Raises:
+        UsageError: There is no such variable.
+    """
+
+    def value(found: re.Match[str]) -> str:
+        if found[1] not in os.environ:
+            raise UsageError(f"a URL names the environment variable {found[1]}, which is not set")
+        return quote(os.environ[found[1]], safe="")
+
+    return _VARIABLE.sub(value, url)
+
+
+def refuse_secrets(text: str) -> None:
+    """Refuse a password or a key in a URL: the text of an oracle is kept in journals, tables and reports.
+
+    Raises:
+        UsageError: With how to avoid it.
+    """
+    for url in _URL.findall(text):
+        if "@" in url.partition("://")[2].partition("/")[0]:
+            raise UsageError(
+                "a user name or password in a URL would be kept in the journal",
+                hint="Put them into a small program instead: cmd:python ask_server.py.",
+            )
+        for name, given in parse_qsl(urlsplit(url).query):
+            if _SECRET.search(name) and not _VARIABLE.fullmatch(given):
+                raise UsageError(
+                    f"the value of '{name}' in a URL would be kept in journals, tables and reports",
+                    hint=f"Put it into the environment, and write {name}=${{MOLVAE_KEY}} (any name that "
+                    "begins with MOLVAE_), in single quotes.",
+                )
