@@ -1,0 +1,192 @@
+"""How large the code is, and how far a search reaches into it.
+
+    scripts/mutate --json mutations.json
+    python scripts/benchmark/house.py --mutations mutations.json
+
+Lines are all lines of molvae/*.py. Settings are fields with a value of their own, each counted where it is
+declared. Options of optimize are its arguments and options, and the settings that --set reaches beside
+them. Files opened are those of molvae whose functions `molvae optimize` with 16 calls runs; the deepest
+stack counts frames of molvae in it. Lines of the network are those of files in molvae/models that a forward
+pass with its loss runs through. Duplicates are counted by the program of that name; without it, the figure
+is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from record import ROOT, record
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from molvae.config import Settings
+
+PACKAGE = ROOT / "molvae"
+CHECKPOINT = ROOT / "checkpoints" / "zinc250k"
+SEED = 7
+
+
+class Watch:
+    """A profile function: which files of molvae run, and how deep their frames are stacked."""
+
+    def __init__(self) -> None:
+        self.files: set[str] = set()
+        self.depth = self.deepest = 0
+
+    def __call__(self, frame: FrameType, event: str, _: Any) -> None:
+        """Take one call or return into account."""
+        name = frame.f_code.co_filename
+        is_function = frame.f_code.co_flags & inspect.CO_OPTIMIZED  # not the body of a module or class
+        if event not in {"call", "return"} or not is_function or not name.startswith(str(PACKAGE)):
+            return
+        self.files.add(name)
+        self.depth += 1 if event == "call" else -1
+        self.deepest = max(self.deepest, self.depth)
+
+
+def size() -> dict[str, int]:
+    """Lines and files of the package, and lines of the README."""
+    texts = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
+    return {
+        "lines": sum(len(text.splitlines()) for text in texts),
+        "files": len(texts),
+        "readme_lines": len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()),
+    }
+
+
+def settings() -> int:
+    """Fields of all settings that hold a value, not other settings; each counts where it is declared."""
+    from molvae.config import Settings
+
+    for path in PACKAGE.rglob("config.py"):
+        import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    return sum(len(_leaves(cls)) for cls in _below(Settings))
+
+
+def _below(cls: type[Settings]) -> set[type[Settings]]:
+    found = {cls}.union(*(_below(child) for child in cls.__subclasses__()))
+    return {c for c in found if c.__module__.startswith("molvae.")}
+
+
+def _leaves(cls: type[Settings]) -> list[str]:
+    from molvae.config import Settings
+
+    own = [name for name in cls.__annotations__ if name in cls.model_fields]
+    kinds = {name: cls.model_fields[name].annotation for name in own}
+    return [
+        name for name, kind in kinds.items() if not (isinstance(kind, type) and issubclass(kind, Settings))
+    ]
+
+
+def optimize_options() -> int:
+    """Options and arguments of `molvae optimize`, and the settings that --set reaches beside them."""
+    from molvae.cli.optimize import optimize_command as command
+    from molvae.config import field_help
+
+    own = {parameter.name for parameter in command.params if not getattr(parameter, "hidden", False)}
+    keys = {key.replace(".", "__") for key, *_ in field_help(command.settings)}
+    return len(own | keys)
+
+
+def searched() -> dict[str, int]:
+    """How many files `molvae optimize` with 16 calls runs through, and how deep; in a process of its own."""
+    from molvae.cli.main import run
+
+    watch = Watch()
+    with tempfile.TemporaryDirectory() as folder:
+        start = Path(folder) / "start.smi"
+        amides = [f"{'C' * n}c1ccccc1C(=O)NCC{'O' * (n % 2)}" for n in range(1, 13)]
+        start.write_text("\n".join(amides) + "\n", encoding="utf-8")
+        words = ["optimize", str(CHECKPOINT), "--maximize", "qed", "--start", str(start), "--budget", "16"]
+        words += ["-q", "4", "--seed", str(SEED), "--device", "cpu", "--quiet", "-o", f"{folder}/found"]
+        sys.setprofile(watch)
+        try:
+            code = run(words)
+        finally:
+            sys.setprofile(None)
+    if code:
+        raise SystemExit(code)
+    return {"files_opened": len(watch.files), "deepest_stack": watch.deepest}
+
+
+def network_lines() -> int:
+    """Lines of the files that make the network."""
+    import torch
+
+    import molvae
+
+    network = molvae.load(CHECKPOINT, device="cpu").network.train()
+    tokens, lengths = torch.tensor([[4, 5, 6, 1]]), torch.tensor([4])
+    properties = torch.zeros(1, network.n_properties)
+    watch = Watch()
+    sys.setprofile(watch)
+    try:
+        elbo = network(tokens, lengths, tokens, lengths, properties, torch.ones_like(properties).bool())
+        elbo.loss(1.0, 1.0, 0.0)
+    finally:
+        sys.setprofile(None)
+    paths = [Path(name) for name in watch.files if Path(name).parent == PACKAGE / "models"]
+    return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths)
+
+
+def duplicates() -> dict[str, int]:
+    """Pairs of places in the tree that share six or more lines, or their shape."""
+    program = shutil.which("duplicates")
+    if program is None:
+        return {}
+    command = [program, "--repo", str(ROOT), "--seconds", "600"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    first = done.stdout.split(maxsplit=1)[0]
+    return {"duplicates": int(first) if first.isdigit() else 0}
+
+
+def mutations(path: Path | None) -> dict[str, int]:
+    """What scripts/mutate has counted."""
+    return (
+        {} if path is None else {"mutations_noticed": json.loads(path.read_text(encoding="utf-8"))["noticed"]}
+    )
+
+
+def main() -> int:
+    """Count, print and record."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--mutations", type=Path, help="what scripts/mutate --json has written")
+    parser.add_argument("--directory", type=Path, help="where the record goes, if not to the others")
+    parser.add_argument("--search", action="store_true", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.search:
+        print(json.dumps(searched()))
+        return 0
+    child = [sys.executable, __file__, "--search"]
+    done = subprocess.run(child, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
+    figures: dict[str, float | int | None] = {
+        **size(),
+        "settings": settings(),
+        "optimize_options": optimize_options(),
+        **json.loads(done.stdout.splitlines()[-1]),
+        "network_lines": network_lines(),
+        **duplicates(),
+        **mutations(chosen.mutations),
+    }
+    for name, value in figures.items():
+        print(f"{name:<18} {value:,}")
+    table = [{"figure": name.replace("_", " "), "value": value} for name, value in figures.items()]
+    place = {} if chosen.directory is None else {"directory": chosen.directory}
+    print(record("house", figures=figures, table=table, seeds=[SEED], **place))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
