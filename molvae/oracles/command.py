@@ -28,8 +28,8 @@ _SERVING = "import sys; sys.path += sys.argv[3:]; from molvae.oracles.serving im
 """Modules of the current directory must not shadow those of Python or molvae."""
 
 
-class CommandWorker:
-    """A program that speaks the protocol; started on the first call, and again after a failure.
+class _ProgramWorker:
+    """A program that answers requests.
 
     Args:
         command: Program and arguments.
@@ -41,6 +41,21 @@ class CommandWorker:
         self._settings = settings
         self._program: Program | None = None
         self._number = 0
+
+    def interrupt(self) -> None:
+        """Kill the program while another thread waits for it."""
+        program = self._program
+        if program is not None:
+            program.end()
+
+    def _kill(self) -> None:
+        program, self._program = self._program, None
+        if program is not None:
+            program.kill()
+
+
+class CommandWorker(_ProgramWorker):
+    """A program that speaks the protocol; started on the first call, and again after a failure."""
 
     def greet(self) -> dict[str, Any]:
         """Restart the program and return its greeting.
@@ -95,34 +110,16 @@ class CommandWorker:
         if program is not None:
             program.close()
 
-    def interrupt(self) -> None:
-        """Kill the program while another thread waits for it."""
-        program = self._program
-        if program is not None:
-            program.end()
-
     def _failed(self, detail: str, **kind: Any) -> Trouble:
         self._kill()
         return Trouble(detail, **kind)
 
-    def _kill(self) -> None:
-        program, self._program = self._program, None
-        if program is not None:
-            program.kill()
 
-
-class ReinventWorker:
+class ReinventWorker(_ProgramWorker):
     """A REINVENT 4 external process: SMILES, one per line, until the input ends, and JSON back.
 
-    Args:
-        command: Program and arguments; started for each request.
-        settings: The key of the payload.
+    The program is started for each request.
     """
-
-    def __init__(self, command: Sequence[str], settings: ExternalSettings) -> None:
-        self._command = tuple(command)
-        self._settings = settings
-        self._program: Program | None = None
 
     def ask(self, smiles: Sequence[str], seconds: float) -> list[Score]:
         """One score for each molecule.
@@ -146,15 +143,7 @@ class ReinventWorker:
 
     def close(self) -> None:
         """Kill the program, if it runs."""
-        program, self._program = self._program, None
-        if program is not None:
-            program.kill()
-
-    def interrupt(self) -> None:
-        """Kill the program while another thread waits for it."""
-        program = self._program
-        if program is not None:
-            program.end()
+        self._kill()
 
     @staticmethod
     def _explained(program: Program, error: ProtocolError) -> str:
