@@ -131,5 +131,5 @@ def test_a_key_of_the_environment_reaches_the_server_alone(monkeypatch):
         assert asked[0].split()[1] == "/?keyword=x&key=a%20b%26c&y=${OTHER_KEY}"
         assert oracle.name == text
     del os.environ["MOLVAE_KEY"]
-    with pytest.raises(UsageError, match="no variable MOLVAE_KEY"):
+    with pytest.raises(UsageError, match="MOLVAE_KEY, which is not set"):
         load_oracle(text)
