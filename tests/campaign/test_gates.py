@@ -158,6 +158,13 @@ def test_salts_and_charges_of_the_neighborhood_do_not_matter():
     assert SimilarityGate(charged, at_least=True)([parse("CC(=O)O"), parse("CCO")]) == [True, False]
 
 
+def test_a_similarity_gate_keeps_near_or_keeps_away():
+    neighborhood = Neighborhood(smiles=("CCOc1ccccc1",), similarity=0.6)
+    molecules = [parse("CCOc1ccccc1"), parse("N#CCCCC#N")]
+    assert SimilarityGate(neighborhood, at_least=True)(molecules) == [True, False]
+    assert SimilarityGate(neighborhood, at_least=False)(molecules) == [False, True]
+
+
 def test_a_neighborhood_of_an_invalid_molecule_is_rejected():
     with pytest.raises(UsageError, match="'c1cc' is not a molecule to compare with"):
         SimilarityGate(Neighborhood(smiles=("c1cc",), similarity=0.4), at_least=True)
