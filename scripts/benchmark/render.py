@@ -39,6 +39,7 @@ TITLES = {
     "report": "Report of a campaign of 1,000 calls",
     "startup": "Start-up time of the commands",
     "faults": "Fault injection",
+    "house": "Size of the code",
 }
 """Title of each result file, in the order of the page; others follow under their own names."""
 
@@ -255,6 +256,11 @@ NOTES = {
         "the promise of its family does not hold. Nightly: what scripts/faults runs without options; the "
         "trials were made in several runs. Of a family that was run again with --amend, results/faults.json "
         "keeps the earlier findings."
+    ),
+    "house": (
+        "files_opened: files of molvae whose functions a search of 16 calls runs; deepest_stack: most frames "
+        "of molvae on its stack. network_lines: of the files that a forward pass with its loss runs through. "
+        "duplicates: pairs of places in the tree that share six or more lines, or their shape."
     ),
 }
 """What a reader must know to read a table."""
