@@ -183,6 +183,12 @@ class TestFit:
             slope = (fit._objective(at + step)[0] - fit._objective(at - step)[0]) / 2e-5
             assert gradient[j] == pytest.approx(slope, rel=1e-4, abs=1e-6)
 
+    def test_a_mean_of_four_has_a_quarter_of_the_noise(self):
+        table, counts = torch.eye(2, dtype=torch.float64), torch.tensor([4.0, 1.0], dtype=torch.float64)
+        fit = MixtureFit([table], None, torch.zeros(2, dtype=torch.float64), Prior(), counts=counts)
+        covariance = fit._covariance(torch.tensor([0.3, 0.8, 1.0], dtype=torch.float64).log())
+        assert covariance.diagonal().tolist() == pytest.approx([0.3 + 0.2, 0.3 + 0.8], abs=1e-6)
+
     def test_without_scores_its_priors_decide(self):
         nothing = torch.zeros(0, 0, dtype=torch.float64)
         fit = MixtureFit([nothing], None, torch.zeros(0, dtype=torch.float64), Prior())
