@@ -80,7 +80,7 @@ def test_a_conditional_model_round_trips_through_a_checkpoint(little_corpus, tmp
     z = model.sample_latent(4, generator=np.random.default_rng(0))
     told = [
         model.network.decoder.initial(
-            model.network._told(torch.from_numpy(z), *model.scaled_properties(w), None), 0
+            model.network._conditioned(torch.from_numpy(z), *model.scaled_properties(w), None), 0
         )
         for w in (low, high)
     ]

@@ -174,7 +174,7 @@ class TestConditions:
 
         def logits(first, second):
             properties = torch.tensor([[first, second]], dtype=torch.double)
-            return model.decoder(TOKENS[:1], model._told(z, properties, known, None))
+            return model.decoder(TOKENS[:1], model._conditioned(z, properties, known, None))
 
         assert not torch.allclose(logits(0.0, 0.0), logits(3.0, 0.0))
         assert torch.equal(logits(1.0, 0.0), logits(1.0, float("nan")))

@@ -60,7 +60,7 @@ def test_the_decoder_hears_of_the_level_and_learns_from_it():
     level = torch.tensor([0.0, 0.4, 0.9], dtype=torch.double, requires_grad=True)
     given = model.decoder.conditions[0].weight, level
     slopes = torch.autograd.grad(
-        model.decoder(TOKENS, model._told(_z(), None, None, level)).square().sum(), given
+        model.decoder(TOKENS, model._conditioned(_z(), None, None, level)).square().sum(), given
     )
     assert all(slope.abs().max() > 0 for slope in (slopes[0][:, -2:], slopes[1][1:]))
 
