@@ -88,6 +88,15 @@ def test_feasibility_is_a_probability():
     )
 
 
+def test_bounds_have_directions():
+    infinite = torch.tensor([torch.inf]).double()
+    believed, bound = belief([3.0, -1.0], [1.0, 1.0]), torch.tensor([1.0]).double()
+    above = log_feasibility(believed, bound, infinite).exp()
+    below = log_feasibility(believed, -infinite, bound).exp()
+    assert above.tolist() == pytest.approx([0.97725, 0.02275], abs=1e-5)
+    assert (above + below).tolist() == pytest.approx([1.0, 1.0])
+
+
 @pytest.mark.parametrize("function", [UpperConfidence(0.5), LogImprovement()])
 def test_constraints_only_ever_lower_the_worth(function):
     goal, standing = belief([0.0, 0.0, 2.0], [1.0, 1.0, 1.0]), Standing(0.5, 1.0)
