@@ -22,7 +22,8 @@ def furnish(place: Path) -> None:
     """Make a directory look like the repository to someone who reads its pages."""
     (place / "checkpoints").mkdir()
     (place / "checkpoints" / "zinc250k").symlink_to(CHECKPOINT)
-    (place / "checkpoints" / "moses").symlink_to(ROOT / "checkpoints" / "moses")
+    for name in ("druglike", "moses"):
+        (place / "checkpoints" / name).symlink_to(ROOT / "checkpoints" / name)
     (place / "datasets").symlink_to(ROOT / "datasets")
 
 

@@ -50,15 +50,28 @@ def main() -> None:
     options = _options()
     started_at = commit()
     sets = _sets(Path(os.environ["MOLVAE_DATA"]).resolve(), options.molecules)
-    table = []
+    measured = {}
     for checkpoint in options.checkpoints:
-        row = _measured(MolVAE.load(checkpoint, device=options.device), sets, options)
-        table.append({"model": checkpoint.name, **row})
-        for name, value in table[-1].items():
+        found = _measured(MolVAE.load(checkpoint, device=options.device), sets, options)
+        measured[checkpoint.name] = found
+        print(checkpoint.name)
+        for name, value in found.items():
             print(f"{name:28} {value}", flush=True)
-    figures = {name: value for name, value in table[0].items() if name != "model"}
+    figures = next(iter(measured.values()))
+    summary = [
+        {"figure": name.replace("_", " "), **{model: found[name] for model, found in measured.items()}}
+        for name in figures
+    ]
     if not options.no_record:
-        path = record("druglike", figures=figures, table=table, seeds=[options.seed], started_at=started_at)
+        table = [{"model": model, **found} for model, found in measured.items()]
+        path = record(
+            "druglike",
+            figures=figures,
+            table=table,
+            summary=summary,
+            seeds=[options.seed],
+            started_at=started_at,
+        )
         print(f"-> {path.name}")
 
 
