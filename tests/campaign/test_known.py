@@ -115,7 +115,7 @@ def test_where_nothing_is_within_the_bounds_the_search_ends_and_says_which(tmp_p
         ({"at_least": {"falling[3,4]:logp": 2.0}}, "goes from 0 to 1"),
         ({"at_least": {"osimertinib_mpo": 2.0}}, "goes from 0 to 1"),
         ({"at_least": {"substructure:c1cc": 1.0}}, "not a SMARTS"),
-        ({"at_least": {"similarity:nonsense": 0.4}}, "no molecule"),
+        ({"at_least": {"similarity:nonsense": 0.4}}, "is not a molecule"),
         ({"at_least": {"QED": 0.5}}, "'qed' is"),
         ({"at_least": {"Similarity:CCO": 0.5}}, "'similarity' is"),
         ({"at_least": {"between[1,3,0.5]:LogD": 0.5}}, "does not compute"),
