@@ -192,4 +192,4 @@ def _draw(axes: matplotlib.axes.Axes, chart: Chart) -> None:
     axes.set_xlabel(named.x, fontsize=9, color=_SOFT)
     axes.set_ylabel(named.y, fontsize=9, color=_SOFT)
     if sum(bool(layer.label) for layer in chart.layers) > 1:
-        axes.legend(frameon=False, fontsize=8, labelcolor=_INK)
+        axes.legend(framealpha=0.8, edgecolor="none", fontsize=8, labelcolor=_INK)
