@@ -48,7 +48,7 @@ def admet_oracle(text: OracleText) -> ExternalOracle:
     """`admet:NAME`: a prediction of ADMET-AI, such as hERG, AMES, Solubility_AqSolDB or BBB_Martins.
 
     Raises:
-        ConfigError: An option that is none.
+        ConfigError: Unknown option.
         MissingDependencyError: ADMET-AI is not installed.
         UnknownNameError: It has no such endpoint.
         UsageError: No endpoint, or it does not start.

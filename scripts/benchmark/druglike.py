@@ -16,13 +16,14 @@ from __future__ import annotations
 import argparse
 import csv
 import gzip
-import math
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from metrics_golden import moses_smiles
+from moses import N_PARENTS, valid_shares
 from record import commit, record  # beside this file
 from sense import sane
 
@@ -40,9 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SIZES = {"drugs": (10, 38), "drugs_large": (39, 60)}  # heavy atoms
-SIMILARITIES = (0.8, 0.6, 0.4, 0.2)
 HEADS = ("logp", "qed")
-N_PARENTS, N_SANE = 200, 300
+N_SANE = 300
 
 
 def main() -> None:
@@ -130,13 +130,7 @@ def _neighbors(model: MolVAE, molecules: Sequence[Molecule], seed: int) -> dict[
     chosen = Seeds(1).numpy("druglike-parents").permutation(len(molecules))[:N_PARENTS]
     parents = [molecules[row] for row in sorted(chosen)]
     curve = measure_similarity(model, parents, seed=seed)
-    found: dict[str, float | None] = {}
-    for wanted in SIMILARITIES:
-        inside = min(curve.similarity) <= wanted <= max(curve.similarity)
-        valid = (
-            float(np.interp(curve.radius_for(wanted), curve.radius, curve.validity)) if inside else math.nan
-        )
-        found[f"neighbors_valid_{round(100 * wanted)}"] = round(valid, 4) if inside else None
+    found = valid_shares(curve)
     rows = range(min(N_SANE, len(molecules)))
     own = np.mean([sane(molecules[row].smiles) for row in rows])
     varied = []
@@ -153,8 +147,7 @@ def _neighbors(model: MolVAE, molecules: Sequence[Molecule], seed: int) -> dict[
 def _sets(data: Path, n: int) -> dict[str, list[Molecule]]:
     """Standardized molecules of each set: all drugs, at most `n` of the others, drawn at random."""
     zinc = _rows(data / "zinc250k" / "zinc250k.csv.gz")
-    moses = _rows(data / "moses" / "train.csv.gz")
-    trained = {row["smiles"] for row in zinc} | {row["SMILES"] for row in moses}
+    trained = {row["smiles"] for row in zinc} | set(moses_smiles(data / "moses" / "train.csv.gz"))
     drugs = _standard(row["smiles"] for row in _rows(data / "drugs" / "approved.csv.gz"))
     drugs = [molecule for molecule in drugs if molecule.smiles not in trained]
     sets = {

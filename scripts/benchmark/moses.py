@@ -117,6 +117,11 @@ def _neighbors(
     chosen = Seeds(1).numpy("moses-test").permutation(len(test))[: options.parents]
     parents = [parse(test[row]) for row in sorted(chosen)]
     curve = measure_similarity(model, parents, seed=options.seed, progress=progress)  # type: ignore[arg-type]
+    return valid_shares(curve)
+
+
+def valid_shares(curve: SimilarityCurve) -> dict[str, float | None]:
+    """The valid share where neighbors are .8, .6, .4 and .2 similar on average, as figures of a record."""
     return {f"neighbors_valid_{round(100 * wanted)}": _valid_at(curve, wanted) for wanted in SIMILARITIES}
 
 

@@ -27,7 +27,7 @@ def docking_oracle(text: OracleText) -> ExternalOracle:
     """`docking[vina]:TARGET`: docking score in kcal/mol, low is good; or of receptor.pdbqt@x,y,z,size.
 
     Raises:
-        ConfigError: An option that is none.
+        ConfigError: Unknown option.
         MissingDependencyError: What it needs is not installed.
         UnknownNameError: There is no such target.
         UsageError: No receptor, or one that cannot be used.
