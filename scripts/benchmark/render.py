@@ -96,7 +96,8 @@ NOTES = {
     "druglike": (
         "`checkpoints/druglike`, with noise levels, trained on ChEMBL-like molecules, ZINC250k and some of "
         "MOSES, beside `checkpoints/zinc250k`. drugs: approved drugs of 10 to 38 heavy atoms, drugs_large: "
-        "39 to 60; chembl and zinc: test molecules. None of them were trained on by druglike. recon_encoder: "
+        "39 to 60; chembl and zinc: test molecules. druglike was trained on none of them but six drugs that "
+        "ZINC250k writes otherwise, and perhaps some of MOSES. recon_encoder: "
         "exact, greedy, from the encoder's mean; recon: after the gradient steps of encode. neighbors_valid: "
         "share of valid draws, one attempt each, where neighbors of ChEMBL test molecules have a mean "
         "similarity of .8, .6, .4 and .2. neighbors_sane_ratio: share of plausible neighbors (judged as in "
