@@ -1,12 +1,16 @@
 """Switch off the controllers of the search, one at a time and all at once, on ten objectives outside PMO.
 
-All arms of one objective and seed share start molecules and random streams. The gain of a controller is the
-mean over (objective, seed) pairs of the default's AUC top-10 minus the arm's, with its standard error.
+All arms of one objective and seed share start molecules and random streams. A gain is the mean over
+(objective, seed) pairs of the AUC top-10 of the first arm (the default search) minus that of another, with
+its standard error.
 
     MOLVAE_DATA=../shared/data python scripts/benchmark/ablation.py --seeds 0 1 2
+    ... --noise 0.1 --arms default 'noisy batches' --name ablation_noise --work runs/noise
+    ... --checkpoint checkpoints/druglike --arms 'latent moves alone' 'graph moves alone' --name latent_gain
 
 Runs are kept under --work, and an interrupted command goes on; `--arms` and `--seeds` can be reduced to what
 is complete. A run in which the retreat never began is the run without it, bit for bit, and is not repeated.
+With --noise, scores have Gaussian noise of that deviation; the AUC is that of the scores without it.
 """
 
 from __future__ import annotations
@@ -32,13 +36,14 @@ from molvae.campaign.methods.bo import BayesianOptimization
 from molvae.campaign.runner import run
 from molvae.campaign.trace import top_auc
 from molvae.latent.codec import MolVAE
-from molvae.optimization.config import SearchSettings
-from molvae.oracles.objectives import Objective
+from molvae.oracles.base import Score, ask
+from molvae.oracles.plugins import load_oracle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from molvae.campaign.methods.base import Batch, Situation
+    from molvae.chemistry.molecule import Molecule
 
 _SHARES = {"molvae.campaign.sources.shares.FLOOR": 1.0}
 _CREDIT = {"molvae.optimization.credit.FLOOR": 1.0}
@@ -65,12 +70,39 @@ CONSTANTS: dict[str, dict[str, float]] = {
 }
 """Constants of the search that switch off controllers; `all off` is without the reserve, too."""
 SETTINGS: dict[str, dict[str, Any]] = {
-    "plain kernel alone": {"surrogate": {"members": [_PLAIN]}},
-    "mixed kernel alone": {"surrogate": {"members": [_MIXED]}},
-    "noisy batches": {"acquisition": {"batch": "noisy"}},
+    "plain kernel alone": {"search": {"surrogate": {"members": [_PLAIN]}}},
+    "mixed kernel alone": {"search": {"surrogate": {"members": [_MIXED]}}},
+    "noisy batches": {"search": {"acquisition": {"batch": "noisy"}}},
+    "latent moves alone": {"sources": {"latent": 1.0}},
+    "graph moves alone": {"sources": {"graph": 1.0}},
 }
-ARMS = (DEFAULT, *CONSTANTS, NO_RESERVE, *SETTINGS)
+ARMS = (DEFAULT, *CONSTANTS, NO_RESERVE, *list(SETTINGS)[:3])
 BATCH, N_START, EVERY = 10, 10, 10
+
+
+class Noisy:
+    """An oracle with Gaussian noise, drawn anew for each seed and molecule.
+
+    Args:
+        name: The oracle without noise.
+        deviation: Of the noise.
+        seed: Of the noise.
+    """
+
+    name = "score"
+
+    def __init__(self, name: str, deviation: float, seed: int) -> None:
+        self._oracle, self._deviation, self._seed = load_oracle(name), deviation, seed
+        self.exact: dict[str, float] = {}
+
+    def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
+        """Scores of molecules."""
+        exact = [score.value for score in ask(self._oracle, molecules)]
+        self.exact.update(zip((molecule.smiles for molecule in molecules), exact))
+        return [
+            Score.of(value + random.Random(f"{self._seed} {m.smiles}").gauss(0.0, self._deviation))
+            for m, value in zip(molecules, exact)
+        ]
 
 
 @METHODS.register("no-reserve")
@@ -91,6 +123,7 @@ def main() -> None:
     model = MolVAE.load(options.checkpoint, device="cpu")
     train = zinc(options.data / "zinc250k" / "zinc250k.csv.gz")["train"]
     rows: dict[tuple[str, int, str], dict[str, Any]] = {}
+    noise = {"noise": options.noise} if options.noise else {}
     for seed in options.seeds:
         start = random.Random(seed).sample(train, N_START)
         for arm in options.arms:
@@ -101,29 +134,32 @@ def main() -> None:
                     continue
                 rows[name, seed, arm] = kept(
                     options.work / f"{name}-{seed}-{_key(arm)}.json",
-                    {"objective": name, "seed": seed, "arm": arm, "calls": options.calls},
+                    {"objective": name, "seed": seed, "arm": arm, "calls": options.calls, **noise},
                     lambda o=objective, s=seed, a=arm, b=start: _play(model, o, s, a, b, options),  # type: ignore[misc]
                 )
                 print(f"{name:20} seed {seed} {arm:20} {rows[name, seed, arm]['auc']:.3f}", flush=True)
-    summary = [_gain(arm, rows) for arm in options.arms]
+    summary = [_gain(arm, options.arms[0], rows) for arm in options.arms]
     for row in summary:
         print("  ".join(f"{key} {value}" for key, value in row.items()))
     figures = {f"{_key(row['arm'])}_{what}": row[what] for row in summary for what in ("gain", "error")}
     table = [{"objective": n, "seed": s, "arm": a, **row} for (n, s, a), row in rows.items()]
     if not options.no_record:
-        print(record("ablation", figures=figures, table=table, seeds=list(options.seeds), summary=summary))
+        print(record(options.name, figures=figures, table=table, seeds=list(options.seeds), summary=summary))
 
 
 def _play(
     model: MolVAE, objective: str, seed: int, arm: str, start: Sequence[str], options: argparse.Namespace
 ) -> dict[str, Any]:
-    settings = CampaignSettings(
-        objectives=(Objective(name=objective),),
-        budget=options.calls,
-        q=BATCH,
-        seed=seed,
-        method="no-reserve" if arm in {NO_RESERVE, "all off"} else "bo",
-        search=SearchSettings.model_validate(SETTINGS.get(arm, {})),
+    noisy = Noisy(objective, options.noise, seed) if options.noise else None
+    settings = CampaignSettings.model_validate(
+        {
+            "objectives": [{"name": objective if noisy is None else noisy.name}],
+            "budget": options.calls,
+            "q": BATCH,
+            "seed": seed,
+            "method": "no-reserve" if arm in {NO_RESERVE, "all off"} else "bo",
+            **SETTINGS.get(arm, {}),
+        }
     )
     retreated: list[bool] = []
 
@@ -137,13 +173,11 @@ def _play(
         tempfile.TemporaryDirectory(dir=options.work) as place,
         Campaign.create(Path(place) / "journal.sqlite", model, settings, start=start) as campaign,
     ):
-        result = run(campaign, enough=watch)
+        result = run(campaign, None if noisy is None else {noisy.name: noisy}, enough=watch)
+    utilities = [p.utility if noisy is None else noisy.exact[p.smiles] for p in result.trace]
     return {
-        "auc": round(
-            top_auc([point.utility for point in result.trace], budget=options.calls, frequency=EVERY), 4
-        ),
-        "best": round(result.trace[-1].best, 4),
-        "top10": round(result.trace[-1].top10, 4),
+        "auc": round(top_auc(utilities, budget=options.calls, frequency=EVERY), 4),
+        "best": round(max(utilities), 4),
         "retreated": any(retreated),
         "cpu_ms_per_call": round(1e3 * (time.process_time() - begun) / options.calls, 1),
     }
@@ -158,10 +192,10 @@ def switched_off(constants: dict[str, float]) -> Iterator[None]:
         yield
 
 
-def _gain(arm: str, rows: dict[tuple[str, int, str], dict[str, Any]]) -> dict[str, Any]:
-    """The default's gain over an arm, in pairs of runs of the same objective and seed."""
+def _gain(arm: str, first: str, rows: dict[tuple[str, int, str], dict[str, Any]]) -> dict[str, Any]:
+    """The gain of the first arm over an arm, in pairs of runs of the same objective and seed."""
     mine = {(name, seed): row for (name, seed, of), row in rows.items() if of == arm}
-    gains = [rows[*pair, DEFAULT]["auc"] - row["auc"] for pair, row in mine.items()]
+    gains = [rows[*pair, first]["auc"] - row["auc"] for pair, row in mine.items()]
     return {
         "arm": arm,
         "auc": round(mean(row["auc"] for row in mine.values()), 4),
@@ -185,6 +219,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--arms", nargs="+", default=list(ARMS), metavar="ARM")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--calls", type=int, default=150)
+    parser.add_argument("--name", default="ablation", help="of the record")
+    parser.add_argument("--noise", type=float, default=0.0, metavar="SD")
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "ablation")
     parser.add_argument("--no-record", action="store_true")
     return parser.parse_args()
