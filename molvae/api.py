@@ -172,11 +172,11 @@ def optimize(
         UnknownNameError: An unknown oracle.
         OracleError: An oracle failed `failure_limit` times in a row.
     """
-    from molvae.campaign.begun_with import remember_model
     from molvae.campaign.campaign import Campaign
     from molvae.campaign.config import CampaignSettings
     from molvae.campaign.known import KnownScores
-    from molvae.campaign.parts import unfolded, wanted
+    from molvae.campaign.model import remember_model
+    from molvae.campaign.objectives import unfolded, wanted
     from molvae.campaign.runner import needed_oracles, run
     from molvae.config import save_settings
     from molvae.latent.codec import MolVAE

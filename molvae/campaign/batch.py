@@ -8,7 +8,7 @@ from molvae.campaign.observations import Candidate
 from molvae.campaign.table import replicate_columns
 from molvae.chemistry.depiction import table_html
 from molvae.chemistry.molecule import parse
-from molvae.data.frames import arrow_stream
+from molvae.data.columnar import arrow_stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from molvae.campaign.agreement import changes, check_files, check_model, first_event
 from molvae.campaign.batch import Candidates
-from molvae.campaign.contradictions import check_objectives
 from molvae.campaign.events import going_on_from
 from molvae.campaign.features import FeatureMemory
 from molvae.campaign.forecast import Forecaster, forecasts_of
@@ -21,6 +20,7 @@ from molvae.campaign.initialization import check_names, next_batch, read_start
 from molvae.campaign.known import KnownScores
 from molvae.campaign.measurements import Measurements, read_frame
 from molvae.campaign.methods.base import Situation
+from molvae.campaign.objectives import check_objectives, unfolded, wanted
 from molvae.campaign.observations import (
     Candidate,
     Forecast,
@@ -28,7 +28,6 @@ from molvae.campaign.observations import (
     Receipt,
     StartMolecule,
 )
-from molvae.campaign.parts import unfolded, wanted
 from molvae.campaign.records import known_to_json, latent_to_text
 from molvae.campaign.storage import Event, Journal
 from molvae.campaign.table import Row, all_rows, best_rows, values_of
@@ -36,7 +35,7 @@ from molvae.campaign.telling import Recognizer, news, one_by_one, tell_event, us
 from molvae.campaign.trace import TracePoint, trace_of
 from molvae.chemistry.depiction import table_html
 from molvae.chemistry.molecule import parse
-from molvae.data.frames import is_frame
+from molvae.data.columnar import is_frame
 from molvae.errors import UsageError
 from molvae.persistence.locations import JOURNAL
 from molvae.seeding import Seeds

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from molvae.chemistry.cores import core_molecule
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.fingerprints import similarity_matrix
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.chemistry.precedent import Precedent
 from molvae.chemistry.standardize import standardize
+from molvae.chemistry.substructure import core_molecule
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:

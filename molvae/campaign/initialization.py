@@ -1,23 +1,26 @@
-"""The next batch: the initial design, of start molecules and prior draws, then the search method."""
+"""The start of a campaign, and its next batch: the initial design, then the search method."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from molvae.campaign.cells import plain
 from molvae.campaign.known import KnownScores
 from molvae.campaign.measurements import Measurements, read_frame, read_molecules
 from molvae.campaign.methods.base import Batch, Draft, Situation, make_method
 from molvae.campaign.methods.draws import new_drafts
+from molvae.campaign.observations import StartMolecule
 from molvae.campaign.sources.base import find_source
 from molvae.chemistry.filters import FILTERS
-from molvae.data.frames import is_frame
+from molvae.data.columnar import is_frame
 from molvae.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from molvae.campaign.config import CampaignSettings
+    from molvae.campaign.history import History
     from molvae.oracles.objectives import Objective
 
 
@@ -94,3 +97,31 @@ def initial_batch(situation: Situation, n: int) -> Batch:
         taken = {draft.smiles for draft in drafts}
         drafts += new_drafts(situation, n - len(drafts), situation.generator("initial"), taken)
     return Batch(tuple(drafts), state=situation.history.state)
+
+
+_LEFT = frozenset({"cancelled", "skipped"})
+
+
+def carried(history: History, objectives: Sequence[Objective]) -> Measurements:
+    """Molecules of a campaign with the scores of objectives that share a name.
+
+    Args:
+        history: Of the campaign.
+        objectives: Of the new one.
+    """
+    places = {plain(history.settings.objectives[j].name): j for j in history.known.measured}
+    columns = [places.get(plain(objective.name)) for objective in objectives]
+    names = history.names
+    found = {molecule.smiles: StartMolecule(molecule.smiles, (), molecule.name) for molecule in history.start}
+    for trial in history.trials.values():
+        scores = [None if j is None else trial.scores[j] for j in columns]
+        kept = tuple(None if score is None or score.status in _LEFT else score for score in scores)
+        found[trial.smiles] = StartMolecule(trial.smiles, kept, names.get(trial.smiles, ""))
+    units = {
+        objective.name: unit
+        for objective in objectives
+        for name, unit in history.units.items()
+        if plain(name) == plain(objective.name)
+    }
+    read = read_molecules(found.values(), [objective.name for objective in objectives])
+    return replace(read, units=units)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molvae.campaign.parts import wholes
+from molvae.campaign.objectives import wholes
 from molvae.oracles.base import Score, ask
 from molvae.oracles.heads import Heads
 from molvae.oracles.plugins import computed_oracle

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from molvae.campaign.balance import Balance
-from molvae.campaign.cells import ColumnReader, plain
+from molvae.campaign.cells import ColumnReader, find_columns, plain, refuse_near_misses
 from molvae.campaign.forms import Form, form_of
-from molvae.campaign.observations import StartMolecule, pooled, score_of, shown
-from molvae.campaign.score_columns import find_columns, refuse_near_misses
+from molvae.campaign.observations import Balance, StartMolecule, pooled, score_of, shown
+from molvae.data.columnar import columns_of
 from molvae.data.columns import ID_NAMES, as_name, is_smiles_name
-from molvae.data.frames import columns_of
 from molvae.data.records import BadRow, Row
 from molvae.errors import InputError, UsageError
 from molvae.oracles.base import Score

@@ -27,12 +27,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from molvae.campaign.files import (
     identity,
+    is_journal,
+    lay_out,
     refuse_foreign,
     refuse_missing,
     refuse_special_files,
     writer_lock,
 )
-from molvae.campaign.layout import is_journal, lay_out
 from molvae.campaign.tally import Tally, read_tally
 from molvae.errors import JournalError, LockedError, StorageError
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.campaign.config import CampaignSettings
-from molvae.campaign.doubts import doubts
+from molvae.campaign.result import doubts
 from molvae.cli import campaigns, fields, measurements, options, places, results
 from molvae.errors import InputError, UsageError
 
@@ -65,7 +65,7 @@ def ask_command(
       molvae ask assay -n 24 -o batch2.csv
       molvae ask assay --pending -o again.csv
     """
-    from molvae.campaign.begun_with import remember_checkpoint
+    from molvae.campaign.model import remember_checkpoint
     from molvae.config import save_settings
 
     journal = places.journal(campaign)
@@ -210,7 +210,7 @@ def tell_command(
       molvae tell assay lims.csv --column potency=pIC50_mean
       molvae tell assay remeasured.csv --correct
     """
-    from molvae.campaign.doubts import doubts
+    from molvae.campaign.result import doubts
 
     with campaigns.opened(places.journal(campaign)) as opened:
         names = [objective.name for objective in opened.settings.objectives]

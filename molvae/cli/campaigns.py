@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from molvae.campaign.begun_with import remembered
 from molvae.campaign.config import CampaignSettings
+from molvae.campaign.model import remembered
 from molvae.cli import fields, inputs, places
 from molvae.cli.measurements import start_options
 from molvae.cli.objectives import gate_options, objective_options, sources_option
@@ -47,7 +47,7 @@ def settings_of(
         InputError: A file of --near or --novel has no molecule.
         UsageError: There is no objective.
     """
-    from molvae.campaign.parts import unfolded
+    from molvae.campaign.objectives import unfolded
 
     near = _neighborhoods(given.options, session)
     written = directory / SETTINGS

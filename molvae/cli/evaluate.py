@@ -105,7 +105,7 @@ def evaluate_command(
       molvae evaluate checkpoints/zinc250k --corpus corpus -o measured
       molvae evaluate run --corpus corpus -n 1000 --molecules 500 --no-fcd
     """
-    from molvae.parallel.cores import available_cores
+    from molvae.parallel.cluster import available_cores
 
     cores = available_cores()
     chosen = {

@@ -84,7 +84,7 @@ def _run_status(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
 
 def _campaign_status(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
     from molvae.campaign.campaign import Campaign
-    from molvae.campaign.parts import wanted as named
+    from molvae.campaign.objectives import wanted as named
     from molvae.campaign.sources.report import move_reports
     from molvae.reporting.figures import draw_progress
 

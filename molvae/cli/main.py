@@ -61,7 +61,7 @@ _ALIASES = {"oracle": "oracles"}
 _MODULES = {
     "fetch": "data", "prepare": "data", "encode": "vectors", "decode": "vectors",
     "fit-prior": "fitting", "fit-heads": "fitting", "calibrate": "fitting",
-    "interpolate": "analogues", "neighbors": "analogues",
+    "interpolate": "analogues", "neighbors": "analogues", "arithmetic": "analogues", "domain": "vectors",
     "ask": "batches", "tell": "batches", "screen": "libraries", "predict": "libraries", "embed": "libraries",
     "report": "pages", "explore": "pages", "status": "inspection", "info": "inspection",
 }  # fmt: skip

@@ -48,11 +48,11 @@ class Start:
             UsageError: A column is named and there is no file.
         """
         from molvae.campaign.campaign import Campaign
-        from molvae.campaign.carrying import carried
+        from molvae.campaign.cells import find_columns, refuse_near_misses
+        from molvae.campaign.initialization import carried
         from molvae.campaign.initialization import read_start as checked
         from molvae.campaign.known import KnownScores
         from molvae.campaign.measurements import joined, read_rows
-        from molvae.campaign.score_columns import find_columns, refuse_near_misses
         from molvae.data.readers import Row
 
         names = [objective.name for objective in objectives]
@@ -130,8 +130,7 @@ def refuse_filled(file: Path, asked: Sequence[str]) -> None:
     Raises:
         UsageError: It has results.
     """
-    from molvae.campaign.cells import AWAITED
-    from molvae.campaign.score_columns import find_columns
+    from molvae.campaign.cells import AWAITED, find_columns
     from molvae.data.readers import Row
 
     if not file.is_file():
@@ -199,7 +198,7 @@ def _columns(table: Table, names: Sequence[str], pairs: Sequence[str], session: 
     Raises:
         UsageError: No such objective or column, or no column for any objective.
     """
-    from molvae.campaign.score_columns import find_columns, near_columns
+    from molvae.campaign.cells import find_columns, near_columns
 
     found = find_columns(table.columns, names)
     for pair in pairs:

@@ -80,10 +80,10 @@ def optimize_command(
     best.png, progress.png, front.png for two goals, and poses.sdf if a docking
     keeps its poses.
     """
-    from molvae.campaign.begun_with import remember_checkpoint
     from molvae.campaign.campaign import Campaign
-    from molvae.campaign.contradictions import check_objectives
     from molvae.campaign.known import KnownScores
+    from molvae.campaign.model import remember_checkpoint
+    from molvae.campaign.objectives import check_objectives
     from molvae.campaign.runner import needed_oracles, run
     from molvae.config import save_settings
     from molvae.latent.codec import MolVAE

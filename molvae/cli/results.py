@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.campaign.doubts import doubts
+from molvae.campaign.result import doubts
 from molvae.cli.output import table_text
 from molvae.data.writers import Column, open_writer
 from molvae.persistence.files import write_atomically

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from molvae.data.columnar import columns_of, is_frame
 from molvae.data.columns import SMILES_NAMES, as_name, listed
-from molvae.data.frames import columns_of, is_frame
 from molvae.data.readers import open_table
 from molvae.data.records import MISSING, BadRow, read_number
 from molvae.errors import UsageError

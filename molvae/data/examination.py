@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from molvae.chemistry.admission import Refused, Rules, admission, read_text
 from molvae.chemistry.molecule import canonical, randomized_smiles
-from molvae.chemistry.scaffolds import murcko_scaffold
 from molvae.chemistry.standardize import inchikey
+from molvae.chemistry.substructure import murcko_scaffold
 from molvae.data.records import read_number
 from molvae.data.splitting import SplitPlan, key_of, part_of
 from molvae.seeding import Seeds

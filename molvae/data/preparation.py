@@ -21,7 +21,7 @@ from molvae.data.records import has_decimal_comma
 from molvae.data.reports import Balance
 from molvae.data.splitting import PARTS, TRAIN
 from molvae.errors import InputError
-from molvae.parallel.cores import available_cores
+from molvae.parallel.cluster import available_cores
 from molvae.persistence.directories import committed_directory, refuse_to_replace
 from molvae.progress import SILENT, Progress
 from molvae.tokenizers.base import TOKENIZERS

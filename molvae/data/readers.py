@@ -11,10 +11,9 @@ from molvae.chemistry.molecule import Invalid, cut_extension, has_stereo_groups
 from molvae.chemistry.sdf import parse_molblock
 from molvae.data.columnar import ParquetRows
 from molvae.data.columns import choose_columns, find_column, is_smiles_name
-from molvae.data.delimited import WORD_SUFFIXES, cut_rows, delimiter_of
+from molvae.data.delimited import WORD_SUFFIXES, cut_records, cut_rows, delimiter_of, field_names
 from molvae.data.records import MISSING, BadRow, Row, has_decimal_comma, read_number, with_point
 from molvae.data.sources import DamagedInputError, Source, check_file
-from molvae.data.structures import cut_records, field_names
 from molvae.errors import InputError
 
 if TYPE_CHECKING:

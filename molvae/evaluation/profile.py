@@ -13,8 +13,8 @@ from molvae.chemistry.descriptors import describe
 from molvae.chemistry.filters import moses_reasons
 from molvae.chemistry.fingerprints import packed_bits
 from molvae.chemistry.molecule import Invalid, Molecule, parse
-from molvae.chemistry.scaffolds import brics_fragments, murcko_scaffold
 from molvae.chemistry.standardize import standardize
+from molvae.chemistry.substructure import brics_fragments, murcko_scaffold
 from molvae.parallel.mapping import ordered_map
 from molvae.progress import SILENT
 

@@ -12,7 +12,6 @@ from molvae.chemistry.depiction import MoleculeList, table_html
 from molvae.chemistry.molecule import Invalid, Molecule, parse
 from molvae.data.scaling import PropertyScaler
 from molvae.errors import UsageError
-from molvae.latent import card
 from molvae.latent.batches import at_level, posteriors, search, several, standardized, written_texts
 from molvae.latent.checkpoint import (
     CARD,
@@ -24,7 +23,9 @@ from molvae.latent.checkpoint import (
     SCHEMA,
     VOCABULARY,
     WEIGHTS,
+    card_facts,
     read_parts,
+    render_card,
     save_tensors,
     write_json,
 )
@@ -123,7 +124,7 @@ class MolVAE:
             if self.precedent is not None:
                 counts = {name: torch.from_numpy(array) for name, array in self.precedent.arrays().items()}
                 save_tensors(counts, directory / PRECEDENT)
-            (directory / CARD).write_text(card.render(self.settings, self.n_parameters), encoding="utf-8")
+            (directory / CARD).write_text(render_card(self.settings, self.n_parameters), encoding="utf-8")
 
     @property
     def latent_size(self) -> int:
@@ -205,7 +206,7 @@ class MolVAE:
                 text, if a beam search finds any.
             properties: Condition of a conditional model, `n x p` in their own units; NaN is unknown.
             noise: Level s at which the decoder reads z, one or `n` of them: how much of it noise replaces
-                (`molvae.models.noise`), from 0 (it writes what z is) to 1 (what z is does not matter).
+                (`molvae.models.regularizers`), from 0 (it writes what z is) to 1 (what z is does not matter).
 
         Raises:
             UsageError: `z` is not `n x d`, the model is not a conditional one, or `noise` is outside 0 to 1
@@ -421,4 +422,4 @@ class MolVAE:
 
     def facts(self) -> dict[str, Any]:
         """What is known of the model: the contents of its card."""
-        return card.facts(self.settings, self.n_parameters)
+        return card_facts(self.settings, self.n_parameters)

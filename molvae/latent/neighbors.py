@@ -10,7 +10,7 @@ import numpy as np
 from molvae.chemistry.depiction import grid_html
 from molvae.chemistry.fingerprints import tanimoto
 from molvae.chemistry.molecule import Invalid, Molecule, is_valid
-from molvae.data.frames import arrow_stream
+from molvae.data.columnar import arrow_stream
 from molvae.errors import InputError, UsageError
 from molvae.models.config import INFERENCE_STEPS
 from molvae.progress import SILENT

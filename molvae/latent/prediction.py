@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from molvae.chemistry.depiction import table_html
-from molvae.data.frames import arrow_stream
+from molvae.data.columnar import arrow_stream
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

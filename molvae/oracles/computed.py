@@ -7,8 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, ClassVar
 
 from molvae.chemistry.descriptors import DESCRIPTORS, span
-from molvae.chemistry.facts import AnyFingerprint, Facts, facts_of
-from molvae.chemistry.formula import formula_text, parse_formula
+from molvae.chemistry.facts import AnyFingerprint, Facts, facts_of, formula_text, parse_formula
 from molvae.chemistry.molecule import Invalid
 from molvae.chemistry.standardize import standardize
 from molvae.chemistry.substructure import pattern

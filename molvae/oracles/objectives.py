@@ -20,7 +20,7 @@ class Objective(Settings):
 
     direction: Direction = "maximize"
     """maximize and minimize are goals; at_most and at_least are constraints. A part is neither: a term of
-    another objective (`molvae.campaign.parts`)."""
+    another objective (`molvae.campaign.objectives`)."""
 
     bound: float | None = None
     """Bound of a constraint."""
@@ -83,7 +83,7 @@ def objectives(
     found += [Objective(name=name, direction="at_most", bound=b) for name, b in (at_most or {}).items()]
     found += [Objective(name=name, direction="at_least", bound=b) for name, b in (at_least or {}).items()]
     if keep:
-        from molvae.chemistry.cores import core_pattern
+        from molvae.chemistry.substructure import core_pattern
 
         cores = [f"substructure:{core_pattern(core)}" for core in _several(keep)]
         found += [Objective(name=name, direction="at_least", bound=1.0) for name in cores]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from molvae.chemistry.descriptors import DESCRIPTORS
 from molvae.errors import UnknownNameError, UsageError, suggest
-from molvae.oracles.admet import admet_oracle
 from molvae.oracles.base import ORACLES, Oracle, OracleFactory, OracleText, is_computed
 from molvae.oracles.benchmarks import benchmark_names, benchmark_oracle
 from molvae.oracles.command import command_oracle, inline_oracle, isolated, isolated_oracle
@@ -22,7 +21,7 @@ from molvae.oracles.computed import (
 from molvae.oracles.desirability import SHAPES, desirability_oracle
 from molvae.oracles.docking.oracle import docking_oracle
 from molvae.oracles.functions import OWN, check_own
-from molvae.oracles.heads import Heads, is_head
+from molvae.oracles.heads import Heads, admet_oracle, is_head
 from molvae.oracles.http import http_oracle
 from molvae.oracles.references import refuse_hidden_programs
 from molvae.oracles.remote import ray_oracle

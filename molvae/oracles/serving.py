@@ -57,7 +57,7 @@ def _docking(text: str) -> Oracle:
 
 
 def _admet(text: str) -> Oracle:
-    from molvae.oracles.admet import Admet
+    from molvae.oracles.heads import Admet
 
     return Admet(text)
 

@@ -1,4 +1,4 @@
-"""Ray: actors of a cluster as workers, for an ordered map or for single calls."""
+"""Ray actors as workers, for an ordered map or for single calls; and the cores of this process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from molvae.errors import MissingDependencyError, MolvaeError
-from molvae.parallel.cores import available_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -225,3 +224,8 @@ class _Held:
     def call(self, item: Any) -> Any:
         """Call the function."""
         return self._function(item)
+
+
+def available_cores() -> int:
+    """Cores this process may use (the affinity mask, not the machine)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

@@ -10,8 +10,7 @@ import shutil
 from typing import TYPE_CHECKING, TypeVar
 
 from molvae.errors import CheckpointError, LockedError, StorageError, UsageError
-from molvae.persistence.files import sync_directory
-from molvae.persistence.locks import writing
+from molvae.persistence.files import sync_directory, writing
 from molvae.persistence.manifest import MANIFEST, Manifest, check_files, read_manifest, seal, stated_kind
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ import numpy as np
 from molvae.campaign.batch import DESCENDS, LIKENESS, NEAREST, WITHIN
 from molvae.chemistry.depiction import Core
 from molvae.chemistry.molecule import is_valid, parse
-from molvae.reporting.drawings import Gallery
-from molvae.reporting.molecule_table import TableColumn, molecule_table
+from molvae.reporting.drawings import Gallery, TableColumn, molecule_table
 from molvae.reporting.page import Card, Report, Section, Tile, Tiles
 from molvae.reporting.scales import shown
 

@@ -16,8 +16,7 @@ from molvae.reporting.campaign_progress import (
     progress_section,
 )
 from molvae.reporting.campaign_standing import Standing
-from molvae.reporting.drawings import Gallery
-from molvae.reporting.molecule_table import molecule_table, row_numbers
+from molvae.reporting.drawings import Gallery, molecule_table, row_numbers
 from molvae.reporting.page import Facts, Report, Section, Tile, Tiles
 from molvae.reporting.scales import flat, moment, shown
 

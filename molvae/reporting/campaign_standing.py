@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from molvae.campaign.table import replicate_columns
-from molvae.reporting.molecule_table import TableColumn
+from molvae.reporting.drawings import TableColumn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

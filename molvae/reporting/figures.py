@@ -14,7 +14,7 @@ from molvae.persistence.files import write_atomically
 from molvae.progress import read_events
 from molvae.reporting.charts import Axes, Chart, Guides, Layer, bin_edges, bin_shares
 from molvae.reporting.scales import span
-from molvae.reporting.training_curves import curve_charts
+from molvae.reporting.training_report import curve_charts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

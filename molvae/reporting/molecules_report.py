@@ -11,12 +11,11 @@ import numpy as np
 from molvae.chemistry.descriptors import describe_many, meaning
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.molecule import is_valid, parse
-from molvae.chemistry.scaffolds import murcko_scaffold
+from molvae.chemistry.substructure import murcko_scaffold
 from molvae.data.readers import Row, open_table
 from molvae.errors import InputError
 from molvae.reporting.charts import bar, histogram
-from molvae.reporting.drawings import Gallery
-from molvae.reporting.molecule_table import TableColumn, molecule_table
+from molvae.reporting.drawings import Gallery, TableColumn, molecule_table
 from molvae.reporting.page import Block, Card, Figure, Grid, Report, Section, Tile, Tiles
 from molvae.reporting.scales import moment, percent, shown
 

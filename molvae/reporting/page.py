@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from molvae.reporting.charts import Size
-    from molvae.reporting.molecule_table import MoleculeTable
+    from molvae.reporting.drawings import MoleculeTable
 
 
 _RIGHT = re.compile(r"-|-?[\d.,]+ %")

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from molvae.reporting.charts import bar, histogram
-from molvae.reporting.drawings import Gallery
-from molvae.reporting.molecule_table import TableColumn, molecule_table
+from molvae.reporting.drawings import Gallery, TableColumn, molecule_table
 from molvae.reporting.page import Block, Card, Facts, Figure, Grid, Report, Section, Tile, Tiles, Words
 from molvae.reporting.scales import flat, moment, percent, shown
 from molvae.reporting.screen_records import read_screen

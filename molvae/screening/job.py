@@ -14,8 +14,7 @@ from molvae.data.writers import Column
 from molvae.errors import StorageError, UsageError
 from molvae.oracles.heads import PREDICTED
 from molvae.oracles.references import files_of
-from molvae.persistence.files import DAMAGED, reading, sha256_of, write_atomically
-from molvae.persistence.locks import file_lock
+from molvae.persistence.files import DAMAGED, file_lock, reading, sha256_of, write_atomically
 from molvae.persistence.manifest import MANIFEST
 from molvae.screening.config import P_VALUE, ScreenSettings
 from molvae.screening.novelty import fingerprint_of

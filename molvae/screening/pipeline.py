@@ -13,10 +13,9 @@ from molvae.data.partition import Library, Part, PartReader, Shard
 from molvae.errors import CheckpointError, UsageError
 from molvae.latent.codec import MolVAE
 from molvae.oracles.plugins import check_origin
-from molvae.parallel.cores import available_cores
+from molvae.parallel.cluster import available_cores
 from molvae.parallel.mapping import ordered_map
-from molvae.persistence.files import sha256_of, write_atomically
-from molvae.persistence.locks import directory_lock
+from molvae.persistence.files import directory_lock, sha256_of, write_atomically
 from molvae.persistence.manifest import MANIFEST
 from molvae.progress import SILENT, Progress
 from molvae.screening.funnel import Funnel

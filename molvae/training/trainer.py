@@ -21,11 +21,10 @@ from molvae.models.devices import World, has_fast_bfloat16, resolve_device, worl
 from molvae.models.fitting import Fit, Recipe
 from molvae.models.priors.base import PRIORS, StandardNormal
 from molvae.persistence.directories import remove_strays
-from molvae.persistence.locks import directory_lock
+from molvae.persistence.files import directory_lock
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
 from molvae.tracking import Trackers
-from molvae.training import records
 from molvae.training.assembly import (
     as_begun,
     chosen_rows,
@@ -35,7 +34,7 @@ from molvae.training.assembly import (
     with_kl_target,
 )
 from molvae.training.prior_fitting import fit_prior, kept_fit
-from molvae.training.states import KeptStates
+from molvae.training.states import KeptStates, claim, line, truncate, write_epoch
 from molvae.training.validation import VALIDITY, BetaController, to_tensors, validate, validation_loss
 
 if TYPE_CHECKING:
@@ -186,14 +185,14 @@ class _Run:
         """Train to the last epoch, or until patience runs out."""
         checkpoint = self.directory / "model"
         if self.world.leads:
-            records.claim(self.directory, self.settings, self.corpus)
+            claim(self.directory, self.settings, self.corpus)
             save_settings(self.settings, self.directory / "settings.toml")
             remove_strays(checkpoint)
         self.world.barrier()
         self.fit.resume()
         at = self.fit.at
         if self.world.leads:
-            records.truncate(self.directory, at.epoch)
+            truncate(self.directory, at.epoch)
         self.trackers.begin(self.directory, self.settings.model_dump(mode="json"))
         try:
             if self.source is not None and at.step == 0:  # the best one so far
@@ -271,12 +270,12 @@ class _Run:
         self.measured = measured
         figures = {"valid": measured, "loss": loss, "beta": controller.weight}
         if at.step == 0:
-            self.progress.note(f"begins with {self.settings.initial}: {records.line(0, figures)}")
+            self.progress.note(f"begins with {self.settings.initial}: {line(0, figures)}")
         elif math.isfinite(loss):
             figures = {"train": {name: value / self.n_batches for name, value in at.sums.items()}, **figures}
-            records.write_epoch(self.directory, at.epoch, at.step, figures)
+            write_epoch(self.directory, at.epoch, at.step, figures)
             self.trackers.log({**figures, "epoch": at.epoch}, at.step)
-            self.progress.note(records.line(at.epoch, figures))
+            self.progress.note(line(at.epoch, figures))
         return loss
 
     def _keep(self, at: Standing) -> None:

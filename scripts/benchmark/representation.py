@@ -26,7 +26,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from molvae.chemistry.fingerprints import count_matrix
 from molvae.chemistry.molecule import is_valid
-from molvae.chemistry.scaffolds import murcko_scaffold
+from molvae.chemistry.substructure import murcko_scaffold
 from molvae.latent.codec import MolVAE
 from molvae.latent.estimators import LatentRegressor, MolVAETransformer
 from molvae.seeding import Seeds

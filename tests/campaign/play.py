@@ -3,7 +3,7 @@
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
 from molvae.campaign.known import KnownScores
-from molvae.campaign.parts import unfolded
+from molvae.campaign.objectives import unfolded
 from molvae.campaign.runner import needed_oracles, run
 from molvae.oracles.objectives import objectives
 from molvae.progress import SILENT

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.doubts import doubts
 from molvae.campaign.methods.data import training_data
 from molvae.campaign.methods.evidence import is_high_good, usable_bound
 from molvae.campaign.observations import Observation, StartMolecule
+from molvae.campaign.result import doubts
 from molvae.campaign.table import Row
 from molvae.optimization.transforms import Tails
 from molvae.oracles.base import Score

@@ -17,7 +17,7 @@ from fake_model import FakeModel
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
-from molvae.campaign.layout import APPLICATION_ID, SCHEMA, TABLES
+from molvae.campaign.files import APPLICATION_ID, SCHEMA, TABLES
 from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.storage import Journal, _digest
 from molvae.errors import JournalError, StorageError, UsageError

@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.carrying import carried
 from molvae.campaign.config import CampaignSettings
+from molvae.campaign.initialization import carried
 from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.runner import run
 from molvae.campaign.storage import Journal

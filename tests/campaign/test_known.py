@@ -10,10 +10,9 @@ from molvae.campaign.campaign import Campaign
 from molvae.campaign.methods.base import METHODS, make_method
 from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.runner import run
-from molvae.chemistry.cores import core_pattern
 from molvae.chemistry.descriptors import describe
 from molvae.chemistry.molecule import parse
-from molvae.chemistry.substructure import contains
+from molvae.chemistry.substructure import contains, core_pattern
 from molvae.errors import UsageError
 from molvae.optimization.selection import Composition
 from molvae.optimization.surrogates.base import Belief

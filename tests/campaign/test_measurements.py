@@ -8,10 +8,9 @@ import pytest
 
 from molvae.campaign.batch import forecast_columns
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.cells import ColumnReader
+from molvae.campaign.cells import ColumnReader, find_columns, near_columns
 from molvae.campaign.measurements import read_frame, read_rows
 from molvae.campaign.observations import Forecast, Observation, StartMolecule, merge, pooled
-from molvae.campaign.score_columns import find_columns, near_columns
 from molvae.campaign.storage import Journal
 from molvae.campaign.table import columns_of_rows
 from molvae.data.records import BadRow, Row

@@ -11,7 +11,7 @@ from molvae.campaign.sources.mix import Mix
 from molvae.campaign.sources.shares import FLOOR, MoveRecord, Shares, Tally, allotted
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.molecule import Invalid, is_valid, parse
-from molvae.chemistry.scaffolds import murcko_scaffold
+from molvae.chemistry.substructure import murcko_scaffold
 from molvae.errors import UnknownNameError
 from molvae.oracles.base import Score
 

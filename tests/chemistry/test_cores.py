@@ -2,9 +2,8 @@
 
 import pytest
 
-from molvae.chemistry.cores import core_molecule, core_pattern
 from molvae.chemistry.molecule import parse
-from molvae.chemistry.substructure import contains
+from molvae.chemistry.substructure import contains, core_molecule, core_pattern
 from molvae.errors import UsageError
 
 PYRIDINE, LINKED = "[*:1]c1ccncc1", "[*:1]Nc1nccc([*:2])n1"

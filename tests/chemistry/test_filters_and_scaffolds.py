@@ -5,8 +5,8 @@ from hypothesis import given, settings
 
 from molvae.chemistry.filters import FILTERS, filter_reasons, moses_reasons
 from molvae.chemistry.molecule import parse
-from molvae.chemistry.scaffolds import murcko_scaffold
 from molvae.chemistry.standardize import standardize
+from molvae.chemistry.substructure import murcko_scaffold
 from molvae.errors import UnknownNameError
 from tests.strategies import DRUGS, smiles
 

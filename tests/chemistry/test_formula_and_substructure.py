@@ -7,8 +7,7 @@ from rdkit.Chem.rdMolDescriptors import CalcMolFormula
 
 from molvae.chemistry import facts as facts_module
 from molvae.chemistry.descriptors import DESCRIPTORS, describe, meaning
-from molvae.chemistry.facts import Facts, facts_of
-from molvae.chemistry.formula import element_counts, formula_text, parse_formula
+from molvae.chemistry.facts import Facts, element_counts, facts_of, formula_text, parse_formula
 from molvae.chemistry.molecule import parse
 from molvae.chemistry.substructure import contains
 from molvae.errors import UsageError

@@ -17,8 +17,8 @@ from rdkit import Chem
 
 from molvae.chemistry.molecule import parse
 from molvae.data import partition
+from molvae.data.delimited import MAX_RECORD
 from molvae.data.readers import BadRow, Row, open_table
-from molvae.data.structures import MAX_RECORD
 from molvae.errors import InputError, UsageError
 
 CSV = "name,smiles,x\nethanol,CCO,1\nbenzene,c1ccccc1,\n"

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from molvae.campaign.campaign import Campaign
-from molvae.chemistry.cores import core_pattern
 from molvae.chemistry.molecule import parse
-from molvae.chemistry.substructure import contains
+from molvae.chemistry.substructure import contains, core_pattern
 from tests.documents import ROOT, cells, commands, furnish, play, play_notebook, snippets
 
 DOCS = ROOT / "docs"

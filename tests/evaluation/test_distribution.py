@@ -20,8 +20,7 @@ from molvae.chemistry.molecule import parse
 from molvae.chemistry.standardize import standardize
 from molvae.errors import InputError
 from molvae.evaluation.base import Metric, MetricTable
-from molvae.evaluation.distribution import canonical_set, measure
-from molvae.evaluation.guacamol import kl_score
+from molvae.evaluation.distribution import canonical_set, kl_score, measure
 from molvae.evaluation.molecules import MoleculeSet
 from molvae.evaluation.nearest import internal_diversity, nearest_other, nearest_similarity
 

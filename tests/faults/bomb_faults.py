@@ -21,7 +21,7 @@ from fault import require, scratch
 from fuzz_faults import require_answer, seal_again
 from model_faults import undisturbed
 
-from molvae.campaign.layout import APPLICATION_ID, SCHEMA, TABLES
+from molvae.campaign.files import APPLICATION_ID, SCHEMA, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -26,7 +26,7 @@ from fault import require, scratch
 from model_faults import undisturbed
 
 import molvae
-from molvae.campaign.layout import APPLICATION_ID, SCHEMA, TABLES
+from molvae.campaign.files import APPLICATION_ID, SCHEMA, TABLES
 from molvae.campaign.storage import Journal, _digest
 from molvae.cli.main import cli, run
 from molvae.persistence.files import sha256_of

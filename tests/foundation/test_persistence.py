@@ -21,8 +21,7 @@ from molvae.persistence.directories import (
     remove_strays,
     verify_directory,
 )
-from molvae.persistence.files import sha256_of, write_atomically, written_aside
-from molvae.persistence.locks import directory_lock, file_lock
+from molvae.persistence.files import directory_lock, file_lock, sha256_of, write_atomically, written_aside
 from molvae.persistence.manifest import MANIFEST
 
 
@@ -298,7 +297,7 @@ def test_a_full_disk_keeps_the_old_file_and_names_the_path(tmp_path):
 
 def test_a_lock_is_exclusive_and_dies_with_its_process(tmp_path):
     code = (
-        "import sys, pathlib\nfrom molvae.persistence.locks import directory_lock\n"
+        "import sys, pathlib\nfrom molvae.persistence.files import directory_lock\n"
         "with directory_lock(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()"
     )
     child = subprocess.Popen(

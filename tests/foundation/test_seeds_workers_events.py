@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from molvae.errors import MolvaeError, StoppedEarly
-from molvae.parallel.cores import available_cores
+from molvae.parallel.cluster import available_cores
 from molvae.parallel.mapping import ordered_map
 from molvae.progress import EventLog, PlainProgress, Tee, read_events
 from molvae.seeding import Seeds

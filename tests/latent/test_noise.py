@@ -8,7 +8,7 @@ import pytest
 from molvae.chemistry.molecule import is_valid
 from molvae.errors import UsageError
 from molvae.latent.arithmetic import Direction, shift
-from molvae.latent.card import render
+from molvae.latent.checkpoint import render_card
 from molvae.latent.codec import MolVAE
 from molvae.latent.interpolation import interpolate
 from molvae.latent.neighbors import LEVELS, measure_similarity, neighborhood
@@ -37,7 +37,7 @@ def test_without_noise_it_writes_what_the_model_before_wrote(tiny_model, taught)
 
 
 def test_the_card_says_what_was_taught(tiny_model, taught):
-    said = [render(model.settings, model.n_parameters) for model in (tiny_model, taught)]
+    said = [render_card(model.settings, model.n_parameters) for model in (tiny_model, taught)]
     assert ["noise levels" in card for card in said] == [False, True]
 
 

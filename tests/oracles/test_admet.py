@@ -9,14 +9,14 @@ import pytest
 
 from molvae.chemistry.molecule import parse
 from molvae.errors import MissingDependencyError, UnknownNameError, UsageError
-from molvae.oracles import admet
+from molvae.oracles import heads
 from molvae.oracles.plugins import load_oracle
 
 needs_admet = pytest.mark.skipif(find_spec("admet_ai") is None, reason="molvae[admet] is not installed")
 
 
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(monkeypatch):
-    monkeypatch.setattr(admet, "find_spec", lambda _: None)
+    monkeypatch.setattr(heads, "find_spec", lambda _: None)
     with pytest.raises(MissingDependencyError, match="not installed") as error:
         load_oracle("admet:hERG")
     assert error.value.hint == "pip install 'molvae[admet]'"
@@ -30,7 +30,7 @@ def test_every_molecule_keeps_its_score_although_rows_may_be_dropped():
             read = [text for text in smiles if text != "C"]
             return pd.DataFrame({"hERG": [len(text) + 1e-7 for text in read]}, index=read)
 
-    oracle = admet.Admet.__new__(admet.Admet)
+    oracle = heads.Admet.__new__(heads.Admet)
     oracle._endpoint, oracle._model = "hERG", Model()
     assert [score.value for score in oracle([parse("CCO"), parse("CC")])] == [3.0, 2.0]
     assert [score.status for score in oracle([parse("CCO"), parse("C")])] == ["failed", "failed"]
@@ -38,8 +38,8 @@ def test_every_molecule_keeps_its_score_although_rows_may_be_dropped():
 
 @needs_admet
 def test_there_are_41_endpoints_and_a_wrong_one_is_told():
-    assert len(admet.endpoints()) == 41
-    assert admet.endpoints()["Half_Life_Obach"] == "hr"
+    assert len(heads.endpoints()) == 41
+    assert heads.endpoints()["Half_Life_Obach"] == "hr"
     with pytest.raises(UnknownNameError, match=r"'herg'; did you mean 'hERG'\?"):
         load_oracle("admet:herg")
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from molvae.chemistry import facts
-from molvae.chemistry.formula import element_counts, formula_text
+from molvae.chemistry.facts import element_counts, formula_text
 from molvae.chemistry.molecule import parse
 from molvae.errors import ConfigError, UnknownNameError, UsageError
 from molvae.oracles.base import Oracle, Score

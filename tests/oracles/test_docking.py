@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from molvae.campaign.campaign import Campaign
-from molvae.chemistry.conformers import conformer, pose_block
 from molvae.chemistry.molecule import parse
-from molvae.chemistry.sdf import parse_molblock
+from molvae.chemistry.sdf import conformer, parse_molblock, pose_block
 from molvae.errors import ConfigError, MissingDependencyError, UnknownNameError, UsageError
 from molvae.oracles.docking import oracle as by_text
 from molvae.oracles.docking import receptors

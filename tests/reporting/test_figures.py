@@ -7,7 +7,7 @@ import pytest
 
 from molvae.errors import InputError, UsageError
 from molvae.progress import EventLog, read_events
-from molvae.reporting import training_curves as epochs
+from molvae.reporting import training_report as epochs
 from molvae.reporting.campaign_progress import non_dominated
 from molvae.reporting.charts import Axes, Chart, Guides, Layer
 from molvae.reporting.figures import (

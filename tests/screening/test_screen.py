@@ -24,7 +24,7 @@ from molvae.errors import (
     StorageError,
     UsageError,
 )
-from molvae.persistence.locks import directory_lock
+from molvae.persistence.files import directory_lock
 from molvae.screening.config import ScreenSettings
 from molvae.screening.merging import merge
 from molvae.screening.parts import part_path

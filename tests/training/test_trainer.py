@@ -21,7 +21,7 @@ from molvae.data.corpus import Corpus
 from molvae.data.preparation import prepare
 from molvae.errors import CheckpointError, ConfigError, InputError, LockedError, StoppedEarly
 from molvae.latent.codec import MolVAE
-from molvae.persistence.locks import directory_lock
+from molvae.persistence.files import directory_lock
 from molvae.progress import read_events
 from molvae.training import trainer
 from molvae.training.config import PriorSettings, TrainSettings

@@ -22,7 +22,7 @@ from molvae.campaign.methods.retreat import Retreat
 from molvae.campaign.sources.base import N_PARENTS, Latents, Parents
 from molvae.campaign.sources.mix import Mix
 from molvae.campaign.utility import goals
-from molvae.chemistry.scaffolds import murcko_scaffold
+from molvae.chemistry.substructure import murcko_scaffold
 from molvae.optimization.acquisition import ACQUISITIONS
 from molvae.optimization.credit import allotted
 from molvae.optimization.features import Features

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from molvae.chemistry.conformers import inchikey
+from molvae.chemistry.sdf import inchikey
 from molvae.config import parse_assignment
 from molvae.oracles.references import named_within
 

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from molvae.chemistry.conformers import conformer, inchikey, pose_block, pose_record
 from molvae.chemistry.molecule import Invalid
+from molvae.chemistry.sdf import conformer, inchikey, pose_block, pose_record
 from molvae.chemistry.standardize import standardize
 from molvae.oracles.base import Score, describe_error
 from molvae.oracles.docking.receptors import Receptor, receptor_of
