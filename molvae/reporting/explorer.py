@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from molvae.latent.codec import MolVAE
 
+_SIMILARITY = 0.6  # to the molecule, of the neighbors shown first
 COMPUTED = ("qed", "logp", "sa", "mw")
 """Descriptors shown beside what the model predicts."""
 _MOST_NEIGHBORS = 12
@@ -56,6 +57,7 @@ class Explorer:
         """What the page says of the model, and where it begins."""
         settings = self.model.settings
         curve = SimilarityCurve.from_facts(settings.facts) if FACT in settings.facts else None
+        usual = 0.5 if self.model.noise_levels else 1.0
         return {
             "name": self.name,
             "latent_size": self.model.latent_size,
@@ -65,6 +67,7 @@ class Explorer:
             "knows_domain": self.model.domain is not None,
             "noise_levels": self.model.noise_levels,
             "similarity_by_radius": None if curve is None else [curve.radius, curve.similarity],
+            "radius": usual if curve is None else curve.radius_for(_SIMILARITY),
             "start": self._known[0].smiles,
             "end": self._known[len(self._known) // 2].smiles,
         }

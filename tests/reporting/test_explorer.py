@@ -91,6 +91,13 @@ def test_answers_are_those_of_the_library(server, tiny_model):
     ]
 
 
+def test_the_first_neighbors_differ_from_the_molecule(tiny_model, monkeypatch):
+    assert Explorer(tiny_model, "tiny", n_samples=30).facts()["radius"] == 1.0, "without a calibration"
+    curve = {"radius": [1, 2, 3], "similarity": [0.9, 0.7, 0.5], "validity": [1, 1, 1], "n_molecules": 9}
+    monkeypatch.setitem(tiny_model.settings.facts, "similarity_by_radius", curve)
+    assert Explorer(tiny_model, "tiny", n_samples=30).facts()["radius"] == pytest.approx(2.5)
+
+
 def test_the_map_holds_the_known_molecules_and_a_place_on_it_is_reached(server, tiny_model):
     _, drawn = ask(server, "map")
     assert 50 < len(drawn["points"]) <= 60

@@ -107,12 +107,16 @@ function showMolecule(found) {
   if (found.unknown_tokens.length) badges.push(["wrong", `unknown to it: ${found.unknown_tokens.join(" ")}`]);
   $("verdict").replaceChildren(...badges.map(([kind, text]) => make("span", { className: `badge ${kind}`, textContent: text })));
   const cell = (text, tag = "td") => make(tag, { textContent: text, className: "num" });
-  const rows = [make("tr", {}, make("th", { textContent: "" }), cell("molecule", "th"), cell("as written back", "th"))];
-  state.model.properties.forEach((name, k) => rows.push(make("tr", {}, make("td", { textContent: `${name}, predicted` }),
-    cell(`${shown(found.predicted[k])} ± ${shown(found.deviation[k], 2)}`),
-    cell(back.predicted ? `${shown(back.predicted[k])} ± ${shown(back.deviation[k], 2)}` : "–"))));
-  state.model.computed.forEach((name, k) => rows.push(make("tr", {}, make("td", { textContent: `${name}, computed` }),
-    cell(shown(found.computed[k])), cell(back.computed ? shown(back.computed[k]) : "–"))));
+  const columns = (molecule) => ({ predicted: (k) => `${shown(molecule.predicted[k])} ± ${shown(molecule.deviation[k], 2)}`, computed: (k) => shown(molecule.computed[k]) });
+  const molecules = back.exact || !back.predicted ? [found] : [found, back];
+  const names = [...new Set([...state.model.properties, ...state.model.computed])];
+  const rows = [make("tr", {}, make("th"), ...molecules.flatMap((_, k) => ["predicted", "computed"].map((kind) =>
+    cell(k ? `as written back, ${kind}` : kind, "th"))))];
+  for (const name of names) {
+    const at = { predicted: state.model.properties.indexOf(name), computed: state.model.computed.indexOf(name) };
+    rows.push(make("tr", {}, make("td", { textContent: name }), ...molecules.flatMap((molecule) =>
+      Object.entries(columns(molecule)).map(([kind, value]) => cell(at[kind] < 0 ? "" : value(at[kind]))))));
+  }
   $("values").replaceChildren(...rows);
 }
 
@@ -265,7 +269,8 @@ async function begin() {
   if (!state.model.properties.length) $("color").append(make("option", { value: -1, textContent: "nothing" }));
   const strip = document.querySelector(".strip");
   for (let k = 0; k < COLORS; k++) draw("rect", { x: 10 * k, y: 0, width: 10.5, height: 10, class: `q${k}` }, strip);
-  if (state.model.noise_levels) { $("radius").max = 1; $("radius").value = 0.5; }
+  if (state.model.noise_levels) $("radius").max = 1;
+  $("radius").value = state.model.radius;
   saidRadius();
   const wanted = decodeURIComponent(location.hash.slice(1)) || state.model.start;
   const first = go(wanted);
