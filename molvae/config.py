@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -28,10 +28,12 @@ __all__ = [
     "load_settings",
     "model_validator",
     "parse_assignment",
+    "retired_changes",
     "save_settings",
     "settings_from",
     "to_toml",
     "toml_value",
+    "without_retired",
 ]
 
 S = TypeVar("S", bound="Settings")
@@ -56,6 +58,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True, allow_inf_nan=False
     )
+    retired: ClassVar[dict[str, Any]] = {}
+    """Settings of earlier versions, and the constants they became."""
 
 
 def load_settings(
@@ -63,15 +67,19 @@ def load_settings(
     path: Path | None = None,
     overrides: Sequence[str] = (),
     values: Mapping[str, Any] | None = None,
+    *,
+    stored: bool = False,
 ) -> S:
     """Settings of class `cls` from a TOML file (optional), then `values`, then `key=value` overrides.
 
-    Dotted keys reach nested settings: `model.latent_size=64`.
+    Dotted keys reach nested settings: `model.latent_size=64`. Retired settings may stand in the file as what
+    they are now, and as anything if it is one that molvae has `stored`.
 
     Raises:
         ConfigError: Names the file or override, the key, the value, and what is allowed.
     """
     found: dict[str, Any] = read_toml(path) if path is not None else {}
+    found = without_retired(cls, found, changed=stored)
     for key, value in [*(values or {}).items(), *map(parse_assignment, overrides)]:
         _insert(found, key, value)
     changed = path is None or overrides or values
@@ -136,8 +144,8 @@ def save_settings(settings: Settings, path: Path) -> None:
 def field_help(cls: type[Settings], prefix: str = "") -> Iterator[tuple[str, str, str]]:
     """All settings of `cls` as (dotted key, default as TOML or "", help), including nested ones."""
     for name, field in cls.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
-            yield from field_help(field.annotation, f"{prefix}{name}.")
+        if inner := _section(cls, name):
+            yield from field_help(inner, f"{prefix}{name}.")
             continue
         default = field.get_default(call_default_factory=True, validated_data={})
         known = default is not PydanticUndefined and default is not None
@@ -205,6 +213,44 @@ def differences(
     ]
 
 
+def without_retired(cls: type[Settings], stored: Any, *, changed: bool = True) -> Any:
+    """Settings that maybe an earlier version has written, without retired ones.
+
+    Args:
+        cls: Their class.
+        stored: As read from a file.
+        changed: Whether to leave out also retired settings that are not what they are now.
+    """
+    if not isinstance(stored, dict):
+        return stored
+    kept = {}
+    for name, value in stored.items():
+        if inner := _section(cls, name):
+            kept[name] = without_retired(inner, value, changed=changed)
+        elif name not in cls.retired or not (changed or value == cls.retired[name]):
+            kept[name] = value
+    return kept
+
+
+def retired_changes(cls: type[Settings], stored: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The retired settings in such a file that were not what they are now."""
+    changes = [
+        f"{prefix}{name} was {stored[name]}, now {value}"
+        for name, value in cls.retired.items()
+        if stored.get(name, value) != value
+    ]
+    for name, value in stored.items():
+        if isinstance(value, dict) and (inner := _section(cls, name)):
+            changes += retired_changes(inner, value, f"{prefix}{name}.")
+    return changes
+
+
+def _section(cls: type[Settings], name: str) -> type[Settings] | None:
+    """The class of a field that holds other settings."""
+    kind = cls.model_fields[name].annotation if name in cls.model_fields else None
+    return kind if isinstance(kind, type) and issubclass(kind, Settings) else None
+
+
 def _in_words(value: Any) -> Any:
     """A list of tables as text without braces."""
     if not isinstance(value, list | tuple) or not any(isinstance(item, dict) for item in value):
@@ -243,6 +289,13 @@ def _insert(values: dict[str, Any], key: str, value: Any) -> None:
 def _sentence(cls: type[Settings], error: ErrorDetails, where: str) -> str:
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
+        *parents, name = map(str, error["loc"])
+        section: type[Settings] | None = cls
+        for parent in parents:
+            section = _section(section, parent) if section else None
+        if section and name in section.retired:
+            fixed = toml_value(section.retired[name])
+            return f"'{key}' in {where} is no longer a setting; it is always {fixed}"
         known = [name for name, _, _ in field_help(cls)]
         return f"unknown key '{key}' in {where}{suggest(key, known) or '; known: ' + ', '.join(known)}"
     if error["type"] == "missing":

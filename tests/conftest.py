@@ -82,7 +82,6 @@ def tiny_checkpoint(little_corpus: Path) -> Path:
             "epochs": 25,
             "batch_size": 32,
             "learning_rate": 1e-2,
-            "warmup_steps": 50,
             "beta": 0.05,
             "beta_warmup_steps": 100,
             "kl_target": 16.0,

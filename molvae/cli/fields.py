@@ -51,7 +51,7 @@ class Given(Generic[S]):
         """The settings: from the file, then the options and `more`, then --set.
 
         Args:
-            config: The file, if none is given.
+            config: A file that molvae has written, if none is given.
             more: Further values, as the options.
 
         Raises:
@@ -65,7 +65,9 @@ class Given(Generic[S]):
                 value = tuple(item for items in value for item in items)  # noqa: PLW2901
             if value is not None and value != ():
                 values[name.replace("__", ".")] = value
-        return load_settings(self.cls, self.config or config, self.assignments, values)
+        path = self.config or config
+        stored = self.config is None
+        return load_settings(self.cls, path, self.assignments, values, stored=stored)
 
 
 def config() -> Decorator:

@@ -63,7 +63,7 @@ def _run_status(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
     metrics = path / places.METRICS
     epochs = read_events(metrics, "epoch") if metrics.is_file() else []
     written = path / "settings.toml"
-    wanted = load_settings(TrainSettings, written).epochs if written.is_file() else None
+    wanted = load_settings(TrainSettings, written, stored=True).epochs if written.is_file() else None
     last = epochs[-1] if epochs else {}
     with reading(metrics):
         best = min(epochs, key=lambda record: float(record["loss"])) if epochs else {}

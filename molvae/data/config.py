@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
@@ -12,6 +12,8 @@ from molvae.config import Field, Settings
 
 class PrepareSettings(Settings):
     """Settings of the preparation of a corpus."""
+
+    retired: ClassVar = {"min_merge_count": 100, "complete_merges": True}
 
     input: tuple[str, ...] = Field(min_length=1, max_length=65_535)
     """Files to read, in order: .smi .txt .csv .tsv .sdf (plain or .gz), .parquet, or - for stdin."""
@@ -47,11 +49,6 @@ class PrepareSettings(Settings):
     n_merges: int = Field(default=256, ge=0, le=4096)
     """Number of merged tokens (byte-pair encoding), which shorten sequences to about a third. 0 keeps one
     token per atom, bond, branch and ring closure."""
-    min_merge_count: int = Field(default=100, ge=2)
-    """Minimum count of a pair to be merged, in a sample of 50,000 training molecules."""
-    complete_merges: bool = True
-    """Merge only tokens that close every branch and ring they open: fewer invalid samples, but sequences are
-    half again as long."""
     max_tokens: int = Field(default=128, ge=1, le=512)
     """Maximum number of tokens of a molecule, before merging."""
     min_token_count: int = Field(default=1, ge=1)

@@ -96,7 +96,7 @@ class Corpus:
             ids = _ragged(path, "tokens")
             return cls(
                 path=path,
-                settings=load_settings(PrepareSettings, path / "settings.toml"),
+                settings=load_settings(PrepareSettings, path / "settings.toml", stored=True),
                 balance=Balance(**facts["balance"]),
                 vocabulary=Vocabulary.from_json((path / "vocabulary.json").read_text(encoding="utf-8")),
                 property_names=tuple(facts["property_names"]),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from molvae.data.config import PrepareSettings
 
 _MERGE_SAMPLE = 50_000  # training molecules that merges are learned from: more change next to nothing
+_LEAST_PAIRS = 100  # of these that hold a pair that is merged
 
 
 def learn_vocabulary(
@@ -44,8 +45,8 @@ def learn_vocabulary(
         ids[values],
         lengths,
         settings.n_merges,
-        min_count=settings.min_merge_count,
-        complete=tokenizer.is_complete if settings.complete_merges else lambda _: True,
+        min_count=_LEAST_PAIRS,
+        complete=tokenizer.is_complete,
     )
 
 

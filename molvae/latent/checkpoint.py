@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
 from molvae.chemistry.precedent import Precedent
+from molvae.config import without_retired
 from molvae.errors import CheckpointError, InputError
 from molvae.latent.config import CodecSettings
 from molvae.latent.domain import ApplicabilityDomain
@@ -220,7 +221,7 @@ def _parts(directory: Path, manifest: Manifest) -> Parts:
         if name not in manifest.files:
             raise CheckpointError(f"{directory} has no {name}")
     try:
-        settings = CodecSettings.model_validate(read_json(directory / CONFIG))
+        settings = CodecSettings.model_validate(without_retired(CodecSettings, read_json(directory / CONFIG)))
     except ValidationError as error:
         raise CheckpointError(f"{directory / CONFIG} is not a model's: {error.errors()[0]['msg']}") from None
     try:

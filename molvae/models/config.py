@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from molvae.config import Field, Settings
 
@@ -27,14 +27,14 @@ class PenaltySettings(Settings):
 class ModelSettings(Settings):
     """Sizes of the sequence VAE, the noise on its inputs, and its regularizers."""
 
+    retired: ClassVar = {"condition_dropout": 0.1, "exact_share": 0.5, "free_share": 0.4}
+
     posterior: Literal["gaussian", "dirac"] = "gaussian"
     """gaussian: a variational autoencoder; dirac: a plain autoencoder, with z = mu and no KL."""
     conditional: bool = False
     """Condition the decoder on the properties; unknown ones are allowed."""
     conditional_prior: bool = False
     """Learn a prior p(z | properties) instead of N(0, I)."""
-    condition_dropout: float = Field(default=0.1, ge=0.0, le=1.0)
-    """Share of the properties hidden in training a conditional model, so that any may be missing."""
     penalties: PenaltySettings = PenaltySettings()
     """Regularizers in addition to the KL."""
 
@@ -60,10 +60,6 @@ class ModelSettings(Settings):
     noise_levels: bool = False
     """Train the decoder at noise levels s from 0 to 1: it reads s and sqrt(1 - s^2) z + s noise. At 0 it
     reconstructs, at 1 it is a language model that ignores z, between them it varies the molecule."""
-    exact_share: float = Field(default=0.5, ge=0.0, le=1.0)
-    """Share of the molecules trained on without noise."""
-    free_share: float = Field(default=0.4, ge=0.0, le=1.0)
-    """Share of the others trained on at level 1; the rest is spread evenly between 0 and 1."""
     source_dropout: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of the encoder's input tokens replaced by unknown in training: a denoising autoencoder."""
     source_swap: float = Field(default=0.0, ge=0.0, le=1.0)
@@ -73,32 +69,28 @@ class ModelSettings(Settings):
 class FlowSettings(Settings):
     """A flow-matching prior: sizes and training of its network."""
 
+    retired: ClassVar = {
+        "n_harmonics": 4, "max_passes": 200, "batch_size": 256, "ema_decay": 0.999, "sampling_steps": 5,
+    }  # fmt: skip
+
     width: int = Field(default=256, ge=1, le=8192)
     """Units between the residual blocks."""
     hidden: int = Field(default=512, ge=1, le=8192)
     """Hidden units of each residual block."""
     n_blocks: int = Field(default=3, ge=1, le=32)
     """Residual blocks."""
-    n_harmonics: int = Field(default=4, ge=1, le=64)
-    """Harmonics of the time embedding."""
     steps: int = Field(default=12_000, ge=1)
     """Training steps."""
-    max_passes: int = Field(default=200, ge=1)
-    """Maximum number of passes over the molecules, if reached before `steps`."""
-    batch_size: int = Field(default=256, ge=1)
-    """Molecules per step."""
     learning_rate: float = Field(default=1e-3, gt=0.0)
     """Peak of the learning rate: linear warm-up, then a cosine to 0."""
-    ema_decay: float = Field(default=0.999, ge=0.0, lt=1.0)
-    """Decay of the exponential moving average of the weights, which is kept."""
-    sampling_steps: int = Field(default=5, ge=1, le=1000)
-    """Runge-Kutta steps (four evaluations each) from noise to a latent vector."""
     temperature: float = Field(default=1.0, gt=0.0)
     """Standard deviation of the initial noise: below 1, samples are more typical and less diverse."""
 
 
 class LanguageSettings(Settings):
     """A language prior: training of its language model."""
+
+    retired: ClassVar = {"ema_decay": 0.999}
 
     hidden: int | None = Field(default=None, ge=1, le=8192)
     """Units of a layer, randomly initialized; if not given, it starts as the decoder or the initial model."""
@@ -110,8 +102,6 @@ class LanguageSettings(Settings):
     """Molecules per step."""
     learning_rate: float = Field(default=1.5e-3, gt=0.0)
     """Peak of the learning rate: linear warm-up, then a cosine to 0."""
-    ema_decay: float = Field(default=0.999, ge=0.0, lt=1.0)
-    """Decay of the exponential moving average of the weights, which is kept."""
     temperature: float = Field(default=1.0, gt=0.0)
     """Sampling temperature of the tokens: below 1, samples are more typical and less diverse."""
 
@@ -119,16 +109,14 @@ class LanguageSettings(Settings):
 class GanSettings(Settings):
     """A latent GAN: sizes and training of its two networks."""
 
+    retired: ClassVar = {"batch_size": 256, "ema_decay": 0.999}
+
     hidden: int = Field(default=256, ge=1, le=8192)
     """Units of each of the three hidden layers of generator and critic."""
     steps: int = Field(default=20_000, ge=1)
     """Training steps of the critic; the generator takes one for every five."""
-    batch_size: int = Field(default=256, ge=1)
-    """Molecules per step."""
     learning_rate: float = Field(default=3e-4, gt=0.0)
     """Peak of the learning rate: linear warm-up, then a cosine to 0."""
-    ema_decay: float = Field(default=0.999, ge=0.0, lt=1.0)
-    """Decay of the exponential moving average of the weights, which is kept."""
 
 
 class FitSettings(Settings):

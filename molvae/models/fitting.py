@@ -67,6 +67,8 @@ class FitContext(NamedTuple):
 
 
 LARGEST_WARMUP = 0.1  # share of the fit
+EMA_DECAY = 0.999
+"""Decay of the running mean of the weights of priors and heads, which is what is kept of them."""
 _SHOWN = 50  # steps the loss that is shown is a mean of
 
 

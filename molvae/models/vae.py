@@ -101,10 +101,10 @@ class SequenceVAE(nn.Module):
         posterior = self.encoder(source, source_lengths)
         z = posterior.rsample(generator)
         if self.training and (settings.conditional or self.conditional_prior is not None):
-            known = forget(observed, settings.condition_dropout, generator)
+            known = forget(observed, _HIDDEN_CONDITIONS, generator)
         read, noise = z, z.new_zeros(len(z))
         if self.training and settings.noise_levels:
-            noise = draw_levels(len(z), settings.exact_share, settings.free_share, generator).to(z)
+            noise = draw_levels(len(z), _EXACT_SHARE, _FREE_SHARE, generator).to(z)
             read = blurred(z, noise, generator)
         inputs = self._decoder_inputs(tokens, generator)
         logits = self.decoder(inputs, self._conditioned(read, properties, known, noise))
@@ -242,6 +242,9 @@ def shifted(tokens: Tensor) -> Tensor:
     return torch.cat([torch.full_like(tokens[:, :1], BOS), tokens[:, :-1]], dim=1)
 
 
+_EXACT_SHARE = 0.5  # of the molecules are trained on without noise
+_FREE_SHARE = 0.4  # of the others at level 1, the rest evenly between
+_HIDDEN_CONDITIONS = 0.1  # share of the properties, so that any may be missing
 _REACH = 1 / 3  # of the length of a posterior sample's noise: no step goes farther
 _NOTHING = 1e-12
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from molvae.config import settings_from
+from molvae.config import settings_from, without_retired
 from molvae.data.sources import check_file
 from molvae.data.writers import Column
 from molvae.errors import StorageError, UsageError
@@ -129,7 +129,7 @@ def load_job(directory: Path) -> Job:
     with reading(path):
         facts = json.loads(path.read_text(encoding="utf-8"))
         return Job(
-            settings_from(ScreenSettings, facts["settings"], str(path)),
+            settings_from(ScreenSettings, without_retired(ScreenSettings, facts["settings"]), str(path)),
             tuple(facts["columns"]),
             tuple(facts["property_names"]),
             tuple(facts["inputs"].items()),

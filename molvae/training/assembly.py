@@ -140,7 +140,7 @@ _MEASURED = 1000  # molecules, at most, whose KL is measured
 _ROWS = 256
 _GROWING = ("encoder_hidden", "head_hidden")  # sizes that may exceed those of the checkpoint to start from
 # not of the model, but of how it learns
-_OF_TRAINING = ("token_dropout", "head_input", "exact_share", "free_share")
+_OF_TRAINING = ("token_dropout", "head_input")
 
 
 def as_begun(settings: TrainSettings, source: MolVAE, n_training: int) -> TrainSettings:
@@ -176,7 +176,7 @@ def with_kl_target(settings: TrainSettings, kl: float, written: Path) -> TrainSe
     if "kl_target" in settings.model_fields_set:
         return settings
     begun = written.exists()
-    target = load_settings(TrainSettings, written).kl_target if begun else max(round(kl, 1), 0.1)
+    target = load_settings(TrainSettings, written, stored=True).kl_target if begun else max(round(kl, 1), 0.1)
     return settings.model_copy(update={"kl_target": target})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from molvae.config import Field, Settings
 from molvae.models.config import FitSettings, ModelSettings
@@ -12,14 +12,14 @@ from molvae.models.config import FitSettings, ModelSettings
 class PriorSettings(FitSettings):
     """The prior to fit to a trained model, and its training data."""
 
+    retired: ClassVar = {"n_samples": 250_000}
+
     name: str = "normal"
     """Prior that samples are drawn from: flow, language, gan, or normal for N(0, I)."""
     posterior_scale: float = Field(default=0.75, ge=0.0, le=4.0)
     """Factor of the posteriors' standard deviations in the fit: below 1, samples are closer to the posterior
     means, where decoding is more reliable; 1 fits the aggregated posterior; above 1, a wider distribution,
     which is easier to learn."""
-    n_samples: int = Field(default=250_000, ge=2)
-    """Maximum number of training molecules whose posteriors are used."""
     n_validation: int = Field(default=1000, ge=1)
     """Samples on which validity is measured."""
 
@@ -37,28 +37,22 @@ class FitPriorSettings(PriorSettings):
 class FitHeadsSettings(Settings):
     """Settings of `molvae fit-heads`."""
 
-    folds: int = Field(default=5, ge=1, le=20)
-    """Parts the training molecules are cut into. One member is trained without each and measured on it; the
-    heads predict the mean of the members. 1 trains one member, measured on the validation split."""
+    retired: ClassVar = {
+        "folds": 5, "input": "both", "least_steps": 300, "batch_size": 256, "learning_rate": 2e-3,
+        "ema_decay": 0.999,
+    }  # fmt: skip
+
     hidden: int = Field(default=128, ge=1, le=8192)
     """Hidden units of each member."""
-    input: Literal["sample", "mean", "both"] = "both"
-    """Input of the heads: a sample of each posterior, its mean, or both in equal parts."""
     epochs: int = Field(default=20, ge=1)
-    """Passes over the labelled molecules, more for small sets: at least least_steps steps. The best epoch by
+    """Passes over the labelled molecules, more for small sets: at least 300 steps. The best epoch by
     the validation split is kept."""
-    least_steps: int = Field(default=300, ge=1)
-    """Minimum number of steps of a member."""
-    batch_size: int = Field(default=256, ge=1)
-    """Molecules per step."""
-    learning_rate: float = Field(default=2e-3, gt=0.0)
-    """Peak of the learning rate: linear warm-up, then a cosine to 0."""
-    ema_decay: float = Field(default=0.999, ge=0.0, lt=1.0)
-    """Decay of the exponential moving average of the weights, which is kept."""
 
 
 class TrainSettings(Settings):
     """How a model is trained."""
+
+    retired: ClassVar = {"warmup_steps": 300, "weight_decay": 0.01, "gradient_clip": 5.0}
 
     model: ModelSettings = ModelSettings()
     """Sizes of the model."""
@@ -81,12 +75,6 @@ class TrainSettings(Settings):
     learning_rate: float = Field(default=2e-3, gt=0.0)
     """Peak of the learning rate: linear warm-up, then a cosine down to a hundredth of it. With initial, .0005
     if not given."""
-    warmup_steps: int = Field(default=300, ge=0)
-    """Steps of linear learning-rate warm-up; at most a tenth of the run."""
-    weight_decay: float = Field(default=0.01, ge=0.0)
-    """Decoupled weight decay of AdamW."""
-    gradient_clip: float = Field(default=5.0, gt=0.0)
-    """Largest norm of the gradient."""
     beta: float = Field(default=0.1, ge=0.0)
     """Weight of the KL term; the initial value of the controller if kl_target is set. With initial, .03 if
     not given."""

@@ -13,7 +13,7 @@ from molvae.data.batching import by_length
 from molvae.data.scaling import PropertyScaler
 from molvae.errors import InputError, UsageError
 from molvae.latent.codec import MolVAE
-from molvae.models.fitting import Fit, Recipe, adam
+from molvae.models.fitting import EMA_DECAY, Fit, Recipe, adam
 from molvae.models.growth import joined, take_over_network
 from molvae.models.network import Posterior, PropertyHead, gaussian_nll
 from molvae.models.vae import SequenceVAE
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from molvae.progress import Progress
     from molvae.training.config import FitHeadsSettings
 
+_FOLDS = 5  # of the labelled molecules; a member is trained without each
+_BATCH, _LEAST_STEPS, _RATE = 256, 300, 2e-3
 _LARGEST_GRADIENT = 5.0  # norm
 
 
@@ -65,7 +67,7 @@ def fit_heads(
             hint="Prepare it with --labels COLUMN or --descriptors NAME.",
         )
     scaler = PropertyScaler.fit(corpus.labels[train_rows], corpus.property_names)
-    folds = _folds(len(train_rows), settings.folds, Seeds(seed))
+    folds = _folds(len(train_rows), Seeds(seed))
     alone = len(folds) == 1
     train, valid = (_Labels.of(model, corpus, rows, scaler, progress) for rows in (train_rows, valid_rows))
     assert train is not None  # noqa: S101 - there are labels
@@ -86,9 +88,9 @@ def fit_heads(
     return _with_card(fitted, figures, f"fitted to the posteriors of {source}")
 
 
-def _folds(n: int, n_folds: int, seeds: Seeds) -> list[NDArray[np.int64]]:
+def _folds(n: int, seeds: Seeds) -> list[NDArray[np.int64]]:
     """Rows of each fold, drawn at random; one fold of all rows where there are too few to leave some out."""
-    n_folds = n_folds if n >= 2 * n_folds else 1
+    n_folds = _FOLDS if n >= 2 * _FOLDS else 1
     return [np.sort(fold) for fold in np.array_split(seeds.numpy("folds").permutation(n), n_folds)]
 
 
@@ -159,11 +161,10 @@ class _Labels:
         """Mean of -log p(properties|points) of these rows, in nats per molecule."""
         return gaussian_nll(head(points), self.properties[rows], self.observed[rows]).mean()
 
-    def points(self, rows: Tensor, kind: str, generator: Generator) -> list[Tensor]:
-        """What the head learns from: means or samples of these posteriors, or both."""
+    def points(self, rows: Tensor, generator: Generator) -> list[Tensor]:
+        """What the head learns from: a sample of each of these posteriors, and its mean."""
         posterior = Posterior(self.posterior.mu[rows], self.posterior.logvar[rows])
-        samples = [] if kind == "mean" else [posterior.rsample(generator)]
-        return samples if kind == "sample" else [*samples, posterior.mu]
+        return [posterior.rsample(generator), posterior.mu]
 
 
 def _learned(
@@ -177,14 +178,14 @@ def _learned(
 ) -> PropertyHead:
     """The head of the best epoch."""
     generator, n_rows = seeds.torch("heads"), len(train.properties)
-    size = min(settings.batch_size, n_rows)
+    size = min(_BATCH, n_rows)
     steps = -(-n_rows // size)
     recipe = Recipe(
-        epochs=max(settings.epochs, -(-settings.least_steps // steps)),
+        epochs=max(settings.epochs, -(-_LEAST_STEPS // steps)),
         steps=steps,
-        learning_rate=settings.learning_rate,
+        learning_rate=_RATE,
         gradient_clip=_LARGEST_GRADIENT,
-        ema_decay=settings.ema_decay,
+        ema_decay=EMA_DECAY,
     )
     fit = Fit(head.train(), adam(head), recipe, task=task, progress=progress)
     order, best = torch.arange(n_rows), head
@@ -194,7 +195,7 @@ def _learned(
         if at.batch == 0:
             order = torch.randperm(n_rows, generator=generator).to(train.properties.device)
         rows = order[at.batch * size : (at.batch + 1) * size]
-        points = train.points(rows, settings.input, generator)
+        points = train.points(rows, generator)
         return torch.stack([train.nll(head, each, rows) for each in points]).mean(), {}
 
     def measure(at: Standing) -> float:
@@ -225,7 +226,7 @@ def _with_head_for(
 ) -> MolVAE:
     """The same model with an untrained head for these properties, as large as so many members."""
     sizes = model.settings.model.model_copy(
-        update={"head_hidden": n_members * settings.hidden, "head_input": settings.input}
+        update={"head_hidden": n_members * settings.hidden, "head_input": "both"}
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(Seeds(seed).integer("head-weights"))

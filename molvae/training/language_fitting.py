@@ -11,7 +11,7 @@ import torch
 from molvae.data.batching import by_length, epoch_batches, pad
 from molvae.errors import UsageError
 from molvae.models.devices import has_fast_bfloat16
-from molvae.models.fitting import Fit, Recipe, adam
+from molvae.models.fitting import EMA_DECAY, Fit, Recipe, adam
 from molvae.models.priors.language import LanguageModel
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def fit_language(
         steps=-(-len(rows) // settings.batch_size),
         learning_rate=settings.learning_rate,
         gradient_clip=_LARGEST_GRADIENT,
-        ema_decay=settings.ema_decay,
+        ema_decay=EMA_DECAY,
     )
 
     @lru_cache(maxsize=1)

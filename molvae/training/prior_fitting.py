@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from molvae.training.config import PriorSettings
 
 _ROWS = 512
+_MOST_MOLECULES = 250_000  # whose posteriors a prior is fitted to
 
 
 def fit_prior(
@@ -108,7 +109,7 @@ def _of_texts(
     states: FitStates,
 ) -> tuple[Prior, str]:
     """A language prior, and its description for the card."""
-    rows = chosen_molecules(model, corpus, settings.n_samples, seed=seed)
+    rows = chosen_molecules(model, corpus, _MOST_MOLECULES, seed=seed)
     asked, earlier = settings.language, begun if isinstance(begun, LanguagePrior) else None
     language = fit_language(
         model, corpus, rows, asked, earlier, seeds=Seeds(seed), progress=progress, states=states
@@ -116,7 +117,7 @@ def _of_texts(
     prior = LanguagePrior(language, model.settings.max_length, asked.temperature, settings.posterior_scale)
     described = "language model" if earlier is None else "language model, begun as an earlier one"
     if asked.epochs:
-        described += f", taught {asked.epochs} epochs of {len(rows)} molecules"
+        described += f", trained for {asked.epochs} epochs on {len(rows)} molecules"
     return (
         prior,
         f"{described}: {nats_per_molecule(language, corpus, corpus.rows('valid')):.2f} nats per molecule",
@@ -134,7 +135,7 @@ def _of_posteriors(
     states: FitStates,
 ) -> tuple[Prior, str]:
     """A prior fitted to posteriors, and its description for the card."""
-    posterior = posteriors(model, corpus, settings.n_samples, seed=seed, progress=progress)
+    posterior = posteriors(model, corpus, _MOST_MOLECULES, seed=seed, progress=progress)
     described = f"{settings.name}, fitted to the posteriors of {len(posterior.mu)} molecules"
     if settings.posterior_scale != 1.0:
         described += f", their standard deviations times {settings.posterior_scale:g}"

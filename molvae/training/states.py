@@ -7,7 +7,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from molvae.config import differences, load_settings
+from molvae.config import differences, load_settings, read_toml, retired_changes
 from molvae.errors import CheckpointError, ConfigError, StoppedEarly, StorageError
 from molvae.latent.checkpoint import load_tensors, read_json, save_tensors, write_json
 from molvae.models.devices import World
@@ -162,8 +162,9 @@ def claim(directory: Path, settings: TrainSettings, corpus: Corpus) -> None:
             f"{directory} holds a run on another corpus", hint="Choose another run directory with -o."
         )
     if written.exists():
-        before = load_settings(TrainSettings, written).model_dump(mode="json", exclude=_FREE)
+        before = load_settings(TrainSettings, written, stored=True).model_dump(mode="json", exclude=_FREE)
         changed = differences(before, settings.model_dump(mode="json", exclude=_FREE))
+        changed += retired_changes(TrainSettings, read_toml(written))
         if changed:
             raise ConfigError(
                 f"{directory} holds a run with other settings: {', '.join(changed)}",

@@ -112,6 +112,9 @@ def train(
 
 
 _FLOOR = 0.01  # share of the peak learning rate where the cosine ends
+_WARMUP = 300  # steps
+_LARGEST_GRADIENT = 5.0  # norm
+_WEIGHT_DECAY = 0.01
 
 
 class _Run:
@@ -158,15 +161,15 @@ class _Run:
         optimizer = torch.optim.AdamW(
             [parameter for parameter in network.parameters() if parameter.requires_grad],
             lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
+            weight_decay=_WEIGHT_DECAY,
             fused=True,  # one pass over the weights
         )
         recipe = Recipe(
             epochs=settings.epochs,
             steps=self.n_batches,
             learning_rate=settings.learning_rate,
-            gradient_clip=settings.gradient_clip,
-            warmup=settings.warmup_steps,
+            gradient_clip=_LARGEST_GRADIENT,
+            warmup=_WARMUP,
             floor=_FLOOR,
             patience=settings.patience,
         )

@@ -32,7 +32,7 @@ EVERY = 100
 """Calls between two trainings."""
 _N_DRAWN = 1000  # of those scored, with repetition, and as many of the library
 _WEIGHT_OF_RANKS = 1e-3  # the weight of rank r of n is 1 / (this * n + r)
-_TRAINING = {"epochs": 1, "batch_size": 64, "learning_rate": 5e-4, "warmup_steps": 5, "n_validation": 50}
+_TRAINING = {"epochs": 1, "batch_size": 64, "learning_rate": 5e-4, "n_validation": 50}
 
 
 def play_adapting(run_: Run) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 
 from molvae.latent.codec import MolVAE
 
-BRIEF = ("--epochs", 3, "--set", "hidden=16", "--set", "least_steps=20")
+BRIEF = ("--epochs", 3, "--set", "hidden=16")
 
 
 def test_the_heads_are_replaced_and_their_errors_told(molvae, tiny_checkpoint, little_corpus, tmp_path):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from molvae.chemistry.molecule import canonical
 from molvae.config import load_settings
+from molvae.data import vocabularies
 from molvae.data.config import PrepareSettings
 from molvae.data.corpus import KIND, SCHEMA, Corpus
 from molvae.data.preparation import prepare
@@ -306,17 +307,19 @@ class TestSplit:
         assert balance.rejected == 2
         assert "'later' in column 'fold'" in read_csv(corpus.path / "rejected.csv")[0]["reason"]
 
-    def test_merges_are_learned_from_the_training_part_and_shorten_every_row(self, run):
+    def test_merges_are_learned_from_the_training_part_and_shorten_every_row(self, run, monkeypatch):
         rows = "smiles,fold\n" + "".join(
             f"{'C' * n}c1ccccc1,{'train' if n % 3 else 'test'}\n" for n in range(40)
         )
         units, _ = run(rows, split="fold", n_merges=0)
-        merged, _ = run(rows, split="fold", n_merges=8, min_merge_count=20)
+        monkeypatch.setattr(vocabularies, "_LEAST_PAIRS", 20)
+        merged, _ = run(rows, split="fold", n_merges=8)
         assert merged.smiles() == units.smiles()
         assert "c1ccccc1" in merged.vocabulary
         assert set(units.vocabulary.tokens) <= set(merged.vocabulary.tokens)
         assert (merged.lengths < units.lengths).all()
-        none, _ = run(rows, split="fold", n_merges=8, min_merge_count=10_000)
+        monkeypatch.setattr(vocabularies, "_LEAST_PAIRS", 10_000)
+        none, _ = run(rows, split="fold", n_merges=8)
         assert none.vocabulary == units.vocabulary
 
     def test_the_vocabulary_knows_the_training_part_only(self, run):

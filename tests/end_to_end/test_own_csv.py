@@ -82,7 +82,7 @@ def test_the_whole_way(messy, tmp_path, capsys):
         "--set",
         "n_validation=16",
     ]
-    small += ["--set", "warmup_steps=20", "--set", "beta_warmup_steps=50", "--set", "kl_target=12"]
+    small += ["--set", "beta_warmup_steps=50", "--set", "kl_target=12"]
     call(capsys, "train", corpus, "-o", directory, "--epochs", 8, *small, "--json")
 
     rows = list(csv.DictReader(call(capsys, "sample", directory, "-n", 30).out.splitlines()))

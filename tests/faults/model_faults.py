@@ -42,7 +42,7 @@ _SETTINGS = TrainSettings.model_validate(
             "head_hidden": 8, "token_dropout": 0.2,
         },
         "prior": {"name": "normal"},
-        "epochs": 2, "batch_size": 48, "warmup_steps": 2, "beta_warmup_steps": 2, "checkpoint_every": 2,
+        "epochs": 2, "batch_size": 48, "beta_warmup_steps": 2, "checkpoint_every": 2,
         "n_validation": 8, "threads": 1, "device": "cpu",
     }
 )  # fmt: skip

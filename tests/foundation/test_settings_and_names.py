@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from molvae import errors
-from molvae.config import Settings, field_help, load_settings, save_settings, to_toml
+from molvae.config import (
+    Settings,
+    field_help,
+    load_settings,
+    retired_changes,
+    save_settings,
+    to_toml,
+    without_retired,
+)
 from molvae.errors import ConfigError, MolvaeError, UnknownNameError, UsageError
 from molvae.registry import Registry
 
@@ -15,6 +25,7 @@ from molvae.registry import Registry
 class Inner(Settings):
     """Inner settings."""
 
+    retired: ClassVar = {"depth": 2}
     size: int = 4
     """How large."""
 
@@ -47,6 +58,21 @@ def test_overrides_win_in_order_and_reach_inside(tmp_path):
     )
     assert settings == Outer(inner=Inner(size=8), rate=0.25, name="a b", many=(3, 4))
     assert "name" not in to_toml(Outer())
+
+
+def test_settings_that_no_longer_exist_are_ignored_in_stored_files_and_refused_elsewhere(tmp_path):
+    file = tmp_path / "s.toml"
+    file.write_text("rate = 0.5\n[inner]\nsize = 7\ndepth = 3\n")
+    stored = {"rate": 0.5, "inner": {"size": 7, "depth": 3}}
+    assert load_settings(Outer, file, stored=True) == Outer(inner=Inner(size=7), rate=0.5)
+    assert without_retired(Outer, stored) == {"rate": 0.5, "inner": {"size": 7}}
+    assert retired_changes(Outer, stored) == ["inner.depth was 3, now 2"]
+    with pytest.raises(ConfigError, match=r"'inner\.depth' in .* is no longer a setting; it is always 2"):
+        load_settings(Outer, file)
+    with pytest.raises(ConfigError, match="no longer a setting"):
+        load_settings(Outer, file, ["inner.depth=3"], stored=True)
+    file.write_text("[inner]\nsize = 7\ndepth = 2\n")
+    assert load_settings(Outer, file).inner.size == 7
 
 
 @pytest.mark.parametrize(

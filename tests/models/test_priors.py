@@ -22,11 +22,11 @@ from molvae.models.priors.flow_fitting import (
 )
 from molvae.models.priors.gan import _Game, _perceptron
 
-FLOW = {"width": 64, "hidden": 128, "n_blocks": 2, "n_harmonics": 3, "steps": 600, "batch_size": 256}
+FLOW = {"width": 64, "hidden": 128, "n_blocks": 2, "steps": 600}
 SETTINGS = FitSettings.model_validate(
     {
         "flow": {**FLOW, "learning_rate": 3e-3},
-        "gan": {"hidden": 32, "steps": 800, "batch_size": 128, "learning_rate": 3e-3, "ema_decay": 0.9},
+        "gan": {"hidden": 32, "steps": 800, "learning_rate": 3e-3},
     }
 )
 BRIEF = FitSettings.model_validate(

@@ -20,7 +20,7 @@ from molvae.models.vae import SequenceVAE
 from molvae.training.config import FitHeadsSettings
 from molvae.training.head_fitting import fit_heads
 
-SETTINGS = FitHeadsSettings(hidden=32, epochs=15, batch_size=64, least_steps=60)
+SETTINGS = FitHeadsSettings(hidden=32, epochs=15)
 
 
 @pytest.fixture(scope="module")

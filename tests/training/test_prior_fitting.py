@@ -59,7 +59,7 @@ def test_a_checkpoint_keeps_its_prior_and_the_card_describes_it(tiny_model, corp
     drawn = [model.sample_latent(9, generator=np.random.default_rng(4)) for model in (fitted, again)]
     np.testing.assert_array_equal(*drawn)
     card = (tmp_path / "model" / "README.md").read_text()
-    learned = "taught 2 epochs of" if name == "language" else f"{name}, fitted to the posteriors of"
+    learned = "trained for 2 epochs on" if name == "language" else f"{name}, fitted to the posteriors of"
     assert f"{learned} {len(corpus.rows('train'))} molecules" in card
     assert ("critic" in again.facts()) == (name == "gan")
     metrics = again.settings.facts["metrics"]
@@ -174,8 +174,8 @@ def test_a_language_prior_is_handed_on_as_it_is_or_learns_on(tiny_model, corpus)
     assert nats_per_molecule(more.prior.model, corpus, rows) < nats_per_molecule(
         first.prior.model, corpus, rows
     )
-    assert "begun as an earlier one, taught 2 epochs" in more.facts()["prior"]
-    assert "taught" not in same.facts()["prior"]
+    assert "begun as an earlier one, trained for 2 epochs" in more.facts()["prior"]
+    assert "trained for" not in same.facts()["prior"]
     assert all(torch.equal(kept[name], tensor) for name, tensor in first.prior.tensors().items())
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from molvae.progress import read_events
 from molvae.training import trainer
 from molvae.training.config import PriorSettings, TrainSettings
 from molvae.training.prior_fitting import fit_prior
-from molvae.training.states import saved_states
+from molvae.training.states import claim, saved_states
 from molvae.training.trainer import train
 
 SETTINGS = TrainSettings.model_validate(
@@ -47,7 +48,6 @@ SETTINGS = TrainSettings.model_validate(
         },
         "epochs": 2,
         "batch_size": 48,
-        "warmup_steps": 4,
         "beta_warmup_steps": 4,
         "checkpoint_every": 4,
         "n_validation": 12,
@@ -150,19 +150,30 @@ def test_parts_of_a_pass_are_epochs_and_leave_no_molecule_out(little_corpus, tmp
     "still",
     [
         pytest.param({"learning_rate": 1e-12}, id="no step"),
-        pytest.param({"gradient_clip": 1e-14}, id="no gradient"),
         pytest.param({"property_weight": 0.0, "frozen": ["encoder", "decoder"]}, id="nothing to learn"),
     ],
 )
 def test_training_starts_from_a_checkpoint(little_corpus, tmp_path, uninterrupted, still):
     start = uninterrupted / "model"
-    still = {"initial": start, "weight_decay": 0.0, "epochs": 1, **still}
+    still = {"initial": start, "epochs": 1, **still}
     train(little_corpus, tmp_path / "run", TrainSettings(**(SETTINGS.model_dump() | still)))
     before, after = (MolVAE.load(path, device="cpu") for path in (start, tmp_path / "run" / "model"))
     assert after.settings.model == before.settings.model
     assert after.settings.facts["initial"] == "model"
     for name, weight in before.network.state_dict().items():
         torch.testing.assert_close(after.network.state_dict()[name], weight, rtol=0, atol=1e-6)
+
+
+def test_a_run_of_an_earlier_version_resumes_unless_its_retired_settings_differ(
+    little_corpus, tmp_path, uninterrupted
+):
+    shutil.copytree(uninterrupted, tmp_path / "run")
+    written, corpus = tmp_path / "run" / "settings.toml", Corpus.open(little_corpus)
+    written.write_text("warmup_steps = 300\n" + written.read_text())
+    claim(tmp_path / "run", SETTINGS, corpus)
+    written.write_text(written.read_text().replace("300", "20"))
+    with pytest.raises(ConfigError, match="warmup_steps was 20, now 300"):
+        claim(tmp_path / "run", SETTINGS, corpus)
 
 
 def test_a_frozen_decoder_keeps_the_latent_space_and_its_prior(little_corpus, tmp_path, uninterrupted):
@@ -191,7 +202,7 @@ def test_a_frozen_decoder_keeps_the_latent_space_and_its_prior(little_corpus, tm
 
 
 def test_properties_teach_the_head(little_corpus, tmp_path, uninterrupted):
-    given = {"initial": uninterrupted / "model", "frozen": ["encoder", "decoder"], "weight_decay": 0.0}
+    given = {"initial": uninterrupted / "model", "frozen": ["encoder", "decoder"]}
     train(little_corpus, tmp_path / "run", TrainSettings(**(SETTINGS.model_dump() | given | {"epochs": 1})))
     old = load_file(uninterrupted / "model" / "weights.safetensors")
     new = load_file(saved_states(tmp_path / "run" / "states")[-1] / "weights.safetensors")

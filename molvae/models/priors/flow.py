@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from molvae.models.network import Posterior
 
 _ROWS = 2048  # points that travel at once
-_MOST_STEPS = 1000
+_STEPS, _MOST_STEPS = 5, 1000  # of Runge-Kutta
+_HARMONICS = 4  # of the angle, in the input of a new network
 _FIELD, _VARIANCES = "velocity.", "velocity.variances"
 
 
@@ -67,12 +68,11 @@ class FlowPrior(LatentDensity):
         sizes = {"width": flow.width, "hidden": flow.hidden, "n_blocks": flow.n_blocks}
         if initial is None:
             units, variances = standardization(posterior)
-            harmonics = flow.n_harmonics
-            begun = VelocityField.drawn(variances, **sizes, n_harmonics=harmonics, generator=generator)
+            begun = VelocityField.drawn(variances, **sizes, n_harmonics=_HARMONICS, generator=generator)
         else:
             units, begun = initial.units, initial.velocity.grown(**sizes, generator=generator)
         velocity = train_field(begun, units, posterior, flow, context)
-        return cls(units, velocity, flow.sampling_steps, flow.temperature)
+        return cls(units, velocity, _STEPS, flow.temperature)
 
     def sample(self, n: int, generator: Generator) -> Tensor:
         """`from_normal` of standard normal draws, `n x d`."""

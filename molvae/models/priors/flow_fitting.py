@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from molvae.models.devices import at_least_single, has_fast_bfloat16
-from molvae.models.fitting import Fit, Recipe, adam
+from molvae.models.fitting import EMA_DECAY, Fit, Recipe, adam
 from molvae.models.growth import take_over
 from molvae.models.network import Posterior
 
@@ -153,6 +153,8 @@ class VelocityField(nn.Module):
 
 
 _SMALL = 1e-6
+_BATCH = 256  # posteriors in a step
+_MOST_PASSES = 200  # over the posteriors, of which there may be few
 _LARGEST_GRADIENT = 0.5  # norm; in training it is about 0.1, and one step far above that undoes hours
 _LOG_NOISE_MEAN, _LOG_NOISE_STD = (
     -1.0,
@@ -230,13 +232,13 @@ def train_field(
     mu = (posterior.mu - units.mean.to(device)) / units.scale.to(device)
     logvar = posterior.logvar - 2.0 * units.scale.log().to(device)
     field, axes = field.to(device), units.axes.to(device)
-    size = min(settings.batch_size, n_rows)
+    size = min(_BATCH, n_rows)
     recipe = Recipe(
         epochs=1,
-        steps=min(settings.steps, math.ceil(settings.max_passes * n_rows / size)),
+        steps=min(settings.steps, math.ceil(_MOST_PASSES * n_rows / size)),
         learning_rate=settings.learning_rate,
         gradient_clip=_LARGEST_GRADIENT,
-        ema_decay=settings.ema_decay,
+        ema_decay=EMA_DECAY,
     )
 
     def loss(at: Standing) -> tuple[Tensor, dict[str, float]]:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from molvae.models.fitting import Fit, Recipe, adam
+from molvae.models.fitting import EMA_DECAY, Fit, Recipe, adam
 from molvae.models.network import Posterior
 from molvae.models.priors.base import PRIORS, LatentDensity, check_tensors
 from molvae.models.priors.flow_fitting import Standardization, standardization
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from molvae.models.config import FitSettings, GanSettings
     from molvae.models.fitting import FitContext, Standing
 
+_BATCH = 256  # vectors in a step
 _CRITIC_STEPS = 5  # of the critic for one of the generator
 _PENALTY = 10.0  # weight of the gradient penalty
 _LARGEST_GRADIENT = 10.0  # norm
@@ -75,7 +76,7 @@ class LatentGAN(LatentDensity):
             steps=settings.gan.steps,
             learning_rate=settings.gan.learning_rate,
             gradient_clip=_LARGEST_GRADIENT,
-            ema_decay=settings.gan.ema_decay,
+            ema_decay=EMA_DECAY,
         )
         optimizer = adam(pair, betas=(0.0, 0.9))
         fit = Fit(pair, optimizer, recipe, task="prior", **context._asdict())
@@ -146,13 +147,13 @@ class _Game:
 
     def _real(self) -> Tensor:
         """Samples of posteriors in principal coordinates of unit variance, `b x d`."""
-        n, size = len(self.posterior.mu), self.settings.batch_size
+        n, size = len(self.posterior.mu), _BATCH
         rows = torch.randint(n, (size,), generator=self.random).to(self.posterior.mu.device)
         z = Posterior(self.posterior.mu[rows], self.posterior.logvar[rows]).rsample(self.random)
         return self.units.apply(z)
 
     def _normal(self) -> Tensor:
-        shape = (self.settings.batch_size, self.posterior.mu.shape[1])
+        shape = (_BATCH, self.posterior.mu.shape[1])
         return torch.randn(shape, generator=self.random).to(self.posterior.mu.device)
 
     def _penalty(self, real: Tensor, fake: Tensor) -> Tensor:
