@@ -17,8 +17,6 @@ left to choose from.
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import os
 import tempfile
 from pathlib import Path
@@ -26,7 +24,7 @@ from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
-from record import ROOT, kept, record
+from record import ROOT, kept, record, table_rows
 from sklearn.ensemble import RandomForestRegressor
 
 from molvae.campaign.campaign import Campaign
@@ -165,12 +163,11 @@ def _standard(smiles: str) -> Molecule:
 def _targets(path: Path, n: int) -> dict[str, list[tuple[str, float, str]]]:
     """The `n` largest targets: standard SMILES, mean pKi, and the part of the time split."""
     found: dict[str, dict[str, tuple[list[float], str]]] = {}
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            molecule = standardize(row["smiles"])
-            if isinstance(molecule, Molecule):
-                known = found.setdefault(row["target"], {})
-                known.setdefault(molecule.smiles, ([], row["split"]))[0].append(float(row["pKi"]))
+    for row in table_rows(path):
+        molecule = standardize(row["smiles"])
+        if isinstance(molecule, Molecule):
+            known = found.setdefault(row["target"], {})
+            known.setdefault(molecule.smiles, ([], row["split"]))[0].append(float(row["pKi"]))
     largest = sorted(found, key=lambda target: (-len(found[target]), target))[:n]
     return {t: [(s, mean(v), split) for s, (v, split) in found[t].items()] for t in largest}
 

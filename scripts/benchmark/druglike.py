@@ -15,8 +15,6 @@ The figures are those of the first checkpoint; the table has all of them.
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import os
 import sys
 from pathlib import Path
@@ -25,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from metrics_golden import moses_smiles
 from moses import N_PARENTS, valid_shares
-from record import commit, record  # beside this file
+from record import commit, record, table_rows  # beside this file
 from sense import sane
 
 from molvae.chemistry.descriptors import describe_smiles
@@ -147,15 +145,15 @@ def _neighbors(model: MolVAE, molecules: Sequence[Molecule], seed: int) -> dict[
 
 def _sets(data: Path, n: int) -> dict[str, list[Molecule]]:
     """Standardized molecules of each set: all drugs, at most `n` of the others, drawn at random."""
-    zinc = _rows(data / "zinc250k" / "zinc250k.csv.gz")
+    zinc = list(table_rows(data / "zinc250k" / "zinc250k.csv.gz"))
     trained = {row["smiles"] for row in zinc} | set(moses_smiles(data / "moses" / "train.csv.gz"))
-    drugs = _standard(row["smiles"] for row in _rows(data / "drugs" / "approved.csv.gz"))
+    drugs = _standard(row["smiles"] for row in table_rows(data / "drugs" / "approved.csv.gz"))
     drugs = [molecule for molecule in drugs if molecule.smiles not in trained]
     sets = {
         name: [m for m in drugs if low <= m.mol.GetNumHeavyAtoms() <= high]
         for name, (low, high) in SIZES.items()
     }
-    chembl = [row["smiles"] for row in _rows(data / "chembl" / "broad.csv.gz") if row["split"] == "test"]
+    chembl = [row["smiles"] for row in table_rows(data / "chembl" / "broad.csv.gz") if row["split"] == "test"]
     for name, smiles in (("chembl", chembl), ("zinc", [r["smiles"] for r in zinc if r["split"] == "test"])):
         chosen = Seeds(0).numpy(f"druglike-{name}").permutation(len(smiles))[:n]
         sets[name] = _standard(smiles[row] for row in sorted(chosen))
@@ -164,11 +162,6 @@ def _sets(data: Path, n: int) -> dict[str, list[Molecule]]:
 
 def _standard(smiles: Any) -> list[Molecule]:
     return list({m.smiles: m for m in map(standardize, smiles) if is_valid(m)}.values())
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def _options() -> argparse.Namespace:

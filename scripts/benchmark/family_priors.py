@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import gzip
 import os
 import random
 import sys
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from record import ROOT, amend, kept  # beside this file
+from record import ROOT, amend, kept, table_rows  # beside this file
 
 from molvae.data.config import PrepareSettings
 from molvae.data.corpus import Corpus
@@ -133,11 +132,10 @@ def _corpus(options: argparse.Namespace) -> Corpus:
     path, table = options.work / "corpus", options.work / "molecules.csv"
     whole = Path(os.environ["MOLVAE_DATA"]).resolve() / "zinc250k" / "zinc250k.csv.gz"
     if not path.exists():
-        with gzip.open(whole, "rt", encoding="utf-8", newline="") as file:
-            rows = [(row["smiles"], row["split"]) for row in csv.DictReader(file)]
-        random.Random(0).shuffle(rows)
-        training = [row for row in rows if row[1] == "train"][: options.n_training]
-        held_out = [row for row in rows if row[1] != "train"][: options.n_held_out]
+        molecules = [(row["smiles"], row["split"]) for row in table_rows(whole)]
+        random.Random(0).shuffle(molecules)
+        training = [row for row in molecules if row[1] == "train"][: options.n_training]
+        held_out = [row for row in molecules if row[1] != "train"][: options.n_held_out]
         with table.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("smiles", "split"), *training, *held_out])
         settings = PrepareSettings(

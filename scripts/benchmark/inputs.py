@@ -7,7 +7,6 @@ standardizing is compared with that of an earlier commit, unpacked from git. A f
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import subprocess
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rdkit import Chem, rdBase
-from record import ROOT, commit, record  # beside this file
+from record import ROOT, commit, record, table_rows  # beside this file
 
 from molvae.chemistry.admission import Refused, read_text
 from molvae.chemistry.charges import drawn_neutral
@@ -96,8 +95,7 @@ def main() -> None:
 
 def sample(path: Path, column: str, most: int) -> list[str]:
     """At most so many SMILES of a table."""
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        texts = [row[column] for row in DictReader(file)]
+    texts = [row[column] for row in table_rows(path)]
     return texts if len(texts) <= most else Random(SEED).sample(texts, most)
 
 

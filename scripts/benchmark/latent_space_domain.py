@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import os
 from itertools import islice
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import selfies
+from record import table_rows
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
@@ -102,9 +101,7 @@ def _rows(corpus: Corpus, part: str, n: int, seeds: Seeds) -> np.ndarray:
 
 
 def _column(path: Path) -> list[str]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8", newline="") as stream:
-        return [row["smiles"] for row in csv.DictReader(stream)]
+    return [row["smiles"] for row in table_rows(path)]
 
 
 class _Model:

@@ -7,14 +7,12 @@ kept under runs/reference-statistics, so that only the first run takes their tim
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from record import ROOT, commit, record  # beside this file
+from record import ROOT, commit, record, table_rows  # beside this file
 
 from molvae.evaluation.distribution import measure
 from molvae.evaluation.molecules import MoleculeSet
@@ -94,8 +92,7 @@ def _measured(*, fcd: bool, workers: int) -> MetricTable:
 
 def moses_smiles(path: Path) -> list[str]:
     """The molecules of a file of MOSES, in order."""
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        return [row["SMILES"] for row in csv.DictReader(file)]
+    return [row["SMILES"] for row in table_rows(path)]
 
 
 def _row(name: str, published: float, measured: float) -> dict[str, float | str]:

@@ -11,14 +11,12 @@ A run that was interrupted goes on where it stopped: the journals are kept under
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from record import ROOT, record
+from record import ROOT, record, table_rows
 
 from molvae.api import optimize
 from molvae.campaign.trace import top_auc
@@ -107,8 +105,7 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def _library(path: Path) -> list[str]:
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="") as file:
-        return [row["smiles"] for row in csv.DictReader(file)]
+    return [row["smiles"] for row in table_rows(path)]
 
 
 def _options() -> argparse.Namespace:

@@ -16,8 +16,6 @@ the same cells and are judged by the same hidden ones.
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import os
 import time
 from collections import defaultdict
@@ -27,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from record import ROOT, kept, record
+from record import ROOT, kept, record, table_rows
 from scipy.spatial.distance import cdist
 from scipy.stats import norm, spearmanr
 from sklearn.ensemble import RandomForestRegressor
@@ -236,7 +234,7 @@ def _task(name: str, model: MolVAE, options: argparse.Namespace) -> Task:
 
 
 def _docking(options: argparse.Namespace, generator: np.random.Generator) -> tuple[list[str], list[str], Any]:
-    rows = list(_rows(options.data / "docking" / "dockstring.csv.gz"))
+    rows = list(table_rows(options.data / "docking" / "dockstring.csv.gz"))
     rows = [rows[i] for i in sorted(generator.permutation(len(rows))[: options.compounds])]
     names = [name for name in rows[0] if name != "smiles"]
     values = np.array([[float(row[name] or "nan") for name in names] for row in rows])
@@ -246,7 +244,7 @@ def _docking(options: argparse.Namespace, generator: np.random.Generator) -> tup
 def _assays(options: argparse.Namespace, _: np.random.Generator) -> tuple[list[str], list[str], Any]:
     """The assays with most values of compounds that were measured in another one, too."""
     cells: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for row in _rows(options.data / "bioactivity" / "assays.csv.gz"):
+    for row in table_rows(options.data / "bioactivity" / "assays.csv.gz"):
         cells[row["smiles"], row["assay"]].append(float(row["pvalue"]))
     smiles, names = (list(dict.fromkeys(key[part] for key in cells)) for part in (0, 1))
     row_of, column_of = ({text: i for i, text in enumerate(texts)} for texts in (smiles, names))
@@ -258,11 +256,6 @@ def _assays(options: argparse.Namespace, _: np.random.Generator) -> tuple[list[s
     columns = np.sort(np.argsort(-shared, kind="stable")[:N_ASSAYS])
     rows = np.flatnonzero(known[:, columns].any(axis=1))
     return [smiles[i] for i in rows], [names[j] for j in columns], values[np.ix_(rows, columns)]
-
-
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
 
 
 def _figures(table: list[dict[str, Any]], name: str) -> dict[str, float | int | None]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import json
 import os
 import sys
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pmo_records import GOALS, PARETO, RANDOM_LIBRARY, judged, number, summary, write
-from record import ROOT, commit
+from record import ROOT, commit, table_rows
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
@@ -267,8 +265,7 @@ def start_molecules(run_: Run) -> list[str]:
 
 @cache
 def _library(path: Path) -> list[str]:
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="") as file:
-        return [row["smiles"] for row in csv.DictReader(file)]
+    return [row["smiles"] for row in table_rows(path)]
 
 
 def _model(path: Path, threads: int) -> MolVAE:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
 import os
 import platform
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -96,6 +98,12 @@ def kept(path: Path, asked: dict[str, Any], measure: Callable[[], dict[str, Any]
     row = {**measure(), "commit": commit()[:10]}
     path.write_text(json.dumps({"asked": asked, "row": row}), encoding="utf-8")
     return row
+
+
+def table_rows(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a CSV file, which may be packed by gzip."""
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

@@ -9,8 +9,6 @@ shows another one, 80 calls for two goals. Journals are kept under --work; a run
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import re
 import resource
 import shutil
@@ -20,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from record import ROOT, record
+from record import ROOT, record, table_rows
 
 from molvae.api import optimize
 from molvae.latent.codec import MolVAE
@@ -114,8 +112,7 @@ def _open(browser: str, html: str, *words: str) -> str:
 
 
 def _library(path: Path) -> list[str]:
-    with gzip.open(path, "rt", newline="") as file:
-        return [row["smiles"] for row in csv.DictReader(file)]
+    return [row["smiles"] for row in table_rows(path)]
 
 
 def _options() -> Any:

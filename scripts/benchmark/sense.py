@@ -13,8 +13,6 @@ A run that was interrupted goes on where it stopped: what was measured is kept u
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import os
 import random
 import tempfile
@@ -25,7 +23,7 @@ from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 from keep import broken_promises
-from record import ROOT, kept, record
+from record import ROOT, kept, record, table_rows
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
@@ -195,9 +193,8 @@ def objectives_in(work: Path) -> dict[str, str]:
 def zinc(path: Path) -> dict[str, list[str]]:
     """SMILES of ZINC250k by split."""
     found: dict[str, list[str]] = {}
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            found.setdefault(row["split"], []).append(row["smiles"])
+    for row in table_rows(path):
+        found.setdefault(row["split"], []).append(row["smiles"])
     for name, smiles in found.items():
         if name != "train":
             found[name] = [s for s in smiles if is_valid(parse(s))][:5000]

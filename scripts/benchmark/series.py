@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import gzip
 import importlib.util
 import os
 import subprocess
@@ -27,7 +26,7 @@ from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from record import ROOT, record
+from record import ROOT, record, table_rows
 from sklearn.ensemble import RandomForestRegressor
 
 from molvae.chemistry.fingerprints import count_matrix
@@ -164,13 +163,12 @@ def _screened(known: dict[str, list[float]], library: list[Molecule], seed: int)
 
 def _library(data: Path) -> Iterable[Molecule]:
     """Molecules of the ChEMBL-like set that hold the core."""
-    with gzip.open(data / "chembl" / "broad.csv.gz", "rt", encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            read = parse(row["smiles"]) if "Nc" in row["smiles"] or "N(" in row["smiles"] else None
-            if isinstance(read, Molecule) and _oracle(CORE)([read])[0].value == 1.0:
-                molecule = standardize(read)
-                if isinstance(molecule, Molecule):
-                    yield molecule
+    for row in table_rows(data / "chembl" / "broad.csv.gz"):
+        read = parse(row["smiles"]) if "Nc" in row["smiles"] or "N(" in row["smiles"] else None
+        if isinstance(read, Molecule) and _oracle(CORE)([read])[0].value == 1.0:
+            molecule = standardize(read)
+            if isinstance(molecule, Molecule):
+                yield molecule
 
 
 def _judged(batch: list[str], known: dict[str, list[float]], truth: ModuleType) -> dict[str, Any]:
