@@ -9,6 +9,7 @@ import hashlib
 import logging
 import shutil
 import tempfile
+import tomllib
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,19 +33,19 @@ class Dataset:
         name: What it is called here.
         about: One sentence: rows, columns, origin.
         address: Where anyone can download it.
-        sha256: Of the file at that address, or None where no digest is published; the digest of
-            the download is then reported, to be compared by hand.
         license: Of the data.
         mirrored: Where it lies in a local mirror, relative.
+        sha256: Of the file at that address, or None where no digest is published; the digest of
+            the download is then reported, to be compared by hand.
         mirrored_sha256: Of the unpacked file in the mirror, where it is another one than at the address.
     """
 
     name: str
     about: str
     address: str
-    sha256: str | None
     license: str
     mirrored: str
+    sha256: str | None = None
     mirrored_sha256: str | None = None
 
     @property
@@ -55,65 +56,8 @@ class Dataset:
 
 _LARGEST = 1 << 30  # bytes of a download; the largest known one has 85 MB
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EFBIG}
-_RAW = "https://raw.githubusercontent.com/aspuru-guzik-group"
-_MOSES = "https://media.githubusercontent.com/media/molecularsets/moses/master/data"
-
-CATALOG: dict[str, Dataset] = {
-    dataset.name: dataset
-    for dataset in (
-        Dataset(
-            name="zinc250k",
-            about="249,455 drug-like molecules of ZINC with logP, qed and SAS (chemical_vae).",
-            address=f"{_RAW}/chemical_vae/HEAD/models/zinc_properties/250k_rndm_zinc_drugs_clean_3.csv",
-            sha256=None,
-            license="MIT",
-            mirrored="zinc250k/zinc250k.csv.gz",
-            mirrored_sha256="83c5bf6ab879c38345cdccd02a46ad633766e90508835d8378fd91cd1c0a6ce0",
-        ),
-        Dataset(
-            name="moses",
-            about="1,936,962 molecules of MOSES with their SPLIT: train, test, test_scaffolds.",
-            address=f"{_MOSES}/dataset_v1.csv",
-            sha256="bb47a94d347afd476d3828b5e26dceeabc42a2d8cf92a791d00349f22fea0d8b",
-            license="MIT",
-            mirrored="moses/dataset_v1.csv.gz",
-        ),
-        Dataset(
-            name="moses-train",
-            about="1,584,663 molecules: the training split of MOSES.",
-            address=f"{_MOSES}/train.csv",
-            sha256=None,
-            license="MIT",
-            mirrored="moses/train.csv.gz",
-            mirrored_sha256="cc9d6e8e9534e25a7a36361529ae739ddda8036e9072b2fc5cea6930a0592144",
-        ),
-        Dataset(
-            name="moses-test",
-            about="176,074 molecules: the random test split of MOSES.",
-            address=f"{_MOSES}/test.csv",
-            sha256="0248e682a9c29ca7649184dd88a4edc83f48f0e84af6b923990069c3da4501b6",
-            license="MIT",
-            mirrored="moses/test.csv.gz",
-        ),
-        Dataset(
-            name="moses-test-scaffolds",
-            about="176,225 molecules: the scaffold test split of MOSES.",
-            address=f"{_MOSES}/test_scaffolds.csv",
-            sha256="86c298db856515f4b31a90805de16a580c60a6adcc0ad700ae180d88ba0b9bce",
-            license="MIT",
-            mirrored="moses/test_scaffolds.csv.gz",
-        ),
-        Dataset(
-            name="qm9",
-            about="133,885 molecules of up to nine heavy atoms (QM9), SMILES only.",
-            address=f"{_RAW}/selfies/HEAD/tests/test_sets/qm9.csv",
-            sha256=None,
-            license="Apache-2.0",
-            mirrored="qm9/qm9.csv.gz",
-            mirrored_sha256="80c060e299a44112b89be3fc6d95145dfeda97aa3eab1e2662aafdfbb00f7929",
-        ),
-    )
-}
+_LISTED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+CATALOG = {name: Dataset(name, **facts) for name, facts in _LISTED.items()}
 
 STARTER = "starter"
 """The small set that is shipped with molvae."""
