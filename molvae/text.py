@@ -1,8 +1,13 @@
-"""Make text from outside safe for files and terminals."""
+"""Text from outside made safe for files and terminals, and values as text."""
 
 from __future__ import annotations
 
+import math
 import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _UNFIT = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls, such as terminal escapes
@@ -30,3 +35,26 @@ def one_line(text: str, longest: int | None = None) -> str:
     """
     line = printable(" ".join(text.split()))
     return line if longest is None or len(line) <= longest else line[: longest - 3] + "..."
+
+
+def cell(value: Any, number: Callable[[float], str] = "{:.4g}".format) -> str:
+    """A value as in a table; a dash where there is none.
+
+    >>> [cell(value) for value in (None, True, 12345, 0.123456, ("a", 2), [])]
+    ['-', 'yes', '12,345', '0.1235', 'a, 2', '-']
+
+    Args:
+        value: Anything.
+        number: How numbers with a fraction are written.
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(cell(item, number) for item in value) or "-"
+    return str(value)

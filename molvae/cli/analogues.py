@@ -31,13 +31,13 @@ _DRAWN = 25  # molecules in a picture
 @click.argument("start")
 @click.argument("end")
 @options.integer("--steps", text="Points on the path, ends included.", default=9, least=2)
-@click.option(
+@options.choice(
     "--path",
     "kind",
-    type=click.Choice(["spherical", "linear"]),
+    text="Shape of the path; a straight line leaves the region populated by molecules.",
+    of=["spherical", "linear"],
     default="spherical",
     show_default=True,
-    help="Shape of the path; a straight line leaves the region populated by molecules.",
 )
 @molecules.tries()
 @click.option("--distinct", is_flag=True, help="Each molecule once, where the path first reaches it.")
@@ -170,20 +170,19 @@ _PAIRS_DRAWN = 12  # pairs in a picture
     "--attribute", required=True, metavar="NAME", help="Descriptor (logp, qed, ...) or column of --from."
 )
 @options.number("--add", "amount", text="Amount to add; negative removes.", required=True)
-@click.option(
+@options.several(
     "--from",
     "training",
-    multiple=True,
-    required=True,
+    text="Table of molecules to learn the direction from, similar to the model's training set",
     metavar="FILE",
-    help="Table of molecules to learn the direction from, similar to the model's training set. Repeatable.",
+    required=True,
 )
-@click.option(
+@options.choice(
     "--method",
-    type=click.Choice(["means", "ridge"]),
+    text="means: difference of mean latent vectors along the attribute; ridge: ridge regression.",
+    of=["means", "ridge"],
     default="means",
     show_default=True,
-    help="means: difference of mean latent vectors along the attribute; ridge: ridge regression.",
 )
 @molecules.tries()
 @molecules.picture()

@@ -176,12 +176,11 @@ def _ask_report(
 @click.command()
 @click.argument("campaign", type=click.Path(path_type=Path))
 @click.argument("files", nargs=-1, required=True, metavar="RESULTS...")
-@click.option(
+@options.several(
     "--column",
     "pairs",
-    multiple=True,
+    text="Column of an objective's values, if its header differs",
     metavar="OBJECTIVE=COLUMN",
-    help="Column of an objective's values, if its header differs; repeatable.",
 )
 @click.option("--correct", is_flag=True, help="Replace recorded values; the journal keeps the old ones.")
 @options.columns()

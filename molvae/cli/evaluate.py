@@ -30,12 +30,8 @@ _TITLES = ("logP", "SA", "QED", "weight (g/mol)")
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path, allow_dash=True))
-@click.option(
-    "--reference",
-    "reference_files",
-    multiple=True,
-    metavar="FILE",
-    help="Molecules to compare with, named by the file; repeatable.",
+@options.several(
+    "--reference", "reference_files", text="Molecules to compare with, named by the file", metavar="FILE"
 )
 @click.option("--train", "train_file", metavar="FILE", help="Training set of the generator, for novelty.")
 @options.path(

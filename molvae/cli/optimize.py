@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 @options.output(rows=False, required=True, meaning="Directory of the campaign: journal, tables, pictures.")
 @campaigns.search_options(objectives.trust_option(), fields.option(CampaignSettings, "q", "-q", metavar="N"))
 @click.option("--retry-failed", is_flag=True, help="Score failed molecules again, without charge.")
-@click.option(
+@options.several(
     "--tracker",
-    multiple=True,
+    text="Experiment tracker: tensorboard, mlflow, wandb, or a registered one",
     metavar="NAME",
-    help="Experiment tracker: tensorboard, mlflow, wandb, or a registered one; repeatable.",
 )
 @options.path(
     "--table",

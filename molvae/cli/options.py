@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+DEVICES = ("auto", "cpu", "cuda", "mps")
 pass_session = click.make_pass_decorator(Session, ensure=True)
 
 
@@ -60,6 +61,16 @@ def path(
     """An option for a path; `text` is its help."""
     kind = click.Path(path_type=Path, dir_okay=dirs, file_okay=files)
     return click.option(*names, type=kind, metavar=metavar, help=text, **more)
+
+
+def several(*names: str, text: str, metavar: str, **more: Any) -> Decorator:
+    """An option that may be given several times; `text` is its help."""
+    return click.option(*names, multiple=True, metavar=metavar, help=f"{text}; repeatable.", **more)
+
+
+def choice(*names: str, text: str, of: Sequence[str], **more: Any) -> Decorator:
+    """An option for one of several words; `text` is its help."""
+    return click.option(*names, type=click.Choice(of), help=text, **more)
 
 
 def stacked(*decorators: Decorator) -> Decorator:
@@ -131,11 +142,8 @@ def seed() -> Decorator:
 
 def device() -> Decorator:
     """`--device`, and `--threads` for the CPU."""
-    kinds = click.Choice(["auto", "cpu", "cuda", "mps"])
     text = "Device of the network."
-    return stacked(
-        click.option("--device", type=kinds, default="auto", show_default=True, help=text), threads()
-    )
+    return stacked(choice("--device", text=text, of=DEVICES, default="auto", show_default=True), threads())
 
 
 def threads() -> Decorator:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from molvae.errors import StorageError
 from molvae.progress import SILENT, PlainProgress
-from molvae.text import printable
+from molvae.text import cell, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -92,7 +92,7 @@ class Session:
 
     def wrote(self, target: Path | None, facts: Mapping[str, Any]) -> None:
         """After rows: a summary line, or with --json and a file, the summary on stdout."""
-        counts = ", ".join(f"{_shown(value)} {_noun(name, value)}" for name, value in facts.items())
+        counts = ", ".join(f"{cell(value)} {_noun(name, value)}" for name, value in facts.items())
         where = "" if target is None or str(target) == "-" else f" -> {target}"
         if self.as_json and where:
             sys.stdout.write(json.dumps(jsonable({**facts, "output": str(target)})) + "\n")
@@ -123,7 +123,7 @@ def table_text(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
         numbers = all(isinstance(row[index], int | float) for row in rows)
         table.add_column(Text(name), justify="right" if numbers and rows else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_shown(value)) for value in row))
+        table.add_row(*(Text(cell(value)) for value in row))
     stream = StringIO()
     width = None if sys.stdout.isatty() else 1000
     Console(file=stream, width=width, no_color=True, highlight=False, emoji=False).print(table)
@@ -139,7 +139,7 @@ def facts_text(facts: Mapping[str, Any], indent: str = "") -> str:
         if isinstance(value, dict):
             lines += [f"{indent}{label}", facts_text(value, indent + "  ").rstrip("\n")] if value else []
         else:
-            lines.append(f"{indent}{label:<{width}}  {_shown(value)}")
+            lines.append(f"{indent}{label:<{width}}  {cell(value)}")
     return "\n".join(lines) + "\n"
 
 
@@ -184,17 +184,3 @@ def _wrapped(line: str, indent: str) -> str:
 def _noun(name: str, count: Any) -> str:
     words = name.replace("_", " ")
     return words.removesuffix("s") if count == 1 else words
-
-
-def _shown(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, list | tuple):
-        return ", ".join(_shown(item) for item in value) or "-"
-    return str(value)

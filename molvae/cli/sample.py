@@ -32,12 +32,7 @@ _PER_REQUEST = 20  # draws to choose from for each molecule under a condition
 @options.integer("-n", "n", text="Number of molecules.", default=100)
 @molecules.decoding(sampling=True)
 @click.option("--prior", metavar="NAME", help="'normal' for N(0, I).  [default: the fitted prior]")
-@click.option(
-    "--condition",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Target value of a property the model predicts; repeatable.",
-)
+@options.several("--condition", text="Target value of a property the model predicts", metavar="NAME=VALUE")
 @click.option("--unique", is_flag=True, help="Write N different valid molecules.")
 @molecules.describe()
 @molecules.predict()

@@ -30,11 +30,7 @@ from molvae.training.config import TrainSettings
 @fields.option(TrainSettings, "threads")
 @fields.option(TrainSettings, "seed")
 @fields.option(TrainSettings, "trackers", "--tracker", metavar="NAME")
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-    help="Device of the network.  [default: auto]",
-)
+@options.choice("--device", text="Device of the network.  [default: auto]", of=options.DEVICES)
 @click.option("--resume", is_flag=True, help="Resume the run in DIR with its own settings.")
 @options.number(
     "--max-minutes",

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from molvae import __version__
 from molvae.reporting.drawings import Gallery
 from molvae.reporting.scales import shown
+from molvae.text import cell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -242,14 +243,4 @@ def _is_number(value: Any) -> bool:
 
 def _shown(value: Any) -> Any:
     """A cell as it is read; markup stays markup."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return shown(value)
-    if isinstance(value, list | tuple):
-        return ", ".join(str(_shown(item)) for item in value) or "none"
-    return value
+    return value if isinstance(value, str) else cell(value, shown)

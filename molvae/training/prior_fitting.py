@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -72,13 +72,14 @@ def fit_prior(
     """
     kind = PRIORS.get(settings.name)
     begun = None if initial is None else _prior_of(initial, kind, model)
+    asked = _Asked(model, corpus, settings, seed, progress, states)
     prior: Prior
     if kind is StandardNormal:
         prior, described = StandardNormal(model.latent_size), "N(0, I)"
     elif issubclass(kind, LanguagePrior):
-        prior, described = _of_texts(model, corpus, settings, begun, seed, progress, states)
+        prior, described = _of_texts(asked, begun)
     elif issubclass(kind, LatentDensity):
-        prior, described = _of_posteriors(kind, model, corpus, settings, begun, seed, progress, states)
+        prior, described = _of_posteriors(asked, begun, kind)
     else:
         raise UsageError(
             f"the prior '{settings.name}' cannot be fitted to molecules",
@@ -99,42 +100,37 @@ def fit_prior(
     return model.with_prior(prior, facts)
 
 
-def _of_texts(
-    model: MolVAE,
-    corpus: Corpus,
-    settings: PriorSettings,
-    begun: Prior | None,
-    seed: int,
-    progress: Progress,
-    states: FitStates,
-) -> tuple[Prior, str]:
+class _Asked(NamedTuple):
+    """The arguments of `fit_prior`."""
+
+    model: MolVAE
+    corpus: Corpus
+    settings: PriorSettings
+    seed: int
+    progress: Progress
+    states: FitStates
+
+
+def _of_texts(asked: _Asked, begun: Prior | None) -> tuple[Prior, str]:
     """A language prior, and its description for the card."""
+    model, corpus, settings, seed, progress, states = asked
     rows = chosen_molecules(model, corpus, _MOST_MOLECULES, seed=seed)
-    asked, earlier = settings.language, begun if isinstance(begun, LanguagePrior) else None
+    earlier = begun if isinstance(begun, LanguagePrior) else None
     language = fit_language(
-        model, corpus, rows, asked, earlier, seeds=Seeds(seed), progress=progress, states=states
+        model, corpus, rows, settings.language, earlier, seeds=Seeds(seed), progress=progress, states=states
     )
-    prior = LanguagePrior(language, model.settings.max_length, asked.temperature, settings.posterior_scale)
+    temperature = settings.language.temperature
+    prior = LanguagePrior(language, model.settings.max_length, temperature, settings.posterior_scale)
     described = "language model" if earlier is None else "language model, begun as an earlier one"
-    if asked.epochs:
-        described += f", trained for {asked.epochs} epochs on {len(rows)} molecules"
-    return (
-        prior,
-        f"{described}: {nats_per_molecule(language, corpus, corpus.rows('valid')):.2f} nats per molecule",
-    )
+    if epochs := settings.language.epochs:
+        described += f", trained for {epochs} epochs on {len(rows)} molecules"
+    nats = nats_per_molecule(language, corpus, corpus.rows("valid"))
+    return prior, f"{described}: {nats:.2f} nats per molecule"
 
 
-def _of_posteriors(
-    kind: type[LatentDensity],
-    model: MolVAE,
-    corpus: Corpus,
-    settings: PriorSettings,
-    begun: Prior | None,
-    seed: int,
-    progress: Progress,
-    states: FitStates,
-) -> tuple[Prior, str]:
+def _of_posteriors(asked: _Asked, begun: Prior | None, kind: type[LatentDensity]) -> tuple[Prior, str]:
     """A prior fitted to posteriors, and its description for the card."""
+    model, corpus, settings, seed, progress, states = asked
     posterior = posteriors(model, corpus, _MOST_MOLECULES, seed=seed, progress=progress)
     described = f"{settings.name}, fitted to the posteriors of {len(posterior.mu)} molecules"
     if settings.posterior_scale != 1.0:

@@ -10,6 +10,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from molvae.text import cell
+
 ROOT = Path(__file__).resolve().parents[2]
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "benchmarks.md"
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -107,13 +109,7 @@ def _line(cells: list[str]) -> str:
 
 
 def _shown(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:.3g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return cell(value, lambda number: f"{number:,.0f}" if abs(number) >= _LARGE else f"{number:.3g}")
 
 
 def main() -> int:

@@ -15,24 +15,14 @@ def written(tmp_path):
     return samples, reference
 
 
+def _places(folder):
+    return ["--no-fcd", "--workers", 0, "--cache", folder / "cache", "-o", folder / "out"]
+
+
 def test_a_file_is_measured_and_its_bad_rows_are_counted(molvae, written, tmp_path):
     samples, reference = written
-    done = molvae(
-        "evaluate",
-        samples,
-        "--reference",
-        reference,
-        "--train",
-        reference,
-        "--no-fcd",
-        "--workers",
-        0,
-        "--cache",
-        tmp_path / "cache",
-        "-o",
-        tmp_path / "out",
-        "--json",
-    )
+    given = ["--reference", reference, "--train", reference, "--json"]
+    done = molvae("evaluate", samples, *given, *_places(tmp_path))
     assert done.code == 0, done.err
     told = json.loads(done.out)
     values = {row["name"]: row["value"] for row in told["metrics"]}
@@ -47,23 +37,8 @@ def test_a_file_is_measured_and_its_bad_rows_are_counted(molvae, written, tmp_pa
 
 
 def test_a_checkpoint_is_measured_on_its_corpus(molvae, tiny_checkpoint, little_corpus, tmp_path):
-    done = molvae(
-        "evaluate",
-        tiny_checkpoint.parent,
-        "--corpus",
-        little_corpus,
-        "-n",
-        30,
-        "--molecules",
-        25,
-        "--no-fcd",
-        "--workers",
-        0,
-        "--cache",
-        tmp_path / "cache",
-        "-o",
-        tmp_path / "out",
-    )
+    given = ["--corpus", little_corpus, "-n", 30, "--molecules", 25]
+    done = molvae("evaluate", tiny_checkpoint.parent, *given, *_places(tmp_path))
     assert done.code == 0, done.err
     for name in ("molecule match (mu)", "active units", "MAE qed", "coverage 90 % logp", "valid", "FCD"):
         assert (name in done.out) == (name != "FCD"), name

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import click
 import pytest
@@ -161,6 +162,14 @@ def test_a_traceback_is_shown_on_request(molvae, raising):
     assert "Traceback" in molvae("info", "-v").err
 
 
+@contextmanager
+def _running(code):
+    """A Python process with this code, and what it writes."""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        yield child, child.stdout, child.stderr
+
+
 def test_a_reader_that_leaves_is_no_error():
     patched = """
 import click, sys
@@ -172,14 +181,10 @@ def command():
 main.cli.get_command = lambda ctx, name: command
 main.main(["info"])
 """
-    with subprocess.Popen(
-        [sys.executable, "-c", patched], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as child:
-        assert child.stdout is not None
-        assert child.stderr is not None
-        child.stdout.read(10)
-        child.stdout.close()
-        said = child.stderr.read()
+    with _running(patched) as (child, out, err):
+        out.read(10)
+        out.close()
+        said = err.read()
         assert child.wait(timeout=30) == 141
     assert said == ""
 
@@ -213,15 +218,11 @@ def command():
 main.cli.get_command = lambda ctx, name: command
 main.main(["info"])
 """
-    with subprocess.Popen(
-        [sys.executable, "-c", patched], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as child:
-        assert child.stdout is not None
-        assert child.stderr is not None
-        assert child.stdout.readline() == "ready\n"
+    with _running(patched) as (child, out, err):
+        assert out.readline() == "ready\n"
         os.kill(child.pid, number)
         assert child.wait(timeout=30) == code
-        assert "Traceback" not in child.stderr.read()
+        assert "Traceback" not in err.read()
 
 
 def test_help_and_version_answer_at_once():

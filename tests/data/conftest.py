@@ -11,6 +11,17 @@ from molvae.data.preparation import prepare
 ALCOHOLS = [f"{'C' * n}O" for n in range(1, 21)]
 RINGS = [f"{'C' * n}c1ccc({x})cc1" for n in range(1, 9) for x in ("F", "Cl", "Br", "O", "C#N")]
 MOLECULES = ALCOHOLS + RINGS
+SD_BLOCK = """{title}
+  made by hand
+
+  2  1  0  0  0  0            999 V2000
+    0.0000    0.0000    0.0000 C   0  0  0  0  0  0
+    1.0000    0.0000    0.0000 O   0  0  0  0  0  0
+  1  2  1  0
+M  END
+{fields}
+$$$$
+"""
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from molvae.chemistry.molecule import is_valid, parse
 from molvae.data.partition import Library, Shard
 from molvae.data.readers import BadRow, open_table
 from molvae.errors import InputError
+from tests.data.conftest import SD_BLOCK
 
 
 def read(path, content, **options):
@@ -67,24 +68,11 @@ class TestEncodings:
         assert names(parts) == names(rows) == [("CCO", name)] * 30
 
     def test_sd_files_too(self, tmp_path):
-        block = BLOCK.format(title="caféine", fields="> <pIC50 (µM)>\n5,1 ± 2\n\n").encode("cp1252")
+        block = SD_BLOCK.format(title="caféine", fields="> <pIC50 (µM)>\n5,1 ± 2\n\n").encode("cp1252")
         table, rows = read(tmp_path / "a.sdf", block * 2)
         assert table.columns == ("pIC50 (µM)",)
         assert (rows[0].identifier, rows[0].fields["pIC50 (µM)"]) == ("caféine", "5,1 ± 2")
         assert "Windows-1252" in table.note
-
-
-BLOCK = """{title}
-  made by hand
-
-  2  1  0  0  0  0            999 V2000
-    0.0000    0.0000    0.0000 C   0  0  0  0  0  0
-    1.0000    0.0000    0.0000 O   0  0  0  0  0  0
-  1  2  1  0
-M  END
-{fields}
-$$$$
-"""
 
 
 LATE = ">  25 <late one> (x)\n{}.5\n\n"
@@ -92,7 +80,8 @@ LATE = ">  25 <late one> (x)\n{}.5\n\n"
 
 class TestSdFields:
     TEXT = "".join(
-        BLOCK.format(title=n, fields=f"> <a>\n{n}\n\n{LATE.format(n) if n > 120 else ''}") for n in range(130)
+        SD_BLOCK.format(title=n, fields=f"> <a>\n{n}\n\n{LATE.format(n) if n > 120 else ''}")
+        for n in range(130)
     )
 
     @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "packed"])

@@ -20,21 +20,10 @@ from molvae.data import partition
 from molvae.data.delimited import MAX_RECORD
 from molvae.data.readers import BadRow, Row, open_table
 from molvae.errors import InputError, UsageError
+from tests.data.conftest import SD_BLOCK
 
 CSV = "name,smiles,x\nethanol,CCO,1\nbenzene,c1ccccc1,\n"
-BLOCK = """{title}
-  made by hand
-
-  2  1  0  0  0  0            999 V2000
-    0.0000    0.0000    0.0000 C   0  0  0  0  0  0
-    1.0000    0.0000    0.0000 O   0  0  0  0  0  0
-  1  2  1  0
-M  END
-> <x>
-1.5
-
-$$$$
-"""
+BLOCK = SD_BLOCK.replace("{fields}", "> <x>\n1.5\n")
 
 
 def read(path, **options):

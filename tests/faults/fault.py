@@ -121,34 +121,30 @@ class Bomb:
 
 def in_child(action: Callable[[], object], *, bomb: Bomb | None = None) -> int:
     """Run an action in a forked process and return how it ended: 0, 70 if it raised, minus a signal."""
+    child = _forked(action, None if bomb is None else bomb.arm)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _forked(action: Callable[[], object], before: Callable[[], object] | None) -> int:
+    """Number of a process that runs `before` and the action, and ends with 0, or 70 if they raised."""
     child = os.fork()
     if child == 0:
         code = 70
         try:
-            if bomb is not None:
-                bomb.arm()
+            if before is not None:
+                before()
             action()
             code = 0
         except BaseException as error:  # noqa: BLE001 - the parent is told by the exit code
             os.write(2, f"{type(error).__name__}: {error}\n".encode())
         finally:
             os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return child
 
 
 def killed_after(action: Callable[[], object], seconds: float, ready: Path | None = None) -> int:
     """Run an action in a forked process and kill it so many seconds after `ready` exists."""
-    child = os.fork()
-    if child == 0:
-        code = 70
-        try:
-            os.setsid()
-            action()
-            code = 0
-        except BaseException as error:  # noqa: BLE001 - the parent is told by the exit code
-            os.write(2, f"{type(error).__name__}: {error}\n".encode())
-        finally:
-            os._exit(code)
+    child = _forked(action, os.setsid)
     deadline = time.monotonic() + 120.0
     while ready is not None and not ready.exists() and time.monotonic() < deadline:
         if os.waitpid(child, os.WNOHANG)[0] == child:
