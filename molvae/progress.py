@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import time
-from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from molvae.persistence.files import Closing
 from molvae.text import printable
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class PlainProgress:
         self.note(f"{task}: {count} ({rate:,.1f}/s){figures}")
 
 
-class EventLog:
+class EventLog(Closing):
     """Appends one JSON object per event to a file, the record for reports.
 
     NaN is written as null. A line that a crash has truncated is ended before the next one.
@@ -121,12 +122,6 @@ class EventLog:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
 
 class Tee:

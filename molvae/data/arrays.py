@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from molvae.persistence.files import Closing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,7 +18,7 @@ BLOCK = 16_384
 """Rows handled at once when a whole column is passed over."""
 
 
-class ArrayWriter:
+class ArrayWriter(Closing):
     """A .npy file that grows by appending.
 
     Args:
@@ -49,12 +51,6 @@ class ArrayWriter:
         description = np.lib.format.dtype_to_descr(self.dtype)
         header = {"descr": description, "fortran_order": False, "shape": (self.n, *self.width)}
         np.lib.format.write_array_header_1_0(self._file, header)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class RaggedWriter:
@@ -117,7 +113,7 @@ class ArrayReader:
         self._file.close()
 
 
-class RaggedReader:
+class RaggedReader(Closing):
     """Reads slices of what a `RaggedWriter` wrote."""
 
     def __init__(self, directory: Path, name: str) -> None:
@@ -139,12 +135,6 @@ class RaggedReader:
         """Close both files."""
         self._values.close()
         self._offsets.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:

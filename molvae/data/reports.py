@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
+
+from molvae.persistence.files import Closing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -90,7 +92,7 @@ def safe_cell(text: str) -> str:
     return spelled
 
 
-class SafeTable:
+class SafeTable(Closing):
     """A CSV file of safe cells, written row by row.
 
     Args:
@@ -110,9 +112,3 @@ class SafeTable:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -7,9 +7,10 @@ import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 from molvae.oracles.base import Score, Status
+from molvae.persistence.files import Closing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,7 +66,7 @@ class Worker(Protocol):
         """End the current request, so that `ask` returns in another thread."""
 
 
-class ExternalOracle:
+class ExternalOracle(Closing):
     """Scores molecules with programs or servers; each molecule gets a score, whatever they do.
 
     A request of several molecules that fails as a whole (crash, time-out, malformed answer) is repeated
@@ -121,12 +122,6 @@ class ExternalOracle:
     def close(self) -> None:
         """End programs and connections; the next call restarts them."""
         _close_all(self._workers)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     def _part(self, smiles: Sequence[str]) -> list[Score]:
         worker = self._idle.get()

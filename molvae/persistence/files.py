@@ -9,13 +9,26 @@ import hashlib
 import os
 import secrets
 from tokenize import TokenError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from molvae.errors import CheckpointError, LockedError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+class Closing:
+    """What closes itself at the end of a `with` block."""
+
+    def close(self) -> None:
+        """Release what it holds."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 def sha256_of(path: Path) -> str:
