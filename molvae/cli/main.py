@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
 import sys
 import traceback
 import warnings
@@ -127,8 +128,21 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
         from molvae import __version__
 
-        click.echo(f"molvae {__version__}")
+        commit = _commit()
+        click.echo(f"molvae {__version__}" + (f" (commit {commit})" if commit else ""))
         ctx.exit()
+
+
+def _commit() -> str:
+    """The commit of the checkout that molvae runs from; "" if it is installed, or without git."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return ""
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 @click.group(

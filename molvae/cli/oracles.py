@@ -11,7 +11,7 @@ from molvae.cli import inputs, molecules, options
 from molvae.cli.objectives import trust_option
 from molvae.cli.output import table_text
 from molvae.cli.results import trouble_of, value_of
-from molvae.errors import OracleError
+from molvae.errors import OracleError, UnknownNameError, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,10 +90,12 @@ def oracles_command(
       molvae oracles 'min_gaussian[3,0.5]:sa' 'CCO' 'C1CC1N'
       molvae oracles check dock.py:score
     """
-    from molvae.oracles.plugins import load_oracle
+    from molvae.oracles.plugins import known_oracles, load_oracle
 
     if name is None:
         _list(session)
+    elif "'check'" in (near := suggest(name, [*known_oracles(), "check"])):
+        raise UnknownNameError(f"unknown oracle '{name}'{near}", hint="'molvae oracles' lists the names.")
     elif not texts:
         _show(session, name, trust=trust)
     else:

@@ -15,7 +15,7 @@ MISTAKES = [
     ("prepare mine.csv", 2, "no directory for the corpus", "-o corpus"),
     ("hlep", 2, "no command 'hlep'", "See 'molvae --help'"),
     ("optimise", 2, "did you mean 'optimize'?", "See 'molvae --help'"),
-    ("oracles chek", 2, "unknown oracle 'chek'", "'molvae oracles' lists the names"),
+    ("oracles chek dock.py:f", 2, "unknown oracle 'chek'; did you mean 'check'?", "'molvae oracles' lists"),
     # options
     ("train c -o r --lr 3", 2, "no option '--lr'; did you mean '--learning-rate'?", "train --help"),
     ("sample m --n 2", 2, "did you mean '-n'?", "sample --help"),

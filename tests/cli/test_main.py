@@ -2,19 +2,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 import pytest
 
+import molvae as package
 from molvae.cli import main, options
 from molvae.cli.main import SECTIONS, cli
 from molvae.errors import StoppedEarly
 
+ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [name for section in SECTIONS.values() for name in section]
 
 
@@ -230,5 +234,7 @@ def test_help_and_version_answer_at_once():
     done = subprocess.run(
         [sys.executable, "-m", "molvae", "--version"], capture_output=True, text=True, check=True
     )
-    assert done.stdout.startswith("molvae ")
+    assert done.stdout.startswith(f"molvae {package.__version__}")
+    if (ROOT / ".git").exists():
+        assert re.search(r"\(commit [0-9a-f]{7,}(-dirty)?\)", done.stdout)
     assert time.perf_counter() - begun < 5, "generous: a busy machine; usually 0.15 s"
