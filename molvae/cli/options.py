@@ -95,14 +95,27 @@ def bundled(name: str, gather: Callable[..., Any], *decorators: Decorator) -> De
     keys = tuple(inspect.signature(gather).parameters)
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def command(*args: Any, **values: Any) -> Any:
-            found = gather(**{key: values.pop(key) for key in keys})
-            return function(*args, **{name: found}, **values)
-
-        return stacked(*decorators)(command)
+        bundles = function.__dict__.get("bundles")
+        if bundles is None:
+            bundles, function = _with_bundles(function)
+        bundles.insert(0, (name, keys, gather))
+        return stacked(*decorators)(function)
 
     return decorate
+
+
+def _with_bundles(function: Callable[..., Any]) -> tuple[list[Any], Callable[..., Any]]:
+    """A list of bundles, and the function that is called with what they gather."""
+    bundles: list[tuple[str, tuple[str, ...], Callable[..., Any]]] = []
+
+    @functools.wraps(function)
+    def command(*args: Any, **values: Any) -> Any:
+        for name, keys, gather in bundles:
+            values[name] = gather(**{key: values.pop(key) for key in keys})
+        return function(*args, **values)
+
+    command.bundles = bundles  # type: ignore[attr-defined]
+    return bundles, command
 
 
 def common(*, quiet: Sequence[str] = ("-q", "--quiet")) -> Decorator:

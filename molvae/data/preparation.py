@@ -12,7 +12,7 @@ import numpy as np
 from molvae.chemistry.descriptors import DESCRIPTORS
 from molvae.chemistry.filters import FILTERS
 from molvae.config import save_settings
-from molvae.data import assembly, describing, vocabularies
+from molvae.data import assembly, describing
 from molvae.data.arrays import ArrayWriter, RaggedReader, blocks, write_array
 from molvae.data.corpus import KIND, SCHEMA
 from molvae.data.describing import default_directory
@@ -74,7 +74,7 @@ def prepare(settings: PrepareSettings, *, progress: Progress = SILENT) -> Balanc
             raise InputError(
                 f"none of the {n:,} molecules is in the training part", hint="Check the split column."
             )
-        vocabulary = vocabularies.learn_vocabulary(settings, kept, parts == TRAIN, gathered.tokens)
+        vocabulary = assembly.learn_vocabulary(settings, kept, parts == TRAIN, gathered.tokens)
         n_tokens, unknown = assembly.write_tokens(settings, kept, directory, gathered.tokens, vocabulary)
         missing = _write_labels(settings, columns.labels, directory, workers=workers, progress=progress)
         _refuse_empty_labels(settings, missing, n, gathered, joined.contradictory)
@@ -107,7 +107,7 @@ def _check(settings: PrepareSettings) -> None:
     """Fail before hours of work rather than after."""
     TOKENIZERS.get(settings.tokenizer)
     if settings.vocabulary is not None:
-        vocabularies.read_vocabulary(settings.vocabulary)
+        assembly.read_vocabulary(settings.vocabulary)
     for name in settings.descriptors:
         DESCRIPTORS.get(name)
     for name in settings.filters:

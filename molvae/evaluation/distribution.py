@@ -20,8 +20,16 @@ from molvae.chemistry.standardize import standardize
 from molvae.errors import InputError
 from molvae.evaluation.base import Metric, MetricTable
 from molvae.evaluation.frechet import fcd_score, frechet_distance, require_chemnet
-from molvae.evaluation.nearest import internal_diversity, nearest_other, nearest_similarity
-from molvae.evaluation.profile import DESCRIPTOR_NAMES, PARTS, Part, Profile, read_as
+from molvae.evaluation.profile import (
+    DESCRIPTOR_NAMES,
+    PARTS,
+    Part,
+    Profile,
+    internal_diversity,
+    nearest_other,
+    nearest_similarity,
+    read_as,
+)
 from molvae.parallel.mapping import ordered_map
 from molvae.progress import SILENT
 from molvae.seeding import Seeds

@@ -10,7 +10,7 @@ import torch
 from molvae.chemistry.molecule import Invalid, Molecule, is_valid, parse
 from molvae.chemistry.standardize import standardize
 from molvae.errors import UsageError
-from molvae.models.regularizers import blurred
+from molvae.models.noise import blurred
 from molvae.seeding import Seeds
 from molvae.tokenizers.base import TokenizationError
 

@@ -25,19 +25,8 @@ from molvae.models.network import (
     gaussian_nll,
     reconstruction_nll,
 )
-from molvae.models.regularizers import (
-    N_COLUMNS,
-    blurred,
-    columns,
-    contraction,
-    draw_levels,
-    expected,
-    forget,
-    hide,
-    mean_discrepancy,
-    sparsity,
-    swap,
-)
+from molvae.models.noise import N_COLUMNS, blurred, columns, draw_levels, expected
+from molvae.models.regularizers import contraction, forget, hide, mean_discrepancy, sparsity, swap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +42,7 @@ class SequenceVAE(nn.Module):
     After ChemVAE (doi:10.1021/acscentsci.7b00572). The members are settings: a Dirac posterior makes a plain
     autoencoder, noise on the encoder's input a denoising one, penalties a sparse or contractive one, and
     properties given to the decoder a conditional one. With noise levels the decoder is p(x | z_s, s), from
-    reconstruction at s = 0 to a language model at s = 1 (`regularizers`); the ELBO is that at s = 0.
+    reconstruction at s = 0 to a language model at s = 1 (`molvae.models.noise`); the ELBO is that at s = 0.
 
     Args:
         settings: Sizes, input noise and penalties.

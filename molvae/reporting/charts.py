@@ -141,38 +141,24 @@ def chart(
     return Markup().join(_chart(layers, axes, given, box, name, title) for box, name in sizes)
 
 
-def histogram(
-    values: NDArray[np.float64],
-    *,
-    x: str,
-    label: str = "",
-    background: NDArray[np.float64] | None = None,
-    background_label: str = "",
-) -> Markup:
-    """How numbers are distributed, as shares; those of a background behind.
+def histogram(values: NDArray[np.float64], *, x: str) -> Markup:
+    """How numbers are distributed, as shares.
 
     Args:
         values: The numbers, `n`; what is not finite is left out.
         x: Their name.
-        label: Of these, when there is a background.
-        background: Other numbers, `m`.
-        background_label: What they are.
     """
-    own = values[np.isfinite(values)]
-    behind = np.empty(0) if background is None else background[np.isfinite(background)]
-    everything = np.concatenate([own, behind])
-    if not len(everything):
+    known = values[np.isfinite(values)]
+    if not len(known):
         return Markup()
-    edges = bin_edges(everything)
-    shares = [bin_shares(part, edges) for part in (behind, own)]
-    top = max(float(part.max()) for part in shares) or 1.0
-    axes = Axes(x=x, y="share", x_range=(edges[0], edges[-1]), y_range=(0.0, 1.06 * top))
+    edges = bin_edges(known)
+    shares = bin_shares(known, edges)
+    axes = Axes(
+        x=x, y="share", x_range=(edges[0], edges[-1]), y_range=(0.0, 1.06 * (float(shares.max()) or 1.0))
+    )
     frame = _frame(_SMALL, axes, [], Guides())
-    for part, color in zip(shares, ("soft area", "c0 area"), strict=True):
-        if part.any():
-            frame.add('<path class="{}" d="{}"/>', color, _skyline(frame, edges, part))
-    legend = [(background_label, "soft"), (label, "c0")] if len(behind) else []
-    return _svg(frame, f"histogram of {x}", "") + _legend(legend)
+    frame.add('<path class="{}" d="{}"/>', "c0 area", _skyline(frame, edges, shares))
+    return _svg(frame, f"histogram of {x}", "")
 
 
 def shade_legend(low: float, high: float, name: str) -> Markup:

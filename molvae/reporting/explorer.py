@@ -17,8 +17,8 @@ from molvae.errors import InputError
 from molvae.latent.calibration import likelihood
 from molvae.latent.interpolation import interpolate
 from molvae.latent.neighbors import FACT, SimilarityCurve, neighborhood
-from molvae.latent.projection import Plane
 from molvae.reporting.drawings import PANEL, compact
+from molvae.reporting.shown_model import Plane
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:

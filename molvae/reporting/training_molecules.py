@@ -10,11 +10,11 @@ import numpy as np
 from molvae.chemistry.descriptors import describe, describe_many
 from molvae.chemistry.fingerprints import tanimoto
 from molvae.chemistry.molecule import Invalid, is_valid
-from molvae.latent.projection import Plane
 from molvae.reporting.charts import Axes, Guides, Layer, bar, chart, shade_legend
 from molvae.reporting.drawings import MoleculeTable, TableColumn, molecule_table
 from molvae.reporting.page import Block, Figure, Grid, Section, Tile, Tiles
 from molvae.reporting.scales import percent, shown, span
+from molvae.reporting.shown_model import Plane
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,7 +18,7 @@ from molvae.chemistry.fingerprints import packed_bits
 from molvae.chemistry.graph_moves import mutated
 from molvae.chemistry.molecule import is_valid
 from molvae.chemistry.profile import profiles
-from molvae.evaluation.nearest import nearest_similarity
+from molvae.evaluation.profile import nearest_similarity
 from molvae.latent.calibration import likelihood
 from molvae.latent.domain import require_domain
 

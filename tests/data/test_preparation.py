@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from molvae.chemistry.molecule import canonical
 from molvae.config import load_settings
-from molvae.data import vocabularies
+from molvae.data import assembly
 from molvae.data.config import PrepareSettings
 from molvae.data.corpus import KIND, SCHEMA, Corpus
 from molvae.data.preparation import prepare
@@ -312,13 +312,13 @@ class TestSplit:
             f"{'C' * n}c1ccccc1,{'train' if n % 3 else 'test'}\n" for n in range(40)
         )
         units, _ = run(rows, split="fold", n_merges=0)
-        monkeypatch.setattr(vocabularies, "_LEAST_PAIRS", 20)
+        monkeypatch.setattr(assembly, "_LEAST_PAIRS", 20)
         merged, _ = run(rows, split="fold", n_merges=8)
         assert merged.smiles() == units.smiles()
         assert "c1ccccc1" in merged.vocabulary
         assert set(units.vocabulary.tokens) <= set(merged.vocabulary.tokens)
         assert (merged.lengths < units.lengths).all()
-        monkeypatch.setattr(vocabularies, "_LEAST_PAIRS", 10_000)
+        monkeypatch.setattr(assembly, "_LEAST_PAIRS", 10_000)
         none, _ = run(rows, split="fold", n_merges=8)
         assert none.vocabulary == units.vocabulary
 

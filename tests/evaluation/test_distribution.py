@@ -22,7 +22,7 @@ from molvae.errors import InputError
 from molvae.evaluation.base import Metric, MetricTable
 from molvae.evaluation.distribution import canonical_set, kl_score, measure
 from molvae.evaluation.molecules import MoleculeSet
-from molvae.evaluation.nearest import internal_diversity, nearest_other, nearest_similarity
+from molvae.evaluation.profile import internal_diversity, nearest_other, nearest_similarity
 
 SMILES = [
     "CC(=O)Nc1ccc(O)cc1",
@@ -101,8 +101,8 @@ def test_similarities_are_those_of_rdkit():
 def test_blocks_do_not_change_a_similarity(monkeypatch):
     bits = np.random.default_rng(0).integers(0, 256, (37, 16), dtype=np.uint8)
     whole = nearest_similarity(bits, bits[::-2]), nearest_other(bits), internal_diversity(bits)
-    monkeypatch.setattr("molvae.evaluation.nearest._ROWS", 5)
-    monkeypatch.setattr("molvae.evaluation.nearest._COLUMNS", 7)
+    monkeypatch.setattr("molvae.evaluation.profile._ROWS", 5)
+    monkeypatch.setattr("molvae.evaluation.profile._COLUMNS", 7)
     np.testing.assert_allclose(nearest_similarity(bits, bits[::-2]), whole[0], atol=1e-6)
     np.testing.assert_allclose(nearest_other(bits), whole[1], atol=1e-6)
     np.testing.assert_allclose(internal_diversity(bits), whole[2], atol=1e-6)

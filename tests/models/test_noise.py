@@ -7,7 +7,7 @@ import torch
 
 from molvae.models.config import EOS, PAD, ModelSettings
 from molvae.models.growth import take_over_network
-from molvae.models.regularizers import blurred, draw_levels
+from molvae.models.noise import blurred, draw_levels
 from molvae.models.vae import SequenceVAE
 
 SMALL = {"latent_size": 6, "embedding_size": 5, "encoder_hidden": 7, "decoder_hidden": 9, "head_hidden": 4}

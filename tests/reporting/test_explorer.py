@@ -16,10 +16,10 @@ from molvae.chemistry.molecule import parse
 from molvae.errors import InputError, StorageError
 from molvae.latent.interpolation import interpolate
 from molvae.latent.neighbors import neighborhood
-from molvae.latent.projection import Plane
 from molvae.reporting import explorer_server
 from molvae.reporting.explorer import Explorer, known_molecules
 from molvae.reporting.explorer_server import ExplorerServer, serve
+from molvae.reporting.shown_model import Plane
 from tests.browser import look, needs_chromium
 from tests.conftest import little_smiles
 

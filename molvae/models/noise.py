@@ -1,0 +1,63 @@
+"""Noise levels: the share of z that is replaced by noise before decoding, 0 to 1."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+N_COLUMNS = 2
+"""Of `columns`."""
+
+
+def draw_levels(n: int, exact: float, free: float, generator: Generator | None = None) -> Tensor:
+    """Levels to train on, `n`, in random order: a share at 0, a share at 1, the rest spread evenly between.
+
+    Args:
+        n: How many.
+        exact: Share at 0.
+        free: Share of the others at 1.
+        generator: Source of the levels and of their order.
+    """
+    places = torch.randperm(n, generator=generator) + torch.rand(n, generator=generator)
+    between = (places / n - exact) / max((1.0 - exact) * (1.0 - free), 1e-9)
+    return between.clamp(0.0, 1.0)
+
+
+def blurred(z: Tensor, levels: Tensor, generator: Generator | None = None) -> Tensor:
+    """z_s = sqrt(1 - s^2) z + s noise, `b x d`: N(0, I) stays N(0, I) at every level.
+
+    Args:
+        z: Latent vectors, `b x d`.
+        levels: s of each, `b`.
+        generator: Source of the noise.
+    """
+    where = z.device if generator is None else generator.device
+    noise = torch.randn(z.shape, generator=generator, dtype=z.dtype, device=where).to(z.device)
+    return kept(levels)[:, None] * z + levels[:, None] * noise
+
+
+def expected(z: Tensor, levels: Tensor) -> Tensor:
+    """The mean of z ~ N(0, I) given blurred vectors: sqrt(1 - s^2) z_s, `b x d`.
+
+    That is what the decoder reads, so that at level 0 it is z itself and at level 1 nothing: what is written
+    then does not depend on z, nor on the noise in its place.
+
+    Args:
+        z: z_s, `b x d`.
+        levels: s of each, `b`.
+    """
+    return kept(levels)[:, None] * z
+
+
+def columns(levels: Tensor) -> Tensor:
+    """Columns of the decoder's input for the levels `b`: s and sqrt(1 - s^2), `b x 2`."""
+    return torch.stack([levels, kept(levels)], dim=-1)
+
+
+def kept(levels: Tensor) -> Tensor:
+    """sqrt(1 - s^2): the share of z that is left in z_s."""
+    return (1.0 - levels.square()).clamp_min(0.0).sqrt()
