@@ -111,6 +111,11 @@ def part_path(directory: Path, number: int) -> Path:
     return directory / "parts" / f"{number // _PER_FOLDER:06d}" / f"{number:09d}"
 
 
+def scores_path(directory: Path, number: int) -> Path:
+    """File of the scores of a part that is being screened, beside its directory."""
+    return part_path(directory, number).with_suffix(".scores.jsonl")
+
+
 def write_part(
     directory: Path, part: Part, job: Job, screened: Screened, n_lines: int, before: StoredPart | None = None
 ) -> Funnel:

@@ -21,7 +21,8 @@ from molvae.progress import SILENT, Progress
 from molvae.screening.funnel import Funnel
 from molvae.screening.job import Job, Untouched, contents
 from molvae.screening.novelty import make_known
-from molvae.screening.parts import StoredPart, read_part, write_part
+from molvae.screening.parts import StoredPart, read_part, scores_path, write_part
+from molvae.screening.scores import ScoreLog
 from molvae.screening.stages import Screener, rules_of
 
 if TYPE_CHECKING:
@@ -69,12 +70,12 @@ class _Work:
         rows = self.reader.rows(part)
         before = self.before(part) if self.retry_failed else None
         failed = None if before is None else before.failed()
-        screened = screener.screen(
-            (row for row in rows if failed is None or row.line in failed),
-            stop=stop,
-        )
+        log = ScoreLog(scores_path(self.directory, part.number))
+        wanted = (row for row in rows if failed is None or row.line in failed)
+        screened = screener.screen(wanted, log, stop=stop)
         self.library.check()
         funnel = write_part(self.directory, part, self.job, screened, rows.n_lines, before)
+        log.remove()
         return funnel, screened.seconds
 
     def before(self, part: Part) -> StoredPart | None:
@@ -103,7 +104,7 @@ def screen(
 
     The unit of work is a part: a piece of the input, independent of shards and workers. One process screens
     it and commits it atomically; existing parts are skipped, so that resume, retry and requeue are the same
-    call. The parts depend on settings, library and model alone. Memory use is constant.
+    call. Within a part, what an oracle has scored is not scored again. The parts depend on settings, library and model alone. Memory use is constant.
 
     Args:
         settings: Of the screen.

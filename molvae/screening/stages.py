@@ -17,7 +17,7 @@ from molvae.data.records import BadRow, Row
 from molvae.errors import OracleError, StoppedEarly
 from molvae.latent.batches import why_unreadable
 from molvae.models.devices import limited_threads
-from molvae.oracles.base import ask, n_workers
+from molvae.oracles.base import n_workers
 from molvae.oracles.heads import PREDICTED, Heads
 from molvae.oracles.plugins import computed_oracle, load_oracle
 from molvae.screening.config import P_VALUE, ScreenSettings
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from molvae.latent.codec import MolVAE
     from molvae.oracles.base import Oracle, Score
     from molvae.oracles.objectives import Objective
+    from molvae.screening.scores import ScoreLog
 
     Array = NDArray[np.float32]
 
@@ -76,16 +77,23 @@ class Screener:
         for name in settings.filters:
             FILTERS.get(name)
 
-    def screen(self, rows: Iterable[Row | BadRow], *, stop: Callable[[], bool] | None = None) -> Screened:
+    def screen(
+        self, rows: Iterable[Row | BadRow], log: ScoreLog, *, stop: Callable[[], bool] | None = None
+    ) -> Screened:
         """Run all stages for the rows of a part.
 
         The result depends on these rows alone: they form the batches of the network, which uses one thread.
+
+        Args:
+            rows: Of the part.
+            log: Scores of an interrupted run, and of this one.
+            stop: Whether to stop; called regularly.
 
         Raises:
             StoppedEarly: `stop` returned True.
         """
         forget()
-        run = _Run(self, stop)
+        run = _Run(self, log, stop)
         with run.timed("read"):
             given = list(rows)
         run.read = len(given)
@@ -106,8 +114,8 @@ def rules_of(settings: ScreenSettings, model: MolVAE) -> Rules:
 class _Run:
     """The stages for one part, with its account."""
 
-    def __init__(self, screener: Screener, stop: Callable[[], bool] | None) -> None:
-        self.screener, self.settings, self.stop = screener, screener.settings, stop
+    def __init__(self, screener: Screener, log: ScoreLog, stop: Callable[[], bool] | None) -> None:
+        self.screener, self.settings, self.log, self.stop = screener, screener.settings, log, stop
         self.read = 0
         self.dropped: Counter[str] = Counter()
         self.by_reason: Counter[str] = Counter()
@@ -261,10 +269,10 @@ class _Run:
     def _asked(self, oracle: Oracle, name: str, entries: list[Entry]) -> Iterator[tuple[Entry, Score]]:
         """The score of each entry; stops after `failure_limit` failures in a row."""
         limit = self.settings.failure_limit
-        size = len(entries) if limit is None else max(limit, n_workers(oracle))
-        for start in range(0, len(entries), max(size, 1)):
-            some = entries[start : start + size]
-            for entry, score in zip(some, ask(oracle, [e.valid for e in some]), strict=True):
+        most = len(entries) if limit is None else max(limit, n_workers(oracle))
+        waiting = iter(entries)
+        for group in self.log.scores(oracle, name, [e.valid for e in entries], max(most, 1)):
+            for (_, score), entry in zip(group, waiting):  # the group is exhausted first
                 failed = score.status in {"failed", "timeout"}
                 self.failed[name] = self.failed[name] + 1 if failed else 0
                 if limit is not None and self.failed[name] >= limit:
@@ -273,6 +281,7 @@ class _Run:
                         hint="Finished parts are kept. Fix the oracle and run the same command again.",
                     )
                 yield entry, score
+            self.heed()
 
     def _without(self, entries: list[Entry], reasons: list[str], stage: str) -> Iterator[Entry]:
         for entry, reason in zip(entries, reasons, strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -173,6 +174,33 @@ def test_an_oracle_that_fails_in_a_row_ends_the_screen_and_parts_stay(asked, own
         run(asked(failure_limit=7), tmp_path / "out")
     run(asked(failure_limit=None), tmp_path / "out")  # a limit may change when a screen goes on
     assert merge([tmp_path / "out"]).funnel.unscored == 100
+
+
+def test_what_was_scored_before_a_kill_is_not_scored_again(asked, own, tmp_path):
+    asked_for = tmp_path / "asked"
+    own.write_text(
+        "from pathlib import Path\n"
+        f"asked = Path({str(asked_for)!r})\n"
+        "def score(smiles: str) -> float:\n"
+        "    with asked.open('a') as file:\n"
+        "        file.write(smiles + '\\n')\n"
+        "    if len(asked.read_text().splitlines()) == 30:\n"
+        "        raise KeyboardInterrupt\n"
+        "    return float(len(smiles))\n"
+    )
+    settings = asked(part_bytes=1 << 20)
+    with pytest.raises(KeyboardInterrupt):
+        run(settings, tmp_path / "out")
+    unfinished = next((tmp_path / "out").rglob("*.scores.jsonl"))
+    with unfinished.open("a") as file:
+        file.write('\n["cut sho')
+    run(settings, tmp_path / "out")
+    counts = Counter(asked_for.read_text().splitlines())
+    assert len(counts) > 90
+    assert counts.total() <= len(counts) + 30 - 15  # the fifth call is repeated; 1, 2, 4 and 8 came before
+    assert not unfinished.exists()
+    run(settings, tmp_path / "whole")
+    assert merge([tmp_path / "whole"]).best == merge([tmp_path / "out"]).best
 
 
 def test_the_command_says_what_was_not_scored(own, library, tiny_checkpoint, tmp_path, capsys):
