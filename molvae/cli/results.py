@@ -9,6 +9,7 @@ import numpy as np
 from molvae.campaign.result import doubts
 from molvae.cli.output import table_text
 from molvae.data.writers import Column, open_writer
+from molvae.oracles.labels import labels_of
 from molvae.persistence.files import write_atomically
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 PICTURED = 12
 _TOP = 10
-_LONG = 24  # characters of a name at the head of a column
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("identifier", "name", "source", "trouble"), "text"),
     **dict.fromkeys(("smiles", "parent"), "smiles"),
@@ -49,12 +49,7 @@ def labels(objectives: Sequence[Objective]) -> list[str]:
     >>> labels([Objective(name="qed"), Objective(name="similarity:CC(=O)Nc1ccc(O)cc1")])
     ['qed', 'similarity']
     """
-    names = [name for name, _ in distinct_columns(objectives)]
-    heads = [name.partition(":")[0] if len(name) > _LONG else name for name in names]
-    return [
-        head if heads.count(head) == 1 else name[: _LONG - 1] + "…" * (len(name) >= _LONG)
-        for name, head in zip(names, heads, strict=True)
-    ]
+    return labels_of([name for name, _ in distinct_columns(objectives)])
 
 
 def value_of(score: Score | None) -> float | None:

@@ -19,7 +19,7 @@ from molvae.persistence.files import sha256_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-_WRAPPERS = frozenset({"isolated", "inline", "ray"})  # of another oracle, whose text is their argument
+WRAPPERS = frozenset({"isolated", "inline", "ray"})  # of another oracle, whose text is their argument
 _OUTSIDE = frozenset({"isolated", "ray", "cmd", "http", "https", "docking"})
 _MEANING = frozenset({"reinvent", "key", "vina", "dockstring", "exhaustiveness", "seed"})
 """Options that change the score, not the execution."""
@@ -68,7 +68,7 @@ def named_within(text: str) -> Iterator[OracleText]:
     """
     parts = OracleText.read(text.strip())
     yield parts
-    if parts.name in _WRAPPERS or parts.name in SHAPES:
+    if parts.name in WRAPPERS or parts.name in SHAPES:
         yield from named_within(parts.argument)
     elif parts.name == "mpo":
         try:
@@ -90,7 +90,7 @@ def _paths(parts: OracleText) -> Iterator[Path]:
         except ValueError:
             return
         yield from (path for word in words if (path := Path(word)).suffix)
-    elif parts.name not in _WRAPPERS and (found := OWN.fullmatch(str(parts))):
+    elif parts.name not in WRAPPERS and (found := OWN.fullmatch(str(parts))):
         module = found["module"]
         yield Path(module) if module.endswith(".py") else Path(*module.split(".")).with_suffix(".py")
 
@@ -115,7 +115,7 @@ def refuse_hidden_programs(text: str, computed: Collection[str], *, named: bool)
         UsageError: It would run a program or code, or call a server, that only a file names.
     """
     parts = OracleText.read(text)
-    if parts.name in SHAPES or (named and parts.name in _WRAPPERS):
+    if parts.name in SHAPES or (named and parts.name in WRAPPERS):
         refuse_hidden_programs(parts.argument, computed, named=named)
     elif parts.name == "mpo" and parts.argument:
         for term in _terms(Path(parts.argument)):

@@ -12,7 +12,7 @@ from molvae.campaign.campaign import Campaign
 from molvae.campaign.trace import running_top, top_auc
 from molvae.campaign.utility import feasible, goals, utilities
 from molvae.errors import UsageError
-from molvae.reporting.campaign_standing import Standing, bound, wish
+from molvae.reporting.campaign_standing import Standing, bound
 from molvae.reporting.charts import Axes, Chart, Guides, Layer
 from molvae.reporting.page import Card, Figure, Section
 from molvae.reporting.scales import percent, shown
@@ -84,7 +84,7 @@ def baseline_of(journal: Path, settings: CampaignSettings) -> Standing:
     with Campaign.open(path, writable=False) as campaign:
         found, rows = campaign.settings, campaign.table()
     if found.objectives != settings.objectives:
-        wishes = ", ".join(map(wish, found.objectives))
+        wishes = ", ".join(Standing(found, ()).wishes)
         raise UsageError(
             f"the baseline {journal} has other objectives: {wishes}",
             hint="A baseline is a campaign with the same objectives, for example with --method random.",
@@ -205,7 +205,7 @@ def _each_objective(standing: Standing, calls: Array, numbers: Mapping[str, int]
             best, _ = running_top(np.where(allowed, objective.sign * column, np.nan).tolist(), _TOP)
             layers.append(Layer(calls, objective.sign * np.array(best), "best within bounds", "steps", "c0"))
         axes = Axes("oracle calls", standing.labels[index], whole_x=True, x_range=(0.0, len(calls) + 0.5))
-        charts.append(Chart(layers, axes, guides, wish(objective, short=True)))
+        charts.append(Chart(layers, axes, guides, standing.short_wishes[index]))
     return charts
 
 
@@ -239,7 +239,7 @@ def front_charts(standing: Standing, numbers: Mapping[str, int] | None = None) -
         on = Layer(values[order, i], values[order, j], "Pareto front", "dots", "c1", rows=at[order])
         if len(pairs) == 1:  # with more goals the front is not a line
             layers.append(replace(on, form="line", label="", rows=None))
-        axes = Axes(wish(objectives[i], short=True), wish(objectives[j], short=True))
+        axes = Axes(standing.short_wishes[i], standing.short_wishes[j])
         charts.append(Chart([*layers, on], axes, title=f"{standing.labels[i]} and {standing.labels[j]}"))
     n_front = int(front.sum())
     return (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from molvae.campaign.table import replicate_columns
+from molvae.oracles.labels import labels_of
 from molvae.reporting.drawings import TableColumn
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from molvae.oracles.objectives import Objective
 
     Array = NDArray[np.float64]
-
-_LONG = 26  # characters of an objective's name that stand well on an axis
-
 
 @dataclass(frozen=True)
 class Standing:
@@ -71,12 +69,19 @@ class Standing:
     @property
     def labels(self) -> list[str]:
         """Names of the objectives, short enough for an axis."""
-        return [shortened(objective.name) for objective in self.settings.objectives]
+        names = list(dict.fromkeys(objective.name for objective in self.settings.objectives))
+        short = dict(zip(names, labels_of(names), strict=True))
+        return [short[objective.name] for objective in self.settings.objectives]
 
     @property
     def wishes(self) -> list[str]:
         """The objectives in words."""
-        return [wish(objective) for objective in self.settings.objectives]
+        return [wish(objective, objective.name) for objective in self.settings.objectives]
+
+    @property
+    def short_wishes(self) -> list[str]:
+        """The objectives in words, short enough for an axis."""
+        return [wish(*pair) for pair in zip(self.settings.objectives, self.labels, strict=True)]
 
     @property
     def measure(self) -> str:
@@ -137,14 +142,8 @@ class Standing:
         ]
 
 
-def shortened(name: str) -> str:
-    """A name short enough for an axis."""
-    return name if len(name) <= _LONG else f"{name[: _LONG - 1]}…"
-
-
-def wish(objective: Objective, *, short: bool = False) -> str:
-    """An objective in words."""
-    name = shortened(objective.name) if short else objective.name
+def wish(objective: Objective, name: str) -> str:
+    """An objective in words, under a name."""
     return f"{name} {bound(objective)}" if objective.is_constraint else f"{objective.direction} {name}"
 
 
