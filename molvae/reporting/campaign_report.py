@@ -8,6 +8,7 @@ from molvae.campaign.campaign import Campaign
 from molvae.campaign.storage import Journal
 from molvae.chemistry.fingerprints import tanimoto
 from molvae.chemistry.molecule import is_valid, parse
+from molvae.oracles.docking.poses import kept_poses
 from molvae.reporting.campaign_account import calls_section, failures_section
 from molvae.reporting.campaign_progress import (
     baseline_of,
@@ -17,7 +18,7 @@ from molvae.reporting.campaign_progress import (
 )
 from molvae.reporting.campaign_standing import Standing
 from molvae.reporting.drawings import Gallery, molecule_table, row_numbers
-from molvae.reporting.page import Facts, Report, Section, Tile, Tiles
+from molvae.reporting.page import Attachment, Facts, Report, Section, Tile, Tiles
 from molvae.reporting.scales import flat, moment, shown
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from molvae.campaign.table import Row
+    from molvae.reporting.page import Block
 
 _BEST = 12
 _LONGEST_DESCENT = 8
@@ -123,13 +125,17 @@ def _best_section(
     if not best:
         return Section("best", "Best molecules", [])
     tiles = [_tile(standing, row, similar.get(row.smiles), gallery, origin=True) for row in best]
-    blocks = [
+    blocks: list[Block] = [
         Tiles(
             tiles,
             caption="Below each molecule the one it was made from, by which move, and how alike they are "
             "(Tanimoto similarity of Morgan counts).",
         )
     ]
+    dockings = [objective.name for objective in standing.settings.objectives]
+    poses = kept_poses(dockings, [m for row in best if is_valid(m := parse(row.smiles))])
+    if poses:
+        blocks.append(Attachment("poses.sdf", poses, "Save their docking poses (SDF), best first"))
     descent = _descent(best[0], {row.smiles: row for row in ranked})
     if len(descent) > 1:
         line = [_tile(standing, row, similar.get(row.smiles), gallery) for row in descent]

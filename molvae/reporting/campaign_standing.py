@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+
 @dataclass(frozen=True)
 class Standing:
     """A campaign's rows seen through its objectives.

@@ -144,7 +144,28 @@ class Words:
     text: str
 
 
-Block = Figure | Grid | Tiles | Facts | Words
+@dataclass(frozen=True)
+class Attachment:
+    """A file within the page, to be saved.
+
+    Attributes:
+        name: Of the file.
+        text: Its contents.
+        title: What is clicked on.
+    """
+
+    kind: ClassVar[str] = "attachment"
+    name: str
+    text: str
+    title: str
+
+    @property
+    def address(self) -> str:
+        """The contents as a URL."""
+        return f"data:application/octet-stream;base64,{base64.b64encode(self.text.encode()).decode()}"
+
+
+Block = Figure | Grid | Tiles | Facts | Words | Attachment
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,8 @@ def screen(
 
     The unit of work is a part: a piece of the input, independent of shards and workers. One process screens
     it and commits it atomically; existing parts are skipped, so that resume, retry and requeue are the same
-    call. Within a part, what an oracle has scored is not scored again. The parts depend on settings, library and model alone. Memory use is constant.
+    call. Within a part, what an oracle has scored is not scored again. The parts depend on settings, library
+    and model alone. Memory use is constant.
 
     Args:
         settings: Of the screen.

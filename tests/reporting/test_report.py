@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import os
@@ -14,7 +15,11 @@ import numpy as np
 import pytest
 
 from molvae.campaign.campaign import Campaign
+from molvae.campaign.config import CampaignSettings
+from molvae.campaign.observations import StartMolecule
 from molvae.campaign.trace import top_auc
+from molvae.chemistry.molecule import parse
+from molvae.chemistry.sdf import inchikey
 from molvae.errors import InputError, UsageError
 from molvae.oracles.objectives import Objective
 from molvae.reporting.campaign_progress import non_dominated
@@ -24,6 +29,7 @@ from molvae.reporting.scales import shown
 from molvae.screening.config import ScreenSettings
 from molvae.screening.merging import merge
 from molvae.screening.pipeline import screen
+from tests.campaign.fake_model import FakeModel
 from tests.reporting.report_records import EVIL, FORMULA, small_campaign
 
 
@@ -119,6 +125,25 @@ def test_several_goals_have_a_front(tmp_path):
     gains = np.array([[1.0, 1.0], [2.0, 0.5], [0.5, 2.0], [0.4, 0.4], [2.0, 0.5]])
     assert non_dominated(gains).tolist() == [True, True, True, False, True]
     harmless(render(report))
+
+
+def test_a_docking_has_a_short_label_and_its_poses_can_be_saved(tmp_path):
+    docking = f"docking[vina,exhaustiveness=1,poses={tmp_path}]:DRD2"
+    goal = CampaignSettings(objectives=(Objective(name=docking, direction="minimize"),))
+    start = [StartMolecule("CC", (-2.0,)), StartMolecule("CCO", (-3.5,))]
+    with Campaign.create(tmp_path / "journal.sqlite", FakeModel(), goal, start=start):
+        pass
+    report = make_report(tmp_path)
+    tiles = section(report, "best").blocks[0].tiles
+    assert tiles[0].lines[0] == "docking:DRD2 -3.5"
+    assert [block.kind for block in section(report, "best").blocks] == ["tiles"]
+    for text in ("CC", "CCO"):
+        (tmp_path / f"{inchikey(parse(text))}.sdf").write_text(f"{text}\n$$$$\n")
+    poses = section(make_report(tmp_path), "best").blocks[-1]
+    assert poses.text == "CCO\n$$$$\nCC\n$$$$\n"
+    links = [a for tag, a in Page(render(make_report(tmp_path))).elements if tag == "a" and "download" in a]
+    assert [a["download"] for a in links] == ["poses.sdf"]
+    assert base64.b64decode(links[0]["href"].partition(",")[2]).decode() == poses.text
 
 
 def test_a_baseline_has_the_same_objectives(campaign, tmp_path):
