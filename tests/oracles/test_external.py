@@ -11,7 +11,6 @@ import pytest
 
 from molvae.chemistry.molecule import parse
 from molvae.cli.main import run
-from molvae.errors import ConfigError, UsageError
 from molvae.oracles.base import n_workers
 from molvae.oracles.conformance import examine
 from molvae.oracles.functions import FunctionOracle
@@ -123,29 +122,6 @@ def test_closing_ends_the_programs_and_calling_starts_them(tmp_path):
         os.kill(process, 0)
     assert int(oracle(MOLECULES[:1])[0].value) != process
     oracle.close()
-
-
-@pytest.mark.parametrize(
-    ("text", "error", "message"),
-    [
-        ("cmd", UsageError, "needs a command"),
-        ("cmd:no-such-program", UsageError, "does not exist or cannot be run: no-such-program"),
-        ("cmd:python 'unclosed", UsageError, "cannot be parsed"),
-        ("cmd[timeout=0]:true", ConfigError, "timeout"),
-        ("cmd[timeuot=1]:true", ConfigError, "did you mean 'timeout'"),
-        ("cmd[workers=many]:true", ConfigError, "workers"),
-        ("cmd:true", UsageError, "does not start: before it said hello"),
-        ("cmd:echo hello", UsageError, "instead of a hello: expected JSON, got str 'hello"),
-        ("http:nothing", UsageError, "names no host"),
-        ("http://user:secret@localhost/", UsageError, "password"),
-        ("https[workers=2]://localhost:99999/", UsageError, "not a URL"),
-        ("isolated", UsageError, "needs an oracle"),
-        ("inline[x]:qed", UsageError, "takes no options"),
-    ],
-)
-def test_invalid_oracle_strings_are_errors_before_anything_is_scored(text, error, message):
-    with pytest.raises(error, match=message):
-        load_oracle(text)
 
 
 def test_a_server_that_is_not_there_fails_every_molecule():

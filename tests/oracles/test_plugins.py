@@ -10,7 +10,7 @@ import torch
 
 from molvae.chemistry.descriptors import DESCRIPTORS
 from molvae.chemistry.molecule import parse
-from molvae.errors import UnknownNameError, UsageError
+from molvae.errors import ConfigError, UnknownNameError, UsageError
 from molvae.oracles.base import ORACLES, Oracle, OracleText, Score
 from molvae.oracles.functions import FunctionOracle, own_oracle
 from molvae.oracles.plugins import known_oracles, load_oracle
@@ -229,6 +229,19 @@ def test_a_users_own_file(own_module, monkeypatch, tmp_path_factory):
         ("similarity:CCX", UsageError, r"syntax error at character 3 \('X'\)"),
         ("similarity[fcfp5]:CCO", UsageError, "did you mean 'fcfp6'"),
         ("similarity[ecfp4,fcfp4]:CCO", UsageError, "one fingerprint"),
+        ("cmd", UsageError, "needs a command"),
+        ("cmd:no-such-program", UsageError, "does not exist or cannot be run: no-such-program"),
+        ("cmd:python 'unclosed", UsageError, "cannot be parsed"),
+        ("cmd[timeout=0]:true", ConfigError, "timeout"),
+        ("cmd[timeuot=1]:true", ConfigError, "did you mean 'timeout'"),
+        ("cmd[workers=many]:true", ConfigError, "workers"),
+        ("cmd:true", UsageError, "does not start: before it said hello"),
+        ("cmd:echo hello", UsageError, "instead of a hello: expected JSON, got str 'hello"),
+        ("http:nothing", UsageError, "names no host"),
+        ("http://user:secret@localhost/", UsageError, "password"),
+        ("https[workers=2]://localhost:99999/", UsageError, "not a URL"),
+        ("isolated", UsageError, "needs an oracle"),
+        ("inline[x]:qed", UsageError, "takes no options"),
     ],
 )
 @pytest.mark.usefixtures("own_module")
