@@ -18,7 +18,7 @@ from molvae.latent.config import CodecSettings
 from molvae.latent.domain import ApplicabilityDomain
 from molvae.models.priors.base import PRIORS, Prior
 from molvae.models.vae import SequenceVAE
-from molvae.persistence.directories import read_directory
+from molvae.persistence.directories import committed_directory, read_directory
 from molvae.tokenizers.base import TOKENIZERS, Tokenizer
 from molvae.tokenizers.vocabulary import Vocabulary
 
@@ -205,6 +205,27 @@ class Parts:
     prior: Prior
     domain: ApplicabilityDomain | None
     precedent: Precedent | None
+
+
+def write_parts(parts: Parts, path: Path) -> None:
+    """Write a checkpoint directory, atomically; what stood there before is replaced."""
+    files = (CONFIG, VOCABULARY, WEIGHTS, CARD)
+    with committed_directory(path, kind=KIND, schema=SCHEMA, holding=files) as directory:
+        write_json(parts.settings.model_dump(mode="json"), directory / CONFIG)
+        (directory / VOCABULARY).write_text(parts.tokenizer.vocabulary.to_json(), encoding="utf-8")
+        save_tensors(parts.network.state_dict(), directory / WEIGHTS)
+        if tensors := parts.prior.tensors():
+            save_tensors(tensors, directory / PRIOR)
+        for name, of in ((DOMAIN, parts.domain), (PRECEDENT, parts.precedent)):
+            if of is not None:
+                save_tensors({key: torch.from_numpy(a) for key, a in of.arrays().items()}, directory / name)
+        card = render_card(parts.settings, n_parameters(parts.network))
+        (directory / CARD).write_text(card, encoding="utf-8")
+
+
+def n_parameters(network: nn.Module) -> int:
+    """Trained numbers in a network."""
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def read_parts(directory: Path) -> Parts:

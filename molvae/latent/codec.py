@@ -13,27 +13,11 @@ from molvae.chemistry.molecule import Invalid, Molecule, parse
 from molvae.data.scaling import PropertyScaler
 from molvae.errors import UsageError
 from molvae.latent.batches import at_level, posteriors, search, several, standardized, written_texts
-from molvae.latent.checkpoint import (
-    CARD,
-    CONFIG,
-    DOMAIN,
-    KIND,
-    PRECEDENT,
-    PRIOR,
-    SCHEMA,
-    VOCABULARY,
-    WEIGHTS,
-    card_facts,
-    read_parts,
-    render_card,
-    save_tensors,
-    write_json,
-)
+from molvae.latent.checkpoint import Parts, card_facts, n_parameters, read_parts, write_parts
 from molvae.latent.prediction import PropertyPrediction
 from molvae.models.config import INFERENCE_STEPS
 from molvae.models.devices import resolve_device
 from molvae.models.priors.base import StandardNormal, named_prior
-from molvae.persistence.directories import committed_directory
 from molvae.persistence.locations import model_directory
 from molvae.seeding import Seeds
 
@@ -111,20 +95,8 @@ class MolVAE:
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint directory, atomically; what stood there before is replaced."""
-        files = (CONFIG, VOCABULARY, WEIGHTS, CARD)
-        with committed_directory(Path(path), kind=KIND, schema=SCHEMA, holding=files) as directory:
-            write_json(self.settings.model_dump(mode="json"), directory / CONFIG)
-            (directory / VOCABULARY).write_text(self.tokenizer.vocabulary.to_json(), encoding="utf-8")
-            save_tensors(self.network.state_dict(), directory / WEIGHTS)
-            if tensors := self.prior.tensors():
-                save_tensors(tensors, directory / PRIOR)
-            if self.domain is not None:
-                arrays = {name: torch.from_numpy(array) for name, array in self.domain.arrays().items()}
-                save_tensors(arrays, directory / DOMAIN)
-            if self.precedent is not None:
-                counts = {name: torch.from_numpy(array) for name, array in self.precedent.arrays().items()}
-                save_tensors(counts, directory / PRECEDENT)
-            (directory / CARD).write_text(render_card(self.settings, self.n_parameters), encoding="utf-8")
+        parts = (self.network, self.tokenizer, self.settings, self.prior, self.domain, self.precedent)
+        write_parts(Parts(*parts), Path(path))
 
     @property
     def latent_size(self) -> int:
@@ -144,7 +116,7 @@ class MolVAE:
     @property
     def n_parameters(self) -> int:
         """Trained numbers in the network."""
-        return sum(parameter.numel() for parameter in self.network.parameters())
+        return n_parameters(self.network)
 
     def encode(
         self,
@@ -206,7 +178,7 @@ class MolVAE:
                 text, if a beam search finds any.
             properties: Condition of a conditional model, `n x p` in their own units; NaN is unknown.
             noise: Level s at which the decoder reads z, one or `n` of them: how much of it noise replaces
-                (`molvae.models.regularizers`), from 0 (it writes what z is) to 1 (what z is does not matter).
+                (`molvae.models.noise`), from 0 (it writes what z is) to 1 (what z is does not matter).
 
         Raises:
             UsageError: `z` is not `n x d`, the model is not a conditional one, or `noise` is outside 0 to 1
