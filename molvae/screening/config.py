@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from molvae.config import Field, Settings, model_validator
 from molvae.oracles.heads import PREDICTED
@@ -16,6 +16,8 @@ P_VALUE = "domain_p_value"
 class ScreenSettings(Settings):
     """Everything that decides the result of a screen, given the library and the model."""
 
+    retired: ClassVar = {"min_heavy_atoms": 1, "max_heavy_atoms": 200, "report_dropped": False}
+
     library: str
     """Molecules to screen: .smi .txt .csv .tsv .sdf (plain or .gz), .parquet, or - for stdin."""
     checkpoint: Path
@@ -26,10 +28,6 @@ class ScreenSettings(Settings):
     """Identifier column; by default from the header."""
     standardize: Literal["model", "none", "basic", "parent"] = "model"
     """Standardization of molecules; model: that of the training set."""
-    min_heavy_atoms: int = Field(default=1, ge=1)
-    """Smaller molecules are dropped."""
-    max_heavy_atoms: int = Field(default=200, ge=1)
-    """Larger molecules are dropped."""
     filters: tuple[str, ...] = ()
     """Filter catalogs whose hits are dropped (pains, brenk, nih, …)."""
     reference: Path | None = None
@@ -54,8 +52,6 @@ class ScreenSettings(Settings):
     """Keep all hits too; implied without goals."""
     every_row: bool = False
     """Keep every row of the library, dropped rows with the reason."""
-    report_dropped: bool = False
-    """List all dropped rows in rejected.csv, not only invalid ones."""
     failure_limit: int | None = Field(default=50, ge=1)
     """Consecutive failures of an oracle that stop the screen (exit code 4); absent: never."""
     part_bytes: int = Field(default=1 << 19, ge=1, le=1 << 40)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 _STEP = 256  # rows between two calls of `stop`
 _TOGETHER = REMEMBERED // 2  # molecules scored by all oracles in turn while their facts are cached
 _LONGEST = 200  # characters of a bad row that are kept
+_LARGEST = 200  # heavy atoms of a molecule
 _MOST_REASONS = 50  # different reasons counted one by one in a part
 
 
@@ -107,8 +108,7 @@ class Screener:
 def rules_of(settings: ScreenSettings, model: MolVAE) -> Rules:
     """Standardization and filters before the model."""
     level = model.settings.standardize if settings.standardize == "model" else settings.standardize
-    sizes = settings.min_heavy_atoms, settings.max_heavy_atoms
-    return Rules(level, model.settings.keep_stereo, *sizes, settings.filters)
+    return Rules(level, model.settings.keep_stereo, 1, _LARGEST, settings.filters)
 
 
 class _Run:
@@ -144,7 +144,7 @@ class _Run:
         label = f"{stage}: {kind or (reason.splitlines() or ['unknown'])[0]}"
         known = label in self.by_reason or len(self.by_reason) < _MOST_REASONS
         self.by_reason[label if known else f"{stage}: other"] += 1
-        if stage in BAD or self.settings.report_dropped:
+        if stage in BAD:
             name = row.identifier if isinstance(row, Row) else ""
             self.rejected.append((row.line, name, _shown(row), stage, reason))
 

@@ -246,12 +246,12 @@ def test_what_is_known_is_dropped_from_a_corpus_or_a_file(asked, little_corpus, 
 
 
 def test_domain_checks_say_what_they_mean_and_names_are_checked_first(asked, tmp_path):
-    run(asked(domain=("reconstruction",), keep_all=False, report_dropped=True), tmp_path / "s")
+    run(asked(domain=("reconstruction",), keep_all=False, every_row=True), tmp_path / "s")
     merged = merge([tmp_path / "s"], suffix=".jsonl")
     dropped = merged.funnel.dropped["domain"]
     assert 0 < dropped < merged.funnel.kept
-    told = [row["reason"] for row in table(merged.path / "rejected.csv")]
-    assert sum("reads back as" in reason for reason in told) == dropped
+    told = (merged.path / "rows.jsonl").read_text().splitlines()
+    assert sum("reads back as" in (json.loads(row)["reason"] or "") for row in told) == dropped
     assert not (merged.path / "hits.jsonl").exists()
     for wrong in (
         {"objectives": ({"name": "predicted_wieght"},)},
