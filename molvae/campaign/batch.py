@@ -9,13 +9,13 @@ from molvae.campaign.table import replicate_columns
 from molvae.chemistry.depiction import table_html
 from molvae.chemistry.molecule import parse
 from molvae.data.columnar import arrow_stream
+from molvae.oracles.base import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from molvae.campaign.history import History, Trial
     from molvae.campaign.observations import Forecast
-    from molvae.oracles.base import Score
 
 WITHIN, DESCENDS, NEAREST, LIKENESS = "probability within bounds", "descends from", "nearest", "similarity"
 
@@ -58,7 +58,7 @@ def batch_columns(candidates: Sequence[Candidate], history: History) -> dict[str
     for j, objective in enumerate(history.settings.objectives):
         if j in history.known.wholes:
             continue  # it comes with its parts
-        columns.setdefault(objective.name, [_value(trial.scores[j]) for trial in trials])
+        columns.setdefault(objective.name, [value_of(trial.scores[j]) for trial in trials])
     columns |= forecast_columns([c.forecast for c in candidates], history)
     return columns | descent_columns([c.ancestor for c in candidates], history)
 
@@ -101,8 +101,4 @@ def _not_empty(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
 
 
 def _score(trials: Mapping[str, Trial], smiles: str | None, objective: int) -> float | None:
-    return None if smiles is None or smiles not in trials else _value(trials[smiles].scores[objective])
-
-
-def _value(score: Score | None) -> float | None:
-    return score.value if score is not None and score.is_ok else None
+    return None if smiles is None or smiles not in trials else value_of(trials[smiles].scores[objective])

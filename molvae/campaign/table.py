@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from molvae.campaign.utility import feasible
+from molvae.oracles.base import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +88,7 @@ def best_rows(history: History, k: int) -> list[Row]:
 
 def values_of(row: Row) -> list[float | None]:
     """Its scores as numbers or `None`."""
-    return [score.value if score is not None and score.is_ok else None for score in row.scores]
+    return [value_of(score) for score in row.scores]
 
 
 def replicate_columns(

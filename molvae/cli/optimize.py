@@ -11,6 +11,7 @@ import click
 from molvae.campaign.config import CampaignSettings
 from molvae.cli import campaigns, fields, objectives, options, places, results
 from molvae.errors import OracleError
+from molvae.oracles.base import trouble_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +129,7 @@ def optimize_command(
     if 0 < result.n_calls == result.n_failed:
         last = max((row for row in result.table if row.call is not None), key=lambda row: row.call or 0)
         raise OracleError(
-            f"none of the {result.n_calls} calls gave a number; the last: " + results.trouble_of(last.scores),
+            f"none of the {result.n_calls} calls gave a number; the last: " + trouble_of(last.scores),
             hint="Test the oracle with 'molvae oracles check', fix it, and start in another directory.",
         )
 

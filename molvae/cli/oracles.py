@@ -10,8 +10,8 @@ import click
 from molvae.cli import inputs, molecules, options
 from molvae.cli.objectives import trust_option
 from molvae.cli.output import table_text
-from molvae.cli.results import trouble_of, value_of
 from molvae.errors import OracleError, UnknownNameError, suggest
+from molvae.oracles.base import trouble_of, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,6 +9,7 @@ import numpy as np
 from molvae.campaign.result import doubts
 from molvae.cli.output import table_text
 from molvae.data.writers import Column, open_writer
+from molvae.oracles.base import trouble_of, value_of
 from molvae.oracles.labels import labels_of
 from molvae.persistence.files import write_atomically
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from molvae.campaign.sources.report import MoveReport
     from molvae.campaign.table import Row
     from molvae.cli.output import Session
-    from molvae.oracles.base import Score
     from molvae.oracles.objectives import Objective
 
 PICTURED = 12
@@ -50,19 +50,6 @@ def labels(objectives: Sequence[Objective]) -> list[str]:
     ['qed', 'similarity']
     """
     return labels_of([name for name, _ in distinct_columns(objectives)])
-
-
-def value_of(score: Score | None) -> float | None:
-    """The number of a score, if it has one."""
-    return score.value if score is not None and score.is_ok else None
-
-
-def trouble_of(scores: Sequence[Score | None]) -> str:
-    """The errors in the scores of a molecule; empty if there are none."""
-    errors = [
-        f"{s.status}: {s.detail}" if s.detail else s.status for s in scores if s is not None and not s.is_ok
-    ]
-    return "; ".join(dict.fromkeys(errors))
 
 
 def best_text(best: Sequence[Row], objectives: Sequence[Objective]) -> str:

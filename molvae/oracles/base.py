@@ -12,6 +12,8 @@ from molvae.registry import Registry
 from molvae.text import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from molvae.chemistry.molecule import Molecule
 
 Status = Literal["ok", "above", "below", "invalid", "failed", "timeout", "skipped", "cancelled"]
@@ -102,6 +104,19 @@ class Score:
         except Exception as error:  # noqa: BLE001 - a stranger's __float__ may raise anything
             return cls.failed(f"expected a number, got {describe_answer(answer)} ({describe_error(error)})")
         return cls.ok(value) if math.isfinite(value) else cls.failed(f"expected a finite number, got {value}")
+
+
+def value_of(score: Score | None) -> float | None:
+    """The number of a score, if it has one."""
+    return score.value if score is not None and score.is_ok else None
+
+
+def trouble_of(scores: Iterable[Score | None]) -> str:
+    """The errors in the scores of a molecule; empty if there are none."""
+    errors = [
+        f"{s.status}: {s.detail}" if s.detail else s.status for s in scores if s is not None and not s.is_ok
+    ]
+    return "; ".join(dict.fromkeys(errors))
 
 
 @runtime_checkable

@@ -56,9 +56,13 @@ class Objective(Settings):
 
     def __str__(self) -> str:
         """In words: `maximize qed`, `sa at most 3.5`, `part potency`."""
+        return self.called(self.name)
+
+    def called(self, name: str) -> str:
+        """The same with another name, such as a shorter one."""
         if self.bound is None:
-            return f"{self.direction} {self.name}"
-        return f"{self.name} {self.direction.replace('_', ' ')} {self.bound:g}"
+            return f"{self.direction} {name}"
+        return f"{name} {self.direction.replace('_', ' ')} {self.bound:g}"
 
 
 def objectives(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.storage import Journal
+from molvae.campaign.table import values_of
 from molvae.chemistry.fingerprints import tanimoto
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.oracles.docking.poses import kept_poses
@@ -163,7 +164,7 @@ def _descent(row: Row, by_smiles: Mapping[str, Row]) -> list[Row]:
 def _tile(
     standing: Standing, row: Row, similarity: float | None, gallery: Gallery, *, origin: bool = False
 ) -> Tile:
-    values = standing.values_of(row)
+    values = values_of(row)
     first = ", ".join(f"{label} {shown(value)}" for label, value in zip(standing.labels, values))
     born = "known before" if row.call is None else f"call {row.call + 1:,}, {row.source}"
     if not origin or row.parent is None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.campaign.table import replicate_columns
+from molvae.campaign.table import replicate_columns, values_of
+from molvae.oracles.base import trouble_of
 from molvae.oracles.labels import labels_of
 from molvae.reporting.drawings import TableColumn
 
@@ -77,25 +78,22 @@ class Standing:
     @property
     def wishes(self) -> list[str]:
         """The objectives in words."""
-        return [wish(objective, objective.name) for objective in self.settings.objectives]
+        return [str(objective) for objective in self.settings.objectives]
 
     @property
     def short_wishes(self) -> list[str]:
         """The objectives in words, short enough for an axis."""
-        return [wish(*pair) for pair in zip(self.settings.objectives, self.labels, strict=True)]
+        pairs = zip(self.settings.objectives, self.labels, strict=True)
+        return [objective.called(label) for objective, label in pairs]
 
     @property
     def measure(self) -> str:
         """What progress is measured in."""
         return self.labels[self.goal_indices[0]] if self.single else "utility"
 
-    def values_of(self, row: Row) -> list[float | None]:
-        """The scores of a row, one per objective."""
-        return [s.value if s is not None and s.is_ok else None for s in row.scores]
-
     def matrix(self, rows: Sequence[Row]) -> Array:
         """The scores of rows, `n x k`, NaN where missing."""
-        values = [[np.nan if v is None else v for v in self.values_of(row)] for row in rows]
+        values = [[np.nan if v is None else v for v in values_of(row)] for row in rows]
         return np.array(values, dtype=np.float64).reshape(len(rows), len(self.settings.objectives))
 
     def columns(self) -> list[TableColumn]:
@@ -114,7 +112,7 @@ class Standing:
             TableColumn("source", hint="what proposed it"),
             TableColumn("similarity to parent", "number", hint="Tanimoto, Morgan counts"),
             TableColumn("feasible", "integer", shown=any(o.is_constraint for o in self.settings.objectives)),
-            TableColumn("trouble", shown=any(trouble(row) for row in self.rows)),
+            TableColumn("trouble", shown=any(trouble_of(row.scores) for row in self.rows)),
             TableColumn("parent", "smiles", shown=False),
             TableColumn("surrogate", shown=False),
             TableColumn("identifier", shown=False),
@@ -124,7 +122,7 @@ class Standing:
     def cells(self, row: Row, similarity: float | None) -> list[Any]:
         """A row of the molecule table."""
         values: dict[str, float | None] = {}
-        for objective, value in zip(self.settings.objectives, self.values_of(row)):
+        for objective, value in zip(self.settings.objectives, values_of(row)):
             values.setdefault(objective.name, value)
         return [
             row.smiles,
@@ -135,7 +133,7 @@ class Standing:
             row.source,
             similarity,
             row.feasible,
-            trouble(row),
+            trouble_of(row.scores),
             row.parent or "",
             row.surrogate or "",
             row.identifier or "",
@@ -143,21 +141,6 @@ class Standing:
         ]
 
 
-def wish(objective: Objective, name: str) -> str:
-    """An objective in words, under a name."""
-    return f"{name} {bound(objective)}" if objective.is_constraint else f"{objective.direction} {name}"
-
-
 def bound(objective: Objective) -> str:
     """The bound of a constraint in words."""
     return f"{objective.direction.replace('_', ' ')} {objective.bound:g}"
-
-
-def trouble(row: Row) -> str:
-    """What went wrong with the scores of a molecule, in words; empty if nothing did."""
-    problems = [
-        f"{s.status}: {s.detail}" if s.detail else s.status
-        for s in row.scores
-        if s is not None and not s.is_ok
-    ]
-    return "; ".join(dict.fromkeys(problems))
