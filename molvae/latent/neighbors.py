@@ -186,17 +186,17 @@ def measure_similarity(
     model: MolVAE,
     molecules: Sequence[str | Molecule],
     *,
-    radii: Sequence[float] | None = None,
     n_draws: int = 5,
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> SimilarityCurve:
     """Measure how similarity falls with the radius, on molecules the model was not trained on.
 
+    The radii are `LEVELS` for a decoder trained with noise levels, else `RADII`.
+
     Args:
         model: The model.
         molecules: Held-out molecules; those it cannot read are left out.
-        radii: Increasing; if not given, `LEVELS` for a decoder trained with noise levels, else `RADII`.
         n_draws: Points around each molecule and radius.
         seed: Of the draws.
         progress: Where progress is reported.
@@ -212,8 +212,7 @@ def measure_similarity(
     parents = [item for row in rows if is_valid(item := prepared[row])]
     generator = Seeds(seed).numpy("similarity-curve")
     similarity, validity = [], []
-    if radii is None:
-        radii = LEVELS if model.noise_levels else RADII
+    radii = LEVELS if model.noise_levels else RADII
     progress.start("similarity by radius", len(radii))
     for radius in radii:
         decoded = _around(model, mu[rows], sigma[rows], radius, n_draws, generator)
@@ -227,7 +226,7 @@ def measure_similarity(
         validity.append(len(found) / len(decoded))
         progress.advance("similarity by radius")
     progress.finish("similarity by radius")
-    return SimilarityCurve(tuple(radii), tuple(similarity), tuple(validity), len(rows))
+    return SimilarityCurve(radii, tuple(similarity), tuple(validity), len(rows))
 
 
 def _around(
