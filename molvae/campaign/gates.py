@@ -33,7 +33,13 @@ _START_COUNTED = 10_000  # start molecules whose bonds and ring systems have pre
 
 
 class Gate(Protocol):
-    """Decides which molecules may be proposed."""
+    """Decides which molecules may be proposed.
+
+    Attributes:
+        quick: Whether it takes about a millisecond per molecule, so that graph moves may ask it.
+    """
+
+    quick: bool
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:
         """Whether each molecule passes."""
@@ -50,6 +56,8 @@ class PrecedentGate:
         model: A `MolVAE`.
         start: SMILES of the start.
     """
+
+    quick = True
 
     def __init__(self, model: LatentModel, start: Iterable[str]) -> None:
         self._start = start
@@ -80,6 +88,8 @@ class SimilarityGate:
         UsageError: A text of the neighborhood is not a molecule.
     """
 
+    quick = True
+
     def __init__(self, neighborhood: Neighborhood, *, at_least: bool) -> None:
         self._bound, self._at_least = neighborhood.similarity, at_least
         self._molecules: list[Molecule] = []
@@ -103,6 +113,8 @@ class SizeGate:
     Args:
         start: SMILES of the start.
     """
+
+    quick = True
 
     def __init__(self, start: Iterable[str]) -> None:
         self._start = start
@@ -128,6 +140,8 @@ class DomainGate:
         UsageError: Another kind of model, or not calibrated.
     """
 
+    quick = False
+
     def __init__(self, model: LatentModel) -> None:
         from molvae.latent.codec import MolVAE
         from molvae.latent.domain import require_domain
@@ -151,7 +165,7 @@ class Remembering:
     """
 
     def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+        self._gate, self.quick = gate, gate.quick
         self._known: OrderedDict[str, bool] = OrderedDict()
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:
@@ -165,11 +179,16 @@ class Remembering:
         return answers
 
 
+def kept_smarts(objectives: Iterable[Objective]) -> tuple[str, ...]:
+    """SMARTS of the cores that every candidate must contain."""
+    wanted = [o.name for o in objectives if o.direction == "at_least"]
+    return tuple(name.partition(":")[2] for name in wanted if name.startswith("substructure:"))
+
+
 def kept_cores(objectives: Iterable[Objective]) -> list[Molecule]:
     """The cores that every candidate must contain, as molecules; those that are drawn in full."""
-    wanted = [o.name for o in objectives if o.direction == "at_least"]
-    kept = [name.partition(":")[2] for name in wanted if name.startswith("substructure:")]
-    return [core for smarts in kept if (core := core_molecule(smarts)) is not None]
+    found = map(core_molecule, kept_smarts(objectives))
+    return [core for core in found if core is not None]
 
 
 def gates_of(settings: CampaignSettings, model: LatentModel, start: Iterable[str]) -> tuple[Gate, ...]:

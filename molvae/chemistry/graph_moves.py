@@ -1,4 +1,4 @@
-"""Small random edits of molecular graphs, and crossovers of two: where neighbors of a molecule come from.
+"""Neighbors of a molecule: small random edits of its graph, added groups, and crossovers of two molecules.
 
 The moves are those of graph-based genetic algorithms (Jensen, Chemical Science 10, 2019), and some that keep
 the formula: a group moves, two atoms swap. They are carried out on the graph itself, not as reactions, which
@@ -7,45 +7,70 @@ is far quicker; what comes out is the SMILES of a standard form, for `parse` to 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rdkit import Chem, rdBase
 
+from molvae.chemistry.graph_edits import EDITS, WEIGHTS
 from molvae.chemistry.molecule import Invalid, Molecule
-from molvae.chemistry.pieces import Piece, common_groups, cut_bond, cut_ring, editable, joined
+from molvae.chemistry.pieces import (
+    Piece,
+    common_groups,
+    core_side,
+    cut_bond,
+    cut_ring,
+    editable,
+    joined,
+    opened,
+)
+from molvae.chemistry.protection import n_kept, protected
 from molvae.chemistry.standardize import is_plain, standardize
+from molvae.chemistry.substructure import contains
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from random import Random
 
-    Edit = Callable[[Chem.RWMol, Random], Chem.RWMol | None]
-
 _TRIES = 10
-_BONDS = (Chem.BondType.ZERO, Chem.BondType.SINGLE, Chem.BondType.DOUBLE, Chem.BondType.TRIPLE)
-_ELEMENTS = (6, 7, 8, 9, 16, 17, 35, 15, 53)
-_WEIGHTS_OF_ELEMENTS = (
-    (),
-    (6, 3, 3, 2, 1, 2, 1, 0.3, 0.2),  # hung on by a single bond
-    (4, 3, 4, 0, 0.4, 0, 0, 0.1, 0),  # by a double bond
-    (1, 1, 0, 0, 0, 0, 0, 0, 0),  # by a triple bond
-)
-_RING_SIZES, _RING_WEIGHTS = (3, 4, 5, 6, 7), (0.05, 0.05, 0.4, 0.45, 0.05)
 _SMALL_RING, _LARGEST_RING = 4, 7
-_WITH_HYDROGEN = Chem.MolFromSmarts("[!H0]")
 _ALLENE_IN_RING = Chem.MolFromSmarts("[R]=[R]=[R]")
 _PREPARED = 4096
-_SULFUR = 16
 
 
-def mutated(molecule: Molecule, rng: Random, *, n_edits: int = 1) -> str | None:
+@dataclass(frozen=True)
+class Requirements:
+    """What children must be like; a move whose child is not tries other places and groups.
+
+    Attributes:
+        passes: Whether a child is acceptable.
+        cores: SMARTS of cores. Where the parent has them, their atoms and bonds stay, nothing is hung where
+            it would hide them, and the child has them too.
+    """
+
+    passes: Callable[[Molecule], bool] | None = None
+    cores: tuple[str, ...] = ()
+
+    def met_by(self, child: Molecule) -> bool:
+        """Whether a child has the cores and is acceptable."""
+        kept = all(contains(child, core) for core in self.cores)
+        return kept and (self.passes is None or self.passes(child))
+
+
+_NONE = Requirements()
+
+
+def mutated(
+    molecule: Molecule, rng: Random, *, n_edits: int = 1, required: Requirements = _NONE
+) -> str | None:
     """The molecule after random edits, as SMILES; nothing where none was found.
 
     Args:
         molecule: Stays as it is.
         rng: Draws everything.
         n_edits: How many, one after the other.
+        required: Of the result of each.
 
     >>> from random import Random
     >>> from molvae.chemistry.molecule import parse
@@ -53,71 +78,91 @@ def mutated(molecule: Molecule, rng: Random, *, n_edits: int = 1) -> str | None:
     False
     """
     with rdBase.BlockLogs():
-        mol, smiles = _prepared(molecule.smiles), None
-        limits = _limits(mol)
-        for number in range(n_edits):
-            child, smiles = _edited(mol, molecule.smiles, limits, rng)
+        mol, required = _prepared(molecule.smiles, required, rng)
+        limits, smiles = _limits(mol), None
+        for number in range(1, n_edits + 1):
+            child, smiles = _edited(mol, molecule.smiles, limits, rng, required)
             if child is None:
                 return None
-            if number + 1 < n_edits:
+            if number < n_edits:
                 mol = editable(child)
     return smiles
 
 
-def crossed(a: Molecule, b: Molecule, rng: Random) -> str | None:
-    """A child of two molecules, as SMILES: a piece of each, joined where a bond or a ring was cut."""
+def crossed(a: Molecule, b: Molecule, rng: Random, *, required: Requirements = _NONE) -> str | None:
+    """A child of two molecules, as SMILES: a piece of each, joined where a bond or a ring was cut.
+
+    With cores, the piece of the first molecule is that with its cores.
+    """
     with rdBase.BlockLogs():
-        left, right = _prepared(a.smiles), _prepared(b.smiles)
+        left, required = _prepared(a.smiles, required, rng)
+        (right,) = _editable(b.smiles, ())
         for _ in range(_TRIES):
             cut = cut_bond if rng.random() < 0.5 else cut_ring  # noqa: PLR2004
             first, second = cut(left, rng), cut(right, rng)
             if first is None or second is None:
                 continue
-            smiles = _finished(joined(first[0], second[0], rng), _limits(left, right))
-            if smiles is not None and smiles not in {a.smiles, b.smiles}:
-                return smiles
+            mine = core_side(first) if required.cores else first[0]
+            child = _finished(joined(mine, second[0], rng), _limits(left, right), required)
+            if child is not None and child not in {a.smiles, b.smiles}:
+                return child
     return None
 
 
-def decorated(molecule: Molecule, rng: Random, groups: Sequence[Piece] | None = None) -> str | None:
+def decorated(
+    molecule: Molecule,
+    rng: Random,
+    groups: Sequence[Piece] | None = None,
+    *,
+    required: Requirements = _NONE,
+) -> str | None:
     """The molecule with a group hung on it, or put in the place of another, as SMILES.
 
     Args:
         molecule: Stays as it is.
         rng: Draws everything.
         groups: To choose from; those common in drug-like molecules by default.
+        required: Of the child.
     """
     bank = common_groups() if groups is None else groups
     with rdBase.BlockLogs():
-        mol = _prepared(molecule.smiles)
+        mol, required = _prepared(molecule.smiles, required, rng)
         for _ in range(_TRIES):
-            core = _core(mol, rng) if rng.random() < 0.5 else _opened(mol, rng)  # noqa: PLR2004
+            core = _core(mol, rng) if rng.random() < 0.5 else opened(mol, rng)  # noqa: PLR2004
             if core is None:
                 continue
-            smiles = _finished(joined(core, rng.choice(bank), rng), _limits(mol))
+            smiles = _finished(joined(core, rng.choice(bank), rng), _limits(mol), required)
             if smiles is not None and smiles != molecule.smiles:
                 return smiles
     return None
 
 
+def _prepared(smiles: str, required: Requirements, rng: Random) -> tuple[Chem.Mol, Requirements]:
+    """A molecule to edit, its cores marked, and what is required; without the cores if it lacks them."""
+    mols = _editable(smiles, required.cores)
+    mol = mols[0] if len(mols) == 1 else rng.choice(mols)
+    return mol, required if n_kept(mol) else replace(required, cores=())
+
+
 @lru_cache(maxsize=_PREPARED)
-def _prepared(smiles: str) -> Chem.Mol:
+def _editable(smiles: str, cores: tuple[str, ...]) -> tuple[Chem.Mol, ...]:
     # read again from canonical SMILES: what a seed brings must not depend on how a parent was once written
-    return editable(Chem.MolFromSmiles(smiles))
+    molecule = Molecule(smiles, Chem.MolFromSmiles(smiles))
+    return protected(editable(molecule.mol), molecule, cores)
 
 
 def _edited(
-    mol: Chem.Mol, before: str, limits: tuple[int, int], rng: Random
+    mol: Chem.Mol, before: str, limits: tuple[int, int], rng: Random, required: Requirements
 ) -> tuple[Chem.Mol | None, str | None]:
     for _ in range(_TRIES):
-        child = rng.choices(_EDITS, weights=_WEIGHTS)[0](Chem.RWMol(mol), rng)
-        smiles = None if child is None else _finished(child, limits)
+        child = rng.choices(EDITS, weights=WEIGHTS)[0](Chem.RWMol(mol), rng)
+        smiles = None if child is None else _finished(child, limits, required)
         if smiles is not None and smiles != before:
             return child, smiles
     return None, None
 
 
-def _finished(mol: Chem.RWMol, limits: tuple[int, int]) -> str | None:
+def _finished(mol: Chem.RWMol, limits: tuple[int, int], required: Requirements) -> str | None:
     """Standard SMILES of a child in one piece, with possible valences, sensible rings, no new net charge."""
     largest_ring, largest_charge = limits
     if Chem.SanitizeMol(mol, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
@@ -127,7 +172,8 @@ def _finished(mol: Chem.RWMol, limits: tuple[int, int]) -> str | None:
         if max(map(len, rings)) > max(largest_ring, _LARGEST_RING) or mol.HasSubstructMatch(_ALLENE_IN_RING):
             return None
         small = [ring for ring in mol.GetRingInfo().BondRings() if len(ring) <= _SMALL_RING]
-        if any(mol.GetBondWithIdx(bond).GetBondType() == _BONDS[2] for ring in small for bond in ring):
+        double = Chem.BondType.DOUBLE
+        if any(mol.GetBondWithIdx(bond).GetBondType() == double for ring in small for bond in ring):
             return None
     child = Molecule(str(Chem.MolToSmiles(mol)), mol)
     if "." in child.smiles:
@@ -135,7 +181,7 @@ def _finished(mol: Chem.RWMol, limits: tuple[int, int]) -> str | None:
     form = child if is_plain(child) else standardize(child.smiles)
     if isinstance(form, Invalid) or abs(Chem.GetFormalCharge(form.mol)) > largest_charge:
         return None
-    return form.smiles
+    return form.smiles if required.met_by(form) else None
 
 
 def _limits(*mols: Chem.Mol) -> tuple[int, int]:
@@ -144,155 +190,7 @@ def _limits(*mols: Chem.Mol) -> tuple[int, int]:
     return max(rings, default=0), max(abs(Chem.GetFormalCharge(mol)) for mol in mols)
 
 
-def _free(mol: Chem.Mol) -> list[int]:
-    """Atoms that have a hydrogen to give."""
-    return [index for (index,) in mol.GetSubstructMatches(_WITH_HYDROGEN)]
-
-
-def _append_atom(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
-    free = _free(mol)
-    if not free:
-        return None
-    index = rng.choice(free)
-    wanted = rng.choices((1, 2, 3), weights=(0.7, 0.25, 0.05))[0]
-    order = min(max(1, mol.GetAtomWithIdx(index).GetTotalNumHs()), wanted)  # deuterium does not count
-    element = rng.choices(_ELEMENTS, weights=_WEIGHTS_OF_ELEMENTS[order])[0]
-    mol.AddBond(index, mol.AddAtom(Chem.Atom(element)), _BONDS[order])
-    return mol
-
-
-def _insert_atom(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
-    if not mol.GetNumBonds():
-        return None
-    bond = mol.GetBondWithIdx(rng.randrange(mol.GetNumBonds()))
-    ends = [bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()]
-    rng.shuffle(ends)
-    order = bond.GetBondTypeAsDouble()
-    mol.RemoveBond(*ends)
-    middle = mol.AddAtom(Chem.Atom(rng.choices((6, 7, 8, 16), weights=(5, 3, 2, 1))[0]))
-    kept = 2 if order == 2 or rng.random() < 0.3 else 1  # noqa: PLR2004
-    mol.AddBond(ends[0], middle, _BONDS[kept])
-    mol.AddBond(middle, ends[1], _BONDS[1])
-    return mol
-
-
-def _delete_atom(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
-    atom = mol.GetAtomWithIdx(rng.randrange(mol.GetNumAtoms()))
-    neighbors = [neighbor.GetIdx() for neighbor in atom.GetNeighbors()]
-    if not neighbors:
-        return None
-    rng.shuffle(neighbors)
-    for other in neighbors[1:]:
-        if mol.GetBondBetweenAtoms(neighbors[0], other) is None:
-            mol.AddBond(neighbors[0], other, _BONDS[1])
-    mol.RemoveAtom(atom.GetIdx())
-    return mol
-
-
-def _change_atom(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
-    atom = mol.GetAtomWithIdx(rng.randrange(mol.GetNumAtoms()))
-    element = rng.choices(_ELEMENTS, weights=_WEIGHTS_OF_ELEMENTS[1])[0]
-    if element == atom.GetAtomicNum():
-        return None
-    atom.SetAtomicNum(element)
-    atom.SetFormalCharge(0)
-    return mol
-
-
-def _change_order(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
-    if not mol.GetNumBonds():
-        return None
-    bond = mol.GetBondWithIdx(rng.randrange(mol.GetNumBonds()))
-    order = int(bond.GetBondTypeAsDouble())
-    free = min(bond.GetBeginAtom().GetTotalNumHs(), bond.GetEndAtom().GetTotalNumHs())
-    allowed = [new for new in (1, 2, 3) if new != order and new - order <= free]
-    if not allowed:
-        return None
-    bond.SetBondType(_BONDS[allowed[0] if len(allowed) == 1 or rng.random() < 0.9 else allowed[1]])  # noqa: PLR2004
-    bond.SetStereo(Chem.BondStereo.STEREONONE)
-    return mol
-
-
-def _close_ring(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
-    free = _free(mol)
-    if len(free) < 3:  # noqa: PLR2004
-        return None
-    start = rng.choice(free)
-    distances = Chem.GetDistanceMatrix(mol)[start]
-    size = rng.choices(_RING_SIZES, weights=_RING_WEIGHTS)[0]
-    ends = [index for index in free if distances[index] == size - 1]
-    if not ends:
-        return None
-    mol.AddBond(start, rng.choice(ends), _BONDS[1])
-    return mol
-
-
-def _open_ring(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
-    rings = mol.GetRingInfo().BondRings()
-    if not rings:
-        return None
-    bond = mol.GetBondWithIdx(rng.choice(rng.choice(rings)))
-    mol.RemoveBond(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())
-    return mol
-
-
-def _oxidize(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
-    sulfurs = [atom.GetIdx() for atom in mol.GetAtoms() if atom.GetAtomicNum() == _SULFUR]
-    if not sulfurs:
-        return None
-    mol.AddBond(rng.choice(sulfurs), mol.AddAtom(Chem.Atom(8)), _BONDS[2])
-    return mol
-
-
-def _swap_atoms(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
-    if mol.GetNumAtoms() < 2:  # noqa: PLR2004
-        return None
-    a, b = (mol.GetAtomWithIdx(index) for index in rng.sample(range(mol.GetNumAtoms()), 2))
-    first, second = (a.GetAtomicNum(), a.GetFormalCharge()), (b.GetAtomicNum(), b.GetFormalCharge())
-    if first == second:
-        return None
-    for atom, (element, charge) in ((a, second), (b, first)):
-        atom.SetAtomicNum(element)
-        atom.SetFormalCharge(charge)
-    return mol
-
-
-def _move_group(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
-    pieces = cut_bond(mol, rng)
-    if pieces is None:
-        return None
-    core = _opened(pieces[0].mol, rng)
-    return None if core is None else joined(core, pieces[1], rng)
-
-
-def _drop_group(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
-    core = _core(mol, rng)
-    return None if core is None else Chem.RWMol(core.mol)
-
-
 def _core(mol: Chem.Mol, rng: Random) -> Piece | None:
-    """The larger side of a random single bond outside rings."""
+    """The side of a random cut that is kept."""
     pieces = cut_bond(mol, rng)
-    return None if pieces is None else max(pieces, key=lambda piece: int(piece.mol.GetNumAtoms()))
-
-
-def _opened(mol: Chem.Mol, rng: Random) -> Piece | None:
-    """The molecule with its open end at a random atom that has a hydrogen to give."""
-    free = _free(mol)
-    return Piece(mol, (rng.choice(free),)) if free else None
-
-
-_CHOICES: dict[Edit, float] = {
-    _append_atom: 3.0,
-    _insert_atom: 2.0,
-    _delete_atom: 2.5,
-    _change_atom: 3.0,
-    _change_order: 1.5,
-    _close_ring: 1.0,
-    _open_ring: 1.0,
-    _oxidize: 0.2,
-    _swap_atoms: 1.5,
-    _move_group: 1.5,
-    _drop_group: 1.0,
-}
-_EDITS, _WEIGHTS = list(_CHOICES), list(_CHOICES.values())
+    return None if pieces is None else core_side(pieces)

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from rdkit import Chem
 
+from molvae.chemistry.protection import is_closed, is_kept_bond, n_kept
+
 if TYPE_CHECKING:
     from random import Random
 
 _TRIES = 6
 _CUTTABLE = Chem.MolFromSmarts("*-;!@*")
+_WITH_HYDROGEN = Chem.MolFromSmarts("[!H0]")
 _BONDS = (Chem.BondType.SINGLE, Chem.BondType.DOUBLE)
 
 COMMON_GROUPS = (
@@ -68,7 +71,8 @@ def editable(mol: Chem.Mol) -> Chem.Mol:
 
 def cut_bond(mol: Chem.Mol, rng: Random) -> tuple[Piece, Piece] | None:
     """Both sides of a random single bond outside rings, in random order; None if there is no such bond."""
-    bonds = mol.GetSubstructMatches(_CUTTABLE)
+    matches = mol.GetSubstructMatches(_CUTTABLE)
+    bonds = [ends for ends in matches if not is_kept_bond(mol.GetBondBetweenAtoms(*ends))]
     if not bonds:
         return None
     begin, end = rng.choice(bonds)
@@ -83,6 +87,8 @@ def cut_ring(mol: Chem.Mol, rng: Random) -> tuple[Piece, Piece] | None:
         return None
     for _ in range(_TRIES):
         first, second = (mol.GetBondWithIdx(index) for index in rng.sample(rng.choice(rings), 2))
+        if is_kept_bond(first) or is_kept_bond(second):
+            continue
         atoms = Chem.GetMolFrags(_without(mol, (first, second)))
         if len(atoms) != 2:  # noqa: PLR2004 - a fused ring may hold together
             continue
@@ -92,6 +98,23 @@ def cut_ring(mol: Chem.Mol, rng: Random) -> tuple[Piece, Piece] | None:
         pieces = _fragments(mol, [first.GetIdx(), second.GetIdx()], [tuple(ends), tuple(others)])
         return pieces if pieces is None or rng.random() < 0.5 else (pieces[1], pieces[0])  # noqa: PLR2004
     return None
+
+
+def core_side(pieces: tuple[Piece, Piece]) -> Piece:
+    """The piece with more atoms of a core, or else the larger."""
+    return max(pieces, key=lambda piece: (n_kept(piece.mol), int(piece.mol.GetNumAtoms())))
+
+
+def growing(mol: Chem.Mol) -> list[int]:
+    """Atoms that have a hydrogen to give."""
+    free = (index for (index,) in mol.GetSubstructMatches(_WITH_HYDROGEN))
+    return [index for index in free if not is_closed(mol.GetAtomWithIdx(index))]
+
+
+def opened(mol: Chem.Mol, rng: Random) -> Piece | None:
+    """The molecule with its open end at a random atom that has a hydrogen to give."""
+    free = growing(mol)
+    return Piece(mol, (rng.choice(free),)) if free else None
 
 
 def joined(a: Piece, b: Piece, rng: Random) -> Chem.RWMol:

@@ -134,10 +134,10 @@ class Precedent:
 
     def covers(self, molecule: Molecule) -> bool:
         """Whether every bond and ring system of a standardized molecule occurs in the set."""
-        found = places(molecule)
-        return all(key in self._bonds for key in found.bonds.tolist()) and all(
-            key in self._rings for key in found.rings.tolist()
-        )
+        graph = _Graph(molecule.mol)
+        if not all(key in self._bonds for key in graph.bonds().tolist()):
+            return False
+        return all(key in self._rings for key in graph.rings(_ring_systems(molecule.mol)).tolist())
 
     def arrays(self) -> dict[str, NDArray[np.int64]]:
         """Sorted keys and their counts, to be kept."""
@@ -160,33 +160,64 @@ class Precedent:
 
 def places(molecule: Molecule) -> Places:
     """Keys of the bonds and ring systems of a molecule, the same for every order of its atoms."""
-    mol = molecule.mol
-    orders = (2 * Chem.GetAdjacencyMatrix(mol, useBO=True)).astype(np.uint64)  # n x n; aromatic bonds are 3
-    begin, end = np.nonzero(orders)
-    order = orders[begin, end]
-    atoms = np.array(
-        [
-            (
-                atom.GetAtomicNum(),
-                atom.GetFormalCharge() + 8,
-                atom.GetDegree(),
-                atom.GetTotalNumHs(),
-                atom.IsInRing() + atom.GetIsAromatic(),
-            )
-            for atom in mol.GetAtoms()
-        ],
-        dtype=np.uint64,
-    )
-    labels = _refined(_packed(atoms), begin, end, order, rounds=1)
-    once = begin < end
+    graph, systems = _Graph(molecule.mol), _ring_systems(molecule.mol)
+    return Places(graph.bonds(), graph.plain_bonds(), graph.bond_atoms, graph.rings(systems), systems)
 
-    def keys(labels: Keys) -> Keys:
-        return _mixed(_mixed(labels[begin[once]]) + _mixed(labels[end[once]]) + order[once])
 
-    systems = _ring_systems(mol)
-    ring_keys = _ring_keys(atoms[:, :2], begin, end, order, systems)
-    bond_atoms = np.stack([begin[once], end[once]], axis=1)
-    return Places(keys(labels), keys(_packed(atoms[:, :2])), bond_atoms, ring_keys, systems)
+class _Graph:
+    """Atoms and bonds of a molecule as numbers; each bond stands twice, atoms in ascending order.
+
+    Attributes:
+        bond_atoms: The two atoms of each bond, `b x 2`.
+    """
+
+    def __init__(self, mol: Chem.Mol) -> None:
+        orders = (2 * Chem.GetAdjacencyMatrix(mol, useBO=True)).astype(np.uint64)  # n x n; aromatic is 3
+        self._begin, self._end = np.nonzero(orders)
+        self._order = orders[self._begin, self._end]
+        self._once = self._begin < self._end
+        self.bond_atoms = np.stack([self._begin[self._once], self._end[self._once]], axis=1)
+        self._atoms = np.array(
+            [
+                (
+                    atom.GetAtomicNum(),
+                    atom.GetFormalCharge() + 8,
+                    atom.GetDegree(),
+                    atom.GetTotalNumHs(),
+                    atom.IsInRing() + atom.GetIsAromatic(),
+                )
+                for atom in mol.GetAtoms()
+            ],
+            dtype=np.uint64,
+        )
+
+    def bonds(self) -> Keys:
+        """Key of each bond, `b`."""
+        labels = _refined(_packed(self._atoms), self._begin, self._end, self._order, rounds=1)
+        return self._keys(labels)
+
+    def plain_bonds(self) -> Keys:
+        """Key of each bond by elements, charges and order alone, `b`."""
+        return self._keys(_packed(self._atoms[:, :2]))
+
+    def rings(self, systems: tuple[tuple[int, ...], ...]) -> Keys:
+        """Key of each ring system, `r`."""
+        if not systems:
+            return np.empty(0, dtype=np.uint64)
+        begin, end, order = self._begin, self._end, self._order
+        member = np.full(len(self._atoms), -1)
+        for number, system in enumerate(systems):
+            member[list(system)] = number
+        a, b = member[begin], member[end]
+        kept = ((a == b) & (a >= 0)) | ((order == 4) & (a != b) & ((a < 0) | (b < 0)))  # noqa: PLR2004 - double
+        labels = _packed(self._atoms[:, :2])
+        labels = _refined(labels, begin[kept], end[kept], order[kept], rounds=_RING_ROUNDS)
+        keys = [_mixed(labels[list(system)]).sum(dtype=np.uint64) for system in systems]
+        return np.array(keys, dtype=np.uint64)
+
+    def _keys(self, labels: Keys) -> Keys:
+        begin, end = self._begin[self._once], self._end[self._once]
+        return _mixed(_mixed(labels[begin]) + _mixed(labels[end]) + self._order[self._once])
 
 
 def _ring_systems(mol: Chem.Mol) -> tuple[tuple[int, ...], ...]:
@@ -196,23 +227,6 @@ def _ring_systems(mol: Chem.Mol) -> tuple[tuple[int, ...], ...]:
         apart = [system for system in systems if not system & ring]
         systems = [*apart, ring.union(*(system for system in systems if system & ring))]
     return tuple(tuple(sorted(system)) for system in systems)
-
-
-def _ring_keys(
-    atoms: Keys,
-    begin: NDArray[np.int64],
-    end: NDArray[np.int64],
-    order: Keys,
-    systems: tuple[tuple[int, ...], ...],
-) -> Keys:
-    member = np.full(len(atoms), -1)
-    for number, system in enumerate(systems):
-        member[list(system)] = number
-    a, b = member[begin], member[end]
-    kept = ((a == b) & (a >= 0)) | ((order == 4) & (a != b) & ((a < 0) | (b < 0)))  # noqa: PLR2004 - double
-    labels = _refined(_packed(atoms), begin[kept], end[kept], order[kept], rounds=_RING_ROUNDS)
-    keys = [_mixed(labels[list(system)]).sum(dtype=np.uint64) for system in systems]
-    return np.array(keys, dtype=np.uint64)
 
 
 def _refined(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rdkit import Chem, rdBase
 from rdkit.Chem.Scaffolds import MurckoScaffold
@@ -14,6 +14,9 @@ from molvae.chemistry.charges import drawn_neutral
 from molvae.chemistry.diagnosis import first_line, unwanted_character
 from molvae.chemistry.molecule import Molecule, is_valid, parse
 from molvae.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_CHARACTERS = 1_000
 """Longest SMARTS that is handed to the parser."""
@@ -36,13 +39,33 @@ def contains(molecule: Molecule, smarts: str) -> bool:
     (True, True)
     """
     query, explicit_hydrogens = pattern(smarts)
+    with rdBase.BlockLogs():
+        return any(mol.HasSubstructMatch(query) for mol in _drawings(molecule, hydrogens=explicit_hydrogens))
+
+
+def occurrences(molecule: Molecule, smarts: str) -> tuple[frozenset[int], ...]:
+    """Heavy atoms of each place where the pattern occurs, as in `contains`, each once.
+
+    >>> from molvae.chemistry.molecule import parse
+    >>> [sorted(atoms) for atoms in occurrences(parse("OCCO"), "[CX4][OH]")]
+    [[0, 1], [2, 3]]
+    """
+    query, explicit_hydrogens = pattern(smarts)
+    n = molecule.mol.GetNumAtoms()
+    with rdBase.BlockLogs():
+        found = [
+            m
+            for mol in _drawings(molecule, hydrogens=explicit_hydrogens)
+            for m in mol.GetSubstructMatches(query)
+        ]
+    return tuple(dict.fromkeys(frozenset(index for index in match if index < n) for match in found))
+
+
+def _drawings(molecule: Molecule, *, hydrogens: bool) -> Iterator[Chem.Mol]:
     drawings = [molecule.mol]
     if "-]" in molecule.smiles:
         drawings.append(drawn_neutral(molecule.mol, all_groups=True))
-    with rdBase.BlockLogs():
-        return any(
-            (Chem.AddHs(mol) if explicit_hydrogens else mol).HasSubstructMatch(query) for mol in drawings
-        )
+    return (Chem.AddHs(mol) if hydrogens else mol for mol in drawings)
 
 
 @cache

@@ -10,13 +10,15 @@ import pytest
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings, Neighborhood
-from molvae.campaign.gates import SimilarityGate, SizeGate, gates_of
+from molvae.campaign.gates import PrecedentGate, SimilarityGate, SizeGate, gates_of
 from molvae.campaign.observations import Observation, StartMolecule
+from molvae.campaign.sources.base import Latents, Parents, make_source
 from molvae.campaign.storage import Journal
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.fingerprints import similarity_matrix
-from molvae.chemistry.molecule import parse
+from molvae.chemistry.molecule import is_valid, parse
 from molvae.chemistry.precedent import Precedent
+from molvae.chemistry.substructure import contains
 from molvae.errors import UsageError
 from molvae.latent.calibration import calibrate, likelihood
 from molvae.oracles.base import Score
@@ -87,6 +89,29 @@ def test_proposals_have_precedent(calibrated, molecules, tmp_path, method):
     kept = proposed(tmp_path / "kept.sqlite", calibrated, start, method=method, wild=False, **quick)
     assert kept
     assert unusual(known, kept) == []
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_graph_moves_try_again_where_a_child_is_refused(calibrated, molecules, tmp_path, keep):
+    core = "c1ccccc1"
+    parents = [smiles for smiles in molecules if contains(parse(smiles), core)][:12]
+    bound = ({"name": f"substructure:{core}", "direction": "at_least", "bound": 1},) if keep else ()
+
+    def children(name, wild):
+        settings = CampaignSettings.model_validate({"objectives": ({"name": "x"}, *bound), "wild": wild})
+        with Campaign.create(tmp_path / name, calibrated, settings, start=parents) as campaign:
+            situation = campaign._situation()
+            source = make_source("graph", situation, Latents(situation), 1.0)
+            some = Parents(parents, np.arange(len(parents), dtype=float))
+            counts = {"mutation": 30, "crossover": 20, "decoration": 20}
+            found = source.offspring(some, counts, np.random.default_rng(0))
+        return [child.molecule for child in found if is_valid(child.molecule)]
+
+    gate = PrecedentGate(calibrated, parents)
+    free, held = children("free", wild=True), children("held", wild=False)
+    assert all(gate(held))
+    assert len(held) > 1.5 * sum(gate(free))
+    assert all(contains(child, core) for child in held) or not keep
 
 
 def test_without_the_gate_there_is_something_to_refuse(calibrated, molecules, tmp_path):

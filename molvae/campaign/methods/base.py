@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -96,16 +96,22 @@ class Situation:
             return None
         return molecule if not settings.filters or _passes(molecule, settings.filters) else None
 
+    def passes(self, molecule: Molecule) -> bool:
+        """Whether a molecule in standard form passes the quick gates."""
+        return all(gate([molecule])[0] for gate in self.gates if gate.quick)
+
     def all_acceptable(self, molecules: Iterable[Molecule | Invalid]) -> list[Molecule | None]:
         """As `acceptable` for each, and within the known bounds and the gates of the campaign.
 
         Cheap checks come first.
         """
         passed = [self.acceptable(molecule) for molecule in molecules]
-        for gate in (self.history.known.admits, *self.gates):
+        checks: tuple[Callable[[Sequence[Molecule]], Iterable[bool]], ...]
+        checks = (self.history.known.admits, *self.gates)
+        for check in checks:
             left = [molecule for molecule in passed if molecule is not None]
             if left:
-                inside = iter(gate(left))
+                inside = iter(check(left))
                 passed = [molecule if molecule is not None and next(inside) else None for molecule in passed]
         return passed
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from molvae.campaign.gates import kept_smarts
 from molvae.campaign.sources.base import SOURCES, Offspring, spread
-from molvae.chemistry.graph_moves import crossed, decorated, mutated
+from molvae.chemistry.graph_moves import Requirements, crossed, decorated, mutated
 from molvae.chemistry.molecule import Invalid, parse
 from molvae.optimization.proposal import rank_weights
 
@@ -31,14 +32,17 @@ _NO_CHILD = Invalid("", "no edit of the parent gives a molecule")
 class GraphMoves:
     """Mutations, decorations with common groups, and crossovers.
 
+    A move that gives a molecule without precedent tries again elsewhere; cores to keep are never changed.
+
     Args:
-        situation: Plays no part.
+        situation: Has the gates and the cores.
         latents: Keeps parsed molecules.
         widening: Factor on the mean number of edits beyond the first.
     """
 
     def __init__(self, situation: Situation, latents: Latents, widening: float) -> None:
-        del situation
+        cores = kept_smarts(situation.history.settings.objectives)
+        self._required = Requirements(situation.passes if situation.gates else None, cores)
         self.latents = latents
         self.widening = widening
         self._children: dict[str, Molecule | Invalid] = {}
@@ -68,14 +72,14 @@ class GraphMoves:
         if molecule is None or other is None:
             return _NO_CHILD
         if move == "crossover":
-            text = crossed(molecule, other, rng)
+            text = crossed(molecule, other, rng, required=self._required)
         elif move == "decoration":
-            text = decorated(molecule, rng)
+            text = decorated(molecule, rng, required=self._required)
         else:
             n_edits = 1
             while n_edits < _MOST_EDITS and rng.random() < self._another:
                 n_edits += 1
-            text = mutated(molecule, rng, n_edits=n_edits)
+            text = mutated(molecule, rng, n_edits=n_edits, required=self._required)
         if text is None:
             return _NO_CHILD
         if text not in self._children:
