@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _REMEMBERED = 100_000  # SMILES and one bit each
 _DRUG_SIZE = 40  # heavy atoms
 _FEWEST_SIZES = 20
-_COMMON = 1e-4  # share of training molecules that have a common bond or ring system
 _START_COUNTED = 10_000  # start molecules whose bonds and ring systems have precedent
 
 
@@ -68,7 +67,7 @@ class PrecedentGate:
         """Whether each molecule has common bonds and ring systems, and no unstable group."""
         if not self._extended and self._known is not None:
             counted = [m for _, text in zip(range(_START_COUNTED), self._start) if is_valid(m := parse(text))]
-            common = self._known.at_least(round(_COMMON * self._known.n_molecules))
+            common = self._known.at_least(self._known.n_common)
             self._known, self._extended = common.joined(Precedent.counted(counted)), True
         known = self._known
         return [

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 PANEL = (250, 200)
 """Width and height of one molecule of a grid, in pixels."""
+HIGHLIGHT = (1.0, 0.8, 0.4)
+"""Color of highlighted bonds: red, green, blue."""
 _LONGEST_LEGEND = 60
 _SHARED, _SECONDS, _SMALLEST_CORE = 0.8, 3, 5  # share of the molecules, time to find a core, atoms of it
 
@@ -76,17 +78,19 @@ def grid_svg(
     *,
     panel: tuple[int, int] = PANEL,
     core: Core | None = None,
+    marked: Sequence[Sequence[int]] | None = None,
 ) -> str:
     """Molecules in rows of `columns`, with a line of text below each, as an `<svg>` element.
 
-    With a `core`, all that have it are drawn with it in one place.
+    With a `core`, all that have it are drawn with it in one place. Bonds between `marked` atoms of a molecule
+    are highlighted.
 
     Raises:
         UsageError: No molecule, no column, or not one legend for each molecule.
     """
     width, height = _size(molecules, legends, columns, panel)
     canvas = rdMolDraw2D.MolDraw2DSVG(width, height, *panel)
-    _draw(canvas, molecules, legends, core)
+    _draw(canvas, molecules, legends, core, marked)
     return _element(canvas.GetDrawingText())
 
 
@@ -109,6 +113,7 @@ def _draw(
     molecules: Sequence[Molecule | Invalid],
     legends: Sequence[str] | None,
     core: Core | None = None,
+    marked: Sequence[Sequence[int]] | None = None,
 ) -> None:
     texts = [""] * len(molecules) if legends is None else [_shortened(legend) for legend in legends]
     options = canvas.drawOptions()
@@ -117,9 +122,20 @@ def _draw(
     options.fixedBondLength = 26  # pixels, at most: nor may a small one fill its panel
     options.bondLineWidth = 1  # thin, so that wedges stand out in small panels
     options.minFontSize = 8
+    options.setHighlightColour(HIGHLIGHT)
+    options.highlightBondWidthMultiplier = 20
     with rdBase.BlockLogs():
-        canvas.DrawMolecules([_drawable(molecule, core) for molecule in molecules], legends=texts)
+        mols = [_drawable(molecule, core) for molecule in molecules]
+        bonds = (
+            None if marked is None else [_bonds(mol, atoms) for mol, atoms in zip(mols, marked, strict=True)]
+        )
+        canvas.DrawMolecules(mols, legends=texts, highlightBonds=bonds)
     canvas.FinishDrawing()
+
+
+def _bonds(mol: Chem.Mol, atoms: Sequence[int]) -> list[int]:
+    ends = ((bond.GetIdx(), bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in mol.GetBonds())
+    return [index for index, begin, end in ends if begin in atoms and end in atoms]
 
 
 def _size(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Keys = NDArray[np.uint64]
 
+_COMMON = 1e-4  # share of the molecules that have a common bond or ring system
 _RING_ROUNDS = 6  # rounds of neighbors by which ring systems are distinguished
 _SHIFT, _FIRST, _SECOND = np.uint64(33), np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
 
@@ -102,6 +103,15 @@ class Precedent:
             Counter(self._bonds) + Counter(other._bonds),
             Counter(self._rings) + Counter(other._rings),
         )
+
+    @property
+    def n_common(self) -> int:
+        """Molecules that have a common bond or ring system: one in 10,000, at least one."""
+        return max(1, round(_COMMON * self.n_molecules))
+
+    def said(self, weak: Weakness) -> str:
+        """The most unusual place of a molecule and its count in words."""
+        return f"{weak.name}: in {weak.count:,} of {self.n_molecules:,} training molecules"
 
     def at_least(self, n: int) -> Precedent:
         """The bonds and ring systems that `n` molecules or more have."""

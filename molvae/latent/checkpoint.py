@@ -257,7 +257,7 @@ def _parts(directory: Path, manifest: Manifest) -> Parts:
     load_weights(network, directory / WEIGHTS, assign=True)
     prior = _load_prior(directory, settings, network, stored=PRIOR in manifest.files)
     domain = _load_domain(directory, settings) if DOMAIN in manifest.files else None
-    precedent = _load_precedent(directory) if PRECEDENT in manifest.files else None
+    precedent = read_precedent(directory) if PRECEDENT in manifest.files else None
     return Parts(network, tokenizer, settings, prior, domain, precedent)
 
 
@@ -269,7 +269,12 @@ def _load_domain(directory: Path, settings: CodecSettings) -> ApplicabilityDomai
         raise CheckpointError(f"the domain of {directory} is damaged: {error}") from None
 
 
-def _load_precedent(directory: Path) -> Precedent:
+def read_precedent(directory: Path) -> Precedent:
+    """Bonds and ring systems of the training molecules of a calibrated model.
+
+    Raises:
+        CheckpointError: They are not there, or damaged.
+    """
     arrays = {name: tensor.numpy() for name, tensor in load_tensors(directory / PRECEDENT).items()}
     try:
         return Precedent.of(arrays)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from molvae.campaign.campaign import Campaign
+from molvae.campaign.model import remembered
 from molvae.campaign.storage import Journal
 from molvae.campaign.table import values_of
 from molvae.chemistry.fingerprints import tanimoto
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from molvae.campaign.table import Row
+    from molvae.chemistry.molecule import Molecule
+    from molvae.chemistry.precedent import Precedent
     from molvae.reporting.page import Block
 
 _BEST = 12
@@ -53,9 +58,9 @@ def campaign_report(
         times = [event.written_at for event in opened.events()]
         campaign = Campaign(opened, None)
         history, rows = campaign.history, campaign.table()
-    standing = Standing(history.settings, rows)
+    standing, precedent = Standing(history.settings, rows), _precedent(journal.parent)
     other = None if baseline is None else baseline_of(baseline, history.settings)
-    gallery = Gallery()
+    gallery = Gallery() if precedent is None else Gallery(marked=partial(_unusual, precedent))
     ranked = _ranked(rows)
     similar = _similarities(ranked[:n_rows])
     table = molecule_table(
@@ -70,7 +75,7 @@ def campaign_report(
     sections = [
         progress_section(standing, other, numbers),
         front_section(standing, numbers),
-        _best_section(standing, ranked, similar, gallery),
+        _best_section(standing, ranked, similar, gallery, precedent),
         calls_section(standing, history),
         failures_section(standing, history),
         Section(
@@ -120,19 +125,27 @@ def _similarities(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def _best_section(
-    standing: Standing, ranked: Sequence[Row], similar: Mapping[str, float], gallery: Gallery
+    standing: Standing,
+    ranked: Sequence[Row],
+    similar: Mapping[str, float],
+    gallery: Gallery,
+    precedent: Precedent | None,
 ) -> Section:
     best = [row for row in ranked if row.feasible][:_BEST]
     if not best:
         return Section("best", "Best molecules", [])
+    caption = (
+        "Below each molecule the one it was made from, by which move, and how alike they are (Tanimoto "
+        "similarity of Morgan counts)."
+    )
     tiles = [_tile(standing, row, similar.get(row.smiles), gallery, origin=True) for row in best]
-    blocks: list[Block] = [
-        Tiles(
-            tiles,
-            caption="Below each molecule the one it was made from, by which move, and how alike they are "
-            "(Tanimoto similarity of Morgan counts).",
+    if precedent is not None:
+        tiles = [replace(tile, lines=(*tile.lines, *_rarest(precedent, tile.smiles))) for tile in tiles]
+        caption += (
+            " The last line of a molecule names the bond or ring system that fewest training molecules of "
+            "the model have; in the picture it is highlighted if they are fewer than one in 10,000."
         )
-    ]
+    blocks: list[Block] = [Tiles(tiles, caption=caption)]
     dockings = [objective.name for objective in standing.settings.objectives]
     poses = kept_poses(dockings, [m for row in best if is_valid(m := parse(row.smiles))])
     if poses:
@@ -149,6 +162,26 @@ def _best_section(
             )
         )
     return Section("best", "Best molecules", blocks)
+
+
+def _precedent(directory: Path) -> Precedent | None:
+    """What the training molecules of the campaign's model have; None if the model is not at hand."""
+    from molvae.latent.checkpoint import PRECEDENT, read_precedent
+
+    checkpoint = remembered(directory)
+    return read_precedent(checkpoint) if checkpoint and (checkpoint / PRECEDENT).is_file() else None
+
+
+def _unusual(precedent: Precedent, molecule: Molecule) -> tuple[int, ...]:
+    """Atoms of the rarest place of a molecule, if it is not common."""
+    weak = precedent.weakest(molecule)
+    return () if weak is None or weak.count >= precedent.n_common else weak.atoms
+
+
+def _rarest(precedent: Precedent, smiles: str) -> list[str]:
+    molecule = parse(smiles)
+    weak = precedent.weakest(molecule) if is_valid(molecule) else None
+    return [] if weak is None else [precedent.said(weak)]
 
 
 def _descent(row: Row, by_smiles: Mapping[str, Row]) -> list[Row]:

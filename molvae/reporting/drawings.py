@@ -17,7 +17,7 @@ from molvae.chemistry.molecule import Invalid, is_valid, parse
 from molvae.chemistry.sdf import to_sdf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from molvae.chemistry.depiction import Core
     from molvae.chemistry.molecule import Molecule
@@ -35,8 +35,9 @@ _COLORS = {
     "#A01EEF": "I",
     "#CCCC00": "S",
     "#FF7F00": "P",
+    "#FFCC66": "rare",  # HIGHLIGHT
 }
-"""RDKit's colors of elements -> what the style sheet calls them; all others are drawn in ink."""
+"""RDKit's colors -> what the style sheet calls them; all others are drawn in ink."""
 
 _PATH = re.compile(r"<path [^>]*?d='([^']*)'([^>]*)>")
 _COLOR = re.compile(r"(?:stroke:|fill:|fill=')(#[0-9A-Fa-f]{6})")
@@ -52,10 +53,12 @@ class Gallery:
     Attributes:
         symbols: `<symbol>` elements by canonical SMILES.
         core: What the molecules have in common, if they are to be drawn alike.
+        marked: Atoms of a molecule whose bonds are highlighted.
     """
 
     symbols: dict[str, Markup] = field(default_factory=dict)
     core: Core | None = None
+    marked: Callable[[Molecule], Sequence[int]] = field(default=lambda _: ())
     _numbers: dict[str, int] = field(default_factory=dict)
 
     def draw(self, molecule: Molecule | Invalid | str) -> int:
@@ -66,16 +69,16 @@ class Gallery:
         if known.smiles not in self._numbers:
             number = len(self._numbers)
             self._numbers[known.smiles] = number
-            self.symbols[known.smiles] = _symbol(known, number, self.core)
+            self.symbols[known.smiles] = _symbol(known, number, self.core, self.marked(known))
         return self._numbers[known.smiles]
 
     def __len__(self) -> int:
         return len(self._numbers)
 
 
-def _symbol(molecule: Molecule, number: int, core: Core | None) -> Markup:
+def _symbol(molecule: Molecule, number: int, core: Core | None, marked: Sequence[int]) -> Markup:
     width, height = PANEL
-    strokes = compact(grid_svg([molecule], columns=1, panel=PANEL, core=core))
+    strokes = compact(grid_svg([molecule], columns=1, panel=PANEL, core=core, marked=[marked]))
     body = Markup().join(
         Markup('<path class="{}"{} d="{}"/>').format(name, _thickness(thick), path)
         for (name, thick), path in strokes.items()

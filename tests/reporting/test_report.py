@@ -7,18 +7,22 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
+from molvae.campaign.model import remember_checkpoint
 from molvae.campaign.observations import StartMolecule
 from molvae.campaign.trace import top_auc
 from molvae.chemistry.molecule import parse
+from molvae.chemistry.precedent import Precedent
 from molvae.chemistry.sdf import inchikey
 from molvae.errors import InputError, UsageError
 from molvae.oracles.objectives import Objective
@@ -144,6 +148,26 @@ def test_a_docking_has_a_short_label_and_its_poses_can_be_saved(tmp_path):
     links = [a for tag, a in Page(render(make_report(tmp_path))).elements if tag == "a" and "download" in a]
     assert [a["download"] for a in links] == ["poses.sdf"]
     assert base64.b64decode(links[0]["href"].partition(",")[2]).decode() == poses.text
+
+
+def test_the_rarest_place_of_each_of_the_best_is_named_and_highlighted(campaign, tmp_path):
+    shutil.copy(campaign, tmp_path / "journal.sqlite")
+    plain = make_report(tmp_path / "journal.sqlite")
+    assert "training molecules" not in str(section(plain, "best"))
+    best = [tile.smiles for tile in section(plain, "best").blocks[0].tiles]
+    known = Precedent.counted([parse(smiles) for smiles in best[1:]])
+    (tmp_path / "model").mkdir()
+    save_file(known.arrays(), tmp_path / "model" / "precedent.safetensors")
+    remember_checkpoint(tmp_path, tmp_path / "model")
+    report = make_report(tmp_path / "journal.sqlite")
+    weak = known.weakest(parse(best[0]))
+    assert weak.count == 0
+    words = [tile.lines[-1] for tile in section(report, "best").blocks[0].tiles]
+    assert words[0] == f"{weak.name}: in 0 of {known.n_molecules:,} training molecules"
+    assert all("training molecules" in line and "in 0 of" not in line for line in words[1:])
+    drawings = report.gallery.symbols
+    assert 'class="f rare"' in drawings[best[0]]
+    assert not any('class="f rare"' in drawings[smiles] for smiles in best[1:])
 
 
 def test_a_baseline_has_the_same_objectives(campaign, tmp_path):
