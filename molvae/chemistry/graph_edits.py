@@ -24,7 +24,8 @@ _WEIGHTS_OF_ELEMENTS = (
     (1, 1, 0, 0, 0, 0, 0, 0, 0),  # by a triple bond
 )
 _RING_SIZES, _RING_WEIGHTS = (3, 4, 5, 6, 7), (0.05, 0.05, 0.4, 0.45, 0.05)
-_SULFUR = 16
+_SULFUR = Chem.MolFromSmarts("[#16]")
+_PICKS = 10
 
 
 def _append_atom(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
@@ -40,10 +41,9 @@ def _append_atom(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
 
 
 def _insert_atom(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
-    bonds = _free_bonds(mol)
-    if not bonds:
+    bond = _free_bond(mol, rng)
+    if bond is None:
         return None
-    bond = rng.choice(bonds)
     ends = [bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()]
     rng.shuffle(ends)
     order = bond.GetBondTypeAsDouble()
@@ -56,10 +56,9 @@ def _insert_atom(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
 
 
 def _delete_atom(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
-    atoms = _free_atoms(mol)
-    if not atoms:
+    atom = _free_atom(mol, rng)
+    if atom is None:
         return None
-    atom = rng.choice(atoms)
     neighbors = [neighbor.GetIdx() for neighbor in atom.GetNeighbors()]
     if not neighbors or sum(map(is_kept, atom.GetNeighbors())) > 1:
         return None
@@ -73,10 +72,9 @@ def _delete_atom(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
 
 
 def _change_atom(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
-    atoms = _free_atoms(mol)
-    if not atoms:
+    atom = _free_atom(mol, rng)
+    if atom is None:
         return None
-    atom = rng.choice(atoms)
     element = rng.choices(_ELEMENTS, weights=_WEIGHTS_OF_ELEMENTS[1])[0]
     if element == atom.GetAtomicNum():
         return None
@@ -86,10 +84,9 @@ def _change_atom(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
 
 
 def _change_order(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
-    bonds = _free_bonds(mol)
-    if not bonds:
+    bond = _free_bond(mol, rng)
+    if bond is None:
         return None
-    bond = rng.choice(bonds)
     order = int(bond.GetBondTypeAsDouble())
     free = min(bond.GetBeginAtom().GetTotalNumHs(), bond.GetEndAtom().GetTotalNumHs())
     allowed = [new for new in (1, 2, 3) if new != order and new - order <= free]
@@ -126,7 +123,9 @@ def _open_ring(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
 
 
 def _oxidize(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
-    sulfurs = [atom.GetIdx() for atom in _free_atoms(mol) if atom.GetAtomicNum() == _SULFUR]
+    sulfurs = [
+        index for (index,) in mol.GetSubstructMatches(_SULFUR) if not is_kept(mol.GetAtomWithIdx(index))
+    ]
     if not sulfurs:
         return None
     mol.AddBond(rng.choice(sulfurs), mol.AddAtom(Chem.Atom(8)), _BONDS[2])
@@ -134,10 +133,11 @@ def _oxidize(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
 
 
 def _swap_atoms(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
-    atoms = _free_atoms(mol)
-    if len(atoms) < 2:  # noqa: PLR2004
+    if mol.GetNumAtoms() < 2:  # noqa: PLR2004
         return None
-    a, b = rng.sample(atoms, 2)
+    a, b = (mol.GetAtomWithIdx(index) for index in rng.sample(range(mol.GetNumAtoms()), 2))
+    if is_kept(a) or is_kept(b):
+        return None
     first, second = (a.GetAtomicNum(), a.GetFormalCharge()), (b.GetAtomicNum(), b.GetFormalCharge())
     if first == second:
         return None
@@ -160,12 +160,17 @@ def _drop_group(mol: Chem.RWMol, rng: Random) -> Chem.RWMol | None:
     return None if pieces is None else Chem.RWMol(core_side(pieces).mol)
 
 
-def _free_atoms(mol: Chem.Mol) -> list[Chem.Atom]:
-    return [atom for atom in mol.GetAtoms() if not is_kept(atom)]
+def _free_atom(mol: Chem.Mol, rng: Random) -> Chem.Atom | None:
+    """A random atom outside the core, if a few picks find one."""
+    picks = (mol.GetAtomWithIdx(rng.randrange(mol.GetNumAtoms())) for _ in range(_PICKS))
+    return next((atom for atom in picks if not is_kept(atom)), None)
 
 
-def _free_bonds(mol: Chem.Mol) -> list[Chem.Bond]:
-    return [bond for bond in mol.GetBonds() if not is_kept_bond(bond)]
+def _free_bond(mol: Chem.Mol, rng: Random) -> Chem.Bond | None:
+    """A random bond outside the core, if there is a bond and a few picks find one."""
+    n = mol.GetNumBonds()
+    picks = (mol.GetBondWithIdx(rng.randrange(n)) for _ in range(_PICKS if n else 0))
+    return next((bond for bond in picks if not is_kept_bond(bond)), None)
 
 
 _CHOICES: dict[Edit, float] = {

@@ -141,7 +141,7 @@ def _prepared(smiles: str, required: Requirements, rng: Random) -> tuple[Chem.Mo
     """A molecule to edit, its cores marked, and what is required; without the cores if it lacks them."""
     mols = _editable(smiles, required.cores)
     mol = mols[0] if len(mols) == 1 else rng.choice(mols)
-    return mol, required if n_kept(mol) else replace(required, cores=())
+    return mol, required if not required.cores or n_kept(mol) else replace(required, cores=())
 
 
 @lru_cache(maxsize=_PREPARED)

@@ -196,7 +196,7 @@ class _Graph:
                     atom.GetTotalNumHs(),
                     atom.IsInRing() + atom.GetIsAromatic(),
                 )
-                for atom in mol.GetAtoms()
+                for atom in map(mol.GetAtomWithIdx, range(mol.GetNumAtoms()))
             ],
             dtype=np.uint64,
         )

@@ -6,6 +6,7 @@ from itertools import islice, product
 from typing import TYPE_CHECKING
 
 from rdkit import Chem
+from rdkit.Chem import rdqueries
 
 from molvae.chemistry.molecule import Molecule
 from molvae.chemistry.substructure import occurrences
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _KEPT, _CLOSED = "_kept", "_closed"
+_IS_KEPT = rdqueries.HasPropQueryAtom(_KEPT)
 _MOST = 8  # ways to place the cores in one molecule
 
 
@@ -48,7 +50,7 @@ def is_kept_bond(bond: Chem.Bond) -> bool:
 
 def n_kept(mol: Chem.Mol) -> int:
     """How many atoms belong to a core."""
-    return sum(map(is_kept, mol.GetAtoms()))
+    return len(mol.GetAtomsMatchingQuery(_IS_KEPT))
 
 
 def _marked(mol: Chem.Mol, cores: Sequence[str], places: Sequence[frozenset[int]]) -> Chem.Mol:

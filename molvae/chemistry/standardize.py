@@ -128,7 +128,10 @@ def is_plain(molecule: Molecule) -> bool:
     """Whether `basic` would change nothing, by a quick check that holds for most molecules."""
     if _TO_DO.search(molecule.smiles):
         return False
-    return all(map(_is_ordinary, molecule.mol.GetAtoms()))
+    mol = molecule.mol
+    return all(
+        map(_is_ordinary, map(mol.GetAtomWithIdx, range(mol.GetNumAtoms())))
+    )  # twice as fast as GetAtoms
 
 
 def _is_ordinary(atom: Chem.Atom) -> bool:

@@ -39,7 +39,7 @@ MOVES: dict[str, Move] = {
     "crossover": lambda a, b, rng, required: crossed(a, b, rng, required=required),
     "decoration": lambda a, _, rng, required: decorated(a, rng, required=required),
 }
-_N_GROWN = 60
+_N_GROWN = 30
 
 
 def main() -> None:
