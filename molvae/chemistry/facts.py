@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rdkit import Chem, DataStructs, rdBase
 
 from molvae.chemistry.descriptors import DESCRIPTORS, describe
-from molvae.chemistry.fingerprints import FingerprintKind, pharmacophore_bits, sparse_counts
+from molvae.chemistry.fingerprints import FingerprintKind, morgan_bits, pharmacophore_bits, sparse_counts
 from molvae.chemistry.molecule import Invalid
 from molvae.chemistry.standardize import standardize
 from molvae.chemistry.substructure import contains
@@ -104,8 +104,8 @@ def _hint(text: str) -> str:
     return hint
 
 
-AnyFingerprint = FingerprintKind | Literal["pharmacophore"]
-"""Count fingerprints, and the bits of a pharmacophore."""
+AnyFingerprint = FingerprintKind | Literal["morgan_bits", "pharmacophore"]
+"""Count fingerprints, Morgan bits, and the bits of a pharmacophore."""
 
 REMEMBERED = 1024
 """Molecules whose facts are kept, the most recently used ones."""
@@ -137,9 +137,11 @@ class Facts:
         return float(self._once(key, lambda: describe(self.molecule, [name])[0]))
 
     def fingerprint(self, kind: AnyFingerprint, radius: int | None = None) -> Any:
-        """RDKit's sparse vector: unfolded counts, or bits for a pharmacophore (which has no radius)."""
+        """RDKit's vector: unfolded counts, 2,048 Morgan bits, or bits of a pharmacophore (without radius)."""
         if kind == "pharmacophore":
             return self._once(kind, lambda: pharmacophore_bits(self.molecule))
+        if kind == "morgan_bits":
+            return self._once((kind, radius), lambda: morgan_bits(self.molecule, radius))
         return self._once((kind, radius), lambda: sparse_counts(self.molecule, kind, radius))
 
     def similarity(self, other: Facts, kind: AnyFingerprint, radius: int | None = None) -> float:

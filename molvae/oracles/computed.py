@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FINGERPRINTS: dict[str, tuple[AnyFingerprint, int | None]] = {
     "ecfp4": ("morgan", 2),
     "ecfp6": ("morgan", 3),
+    "ecfp4_bits": ("morgan_bits", 2),
     "fcfp4": ("feature_morgan", 2),
     "fcfp6": ("feature_morgan", 3),
     "atom_pair": ("atom_pair", None),
@@ -83,8 +84,8 @@ class DescriptorOracle(_Computed):
 class SimilarityOracle(_Computed):
     """Tanimoto similarity to a target, as in GuacaMol and PMO.
 
-    On unfolded counts, or bits for the pharmacophore fingerprint. Both molecules are compared in their
-    standard form, so that every drawing and salt of the target has similarity 1.
+    On unfolded counts, or on bits for the pharmacophore fingerprint and `morgan_bits`. Both molecules are
+    compared in their standard form, so that every drawing and salt of the target has similarity 1.
 
     Args:
         target: SMILES of the target.
@@ -242,7 +243,8 @@ class PenalizedLogP(_Computed):
 def similarity_oracle(text: OracleText) -> SimilarityOracle:
     """`similarity[ecfp4]:SMILES`: likeness to a molecule, 0 to 1; or ecfp6, fcfp4, fcfp6, atom_pair, phco.
 
-    `rediscovery` is another name for it.
+    These are counts, as in GuacaMol; `ecfp4_bits` are 2,048 bits, as in most lead optimization. `rediscovery`
+    is another name for it.
 
     Raises:
         UsageError: Not a molecule, or an unknown fingerprint.

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.methods import bo
-from molvae.campaign.observations import Observation
+from molvae.campaign.forms import flat
+from molvae.campaign.methods import approach, bo
+from molvae.campaign.methods.base import Draft
+from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.sources.base import SOURCES, Offspring
 from molvae.chemistry.molecule import Invalid, canonical, parse
 from molvae.oracles.base import Score
@@ -43,9 +45,9 @@ def begun(tmp_path, model, settings, monkeypatch):
 
     def make(scores, n_parents, **changes):
         monkeypatch.setattr(bo, "N_PARENTS", n_parents)
-        search = {"n_generations": 1}
-        wanted = {"budget": 60, "n_initial": len(scores), "sources": {"scribe": 1.0}, "search": search}
-        campaign = Campaign.create(tmp_path / "c", model, settings(**wanted, **changes), start=list(scores))
+        wanted = {"budget": 60, "n_initial": len(scores), "sources": {"scribe": 1.0}}
+        wanted |= {"search": {"n_generations": 1}} | changes
+        campaign = Campaign.create(tmp_path / "c", model, settings(**wanted), start=list(scores))
         opened.append(campaign)
         for candidate in campaign.ask(len(scores)):
             told = tuple(Score.ok(value) for value in np.atleast_1d(scores[candidate.smiles]))
@@ -80,3 +82,35 @@ def test_what_is_left_over_stands_for_the_next_batch(begun):
     second = campaign.ask(2)
     assert {candidate.source for candidate in second} == {"write"}
     assert {candidate.smiles for candidate in second} < set(NEW) - set(first)
+
+
+def test_what_is_left_over_is_no_stereoisomer_of_a_measured_molecule(begun):
+    campaign, scribe = begun({smiles: float(n) for n, smiles in enumerate(CHAINS)}, 9, maximize=("length",))
+    scribe.makes = [f"{center}{rest}" for rest in ("(N)CCCO", "(F)CCCCO") for center in ("C[C@H]", "C[C@@H]")]
+    first = [flat(candidate.smiles) for candidate in campaign.ask(2)]
+    assert sorted(first) == sorted(map(canonical, ("CC(N)CCCO", "CC(F)CCCCO")))
+    scribe.makes = []
+    assert not {flat(candidate.smiles) for candidate in campaign.ask(2)} & set(first)
+
+
+def test_the_search_goes_on_while_bounds_refuse_most_offspring(begun):
+    search = {"n_generations": 1, "n_offspring": 12, "n_offspring_each": 0}
+    scores = {smiles: float(n) for n, smiles in enumerate(CHAINS)}
+    campaign, scribe = begun(scores, 9, maximize=("length",), search=search)
+    scribe.makes = NEW
+    campaign.ask(2)
+    assert len(scribe.seen) == 1
+    scribe.makes = []
+    scribe.seen.clear()
+    campaign.ask(2)  # the reserve of the first batch is there, but nothing is new
+    assert len(scribe.seen) == 4
+
+
+def test_the_first_molecules_within_bounds_are_unlike_one_another_and_the_start(tmp_path, model, settings):
+    start = [StartMolecule("CCCCCCO", (1.0,))]
+    with Campaign.create(tmp_path / "c", model, settings(maximize=["potency"]), start=start) as campaign:
+        texts = ["CCCCCCCO", "CCCCCO", "Oc1ccccc1", "OCc1ccccc1", "CCCCCCCCO"]
+        drafts = [Draft(canonical(text), "write") for text in texts]
+        chosen = [draft.smiles for draft in approach._varied(campaign._situation(), drafts, 3)]
+    assert ["c1" in smiles for smiles in chosen] == [True, True, False]
+    assert len(approach._varied(campaign._situation(), drafts, 9)) == 5

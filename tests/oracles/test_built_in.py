@@ -5,6 +5,8 @@ import time
 
 import pytest
 from hypothesis import given
+from rdkit import DataStructs
+from rdkit.Chem import rdFingerprintGenerator
 
 from molvae.chemistry.molecule import parse
 from molvae.errors import UnknownNameError, UsageError
@@ -42,9 +44,12 @@ def test_a_similarity_has_the_fingerprint_that_is_asked_for():
     assert math.sqrt(score.value) == pytest.approx(0.3624, abs=1e-3)
     values = {
         name: load_oracle(f"similarity[{name}]:{camphor}")([menthol])[0].value
-        for name in ("ecfp4", "ecfp6", "fcfp4", "fcfp6", "atom_pair")
+        for name in ("ecfp4", "ecfp6", "ecfp4_bits", "fcfp4", "fcfp6", "atom_pair")
     }
-    assert len(set(values.values())) == 5
+    assert len(set(values.values())) == 6
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
+    bits = [generator.GetFingerprint(molecule.mol) for molecule in (parse(camphor), menthol)]
+    assert values["ecfp4_bits"] == DataStructs.TanimotoSimilarity(*bits)
 
 
 @pytest.mark.parametrize(

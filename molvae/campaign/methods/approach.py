@@ -12,6 +12,7 @@ from molvae.campaign.model import drawn
 from molvae.campaign.sources.base import N_PARENTS, Latents, Parents
 from molvae.campaign.sources.mix import Mix
 from molvae.optimization.baselines import random_rows
+from molvae.optimization.similarities import MinMaxGallery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _GENERATIONS = 20
 _LARGEST = 400  # molecules of the first population
+_TO_CHOOSE_FROM = 5  # molecules within the bounds for each that is chosen
 
 
 def bred(situation: Situation, n: int, generator: np.random.Generator, taken: set[str]) -> list[Draft]:
@@ -34,7 +36,7 @@ def bred(situation: Situation, n: int, generator: np.random.Generator, taken: se
     population = _first(situation, generator)
     found: dict[str, Draft] = {}
     for _ in range(_GENERATIONS):
-        if len(found) >= n or not population:
+        if len(found) >= _TO_CHOOSE_FROM * n or not population:
             break
         fitness = -known.excess(population)
         best = np.argsort(-fitness, kind="stable")[:N_PARENTS]
@@ -49,7 +51,21 @@ def bred(situation: Situation, n: int, generator: np.random.Generator, taken: se
             latents.molecules.keep(molecule)
             if molecule.smiles not in taken and situation.unseen([molecule.smiles]):
                 found.setdefault(molecule.smiles, Draft(molecule.smiles, attempt.move, attempt.parent))
-    return list(found.values())[:n]
+    return _varied(situation, list(found.values()), n)
+
+
+def _varied(situation: Situation, drafts: list[Draft], n: int) -> list[Draft]:
+    """`n` drafts, each the least similar to those before it and to the molecules of the campaign."""
+    trials = list(situation.history.trials)[-_LARGEST:]
+    features = situation.features([*trials, *(draft.smiles for draft in drafts)]).multisets[0]
+    similarity = MinMaxGallery(features).similarities(features.take(range(len(trials), len(features))))
+    nearest = similarity[:, : len(trials)].max(axis=1, initial=0.0)
+    chosen: list[int] = []
+    while len(chosen) < min(n, len(drafts)):
+        chosen.append(int(np.argmin(nearest)))
+        nearest = np.maximum(nearest, similarity[:, len(trials) + chosen[-1]])
+        nearest[chosen] = np.inf
+    return [drafts[row] for row in chosen]
 
 
 def _first(situation: Situation, generator: np.random.Generator) -> list[Molecule]:

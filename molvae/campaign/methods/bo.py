@@ -46,6 +46,8 @@ N_JOINT = 256
 _N_LIBRARY = 100  # unseen start molecules that come into the pool of each batch
 _SIMILARITY_CAP = 0.9  # two molecules of one batch are less similar (MinMax), where the pool allows
 _ELITE_PER_PARENT = 3
+_ENOUGH = 0.25  # share of the offspring that pass all bounds and are new
+_MOST_GENERATIONS = 4  # times the number of the settings, while they are not enough
 _RESERVES = ("reserve", "reserve_elsewhere")
 _LOOKED_AT = 10  # start molecules checked for each that may enter the pool
 _BASELINE = 24  # baseline observations of qLogNEI and qLogNEHVI
@@ -115,8 +117,8 @@ class _InnerSearch:
 
     def climb(self) -> None:
         """Fill the pool: the reserve of the last batch, unseen library molecules, then the generations."""
-        reserve = [Draft(*row) for row in self.situation.history.state.get(self._reserve, ())]
-        self._add(reserve)
+        kept = [Draft(*row) for row in self.situation.history.state.get(self._reserve, ())]
+        self._add([draft for draft in kept if not self.situation.history.is_redrawn(draft.smiles)])
         if "library" in self.settings.sources:
             alone = self.settings.library_alone
             drawn = library(
@@ -128,7 +130,10 @@ class _InnerSearch:
             self._add([Draft(smiles, "library") for smiles in drawn])
             if alone:
                 return
-        for generation in range(self.settings.search.n_generations):
+        fewest, enough = self.settings.search.n_generations, len(self.pool.drafts) + self._n_enough
+        for generation in range(_MOST_GENERATIONS * fewest):
+            if generation >= fewest and len(self.pool.drafts) >= enough:
+                break
             generator = self.situation.generator("offspring", generation)
             self._take(self.mix.breed(self._parents(), self.n_offspring, generator))
 
@@ -158,6 +163,11 @@ class _InnerSearch:
             "fits": portfolio.remembered(),
             "ledger": self.ledger.to_json(self._pending(chosen, rows, beliefs)),
         }
+
+    @property
+    def _n_enough(self) -> int:
+        """New offspring that are enough; where bounds refuse most, more generations follow."""
+        return round(_ENOUGH * self.settings.search.n_generations * self.n_offspring)
 
     def _known(self, smiles: Sequence[str]) -> torch.Tensor:
         """Computed scores of molecules, `n x k`; no columns if goals are modeled directly."""
