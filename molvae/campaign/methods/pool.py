@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from molvae.optimization.surrogates.portfolio import Portfolio
 
 
+_BLOCK = 4096  # molecules judged at a time, which bounds memory
+
+
 @dataclass
 class Pool:
     """Candidates of one batch, growing generation by generation.
@@ -45,6 +48,13 @@ class Pool:
 
     def judge(self, features: Features, known: Tensor) -> NDArray[np.float64]:
         """Acquisition values of molecules, given features and computed scores, `s x n`."""
+        blocks = [
+            self._judged(features.take(range(first, min(first + _BLOCK, len(features)))), part)
+            for first, part in zip(range(0, len(features), _BLOCK), known.split(_BLOCK))
+        ]
+        return np.concatenate(blocks, axis=1) if blocks else np.empty((len(self.slots), 0))
+
+    def _judged(self, features: Features, known: Tensor) -> NDArray[np.float64]:
         beliefs = self.portfolio.beliefs(self.portfolio.gallery.compare(features))
         beliefs = tuple(belief.beside(known) for belief in beliefs)
         return np.asarray(self.problem.values(self.slots, beliefs).numpy())
