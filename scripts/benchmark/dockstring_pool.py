@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import csv
 import gzip
+import json
 import os
 import shutil
 import tempfile
@@ -66,6 +67,8 @@ def main() -> None:
                 table.append({**asked, **row})
                 found = "  ".join(f"{mark}: {row[f'found_{mark}']:.3f}" for mark in _marks(options.calls))
                 print(f"{target:10} seed {seed}  {arm:7} {found}  {row['seconds']} s", flush=True)
+    if set(options.arms) < set(ARMS):
+        return  # a part of the work, beside another process
     figures = _figures(table, options.calls)
     print("  ".join(f"{name} {value}" for name, value in figures.items()))
     if not options.no_record:
@@ -102,19 +105,21 @@ def _play(
 @cache
 def _begun(checkpoint: Path, path: Path, work: Path, seed: int) -> tuple[Path, list[int]]:
     """A journal with the pool and the first batch, which is the same for all targets; and that batch."""
-    journal = work / f"begun-{seed}.sqlite"
-    rows = {text: row for row, text in enumerate(_pool(path, work).smiles)}
-    settings = CampaignSettings(
-        objectives=(Objective(name="docking score", direction="minimize"),),
-        budget=MARKS[-1],
-        q=BATCH,
-        seed=seed,
-        n_initial=BATCH,
-        sources={"library": 1.0},
-    )
-    with Campaign.create(journal, _model(checkpoint), settings, start=rows) as campaign:
-        batch = campaign.pending or campaign.ask(BATCH)
-        return journal, [rows[candidate.smiles] for candidate in batch]
+    journal, first = work / f"begun-{seed}.sqlite", work / f"begun-{seed}.json"
+    if not first.exists():
+        rows = {text: row for row, text in enumerate(_pool(path, work).smiles)}
+        settings = CampaignSettings(
+            objectives=(Objective(name="docking score", direction="minimize"),),
+            budget=MARKS[-1],
+            q=BATCH,
+            seed=seed,
+            n_initial=BATCH,
+            sources={"library": 1.0},
+        )
+        with Campaign.create(journal, _model(checkpoint), settings, start=rows) as campaign:
+            batch = campaign.pending or campaign.ask(BATCH)
+            first.write_text(json.dumps([rows[candidate.smiles] for candidate in batch]), encoding="utf-8")
+    return journal, json.loads(first.read_text(encoding="utf-8"))
 
 
 def _campaign(
