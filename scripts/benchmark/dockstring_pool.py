@@ -149,8 +149,8 @@ def _forest(
     while len(chosen) < calls:
         varied = np.flatnonzero(np.ptp(counts[chosen], axis=0) > 0)  # the others cannot split
         forest = RandomForestRegressor(N_TREES, max_features=0.3, random_state=seed, n_jobs=1)
-        forest.fit(counts[np.ix_(chosen, varied)], values[chosen])
-        best = np.argsort(forest.predict(counts[np.ix_(left, varied)]), kind="stable")[:BATCH]
+        forest.fit(counts[chosen][:, varied], values[chosen])
+        best = np.argsort(forest.predict(counts[left][:, varied]), kind="stable")[:BATCH]
         chosen += left[best].tolist()
         left = np.delete(left, best)
     return chosen[:calls]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from molvae.optimization.features import Features
 
@@ -48,10 +49,9 @@ class Pool:
 
     def judge(self, features: Features, known: Tensor) -> NDArray[np.float64]:
         """Acquisition values of molecules, given features and computed scores, `s x n`."""
-        blocks = [
-            self._judged(features.take(range(first, min(first + _BLOCK, len(features)))), part)
-            for first, part in zip(range(0, len(features), _BLOCK), known.split(_BLOCK))
-        ]
+        rows = np.arange(len(features))
+        parts = [rows[first : first + _BLOCK] for first in range(0, len(rows), _BLOCK)]
+        blocks = [self._judged(features.take(part), known[torch.from_numpy(part)]) for part in parts]
         return np.concatenate(blocks, axis=1) if blocks else np.empty((len(self.slots), 0))
 
     def _judged(self, features: Features, known: Tensor) -> NDArray[np.float64]:
