@@ -97,7 +97,8 @@ def calibrate(
     progress.start("precedent", len(training))
     precedent = Precedent.counted(_counted(model, training, progress))
     progress.finish("precedent")
-    return model.with_domain(domain, precedent, {neighbors.FACT: curve.to_fact()})
+    facts = {neighbors.FACT: curve.to_fact()}
+    return model.replaced(domain=domain, precedent=precedent, facts=facts)
 
 
 def _counted(model: MolVAE, training: Sequence[str | Molecule], progress: Progress) -> Iterator[Molecule]:

@@ -365,17 +365,18 @@ class MolVAE:
         self.device = device
         return self
 
-    def with_prior(self, prior: Prior, facts: dict[str, Any] | None = None) -> MolVAE:
-        """The same network drawing from another prior; `facts` are added to the card."""
-        settings = self.settings.model_copy(update={"facts": {**self.settings.facts, **(facts or {})}})
-        return MolVAE(self.network, self.tokenizer, settings, prior, self.domain, self.precedent)
+    def replaced(self, *, facts: dict[str, Any] | None = None, **parts: Any) -> MolVAE:
+        """The same model with other parts.
 
-    def with_domain(
-        self, domain: ApplicabilityDomain, precedent: Precedent, facts: dict[str, Any] | None = None
-    ) -> MolVAE:
-        """The same model with its applicability domain and precedent; `facts` are added to the card."""
-        settings = self.settings.model_copy(update={"facts": {**self.settings.facts, **(facts or {})}})
-        return MolVAE(self.network, self.tokenizer, settings, self.prior, domain, precedent)
+        Args:
+            facts: Added to those of its card.
+            parts: Arguments of `MolVAE`: network, settings, prior, domain, precedent.
+        """
+        settings = parts.pop("settings", self.settings)
+        settings = settings.model_copy(update={"facts": {**settings.facts, **(facts or {})}})
+        own = {"network": self.network, "tokenizer": self.tokenizer, "prior": self.prior}
+        calibrated = {"domain": self.domain, "precedent": self.precedent}
+        return MolVAE(**{**own, **calibrated, "settings": settings, **parts})
 
     def __repr__(self) -> str:
         return (

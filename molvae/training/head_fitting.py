@@ -12,7 +12,6 @@ import torch
 from molvae.data.batching import by_length
 from molvae.data.scaling import PropertyScaler
 from molvae.errors import InputError, UsageError
-from molvae.latent.codec import MolVAE
 from molvae.models.fitting import EMA_DECAY, Fit, Recipe, adam
 from molvae.models.growth import joined, take_over_network
 from molvae.models.network import Posterior, PropertyHead, gaussian_nll
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from molvae.data.corpus import Corpus
+    from molvae.latent.codec import MolVAE
     from molvae.models.fitting import Standing
     from molvae.progress import Progress
     from molvae.training.config import FitHeadsSettings
@@ -240,7 +240,7 @@ def _with_head_for(
             "property_scale": scaler.scale,
         }
     )
-    return MolVAE(network, model.tokenizer, codec, model.prior, model.domain)
+    return model.replaced(network=network, settings=codec)
 
 
 def _on_validation(
@@ -258,4 +258,4 @@ def _with_card(model: MolVAE, figures: dict[str, float], heads: str) -> MolVAE:
     """The model with a note on its card about the heads and their errors."""
     before = model.settings.facts.get("metrics", {})
     kept = {k: value for k, value in before.items() if not k.startswith(("mae_", "r2_", "property"))}
-    return model.with_prior(model.prior, {"heads": heads, "metrics": {**kept, **figures}})
+    return model.replaced(facts={"heads": heads, "metrics": {**kept, **figures}})

@@ -85,7 +85,7 @@ def fit_prior(
             f"the prior '{settings.name}' cannot be fitted to molecules",
             hint="Choose flow, language, gan or normal.",
         )
-    fitted = model.with_prior(prior)
+    fitted = model.replaced(prior=prior)
     draws = Seeds(seed).integer("prior-validation")
     measured = on_prior(fitted, n_samples=settings.n_validation, seed=draws)
     facts: dict[str, Any] = {"prior": described, "metrics": {**_without_priors(model), **measured}}
@@ -97,7 +97,7 @@ def fit_prior(
         )
     if critic or "critic" in model.settings.facts:
         facts["critic"] = {"step": list(critic), "difference": list(critic.values())}
-    return model.with_prior(prior, facts)
+    return model.replaced(prior=prior, facts=facts)
 
 
 class _Asked(NamedTuple):

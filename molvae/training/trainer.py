@@ -283,7 +283,7 @@ class _Run:
 
     def _keep(self, at: Standing) -> None:
         facts = {"epochs": at.epoch, "steps": at.step, "metrics": self.measured}
-        self.model.with_prior(self.model.prior, facts).save(self.directory / "model")
+        self.model.replaced(facts=facts).save(self.directory / "model")
         self.model.network.train()
 
     def _batches(self, epoch: int) -> list[NDArray[np.int64]]:

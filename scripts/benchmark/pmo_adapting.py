@@ -81,5 +81,5 @@ def _adapted(run_: Run, mark: int) -> Path:
     beta = {"fixed_beta": True, "beta": 0.0, "beta_warmup_steps": 0}  # of an encoder that stays
     done = train(settings.output, place / "run", TrainSettings.model_validate({**_TRAINING, **own, **beta}))
     taught = MolVAE.load(done.checkpoint, device="cpu")
-    taught.with_prior(MolVAE.load(run_.checkpoint, device="cpu").prior).save(place / "model")
+    taught.replaced(prior=MolVAE.load(run_.checkpoint, device="cpu").prior).save(place / "model")
     return place / "model"

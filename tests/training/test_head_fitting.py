@@ -12,15 +12,27 @@ from molvae.data.config import PrepareSettings
 from molvae.data.corpus import Corpus
 from molvae.data.preparation import prepare
 from molvae.errors import InputError, UsageError
+from molvae.latent.calibration import calibrate
 from molvae.latent.codec import MolVAE
+from molvae.latent.neighbors import FACT
 from molvae.models.config import ModelSettings
 from molvae.models.growth import joined
 from molvae.models.network import PropertyHead
 from molvae.models.vae import SequenceVAE
 from molvae.training.config import FitHeadsSettings
 from molvae.training.head_fitting import fit_heads
+from tests.conftest import little_smiles
 
 SETTINGS = FitHeadsSettings(hidden=32, epochs=15)
+
+
+def test_what_a_model_was_calibrated_with_is_kept(tiny_model, corpus):
+    molecules = little_smiles()
+    calibrated = calibrate(tiny_model, molecules[::2], molecules[1::2], n_parents=5)
+    fitted = fit_heads(calibrated, corpus, FitHeadsSettings(hidden=4, epochs=1))
+    assert fitted.domain is calibrated.domain
+    assert fitted.precedent is calibrated.precedent
+    assert fitted.settings.facts[FACT] == calibrated.settings.facts[FACT]
 
 
 @pytest.fixture(scope="module")

@@ -306,7 +306,7 @@ def test_a_checkpoint_with_a_prior_that_was_removed_is_refused(tiny_model, tmp_p
     class Removed(StandardNormal):
         name = "mixture"
 
-    tiny_model.with_prior(Removed(tiny_model.latent_size)).save(tmp_path / "model")
+    tiny_model.replaced(prior=Removed(tiny_model.latent_size)).save(tmp_path / "model")
     with pytest.raises(
         CheckpointError, match="the prior 'mixture', which this version of molvae does not"
     ) as it:
