@@ -32,13 +32,7 @@ _START_COUNTED = 10_000  # start molecules whose bonds and ring systems have pre
 
 
 class Gate(Protocol):
-    """Decides which molecules may be proposed.
-
-    Attributes:
-        quick: Whether it takes about a millisecond per molecule, so that graph moves may ask it.
-    """
-
-    quick: bool
+    """Decides which molecules may be proposed."""
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:
         """Whether each molecule passes."""
@@ -55,8 +49,6 @@ class PrecedentGate:
         model: A `MolVAE`.
         start: SMILES of the start.
     """
-
-    quick = True
 
     def __init__(self, model: LatentModel, start: Iterable[str]) -> None:
         self._start = start
@@ -87,8 +79,6 @@ class SimilarityGate:
         UsageError: A text of the neighborhood is not a molecule.
     """
 
-    quick = True
-
     def __init__(self, neighborhood: Neighborhood, *, at_least: bool) -> None:
         self._bound, self._at_least = neighborhood.similarity, at_least
         self._molecules: list[Molecule] = []
@@ -112,8 +102,6 @@ class SizeGate:
     Args:
         start: SMILES of the start.
     """
-
-    quick = True
 
     def __init__(self, start: Iterable[str]) -> None:
         self._start = start
@@ -139,8 +127,6 @@ class DomainGate:
         UsageError: Another kind of model, or not calibrated.
     """
 
-    quick = False
-
     def __init__(self, model: LatentModel) -> None:
         from molvae.latent.codec import MolVAE
         from molvae.latent.domain import require_domain
@@ -164,7 +150,7 @@ class Remembering:
     """
 
     def __init__(self, gate: Gate) -> None:
-        self._gate, self.quick = gate, gate.quick
+        self._gate = gate
         self._known: OrderedDict[str, bool] = OrderedDict()
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:

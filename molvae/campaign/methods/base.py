@@ -96,10 +96,6 @@ class Situation:
             return None
         return molecule if not settings.filters or _passes(molecule, settings.filters) else None
 
-    def passes(self, molecule: Molecule) -> bool:
-        """Whether a molecule in standard form passes the quick gates."""
-        return all(gate([molecule])[0] for gate in self.gates if gate.quick)
-
     def all_acceptable(self, molecules: Iterable[Molecule | Invalid]) -> list[Molecule | None]:
         """As `acceptable` for each, and within the known bounds and the gates of the campaign.
 

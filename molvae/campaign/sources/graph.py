@@ -32,17 +32,17 @@ _NO_CHILD = Invalid("", "no edit of the parent gives a molecule")
 class GraphMoves:
     """Mutations, decorations with common groups, and crossovers.
 
-    A move that gives a molecule without precedent tries again elsewhere; cores to keep are never changed.
+    Cores to keep are never changed.
 
     Args:
-        situation: Has the gates and the cores.
+        situation: Has the cores.
         latents: Keeps parsed molecules.
         widening: Factor on the mean number of edits beyond the first.
     """
 
     def __init__(self, situation: Situation, latents: Latents, widening: float) -> None:
         cores = kept_smarts(situation.history.settings.objectives)
-        self._required = Requirements(situation.passes if situation.gates else None, cores)
+        self._required = Requirements(cores=cores)
         self.latents = latents
         self.widening = widening
         self._children: dict[str, Molecule | Invalid] = {}
