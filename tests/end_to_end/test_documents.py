@@ -98,7 +98,15 @@ def the_best_are_ranked_within_the_bound_and_every_row_comes_back():
     assert [known[row["smiles"]] for row in best] == pytest.approx(qed, abs=1e-3)
 
 
+def neighbors_of_nifedipine_are_dihydropyridines():
+    found = [parse(row["smiles"]) for row in table("near.csv")]
+    related = [molecule for molecule in found if contains(molecule, "C1=CNC=CC1")]
+    assert len(related) > 5
+    assert len(related) > 0.3 * len(found)
+
+
 OUTCOMES = {
+    "questions": neighbors_of_nifedipine_are_dihydropyridines,
     "impute": every_cell_is_filled_and_other_assays_help,
     "from-an-assay-table-to-the-next-plate": both_plates_are_new_and_within_the_bounds,
     "screen-on-a-cluster": the_best_are_ranked_within_the_bound_and_every_row_comes_back,
