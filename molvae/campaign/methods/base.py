@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     import numpy as np
     from numpy.typing import NDArray
@@ -102,9 +102,7 @@ class Situation:
         Cheap checks come first.
         """
         passed = [self.acceptable(molecule) for molecule in molecules]
-        checks: tuple[Callable[[Sequence[Molecule]], Iterable[bool]], ...]
-        checks = (self.history.known.admits, *self.gates)
-        for check in checks:
+        for check in (self.history.known.admits, *self.gates):
             left = [molecule for molecule in passed if molecule is not None]
             if left:
                 inside = iter(check(left))
