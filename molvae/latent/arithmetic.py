@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DirectionMethod: TypeAlias = Literal["means", "ridge"]
 _FEWEST = 20  # molecules a direction is learned from
-_LEVEL = 0.3  # noise level of further tries, by a decoder that was taught levels
+_LEVEL = 0.3  # noise level of further tries, by a decoder trained with noise levels
 _RIDGE = 1e-2  # times n, added to the scatter matrix of z
 
 

@@ -33,7 +33,7 @@ _UNITS = """Reconstruction, KL and property terms are in nats per molecule. Exac
 of molecules that come back as themselves, greedily, from the encoder's mean; more do from what `encode`
 gives, which is that mean moved by gradient steps. Validity is that of greedy, single-shot decodes of prior
 samples ("normal" is N(0, I)), uniqueness that among the valid."""
-_LEVELS = """The decoder was taught noise levels: it reads N(0, I) at level 1, where tokens are drawn, and
+_LEVELS = """The decoder was trained with noise levels: at level 1 it ignores z and tokens are drawn;
 "free" is -log p(x) there."""
 _LIMITS = """The model knows molecules like those it was trained on. Outside them it still answers: compare a
 molecule with its reconstruction before trusting its vector. Predicted properties are estimates."""
@@ -47,7 +47,7 @@ def card_facts(settings: CodecSettings, n_parameters: int) -> dict[str, Any]:
         "latent_size": model.latent_size,
         "encoder": f"bidirectional GRU {model.encoder_hidden} x {model.encoder_layers}",
         "decoder": f"GRU {model.decoder_hidden} x {model.decoder_layers}"
-        + (", taught noise levels 0 to 1" if model.noise_levels else ""),
+        + (", trained with noise levels 0 to 1" if model.noise_levels else ""),
         "n_parameters": n_parameters,
         "max_length": settings.max_length,
         "standardize": settings.standardize,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PathKind: TypeAlias = Literal["spherical", "linear"]
 _JITTER = 0.1  # of a standard normal, added to a point whose decode is no molecule
-_LEVEL = 0.3  # noise level at which such a point is read, by a decoder that was taught levels
+_LEVEL = 0.3  # noise level at which such a point is read, by a decoder trained with noise levels
 
 
 @dataclass(frozen=True, slots=True)
