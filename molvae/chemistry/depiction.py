@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from rdkit.Chem.Draw import rdMolDraw2D
 
 from molvae.chemistry.molecule import Invalid, Molecule
 from molvae.errors import UsageError
+from molvae.text import cell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -240,13 +240,7 @@ def _drawn(molecule: Molecule) -> str:
 def _cell(value: Any) -> str:
     if isinstance(value, Molecule):
         return _drawn(value)
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return escape(str(value))
+    return cell(value) if value is None or isinstance(value, bool | float) else escape(str(value))
 
 
 def _count(n: int, noun: str) -> str:

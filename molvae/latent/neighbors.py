@@ -135,6 +135,11 @@ class SimilarityCurve:
         )
 
 
+def usual_radius(model: MolVAE) -> float:
+    """Where neighbors are looked for if nothing is said: a level of 0.5, or one posterior deviation."""
+    return 0.5 if model.noise_levels else 1.0
+
+
 def neighborhood(
     model: MolVAE,
     parent: str | Molecule,
@@ -168,8 +173,7 @@ def neighborhood(
     mu, sigma = model.posterior([molecule], inference_steps=INFERENCE_STEPS)
     if not np.isfinite(mu).all():
         raise InputError(f"the model cannot read {molecule.smiles}", hint="It is too long.")
-    if radius is None:
-        radius = 0.5 if model.noise_levels else 1.0
+    radius = usual_radius(model) if radius is None else radius
     decoded = _around(model, mu, sigma, radius, n_draws, Seeds(seed).numpy("neighbors"))
     found = [item for item in decoded if is_valid(item)]
     counts: dict[Molecule, int] = {}

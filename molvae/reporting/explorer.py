@@ -16,7 +16,7 @@ from molvae.chemistry.molecule import Invalid, Molecule, is_valid
 from molvae.errors import InputError
 from molvae.latent.calibration import likelihood
 from molvae.latent.interpolation import interpolate
-from molvae.latent.neighbors import FACT, SimilarityCurve, neighborhood
+from molvae.latent.neighbors import FACT, SimilarityCurve, neighborhood, usual_radius
 from molvae.reporting.drawings import PANEL, compact
 from molvae.reporting.shown_model import Plane
 from molvae.seeding import Seeds
@@ -57,7 +57,6 @@ class Explorer:
         """What the page says of the model, and where it begins."""
         settings = self.model.settings
         curve = SimilarityCurve.from_facts(settings.facts) if FACT in settings.facts else None
-        usual = 0.5 if self.model.noise_levels else 1.0
         return {
             "name": self.name,
             "latent_size": self.model.latent_size,
@@ -67,7 +66,7 @@ class Explorer:
             "knows_domain": self.model.domain is not None,
             "noise_levels": self.model.noise_levels,
             "similarity_by_radius": None if curve is None else [curve.radius, curve.similarity],
-            "radius": usual if curve is None else curve.radius_for(_SIMILARITY),
+            "radius": usual_radius(self.model) if curve is None else curve.radius_for(_SIMILARITY),
             "start": self._known[0].smiles,
             "end": self._known[len(self._known) // 2].smiles,
         }
