@@ -73,10 +73,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "plain kernel alone": {"search": {"surrogate": {"members": [_PLAIN]}}},
     "mixed kernel alone": {"search": {"surrogate": {"members": [_MIXED]}}},
     "noisy batches": {"search": {"acquisition": {"batch": "noisy"}}},
-    "latent moves alone": {"sources": {"latent": 1.0}},
-    "graph moves alone": {"sources": {"graph": 1.0}},
 }
-ARMS = (DEFAULT, *CONSTANTS, NO_RESERVE, *list(SETTINGS)[:3])
+MOVES = {f"{source} moves alone": {"sources": {source: 1.0}} for source in ("latent", "graph")}
+ARMS = (DEFAULT, *CONSTANTS, NO_RESERVE, *SETTINGS)
+"""Those that are run if none are named; `MOVES` are compared with one another."""
 BATCH, N_START, EVERY = 10, 10, 10
 
 
@@ -158,7 +158,7 @@ def _play(
             "q": BATCH,
             "seed": seed,
             "method": "no-reserve" if arm in {NO_RESERVE, "all off"} else "bo",
-            **SETTINGS.get(arm, {}),
+            **(SETTINGS | MOVES).get(arm, {}),
         }
     )
     retreated: list[bool] = []

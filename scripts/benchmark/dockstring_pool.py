@@ -19,8 +19,6 @@ A run that is finished is read from --work; the same command goes on with the ot
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import json
 import os
 import shutil
@@ -32,7 +30,7 @@ from statistics import mean
 from typing import Any, NamedTuple
 
 import numpy as np
-from record import ROOT, kept, record
+from record import ROOT, kept, record, table_rows
 from sklearn.ensemble import RandomForestRegressor
 
 from molvae.campaign.campaign import Campaign
@@ -168,12 +166,11 @@ def _pool(path: Path, work: Path) -> _Pool:
     stored = work / "pool.npz"
     if not stored.exists():
         found: dict[str, list[float]] = {}
-        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                scores = [float(row[name] or "nan") for name in names]
-                molecule = standardize(row["smiles"])
-                if isinstance(molecule, Molecule) and np.isfinite(scores).all():
-                    found.setdefault(molecule.smiles, scores)
+        for row in table_rows(path):
+            scores = [float(row[name] or "nan") for name in names]
+            molecule = standardize(row["smiles"])
+            if isinstance(molecule, Molecule) and np.isfinite(scores).all():
+                found.setdefault(molecule.smiles, scores)
         np.savez(stored, smiles=np.array(list(found)), scores=np.array(list(found.values())))
     with np.load(stored) as arrays:
         return _Pool(arrays["smiles"].tolist(), dict(zip(names, arrays["scores"].T, strict=True)))
@@ -201,8 +198,7 @@ def _model(checkpoint: Path) -> MolVAE:
 
 
 def _names(path: Path) -> list[str]:
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        return sorted(name for name in csv.DictReader(file).fieldnames or () if name != "smiles")
+    return sorted(next(table_rows(path)).keys() - {"smiles"})
 
 
 def _marks(calls: int) -> list[int]:

@@ -15,15 +15,13 @@ of sense.py knows all ring systems and bonds, and SA is at most 4.5.
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import os
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import numpy as np
-from record import ROOT, record
+from record import ROOT, record, table_rows
 from sense import sane  # beside this file
 
 from molvae.campaign.campaign import Campaign
@@ -127,8 +125,7 @@ def _written(task: str, options: argparse.Namespace) -> Path:
 
 
 def _library(path: Path) -> list[str]:
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        return [row["smiles"] for row in csv.DictReader(file)]
+    return [row["smiles"] for row in table_rows(path)]
 
 
 def _options() -> argparse.Namespace:

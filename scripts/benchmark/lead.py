@@ -16,8 +16,6 @@ many there are. sane: the outside judge of sense.py knows all ring systems and b
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import os
 import random
 import tempfile
@@ -29,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from rdkit import DataStructs
 from rdkit.Chem import QED, rdFingerprintGenerator
-from record import ROOT, kept, record
+from record import ROOT, kept, record, table_rows
 from sense import sane  # beside this file
 
 from molvae.campaign.campaign import Campaign
@@ -128,8 +126,7 @@ def value_of(name: str, smiles: str) -> float:
 
 def drawn(path: Path, seed: int) -> list[str]:
     """The leads, in the order they were drawn."""
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        held_out = [row["smiles"] for row in csv.DictReader(file) if row["split"] != "train"]
+    held_out = [row["smiles"] for row in table_rows(path) if row["split"] != "train"]
     found: dict[str, None] = {}
     for text in random.Random(seed).sample(held_out, len(held_out)):
         molecule = standardize(text)
