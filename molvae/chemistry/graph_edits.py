@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from rdkit import Chem
 
-from molvae.chemistry.pieces import core_side, cut_bond, growing, joined, opened
-from molvae.chemistry.protection import is_kept, is_kept_bond
+from molvae.chemistry.pieces import core_side, cut_bond, growing, is_kept, is_kept_bond, joined, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,6 @@ is far quicker; what comes out is the SMILES of a standard form, for `parse` to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -23,14 +22,15 @@ from molvae.chemistry.pieces import (
     cut_ring,
     editable,
     joined,
+    n_kept,
     opened,
+    protected,
 )
-from molvae.chemistry.protection import n_kept, protected
 from molvae.chemistry.standardize import is_plain, standardize
 from molvae.chemistry.substructure import contains
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from random import Random
 
 _TRIES = 10
@@ -39,38 +39,15 @@ _ALLENE_IN_RING = Chem.MolFromSmarts("[R]=[R]=[R]")
 _PREPARED = 4096
 
 
-@dataclass(frozen=True)
-class Requirements:
-    """What children must be like; a move whose child is not tries other places and groups.
-
-    Attributes:
-        passes: Whether a child is acceptable.
-        cores: SMARTS of cores. Where the parent has them, their atoms and bonds stay, nothing is hung where
-            it would hide them, and the child has them too.
-    """
-
-    passes: Callable[[Molecule], bool] | None = None
-    cores: tuple[str, ...] = ()
-
-    def met_by(self, child: Molecule) -> bool:
-        """Whether a child has the cores and is acceptable."""
-        kept = all(contains(child, core) for core in self.cores)
-        return kept and (self.passes is None or self.passes(child))
-
-
-_NONE = Requirements()
-
-
-def mutated(
-    molecule: Molecule, rng: Random, *, n_edits: int = 1, required: Requirements = _NONE
-) -> str | None:
+def mutated(molecule: Molecule, rng: Random, *, n_edits: int = 1, cores: tuple[str, ...] = ()) -> str | None:
     """The molecule after random edits, as SMILES; nothing where none was found.
 
     Args:
         molecule: Stays as it is.
         rng: Draws everything.
         n_edits: How many, one after the other.
-        required: Of the result of each.
+        cores: SMARTS. Where the molecule has them, their atoms and bonds stay, nothing is hung where it would
+            hide them, and the results have them too.
 
     >>> from random import Random
     >>> from molvae.chemistry.molecule import parse
@@ -78,10 +55,10 @@ def mutated(
     False
     """
     with rdBase.BlockLogs():
-        mol, required = _prepared(molecule.smiles, required, rng)
+        mol, cores = _prepared(molecule.smiles, cores, rng)
         limits, smiles = _limits(mol), None
         for number in range(1, n_edits + 1):
-            child, smiles = _edited(mol, molecule.smiles, limits, rng, required)
+            child, smiles = _edited(mol, molecule.smiles, limits, rng, cores)
             if child is None:
                 return None
             if number < n_edits:
@@ -89,21 +66,21 @@ def mutated(
     return smiles
 
 
-def crossed(a: Molecule, b: Molecule, rng: Random, *, required: Requirements = _NONE) -> str | None:
+def crossed(a: Molecule, b: Molecule, rng: Random, *, cores: tuple[str, ...] = ()) -> str | None:
     """A child of two molecules, as SMILES: a piece of each, joined where a bond or a ring was cut.
 
-    With cores, the piece of the first molecule is that with its cores.
+    With cores, as in `mutated`, the piece of the first molecule is that with its cores.
     """
     with rdBase.BlockLogs():
-        left, required = _prepared(a.smiles, required, rng)
+        left, cores = _prepared(a.smiles, cores, rng)
         (right,) = _editable(b.smiles, ())
         for _ in range(_TRIES):
             cut = cut_bond if rng.random() < 0.5 else cut_ring  # noqa: PLR2004
             first, second = cut(left, rng), cut(right, rng)
             if first is None or second is None:
                 continue
-            mine = core_side(first) if required.cores else first[0]
-            child = _finished(joined(mine, second[0], rng), _limits(left, right), required)
+            mine = core_side(first) if cores else first[0]
+            child = _finished(joined(mine, second[0], rng), _limits(left, right), cores)
             if child is not None and child not in {a.smiles, b.smiles}:
                 return child
     return None
@@ -114,7 +91,7 @@ def decorated(
     rng: Random,
     groups: Sequence[Piece] | None = None,
     *,
-    required: Requirements = _NONE,
+    cores: tuple[str, ...] = (),
 ) -> str | None:
     """The molecule with a group hung on it, or put in the place of another, as SMILES.
 
@@ -122,26 +99,45 @@ def decorated(
         molecule: Stays as it is.
         rng: Draws everything.
         groups: To choose from; those common in drug-like molecules by default.
-        required: Of the child.
+        cores: As in `mutated`.
     """
     bank = common_groups() if groups is None else groups
     with rdBase.BlockLogs():
-        mol, required = _prepared(molecule.smiles, required, rng)
+        mol, cores = _prepared(molecule.smiles, cores, rng)
         for _ in range(_TRIES):
             core = _core(mol, rng) if rng.random() < 0.5 else opened(mol, rng)  # noqa: PLR2004
             if core is None:
                 continue
-            smiles = _finished(joined(core, rng.choice(bank), rng), _limits(mol), required)
+            smiles = _finished(joined(core, rng.choice(bank), rng), _limits(mol), cores)
             if smiles is not None and smiles != molecule.smiles:
                 return smiles
     return None
 
 
-def _prepared(smiles: str, required: Requirements, rng: Random) -> tuple[Chem.Mol, Requirements]:
-    """A molecule to edit, its cores marked, and what is required; without the cores if it lacks them."""
-    mols = _editable(smiles, required.cores)
+def offspring(population: Sequence[tuple[float, str]], n: int, rng: Random) -> list[str]:
+    """About `n` SMILES of children by `mol_ga`, sorted; fewer where crossovers fail. The baseline for moves.
+
+    Parents are drawn uniformly from the best 0.1 % to 100 % of the population, evenly on a logarithmic scale;
+    nine children of ten are crossovers, the others mutations (Tripp and Hernandez-Lobato, arXiv:2310.09267).
+
+    Args:
+        population: Score (higher is better) and SMILES of each member; none may be NaN.
+        n: How many children to try for.
+        rng: Draws everything.
+    """
+    with rdBase.BlockLogs():  # the package turns logs off for good, here no longer than it works
+        from mol_ga.graph_ga.gen_candidates import graph_ga_blended_generation
+        from mol_ga.sample_population import uniform_quantile_sampling
+
+        parents = uniform_quantile_sampling(list(population), 2 * n, rng)
+        return sorted(graph_ga_blended_generation(parents, n, rng))
+
+
+def _prepared(smiles: str, cores: tuple[str, ...], rng: Random) -> tuple[Chem.Mol, tuple[str, ...]]:
+    """A molecule to edit, its cores marked, and the cores; none if it lacks them."""
+    mols = _editable(smiles, cores)
     mol = mols[0] if len(mols) == 1 else rng.choice(mols)
-    return mol, required if not required.cores or n_kept(mol) else replace(required, cores=())
+    return mol, cores if n_kept(mol) else ()
 
 
 @lru_cache(maxsize=_PREPARED)
@@ -152,18 +148,18 @@ def _editable(smiles: str, cores: tuple[str, ...]) -> tuple[Chem.Mol, ...]:
 
 
 def _edited(
-    mol: Chem.Mol, before: str, limits: tuple[int, int], rng: Random, required: Requirements
+    mol: Chem.Mol, before: str, limits: tuple[int, int], rng: Random, cores: tuple[str, ...]
 ) -> tuple[Chem.Mol | None, str | None]:
     for _ in range(_TRIES):
         child = rng.choices(EDITS, weights=WEIGHTS)[0](Chem.RWMol(mol), rng)
-        smiles = None if child is None else _finished(child, limits, required)
+        smiles = None if child is None else _finished(child, limits, cores)
         if smiles is not None and smiles != before:
             return child, smiles
     return None, None
 
 
-def _finished(mol: Chem.RWMol, limits: tuple[int, int], required: Requirements) -> str | None:
-    """Standard SMILES of a child in one piece, with possible valences, sensible rings, no new net charge."""
+def _finished(mol: Chem.RWMol, limits: tuple[int, int], cores: tuple[str, ...]) -> str | None:
+    """Standard SMILES of a child in one piece with its cores, sensible rings, and no new net charge."""
     largest_ring, largest_charge = limits
     if Chem.SanitizeMol(mol, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
         return None
@@ -181,7 +177,7 @@ def _finished(mol: Chem.RWMol, limits: tuple[int, int], required: Requirements) 
     form = child if is_plain(child) else standardize(child.smiles)
     if isinstance(form, Invalid) or abs(Chem.GetFormalCharge(form.mol)) > largest_charge:
         return None
-    return form.smiles if required.met_by(form) else None
+    return form.smiles if all(contains(form, core) for core in cores) else None
 
 
 def _limits(*mols: Chem.Mol) -> tuple[int, int]:

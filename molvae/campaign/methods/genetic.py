@@ -9,7 +9,7 @@ import numpy as np
 
 from molvae.campaign.methods.base import METHODS, Batch, Draft
 from molvae.campaign.methods.draws import prior_drafts
-from molvae.chemistry.graph_ga import offspring
+from molvae.chemistry.graph_moves import offspring
 from molvae.chemistry.molecule import parse
 
 if TYPE_CHECKING:

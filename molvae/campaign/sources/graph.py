@@ -9,7 +9,7 @@ import numpy as np
 
 from molvae.campaign.gates import kept_smarts
 from molvae.campaign.sources.base import SOURCES, Offspring, spread
-from molvae.chemistry.graph_moves import Requirements, crossed, decorated, mutated
+from molvae.chemistry.graph_moves import crossed, decorated, mutated
 from molvae.chemistry.molecule import Invalid, parse
 from molvae.optimization.proposal import rank_weights
 
@@ -41,8 +41,7 @@ class GraphMoves:
     """
 
     def __init__(self, situation: Situation, latents: Latents, widening: float) -> None:
-        cores = kept_smarts(situation.history.settings.objectives)
-        self._required = Requirements(cores=cores)
+        self._cores = kept_smarts(situation.history.settings.objectives)
         self.latents = latents
         self.widening = widening
         self._children: dict[str, Molecule | Invalid] = {}
@@ -72,14 +71,14 @@ class GraphMoves:
         if molecule is None or other is None:
             return _NO_CHILD
         if move == "crossover":
-            text = crossed(molecule, other, rng, required=self._required)
+            text = crossed(molecule, other, rng, cores=self._cores)
         elif move == "decoration":
-            text = decorated(molecule, rng, required=self._required)
+            text = decorated(molecule, rng, cores=self._cores)
         else:
             n_edits = 1
             while n_edits < _MOST_EDITS and rng.random() < self._another:
                 n_edits += 1
-            text = mutated(molecule, rng, n_edits=n_edits, required=self._required)
+            text = mutated(molecule, rng, n_edits=n_edits, cores=self._cores)
         if text is None:
             return _NO_CHILD
         if text not in self._children:
