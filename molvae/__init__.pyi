@@ -29,7 +29,7 @@ from .latent.interpolation import interpolate as interpolate
 from .latent.neighbors import neighborhood as neighborhood
 from .latent.panel import AssayPanel as AssayPanel
 from .oracles.base import Score as Score
-from .oracles.objectives import Objective as Objective
+from .oracles.config import Objective as Objective
 from .oracles.plugins import load_oracle as load_oracle
 from .screening.config import ScreenSettings as ScreenSettings
 from .screening.merging import Merged as Merged

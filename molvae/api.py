@@ -180,7 +180,7 @@ def optimize(
     from molvae.campaign.runner import needed_oracles, run
     from molvae.config import save_settings
     from molvae.latent.codec import MolVAE
-    from molvae.oracles.objectives import objectives
+    from molvae.oracles.config import objectives
 
     functions = {**(oracles or {}), **_functions(maximize), **_functions(minimize)}
     given = {name: _as_oracle(name, function) for name, function in functions.items()}

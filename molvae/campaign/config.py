@@ -7,7 +7,7 @@ from typing import Any
 from molvae.campaign.retired import without_retired
 from molvae.config import Field, Settings, model_validator
 from molvae.optimization.config import SearchSettings
-from molvae.oracles.objectives import Objective
+from molvae.oracles.config import Objective
 
 _CALLS_PER_PLACE = 50
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from molvae.campaign.config import CampaignSettings, Neighborhood
     from molvae.campaign.model import LatentModel
     from molvae.chemistry.molecule import Molecule
-    from molvae.oracles.objectives import Objective
+    from molvae.oracles.config import Objective
 
 _REMEMBERED = 100_000  # SMILES and one bit each
 _DRUG_SIZE = 40  # heavy atoms

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.config import CampaignSettings
     from molvae.campaign.history import History
-    from molvae.oracles.objectives import Objective
+    from molvae.oracles.config import Objective
 
 
 def check_names(settings: CampaignSettings) -> None:

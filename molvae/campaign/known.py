@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from molvae.campaign.model import LatentModel
     from molvae.chemistry.molecule import Molecule
     from molvae.oracles.base import Oracle
-    from molvae.oracles.objectives import Objective
+    from molvae.oracles.config import Objective
 
 _REMEMBERED = 100_000  # molecules with a few scores each
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from molvae.errors import UsageError
 from molvae.oracles.base import OracleText, span_of
+from molvae.oracles.config import Objective
 from molvae.oracles.desirability import SHAPES
 from molvae.oracles.functions import OWN
-from molvae.oracles.objectives import Objective
 from molvae.oracles.parts import taken_apart
 from molvae.oracles.plugins import computed_oracle, known_oracles
 from molvae.oracles.references import refuse_secrets

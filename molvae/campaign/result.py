@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from molvae.campaign.table import Row
     from molvae.campaign.trace import TracePoint
     from molvae.optimization.transforms import Tails
-    from molvae.oracles.objectives import Objective
+    from molvae.oracles.config import Objective
 
 
 @dataclass(frozen=True)

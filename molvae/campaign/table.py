@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from molvae.campaign.history import History, Trial
     from molvae.campaign.observations import Forecast
     from molvae.oracles.base import Score
-    from molvae.oracles.objectives import Objective
+    from molvae.oracles.config import Objective
 
 
 @dataclass(frozen=True)

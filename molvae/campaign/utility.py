@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.oracles.objectives import Objective
+    from molvae.oracles.config import Objective
 
     Array = NDArray[np.float64]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from molvae.cli.options import Decorator
     from molvae.cli.output import Session
     from molvae.data.readers import Table
-    from molvae.oracles.objectives import Objective
+    from molvae.oracles.config import Objective
 
 _LONGEST_PATH = 1000  # longer texts are SMILES
 _SHOWN = 10  # lines of each kind, unless more is asked for

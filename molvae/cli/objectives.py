@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from molvae.cli.options import Decorator
-    from molvae.oracles.objectives import Objective
+    from molvae.oracles.config import Objective
 
 
 class Bound(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
@@ -128,7 +128,7 @@ def as_settings(
     keep: Sequence[str],
 ) -> list[dict[str, Any]]:
     """The objectives as values for `CampaignSettings`, goals first; empty if none was given."""
-    from molvae.oracles.objectives import objectives
+    from molvae.oracles.config import objectives
 
     found = objectives(maximize=maximize, minimize=minimize)
     bounds = [objectives(at_most={name: bound}) for name, bound in at_most]

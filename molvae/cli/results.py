@@ -10,7 +10,7 @@ from molvae.campaign.result import doubts
 from molvae.cli.output import table_text
 from molvae.data.writers import Column, open_writer
 from molvae.oracles.base import trouble_of, value_of
-from molvae.oracles.labels import labels_of
+from molvae.oracles.references import labels_of
 from molvae.persistence.files import write_atomically
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from molvae.campaign.sources.report import MoveReport
     from molvae.campaign.table import Row
     from molvae.cli.output import Session
-    from molvae.oracles.objectives import Objective
+    from molvae.oracles.config import Objective
 
 PICTURED = 12
 _TOP = 10
@@ -45,7 +45,7 @@ def distinct_columns(objectives: Sequence[Objective]) -> list[tuple[str, int]]:
 def labels(objectives: Sequence[Objective]) -> list[str]:
     """Short names for `distinct_columns`, for tables and pictures: `similarity` for `similarity:SMILES`.
 
-    >>> from molvae.oracles.objectives import Objective
+    >>> from molvae.oracles.config import Objective
     >>> labels([Objective(name="qed"), Objective(name="similarity:CC(=O)Nc1ccc(O)cc1")])
     ['qed', 'similarity']
     """
@@ -106,7 +106,7 @@ def _is_number(value: Any) -> bool:
 def write_poses(path: Path, settings: CampaignSettings, best: Sequence[Row]) -> dict[str, Path]:
     """Write the docking poses of the best molecules, if they were kept; the file for a summary."""
     from molvae.chemistry.molecule import is_valid, parse
-    from molvae.oracles.docking.poses import kept_poses
+    from molvae.oracles.docking import kept_poses
 
     molecules = [molecule for row in best if is_valid(molecule := parse(row.smiles))]
     text = kept_poses([objective.name for objective in settings.objectives], molecules)

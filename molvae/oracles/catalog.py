@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
 
 from molvae.chemistry.descriptors import DESCRIPTORS, meaning
-from molvae.oracles import benchmarks, desirability
+from molvae.oracles import desirability
 from molvae.oracles.base import ORACLES
-from molvae.oracles.composite import CompositeOracle
+from molvae.oracles.composite import CompositeOracle, benchmark_about, benchmark_names
 from molvae.oracles.desirability import SHAPES
 from molvae.oracles.plugins import load_oracle  # which registers the built-in ones
 
@@ -98,8 +98,8 @@ def _entry(name: str) -> Entry:
     if name in SHAPES:
         about = _first_line(SHAPES.get(name)).replace("`", "")
         return Entry(name, "desirability", desirability.usage(name), about[:1].lower() + about[1:])
-    if name in benchmarks.benchmark_names():
-        return Entry(name, "benchmark", name, benchmarks.about(name))
+    if name in benchmark_names():
+        return Entry(name, "benchmark", name, benchmark_about(name))
     line = _first_line(ORACLES.get(name))
     usage, colon, about = line.partition("`: ")
     if not colon or not usage.startswith("`"):

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 from molvae.chemistry.descriptors import DESCRIPTORS
 from molvae.errors import UnknownNameError, UsageError, suggest
 from molvae.oracles.base import ORACLES, Oracle, OracleFactory, OracleText, is_computed
-from molvae.oracles.benchmarks import benchmark_names, benchmark_oracle
 from molvae.oracles.command import command_oracle, inline_oracle, isolated, isolated_oracle
-from molvae.oracles.composite import mpo_oracle
+from molvae.oracles.composite import benchmark_names, benchmark_oracle, mpo_oracle
 from molvae.oracles.computed import (
     DescriptorOracle,
     isomer_oracle,
@@ -19,7 +18,7 @@ from molvae.oracles.computed import (
     substructure_oracle,
 )
 from molvae.oracles.desirability import SHAPES, desirability_oracle
-from molvae.oracles.docking.oracle import docking_oracle
+from molvae.oracles.docking import docking_oracle
 from molvae.oracles.functions import OWN, check_own
 from molvae.oracles.heads import Heads, admet_oracle, is_head
 from molvae.oracles.http import http_oracle

@@ -1,11 +1,11 @@
-"""What the text of an oracle refers to: local files, programs that a file must not hide, and secrets."""
+"""What the text of an oracle refers to (files, hidden programs, secrets), and a short label for it."""
 
 from __future__ import annotations
 
 import os
 import re
 import shlex
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -17,12 +17,15 @@ from molvae.oracles.functions import OWN
 from molvae.persistence.files import sha256_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
 WRAPPERS = frozenset({"isolated", "inline", "ray"})  # of another oracle, whose text is their argument
 _OUTSIDE = frozenset({"isolated", "ray", "cmd", "http", "https", "docking"})
 _MEANING = frozenset({"reinvent", "key", "vina", "dockstring", "exhaustiveness", "seed"})
 """Options that change the score, not the execution."""
+
+LONGEST = 26
+"""Characters of a label that stand well on an axis."""
 
 _VARIABLE = re.compile(r"\$\{(MOLVAE_\w+)\}")
 _URL = re.compile(r"https?(?:\[[^\]]*\])?://\S+")
@@ -164,3 +167,44 @@ def refuse_secrets(text: str) -> None:
                     hint=f"Put it into the environment, and write {name}=${{MOLVAE_KEY}} (any name that "
                     "begins with MOLVAE_), in single quotes.",
                 )
+
+
+def labels_of(names: Sequence[str]) -> list[str]:
+    """A label of each of several different names.
+
+    A long name loses its options and directories, then its argument, or, if others begin alike, the middle.
+
+    >>> labels_of(["qed", "docking[vina,exhaustiveness=1,poses=docked/poses]:DRD2"])
+    ['qed', 'docking:DRD2']
+    >>> labels_of(["similarity:CC(=O)Nc1ccc(O)cc1"])
+    ['similarity']
+    >>> labels_of(["similarity:CC(=O)Nc1ccc(O)cc1", "similarity:CC(=O)Nc1ccc(O)cc1Cl"])
+    ['similarity:CC(=…1ccc(O)cc1', 'similarity:CC(=…cc(O)cc1Cl']
+    """
+    labels = [name if len(name) <= LONGEST else _plain(name) for name in names]
+    heads = [_cut(label.partition(":")[0]) if len(label) > LONGEST else label for label in labels]
+    labels = _where_same(heads, [_cut(label) for label in labels])
+    labels = _where_same(labels, [_cut(name) for name in names])
+    return _where_same(labels, [f"{label[: LONGEST - 3]} {n}" for n, label in enumerate(labels, start=1)])
+
+
+def _where_same(labels: Sequence[str], instead: Sequence[str]) -> list[str]:
+    return [
+        label if labels.count(label) == 1 else other for label, other in zip(labels, instead, strict=True)
+    ]
+
+
+def _plain(text: str) -> str:
+    """The text of an oracle without options and directories."""
+    parts = OracleText.read(text)
+    name, argument = PurePath(parts.name).name, parts.argument
+    if name in WRAPPERS or name in SHAPES:
+        argument = _plain(argument)
+    elif name in {"docking", "mpo"}:
+        argument = PurePath(argument.rpartition("@")[0] or argument).stem
+    return f"{name}:{argument}" if argument else name
+
+
+def _cut(text: str) -> str:
+    first = (LONGEST - 1) * 3 // 5
+    return text if len(text) <= LONGEST else f"{text[:first]}…{text[len(text) - LONGEST + first + 1 :]}"

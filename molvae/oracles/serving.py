@@ -51,7 +51,7 @@ def _registered(text: str) -> Oracle:
 
 
 def _docking(text: str) -> Oracle:
-    from molvae.oracles.docking.programs import Docking
+    from molvae.oracles.docking_programs import Docking
 
     return Docking(text)
 

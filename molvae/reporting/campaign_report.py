@@ -12,7 +12,7 @@ from molvae.campaign.storage import Journal
 from molvae.campaign.table import values_of
 from molvae.chemistry.fingerprints import tanimoto
 from molvae.chemistry.molecule import is_valid, parse
-from molvae.oracles.docking.poses import kept_poses
+from molvae.oracles.docking import kept_poses
 from molvae.reporting.campaign_account import calls_section, failures_section
 from molvae.reporting.campaign_progress import (
     baseline_of,

@@ -10,7 +10,7 @@ import numpy as np
 
 from molvae.campaign.table import replicate_columns, values_of
 from molvae.oracles.base import trouble_of
-from molvae.oracles.labels import labels_of
+from molvae.oracles.references import labels_of
 from molvae.reporting.drawings import TableColumn
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.config import CampaignSettings
     from molvae.campaign.table import Row
-    from molvae.oracles.objectives import Objective
+    from molvae.oracles.config import Objective
 
     Array = NDArray[np.float64]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from molvae.config import Field, Settings, model_validator
+from molvae.oracles.config import Objective
 from molvae.oracles.heads import PREDICTED
-from molvae.oracles.objectives import Objective
 
 P_VALUE = "domain_p_value"
 """Column of the share of held-out molecules at least as unusual to the model."""

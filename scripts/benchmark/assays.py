@@ -35,7 +35,7 @@ from molvae.chemistry.molecule import Molecule, parse
 from molvae.chemistry.standardize import standardize
 from molvae.latent.codec import MolVAE
 from molvae.oracles.base import Score
-from molvae.oracles.objectives import Objective
+from molvae.oracles.config import Objective
 
 ARMS = ("molvae", "molvae-censored", "molvae-dropped", "forest", "random")
 BATCH, ROUNDS, MEASURED, TOP, CENSORED = 24, 5, 0.1, 0.05, 0.3

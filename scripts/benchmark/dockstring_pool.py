@@ -41,7 +41,7 @@ from molvae.chemistry.fingerprints import count_matrix
 from molvae.chemistry.molecule import Molecule, parse
 from molvae.chemistry.standardize import standardize
 from molvae.latent.codec import MolVAE
-from molvae.oracles.objectives import Objective
+from molvae.oracles.config import Objective
 
 ARMS = ("molvae", "forest", "random")
 BATCH, TOP, MARKS, N_TREES = 50, 0.01, (300, 1000), 100

@@ -29,7 +29,7 @@ from molvae.campaign.config import CampaignSettings
 from molvae.campaign.runner import run
 from molvae.chemistry.molecule import Molecule, parse
 from molvae.latent.codec import MolVAE
-from molvae.oracles.objectives import Objective
+from molvae.oracles.config import Objective
 from molvae.oracles.plugins import load_oracle
 
 QED_TERM = '{ score = "falling[0,1]:qed", weight = 10 }'  # 10 (1 - QED)

@@ -37,7 +37,7 @@ from molvae.campaign.runner import run
 from molvae.chemistry.molecule import Molecule
 from molvae.chemistry.standardize import standardize
 from molvae.latent.codec import MolVAE
-from molvae.oracles.objectives import Objective
+from molvae.oracles.config import Objective
 from molvae.oracles.plugins import load_oracle
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from pmo_records import PARETO, audit
 from pmo_report import DEFAULT, report
 from pmo_runs import Run, add_options, planned, play
 
-from molvae.oracles.benchmarks import PMO_20
+from molvae.oracles.composite import PMO_20
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -34,7 +34,7 @@ from molvae.chemistry.molecule import Molecule, is_valid, parse
 from molvae.chemistry.precedent import places
 from molvae.chemistry.standardize import standardize
 from molvae.latent.codec import MolVAE
-from molvae.oracles.objectives import Objective
+from molvae.oracles.config import Objective
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

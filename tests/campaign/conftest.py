@@ -11,7 +11,7 @@ from fake_model import FakeModel
 
 from molvae.campaign.config import CampaignSettings
 from molvae.optimization.config import SearchSettings
-from molvae.oracles.objectives import objectives
+from molvae.oracles.config import objectives
 
 
 @pytest.fixture(scope="session")

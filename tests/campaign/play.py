@@ -5,7 +5,7 @@ from molvae.campaign.config import CampaignSettings
 from molvae.campaign.known import KnownScores
 from molvae.campaign.objectives import unfolded
 from molvae.campaign.runner import needed_oracles, run
-from molvae.oracles.objectives import objectives
+from molvae.oracles.config import objectives
 from molvae.progress import SILENT
 
 _OBJECTIVES = ("maximize", "minimize", "at_most", "at_least", "keep")

@@ -11,7 +11,7 @@ from molvae.campaign.result import doubts
 from molvae.campaign.table import Row
 from molvae.optimization.transforms import Tails
 from molvae.oracles.base import Score
-from molvae.oracles.objectives import Objective
+from molvae.oracles.config import Objective
 
 
 def worth(molecule):

@@ -22,7 +22,7 @@ from molvae.chemistry.substructure import contains
 from molvae.errors import UsageError
 from molvae.latent.calibration import calibrate, likelihood
 from molvae.oracles.base import Score
-from molvae.oracles.objectives import Objective
+from molvae.oracles.config import Objective
 
 
 @pytest.fixture(scope="module")

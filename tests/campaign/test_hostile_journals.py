@@ -22,7 +22,7 @@ from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.storage import Journal, _digest
 from molvae.errors import JournalError, StorageError, UsageError
 from molvae.oracles.base import Score
-from molvae.oracles.objectives import objectives
+from molvae.oracles.config import objectives
 
 
 @pytest.fixture(scope="module")

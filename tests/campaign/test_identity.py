@@ -15,7 +15,7 @@ from molvae.campaign.runner import run
 from molvae.campaign.storage import Journal
 from molvae.errors import UsageError
 from molvae.oracles.base import Score
-from molvae.oracles.objectives import objectives
+from molvae.oracles.config import objectives
 from molvae.oracles.references import files_of
 
 SCORE = "def score(smiles: str) -> float:\n    return len(smiles) * 1.0\n"

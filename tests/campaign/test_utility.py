@@ -8,7 +8,7 @@ from molvae.campaign.config import CampaignSettings
 from molvae.campaign.utility import constrained_scores, feasible, goals, utilities
 from molvae.config import load_settings, to_toml
 from molvae.errors import ConfigError
-from molvae.oracles.objectives import Objective, objectives
+from molvae.oracles.config import Objective, objectives
 
 VALUES = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [np.nan, 1.0]])
 

@@ -28,7 +28,7 @@ from molvae.campaign.storage import Journal
 from molvae.errors import JournalError, MolvaeError
 from molvae.optimization.config import SearchSettings
 from molvae.oracles.base import Score
-from molvae.oracles.objectives import objectives
+from molvae.oracles.config import objectives
 from molvae.oracles.plugins import load_oracle
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ import pytest
 
 from molvae.chemistry.molecule import parse, randomized_smiles
 from molvae.errors import UsageError
-from molvae.oracles.benchmarks import FILE, PMO_20, benchmark_names
-from molvae.oracles.composite import read_objectives
+from molvae.oracles.composite import FILE, PMO_20, benchmark_names, read_objectives
 from molvae.oracles.plugins import load_oracle
 from tests.strategies import DRUGS
 

@@ -11,14 +11,13 @@ from molvae.campaign.campaign import Campaign
 from molvae.chemistry.molecule import parse
 from molvae.chemistry.sdf import conformer, parse_molblock, pose_block
 from molvae.errors import ConfigError, MissingDependencyError, UnknownNameError, UsageError
-from molvae.oracles.docking import oracle as by_text
-from molvae.oracles.docking import receptors
-from molvae.oracles.docking.poses import kept_poses
+from molvae.oracles import docking
+from molvae.oracles.docking import kept_poses
 from molvae.oracles.plugins import load_oracle
 from molvae.oracles.references import core_of, files_of
 from tests.documents import ROOT, furnish, play
 
-INSTALLED = all(find_spec(name) for names in by_text.PROGRAMS.values() for name in names)
+INSTALLED = all(find_spec(name) for names in docking.PROGRAMS.values() for name in names)
 needs_vina = pytest.mark.skipif(not INSTALLED, reason="molvae[docking] is not installed")
 PROPRANOLOL = "CC(C)NCC(O)COc1cccc2ccccc12"
 
@@ -32,13 +31,13 @@ def targets(tmp_path, monkeypatch):
     for name in ("DRD2", "F2"):
         (folder / f"{name}_target.pdbqt").touch()
         (folder / f"{name}_conf.txt").write_text(box)
-    monkeypatch.setattr(receptors, "_targets", lambda: folder)
-    monkeypatch.setattr(by_text, "find_spec", lambda name: name)
+    monkeypatch.setattr(docking, "_targets", lambda: folder)
+    monkeypatch.setattr(docking, "find_spec", lambda name: name)
     return folder
 
 
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(monkeypatch):
-    monkeypatch.setattr(by_text, "find_spec", lambda name: None if name == "meeko" else name)
+    monkeypatch.setattr(docking, "find_spec", lambda name: None if name == "meeko" else name)
     with pytest.raises(MissingDependencyError, match="not installed: meeko\n") as error:
         load_oracle("docking[vina]:DRD2")
     assert error.value.hint == "pip install 'molvae[docking]'"
@@ -71,11 +70,11 @@ def test_what_cannot_be_docked_is_said_before_anything_starts(text, kind, said):
 def test_a_box_has_one_side_or_three(tmp_path):
     file = tmp_path / "r@home.pdbqt"
     file.touch()
-    assert receptors.receptor_of(f"{file}@1,-2.5,3,20").size == (20.0, 20.0, 20.0)
-    assert receptors.receptor_of(f"{file}@1,-2.5,3,20,21,22") == receptors.Receptor(
+    assert docking.receptor_of(f"{file}@1,-2.5,3,20").size == (20.0, 20.0, 20.0)
+    assert docking.receptor_of(f"{file}@1,-2.5,3,20,21,22") == docking.Receptor(
         file, (1.0, -2.5, 3.0), (20.0, 21.0, 22.0)
     )
-    assert receptors.receptor_of("F2").center == (1.5, 1.5, 1.5)
+    assert docking.receptor_of("F2").center == (1.5, 1.5, 1.5)
 
 
 def test_a_receptor_is_its_bytes_and_a_docking_is_what_decides_its_score(tmp_path, monkeypatch):
@@ -124,7 +123,7 @@ def test_a_conformer_is_always_the_same_and_is_the_molecule():
 
 @needs_vina
 def test_scores_are_those_of_the_molecule_alone_and_the_pose_is_kept(tmp_path):
-    path = receptors.receptor_of("DRD2").path
+    path = docking.receptor_of("DRD2").path
     poses = tmp_path / "poses"
     text = f"docking[vina,exhaustiveness=1,poses={poses}]:{path}@9.25,6.2,-7,16"
     asked = [parse(s) for s in (PROPRANOLOL, "OB(O)c1ccccc1", "CC(=O)Oc1ccccc1C(=O)O", "[Na+].CC(=O)[O-]")]

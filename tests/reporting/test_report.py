@@ -25,7 +25,7 @@ from molvae.chemistry.molecule import parse
 from molvae.chemistry.precedent import Precedent
 from molvae.chemistry.sdf import inchikey
 from molvae.errors import InputError, UsageError
-from molvae.oracles.objectives import Objective
+from molvae.oracles.config import Objective
 from molvae.reporting.campaign_progress import non_dominated
 from molvae.reporting.page import render
 from molvae.reporting.report import kind_of, make_report, write_report

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from molvae.campaign.utility import utilities as of_a_search
-from molvae.oracles.objectives import Objective
+from molvae.oracles.config import Objective
 from molvae.screening.ranking import Range, best, leaders, utilities
 
 GOALS = st.integers(1, 3).flatmap(

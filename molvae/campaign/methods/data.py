@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.methods.base import Situation
     from molvae.optimization.surrogates.base import Evidence
-    from molvae.oracles.objectives import Objective
+    from molvae.oracles.config import Objective
 
 _N_BEST, _N_RANDOM = 1000, 500  # observations surrogates keep: the best, and some of the others
 _RECENCY = 2000.0  # decay constant of the weight an observation is drawn with, in later observations

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.history import Trial
     from molvae.oracles.base import Score
-    from molvae.oracles.objectives import Objective
+    from molvae.oracles.config import Objective
 
     Array = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from molvae.chemistry.molecule import Invalid
 from molvae.chemistry.sdf import conformer, inchikey, pose_block, pose_record
 from molvae.chemistry.standardize import standardize
 from molvae.oracles.base import Score, describe_error
-from molvae.oracles.docking.receptors import Receptor, receptor_of
+from molvae.oracles.docking import Receptor, receptor_of
 from molvae.oracles.references import core_of
 from molvae.persistence.files import write_atomically
 

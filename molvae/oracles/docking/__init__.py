@@ -1,1 +1,0 @@
-"""Docking: how well a molecule fits a pocket, in kcal/mol; programs and receptors that pip installs."""
