@@ -11,10 +11,9 @@ import torch
 from molvae.campaign.methods.data import training_data
 from molvae.campaign.methods.goals import composition_of
 from molvae.campaign.observations import Forecast
-from molvae.optimization.constraints import log_feasibility
+from molvae.optimization.problem import log_feasibility
 from molvae.optimization.similarities import Gallery
-from molvae.optimization.surrogates.base import Belief
-from molvae.optimization.surrogates.portfolio import Portfolio
+from molvae.optimization.surrogates import Belief, Portfolio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -75,7 +75,7 @@ def front(values: NDArray[np.float64], objectives: Sequence[Objective]) -> NDArr
     """
     import torch
 
-    from molvae.optimization.pareto import non_dominated
+    from molvae.optimization.multiobjective import non_dominated
 
     allowed = feasible(values, objectives)
     on_it: NDArray[np.bool_] = np.zeros(len(values), dtype=np.bool_)

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+import botorch
+import gpytorch
 import torch
 from botorch.acquisition.analytic import LogExpectedImprovement
+from botorch.exceptions import BotorchWarning
 from botorch.models.model import Model
 from botorch.posteriors import GPyTorchPosterior
 from gpytorch.distributions import MultitaskMultivariateNormal, MultivariateNormal
 from linear_operator import to_linear_operator
 from linear_operator.utils.cholesky import psd_safe_cholesky
+from linear_operator.utils.warnings import NumericalWarning
 
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
     from molvae.optimization.config import AcquisitionSettings
-    from molvae.optimization.surrogates.base import Belief
+    from molvae.optimization.surrogates import Belief
 
 _LOWEST, _HIGHEST = -2.0, 0.0  # exponents of beta, drawn anew for every slot
 _NUGGET = 1e-6  # of the variance of scaled scores
@@ -81,6 +87,19 @@ class PoolModel(Model):  # type: ignore[misc]
             nugget = _NUGGET * torch.eye(rows.shape[-1], dtype=torch.float64)  # a row may be there twice
             covariance = to_linear_operator(covariance + nugget)
         return MultivariateNormal(self.belief.mean[:, j][rows], covariance)
+
+
+@contextmanager
+def exact_algebra() -> Iterator[None]:
+    """Cholesky at every size, so that results do not jump at a size limit; no advice on input scaling."""
+    with ExitStack() as stack:
+        stack.enter_context(gpytorch.settings.max_cholesky_size(1_000_000))
+        stack.enter_context(gpytorch.settings.max_eager_kernel_size(1))
+        stack.enter_context(botorch.settings.validate_input_scaling(False))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore", BotorchWarning)
+        warnings.simplefilter("ignore", NumericalWarning)
+        yield
 
 
 def pool_rows(n: int) -> Tensor:

@@ -82,10 +82,6 @@ class Multisets:
         """Upper end of the keys."""
         return self.width * _DEEPEST
 
-    def rows(self) -> Whole:
-        """Candidate each key belongs to."""
-        return np.repeat(np.arange(len(self)), self.sizes)
-
     def take(self, rows: Sequence[int] | Whole) -> Multisets:
         """Some candidates, in the order given."""
         chosen = np.asarray(rows, dtype=np.int64)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Points = NDArray[np.float32]
+    Rows = NDArray[np.int64]
     Walked = tuple[Points, NDArray[np.float64] | float]  # and the lengths of their pCN steps
 
 PCN, NOISE, SLERP, ASCENT, PRIOR = "pcn", "noise", "slerp", "ascent", "prior"
@@ -216,23 +217,13 @@ def propose(
     )
 
 
-def _stepped(
-    elites: Elites,
-    rows: NDArray[np.int64],
-    generator: np.random.Generator,
-    widening: float,
-) -> Walked:
+def _stepped(elites: Elites, rows: Rows, generator: np.random.Generator, widening: float) -> Walked:
     steps = _log_uniform(STEPS, len(rows), generator) * widening
     steps = np.minimum(steps, _LONGEST_STEP)
     return pcn(elites.z[rows], steps, generator), steps
 
 
-def _shaken(
-    elites: Elites,
-    rows: NDArray[np.int64],
-    generator: np.random.Generator,
-    widening: float,
-) -> Walked:
+def _shaken(elites: Elites, rows: Rows, generator: np.random.Generator, widening: float) -> Walked:
     if elites.deviation is None:
         raise ValueError("noise moves need the deviations of the elites' posteriors")
     scales = _log_uniform(SCALES, len(rows), generator) * widening
@@ -240,24 +231,14 @@ def _shaken(
     return (elites.z[rows] + scales[:, None] * elites.deviation[rows] * noise).astype(np.float32), 0.0
 
 
-def _crossed(
-    elites: Elites,
-    rows: NDArray[np.int64],
-    generator: np.random.Generator,
-    widening: float,
-) -> Walked:
+def _crossed(elites: Elites, rows: Rows, generator: np.random.Generator, widening: float) -> Walked:
     del widening
     shift = generator.integers(1, len(elites.z), size=len(rows))
     others = (rows + shift) % len(elites.z)
     return slerp(elites.z[rows], elites.z[others], generator.uniform(0.2, 0.8, size=len(rows))), 0.0
 
 
-def _climbed(
-    elites: Elites,
-    rows: NDArray[np.int64],
-    generator: np.random.Generator,
-    widening: float,
-) -> Walked:
+def _climbed(elites: Elites, rows: Rows, generator: np.random.Generator, widening: float) -> Walked:
     if elites.slope is None:
         raise ValueError("ascents need a slope")
     steps = _log_uniform(CLIMBS, len(rows), generator) * widening

@@ -56,7 +56,7 @@ class MinMaxGallery:
 
     def _split(self, sets: Multisets) -> tuple[NDArray[np.float32], sparse.csr_array]:
         """Indicators of the common pairs (`q x c`, dense) and of the rare ones (`q x r`, sparse)."""
-        columns, rows = self._column[sets.keys], sets.rows()
+        columns, rows = self._column[sets.keys], np.repeat(np.arange(len(sets)), sets.sizes)
         dense = np.zeros((len(sets), self._n_common), dtype=np.float32)
         is_common = (columns >= 0) & (columns < self._n_common)
         dense[rows[is_common], columns[is_common]] = 1.0

@@ -1,4 +1,4 @@
-"""Scaling: standardization of scores, treatment of outliers, the unit cube for trust regions."""
+"""Scaling: standardization of scores, treatment of outliers."""
 
 from __future__ import annotations
 
@@ -100,10 +100,6 @@ class Tails:
         reach = _FAR * self.width
         return int(value > self.ends[1] + reach) - int(value < self.ends[0] - reach)
 
-    def far(self, y: Tensor) -> Tensor:
-        """Which scores are far from the bulk."""
-        return (y < self.low) | (y > self.high)
-
 
 def _bulk(values: Tensor, below: int, above: int) -> tuple[int, int]:
     """First and last of the sorted scores without a gap between them and the middle ones."""
@@ -118,19 +114,3 @@ def _bulk(values: Tensor, below: int, above: int) -> tuple[int, int]:
             high += 1
         else:
             return low, high
-
-
-def to_cube(z: Tensor) -> Tensor:
-    """Latent points to the unit cube through the standard normal distribution function.
-
-    >>> to_cube(torch.zeros(1, 2)).tolist()
-    [[0.5, 0.5]]
-    """
-    cube: Tensor = torch.special.ndtr(z.double())
-    return cube
-
-
-def from_cube(u: Tensor) -> Tensor:
-    """Unit cube to latent points, clipped to five standard deviations; the inverse of `to_cube`."""
-    z: Tensor = torch.special.ndtri(u.double().clamp(3e-7, 1 - 3e-7))
-    return z

@@ -57,7 +57,7 @@ def judged(task: str, values: Sequence[Sequence[float | None]], budget: int) -> 
     if task == PARETO:
         import torch
 
-        from molvae.optimization.pareto import hypervolume
+        from molvae.optimization.multiobjective import hypervolume
 
         qed, similarity, sa = np.array(values, dtype=float).reshape(len(values), 3).T
         unit = np.stack([qed, similarity, (_HARD - sa) / (_HARD - _EASY)], axis=1)

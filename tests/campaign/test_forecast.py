@@ -10,7 +10,7 @@ from molvae.campaign.forecast import together
 from molvae.campaign.observations import Forecast, Observation, StartMolecule
 from molvae.chemistry.descriptors import describe
 from molvae.chemistry.molecule import Invalid, parse
-from molvae.optimization.surrogates.base import Belief
+from molvae.optimization.surrogates import Belief
 from molvae.oracles.base import Score
 
 

@@ -17,7 +17,7 @@ from molvae.campaign.runner import run
 from molvae.campaign.storage import Journal
 from molvae.chemistry.molecule import parse
 from molvae.errors import UsageError
-from molvae.optimization.surrogates.base import Belief
+from molvae.optimization.surrogates import Belief
 from molvae.oracles.base import Score, ask
 from molvae.oracles.composite import CompositeOracle
 from molvae.oracles.desirability import DesirabilityOracle, falling, rising

@@ -13,10 +13,17 @@ from molvae.optimization.acquisition import (
     UpperConfidence,
 )
 from molvae.optimization.config import AcquisitionSettings
-from molvae.optimization.constraints import Bounds, Standing, constrained, log_feasibility, log_softplus
-from molvae.optimization.noisy import Targets, select_noisy
-from molvae.optimization.selection import Problem, Slot, select_batch
-from molvae.optimization.surrogates.base import Belief
+from molvae.optimization.problem import (
+    Bounds,
+    Problem,
+    Slot,
+    Standing,
+    constrained,
+    log_feasibility,
+    log_softplus,
+)
+from molvae.optimization.selection import Targets, select_batch, select_noisy
+from molvae.optimization.surrogates import Belief
 
 NONE = Bounds(torch.empty(0).double(), torch.empty(0).double())
 

@@ -15,7 +15,7 @@ from looks import counts, seen
 from molvae.optimization.config import MemberSettings
 from molvae.optimization.credit import FLOOR, N_RECENT, Credit, Outcome, allotted
 from molvae.optimization.similarities import Gallery
-from molvae.optimization.surrogates.portfolio import Portfolio
+from molvae.optimization.surrogates import Portfolio
 
 
 def outcomes(n, *, hitter, foreteller):

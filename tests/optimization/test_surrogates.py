@@ -14,15 +14,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from looks import by_definition, counts, gallery, seen
 
 from molvae.errors import UnknownNameError
+from molvae.optimization import mixture
+from molvae.optimization.acquisition import exact_algebra
 from molvae.optimization.config import MemberSettings, SurrogateSettings
-from molvae.optimization.kernels import Hyperparameters
+from molvae.optimization.exact import ExactProcess
+from molvae.optimization.kernels import Hyperparameters, MixtureFit, Prior
 from molvae.optimization.similarities import Gallery
-from molvae.optimization.surrogates import mixture
-from molvae.optimization.surrogates.base import make_surrogate, training_rows
-from molvae.optimization.surrogates.exact import ExactProcess
-from molvae.optimization.surrogates.fitting import MixtureFit, Prior
-from molvae.optimization.surrogates.latent import LatentSurrogate, exact_algebra
-from molvae.optimization.surrogates.portfolio import Portfolio
+from molvae.optimization.surrogates import Portfolio, make_surrogate, training_rows
+from molvae.optimization.turbo import LatentSurrogate
 
 PLAIN, MIXED = SurrogateSettings().members[:2]
 BOTH = pytest.mark.parametrize("settings", [PLAIN, MIXED], ids=["plain", "mixed"])
@@ -249,23 +248,13 @@ class TestLatent:
         assert torch.allclose(surrogate.posterior(z).mean, z[:, :1].double(), atol=0.5)
         scales = surrogate.lengthscales()
         assert scales.argmin() == 0
-        joint = surrogate.posterior(z[:4] + 0.1, joint=True)
-        assert torch.allclose(surrogate.posterior(z[:4] + 0.1).variance, joint.variance, atol=1e-8)
-
-    def test_takes_pending_points_at_their_mean(self):
-        z = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
-        alone, waiting = LatentSurrogate(fitted=False), LatentSurrogate(fitted=False)
-        alone.fit(z[:15], z[:15, :1].double())
-        waiting.fit(z[:15], z[:15, :1].double(), pending=z[15:])
-        assert torch.allclose(alone.posterior(z[15:]).mean, waiting.posterior(z[15:]).mean, atol=1e-6)
-        assert (waiting.posterior(z[15:]).variance < alone.posterior(z[15:]).variance).all()
 
     @pytest.mark.parametrize("y", [[1.0, 1.0, 1.0], [0.0, 1e30, 1e30], [torch.nan] * 3, [5.0]])
     def test_hostile_targets_give_finite_beliefs(self, y):
         z = torch.randn(len(y), 3, generator=torch.Generator().manual_seed(0))
         surrogate = LatentSurrogate()
         surrogate.fit(z, torch.tensor(y).double()[:, None])
-        belief = surrogate.posterior(z, joint=True)
+        belief = surrogate.posterior(z)
         assert torch.isfinite(belief.mean).all()
         assert (belief.variance >= 0).all()
 

@@ -26,10 +26,10 @@ from molvae.chemistry.substructure import murcko_scaffold
 from molvae.optimization.acquisition import ACQUISITIONS
 from molvae.optimization.credit import allotted
 from molvae.optimization.features import Features
-from molvae.optimization.noisy import select_noisy
-from molvae.optimization.selection import Slot, select_batch
+from molvae.optimization.problem import Slot
+from molvae.optimization.selection import select_batch, select_noisy
 from molvae.optimization.similarities import Gallery
-from molvae.optimization.surrogates.portfolio import Portfolio
+from molvae.optimization.surrogates import Portfolio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from molvae.campaign.methods.base import Situation
     from molvae.campaign.methods.data import Data
     from molvae.campaign.sources.base import Offspring
-    from molvae.optimization.surrogates.base import Belief
+    from molvae.optimization.surrogates import Belief
 
 N_JOINT = 256
 """Candidates with the highest acquisition among which the batch is chosen."""

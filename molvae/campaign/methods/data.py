@@ -11,12 +11,10 @@ import torch
 from molvae.campaign.methods.evidence import evidence_of, has_evidence, tails_of, tamed
 from molvae.campaign.methods.goals import composition_of
 from molvae.campaign.utility import constrained_scores, goals, within
-from molvae.optimization.constraints import Bounds, Standing
-from molvae.optimization.noisy import Targets
-from molvae.optimization.pareto import non_dominated
-from molvae.optimization.scalarization import chebyshev_functions, columns_of
-from molvae.optimization.selection import Problem
-from molvae.optimization.surrogates.base import training_rows
+from molvae.optimization.multiobjective import chebyshev_functions, columns_of, non_dominated
+from molvae.optimization.problem import Bounds, Problem, Standing
+from molvae.optimization.selection import Targets
+from molvae.optimization.surrogates import training_rows
 from molvae.optimization.transforms import ScoreScaler, Tails
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from molvae.campaign.methods.base import Situation
-    from molvae.optimization.surrogates.base import Evidence
+    from molvae.optimization.surrogates import Evidence
     from molvae.oracles.config import Objective
 
 _N_BEST, _N_RANDOM = 1000, 500  # observations surrogates keep: the best, and some of the others

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from molvae.campaign.observations import CENSORED
-from molvae.optimization.surrogates.base import Evidence
+from molvae.optimization.surrogates import Evidence
 from molvae.optimization.transforms import Tails
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from molvae.optimization.selection import Composition
+from molvae.optimization.problem import Composition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from molvae.campaign.known import KnownScores
-    from molvae.optimization.scalarization import Utility
+    from molvae.optimization.multiobjective import Utility
 
 
 def composition_of(known: KnownScores, functions: Sequence[Utility]) -> Composition:

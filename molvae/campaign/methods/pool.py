@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from molvae.campaign.methods.base import Draft
-    from molvae.optimization.selection import Problem, Slot
-    from molvae.optimization.surrogates.portfolio import Portfolio
+    from molvae.optimization.problem import Problem, Slot
+    from molvae.optimization.surrogates import Portfolio
 
 
 _BLOCK = 4096  # molecules judged at a time, which bounds memory

@@ -13,11 +13,8 @@ from molvae.campaign.methods.data import Data, training_data
 from molvae.campaign.methods.draws import prior_drafts
 from molvae.campaign.sources.base import Latents
 from molvae.optimization.acquisition import draws
-from molvae.optimization.constraints import Drawn
-from molvae.optimization.selection import Slot
-from molvae.optimization.surrogates.latent import LatentSurrogate
-from molvae.optimization.transforms import from_cube, to_cube
-from molvae.optimization.trust_region import TrustRegion
+from molvae.optimization.problem import Slot
+from molvae.optimization.turbo import Drawn, LatentSurrogate, TrustRegion, from_cube, to_cube
 
 if TYPE_CHECKING:
     from molvae.campaign.methods.base import Situation
@@ -128,7 +125,7 @@ def _thompson_order(
     surrogate: LatentSurrogate, data: Data, z: torch.Tensor, q: int, generator: torch.Generator
 ) -> torch.Tensor:
     """Rows of `z` to decode: the maxima of `q` draws, then the second highest, and so on."""
-    belief = surrogate.posterior(z, joint=True)
+    belief = surrogate.posterior(z)
     scale = data.problem.standings[0].scale
     slots = [Slot(0, Drawn(values, scale)) for values in draws(belief.output(0), q, generator)]
     rankings = torch.argsort(data.problem.values(slots, [belief]), dim=1, descending=True)[

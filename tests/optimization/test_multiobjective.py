@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from molvae.optimization.pareto import hypervolume, non_dominated
-from molvae.optimization.scalarization import chebyshev_columns
+from molvae.optimization.multiobjective import chebyshev_functions, columns_of, hypervolume, non_dominated
 
 
 def test_front_of_a_known_set():
@@ -31,18 +30,18 @@ def test_hypervolume_ignores_what_is_dominated_repeated_or_below_the_reference()
 
 def test_one_objective_is_left_alone():
     y = torch.tensor([[3.0], [1.0]])
-    assert torch.equal(chebyshev_columns(y, 4, torch.Generator()), y.double())
+    assert torch.equal(columns_of(y, chebyshev_functions(y, 4, torch.Generator())), y.double())
 
 
 def test_scalarizations_reward_the_front_and_never_rank_against_dominance():
     generator = torch.Generator().manual_seed(0)
     y = torch.rand(40, 3, generator=generator)
     y[0, 1] = torch.nan
-    columns = chebyshev_columns(y, 16, torch.Generator().manual_seed(1))
+    columns = columns_of(y, chebyshev_functions(y, 16, torch.Generator().manual_seed(1)))
     assert columns.shape == (40, 16)
     assert torch.isnan(columns[0]).all()
     front = non_dominated(y)
     assert all(bool(front[column.nan_to_num(nan=-torch.inf).argmax()]) for column in columns.T)
     y[1] = y[2] + 0.01
-    better = chebyshev_columns(y, 16, torch.Generator().manual_seed(1))
+    better = columns_of(y, chebyshev_functions(y, 16, torch.Generator().manual_seed(1)))
     assert (better[1] > better[2]).all()

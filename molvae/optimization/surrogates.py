@@ -1,4 +1,4 @@
-"""The surrogate protocol, the belief it returns, and the registry of surrogates."""
+"""Surrogates, which model scores: the protocol, the belief they return, the registry, the portfolio."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor
 
@@ -32,6 +32,11 @@ class Belief:
     mean: Tensor
     variance: Tensor
     covariance: Tensor | None = None
+
+    @classmethod
+    def joint(cls, mean: Tensor, covariance: Tensor) -> Belief:
+        """The belief with these means (`n x m`) and covariances (`m x n x n`)."""
+        return cls(mean, torch.diagonal(covariance, dim1=-2, dim2=-1).T.clamp_min(0.0), covariance)
 
     def output(self, column: int) -> Belief:
         """The belief about one output, shape kept (`n x 1`)."""
@@ -68,8 +73,7 @@ class Belief:
         column = self.covariance[:, :, row]  # m x n
         spread = (column[:, row, None, None] * (1.0 + noise)).clamp_min(torch.finfo(column.dtype).tiny)
         covariance = self.covariance - column[:, :, None] * column[:, None, :] / spread
-        variance = torch.diagonal(covariance, dim1=-2, dim2=-1).T.clamp_min(0.0)
-        return Belief(self.mean, variance, covariance)
+        return Belief.joint(self.mean, covariance)
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,7 @@ SURROGATES: Registry[Callable[[MemberSettings], Surrogate]] = Registry("surrogat
 
 def make_surrogate(settings: MemberSettings) -> Surrogate:
     """The surrogate that the settings name; `UnknownNameError` names the nearest match otherwise."""
-    import_module("molvae.optimization.surrogates.mixture")  # registers itself
+    import_module("molvae.optimization.mixture")  # registers itself
     return SURROGATES.get(settings.kind)(settings)
 
 
@@ -141,3 +145,46 @@ def training_rows(y: Tensor, n_best: int, n_random: int, priority: Tensor) -> Te
     others = order[n_best:]
     drawn = others[torch.argsort(priority[others], descending=True, stable=True)[:n_random]]
     return torch.sort(torch.cat([order[:n_best], drawn])).values
+
+
+class Portfolio:
+    """Several surrogates of one gallery, which share its similarities.
+
+    No single kernel is best for every score: for similarities to a molecule it is an unfitted fingerprint
+    kernel that keeps exploring, for formulas and properties a fit that finds the relevant numbers.
+
+    Args:
+        members: Settings of each.
+        gallery: Observations, then pending candidates.
+        y: Scores of the observations, `n x m`; NaN where missing.
+        n_pending: Number of pending rows of the gallery.
+        remembered: What `remembered()` returned for the last batch.
+        evidence: Censoring and replicates, if any.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[MemberSettings],
+        gallery: Gallery,
+        y: Tensor,
+        *,
+        n_pending: int = 0,
+        remembered: Mapping[str, Any] | None = None,
+        evidence: Evidence | None = None,
+    ) -> None:
+        self.gallery = gallery
+        self.names = tuple(member.name for member in members)
+        self.surrogates = [make_surrogate(member) for member in members]
+        more: dict[str, Any] = {} if evidence is None else {"evidence": evidence}
+        for name, surrogate in zip(self.names, self.surrogates):
+            surrogate.fit(
+                gallery, y, n_pending=n_pending, remembered=(remembered or {}).get(name, ()), **more
+            )
+
+    def beliefs(self, comparison: Comparison, *, joint: bool = False) -> tuple[Belief, ...]:
+        """Posterior of each surrogate for candidates compared with the gallery."""
+        return tuple(surrogate.posterior(comparison, joint=joint) for surrogate in self.surrogates)
+
+    def remembered(self) -> dict[str, Any]:
+        """State for the next portfolio, as JSON values."""
+        return {name: surrogate.remembered() for name, surrogate in zip(self.names, self.surrogates)}

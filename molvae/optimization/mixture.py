@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from molvae.optimization.kernels import Hyperparameters, cross, gram, own
-from molvae.optimization.surrogates.base import SURROGATES, Belief, Evidence, training_rows
-from molvae.optimization.surrogates.censored import sites
-from molvae.optimization.surrogates.exact import ExactProcess
-from molvae.optimization.surrogates.fitting import MINIMUM_NOISE, MixtureFit, Prior
+from molvae.optimization.exact import ExactProcess, sites
+from molvae.optimization.kernels import MINIMUM_NOISE, Hyperparameters, MixtureFit, Prior, cross, gram, own
+from molvae.optimization.surrogates import SURROGATES, Belief, Evidence, training_rows
 from molvae.optimization.transforms import ScoreScaler
 
 if TYPE_CHECKING:
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
 
     from molvae.optimization.config import MemberSettings
     from molvae.optimization.similarities import Comparison, Gallery
+
 
 OUTPUTSCALE = 10.0  # prior variance without a fit; large, to explore what is unlike all observations
 NOISE = 1e-3  # variance of scaled scores without a fit
@@ -103,7 +102,7 @@ class MixtureSurrogate:
         """Learn from a gallery whose last `n_pending` rows are pending; `y` is `n x m` for the others.
 
         Pending candidates are assumed to score their mean. The noise variance of a mean of n measurements is
-        divided by n; bounds are handled by `molvae.optimization.surrogates.censored`.
+        divided by n; bounds are handled by `molvae.optimization.exact.sites`.
         """
         self._outputs, self._fits = [], []
         priors: dict[Hyperparameters, Tensor] = {}  # outputs with the same hyperparameters share a table
@@ -139,26 +138,20 @@ class MixtureSurrogate:
         """The belief about candidates, with covariances between them if `joint`."""
         if not self._outputs:
             raise ValueError("fit the surrogate before asking it for a posterior")
-        tables: dict[Hyperparameters, tuple[Tensor, Tensor]] = {}
+        views = self.settings.views
+        tables: dict[Hyperparameters, tuple[Tensor, Tensor]] = {}  # shared by outputs, as in `fit`
         found = []
         for output in self._outputs:
-            if output.values not in tables:
-                tables[output.values] = self._tables(comparison, output.values, joint=joint)
-            found.append(_believed(output, *tables[output.values]))
+            values = output.values
+            if values not in tables:
+                variance = torch.full((len(comparison),), values.outputscale, dtype=torch.float64)
+                among = own(comparison, views, values) if joint else variance
+                tables[values] = cross(comparison, views, values), among
+            found.append(_believed(output, *tables[values]))
         mean = torch.stack([mean for mean, _ in found], dim=1)
         if not joint:
             return Belief(mean, torch.stack([spread for _, spread in found], dim=1))
-        covariance = torch.stack([spread for _, spread in found])
-        return Belief(mean, torch.diagonal(covariance, dim1=-2, dim2=-1).T.clamp_min(0.0), covariance)
-
-    def _tables(
-        self, comparison: Comparison, values: Hyperparameters, *, joint: bool
-    ) -> tuple[Tensor, Tensor]:
-        views = self.settings.views
-        if joint:
-            return cross(comparison, views, values), own(comparison, views, values)
-        variance = torch.full((len(comparison),), values.outputscale, dtype=torch.float64)
-        return cross(comparison, views, values), variance
+        return Belief.joint(mean, torch.stack([spread for _, spread in found]))
 
     def _hyperparameters(
         self,

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from molvae.optimization.transforms import ScoreScaler, from_cube, to_cube
-from molvae.optimization.trust_region import LONGEST, SHORTEST, SUCCESS_TOLERANCE, TrustRegion
+from molvae.optimization.transforms import ScoreScaler
+from molvae.optimization.turbo import LONGEST, SHORTEST, SUCCESS_TOLERANCE, TrustRegion, from_cube, to_cube
 
 
 def region(**changes):

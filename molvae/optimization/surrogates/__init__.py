@@ -1,1 +1,0 @@
-"""Surrogates: probabilistic models of scores."""
