@@ -10,6 +10,9 @@ import torch
 from molvae.chemistry.molecule import Invalid, Molecule, is_valid, parse
 from molvae.chemistry.standardize import standardize
 from molvae.errors import UsageError
+from molvae.models.beam import beam_search
+from molvae.models.generation import generate
+from molvae.models.inference import infer
 from molvae.models.noise import blurred
 from molvae.seeding import Seeds
 from molvae.tokenizers.base import TokenizationError
@@ -103,14 +106,15 @@ def posteriors(
         network: The network.
         tokenizer: Its tokenizer.
         molecules: `n`.
-        inference_steps: Of `SequenceVAE.infer`.
+        inference_steps: Gradient steps by which each mean is moved.
     """
     device = next(network.parameters()).device
     mu = np.full((len(molecules), network.settings.latent_size), np.nan, dtype=np.float32)
     sigma = mu.copy()
     n_rows = _ROWS_INFERRED if inference_steps else _ROWS
     for rows, tokens, lengths in token_batches(tokenizer, molecules, n_rows):
-        posterior = network.infer(
+        posterior = infer(
+            network,
             torch.from_numpy(tokens).to(device),
             torch.from_numpy(lengths).to(device),
             n_steps=inference_steps,
@@ -173,23 +177,28 @@ def written_texts(
         condition: Properties a conditional network sees, and which are known, `n x p` each.
         noise: Levels at which the vectors were blurred, `n`; None is 0.
     """
-    device = next(network.parameters()).device
     texts: list[str] = []
     for start in range(0, len(z), _WRITTEN):
-        rows = slice(start, start + _WRITTEN)
-        properties, observed = (None, None) if condition is None else (condition[0][rows], condition[1][rows])
-        written = network.decode(
-            torch.from_numpy(np.nan_to_num(z[rows])).to(device),
-            max_length=max_length,
-            temperature=temperature,
-            generator=generator,
-            properties=properties,
-            observed=observed,
-            noise=None if noise is None else noise[rows],
+        read = _read(network, z, slice(start, start + _WRITTEN), condition, noise)
+        written = generate(
+            network.decoder, read, max_length=max_length, temperature=temperature, generator=generator
         )
         texts += tokenizer.decode_many(written.tokens.cpu().numpy())
     finite = np.asarray(np.isfinite(z).all(axis=1))
     return [text if fine else "" for text, fine in zip(texts, finite, strict=True)]
+
+
+def _read(
+    network: SequenceVAE,
+    z: NDArray[np.float32],
+    rows: slice | list[int],
+    condition: tuple[torch.Tensor, torch.Tensor] | None,
+    noise: torch.Tensor | None,
+) -> torch.Tensor:
+    """What the decoder reads for some rows of latent vectors; what is not finite is read as 0."""
+    points = torch.from_numpy(np.nan_to_num(z[rows])).to(next(network.parameters()).device)
+    properties = None if condition is None else (condition[0][rows], condition[1][rows])
+    return network.decoder_input(points, properties, None if noise is None else noise[rows])
 
 
 WIDTHS = (8, 32)
@@ -226,17 +235,8 @@ def search(
         wrong = [row for row in wrong if not is_known(molecules[row], tokenizer)]
         for start in range(0, len(wrong), _SEARCHED):
             rows = wrong[start : start + _SEARCHED]
-            properties, observed = (
-                (None, None) if condition is None else (condition[0][rows], condition[1][rows])
-            )
-            beams = network.search(
-                torch.from_numpy(z[rows]).to(next(network.parameters()).device),
-                max_length=max_length,
-                width=width,
-                properties=properties,
-                observed=observed,
-                noise=None if noise is None else noise[rows],
-            )
+            read = _read(network, z, rows, condition, noise)
+            beams = beam_search(network.decoder, read, max_length=max_length, width=width)
             for row, texts in zip(rows, _texts(tokenizer, beams), strict=True):
                 molecules[row] = _first_known(tokenizer, texts, molecules[row])
 

@@ -12,6 +12,7 @@ from molvae.chemistry.precedent import Precedent
 from molvae.latent import neighbors
 from molvae.latent.batches import token_batches
 from molvae.latent.domain import ApplicabilityDomain, Likelihood
+from molvae.models.inference import negative_log_likelihood
 from molvae.models.network import Posterior
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
@@ -54,7 +55,7 @@ def likelihood(
         else:
             mu, sigma = (torch.from_numpy(part[rows]).to(model.device) for part in encoded)
             posterior = Posterior(mu, 2.0 * sigma.log())
-        written = model.network.reconstruction(given, widths, posterior.mu)
+        written = negative_log_likelihood(model.network, given, widths, posterior.mu)
         terms[:, rows] = torch.stack([written, posterior.kl(), widths.to(written.dtype)]).cpu().numpy()
         means[rows] = posterior.mu.cpu().numpy()
     return Likelihood(terms[0], terms[1], terms[2], means)

@@ -45,7 +45,7 @@ def card_facts(settings: CodecSettings, n_parameters: int) -> dict[str, Any]:
     return {
         "tokenizer": settings.tokenizer,
         "latent_size": model.latent_size,
-        "encoder": f"bidirectional GRU {model.encoder_hidden} x {model.encoder_layers}",
+        "encoder": f"bidirectional GRU {model.encoder_hidden}",
         "decoder": f"GRU {model.decoder_hidden} x {model.decoder_layers}"
         + (", trained with noise levels 0 to 1" if model.noise_levels else ""),
         "n_parameters": n_parameters,

@@ -147,7 +147,7 @@ class MolVAE:
         Args:
             molecules: `n` molecules.
             inference_steps: Gradient steps by which each mean moves from the encoder's to where the decoder
-                writes the molecule more surely (`molvae.models.vae.infer`); 0 is the encoder alone.
+                writes the molecule more surely (`molvae.models.inference`); 0 is the encoder alone.
 
         Raises:
             UsageError: `inference_steps` is negative.

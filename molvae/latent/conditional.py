@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from molvae.chemistry.depiction import MoleculeList
 from molvae.chemistry.molecule import Invalid
@@ -76,7 +75,7 @@ def sample_conditional(
     requests = np.asarray(wanted, dtype=np.float64)
     seeds = Seeds(seed)
     if model.settings.model.conditional:
-        z = _told(model, requests, seeds)
+        z = model.sample_latent(len(requests), generator=seeds.numpy("conditional"))
         how = model.sampling(temperature=temperature, beam=beam, noise=noise)
         return model.decode(z, **how, seed=seed, properties=requests)
     if not model.property_names:
@@ -111,14 +110,3 @@ def choose(
         best = int(np.argmax(likely + generator.gumbel(size=len(score))))  # a draw in proportion
         chosen[line], score[best] = best, -np.inf
     return chosen
-
-
-def _told(model: MolVAE, requests: NDArray[np.float64], seeds: Seeds) -> NDArray[np.float32]:
-    """Latent vectors for a conditional decoder: from its own prior for these properties if it has one."""
-    values, observed = model.scaled_properties(requests)
-    prior = model.network.prior(values, observed)
-    if prior is None:
-        return model.sample_latent(len(requests), generator=seeds.numpy("conditional"))
-    with torch.inference_mode():
-        drawn: NDArray[np.float32] = prior.rsample(seeds.torch("conditional")).cpu().numpy()
-    return drawn

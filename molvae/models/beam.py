@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from molvae.models.config import BOS, EOS, PAD, UNK
+from molvae.models.config import BOS, EOS, PAD
+from molvae.models.generation import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,12 +65,11 @@ def beam_search(
         n_best: Finished texts kept, `k`.
         margin: In nats.
     """
-    bias = decoder.bias_without((BOS, PAD, UNK))
     if len(z) == 0:
         return Beams(torch.empty((0, n_best, 0), dtype=torch.long, device=z.device), z.new_empty((0, n_best)))
     n_rows = max(1, _STATES // width)
     parts = [
-        _Search(decoder, z[first : first + n_rows], bias, width, n_best).run(max_length, margin)
+        _Search(decoder, z[first : first + n_rows], width, n_best).run(max_length, margin)
         for first in range(0, len(z), n_rows)
     ]
     return _joined(parts)
@@ -86,15 +86,14 @@ class _Search:
     """The search for some latent vectors side by side, `r` of them with `w` unfinished texts each.
 
     Attributes:
+        texts: The unfinished texts, `r w`.
         score: Log-probability of the unfinished texts, `r x w`.
         ended: Log-probability of the finished ones, `r x k`, with the step and the place they ended at.
         chosen: Token and parent place of every unfinished text, `r x w` each, per step.
     """
 
-    def __init__(self, decoder: GRUDecoder, z: Tensor, bias: Tensor, width: int, n_best: int) -> None:
-        self.decoder, self.bias = decoder, bias
-        self.table = decoder.token_inputs()
-        self.states, self.conditions = decoder.begin(z.repeat_interleave(width, 0))
+    def __init__(self, decoder: GRUDecoder, z: Tensor, width: int, n_best: int) -> None:
+        self.texts = Steps(decoder, z.repeat_interleave(width, 0))
         self.current = torch.full((len(z) * width,), BOS, device=z.device)
         self.score = z.new_full((len(z), width), -torch.inf)
         self.score[:, 0] = 0.0  # all begin alike: only one is continued
@@ -126,17 +125,15 @@ class _Search:
 
     def _keep(self, rows: Tensor) -> None:
         """Continue with some of the latent vectors, a mask `r`."""
-        texts = rows.repeat_interleave(self.score.shape[1])
+        places = rows.repeat_interleave(self.score.shape[1]).nonzero()[:, 0]
         self.score, self.ended, self.ended_at = self.score[rows], self.ended[rows], self.ended_at[:, rows]
-        self.states = [state[texts] for state in self.states]
-        self.conditions = [condition[texts] for condition in self.conditions]
-        self.current = self.current[texts]
+        self.texts.keep(places)
+        self.current = self.current[places]
         self.chosen = [(token[rows], parent[rows]) for token, parent in self.chosen]
 
     def _advance(self, step: int) -> None:
         n, width = self.score.shape
-        inputs = self.table.index_select(0, self.current)
-        logits = self.decoder.step(inputs, self.states, self.conditions, self.bias)
+        logits = self.texts.logits(self.current)
         options = self.score[:, :, None] + logits.log_softmax(1).view(n, width, -1)  # r x w x v
         self._end(options[:, :, EOS], step)
         options[:, :, EOS] = -torch.inf
@@ -144,7 +141,7 @@ class _Search:
         parent, token = place // options.shape[2], place % options.shape[2]
         self.chosen.append((token, parent))
         rows = (torch.arange(n, device=place.device)[:, None] * width + parent).flatten()
-        self.states = [state.index_select(0, rows) for state in self.states]
+        self.texts.states = [state.index_select(0, rows) for state in self.texts.states]
         self.current = token.flatten()
 
     def _end(self, score: Tensor, step: int) -> None:

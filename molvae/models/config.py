@@ -27,14 +27,15 @@ class PenaltySettings(Settings):
 class ModelSettings(Settings):
     """Sizes of the sequence VAE, the noise on its inputs, and its regularizers."""
 
-    retired: ClassVar = {"condition_dropout": 0.1, "exact_share": 0.5, "free_share": 0.4}
+    retired: ClassVar = {
+        "condition_dropout": 0.1, "exact_share": 0.5, "free_share": 0.4, "conditional_prior": False,
+        "encoder_layers": 1,
+    }  # fmt: skip
 
     posterior: Literal["gaussian", "dirac"] = "gaussian"
     """gaussian: a variational autoencoder; dirac: a plain autoencoder, with z = mu and no KL."""
     conditional: bool = False
     """Condition the decoder on the properties; unknown ones are allowed."""
-    conditional_prior: bool = False
-    """Learn a prior p(z | properties) instead of N(0, I)."""
     penalties: PenaltySettings = PenaltySettings()
     """Regularizers in addition to the KL."""
 
@@ -44,8 +45,6 @@ class ModelSettings(Settings):
     """Dimensions of a token's embedding."""
     encoder_hidden: int = Field(default=192, ge=1, le=8192)
     """Hidden units of the bidirectional GRU encoder, per direction."""
-    encoder_layers: int = Field(default=1, ge=1, le=8)
-    """Layers of the encoder."""
     decoder_hidden: int = Field(default=384, ge=1, le=8192)
     """Hidden units of the GRU decoder."""
     decoder_layers: int = Field(default=1, ge=1, le=8)

@@ -14,8 +14,6 @@ from molvae.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from torch import Tensor
-
 
 def resolve_device(name: str) -> torch.device:
     """The torch device of `auto`, `cpu`, `cuda` or `mps`; `UsageError` if it is not there."""
@@ -55,11 +53,6 @@ def has_fast_bfloat16(device: torch.device) -> bool:
         able = {} if capabilities is None else capabilities()
         return any(able.get(name, False) for name in _FAST)
     return device.type == "cuda"
-
-
-def at_least_single(values: Tensor) -> Tensor:
-    """The values in float32 if they are in half precision, unchanged otherwise; any shape."""
-    return values.float() if values.element_size() < 4 else values  # noqa: PLR2004 - bytes of a float32
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Autoregressive decoding: a finished row gives its place in the batch to the next one."""
+"""Autoregressive decoding: tokens one after the other, of many latent vectors side by side."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from molvae.models.config import BOS, EOS, PAD, UNK
-from molvae.models.devices import at_least_single
+from molvae.models.network import at_least_single
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -33,6 +33,51 @@ class Generation:
 
     tokens: Tensor
     log_prob: Tensor | None
+
+
+class Steps:
+    """A decoder one token at a time, in rows side by side; a text never has the begin mark or unknown tokens.
+
+    Args:
+        decoder: The decoder.
+        z: What it reads, `b x d`.
+
+    Attributes:
+        states: Hidden states of each layer, `b x h`.
+        conditions: What z adds to each layer at every step, `b x 3h`.
+    """
+
+    def __init__(self, decoder: GRUDecoder, z: Tensor) -> None:
+        self._decoder, self._table = decoder, decoder.token_inputs()
+        never = torch.zeros_like(decoder.output.bias)
+        never[[BOS, PAD, UNK]] = -torch.inf
+        self._bias = decoder.output.bias + never
+        self.states, self.conditions = self._begun(z)
+
+    def _begun(self, z: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        states = [self._decoder.initial(z, layer) for layer in range(len(self._decoder.layers))]
+        return states, [project(z) for project in self._decoder.conditions]
+
+    def logits(self, tokens: Tensor) -> Tensor:
+        """Logits of the token after each of `tokens`, `b x v`; the states become those after them."""
+        inputs = self._table.index_select(0, tokens)
+        for layer, gru in enumerate(self._decoder.layers):
+            if layer > 0:
+                inputs = self._decoder.inputs[layer](self.states[layer - 1])
+            projected = inputs.add_(self.conditions[layer])
+            self.states[layer] = gru.step(projected, self.states[layer])  # type: ignore[operator]
+        return at_least_single(torch.addmm(self._bias, self.states[-1], self._decoder.output.weight.t()))
+
+    def begin(self, places: Tensor, z: Tensor) -> None:
+        """Write from other latent vectors, `k x d`, in these rows, `k`."""
+        states, conditions = self._begun(z)
+        for old, new in zip([*self.states, *self.conditions], [*states, *conditions], strict=True):
+            old.index_copy_(0, places, new)
+
+    def keep(self, places: Tensor) -> None:
+        """Go on with these rows only."""
+        self.states = [state.index_select(0, places) for state in self.states]
+        self.conditions = [condition.index_select(0, places) for condition in self.conditions]
 
 
 @torch.inference_mode()
@@ -71,9 +116,8 @@ def generate(
     # One more row than asked for: what a place writes after its row has ended goes there.
     tokens = torch.full((n_rows + 1, max_length), PAD, dtype=torch.long, device=z.device)
     total = at_least_single(z.new_zeros(n_rows + 1))
-    bias = decoder.bias_without((BOS, PAD, UNK))
     while loop.busy:
-        logits = loop.logits(bias)
+        logits = loop.texts.logits(loop.current)
         if draws is None:
             chosen = logits.argmax(1)
         else:
@@ -97,18 +141,19 @@ class _Loop:
     """The places at which rows are written, and the queue of rows without a place.
 
     Attributes:
+        texts: What is written at them.
         rows: Row written at each place; the number of rows where a place is idle.
         steps: Tokens already written of it.
+        current: The last of them.
         longest: Tokens of the longest row so far.
     """
 
     def __init__(self, decoder: GRUDecoder, z: Tensor, width: int, max_length: int) -> None:
-        self.decoder, self.z, self.max_length = decoder, z, max_length
-        self.table = decoder.token_inputs()
+        self.z, self.max_length = z, max_length
+        self.texts = Steps(decoder, z[:width])
         self.rows = torch.arange(width, device=z.device)
         self.steps = torch.zeros_like(self.rows)
         self.current = torch.full_like(self.rows, BOS)
-        self.states, self.conditions = decoder.begin(z[:width])
         self.n_begun = width
         self.longest = 0
 
@@ -116,11 +161,6 @@ class _Loop:
     def busy(self) -> bool:
         """Whether any place is left."""
         return len(self.rows) > 0
-
-    def logits(self, bias: Tensor) -> Tensor:
-        """One step of the network at all places, `b x v`, with this bias (`v`)."""
-        inputs = self.table.index_select(0, self.current)
-        return self.decoder.step(inputs, self.states, self.conditions, bias)
 
     def advance(self, chosen: Tensor) -> None:
         """Go on to the next step after these tokens `b`; places that are idle go to waiting rows."""
@@ -141,14 +181,11 @@ class _Loop:
         n_new = self.n_begun - first
         places = idle[:n_new]
         if n_new:
-            states, conditions = self.decoder.begin(self.z[first : self.n_begun])
-            for old, new in zip([*self.states, *self.conditions], [*states, *conditions], strict=True):
-                old.index_copy_(0, places, new)
+            self.texts.begin(places, self.z[first : self.n_begun])
             self.rows[places] = torch.arange(first, self.n_begun, device=self.z.device)
             self.steps[places] = 0
             self.current[places] = BOS
         if n_new < len(idle):  # no row is waiting
             kept = (self.rows < len(self.z)).nonzero()[:, 0]
             self.rows, self.steps, self.current = self.rows[kept], self.steps[kept], self.current[kept]
-            self.states = [state.index_select(0, kept) for state in self.states]
-            self.conditions = [condition.index_select(0, kept) for condition in self.conditions]
+            self.texts.keep(kept)

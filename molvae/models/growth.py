@@ -61,25 +61,20 @@ def take_over_network(larger: SequenceVAE, smaller: SequenceVAE, *, with_head: b
     Args:
         larger: Its weights are replaced.
         smaller: Its other sizes are the same.
-        with_head: Take its property head too, and its conditional prior.
+        with_head: Take its property head too.
     """
     _take_over_encoder(larger.encoder, smaller.encoder)
     take_over_layers(larger.decoder, smaller.decoder)
-    heads = ((larger.head, smaller.head), (larger.conditional_prior, smaller.conditional_prior))
-    for own, known in heads:
-        if with_head and own is not None and known is not None:
-            take_over_layers(own, known)
+    if with_head and larger.head is not None and smaller.head is not None:
+        take_over_layers(larger.head, smaller.head)
 
 
 def _take_over_encoder(larger: GRUEncoder, smaller: GRUEncoder) -> None:
-    """The same posteriors, with as many layers and no fewer hidden units."""
+    """The same posteriors, with no fewer hidden units."""
     take_over_layers(larger.embedding, smaller.embedding)
-    for number, (own, known) in enumerate(zip(larger.inputs, smaller.inputs, strict=True)):
-        columns = (_DIRECTIONS,) if number else ()  # the first layer reads tokens
-        take_over_layers(own, known, (_DIRECTIONS, _GATES), columns)
-    grus = zip((*larger.forwards, *larger.backwards), (*smaller.forwards, *smaller.backwards), strict=True)
-    for own, known in grus:
-        take_over_layers(own, known, (_GATES,))
+    take_over_layers(larger.inputs, smaller.inputs, (_DIRECTIONS, _GATES))
+    take_over_layers(larger.forwards, smaller.forwards, (_GATES,))
+    take_over_layers(larger.backwards, smaller.backwards, (_GATES,))
     take_over_layers(larger.posterior, smaller.posterior, columns=(_DIRECTIONS,))
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from molvae.models.network import normal
+
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
@@ -35,9 +37,7 @@ def blurred(z: Tensor, levels: Tensor, generator: Generator | None = None) -> Te
         levels: s of each, `b`.
         generator: Source of the noise.
     """
-    where = z.device if generator is None else generator.device
-    noise = torch.randn(z.shape, generator=generator, dtype=z.dtype, device=where).to(z.device)
-    return kept(levels)[:, None] * z + levels[:, None] * noise
+    return kept(levels)[:, None] * z + levels[:, None] * normal(z, generator)
 
 
 def expected(z: Tensor, levels: Tensor) -> Tensor:

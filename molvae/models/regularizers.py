@@ -6,24 +6,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from molvae.models.network import chosen, normal
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Generator, Tensor
 
-
-def hide(tokens: Tensor, share: float, unknown: int, generator: Generator | None = None) -> Tensor:
-    """Replace a share of the tokens by the unknown one (Vincent et al. 2008).
-
-    Args:
-        tokens: Token ids, `b x t`.
-        share: Chance of each token to be hidden.
-        unknown: What stands in its place.
-        generator: Source of the choice.
-    """
-    if share == 0.0:
-        return tokens
-    return tokens.masked_fill(_chosen(tokens, share, generator), unknown)
+    from molvae.models.config import PenaltySettings
+    from molvae.models.network import GRUEncoder, Posterior
 
 
 def swap(tokens: Tensor, lengths: Tensor, share: float, generator: Generator | None = None) -> Tensor:
@@ -35,10 +26,10 @@ def swap(tokens: Tensor, lengths: Tensor, share: float, generator: Generator | N
         share: Chance of each place to begin an exchange; a token moves by one place at most.
         generator: Source of the choice.
     """
-    if share == 0.0 or tokens.shape[1] < 3:  # noqa: PLR2004 - two tokens and an end mark
+    if tokens.shape[1] < 3:  # noqa: PLR2004 - two tokens and an end mark
         return tokens
     places = torch.arange(tokens.shape[1], device=tokens.device)
-    begins = _chosen(tokens, share, generator) & (places + 1 < (lengths - 1)[:, None])
+    begins = chosen(tokens, share, generator) & (places + 1 < (lengths - 1)[:, None])
     for place in range(1, tokens.shape[1]):
         begins[:, place] &= ~begins[:, place - 1]
     moved = torch.roll(begins, 1, dims=1)
@@ -48,18 +39,43 @@ def swap(tokens: Tensor, lengths: Tensor, share: float, generator: Generator | N
 
 def forget(observed: Tensor, share: float, generator: Generator | None = None) -> Tensor:
     """Hide a share of the known properties, `b x p`, so that a model learns to do without each."""
-    device = observed.device if generator is None else generator.device
-    kept = torch.rand(observed.shape, generator=generator, device=device) >= share
-    return observed & kept.to(observed.device)
-
-
-def _chosen(tokens: Tensor, share: float, generator: Generator | None) -> Tensor:
-    device = tokens.device if generator is None else generator.device
-    return (torch.rand(tokens.shape, generator=generator, device=device) < share).to(tokens.device)
+    return observed & ~chosen(observed, share, generator)
 
 
 _STEP = 1e-3  # of the finite difference, in units of the embeddings
 _SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the inverse multiquadratic kernels, times 2 d
+
+
+def penalty(
+    weights: PenaltySettings,
+    encoder: GRUEncoder,
+    source: Tensor,
+    lengths: Tensor,
+    posterior: Posterior,
+    z: Tensor,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Weighted sum of the penalties, `b`.
+
+    Args:
+        weights: Of each; 0 leaves it out.
+        encoder: Whose posteriors are penalized.
+        source: What it has read, `b x s`.
+        lengths: Tokens in each row, `b`.
+        posterior: What it said of them, `b x d`.
+        z: A sample of each, `b x d`.
+        generator: Source of the random directions and of draws of N(0, I).
+    """
+    total = z.new_zeros(z.shape[0])
+    if weights.sparse:
+        total = total + weights.sparse * sparsity(posterior.mu)
+    if weights.contractive:
+        embedded = encoder.embedding(source.t()).detach()
+        slope = contraction(lambda e: encoder.from_embedded(e, lengths).mu, embedded, generator)
+        total = total + weights.contractive * slope
+    if weights.mmd:
+        total = total + weights.mmd * mean_discrepancy(z, generator)
+    return total
 
 
 def sparsity(mu: Tensor) -> Tensor:
@@ -80,9 +96,7 @@ def contraction(
         inputs: `t x b x e`.
         generator: Source of the direction.
     """
-    device = inputs.device if generator is None else generator.device
-    direction = torch.randn(inputs.shape, generator=generator, dtype=inputs.dtype, device=device)
-    step = _STEP * direction.to(inputs.device)
+    step = _STEP * normal(inputs, generator)
     along = (encode(inputs + step) - encode(inputs - step)) / (2 * _STEP)
     return along.square().sum(-1)
 
@@ -100,8 +114,7 @@ def mean_discrepancy(z: Tensor, generator: Generator | None = None) -> Tensor:
     n, d = z.shape
     if n < 2:  # noqa: PLR2004 - no pairs
         return z.new_zeros(n)
-    device = z.device if generator is None else generator.device
-    drawn = torch.randn(z.shape, generator=generator, dtype=z.dtype, device=device).to(z.device)
+    drawn = normal(z, generator)
     within_z, within_drawn, between = _squares(z, z), _squares(drawn, drawn), _squares(z, drawn)
     total = z.new_zeros(())
     for scale in _SCALES:

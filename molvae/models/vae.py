@@ -1,39 +1,31 @@
-"""The sequence VAE: training loss, encoding, decoding, prediction."""
+"""The sequence VAE: its forward pass, the ELBO and the loss."""
 
 from __future__ import annotations
 
 import math
-from functools import partial
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.func import functional_call
+from torch.nn import functional
 
-from molvae.models.beam import Beams, beam_search
-from molvae.models.config import BOS, UNK
-from molvae.models.generation import Generation, generate
+from molvae.models.config import BOS, UNK, ModelSettings, PenaltySettings
 from molvae.models.network import (
-    ConditionalPrior,
-    Elbo,
     GRUDecoder,
     GRUEncoder,
     Posterior,
     Prediction,
     PropertyHead,
+    at_least_single,
+    chosen,
     condition,
-    gaussian_nll,
-    reconstruction_nll,
 )
 from molvae.models.noise import N_COLUMNS, blurred, columns, draw_levels, expected
-from molvae.models.regularizers import contraction, forget, hide, mean_discrepancy, sparsity, swap
+from molvae.models.regularizers import forget, penalty, swap
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Tensor
-
-    from molvae.models.config import ModelSettings
+_EXACT_SHARE = 0.5  # of the molecules are trained on without noise
+_FREE_SHARE = 0.4  # of the others at level 1, the rest evenly between
+_HIDDEN_CONDITIONS = 0.1  # share of the properties, so that any may be missing
 
 
 class SequenceVAE(nn.Module):
@@ -57,8 +49,6 @@ class SequenceVAE(nn.Module):
         self.encoder = GRUEncoder(settings, vocabulary_size)
         self.decoder = GRUDecoder(settings, vocabulary_size, n_conditions)
         self.head = PropertyHead(settings, n_properties) if n_properties else None
-        conditional = settings.conditional_prior and n_properties
-        self.conditional_prior = ConditionalPrior(settings, n_properties) if conditional else None
 
     def forward(
         self,
@@ -83,98 +73,39 @@ class SequenceVAE(nn.Module):
             observed: Which property values exist, `b x p`.
             generator: Source of the posterior noise, the input noise and the random directions of penalties.
         """
-        settings, known = self.settings, observed
-        if self.training:
-            swapped = swap(source, source_lengths, settings.source_swap, generator)
-            source = hide(swapped, settings.source_dropout, UNK, generator)
+        settings, training = self.settings, self.training
+        if training and settings.source_swap:
+            source = swap(source, source_lengths, settings.source_swap, generator)
+        if training and settings.source_dropout:
+            source = hide(source, settings.source_dropout, generator)
         posterior = self.encoder(source, source_lengths)
         z = posterior.rsample(generator)
-        if self.training and (settings.conditional or self.conditional_prior is not None):
+        inputs, known, read, noise = shifted(tokens), observed, z, z.new_zeros(len(z))
+        if training and settings.conditional:
             known = forget(observed, _HIDDEN_CONDITIONS, generator)
-        read, noise = z, z.new_zeros(len(z))
-        if self.training and settings.noise_levels:
+        if training and settings.noise_levels:
             noise = draw_levels(len(z), _EXACT_SHARE, _FREE_SHARE, generator).to(z)
             read = blurred(z, noise, generator)
-        inputs = self._decoder_inputs(tokens, generator)
-        logits = self.decoder(inputs, self._conditioned(read, properties, known, noise))
+        if training and settings.token_dropout:
+            inputs = hide(inputs, settings.token_dropout, generator)
+        logits = self.decoder(inputs, self.decoder_input(read, (properties, known), noise))
         reconstruction = reconstruction_nll(logits, tokens, lengths)
-        nothing = torch.zeros_like(reconstruction)
-        kl = posterior.kl_by_dimension(self.prior(properties, known))
-        return Elbo(
-            reconstruction,
-            kl.sum(-1),
-            self._property_nll(posterior, z, properties, observed) if self.head is not None else nothing,
-            self._penalty(source, source_lengths, posterior, z, generator) if self.training else nothing,
-            posterior,
-            kl,
-            noise,
-        )
+        kl = posterior.kl_by_dimension()
+        on_properties = penalized = torch.zeros_like(reconstruction)
+        if self.head is not None:
+            points = {"sample": (z,), "mean": (posterior.mu,), "both": (z, posterior.mu)}[settings.head_input]
+            nlls = [gaussian_nll(self.head(point), properties, observed) for point in points]
+            on_properties = torch.stack(nlls).mean(0)
+        if training and settings.penalties != PenaltySettings():
+            penalized = penalty(
+                settings.penalties, self.encoder, source, source_lengths, posterior, z, generator
+            )
+        return Elbo(reconstruction, kl.sum(-1), on_properties, penalized, posterior, kl, noise)
 
     def encode(self, tokens: Tensor, lengths: Tensor) -> Posterior:
         """The posterior of token rows `b x t` of the given lengths `b`."""
         posterior: Posterior = self.encoder(tokens, lengths)
         return posterior
-
-    def infer(self, tokens: Tensor, lengths: Tensor, *, n_steps: int) -> Posterior:
-        """`encode`, the mean then moved by so many gradient steps (`infer`)."""
-        with torch.inference_mode(mode=False):  # where a caller is in it, tensors would have no gradients
-            tokens, lengths = tokens.clone(), lengths.clone()
-            with torch.no_grad():
-                posterior = self.encode(tokens, lengths)
-            return infer(posterior, partial(self.reconstruction, tokens, lengths), n_steps)
-
-    def prior(self, properties: Tensor, observed: Tensor) -> Posterior | None:
-        """Where z lies for these properties (`b x p`, as in `forward`); None is N(0, I)."""
-        if self.conditional_prior is None:
-            return None
-        prior: Posterior = self.conditional_prior(condition(properties, observed))
-        return prior
-
-    def decode(
-        self,
-        z: Tensor,
-        *,
-        max_length: int,
-        temperature: float = 0.0,
-        generator: Generator | None = None,
-        properties: Tensor | None = None,
-        observed: Tensor | None = None,
-        noise: Tensor | None = None,
-    ) -> Generation:
-        """Write token rows from latent vectors `b x d`; temperature 0 is greedy.
-
-        A conditional model reads the properties (`b x p`, as in `forward`), if any are given. `noise`
-        are the levels `b` at which the vectors were blurred; None is 0.
-        """
-        inputs = self._conditioned(z, properties, observed, noise)
-        return generate(
-            self.decoder, inputs, max_length=max_length, temperature=temperature, generator=generator
-        )
-
-    def search(
-        self,
-        z: Tensor,
-        *,
-        max_length: int,
-        width: int,
-        properties: Tensor | None = None,
-        observed: Tensor | None = None,
-        noise: Tensor | None = None,
-    ) -> Beams:
-        """The most likely token rows of latent vectors `b x d` (as for `decode`), by a beam of that width."""
-        inputs = self._conditioned(z, properties, observed, noise)
-        return beam_search(self.decoder, inputs, max_length=max_length, width=width)
-
-    def reconstruction(
-        self, tokens: Tensor, lengths: Tensor, z: Tensor, noise: Tensor | None = None
-    ) -> Tensor:
-        """-log p(x|z) of token rows `b x t` of lengths `b` given latent vectors `b x d`, in nats, `b`.
-
-        It has a gradient by z, and none by the weights. `noise` as for `decode`.
-        """
-        given = (shifted(tokens), self._conditioned(z, None, None, noise))
-        logits = functional_call(self.decoder, self.decoder.state_dict(), given)
-        return reconstruction_nll(logits, tokens, lengths)
 
     def predict(self, z: Tensor) -> Prediction:
         """Scaled properties from latent vectors `b x d`; empty columns when the model has no head."""
@@ -183,47 +114,27 @@ class SequenceVAE(nn.Module):
         prediction: Prediction = self.head(z)
         return prediction
 
-    def _decoder_inputs(self, tokens: Tensor, generator: Generator | None) -> Tensor:
-        inputs = shifted(tokens)
-        if not self.training:
-            return inputs
-        hidden = hide(inputs, self.settings.token_dropout, UNK, generator)
-        return torch.cat([inputs[:, :1], hidden[:, 1:]], dim=1)  # never the begin mark
-
-    def _conditioned(
-        self, z: Tensor, properties: Tensor | None, observed: Tensor | None, noise: Tensor | None
+    def decoder_input(
+        self, z: Tensor, properties: tuple[Tensor, Tensor] | None = None, noise: Tensor | None = None
     ) -> Tensor:
-        """Input of the decoder: z, then conditions on properties and on the noise; `b x (d + c)`."""
+        """What the decoder reads for latent vectors `b x d`: z, and conditions if it has any; `b x (d + c)`.
+
+        Args:
+            z: Latent vectors, `b x d`.
+            properties: Scaled values and which are known, `b x p` each, for a conditional decoder; none are
+                known if not given.
+            noise: Levels at which the vectors were blurred, `b`, for a decoder with noise levels; 0 if not
+                given.
+        """
         conditions = []
         if self.settings.conditional:
             unknown = z.new_zeros(len(z), 2 * self.n_properties)
-            nothing = properties is None or observed is None
-            conditions.append(unknown if nothing else condition(properties, observed))  # type: ignore[arg-type]
+            conditions.append(unknown if properties is None else condition(*properties))
         if self.settings.noise_levels:
             levels = z.new_zeros(len(z)) if noise is None else noise
             z = expected(z, levels)
             conditions.append(columns(levels))
         return torch.cat([z, *conditions], dim=-1) if conditions else z
-
-    def _property_nll(self, posterior: Posterior, z: Tensor, properties: Tensor, observed: Tensor) -> Tensor:
-        read = {"sample": (z,), "mean": (posterior.mu,), "both": (z, posterior.mu)}[self.settings.head_input]
-        terms = [gaussian_nll(self.predict(points), properties, observed) for points in read]
-        return torch.stack(terms).mean(0)
-
-    def _penalty(
-        self, source: Tensor, lengths: Tensor, posterior: Posterior, z: Tensor, generator: Generator | None
-    ) -> Tensor:
-        """Weighted sum of the regularizers, `b`."""
-        weights, total = self.settings.penalties, z.new_zeros(z.shape[0])
-        if weights.sparse:
-            total = total + weights.sparse * sparsity(posterior.mu)
-        if weights.contractive:
-            embedded = self.encoder.embedding(source.t()).detach()
-            slope = contraction(lambda e: self.encoder.from_embedded(e, lengths).mu, embedded, generator)
-            total = total + weights.contractive * slope
-        if weights.mmd:
-            total = total + weights.mmd * mean_discrepancy(z, generator)
-        return total
 
 
 def shifted(tokens: Tensor) -> Tensor:
@@ -231,39 +142,70 @@ def shifted(tokens: Tensor) -> Tensor:
     return torch.cat([torch.full_like(tokens[:, :1], BOS), tokens[:, :-1]], dim=1)
 
 
-_EXACT_SHARE = 0.5  # of the molecules are trained on without noise
-_FREE_SHARE = 0.4  # of the others at level 1, the rest evenly between
-_HIDDEN_CONDITIONS = 0.1  # share of the properties, so that any may be missing
-_REACH = 1 / 3  # of the length of a posterior sample's noise: no step goes farther
-_NOTHING = 1e-12
+def hide(tokens: Tensor, share: float, generator: Generator | None = None) -> Tensor:
+    """Replace a share of the tokens `b x t`, but no begin mark, by the unknown one (Vincent et al. 2008)."""
+    return tokens.masked_fill(chosen(tokens, share, generator) & (tokens != BOS), UNK)
 
 
-def infer(posterior: Posterior, nll: Callable[[Tensor], Tensor], n_steps: int) -> Posterior:
-    """The posterior with its mean moved by gradient steps to where what was encoded is more likely.
+@dataclass(frozen=True, slots=True)
+class Elbo:
+    """Terms of the training loss, each `b` if not said otherwise, in nats per molecule.
 
-    An encoder finds all means by one pass over the tokens, and falls short of the best mean of each molecule
-    (the amortization gap: Cremer et al., arXiv:1801.03558), which gradient steps from its answer close
-    (Kim et al., arXiv:1802.02550). Lengths are counted in posterior standard deviations, and a step is as
-    long as would take a linear -log p(x|z) to 0 (Polyak), so that there is no rate to choose.
-
-    Args:
-        posterior: The encoder's, `b x d`.
-        nll: -log p(x|z) of what was encoded, `b`, from latent vectors `b x d`.
-        n_steps: How many; 0 leaves the posterior as it is.
-
-    Returns:
-        A posterior with the same variances.
+    Attributes:
+        reconstruction: -log p(x|z), summed over tokens; where there is noise, -log p(x|z_s, s).
+        kl: KL(q(z|x) || N(0, I)).
+        property: -log p(properties|z), summed over observed properties.
+        penalty: Weighted sum of the regularizers.
+        posterior: What the terms were computed from.
+        kl_by_dimension: The terms of `kl`, `b x d`.
+        noise: Level s at which the decoder read z; 0 but in the training of a model with noise levels, whose
+            ELBO is made of the rows at 0.
     """
-    start, logvar = posterior.mu.detach(), posterior.logvar
-    deviation = torch.ones_like(start) if posterior.is_dirac else logvar.detach().mul(0.5).exp()
-    longest = _REACH * math.sqrt(start.shape[-1])
-    moved = torch.zeros_like(start)
-    for _ in range(n_steps):
-        moved.requires_grad_()
-        with torch.enable_grad():
-            loss = nll(start + deviation * moved)
-            (slope,) = torch.autograd.grad(loss.sum(), moved)
-        steepness = slope.square().sum(-1).clamp_min(_NOTHING).sqrt()
-        length = (loss.detach() / steepness).clamp(0.0, longest)
-        moved = (moved.detach() - (length / steepness)[:, None] * slope).nan_to_num(0.0, 0.0, 0.0)
-    return Posterior(start + deviation * moved, logvar)
+
+    reconstruction: Tensor
+    kl: Tensor
+    property: Tensor
+    penalty: Tensor
+    posterior: Posterior
+    kl_by_dimension: Tensor
+    noise: Tensor
+
+    def reconstruction_at(self, level: float) -> Tensor:
+        """Mean of `reconstruction` over the rows at a noise level, a scalar; 0 if there are none."""
+        there = self.noise == level
+        return torch.where(there, self.reconstruction, 0.0).sum() / there.sum().clamp_min(1)
+
+    def loss(self, beta: float, property_weight: float = 1.0, free_bits: float = 0.0) -> Tensor:
+        """Mean of reconstruction + beta * KL + property_weight * property + penalty, a scalar.
+
+        The KL of a dimension, averaged over the batch, costs no less below `free_bits` nats, so that nothing
+        is gained by emptying it (Kingma et al., arXiv:1606.04934).
+        """
+        kl = self.kl_by_dimension.mean(0)
+        if free_bits > 0.0:
+            kl = kl.clamp_min(free_bits)
+        others = self.reconstruction + property_weight * self.property + self.penalty
+        return others.mean() + beta * kl.sum()
+
+
+def reconstruction_nll(logits: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
+    """-log p(x|z) of token rows `b x t` of lengths `b`, from logits `t x b x v`, in nats, `b`."""
+    n_steps, n_rows, n_tokens = logits.shape
+    nll = functional.cross_entropy(
+        at_least_single(logits).reshape(-1, n_tokens), tokens.t().reshape(-1), reduction="none"
+    ).view(n_steps, n_rows)
+    counted = lengths.new_tensor(range(n_steps))[:, None] < lengths
+    return (nll * counted).sum(0)
+
+
+def gaussian_nll(prediction: Prediction, target: Tensor, observed: Tensor) -> Tensor:
+    """Negative log-likelihood of the observed of the properties `b x p`, in nats per molecule, `b`.
+
+    Its gradient is that of the beta-NLL with beta = 1/2 (Seitzer et al., ICLR 2022, arXiv:2203.09168): each
+    term's, times the predicted standard deviation. Without it, a head that is sure of itself has gradients as
+    large as its variance is small, and drowns what the encoder learns of everything else.
+    """
+    error = torch.where(observed, target - prediction.mean, 0.0)
+    terms = 0.5 * (error.square() / prediction.variance + prediction.variance.log() + math.log(2 * math.pi))
+    damped = terms.detach() + prediction.variance.detach().sqrt() * (terms - terms.detach())
+    return torch.where(observed, damped, 0.0).sum(-1)

@@ -14,8 +14,8 @@ from molvae.data.scaling import PropertyScaler
 from molvae.errors import InputError, UsageError
 from molvae.models.fitting import EMA_DECAY, Fit, Recipe, adam
 from molvae.models.growth import joined, take_over_network
-from molvae.models.network import Posterior, PropertyHead, gaussian_nll
-from molvae.models.vae import SequenceVAE
+from molvae.models.network import Posterior, PropertyHead
+from molvae.models.vae import SequenceVAE, gaussian_nll
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
 from molvae.training.prior_fitting import encoded, must_be_of
@@ -53,12 +53,10 @@ def fit_heads(
 
     Raises:
         InputError: The corpus was not prepared for this model, or has no labels to learn from.
-        UsageError: The model's decoder or prior is conditional on properties.
+        UsageError: The model's decoder is conditional on properties.
     """
-    if model.settings.model.conditional or model.settings.model.conditional_prior:
-        raise UsageError(
-            "the properties of a conditional model belong to its decoder and prior: train it anew"
-        )
+    if model.settings.model.conditional:
+        raise UsageError("the properties of a conditional model belong to its decoder: train it anew")
     must_be_of(model, corpus)
     train_rows, valid_rows = _labelled(corpus, "train"), _labelled(corpus, "valid")
     if len(train_rows) == 0:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from molvae.models.fitting import Standing
-    from molvae.models.network import Elbo
+    from molvae.models.vae import Elbo
     from molvae.progress import Progress
     from molvae.training.config import TrainSettings
 

@@ -12,6 +12,8 @@ import torch
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.data.batching import by_length, collate
 from molvae.models.fitting import LARGEST_WARMUP
+from molvae.models.generation import generate
+from molvae.models.inference import negative_log_likelihood
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -171,7 +173,7 @@ def _on_molecules(model: MolVAE, corpus: Corpus, rows: NDArray[np.int64], seed: 
             tokens, lengths = (
                 torch.from_numpy(array).to(model.device) for array in (batch.tokens, batch.lengths)
             )
-            nll = model.network.reconstruction(tokens, lengths, mu, torch.ones_like(mu[:, 0]))
+            nll = negative_log_likelihood(model.network, tokens, lengths, mu, torch.ones_like(mu[:, 0]))
             free.append(nll.double().cpu().numpy())
         means.append(mu.cpu().numpy())
         n_exact += _exact(model, corpus, part, mu)
@@ -195,7 +197,8 @@ def _on_molecules(model: MolVAE, corpus: Corpus, rows: NDArray[np.int64], seed: 
 
 
 def _exact(model: MolVAE, corpus: Corpus, rows: NDArray[np.int64], mu: torch.Tensor) -> int:
-    written = model.network.decode(mu, max_length=model.settings.max_length)
+    network = model.network
+    written = generate(network.decoder, network.decoder_input(mu), max_length=model.settings.max_length)
     texts = model.tokenizer.decode_many(written.tokens.cpu().numpy())
     return sum(
         text == smiles or _same_molecule(text, smiles)

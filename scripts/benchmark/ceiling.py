@@ -65,14 +65,13 @@ def of_training(sizes: ModelSettings, n_rows: int, n_steps: int, n_tokens: int) 
     """Products of one training step on `n_rows` molecules of `n_steps` tokens."""
     b, t, h, e, d = n_rows, n_steps, sizes.decoder_hidden, sizes.encoder_hidden, sizes.latent_size
     found: Counter[Product] = Counter()
-    recurrent = [(h, sizes.decoder_layers), (e, 2 * sizes.encoder_layers)]
+    recurrent = [(h, sizes.decoder_layers), (e, 2)]
     for size, n in recurrent:
         found[Product(b, size, 3 * size)] += n * t
         found[Product(b, size, 3 * size, "inputs")] += n * t
         found[Product(b * t, size, 3 * size, "weights")] += n
     whole = [
         (b * t, h, 3 * h, sizes.decoder_layers - 1),
-        (b * t, 2 * e, 6 * e, sizes.encoder_layers - 1),
         (b * t, h, n_tokens, 1),
         (b, d, 3 * h, sizes.decoder_layers),
         (b, d, h, sizes.decoder_layers),

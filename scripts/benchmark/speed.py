@@ -38,7 +38,7 @@ from molvae.data.preparation import prepare
 from molvae.latent.codec import MolVAE
 from molvae.models.config import EOS, ModelSettings
 from molvae.models.devices import World, has_fast_bfloat16
-from molvae.models.generation import WINDOW
+from molvae.models.generation import WINDOW, generate
 from molvae.models.vae import SequenceVAE
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
@@ -143,8 +143,10 @@ def sampling(corpus: Corpus, codec: MolVAE | None, options: argparse.Namespace) 
     written = _Tally()
 
     def ours() -> float:
-        z = torch.randn(options.rows, sizes.latent_size, generator=generator)
-        tokens = network.decode(z, max_length=max_length, temperature=1.0, generator=generator).tokens
+        read = network.decoder_input(torch.randn(options.rows, sizes.latent_size, generator=generator))
+        tokens = generate(
+            network.decoder, read, max_length=max_length, temperature=1.0, generator=generator
+        ).tokens
         texts = tokenizer.decode_many(tokens.numpy())
         written.add(int((tokens > 0).sum()), len(texts))
         return len(texts) if codec is not None else written.last / mean_length
@@ -189,7 +191,7 @@ def _theirs(sizes: ModelSettings) -> Sizes:
     return Sizes(
         embedding=sizes.embedding_size,
         encoder_hidden=sizes.encoder_hidden,
-        encoder_layers=sizes.encoder_layers,
+        encoder_layers=1,
         bidirectional=True,
         latent=sizes.latent_size,
         decoder_hidden=sizes.decoder_hidden,

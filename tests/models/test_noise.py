@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from molvae.models.config import EOS, PAD, ModelSettings
+from molvae.models.generation import generate
 from molvae.models.growth import take_over_network
+from molvae.models.inference import negative_log_likelihood
 from molvae.models.noise import blurred, draw_levels
 from molvae.models.vae import SequenceVAE
 
@@ -26,7 +28,11 @@ def _z(seed=0, n=3):
 
 
 def _nll(model, z, level):
-    return model.reconstruction(TOKENS, LENGTHS, z, torch.full((len(z),), level, dtype=z.dtype))
+    return negative_log_likelihood(model, TOKENS, LENGTHS, z, torch.full((len(z),), level, dtype=z.dtype))
+
+
+def _written(model, z, noise=None, **how):
+    return generate(model.decoder, model.decoder_input(z, noise=noise), max_length=9, **how).tokens
 
 
 @pytest.mark.parametrize("conditional", [False, True])
@@ -34,9 +40,9 @@ def test_a_decoder_without_levels_is_level_0_of_the_one_that_begins_with_it(cond
     before, after = _model(noise_levels=False, conditional=conditional), _model(conditional=conditional)
     take_over_network(after, before, with_head=True)
     torch.testing.assert_close(
-        _nll(after, _z(), 0.0), before.reconstruction(TOKENS, LENGTHS, _z()), rtol=1e-12, atol=1e-12
+        _nll(after, _z(), 0.0), negative_log_likelihood(before, TOKENS, LENGTHS, _z()), rtol=1e-12, atol=1e-12
     )
-    written = [model.eval().decode(_z(n=40), max_length=9).tokens for model in (before, after)]
+    written = [_written(model.eval(), _z(n=40)) for model in (before, after)]
     assert torch.equal(*written)
 
 
@@ -46,9 +52,7 @@ def test_at_level_1_nothing_depends_on_z_and_below_it_everything_does():
     assert not torch.allclose(_nll(model, _z(1), 0.99), _nll(model, _z(2), 0.99), atol=1e-9)
     level = torch.ones(40, dtype=torch.double)
     drawn = [
-        model.decode(
-            z, max_length=9, temperature=1.0, generator=torch.Generator().manual_seed(3), noise=level
-        ).tokens
+        _written(model, z, level, temperature=1.0, generator=torch.Generator().manual_seed(3))
         for z in (_z(1, 40), _z(2, 40))
     ]
     assert torch.equal(*drawn)
@@ -60,7 +64,7 @@ def test_the_decoder_hears_of_the_level_and_learns_from_it():
     level = torch.tensor([0.0, 0.4, 0.9], dtype=torch.double, requires_grad=True)
     given = model.decoder.conditions[0].weight, level
     slopes = torch.autograd.grad(
-        model.decoder(TOKENS, model._conditioned(_z(), None, None, level)).square().sum(), given
+        model.decoder(TOKENS, model.decoder_input(_z(), noise=level)).square().sum(), given
     )
     assert all(slope.abs().max() > 0 for slope in (slopes[0][:, -2:], slopes[1][1:]))
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from molvae.models.config import BOS, EOS, PAD, UNK, ModelSettings
-from molvae.models.network import Posterior, Prediction, gaussian_nll, reconstruction_nll
-from molvae.models.vae import SequenceVAE
+from molvae.models.network import Posterior, Prediction
+from molvae.models.vae import SequenceVAE, gaussian_nll, hide, reconstruction_nll, shifted
 
 SMALL = {"latent_size": 6, "embedding_size": 5, "encoder_hidden": 7, "decoder_hidden": 9, "head_hidden": 4}
 
@@ -37,7 +37,7 @@ def _batch(padding=0):
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_padding_and_neighbours_change_nothing(layers):
-    model = _model(encoder_layers=layers, decoder_layers=layers).eval()
+    model = _model(decoder_layers=layers).eval()
     batch, padded = _batch(), _batch(padding=3)
     whole = model.encode(batch["tokens"], batch["lengths"])
     torch.testing.assert_close(model.encode(padded["tokens"], padded["lengths"]).mu, whole.mu)
@@ -140,16 +140,21 @@ def test_loss_adds_its_terms_and_reaches_every_weight():
 
 
 def test_token_dropout_hides_inputs_only_while_training():
-    model = _model(token_dropout=1.0)
-    tokens = _batch()["tokens"]
-    hidden = model._decoder_inputs(tokens, torch.Generator().manual_seed(0))
+    inputs = shifted(_batch()["tokens"])
+    hidden = hide(inputs, 1.0, torch.Generator().manual_seed(0))
     assert (hidden[:, 0] == BOS).all()
     assert (hidden[:, 1:] == UNK).all()
-    assert torch.equal(model.eval()._decoder_inputs(tokens, None)[:, 1:], tokens[:, :-1])
+
+    def nll(model):
+        return model(**_batch(), generator=torch.Generator().manual_seed(0)).reconstruction
+
+    hiding, whole = _model(token_dropout=0.9), _model(token_dropout=0.0)
+    assert not torch.allclose(nll(hiding.train()), nll(whole.train()))
+    assert torch.equal(nll(hiding.eval()), nll(whole.eval()))
 
 
 def test_half_precision_gives_nearly_the_same_loss_and_gradients():
-    model = _model(encoder_layers=2, decoder_layers=2).float()
+    model = _model(decoder_layers=2).float()
     batch = {**_batch(), "properties": _batch()["properties"].float()}
     results = []
     for enabled in (False, True):

@@ -95,7 +95,7 @@ def test_the_warm_up_of_beta_is_a_share_of_the_run(n_steps):
 def test_a_loss_that_is_not_finite_stops_at_once_and_the_best_model_stays(
     tmp_path, begun, little_corpus, monkeypatch, fault
 ):
-    from molvae.models.network import Elbo
+    from molvae.models.vae import Elbo
 
     loss, calls = Elbo.loss, []
 

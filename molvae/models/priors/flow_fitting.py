@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from molvae.models.devices import at_least_single, has_fast_bfloat16
+from molvae.models.devices import has_fast_bfloat16
 from molvae.models.fitting import EMA_DECAY, Fit, Recipe, adam
 from molvae.models.growth import take_over
-from molvae.models.network import Posterior
+from molvae.models.network import Posterior, at_least_single
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

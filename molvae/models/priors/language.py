@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from molvae.models.config import PAD, ModelSettings
 from molvae.models.generation import generate
-from molvae.models.network import GRUDecoder, reconstruction_nll
+from molvae.models.network import GRUDecoder
 from molvae.models.priors.base import PRIORS, Prior, check_tensors
-from molvae.models.vae import shifted
+from molvae.models.vae import reconstruction_nll, shifted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
