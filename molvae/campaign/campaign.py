@@ -16,10 +16,9 @@ from molvae.campaign.forecast import Forecaster, forecasts_of
 from molvae.campaign.forms import Form, form_of
 from molvae.campaign.gates import gates_of
 from molvae.campaign.history import History
-from molvae.campaign.initialization import check_names, next_batch, read_start
+from molvae.campaign.initialization import check_names, read_start
 from molvae.campaign.known import KnownScores
 from molvae.campaign.measurements import Measurements, read_frame
-from molvae.campaign.methods.base import Situation
 from molvae.campaign.objectives import check_objectives, unfolded, wanted
 from molvae.campaign.observations import (
     Candidate,
@@ -29,6 +28,8 @@ from molvae.campaign.observations import (
     StartMolecule,
 )
 from molvae.campaign.records import known_to_json, latent_to_text
+from molvae.campaign.search.design import next_batch
+from molvae.campaign.search.situation import Situation
 from molvae.campaign.storage import Event, Journal
 from molvae.campaign.table import Row, all_rows, best_rows, values_of
 from molvae.campaign.telling import Recognizer, news, one_by_one, tell_event, usable

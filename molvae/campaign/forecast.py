@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from molvae.campaign.methods.data import training_data
-from molvae.campaign.methods.goals import composition_of
 from molvae.campaign.observations import Forecast
+from molvae.campaign.search.data import composition_of, training_data
 from molvae.optimization.problem import log_feasibility
 from molvae.optimization.similarities import Gallery
 from molvae.optimization.surrogates import Belief, Portfolio
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.campaign.methods.base import Draft, Situation
+    from molvae.campaign.search.base import Draft
+    from molvae.campaign.search.situation import Situation
     from molvae.chemistry.molecule import Molecule
     from molvae.optimization.config import MemberSettings
 

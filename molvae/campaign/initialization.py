@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 from molvae.campaign.cells import plain
 from molvae.campaign.known import KnownScores
 from molvae.campaign.measurements import Measurements, read_frame, read_molecules
-from molvae.campaign.methods.base import Batch, Draft, Situation, make_method
-from molvae.campaign.methods.draws import new_drafts
 from molvae.campaign.observations import StartMolecule
-from molvae.campaign.sources.base import find_source
+from molvae.campaign.search.base import find_source, make_method
 from molvae.chemistry.filters import FILTERS
 from molvae.data.columnar import is_frame
 from molvae.errors import InputError, UsageError
@@ -63,40 +61,6 @@ def read_start(given: Any, objectives: Sequence[Objective]) -> Measurements:
         first = [*found.balance.unreadable, *found.balance.refused][:1]
         raise InputError(f"none of the {found.balance.read} start molecules is valid; the first: {first[0]}")
     return found
-
-
-def next_batch(situation: Situation, n: int, *, whole: bool) -> Batch:
-    """The next batch; one that ends the initial design is short, unless `n` are wanted as a `whole`."""
-    left = n_initial_left(situation)
-    scored = any(trial.complete for trial in situation.history.trials.values())
-    batch = initial_batch(situation, min(n, left) if scored else n) if left else Batch(())
-    if left and (not scored or len(batch.drafts) == n or (batch.drafts and not whole)):
-        return batch
-    first = {draft.smiles: draft for draft in batch.drafts}
-    found = make_method(situation.history.settings.method).ask(situation, n)
-    rest = [draft for draft in found.drafts if draft.smiles not in first]
-    return replace(found, drafts=(*batch.drafts, *rest[: n - len(first)]))
-
-
-def n_initial_left(situation: Situation) -> int:
-    """Number of molecules left in the initial design; start molecules with scores count as done."""
-    return max(0, situation.history.settings.n_initial - len(situation.history.trials))
-
-
-def initial_batch(situation: Situation, n: int) -> Batch:
-    """The next `n` molecules of the initial design, all within the known bounds.
-
-    Start molecules in order, or a random choice if there are more than `n_initial`; then prior draws.
-    """
-    start = [molecule.smiles for molecule in situation.history.start]
-    if len(start) > situation.history.settings.n_initial:
-        order = situation.seeds.numpy("start").permutation(len(start))
-        start = [start[row] for row in order]
-    drafts = [Draft(smiles, "start") for smiles in situation.within_bounds(situation.unseen(start), n)]
-    if len(drafts) < n:
-        taken = {draft.smiles for draft in drafts}
-        drafts += new_drafts(situation, n - len(drafts), situation.generator("initial"), taken)
-    return Batch(tuple(drafts), state=situation.history.state)
 
 
 _LEFT = frozenset({"cancelled", "skipped"})

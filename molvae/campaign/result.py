@@ -1,4 +1,4 @@
-"""What a search returns, and results that are far from all others."""
+"""What a search returns."""
 
 from __future__ import annotations
 
@@ -7,25 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.campaign.observations import CENSORED, shown
-from molvae.campaign.sources.report import move_reports
 from molvae.campaign.table import columns_of_rows, values_of
+from molvae.campaign.trace import move_reports
 from molvae.campaign.utility import front
 from molvae.chemistry.depiction import table_html
 from molvae.chemistry.molecule import parse
 from molvae.data.columnar import arrow_stream, to_pandas
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from molvae.campaign.campaign import Campaign
     from molvae.campaign.config import CampaignSettings
-    from molvae.campaign.sources.report import MoveReport
     from molvae.campaign.table import Row
-    from molvae.campaign.trace import TracePoint
-    from molvae.optimization.transforms import Tails
-    from molvae.oracles.config import Objective
+    from molvae.campaign.trace import MoveReport, TracePoint
 
 
 @dataclass(frozen=True)
@@ -118,55 +113,3 @@ def result_of(campaign: Campaign, scoring: float) -> Result:
         trace=campaign.trace(),
         moves=move_reports(table, campaign.history.state),
     )
-
-
-def doubts(table: Sequence[Row], objectives: Sequence[Objective]) -> list[str]:
-    """A message for each objective whose best results are far from all others."""
-    import torch
-
-    from molvae.campaign.methods.evidence import is_high_good
-    from molvae.campaign.objectives import wholes
-    from molvae.campaign.table import values_of
-    from molvae.optimization.transforms import Tails
-
-    said: list[str] = []
-    together = wholes(objectives)
-    for j, objective in enumerate(objectives):
-        if j in together:
-            continue
-        values = [value for row in table if (value := values_of(row)[j]) is not None]
-        tails = Tails.fit(torch.tensor(values, dtype=torch.float64), high_is_good=is_high_good(objective))
-        side = 1 if is_high_good(objective) else -1
-        for way in (side, -side) if objective.direction == "part" else (side,) if objective.is_goal else ():
-            said += _values(table, j, objective, tails, way)
-        said += _bounds(table, j, objective, tails, side)
-    return said
-
-
-def _values(
-    table: Sequence[Row], column: int, objective: Objective, tails: Tails, side: int
-) -> Iterator[str]:
-    scores = [(score, row) for row in table if (score := row.scores[column]) is not None and score.is_ok]
-    far = [(side * score.value, row) for score, row in scores if tails.beyond(score.value) == side]
-    if far:
-        value, row = max(far, key=lambda pair: pair[0])
-        name = row.identifier or row.name or row.smiles
-        more = f" and {len(far) - 1} more" if len(far) > 1 else ""
-        yield (
-            f"check {objective.name} of {name}{more}: {side * value:g} is far from all others "
-            f"({tails.ends[0]:g} to {tails.ends[1]:g}). The search counts it as just beyond them."
-        )
-
-
-def _bounds(
-    table: Sequence[Row], column: int, objective: Objective, tails: Tails, side: int
-) -> Iterator[str]:
-    claim = "above" if side > 0 else "below"
-    found = [score for row in table if (score := row.scores[column]) is not None and score.status in CENSORED]
-    far = [score for score in found if score.status == claim and tails.beyond(score.value) == side]
-    if far:
-        yield (
-            f"check {len(far)} results such as {shown(far[0])} of {objective.name}: all values are between "
-            f"{tails.ends[0]:g} and {tails.ends[1]:g}, so it may have another unit. Such bounds are not "
-            "used; their molecules are not proposed again."
-        )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.campaign.config import CampaignSettings
-from molvae.campaign.result import doubts
+from molvae.campaign.search.evidence import doubts
 from molvae.cli import campaigns, fields, measurements, options, places, results
 from molvae.errors import InputError, UsageError
 
@@ -209,7 +209,7 @@ def tell_command(
       molvae tell assay lims.csv --column potency=pIC50_mean
       molvae tell assay remeasured.csv --correct
     """
-    from molvae.campaign.result import doubts
+    from molvae.campaign.search.evidence import doubts
 
     with campaigns.opened(places.journal(campaign)) as opened:
         names = [objective.name for objective in opened.settings.objectives]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.campaign.result import doubts
+from molvae.campaign.search.evidence import doubts
 from molvae.cli.output import table_text
 from molvae.data.writers import Column, open_writer
 from molvae.oracles.base import trouble_of, value_of
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from molvae.campaign.config import CampaignSettings
     from molvae.campaign.history import History
-    from molvae.campaign.sources.report import MoveReport
     from molvae.campaign.table import Row
+    from molvae.campaign.trace import MoveReport
     from molvae.cli.output import Session
     from molvae.oracles.config import Objective
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.campaign.sources.report import move_reports
-from molvae.campaign.trace import hits
-from molvae.optimization.credit import Credit
+from molvae.campaign.search.credit import Credit
+from molvae.campaign.trace import hits, move_reports
 from molvae.reporting.charts import Axes, Layer, bar, chart
 from molvae.reporting.page import Block, Figure, Grid, Section, Words
 from molvae.reporting.scales import percent

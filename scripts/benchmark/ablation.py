@@ -31,9 +31,9 @@ from sense import objectives_in, zinc
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
-from molvae.campaign.methods.base import METHODS
-from molvae.campaign.methods.bo import BayesianOptimization
 from molvae.campaign.runner import run
+from molvae.campaign.search.base import METHODS
+from molvae.campaign.search.bo import BayesianOptimization
 from molvae.campaign.trace import top_auc
 from molvae.latent.codec import MolVAE
 from molvae.oracles.base import Score, ask
@@ -42,16 +42,17 @@ from molvae.oracles.plugins import load_oracle
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from molvae.campaign.methods.base import Batch, Situation
+    from molvae.campaign.search.base import Batch
+    from molvae.campaign.search.situation import Situation
     from molvae.chemistry.molecule import Molecule
 
-_SHARES = {"molvae.campaign.sources.shares.FLOOR": 1.0}
-_CREDIT = {"molvae.optimization.credit.FLOOR": 1.0}
-_RETREAT = {"molvae.campaign.methods.retreat.PATIENCE": 1e6}
+_SHARES = {"molvae.campaign.search.mix.FLOOR": 1.0}
+_CREDIT = {"molvae.campaign.search.credit.FLOOR": 1.0}
+_RETREAT = {"molvae.campaign.search.retreat.PATIENCE": 1e6}
 _STEPS = {
-    "molvae.campaign.sources.mix._WIDEN_ABOVE": 1.0,
-    "molvae.campaign.sources.mix._NARROW_BELOW": 0.0,
-    "molvae.campaign.sources.mix._PATIENCE": 1e6,
+    "molvae.campaign.search.mix._WIDEN_ABOVE": 1.0,
+    "molvae.campaign.search.mix._NARROW_BELOW": 0.0,
+    "molvae.campaign.search.mix._PATIENCE": 1e6,
 }
 _PLAIN = {"name": "plain"}
 _MIXED = {

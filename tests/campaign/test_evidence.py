@@ -4,10 +4,9 @@ import pytest
 import torch
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.methods.data import training_data
-from molvae.campaign.methods.evidence import is_high_good, usable_bound
 from molvae.campaign.observations import Observation, StartMolecule
-from molvae.campaign.result import doubts
+from molvae.campaign.search.data import training_data
+from molvae.campaign.search.evidence import doubts, is_high_good, usable_bound
 from molvae.campaign.table import Row
 from molvae.optimization.transforms import Tails
 from molvae.oracles.base import Score
@@ -60,7 +59,7 @@ def test_one_far_score_does_not_blind_the_search(tmp_path, model, settings):
 
 
 def test_bounds_and_replicates_reach_the_surrogate(tmp_path, model, settings):
-    from molvae.campaign.methods.base import Situation
+    from molvae.campaign.search.situation import Situation
 
     start = [StartMolecule(m.smiles, (worth(m),)) for m in model.molecules[:12]]
     start += [StartMolecule(model.molecules[20].smiles, (Score(9.0, "above"),))]

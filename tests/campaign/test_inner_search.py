@@ -7,10 +7,9 @@ import pytest
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.forms import flat
-from molvae.campaign.methods import approach, bo
-from molvae.campaign.methods.base import Draft
 from molvae.campaign.observations import Observation, StartMolecule
-from molvae.campaign.sources.base import SOURCES, Offspring
+from molvae.campaign.search import bo, design
+from molvae.campaign.search.base import SOURCES, Draft, Offspring
 from molvae.chemistry.molecule import Invalid, canonical, parse
 from molvae.oracles.base import Score
 
@@ -111,6 +110,6 @@ def test_the_first_molecules_within_bounds_are_unlike_one_another_and_the_start(
     with Campaign.create(tmp_path / "c", model, settings(maximize=["potency"]), start=start) as campaign:
         texts = ["CCCCCCCO", "CCCCCO", "Oc1ccccc1", "OCc1ccccc1", "CCCCCCCCO"]
         drafts = [Draft(canonical(text), "write") for text in texts]
-        chosen = [draft.smiles for draft in approach._varied(campaign._situation(), drafts, 3)]
+        chosen = [draft.smiles for draft in design._varied(campaign._situation(), drafts, 3)]
     assert ["c1" in smiles for smiles in chosen] == [True, True, False]
-    assert len(approach._varied(campaign._situation(), drafts, 9)) == 5
+    assert len(design._varied(campaign._situation(), drafts, 9)) == 5

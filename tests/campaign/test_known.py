@@ -7,9 +7,9 @@ from dear import Dear
 from play import optimize
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.methods.base import METHODS, make_method
 from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.runner import run
+from molvae.campaign.search.base import METHODS, make_method
 from molvae.chemistry.descriptors import describe
 from molvae.chemistry.molecule import parse
 from molvae.chemistry.substructure import contains, core_pattern

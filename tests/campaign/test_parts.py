@@ -10,10 +10,10 @@ from play import optimize
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.known import KnownScores
-from molvae.campaign.methods.goals import composition_of
 from molvae.campaign.objectives import unfolded
 from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.runner import run
+from molvae.campaign.search.data import composition_of
 from molvae.campaign.storage import Journal
 from molvae.chemistry.molecule import parse
 from molvae.errors import UsageError

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.methods.base import Situation
-from molvae.campaign.methods.retreat import Retreat
 from molvae.campaign.observations import Observation
+from molvae.campaign.search.retreat import Retreat
+from molvae.campaign.search.situation import Situation
 from molvae.chemistry.molecule import canonical
 from molvae.oracles.base import Score
 
@@ -19,7 +19,7 @@ QUICK = {"n_generations": 1, "n_offspring": 16}
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     for name, value in {"PATIENCE": 4, "N_BATCHES": 1, "APART": 0.3}.items():
-        monkeypatch.setattr(f"molvae.campaign.methods.retreat.{name}", value)
+        monkeypatch.setattr(f"molvae.campaign.search.retreat.{name}", value)
 
 
 @pytest.fixture

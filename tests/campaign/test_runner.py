@@ -9,8 +9,8 @@ import pytest
 from play import optimize
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.methods.base import METHODS, Batch, Draft
 from molvae.campaign.runner import run
+from molvae.campaign.search.base import METHODS, Batch, Draft
 from molvae.campaign.storage import Journal
 from molvae.chemistry.molecule import parse
 from molvae.errors import OracleError, UnknownNameError

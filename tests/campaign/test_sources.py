@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.methods.base import Draft, Situation
 from molvae.campaign.observations import Observation
-from molvae.campaign.sources.base import SOURCES, Latents, Offspring, Parents, make_source
-from molvae.campaign.sources.mix import Mix
-from molvae.campaign.sources.shares import FLOOR, MoveRecord, Shares, Tally, allotted
+from molvae.campaign.search.base import SOURCES, Draft, Offspring, Parents, find_source
+from molvae.campaign.search.mix import FLOOR, Mix, MoveRecord, Shares, Tally, allotted
+from molvae.campaign.search.situation import Latents, Situation
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.molecule import Invalid, is_valid, parse
 from molvae.chemistry.substructure import murcko_scaffold
@@ -36,7 +35,7 @@ def parents(model):
 
 
 def attempts_of(name, situation, parents, n=24, seed=0, widening=1.0):
-    source = make_source(name, situation, Latents(situation), widening)
+    source = find_source(name)(situation, Latents(situation), widening)
     shares = {move: share for move, share in source.moves.items() if share > 0}
     total = sum(shares.values())
     counts = allotted({move: share / total for move, share in shares.items()}, n, np.random.default_rng(1))
@@ -88,9 +87,9 @@ def test_latent_moves_leave_out_what_the_model_cannot_encode(situation, parents)
     assert LIBRARY[2] not in {attempt.parent for attempt in attempts}
 
 
-def test_an_unknown_source_is_a_sentence(situation):
+def test_an_unknown_source_is_a_sentence():
     with pytest.raises(UnknownNameError, match="did you mean 'latent'"):
-        make_source("latnet", situation, Latents(situation), 1.0)
+        find_source("latnet")
 
 
 class TestShares:
@@ -123,7 +122,7 @@ class TestShares:
         shares = self.shares().after({"a": Tally(3, 2, 1, 1, 1), "b": Tally(4, 4, 4, 2, 0)})
         again = Shares.of({"a": 2.0, "b": 1.0, "c": 1.0}, shares.to_json())
         assert again.now() == shares.now()
-        assert again.records["a"] == MoveRecord(3 / 7, 0.5 / 3 + 0.5, 3, 2, 1, 1, 3 / 7)
+        assert again.records["a"] == MoveRecord(3, 2, 1, 1, 3 / 7, 0.5 / 3 + 0.5, 3 / 7)
 
     @pytest.mark.parametrize("n", [0, 1, 7, 100])
     def test_attempts_add_up(self, n):

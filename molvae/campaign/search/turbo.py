@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from molvae.campaign.methods.base import METHODS, Batch, Draft
-from molvae.campaign.methods.data import Data, training_data
-from molvae.campaign.methods.draws import prior_drafts
-from molvae.campaign.sources.base import Latents
+from molvae.campaign.search.base import METHODS, Batch, Draft
+from molvae.campaign.search.data import Data, training_data
+from molvae.campaign.search.design import prior_drafts
+from molvae.campaign.search.situation import Latents
 from molvae.optimization.acquisition import draws
 from molvae.optimization.problem import Slot
 from molvae.optimization.turbo import Drawn, LatentSurrogate, TrustRegion, from_cube, to_cube
 
 if TYPE_CHECKING:
-    from molvae.campaign.methods.base import Situation
+    from molvae.campaign.search.situation import Situation
+
 
 N_CANDIDATES = 2000
 """Points Thompson sampling looks at; TuRBO has up to 5000, which is slow."""
@@ -72,9 +73,7 @@ class Turbo:
         drafts: list[Draft] = []
         if data is not None and len(data.smiles) >= min(n, situation.history.settings.n_initial):
             drafts = _drafts(situation, data, latents, state.region, generator)[:n]
-        if len(drafts) < n:
-            taken = {draft.smiles for draft in drafts}
-            drafts += prior_drafts(situation, n - len(drafts), situation.generator("fill"), taken)
+        drafts = prior_drafts(situation, n, situation.generator("fill"), drafts)
         latents([draft.smiles for draft in drafts])
         fresh = {s: z for s, z in latents.known.items() if s not in situation.history.latents}
         return Batch(tuple(drafts), state.to_json(), fresh)

@@ -1,4 +1,4 @@
-"""Observations of a campaign as tensors: training data of surrogates."""
+"""Observations of a campaign as training data of surrogates, and its goals as functions of outputs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from molvae.campaign.methods.evidence import evidence_of, has_evidence, tails_of, tamed
-from molvae.campaign.methods.goals import composition_of
+from molvae.campaign.search.evidence import evidence_of, has_evidence, tails_of, tamed
 from molvae.campaign.utility import constrained_scores, goals, within
 from molvae.optimization.multiobjective import chebyshev_functions, columns_of, non_dominated
-from molvae.optimization.problem import Bounds, Problem, Standing
+from molvae.optimization.problem import Bounds, Composition, Problem, Standing
 from molvae.optimization.selection import Targets
 from molvae.optimization.surrogates import training_rows
 from molvae.optimization.transforms import ScoreScaler, Tails
@@ -21,10 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
-    from molvae.campaign.methods.base import Situation
+    from molvae.campaign.known import KnownScores
+    from molvae.campaign.search.situation import Situation
+    from molvae.optimization.multiobjective import Utility
     from molvae.optimization.surrogates import Evidence
     from molvae.oracles.config import Objective
+
 
 _N_BEST, _N_RANDOM = 1000, 500  # observations surrogates keep: the best, and some of the others
 _RECENCY = 2000.0  # decay constant of the weight an observation is drawn with, in later observations
@@ -197,3 +200,36 @@ def _priority(situation: Situation, n: int) -> torch.Tensor:
 def _standing(column: torch.Tensor, allowed: torch.Tensor) -> Standing:
     reached = column[allowed & torch.isfinite(column)]
     return Standing(float(reached.max()) if len(reached) else None, ScoreScaler.fit(column).scale)
+
+
+def composition_of(known: KnownScores, functions: Sequence[Utility]) -> Composition:
+    """Functions of all goals (`... x g` to `...`, each goal to be maximized) as functions of outputs.
+
+    Outputs are those of the surrogates, in the order of `known.modeled`, with the sign of minimized
+    goals flipped, then known scores, in the order of `known.columns`. A composite goal is a function of its
+    parts.
+    """
+    objectives = known.objectives
+    output = {j: place for place, j in enumerate((*known.modeled, *known.columns))}
+    own = [j for j, objective in enumerate(objectives) if objective.is_goal]
+    parts = [known.place(name) for j in own if j in known.wholes for name in known.wholes[j].parts]
+    needed = list(dict.fromkeys([*(j for j in own if j not in known.wholes), *parts]))
+    signs = {j: objectives[j].sign if j in known.modeled else 1.0 for j in needed}
+
+    def goals(outputs: Tensor) -> Tensor:
+        raw = {j: signs[j] * outputs[..., i] for i, j in enumerate(needed)}
+        columns = []
+        for j in own:
+            if j in known.wholes:
+                whole = known.wholes[j]
+                value = whole.values({name: raw[known.place(name)].numpy() for name in whole.parts})
+                goal = torch.from_numpy(value)
+            else:
+                goal = raw[j]
+            columns.append(objectives[j].sign * goal)
+        return torch.stack(columns, dim=-1)
+
+    def composed(function: Utility) -> Utility:
+        return lambda outputs: function(goals(outputs))
+
+    return Composition(tuple(output[j] for j in needed), tuple(composed(f) for f in functions))

@@ -1,4 +1,4 @@
-"""Outliers, censored scores and replicates in the training data of surrogates."""
+"""Outliers, censored scores and replicates: in the training data of surrogates, in remarks on results."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from molvae.campaign.observations import CENSORED
+from molvae.campaign.objectives import wholes
+from molvae.campaign.observations import CENSORED, shown
+from molvae.campaign.table import values_of
 from molvae.optimization.surrogates import Evidence
 from molvae.optimization.transforms import Tails
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from molvae.campaign.history import Trial
+    from molvae.campaign.table import Row
     from molvae.oracles.base import Score
     from molvae.oracles.config import Objective
 
     Array = NDArray[np.float64]
+
 
 _FEWEST_REPLICATES = 3  # degrees of freedom to estimate the noise of an assay
 
@@ -111,3 +115,48 @@ def evidence_of(
     if not (np.isfinite(lower).any() or np.isfinite(upper).any() or (counts > 1).any()):
         return None
     return Evidence(*(torch.from_numpy(part) for part in (lower, upper, counts, noise)))
+
+
+def doubts(table: Sequence[Row], objectives: Sequence[Objective]) -> list[str]:
+    """A message for each objective whose best results are far from all others."""
+    said: list[str] = []
+    together = wholes(objectives)
+    for j, objective in enumerate(objectives):
+        if j in together:
+            continue
+        values = [value for row in table if (value := values_of(row)[j]) is not None]
+        tails = Tails.fit(torch.tensor(values, dtype=torch.float64), high_is_good=is_high_good(objective))
+        side = 1 if is_high_good(objective) else -1
+        for way in (side, -side) if objective.direction == "part" else (side,) if objective.is_goal else ():
+            said += _far_values(table, j, objective, tails, way)
+        said += _far_bounds(table, j, objective, tails, side)
+    return said
+
+
+def _far_values(
+    table: Sequence[Row], column: int, objective: Objective, tails: Tails, side: int
+) -> Iterator[str]:
+    scores = [(score, row) for row in table if (score := row.scores[column]) is not None and score.is_ok]
+    far = [(side * score.value, row) for score, row in scores if tails.beyond(score.value) == side]
+    if far:
+        value, row = max(far, key=lambda pair: pair[0])
+        name = row.identifier or row.name or row.smiles
+        more = f" and {len(far) - 1} more" if len(far) > 1 else ""
+        yield (
+            f"check {objective.name} of {name}{more}: {side * value:g} is far from all others "
+            f"({tails.ends[0]:g} to {tails.ends[1]:g}). The search counts it as just beyond them."
+        )
+
+
+def _far_bounds(
+    table: Sequence[Row], column: int, objective: Objective, tails: Tails, side: int
+) -> Iterator[str]:
+    claim = "above" if side > 0 else "below"
+    found = [score for row in table if (score := row.scores[column]) is not None and score.status in CENSORED]
+    far = [score for score in found if score.status == claim and tails.beyond(score.value) == side]
+    if far:
+        yield (
+            f"check {len(far)} results such as {shown(far[0])} of {objective.name}: all values are between "
+            f"{tails.ends[0]:g} and {tails.ends[1]:g}, so it may have another unit. Such bounds are not "
+            "used; their molecules are not proposed again."
+        )

@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from molvae.campaign.methods.base import METHODS, Batch, Draft
-from molvae.campaign.methods.data import training_data
-from molvae.campaign.methods.draws import library, new_drafts
-from molvae.campaign.methods.ledger import Ledger
-from molvae.campaign.methods.pool import Pool, best_rank, varied
-from molvae.campaign.methods.retreat import Retreat
-from molvae.campaign.sources.base import N_PARENTS, Latents, Parents
-from molvae.campaign.sources.mix import Mix
+from molvae.campaign.search.base import METHODS, N_PARENTS, Batch, Draft, Parents
+from molvae.campaign.search.credit import Ledger, allotted
+from molvae.campaign.search.data import training_data
+from molvae.campaign.search.design import library, new_drafts
+from molvae.campaign.search.mix import Mix
+from molvae.campaign.search.pool import Pool, best_rank, varied
+from molvae.campaign.search.retreat import Retreat
+from molvae.campaign.search.situation import Latents
 from molvae.campaign.utility import goals
 from molvae.chemistry.substructure import murcko_scaffold
 from molvae.optimization.acquisition import ACQUISITIONS
-from molvae.optimization.credit import allotted
 from molvae.optimization.features import Features
 from molvae.optimization.problem import Slot
 from molvae.optimization.selection import select_batch, select_noisy
@@ -36,10 +35,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.campaign.methods.base import Situation
-    from molvae.campaign.methods.data import Data
-    from molvae.campaign.sources.base import Offspring
+    from molvae.campaign.search.base import Offspring
+    from molvae.campaign.search.data import Data
+    from molvae.campaign.search.situation import Situation
     from molvae.optimization.surrogates import Belief
+
 
 N_JOINT = 256
 """Candidates with the highest acquisition among which the batch is chosen."""
@@ -66,9 +66,7 @@ class BayesianOptimization:
         search = _InnerSearch(situation, data, n, generator)
         search.climb()
         drafts, state = search.choose(n)
-        if len(drafts) < n:
-            taken = {draft.smiles for draft in drafts}
-            drafts += new_drafts(situation, n - len(drafts), situation.generator("fill"), taken)
+        drafts = new_drafts(situation, n, situation.generator("fill"), drafts)
         search.latents([draft.smiles for draft in drafts])
         wanted = {*(draft.smiles for draft in drafts), *data.smiles} - situation.history.latents.keys()
         fresh = {smiles: z for smiles, z in search.latents.known.items() if smiles in wanted}
@@ -276,8 +274,7 @@ def _blind(situation: Situation, n: int) -> Batch:
     n_library = n if settings.library_alone else (n + 1) // 2 if "library" in settings.sources else 0
     drawn = library(situation, n_library, situation.generator("blind library"))
     drafts = [Draft(smiles, "library") for smiles in drawn]
-    taken = {draft.smiles for draft in drafts}
-    drafts += new_drafts(situation, n - len(drafts), situation.generator("blind prior"), taken)
+    drafts = new_drafts(situation, n, situation.generator("blind prior"), drafts)
     return Batch(tuple(drafts), situation.history.state)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from molvae.campaign.methods.base import Draft
+    from molvae.campaign.search.base import Draft
     from molvae.optimization.problem import Problem, Slot
     from molvae.optimization.surrogates import Portfolio
 

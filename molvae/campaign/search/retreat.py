@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from molvae.campaign.features import FeatureMemory
     from molvae.campaign.history import Trial
-    from molvae.campaign.methods.base import Situation
+    from molvae.campaign.search.situation import Situation
     from molvae.optimization.features import Features
+
 
 PATIENCE = 100
 """Calls in a row without a hit after which a basin is exhausted."""

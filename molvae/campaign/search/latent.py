@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from molvae.campaign.model import ReadsNoise, TellsPosterior, decoded
-from molvae.campaign.sources.base import SOURCES, Offspring
+from molvae.campaign.search.base import SOURCES, Offspring
 from molvae.optimization.proposal import NOISE, PRIOR, SHARES, Elites, Slope, propose
 
 if TYPE_CHECKING:
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.campaign.methods.base import Situation
-    from molvae.campaign.sources.base import Latents, Parents
+    from molvae.campaign.search.base import Parents
+    from molvae.campaign.search.situation import Latents, Situation
     from molvae.chemistry.molecule import Invalid, Molecule
     from molvae.optimization.proposal import Proposals
+
 
 _N_SLOPE = 2000
 

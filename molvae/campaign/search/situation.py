@@ -1,18 +1,21 @@
-"""The protocol of a search method: from the history of a campaign to the next candidates."""
+"""What search methods and proposal sources work with: the situation of a campaign, latent points."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
-from molvae.registry import Registry
+import numpy as np
+
+from molvae.campaign.forms import standard
+from molvae.campaign.model import TellsPosterior
+from molvae.chemistry.filters import filter_reasons
+from molvae.chemistry.molecule import is_valid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from molvae.campaign.features import FeatureMemory
@@ -21,40 +24,6 @@ if TYPE_CHECKING:
     from molvae.campaign.model import LatentModel
     from molvae.chemistry.molecule import Invalid, Molecule
     from molvae.seeding import Seeds
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A molecule proposed by a method.
-
-    Attributes:
-        smiles: Canonical SMILES.
-        source: Move that proposed it.
-        parent: Canonical SMILES it was made from, if any.
-        surrogate: Name of the surrogate that chose it, if any.
-        ancestor: Canonical SMILES of the measured molecule it descends from, if any.
-    """
-
-    smiles: str
-    source: str
-    parent: str | None = None
-    surrogate: str | None = None
-    ancestor: str | None = None
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Result of a method.
-
-    Attributes:
-        drafts: New, different molecules, never scored nor handed out before.
-        state: State of the method for its next call, as JSON values in the journal.
-        latents: Latent points to keep in the journal, by canonical SMILES.
-    """
-
-    drafts: tuple[Draft, ...]
-    state: dict[str, Any] = field(default_factory=dict)
-    latents: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,9 +55,6 @@ class Situation:
 
     def acceptable(self, molecule: Molecule | Invalid) -> Molecule | None:
         """The molecule in standard form; `None` if invalid, too large, filtered or a known stereoisomer."""
-        from molvae.campaign.forms import standard
-        from molvae.chemistry.molecule import is_valid
-
         molecule, settings = standard(molecule), self.history.settings
         if not is_valid(molecule) or molecule.mol.GetNumHeavyAtoms() > settings.max_heavy_atoms:
             return None
@@ -124,33 +90,51 @@ class Situation:
 
 @lru_cache(maxsize=4096)  # offspring repeat themselves
 def _passes(molecule: Molecule, filters: tuple[str, ...]) -> bool:
-    from molvae.chemistry.filters import filter_reasons
-
     return not filter_reasons(molecule, filters)
 
 
-class SearchMethod(Protocol):
-    """Finds the next candidates after the initial design."""
+class Latents:
+    """Latent points of molecules, from the journal or encoded for this batch.
 
-    def ask(self, situation: Situation, n: int) -> Batch:
-        """At most `n` new molecules; fewer only if no more can be found."""
+    Attributes:
+        known: By canonical SMILES.
+        molecules: Cache of parsed molecules.
+    """
 
+    def __init__(self, situation: Situation) -> None:
+        self.model = situation.model
+        self.known = dict(situation.history.latents)
+        self.molecules = situation.features.molecules
+        self._deviations: dict[str, NDArray[np.float32]] = {}
 
-METHODS: Registry[Callable[[], SearchMethod]] = Registry("search method", "molvae.methods")
-"""Name -> factory of a method."""
+    def __call__(self, smiles: Sequence[str]) -> NDArray[np.float32]:
+        """Latent points, `n x d`, new ones encoded in one batch; NaN rows for what cannot be encoded."""
+        missing = [text for text in dict.fromkeys(smiles) if text not in self.known]
+        if missing:
+            self.known.update(self._encoded(missing))
+        rows = [self.known[text] for text in smiles]
+        return np.stack(rows) if rows else np.empty((0, self.model.latent_size), dtype=np.float32)
 
-_MODULES = {
-    "bo": "bo",
-    "cma-es": "cma_es",
-    "mol-ga": "genetic",
-    "prior": "random_draws",
-    "random": "random_draws",
-    "turbo": "turbo",
-}
+    def deviations(self, smiles: Sequence[str]) -> NDArray[np.float32] | None:
+        """Posterior deviations of encoded molecules, `n x d`; `None` if the model has none."""
+        if not isinstance(self.model, TellsPosterior):
+            return None
+        missing = [text for text in dict.fromkeys(smiles) if text not in self._deviations]
+        if missing:
+            self._encoded(missing)
+        rows = [self._deviations[text] for text in smiles]
+        return np.stack(rows) if rows else np.empty((0, self.model.latent_size), dtype=np.float32)
 
+    def _encoded(self, smiles: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Latent points of molecules, encoded in one batch; their deviations are kept."""
+        molecules = [m for s in smiles if (m := self.molecule(s)) is not None]
+        names = [molecule.smiles for molecule in molecules]
+        if not isinstance(self.model, TellsPosterior):
+            return dict(zip(names, np.asarray(self.model.encode(molecules), dtype=np.float32), strict=True))
+        points, deviations = (np.asarray(part, dtype=np.float32) for part in self.model.posterior(molecules))
+        self._deviations.update(zip(names, deviations, strict=True))
+        return dict(zip(names, points, strict=True))
 
-def make_method(name: str) -> SearchMethod:
-    """The search method of that name; `UnknownNameError` names the nearest match otherwise."""
-    for module in [_MODULES[name]] if name in _MODULES else dict.fromkeys(_MODULES.values()):
-        import_module(f"molvae.campaign.methods.{module}")  # each registers itself
-    return METHODS.get(name)()
+    def molecule(self, smiles: str) -> Molecule | None:
+        """The molecule of a canonical SMILES."""
+        return self.molecules[smiles]

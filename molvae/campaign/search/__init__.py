@@ -1,0 +1,1 @@
+"""The search for the next candidates: methods, proposal sources, surrogates of the scores."""

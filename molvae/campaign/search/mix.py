@@ -1,0 +1,256 @@
+"""The sources of a campaign: shares of their moves and step widths, which adapt."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from molvae.campaign.search.base import find_source
+from molvae.campaign.trace import is_hit, tenth_best
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from molvae.campaign.search.base import Draft, Offspring, Parents, ProposalSource
+    from molvae.campaign.search.situation import Latents, Situation
+
+
+FLOOR = 0.2
+"""Minimum share of a move, as a fraction of its initial share."""
+_HALF_LIFE = 10.0  # of effort and credit, in batches
+_HIT_WEIGHT = 0.5  # of hits; the rest for offspring among the best of the pool
+_PRIOR_BATCHES = 2.0  # batches of average success that each move begins with
+_NARROWEST, _WIDEST = 0.25, 2.5
+_WIDEN_ABOVE, _NARROW_BELOW = 0.6, 0.15  # shares of the valid offspring that repeat what is known
+_PATIENCE = 200  # calls in a row without a hit after which steps creep wider
+_WIDER, _NARROWER, _CREEPING = 1.3, 1 / 1.15, 1.05
+
+
+@dataclass
+class Counts:
+    """Attempts of one move.
+
+    Attributes:
+        attempts: Number of attempts.
+        valid: Attempts with an acceptable molecule.
+        new: New molecules among these.
+        top: Molecules with the highest acquisition of their batch among these.
+    """
+
+    attempts: int = 0
+    valid: int = 0
+    new: int = 0
+    top: int = 0
+
+
+@dataclass
+class Tally(Counts):
+    """Attempts of one move in one batch.
+
+    Attributes:
+        hits: Hits among the scores since the last batch.
+    """
+
+    hits: int = 0
+
+
+@dataclass
+class MoveRecord(Counts):
+    """Attempts of one move in all batches.
+
+    Attributes:
+        effort: Its share of the attempts, a discounted sum over batches.
+        credit: Its share of the successes, likewise.
+        share: Share of the attempts of the last batch.
+    """
+
+    effort: float = 0.0
+    credit: float = 0.0
+    share: float = 0.0
+
+
+@dataclass(frozen=True)
+class Shares:
+    """A bandit over moves.
+
+    A move is weighted by its yield: credit over effort, both as shares of a batch, discounted, and starting
+    from `_PRIOR_BATCHES` batches of average yield. Credit is given for molecules with the highest acquisition
+    of their pool and for hits.
+
+    Attributes:
+        prior: Shares before experience; they sum to 1.
+        records: Of each move.
+    """
+
+    prior: Mapping[str, float]
+    records: Mapping[str, MoveRecord]
+
+    @classmethod
+    def of(cls, prior: Mapping[str, float], kept: Mapping[str, Any]) -> Shares:
+        """Shares from the state of the last batch; new moves start from their prior."""
+        total = sum(prior.values())
+        return cls(
+            prior={move: share / total for move, share in prior.items() if share > 0},
+            records={move: MoveRecord(**record) for move, record in kept.items()},
+        )
+
+    def now(self) -> dict[str, float]:
+        """Shares of the next attempts; they sum to 1, and no move falls below `FLOOR` times its prior."""
+        worth = {move: share * self._yield(move) for move, share in self.prior.items()}
+        total = sum(worth.values())
+        return {move: FLOOR * p + (1 - FLOOR) * worth[move] / total for move, p in self.prior.items()}
+
+    def after(self, batch: Mapping[str, Tally]) -> Shares:
+        """The shares after a batch."""
+        fading = 0.5 ** (1.0 / _HALF_LIFE)
+        effort = _portions({move: tally.attempts for move, tally in batch.items()})
+        top = _portions({move: tally.top for move, tally in batch.items()})
+        hits = _portions({move: tally.hits for move, tally in batch.items()})
+        weight = _HIT_WEIGHT if sum(hits.values()) else 0.0
+        records = {move: _faded(record, fading) for move, record in self.records.items()}
+        for move, tally in batch.items():
+            old = records.get(move, MoveRecord())
+            records[move] = replace(
+                old,
+                effort=old.effort + effort[move],
+                credit=old.credit + (1 - weight) * top[move] + weight * hits[move],
+                attempts=old.attempts + tally.attempts,
+                valid=old.valid + tally.valid,
+                new=old.new + tally.new,
+                top=old.top + tally.top,
+                share=effort[move],
+            )
+        return replace(self, records=records)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {move: asdict(record) for move, record in self.records.items()}
+
+    def _yield(self, move: str) -> float:
+        record = self.records.get(move, MoveRecord())
+        start = _PRIOR_BATCHES * self.prior[move]
+        return (record.credit + start) / (record.effort + start)
+
+
+def _portions(counts: Mapping[str, int]) -> dict[str, float]:
+    total = sum(counts.values())
+    return {move: count / total if total else 0.0 for move, count in counts.items()}
+
+
+def _faded(record: MoveRecord, fading: float) -> MoveRecord:
+    return replace(record, effort=record.effort * fading, credit=record.credit * fading, share=0.0)
+
+
+def allotted(shares: Mapping[str, float], n: int, generator: np.random.Generator) -> dict[str, int]:
+    """`n` attempts divided by shares, the remainders at random.
+
+    >>> allotted({"a": 0.5, "b": 0.5}, 4, np.random.default_rng(0))
+    {'a': 2, 'b': 2}
+    """
+    wanted = np.array(list(shares.values())) * n
+    counts = np.floor(wanted + 1e-9).astype(int)
+    rest = np.clip(wanted - counts, 0.0, None)
+    missing = n - int(counts.sum())
+    if missing:
+        chance = rest + 1e-12
+        extra = generator.choice(
+            len(rest), size=missing, replace=missing > len(rest), p=chance / chance.sum()
+        )
+        np.add.at(counts, extra, 1)
+    return dict(zip(shares, counts.tolist()))
+
+
+class Mix:
+    """The sources of the settings, each with its step width, and the shares of their moves.
+
+    Args:
+        situation: Has history and settings; what was learned is in the state of its last batch.
+        latents: Shared by the sources.
+    """
+
+    def __init__(self, situation: Situation, latents: Latents) -> None:
+        self.settings = situation.history.settings
+        kept = situation.history.state.get("sources", {})
+        self._widening: dict[str, float] = {
+            name: float(kept.get("widening", {}).get(name, 1.0)) for name in sorted(self.settings.sources)
+        }
+        self._sources: dict[str, ProposalSource] = {
+            name: find_source(name)(situation, latents, width) for name, width in self._widening.items()
+        }
+        self._source_of: dict[str, str] = {}
+        prior: dict[str, float] = {}
+        for name, source in self._sources.items():
+            total = sum(source.moves.values()) or 1.0
+            for move, share in source.moves.items():
+                prior[move] = prior.get(move, 0.0) + self.settings.sources[name] * share / total
+                self._source_of.setdefault(move, name)
+        self.shares = Shares.of(prior, kept.get("moves", {}))
+        self._batch: defaultdict[str, Tally] = defaultdict(Tally)
+        self._fresh: dict[str, str] = {}
+        self._standing = _standing(situation, kept)
+        for move in self._standing.pop("hits"):
+            self._batch[move].hits += 1
+
+    def breed(self, parents: Parents, n: int, generator: np.random.Generator) -> list[Offspring]:
+        """`n` attempts, divided among the moves by their shares."""
+        counts = allotted(self.shares.now(), n, generator)
+        attempts: list[Offspring] = []
+        for name, source in self._sources.items():
+            mine = {m: count for m, count in counts.items() if count and self._source_of[m] == name}
+            if mine:
+                attempts += source.offspring(parents, mine, generator)
+        return attempts
+
+    def took(self, attempts: Sequence[Offspring], accepted: Sequence[Draft], fresh: Sequence[Draft]) -> None:
+        """Count attempts, the acceptable molecules among them, and the new ones among these."""
+        for attempt in attempts:
+            self._batch[attempt.move].attempts += 1
+        for draft in accepted:
+            self._batch[draft.source].valid += 1
+        for draft in fresh:
+            self._batch[draft.source].new += 1
+            self._fresh[draft.smiles] = draft.source
+
+    def to_json(self, top: Collection[str]) -> dict[str, Any]:
+        """State for the next batch, given the molecules with the highest acquisition of this one."""
+        for smiles in top:
+            if smiles in self._fresh:
+                self._batch[self._fresh[smiles]].top += 1
+        return {
+            "moves": self.shares.after(self._batch).to_json(),
+            "widening": {name: self._next_width(name) for name in self._sources},
+            **self._standing,
+        }
+
+    def _next_width(self, name: str) -> float:
+        """Wider if most valid offspring are known, narrower if few are; slowly wider on a plateau."""
+        width = self._widening[name]
+        mine = [tally for move, tally in self._batch.items() if self._source_of.get(move) == name]
+        valid, new = sum(tally.valid for tally in mine), sum(tally.new for tally in mine)
+        factor = 1.0
+        if valid and 1 - new / valid > _WIDEN_ABOVE:
+            factor = _WIDER
+        elif self._standing["stale"] >= _PATIENCE:
+            factor = _CREEPING
+        elif valid and 1 - new / valid < _NARROW_BELOW:
+            factor = _NARROWER
+        return min(max(width * factor, _NARROWEST), _WIDEST)
+
+
+def _standing(situation: Situation, kept: dict[str, Any]) -> dict[str, Any]:
+    """Calls counted, utility of a hit, moves with hits since the last batch, calls since the last hit."""
+    history = situation.history
+    trials = history.evaluated
+    worth = history.utilities(trials)
+    settled, bar = int(kept.get("settled", 0)), kept.get("bar")
+    news = list(zip(trials[settled:], worth[settled:].tolist()))
+    hits = [trial for trial, utility in news if is_hit(utility, bar)]
+    return {
+        "settled": len(trials),
+        "bar": tenth_best(worth),
+        "stale": 0 if hits else int(kept.get("stale", 0)) + len(news),
+        "hits": [trial.candidate.source for trial in hits if trial.candidate is not None],
+    }

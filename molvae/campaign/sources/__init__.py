@@ -1,1 +1,0 @@
-"""Sources of new molecules and their shares."""
