@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from molvae.latent.codec import MolVAE
@@ -94,6 +95,22 @@ def tiny_checkpoint(little_corpus: Path) -> Path:
         }
     )
     return train(little_corpus, little_corpus.parent / "run", settings).checkpoint
+
+
+@pytest.fixture(scope="module")
+def small_priors() -> Iterator[None]:
+    """Priors are small networks that learn fast, and are measured on few samples, in a module that asks."""
+    from molvae.models.priors import flow, flow_fitting, gan
+    from molvae.training import language_fitting, prior_fitting
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flow, "_SIZES", {"width": 32, "hidden": 64, "n_blocks": 2, "n_harmonics": 4})
+        patch.setattr(flow_fitting, "_RATE", 3e-3)
+        patch.setattr(gan, "_HIDDEN", 32)
+        patch.setattr(gan, "_RATE", 3e-3)
+        patch.setattr(language_fitting, "BATCH", 64)
+        patch.setattr(prior_fitting, "N_VALIDATION", 20)
+        yield
 
 
 @pytest.fixture(scope="session")

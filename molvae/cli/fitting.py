@@ -89,12 +89,9 @@ def fit_prior_command(session: Session, /, fit: Fit, given: fields.Given[FitPrio
       molvae fit-prior run --corpus corpus --prior language -o other
       molvae fit-prior run --corpus corpus --set flow.steps=12000 -o better
       molvae fit-prior run --corpus corpus --initial run --set flow.steps=6000
-      molvae fit-prior run --corpus corpus --initial run --set flow.width=512
     """
     from molvae.latent.codec import MolVAE
-    from molvae.seeding import Seeds
-    from molvae.training.prior_fitting import fit_prior, kept_fit
-    from molvae.training.validation import on_prior
+    from molvae.training.prior_fitting import N_VALIDATION, fit_prior, kept_fit, validity_of
 
     settings, seed = given.build(), fit.seed
     initial = None if settings.initial is None else MolVAE.load(places.checkpoint(settings.initial))
@@ -108,13 +105,12 @@ def fit_prior_command(session: Session, /, fit: Fit, given: fields.Given[FitPrio
     seconds = time.monotonic() - begun
     fitted.save(fit.target)
     states.forget()
-    draws = Seeds(seed).integer("prior-validation")  # those the fitted prior was measured with
-    before = on_prior(fit.model, n_samples=settings.n_validation, seed=draws)
+    before = validity_of(fit.model, seed)
     after = {name: fitted.facts()["metrics"][name] for name in _prior_figures(fitted.prior.name)}
     facts = {
         "model": fit.target,
         "prior": fitted.facts()["prior"],
-        "samples": settings.n_validation,
+        "samples": N_VALIDATION,
         "before": before,
         "after": after,
         "seconds": round(seconds, 1),

@@ -66,30 +66,21 @@ class ModelSettings(Settings):
 
 
 class FlowSettings(Settings):
-    """A flow-matching prior: sizes and training of its network."""
+    """A flow-matching prior: training of its network."""
 
     retired: ClassVar = {
         "n_harmonics": 4, "max_passes": 200, "batch_size": 256, "ema_decay": 0.999, "sampling_steps": 5,
+        "width": 256, "hidden": 512, "n_blocks": 3, "learning_rate": 1e-3, "temperature": 1.0,
     }  # fmt: skip
 
-    width: int = Field(default=256, ge=1, le=8192)
-    """Units between the residual blocks."""
-    hidden: int = Field(default=512, ge=1, le=8192)
-    """Hidden units of each residual block."""
-    n_blocks: int = Field(default=3, ge=1, le=32)
-    """Residual blocks."""
     steps: int = Field(default=12_000, ge=1)
     """Training steps."""
-    learning_rate: float = Field(default=1e-3, gt=0.0)
-    """Peak of the learning rate: linear warm-up, then a cosine to 0."""
-    temperature: float = Field(default=1.0, gt=0.0)
-    """Standard deviation of the initial noise: below 1, samples are more typical and less diverse."""
 
 
 class LanguageSettings(Settings):
     """A language prior: training of its language model."""
 
-    retired: ClassVar = {"ema_decay": 0.999}
+    retired: ClassVar = {"ema_decay": 0.999, "batch_size": 128}
 
     hidden: int | None = Field(default=None, ge=1, le=8192)
     """Units of a layer, randomly initialized; if not given, it starts as the decoder or the initial model."""
@@ -97,8 +88,6 @@ class LanguageSettings(Settings):
     """Dropout of hidden units, the same at all steps of a molecule."""
     epochs: int = Field(default=6, ge=0)
     """Passes over the training molecules; 0 copies the language model of another checkpoint (initial)."""
-    batch_size: int = Field(default=128, ge=1)
-    """Molecules per step."""
     learning_rate: float = Field(default=1.5e-3, gt=0.0)
     """Peak of the learning rate: linear warm-up, then a cosine to 0."""
     temperature: float = Field(default=1.0, gt=0.0)
@@ -106,16 +95,12 @@ class LanguageSettings(Settings):
 
 
 class GanSettings(Settings):
-    """A latent GAN: sizes and training of its two networks."""
+    """A latent GAN: training of its two networks."""
 
-    retired: ClassVar = {"batch_size": 256, "ema_decay": 0.999}
+    retired: ClassVar = {"batch_size": 256, "ema_decay": 0.999, "hidden": 256, "learning_rate": 3e-4}
 
-    hidden: int = Field(default=256, ge=1, le=8192)
-    """Units of each of the three hidden layers of generator and critic."""
     steps: int = Field(default=20_000, ge=1)
     """Training steps of the critic; the generator takes one for every five."""
-    learning_rate: float = Field(default=3e-4, gt=0.0)
-    """Peak of the learning rate: linear warm-up, then a cosine to 0."""
 
 
 class FitSettings(Settings):

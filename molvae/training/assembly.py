@@ -20,6 +20,7 @@ from molvae.models.vae import SequenceVAE
 from molvae.seeding import Seeds
 from molvae.tokenizers.base import TOKENIZERS
 from molvae.training.config import TrainSettings
+from molvae.training.language_fitting import BATCH
 from molvae.training.validation import to_tensors
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def _prior_changes(settings: TrainSettings, prior: Prior, n_training: int) -> di
     if "posterior_scale" not in settings.prior.model_fields_set:
         changes["posterior_scale"] = prior.scale
     language = settings.prior.language
-    per_epoch = -(-n_training // language.batch_size)
+    per_epoch = -(-n_training // BATCH)
     gentle = _GENTLE_LANGUAGE | {
         "temperature": prior.temperature,
         "epochs": max(language.epochs, -(-_LEAST_STEPS // per_epoch)),

@@ -12,7 +12,7 @@ from molvae.models.config import FitSettings, ModelSettings
 class PriorSettings(FitSettings):
     """The prior to fit to a trained model, and its training data."""
 
-    retired: ClassVar = {"n_samples": 250_000}
+    retired: ClassVar = {"n_samples": 250_000, "n_validation": 1000}
 
     name: str = "normal"
     """Prior that samples are drawn from: flow, language, gan, or normal for N(0, I)."""
@@ -20,8 +20,6 @@ class PriorSettings(FitSettings):
     """Factor of the posteriors' standard deviations in the fit: below 1, samples are closer to the posterior
     means, where decoding is more reliable; 1 fits the aggregated posterior; above 1, a wider distribution,
     which is easier to learn."""
-    n_validation: int = Field(default=1000, ge=1)
-    """Samples on which validity is measured."""
 
 
 class FitPriorSettings(PriorSettings):
@@ -30,8 +28,8 @@ class FitPriorSettings(PriorSettings):
     name: str = "flow"
     """Prior that samples are drawn from: flow, language, gan, or normal for N(0, I)."""
     initial: Path | None = None
-    """Checkpoint whose prior the fit continues from: a flow of this or a similar model, in sizes no smaller,
-    or a language model of the same vocabulary."""
+    """Checkpoint whose prior the fit continues from: a flow of this or a similar model, or a language model
+    of the same vocabulary."""
 
 
 class FitHeadsSettings(Settings):
@@ -52,7 +50,7 @@ class FitHeadsSettings(Settings):
 class TrainSettings(Settings):
     """How a model is trained."""
 
-    retired: ClassVar = {"warmup_steps": 300, "weight_decay": 0.01, "gradient_clip": 5.0}
+    retired: ClassVar = {"warmup_steps": 300, "weight_decay": 0.01, "gradient_clip": 5.0, "kl_moving": 0.6}
 
     model: ModelSettings = ModelSettings()
     """Sizes of the model."""
@@ -82,9 +80,8 @@ class TrainSettings(Settings):
     """Target KL in nats per molecule, reached by adapting beta; ignored with fixed_beta. If not given, with
     initial, the KL of the training molecules in the initial model."""
     kl_start: float | None = Field(default=None, gt=0.0)
-    """Target KL at the start of training; kl_target if not given."""
-    kl_moving: float = Field(default=0.6, ge=0.0, le=1.0)
-    """Share of the run over which the target moves from kl_start to kl_target."""
+    """Target KL at the start of training, from which it moves to kl_target over the first 60 % of the run;
+    kl_target if not given."""
     fixed_beta: bool = False
     """Keep beta constant (after its warm-up) instead of adapting it to kl_target."""
     beta_warmup_steps: int = Field(default=1000, ge=0)

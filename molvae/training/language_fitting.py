@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from molvae.progress import Progress
     from molvae.seeding import Seeds
 
+BATCH = 128
+"""Molecules in a step."""
 _LARGEST_GRADIENT = 0.5  # norm, of nats per token
 _ROWS = 512
 
@@ -63,7 +65,7 @@ def fit_language(
     generator = seeds.torch("language")
     recipe = Recipe(
         epochs=settings.epochs,
-        steps=-(-len(rows) // settings.batch_size),
+        steps=-(-len(rows) // BATCH),
         learning_rate=settings.learning_rate,
         gradient_clip=_LARGEST_GRADIENT,
         ema_decay=EMA_DECAY,
@@ -72,7 +74,7 @@ def fit_language(
     @lru_cache(maxsize=1)
     def batches(epoch: int) -> list[NDArray[np.int64]]:
         order = seeds.numpy("language-batches", epoch)
-        return epoch_batches(rows, corpus.lengths, settings.batch_size, order)
+        return epoch_batches(rows, corpus.lengths, BATCH, order)
 
     def loss(at: Standing) -> tuple[Tensor, dict[str, float]]:
         batch = batches(at.epoch)[at.batch]

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _ROWS = 512
 _MOST_MOLECULES = 250_000  # whose posteriors a prior is fitted to
+N_VALIDATION = 1000
+"""Samples that the validity of a prior is measured on."""
 
 
 def fit_prior(
@@ -55,8 +57,8 @@ def fit_prior(
         model: A trained model; it is not changed.
         corpus: What it was trained on.
         settings: Which prior, how it is fitted, and to how much.
-        initial: Model whose prior the fit continues from: a flow of this or a similar model, in sizes no
-            smaller, or a language model of the same vocabulary.
+        initial: Model whose prior the fit continues from: a flow of this or a similar model, or a language
+            model of the same vocabulary.
         seed: Root of the choice of molecules, the fit and the measurement.
         progress: Where progress is reported.
         states: Where a flow or a language model keeps how far its training is (`kept_fit`).
@@ -86,9 +88,8 @@ def fit_prior(
             hint="Choose flow, language, gan or normal.",
         )
     fitted = model.replaced(prior=prior)
-    draws = Seeds(seed).integer("prior-validation")
-    measured = on_prior(fitted, n_samples=settings.n_validation, seed=draws)
-    facts: dict[str, Any] = {"prior": described, "metrics": {**_without_priors(model), **measured}}
+    metrics = {**_without_priors(model), **validity_of(fitted, seed)}
+    facts: dict[str, Any] = {"prior": described, "metrics": metrics}
     critic = prior.critic if isinstance(prior, LatentGAN) else {}
     if critic:
         first, *_, last = critic.values()
@@ -98,6 +99,11 @@ def fit_prior(
     if critic or "critic" in model.settings.facts:
         facts["critic"] = {"step": list(critic), "difference": list(critic.values())}
     return model.replaced(prior=prior, facts=facts)
+
+
+def validity_of(model: MolVAE, seed: int) -> dict[str, float]:
+    """Validity and uniqueness of samples of a model's prior, as `fit_prior` with this seed measures them."""
+    return on_prior(model, n_samples=N_VALIDATION, seed=Seeds(seed).integer("prior-validation"))
 
 
 class _Asked(NamedTuple):
@@ -166,7 +172,7 @@ def kept_fit(
         should_stop: Asked between steps; when true, the state is kept and `StoppedEarly` raised.
     """
     asked = {
-        "settings": settings.model_dump(mode="json", exclude={"n_validation", "initial"}),
+        "settings": settings.model_dump(mode="json", exclude={"initial"}),
         "seed": seed,
         "corpus": sha256_of(corpus.path / MANIFEST),
     }

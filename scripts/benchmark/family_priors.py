@@ -121,7 +121,6 @@ def _with_prior(prior: str, corpus: Corpus, options: argparse.Namespace) -> MolV
         name=prior,
         flow=FlowSettings(steps=options.flow_steps),
         gan=GanSettings(steps=options.gan_steps),
-        n_validation=100,
     )
     progress = PlainProgress(sys.stderr, every=30.0)
     return fit_prior(model, corpus, settings, seed=options.seed, progress=progress)

@@ -5,20 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 
+import pytest
+
 from molvae.latent.codec import MolVAE
 from molvae.models.priors import flow_fitting
 from molvae.training import states
 
-SMALL = (
-    "--set",
-    "flow.width=16",
-    "--set",
-    "flow.hidden=16",
-    "--set",
-    "flow.steps=10",
-    "--set",
-    "n_validation=30",
-)
+SMALL = ("--set", "flow.steps=10")
+pytestmark = pytest.mark.usefixtures("small_priors")
 
 
 def test_fit_prior_measures_before_and_after_and_sample_uses_it(

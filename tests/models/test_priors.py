@@ -22,19 +22,9 @@ from molvae.models.priors.flow_fitting import (
 )
 from molvae.models.priors.gan import _Game, _perceptron
 
-FLOW = {"width": 64, "hidden": 128, "n_blocks": 2, "steps": 600}
-SETTINGS = FitSettings.model_validate(
-    {
-        "flow": {**FLOW, "learning_rate": 3e-3},
-        "gan": {"hidden": 32, "steps": 800, "learning_rate": 3e-3},
-    }
-)
-BRIEF = FitSettings.model_validate(
-    {
-        "flow": {"width": 6, "hidden": 7, "n_blocks": 2, "steps": 5},
-        "gan": {"hidden": 6, "steps": 5},
-    }
-)
+SETTINGS = FitSettings.model_validate({"flow": {"steps": 600}, "gan": {"steps": 800}})
+BRIEF = FitSettings.model_validate({"flow": {"steps": 5}, "gan": {"steps": 5}})
+pytestmark = pytest.mark.usefixtures("small_priors")
 SIZE = 4
 FITTED = ["flow", "gan"]
 NAMES = [*FITTED, "normal"]
@@ -69,7 +59,8 @@ def energy_distance(a, b):
 
 
 @pytest.fixture(scope="module")
-def fitted():
+def fitted(small_priors):
+    del small_priors
     posterior = exact(moons(4000, seed=1))
     made = {name: PRIORS.get(name).fit(posterior, SETTINGS, FitContext(generator())) for name in FITTED}
     return {**made, "normal": StandardNormal(SIZE)}

@@ -21,11 +21,11 @@ BRIEF = {"epochs": 2, "batch_size": 48, "n_validation": 8, "threads": 1, "device
 
 
 @pytest.fixture(scope="module")
-def begun(tiny_model, little_corpus, tmp_path_factory):
+def begun(tiny_model, little_corpus, tmp_path_factory, small_priors):
     """A checkpoint with a language prior of its own temperature and scale."""
-    wanted = PriorSettings(
-        name="language", posterior_scale=0.5, n_validation=4, language={"epochs": 1, "temperature": 0.8}
-    )
+    del small_priors
+    language = {"epochs": 1, "temperature": 0.8}
+    wanted = PriorSettings(name="language", posterior_scale=0.5, language=language)
     path = tmp_path_factory.mktemp("begun") / "model"
     fit_prior(tiny_model, Corpus.open(little_corpus), wanted).save(path)
     return path

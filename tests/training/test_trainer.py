@@ -41,11 +41,7 @@ SETTINGS = TrainSettings.model_validate(
             "token_dropout": 0.2,
             "noise_levels": True,
         },
-        "prior": {
-            "name": "flow",
-            "flow": {"width": 8, "hidden": 8, "n_blocks": 1, "steps": 5},
-            "n_validation": 20,
-        },
+        "prior": {"name": "flow", "flow": {"steps": 5}},
         "epochs": 2,
         "batch_size": 48,
         "beta_warmup_steps": 4,
@@ -181,7 +177,7 @@ def test_a_frozen_decoder_keeps_the_latent_space_and_its_prior(little_corpus, tm
     fitted = fit_prior(
         MolVAE.load(uninterrupted / "model", device="cpu"),
         corpus,
-        PriorSettings(name="gan", gan={"hidden": 8, "steps": 20}),
+        PriorSettings(name="gan", gan={"steps": 20}),
     )
     fitted.save(tmp_path / "start")
     changes = {"initial": tmp_path / "start", "frozen": ["decoder"], "prior": {}, "epochs": 1}

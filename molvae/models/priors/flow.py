@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _ROWS = 2048  # points that travel at once
 _STEPS, _MOST_STEPS = 5, 1000  # of Runge-Kutta
-_HARMONICS = 4  # of the angle, in the input of a new network
+_SIZES = {"width": 256, "hidden": 512, "n_blocks": 3, "n_harmonics": 4}  # of a new network
 _FIELD, _VARIANCES = "velocity.", "velocity.variances"
 
 
@@ -62,17 +63,17 @@ class FlowPrior(LatentDensity):
     ) -> Self:
         """Flow matching to the posteriors, with their noise integrated out (`flow_fitting`).
 
-        A fit that continues from `initial` keeps its units; the network grows to the sizes of the settings.
+        A fit that continues from `initial` keeps its units, its temperature and the sizes of its network.
         """
-        flow, generator = settings.flow, context.generator
-        sizes = {"width": flow.width, "hidden": flow.hidden, "n_blocks": flow.n_blocks}
+        temperature = 1.0
         if initial is None:
             units, variances = standardization(posterior)
-            begun = VelocityField.drawn(variances, **sizes, n_harmonics=_HARMONICS, generator=generator)
+            begun = VelocityField.drawn(variances, generator=context.generator, **_SIZES)
         else:
-            units, begun = initial.units, initial.velocity.grown(**sizes, generator=generator)
-        velocity = train_field(begun, units, posterior, flow, context)
-        return cls(units, velocity, _STEPS, flow.temperature)
+            units, temperature = initial.units, initial.temperature
+            begun = deepcopy(initial.velocity).requires_grad_()
+        velocity = train_field(begun, units, posterior, settings.flow.steps, context)
+        return cls(units, velocity, _STEPS, temperature)
 
     def sample(self, n: int, generator: Generator) -> Tensor:
         """`from_normal` of standard normal draws, `n x d`."""

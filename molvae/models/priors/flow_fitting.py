@@ -12,7 +12,6 @@ from torch.nn import functional
 
 from molvae.models.devices import has_fast_bfloat16
 from molvae.models.fitting import EMA_DECAY, Fit, Recipe, adam
-from molvae.models.growth import take_over
 from molvae.models.network import Posterior, at_least_single
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from molvae.models.config import FlowSettings
     from molvae.models.fitting import FitContext, Standing
 
 
@@ -105,34 +103,6 @@ class VelocityField(nn.Module):
             block.get_parameter("contract.weight").data.div_(math.sqrt(len(self.blocks)))
         nn.init.zeros_(self.leave.weight)
 
-    def grown(self, *, width: int, hidden: int, n_blocks: int, generator: Generator) -> VelocityField:
-        """The same function by a network of at least these sizes, which can learn what this one could not.
-
-        New units have random weights and, at first, feed only new units (Chen et al.,
-        arXiv:1511.05641); new blocks add nothing yet.
-
-        Args:
-            width: Units between the blocks.
-            hidden: Hidden units of a block.
-            n_blocks: Residual blocks.
-            generator: Source of the weights of what is new.
-        """
-        known = self.state_dict()
-        field = self.drawn(
-            self.variances.clone(),
-            width=max(width, self.enter.out_features),
-            hidden=max(hidden, len(known["blocks.0.expand.weight"])),
-            n_blocks=max(n_blocks, len(self.blocks)),
-            n_harmonics=len(self.multiples),
-            generator=generator,
-        )
-        for name, parameter in field.named_parameters():
-            if name in known:
-                take_over(parameter, known[name])
-            elif name.endswith("contract.weight"):
-                nn.init.zeros_(parameter)
-        return field
-
     def deviations(self, angles: Tensor) -> Tensor:
         """d(a) of the coordinates at angles `b x 1`, `b x d`."""
         return (angles.cos().square() + self.variances * angles.sin().square()).sqrt()
@@ -153,7 +123,7 @@ class VelocityField(nn.Module):
 
 
 _SMALL = 1e-6
-_BATCH = 256  # posteriors in a step
+_BATCH, _RATE = 256, 1e-3  # posteriors in a step, peak of the learning rate
 _MOST_PASSES = 200  # over the posteriors, of which there may be few
 _LARGEST_GRADIENT = 0.5  # norm; in training it is about 0.1, and one step far above that undoes hours
 _LOG_NOISE_MEAN, _LOG_NOISE_STD = (
@@ -221,13 +191,10 @@ def train_field(
     field: VelocityField,
     units: Standardization,
     posterior: Posterior,
-    settings: FlowSettings,
+    steps: int,
     context: FitContext,
 ) -> VelocityField:
-    """The field after the training that the settings ask for, on the CPU; its sizes are what they are.
-
-    What stays is the running mean of its weights.
-    """
+    """The field after so many training steps, on the CPU: the running mean of its weights."""
     device, n_rows = posterior.mu.device, len(posterior.mu)
     mu = (posterior.mu - units.mean.to(device)) / units.scale.to(device)
     logvar = posterior.logvar - 2.0 * units.scale.log().to(device)
@@ -235,8 +202,8 @@ def train_field(
     size = min(_BATCH, n_rows)
     recipe = Recipe(
         epochs=1,
-        steps=min(settings.steps, math.ceil(_MOST_PASSES * n_rows / size)),
-        learning_rate=settings.learning_rate,
+        steps=min(steps, math.ceil(_MOST_PASSES * n_rows / size)),
+        learning_rate=_RATE,
         gradient_clip=_LARGEST_GRADIENT,
         ema_decay=EMA_DECAY,
     )

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from molvae.models.config import FitSettings, GanSettings
     from molvae.models.fitting import FitContext, Standing
 
-_BATCH = 256  # vectors in a step
+_HIDDEN = 256  # units of each of the three hidden layers of both networks
+_BATCH, _RATE = 256, 3e-4  # vectors in a step, peak of the learning rate
 _CRITIC_STEPS = 5  # of the critic for one of the generator
 _PENALTY = 10.0  # weight of the gradient penalty
 _LARGEST_GRADIENT = 10.0  # norm
@@ -62,7 +63,7 @@ class LatentGAN(LatentDensity):
         units, variances = standardization(posterior)
         whitening = units.axes / variances.sqrt()
         units = Standardization(units.mean, units.scale, units.axes * variances.sqrt())
-        sizes = (len(variances), settings.gan.hidden)
+        sizes = (len(variances), _HIDDEN)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
             pair = nn.ModuleDict(
@@ -74,7 +75,7 @@ class LatentGAN(LatentDensity):
         recipe = Recipe(
             epochs=1,
             steps=settings.gan.steps,
-            learning_rate=settings.gan.learning_rate,
+            learning_rate=_RATE,
             gradient_clip=_LARGEST_GRADIENT,
             ema_decay=EMA_DECAY,
         )
