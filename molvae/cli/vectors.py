@@ -88,7 +88,7 @@ def encode_command(
 
 def _why_not(model: MolVAE, item: Molecule | Invalid) -> str:
     from molvae.chemistry.molecule import is_valid
-    from molvae.latent.batches import why_unreadable
+    from molvae.latent.encoding import why_unreadable
 
     return why_unreadable(model.tokenizer, item) if is_valid(item) else item.reason
 

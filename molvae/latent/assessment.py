@@ -16,7 +16,6 @@ from molvae.evaluation.information import information_metrics, reconstruction
 from molvae.evaluation.molecules import MoleculeSet
 from molvae.evaluation.prediction import linear_probe, prediction_metrics
 from molvae.evaluation.profile import PARTS
-from molvae.latent.batches import at_level, searched_texts, written_texts
 from molvae.models.config import INFERENCE_STEPS
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 MOST_TRIES = 5
 """Decodes of one latent vector before it is given up, where decodes are rejected."""
 
-_ROWS = 4096  # latent vectors handed to the decoder at once, which refills its batch from them
 _SAMPLES_NOTE = (
     "valid, unique and all that compares with a reference: one sample for each draw of the model's prior, as "
     "MolVAE.sample writes it, invalid ones counted."
@@ -114,7 +112,7 @@ def assess(
         return Assessment(table, truth=held_out.truth, prediction=held_out.prediction)
     z = model.sample_latent(n_samples, generator=Seeds(seed).numpy("sample"))
     how = model.sampling(temperature=None, beam=None, noise=None)
-    texts = write(model, z, seed=seed, progress=progress, task="sample", **how)
+    texts = model.decoder.write(z, seed=seed, progress=progress, task="sample", **how)
     samples = MoleculeSet(
         texts,
         rules=Rules(model.settings.standardize, model.settings.keep_stereo),
@@ -136,55 +134,6 @@ def assess(
     table += _precedent(model, "samples", [m for s in samples.profile(()).smiles if is_valid(m := parse(s))])
     table += MetricTable((), (_SAMPLES_NOTE,))
     return Assessment(table, samples, held_out.truth, held_out.prediction)
-
-
-def write(
-    model: MolVAE,
-    z: NDArray[np.floating],
-    *,
-    temperature: float = 0.0,
-    seed: int = 0,
-    beam: bool = False,
-    noise: float = 0.0,
-    progress: Progress = SILENT,
-    task: str = "decode",
-) -> list[str]:
-    """The texts a model writes from latent vectors `n x d`, valid or not; empty where a row is not finite.
-
-    Args:
-        model: The model.
-        z: Latent vectors.
-        temperature: 0 is greedy; otherwise tokens are drawn.
-        seed: Root of the draws.
-        beam: As for `MolVAE.decode`.
-        noise: Likewise.
-        progress: Where progress is reported.
-        task: Under which name.
-    """
-    points, levels = at_level(model.network, np.asarray(z, dtype=np.float32), noise, seed)
-    generator = Seeds(seed).torch("write")
-    texts: list[str] = []
-    progress.start(task, len(points))
-    for start in range(0, len(points), _ROWS):
-        part = points[start : start + _ROWS]
-        at = None if levels is None else levels[start : start + _ROWS]
-        own = written_texts(
-            model.network,
-            model.tokenizer,
-            part,
-            max_length=model.settings.max_length,
-            temperature=temperature,
-            generator=generator,
-            noise=at,
-        )
-        if beam:
-            own = searched_texts(
-                model.network, model.tokenizer, part, own, max_length=model.settings.max_length, noise=at
-            )
-        texts += own
-        progress.advance(task, len(part))
-    progress.finish(task)
-    return texts
 
 
 def _held_out(
@@ -214,7 +163,7 @@ def _held_out(
         " (sampled z, encoder alone)": mu + sigma * noise,
     }
     for suffix, z in starts.items():
-        texts = write(model, z, progress=progress, task=f"reconstruct{suffix}")
+        texts = model.decoder.write(z, progress=progress, task=f"reconstruct{suffix}")
         table += reconstruction(smiles, texts, suffix=suffix)
     table += MetricTable((), (_INFERENCE_NOTE,))
     table += information_metrics(mu, sigma, generator=Seeds(seed).numpy("assess-information"))
@@ -275,8 +224,7 @@ def _variants(
     table = MetricTable((), (_TRIES_NOTE,))
     for name, z in starts.items():
         for temperature, how, beam in ((0.0, "greedy", False), (1.0, "T = 1", False), (0.0, "beam", True)):
-            texts = write(
-                model,
+            texts = model.decoder.write(
                 z,
                 temperature=temperature,
                 seed=seed,
@@ -298,7 +246,9 @@ def _free(model: MolVAE, z: NDArray[np.float32], seed: int, progress: Progress) 
     table = MetricTable(())
     for temperature in (0.8, 1.0):
         how = f"noise 1, T = {temperature:g}"
-        texts = write(model, z, temperature=temperature, seed=seed, noise=1.0, progress=progress, task=how)
+        texts = model.decoder.write(
+            z, temperature=temperature, seed=seed, noise=1.0, progress=progress, task=how
+        )
         table += _shares([canonical(text) for text in texts], how)
     return table
 
@@ -319,6 +269,8 @@ def _retried(model: MolVAE, z: NDArray[np.float32], texts: Sequence[str], seed: 
     left = np.array([canonical(text) is None for text in texts])
     for attempt in range(1, MOST_TRIES):
         rows = np.flatnonzero(left)
-        again = write(model, z[rows], temperature=1.0, seed=Seeds(seed).integer("assess-retry", attempt))
+        again = model.decoder.write(
+            z[rows], temperature=1.0, seed=Seeds(seed).integer("assess-retry", attempt)
+        )
         left[rows] = [canonical(text) is None for text in again]
     return 1.0 - float(left.mean())

@@ -10,8 +10,8 @@ import torch
 from molvae.chemistry.molecule import is_valid
 from molvae.chemistry.precedent import Precedent
 from molvae.latent import neighbors
-from molvae.latent.batches import token_batches
 from molvae.latent.domain import ApplicabilityDomain, Likelihood
+from molvae.latent.encoding import token_batches
 from molvae.models.inference import negative_log_likelihood
 from molvae.models.network import Posterior
 from molvae.progress import SILENT

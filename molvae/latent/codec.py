@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from molvae.chemistry.depiction import MoleculeList, table_html
-from molvae.chemistry.molecule import Invalid, Molecule, parse
+from molvae.chemistry.molecule import Invalid, Molecule
 from molvae.data.scaling import PropertyScaler
 from molvae.errors import UsageError
-from molvae.latent.batches import at_level, posteriors, search, several, standardized, written_texts
 from molvae.latent.checkpoint import Parts, card_facts, n_parameters, read_parts, write_parts
+from molvae.latent.decoding import TextDecoder
+from molvae.latent.encoding import posteriors, several, standardized
 from molvae.latent.prediction import PropertyPrediction
 from molvae.models.config import INFERENCE_STEPS
 from molvae.models.devices import resolve_device
@@ -52,6 +53,7 @@ class MolVAE:
         precedent: Bonds and ring systems of its training molecules; likewise.
 
     Attributes:
+        decoder: What writes texts from latent vectors.
         path: The directory it was read from; None of a model that was made in memory.
     """
 
@@ -71,6 +73,7 @@ class MolVAE:
         self.settings = settings.model_copy(update={"prior": self.prior.name})
         self.domain = domain
         self.precedent = precedent
+        self.decoder = TextDecoder(network, tokenizer, settings.max_length)
         self.scaler = PropertyScaler(settings.property_names, settings.property_mean, settings.property_scale)
         self.device = next(network.parameters()).device
         self.path: Path | None = None
@@ -190,9 +193,9 @@ class MolVAE:
         if properties is not None and not self.settings.model.conditional:
             raise UsageError("this model's decoder does not see properties")
         condition = None if properties is None else self.scaled_properties(properties)
-        points, levels = at_level(self.network, points, noise, seed)
-        return self._decoded(
-            points, levels, temperature=temperature, seed=seed, beam=beam, condition=condition
+        points, levels = self.decoder.at_level(points, noise, seed)
+        return self.decoder.molecules(
+            points, temperature=temperature, seed=seed, beam=beam, condition=condition, noise=levels
         )
 
     def decode_moved(
@@ -204,53 +207,7 @@ class MolVAE:
         starting point, tokens are drawn; elsewhere the most likely one is written.
         """
         points, levels = np.asarray(z, dtype=np.float32), np.asarray(level, dtype=np.float32)
-        if not self.noise_levels:
-            return self.decode(points)
-        molecules: list[Molecule | Invalid] = [Invalid("", "not decoded")] * len(points)
-        for temperature, rows in ((0.0, np.flatnonzero(levels < 1.0)), (1.0, np.flatnonzero(levels == 1.0))):
-            at = torch.from_numpy(levels[rows]).to(self.device)
-            made = self._decoded(points[rows], at, temperature=temperature, seed=seed)
-            for row, molecule in zip(rows, made, strict=True):
-                molecules[row] = molecule
-        return molecules
-
-    def _decoded(
-        self,
-        points: NDArray[np.float32],
-        levels: torch.Tensor | None,
-        *,
-        temperature: float,
-        seed: int,
-        beam: bool = False,
-        condition: tuple[torch.Tensor, torch.Tensor] | None = None,
-    ) -> list[Molecule | Invalid]:
-        """Molecules from vectors `n x d` as the decoder reads them at noise levels `n`."""
-        texts = written_texts(
-            self.network,
-            self.tokenizer,
-            points,
-            max_length=self.settings.max_length,
-            temperature=temperature,
-            generator=Seeds(seed).torch("decode"),
-            condition=condition,
-            noise=levels,
-        )
-        finite = np.asarray(np.isfinite(points).all(axis=1))
-        molecules = MoleculeList(
-            parse(text) if ok else Invalid("", "the latent vector is not finite")
-            for text, ok in zip(texts, finite, strict=True)
-        )
-        if beam:
-            search(
-                self.network,
-                self.tokenizer,
-                points,
-                molecules,
-                max_length=self.settings.max_length,
-                condition=condition,
-                noise=levels,
-            )
-        return molecules
+        return self.decoder.moved(points, levels, seed) if self.noise_levels else self.decode(points)
 
     def scaled_properties(self, values: NDArray[np.floating]) -> tuple[torch.Tensor, torch.Tensor]:
         """Properties in their own units, `n x p`, as the network takes them: scaled, and which are known."""
@@ -294,17 +251,14 @@ class MolVAE:
     @property
     def prior_level(self) -> float:
         """Noise level at which draws of the prior are decoded."""
-        return self._level_of(self.prior.name)
-
-    def _level_of(self, prior: str) -> float:
-        return float(self.noise_levels and prior == StandardNormal.name)
+        return float(self.noise_levels and self.prior.name == StandardNormal.name)
 
     def sampling(
         self, *, temperature: float | None, beam: bool | None, noise: float | None, prior: str | None = None
     ) -> dict[str, Any]:
         """How draws of the prior are decoded: arguments of `decode`, as `sample` fills in what is None."""
         if noise is None:
-            noise = self._level_of(prior or self.prior.name)
+            noise = float(self.noise_levels and (prior or self.prior.name) == StandardNormal.name)
         free = noise == 1.0
         return {
             "noise": noise,

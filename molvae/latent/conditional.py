@@ -9,7 +9,7 @@ import numpy as np
 from molvae.chemistry.depiction import MoleculeList
 from molvae.chemistry.molecule import Invalid
 from molvae.errors import UsageError, suggest
-from molvae.latent.batches import is_known
+from molvae.latent.decoding import is_known
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from molvae.chemistry.facts import REMEMBERED, facts_of, forget
 from molvae.chemistry.filters import FILTERS
 from molvae.data.records import BadRow, Row
 from molvae.errors import OracleError, StoppedEarly
-from molvae.latent.batches import why_unreadable
+from molvae.latent.encoding import why_unreadable
 from molvae.models.devices import limited_threads
 from molvae.oracles.base import n_workers
 from molvae.oracles.heads import PREDICTED, Heads

@@ -30,7 +30,6 @@ from molvae.chemistry.descriptors import describe_smiles
 from molvae.chemistry.molecule import Molecule, is_valid
 from molvae.chemistry.standardize import standardize
 from molvae.evaluation.information import kl_divergence
-from molvae.latent.assessment import write
 from molvae.latent.codec import MolVAE
 from molvae.latent.neighbors import measure_similarity, neighborhood
 from molvae.progress import PlainProgress
@@ -90,10 +89,9 @@ def _reconstructed(model: MolVAE, molecules: Sequence[Molecule]) -> dict[str, fl
     read = np.asarray(np.isfinite(mu).all(axis=1))
     smiles = [molecule.smiles for molecule, fine in zip(molecules, read) if fine]
     starts = {"recon_encoder": mu[read], "recon": model.encode(molecules)[read]}
+    progress = PlainProgress(sys.stderr, every=60.0)
     shares = {
-        name: sum(
-            map(_same, smiles, write(model, z, progress=PlainProgress(sys.stderr, every=60.0), task=name))
-        )
+        name: sum(map(_same, smiles, model.decoder.write(z, progress=progress, task=name)))
         for name, z in starts.items()
     }
     kl = float(np.mean(kl_divergence(mu[read], sigma[read])))

@@ -32,7 +32,6 @@ from molvae.data.preparation import prepare
 from molvae.evaluation.frechet import ChemNetStatistics, chemnet_statistics, frechet_distance
 from molvae.evaluation.information import active_units, kl_divergence, reconstruction
 from molvae.evaluation.prediction import linear_probe
-from molvae.latent.assessment import write
 from molvae.latent.codec import MolVAE
 from molvae.models.config import FlowSettings
 from molvae.progress import SILENT, PlainProgress
@@ -169,7 +168,7 @@ def on_molecules(model: MolVAE, corpus: Corpus) -> dict[str, Any]:
     """Reconstruction, KL, active units and what a linear model reads off mu."""
     test = corpus.rows("test")[:_TEST]
     mu, sigma = model.posterior([parse(smiles) for smiles in corpus.smiles(test)])
-    match = reconstruction(corpus.smiles(test), write(model, mu))
+    match = reconstruction(corpus.smiles(test), model.decoder.write(mu))
     rows = np.sort(Seeds(0).numpy("family-probe").permutation(corpus.rows("train"))[:_PROBED])
     z = model.encode([parse(smiles) for smiles in corpus.smiles(rows)], inference_steps=0)
     explained = [linear_probe(z, corpus.labels[rows, column])[0] for column in range(corpus.labels.shape[1])]
@@ -192,7 +191,7 @@ def on_prior(
     settings = PriorSettings(name=prior, flow=FlowSettings(steps=options.flow_steps))
     fitted = fit_prior(model, corpus, settings, seed=options.seed, progress=SILENT)
     z = fitted.sample_latent(options.n_samples, generator=Seeds(options.seed).numpy("family-samples"))
-    texts = write(fitted, z)
+    texts = fitted.decoder.write(z)
     valid = [molecule.smiles for text in texts if hasattr(molecule := parse(text), "smiles")]
     distance = None
     if reference is not None and len(valid) > 1:

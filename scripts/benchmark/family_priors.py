@@ -30,7 +30,6 @@ from molvae.data.corpus import Corpus
 from molvae.data.preparation import prepare
 from molvae.evaluation.distribution import measure
 from molvae.evaluation.molecules import MoleculeSet
-from molvae.latent.assessment import write
 from molvae.latent.codec import MolVAE
 from molvae.models.config import FlowSettings, GanSettings
 from molvae.progress import PlainProgress
@@ -92,7 +91,7 @@ def _measured(
         fit_seconds = None if prior in {"normal", "language"} else time.process_time() - begun
         begun = time.process_time()
         z = model.sample_latent(options.n_samples, generator=Seeds(options.seed).numpy("family-samples"))
-        texts = write(model, z)
+        texts = model.decoder.write(z)
         draw_seconds = time.process_time() - begun
         critic = model.facts().get("critic")
     samples = MoleculeSet(texts)

@@ -29,7 +29,6 @@ from molvae.chemistry.molecule import parse
 from molvae.evaluation.distribution import measure
 from molvae.evaluation.information import kl_divergence, reconstruction
 from molvae.evaluation.molecules import MoleculeSet
-from molvae.latent.assessment import write
 from molvae.latent.codec import MolVAE
 from molvae.latent.neighbors import measure_similarity
 from molvae.progress import PlainProgress
@@ -75,7 +74,7 @@ def on_samples(model: MolVAE, data: Path, options: argparse.Namespace, progress:
     """The table of MOSES for samples of the model."""
     z = model.sample_latent(options.samples, generator=Seeds(options.seed).numpy("sample"))
     how = model.sampling(temperature=options.temperature, beam=False, noise=None)
-    texts = write(model, z, seed=options.seed, progress=progress, task="sample", **how)
+    texts = model.decoder.write(z, seed=options.seed, progress=progress, task="sample", **how)
     references = []
     for name in options.references:
         smiles = moses_smiles(data / "moses" / FILES[name])
@@ -105,7 +104,7 @@ def on_molecules(
     noise = Seeds(options.seed).numpy("moses-posterior").standard_normal(mu.shape, dtype=np.float32)
     found: dict[str, float | None] = {"kl": _rounded(float(np.nanmean(kl_divergence(mu, sigma))))}
     for name, z in (("recon_encoder", mu), ("recon_sampled", mu + sigma * noise)):
-        texts = write(model, z, progress=progress, task=name)
+        texts = model.decoder.write(z, progress=progress, task=name)
         found[name] = _rounded(reconstruction(smiles, texts)["molecule match"])
     return found
 

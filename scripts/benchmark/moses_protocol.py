@@ -39,7 +39,7 @@ from molvae.data.corpus import Corpus
 from molvae.evaluation.distribution import measure
 from molvae.evaluation.frechet import chemnet_statistics, frechet_distance
 from molvae.evaluation.molecules import MoleculeSet
-from molvae.latent.assessment import assess, write
+from molvae.latent.assessment import assess
 from molvae.latent.codec import MolVAE
 from molvae.progress import PlainProgress
 from molvae.seeding import Seeds
@@ -201,7 +201,7 @@ class Bench:
             z = fitted.sample_latent(N_SAMPLES, generator=Seeds(self.options.seed).numpy("sample"))
             begun = time.process_time()
             how: dict[str, Any] = {"beam": True} if arm in PRIORS else {"temperature": 1.0}
-            texts = write(fitted, z, progress=self.progress, task=f"{arm} {prior}", **how)
+            texts = fitted.decoder.write(z, progress=self.progress, task=f"{arm} {prior}", **how)
             seconds = time.process_time() - begun
             found = measure(
                 self._set(texts, "samples"),

@@ -30,8 +30,8 @@ from record import ROOT, amend, commit, record
 
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.chemistry.standardize import standardize
-from molvae.latent.batches import token_batches
 from molvae.latent.codec import MolVAE
+from molvae.latent.encoding import token_batches
 from molvae.models.devices import limited_threads
 
 OBJECTIVES = ["--maximize", "qed", "--at-most", "sa=3.5", "--at-least", "predicted_logp=0"]

@@ -12,7 +12,6 @@ from safetensors.torch import load_file, save_file
 
 from molvae.chemistry.molecule import Invalid, Molecule, is_valid, parse
 from molvae.errors import CheckpointError, UsageError
-from molvae.latent.batches import search
 from molvae.latent.checkpoint import CONFIG, VOCABULARY, WEIGHTS
 from molvae.latent.codec import MolVAE
 from molvae.persistence.directories import committed_directory
@@ -167,9 +166,9 @@ def test_weights_that_are_not_finite_are_refused(tiny_checkpoint, tmp_path):
     ],
 )
 def test_an_odd_molecule_gives_way_to_one_the_model_can_read(tiny_model, monkeypatch, before, found, after):
-    monkeypatch.setattr("molvae.latent.batches._texts", lambda *_: [list(found)])
+    monkeypatch.setattr("molvae.latent.decoding._texts", lambda *_: [list(found)])
     molecules = [parse(before)]
-    search(tiny_model.network, tiny_model.tokenizer, np.zeros((1, 16), np.float32), molecules, max_length=9)
+    tiny_model.decoder.search(np.zeros((1, 16), np.float32), molecules)
     assert molecules[0].smiles == parse(after).smiles
 
 
