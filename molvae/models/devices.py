@@ -55,6 +55,11 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     return device.type == "cuda"
 
 
+def is_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether matrices are multiplied in bfloat16: where it is fast, if the precision is `auto`."""
+    return has_fast_bfloat16(device) if precision == "auto" else precision == "bfloat16"
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Which process of how many this is.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.optim.swa_utils import AveragedModel
 
 from molvae.errors import CheckpointError, DivergedError
 from molvae.models.devices import World
+from molvae.models.fit_states import NOT_KEPT, State
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
@@ -18,52 +19,10 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor, nn
 
+    from molvae.models.fit_states import FitStates
     from molvae.progress import Progress
 
     LossFunction = Callable[["Standing"], tuple[Tensor, dict[str, float]]]
-
-
-class State(NamedTuple):
-    """A fit on disk: facts as JSON holds them, and named tensors by kind."""
-
-    facts: dict[str, Any]
-    tensors: dict[str, dict[str, Tensor]]
-
-
-class FitStates:
-    """Where the state of a fit is saved, so that it can be resumed; this one saves nothing."""
-
-    def newest(self) -> State | None:
-        """The state that was saved last; None if the fit starts from the beginning."""
-        return None
-
-    def after_step(self, step: int, state: Callable[[], State]) -> None:
-        """Called after every step; saves the state from time to time.
-
-        Raises:
-            StoppedEarly: The fit is to stop here; the state has been saved.
-        """
-
-    def save(self, step: int, state: Callable[[], State]) -> None:
-        """Save the state."""
-
-
-NOT_KEPT = FitStates()
-"""Saves nothing and never stops."""
-
-
-class FitContext(NamedTuple):
-    """What a fit runs with.
-
-    Attributes:
-        generator: Source of all random numbers; its state belongs to that of the fit.
-        progress: Receives every step.
-        states: Where the state of the fit is saved.
-    """
-
-    generator: Generator
-    progress: Progress = SILENT
-    states: FitStates = NOT_KEPT
 
 
 LARGEST_WARMUP = 0.1  # share of the fit

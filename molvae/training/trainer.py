@@ -17,7 +17,7 @@ from molvae.data.batching import collate, epoch_batches
 from molvae.data.corpus import Corpus
 from molvae.errors import DivergedError, InputError
 from molvae.latent.codec import MolVAE
-from molvae.models.devices import World, has_fast_bfloat16, resolve_device, world
+from molvae.models.devices import World, is_bfloat16, resolve_device, world
 from molvae.models.fitting import Fit, Recipe
 from molvae.models.priors.base import PRIORS, StandardNormal
 from molvae.persistence.directories import remove_strays
@@ -243,7 +243,8 @@ class _Run:
         batch = collate(self.corpus, mine, scaler=self.model.scaler, randomized=randomized)
         noise = self.seeds.torch("noise", at.step, self.world.rank)
         controller = self._controller(at)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half_precision()):
+        half = is_bfloat16(settings.precision, self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             elbo: Elbo = self.parallel(**to_tensors(batch, self.device), generator=noise)
             loss = elbo.loss(controller.weight, settings.property_weight, settings.free_bits)
         terms = {name: getattr(elbo, name).mean() for name in ("kl", "property", "penalty")}
@@ -296,8 +297,3 @@ class _Run:
             self.passing = number, [rows for rows in batches if len(rows) >= self.world.size]
         n = len(self.passing[1]) // n_parts
         return self.passing[1][part * n : (part + 1) * n]
-
-    def _half_precision(self) -> bool:
-        if self.settings.precision == "auto":
-            return has_fast_bfloat16(self.device)
-        return self.settings.precision == "bfloat16"

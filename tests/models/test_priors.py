@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from molvae.models.config import FitSettings
-from molvae.models.fitting import FitContext, Standing
+from molvae.models.fit_states import FitContext
+from molvae.models.fitting import Standing
 from molvae.models.network import Posterior
 from molvae.models.priors.base import PRIORS, StandardNormal
 from molvae.models.priors.flow import FlowPrior

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from molvae.models.fitting import FitContext, Standing
+    from molvae.models.fit_states import FitContext
+    from molvae.models.fitting import Standing
 
 
 class ResidualBlock(nn.Module):
