@@ -174,9 +174,8 @@ def optimize(
     """
     from molvae.campaign.campaign import Campaign
     from molvae.campaign.config import CampaignSettings
-    from molvae.campaign.known import KnownScores
     from molvae.campaign.model import remember_model
-    from molvae.campaign.objectives import unfolded, wanted
+    from molvae.campaign.objectives import KnownScores, unfolded, wanted
     from molvae.campaign.runner import needed_oracles, run
     from molvae.config import save_settings
     from molvae.latent.codec import MolVAE

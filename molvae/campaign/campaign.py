@@ -4,38 +4,24 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from molvae.campaign.agreement import changes, check_files, check_model, first_event
-from molvae.campaign.batch import Candidates
-from molvae.campaign.events import going_on_from
-from molvae.campaign.features import FeatureMemory
-from molvae.campaign.forecast import Forecaster, forecasts_of
-from molvae.campaign.forms import Form, form_of
 from molvae.campaign.gates import gates_of
 from molvae.campaign.history import History
-from molvae.campaign.initialization import check_names, read_start
-from molvae.campaign.known import KnownScores
 from molvae.campaign.measurements import Measurements, read_frame
-from molvae.campaign.objectives import check_objectives, unfolded, wanted
-from molvae.campaign.observations import (
-    Candidate,
-    Forecast,
-    Observation,
-    Receipt,
-    StartMolecule,
-)
-from molvae.campaign.records import known_to_json, latent_to_text
+from molvae.campaign.molecules import FeatureMemory, Form, form_of
+from molvae.campaign.objectives import wanted
+from molvae.campaign.observations import Candidate, Forecast, Observation, Receipt, StartMolecule
+from molvae.campaign.records import going_on_from
 from molvae.campaign.search.design import next_batch
+from molvae.campaign.search.forecast import Forecaster, candidates_of
 from molvae.campaign.search.situation import Situation
+from molvae.campaign.start import changes, check_files, check_model, checked, first_event
 from molvae.campaign.storage import Event, Journal
-from molvae.campaign.table import Row, all_rows, best_rows, values_of
+from molvae.campaign.table import Candidates, Row, all_rows, best_rows, charged_rows, rows_html
 from molvae.campaign.telling import Recognizer, news, one_by_one, tell_event, usable
-from molvae.campaign.trace import TracePoint, trace_of
-from molvae.chemistry.depiction import table_html
-from molvae.chemistry.molecule import parse
+from molvae.campaign.utility import TracePoint, trace_of
 from molvae.data.columnar import is_frame
 from molvae.errors import UsageError
 from molvae.persistence.locations import JOURNAL
@@ -64,9 +50,12 @@ class Campaign:
     def __init__(self, journal: Journal, model: LatentModel | None) -> None:
         self._journal = journal
         self._model = model
-        self._history = History.replay(list(journal.events()), model)
+        self.path = journal.path
+        """The journal file."""
+        self.history = History.replay(list(journal.events()), model)
+        """The state in the journal; read only."""
         self._features = FeatureMemory(self.settings)
-        start = [molecule.smiles for molecule in self._history.start]
+        start = [molecule.smiles for molecule in self.history.start]
         self._gates = gates_of(self.settings, model, start) if model is not None else ()
         self._seeds = Seeds(self.settings.seed)
         self.named: frozenset[str] = frozenset()
@@ -98,12 +87,7 @@ class Campaign:
                 journal; or `in_domain` is set and the model is not calibrated.
             UnknownNameError: Unknown method, proposal source or filter.
         """
-        check_names(settings)
-        settings = unfolded(settings)
-        check_objectives(settings.objectives)
-        KnownScores(settings.objectives, model)  # before anything is written, refuse a missing head
-        gates_of(settings, model, ())  # and a model without a domain
-        found = read_start(start, settings.objectives)
+        settings, found = checked(settings, model, start)
         journal = Journal(Path(path))
         try:
             if len(journal) == 0:
@@ -135,8 +119,7 @@ class Campaign:
             UsageError: The model or a file of an oracle has changed since it began.
         """
         file = Path(path) / JOURNAL if Path(path).is_dir() else Path(path)
-        # a missing file must not be created
-        journal = Journal(file, writable=writable and file.is_file())
+        journal = Journal(file, writable=writable and file.is_file())  # a missing one must not be created
         try:
             campaign = cls(journal, model)
             if model is not None:
@@ -148,32 +131,22 @@ class Campaign:
         return campaign
 
     @property
-    def path(self) -> Path:
-        """The journal file."""
-        return self._journal.path
-
-    @property
     def settings(self) -> CampaignSettings:
         """The settings, with the current budget."""
-        return self._history.settings
-
-    @property
-    def history(self) -> History:
-        """The state in the journal; read only."""
-        return self._history
+        return self.history.settings
 
     @property
     def pending(self) -> Candidates:
         """Candidates without scores, oldest first."""
-        waiting = [trial.candidate for trial in self._history.pending if trial.candidate is not None]
-        return Candidates(waiting, self._history)
+        waiting = [trial.candidate for trial in self.history.pending if trial.candidate is not None]
+        return Candidates(waiting, self.history)
 
     @property
     def failed(self) -> list[Candidate]:
         """Candidates with a failed evaluation, oldest first."""
         return [
             trial.candidate
-            for trial in self._history.trials.values()
+            for trial in self.history.trials.values()
             if trial.candidate is not None
             and any(score is not None and score.status in {"failed", "timeout"} for score in trial.asked)
         ]
@@ -181,12 +154,12 @@ class Campaign:
     @property
     def n_calls(self) -> int:
         """Evaluations charged so far."""
-        return self._history.n_calls
+        return self.history.n_calls
 
     @property
     def remaining(self) -> int:
         """Remaining budget."""
-        return self._history.remaining
+        return self.history.remaining
 
     def ask(self, n: int | None = None, *, deliver: Callable[[Candidates], None] | None = None) -> Candidates:
         """The next candidates: different molecules, never scored nor handed out before.
@@ -206,49 +179,36 @@ class Campaign:
             raise UsageError(f"ask for at least 1 candidate, got {n}")
         if self._model is None:
             raise UsageError("this campaign was opened without a model, so it cannot ask")
-        q = self.settings.batch_size(self._history.n_calls)
-        wanted = min(q if n is None else n, self._history.remaining)
+        wanted = min(n or self.settings.batch_size(self.history.n_calls), self.history.remaining)
         if wanted == 0:
-            return Candidates([], self._history)
+            return Candidates([], self.history)
         begun = time.perf_counter()
-        self._history.known.refused.clear()
+        self.history.known.refused.clear()
         situation = self._situation()
         with going_on_from(self.path):
             batch = next_batch(situation, wanted, whole=n is not None)
         if not batch.drafts:
-            return Candidates([], self._history)
-        number = self._history.n_candidates
-        drafts = batch.drafts[:wanted]
-        forecasts, fits = forecasts_of(situation, drafts, batch.state)
-        candidates = [
-            Candidate(f"c{number + i:05d}", **asdict(draft), forecast=forecasts.get(draft.smiles))
-            for i, draft in enumerate(drafts)
-        ]
-        payload = {
-            "candidates": [asdict(candidate) for candidate in candidates],
-            "state": batch.state | fits,
-            "known": known_to_json(self._history.known, [candidate.smiles for candidate in candidates]),
-            "latents": {smiles: latent_to_text(z) for smiles, z in batch.latents.items()},
-            "seconds": round(time.perf_counter() - begun, 6),
-        }
+            return Candidates([], self.history)
+        candidates, payload = candidates_of(situation, batch, wanted)
+        payload["seconds"] = round(time.perf_counter() - begun, 6)
         if deliver is None:
-            self._history.apply(self._journal.append("ask", payload))
-            return Candidates(candidates, self._history)
+            self.history.apply(self._journal.append("ask", payload))
+            return Candidates(candidates, self.history)
         payload = json.loads(json.dumps(payload))
-        self._history.apply(Event(len(self._journal) + 1, "ask", payload, written_at=""))
+        self.history.apply(Event(len(self._journal) + 1, "ask", payload, written_at=""))
         try:
-            handed = Candidates(candidates, self._history)
+            handed = Candidates(candidates, self.history)
             deliver(handed)
             self._journal.append("ask", payload)
         except BaseException:
-            self._history = History.replay(list(self._journal.events()), self._model)
+            self.history = History.replay(list(self._journal.events()), self._model)
             raise
         return handed
 
     @property
     def turned_away(self) -> dict[str, int]:
         """Number of molecules that violated each known bound in the last `ask`."""
-        return dict(self._history.known.refused)
+        return dict(self.history.known.refused)
 
     def tell(self, observations: Iterable[Observation] | Measurements, *, correct: bool = False) -> Receipt:
         """Report scores: late, in part, repeatedly, in any order.
@@ -268,31 +228,27 @@ class Campaign:
         if is_frame(observations):
             names = [objective.name for objective in self.settings.objectives]
             observations = read_frame(observations, names, asked=self.asked, **self.reading())
+        units: Mapping[str, str] = {}
+        balance = None
         if isinstance(observations, Measurements):
-            taken = usable(self._history, observations, correct=correct)
-            receipt = self._told(taken, observations.units, correct=correct)
-            return replace(receipt, balance=observations.balance)
-        return self._told(one_by_one(self._history, observations), {}, correct=correct)
+            units, balance = observations.units, observations.balance
+            taken = usable(self.history, observations, correct=correct)
+        else:
+            taken = one_by_one(self.history, observations)
+        rows, before = news(self.history, taken, correct=correct), self.history.n_calls
+        if rows:
+            event = tell_event(self.history, rows, units, correct=correct)
+            self.history.apply(self._journal.append(*event))
+        return Receipt(len(rows), len(taken) - len(rows), self.history.n_calls - before, balance)
 
     @property
     def asked(self) -> list[str]:
         """Names of the measured objectives; the others are computed."""
-        return [self.settings.objectives[j].name for j in self._history.known.measured]
+        return [self.settings.objectives[j].name for j in self.history.known.measured]
 
     def reading(self) -> dict[str, Any]:
         """Options of `molvae.campaign.measurements.read_rows` for this campaign."""
-        return {"recognize": Recognizer(self._history), "stated": self._history.units, "expected": True}
-
-    def _told(
-        self, observations: Sequence[Observation], units: Mapping[str, str], *, correct: bool
-    ) -> Receipt:
-        rows = news(self._history, observations, correct=correct)
-        before = self._history.n_calls
-        if rows:
-            event = tell_event(self._history, rows, units, correct=correct)
-            self._history.apply(self._journal.append(*event))
-        n_repeated = len(observations) - len(rows)
-        return Receipt(accepted=len(rows), repeated=n_repeated, charged=self._history.n_calls - before)
+        return {"recognize": Recognizer(self.history), "stated": self.history.units, "expected": True}
 
     def predict(self, molecules: Sequence[str | Molecule]) -> list[Forecast | Invalid]:
         """Forecasts for any molecules.
@@ -305,29 +261,27 @@ class Campaign:
         """
         forms = [form_of(m if isinstance(m, str) else m.smiles) for m in molecules]
         read = [self._features.molecules[f.smiles] for f in forms if isinstance(f, Form)]
-        fits = self._history.state.get("fits")
-        forecasts = iter(Forecaster(self._situation(), fits)([m for m in read if m is not None]))
+        forecaster = Forecaster(self._situation(), self.history.state.get("fits"))
+        forecasts = iter(forecaster([m for m in read if m is not None]))
         return [next(forecasts) if isinstance(form, Form) else form for form in forms]
 
     def best(self, k: int = 10) -> list[Row]:
         """The `k` best feasible molecules, highest utility first; of equal ones the one scored first."""
-        return best_rows(self._history, k)
+        return best_rows(self.history, k)
 
     def table(self) -> list[Row]:
         """Every molecule of the campaign, in order of appearance; molecules of the start only once scored."""
-        return all_rows(self._history)
+        return all_rows(self.history)
 
     def trace(self) -> list[TracePoint]:
         """Best and top-10 mean after each charged call; with several goals, utilities as they look now."""
-        charged = sorted((row for row in self.table() if row.call is not None), key=lambda row: row.call or 0)
+        charged = charged_rows(self.table())
         return trace_of([row.smiles for row in charged], [row.utility for row in charged])
 
     def _repr_html_(self) -> str:
-        names = [objective.name for objective in self.settings.objectives]
-        rows = [[parse(row.smiles), *values_of(row), row.utility, row.smiles] for row in self.best(10)]
         goals = ", ".join(map(str, self.settings.objectives))
         said = f"{goals}: {self.n_calls:,} of {self.settings.budget:,} calls, {len(self.pending)} pending"
-        return table_html(["molecule", *names, "utility", "SMILES"], rows, said)
+        return rows_html(self.best(10), self.settings.objectives, said)
 
     def close(self) -> None:
         """Close the journal."""
@@ -343,4 +297,4 @@ class Campaign:
 
     def _situation(self) -> Situation:
         model = cast("LatentModel", self._model)  # `ask` requires one, forecasts do not
-        return Situation(self._history, model, self._features, self._seeds, self._gates)
+        return Situation(self.history, model, self._features, self._seeds, self._gates)

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from molvae.campaign.config import EXECUTION, CampaignSettings
-from molvae.campaign.events import understood
-from molvae.campaign.forms import flat
-from molvae.campaign.known import KnownScores
+from molvae.campaign.molecules import Form, flat, form_of
+from molvae.campaign.objectives import KnownScores
 from molvae.campaign.observations import EVALUATED, Candidate, StartMolecule, merge, score_of
-from molvae.campaign.records import known_from_json, latent_from_text, scores_from_json, start_from_json
+from molvae.campaign.records import (
+    known_from_json,
+    latent_from_text,
+    scores_from_json,
+    start_from_json,
+    understood,
+)
 from molvae.campaign.utility import utilities
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.errors import JournalError
@@ -256,8 +261,6 @@ class History:
         if smiles in self.trials:
             return smiles
         if self._n_formed < len(self.trials):
-            from molvae.campaign.forms import Form, form_of
-
             for text in islice(self.trials, self._n_formed, None):
                 form = form_of(text)
                 if isinstance(form, Form):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from molvae.campaign.cells import ColumnReader, find_columns, plain, refuse_near_misses
-from molvae.campaign.forms import Form, form_of
+from molvae.campaign.molecules import Form, form_of
 from molvae.campaign.observations import Balance, StartMolecule, pooled, score_of, shown
 from molvae.data.columnar import columns_of
 from molvae.data.columns import ID_NAMES, as_name, is_smiles_name

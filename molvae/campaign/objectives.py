@@ -1,14 +1,18 @@
-"""The objectives of a campaign: composite ones as their parts, impossible bounds, misspelled names."""
+"""The objectives of a campaign: checks, composite ones as their parts, and scores that need no call."""
 
 from __future__ import annotations
 
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from molvae.errors import UsageError
-from molvae.oracles.base import OracleText, span_of
+from molvae.oracles.base import OracleText, Score, ask, span_of
 from molvae.oracles.config import Objective
 from molvae.oracles.desirability import SHAPES
 from molvae.oracles.functions import OWN
+from molvae.oracles.heads import Heads
 from molvae.oracles.parts import taken_apart
 from molvae.oracles.plugins import computed_oracle, known_oracles
 from molvae.oracles.references import refuse_secrets
@@ -16,7 +20,12 @@ from molvae.oracles.references import refuse_secrets
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from molvae.campaign.config import CampaignSettings
+    from molvae.campaign.model import LatentModel
+    from molvae.chemistry.molecule import Molecule
+    from molvae.oracles.base import Oracle
     from molvae.oracles.parts import Whole
 
 
@@ -93,3 +102,137 @@ def _check_measured(objective: Objective) -> None:
             hint=f"Write '{OracleText(meant, parts.options, parts.argument)}'; or, if you measure it, give "
             "your measurement another name.",
         )
+
+
+_REMEMBERED = 100_000  # molecules with a few scores each
+
+
+class KnownScores:
+    """Scores of the objectives that need no call: exact for every molecule, charged to nobody, never modeled.
+
+    Objectives that molvae computes are known. Where nothing else is wanted at all, as in a search for `qed`
+    alone, the goals take the place of what is dear: they are scored, charged and modeled like an assay, and
+    the bounds alone are known.
+
+    Args:
+        objectives: Of the campaign.
+        model: Its heads predict objectives called `predicted_NAME`, which are known as well; without it they
+            have no values.
+
+    Attributes:
+        oracles: Of all objectives that molvae computes, by name.
+        columns: Positions of the known objectives.
+        bounds: Those of them that are bounds.
+        wholes: Positions of those that are put together from others, with how: neither known nor asked for.
+        refused: How many molecules each bound has turned away since `refused` was last cleared.
+
+    Raises:
+        UnknownNameError: The model has no such head.
+        UsageError: An objective that is computed, but not written as it must be.
+    """
+
+    def __init__(self, objectives: Sequence[Objective], model: LatentModel | None = None) -> None:
+        self.objectives = tuple(objectives)
+        self._heads = Heads(model)
+        names = dict.fromkeys(objective.name for objective in objectives)
+        found = {name: computed_oracle(name, self._heads) for name in names}
+        self.oracles: dict[str, Oracle] = {n: oracle for n, oracle in found.items() if oracle is not None}
+        all_computed = len(self.oracles) == len(found)
+        self.columns = tuple(
+            j
+            for j, objective in enumerate(self.objectives)
+            if objective.name in self.oracles and (objective.is_constraint or not all_computed)
+        )
+        self.wholes = wholes(self.objectives)
+        self.bounds = tuple(j for j in self.columns if self.objectives[j].is_constraint)
+        self.refused: Counter[str] = Counter()
+        self._memory: OrderedDict[str, dict[str, Score]] = OrderedDict()
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether the model predicts any of them."""
+        return self._heads.asked
+
+    @property
+    def has_model(self) -> bool:
+        """Whether the model is there to do so."""
+        return self._heads.ready
+
+    @property
+    def measured(self) -> tuple[int, ...]:
+        """Positions of the objectives that are asked for."""
+        return tuple(j for j in range(len(self.objectives)) if j not in self.columns and j not in self.wholes)
+
+    @property
+    def modeled(self) -> tuple[int, ...]:
+        """Positions of what surrogates learn: what is asked for, goals and parts first, then all bounds."""
+        bounded = [j for j, o in enumerate(self.objectives) if o.is_constraint and j not in self.columns]
+        return (*(j for j in self.measured if j not in bounded), *bounded)
+
+    def is_computed(self, name: str) -> bool:
+        """Whether molvae has the score of an objective as soon as what is asked for has come."""
+        return name in self.oracles or any(self.objectives[j].name == name for j in self.wholes)
+
+    def completed(self, scores: Sequence[Score | None]) -> list[Score | None]:
+        """Scores with those that are put together in their places, as far as all their parts are there."""
+        found = list(scores)
+        for j, whole in self.wholes.items():
+            parts = {name: found[self.place(name)] for name in whole.parts}
+            there = {name: score for name, score in parts.items() if score is not None}
+            found[j] = whole.score(there) if len(there) == len(parts) else None
+        return found
+
+    def place(self, name: str) -> int:
+        """Position of the first objective of a name."""
+        return next(j for j, objective in enumerate(self.objectives) if objective.name == name)
+
+    def filled(self, molecule: Molecule, scores: Sequence[Score | None]) -> list[Score | None]:
+        """Scores with those that are known in their places, whatever stood there."""
+        whole = list(scores)
+        for j in self.columns:
+            whole[j] = self._scores(j, [molecule])[0]
+        return whole
+
+    def values(self, molecules: Sequence[Molecule]) -> NDArray[np.float64]:
+        """Known scores, `n x k` in the order of `columns`; NaN where a molecule has none."""
+        columns = [[score.value for score in self._scores(j, molecules)] for j in self.columns]
+        return np.array(columns, dtype=np.float64).reshape(len(self.columns), len(molecules)).T
+
+    def admits(self, molecules: Sequence[Molecule]) -> list[bool]:
+        """Which molecules are within all known bounds; one without a value is not."""
+        passed = [True] * len(molecules)
+        for j in self.bounds:
+            objective = self.objectives[j]
+            rows = [row for row, within in enumerate(passed) if within]
+            for row, score in zip(rows, self._scores(j, [molecules[row] for row in rows])):
+                if not (score.is_ok and objective.admits(score.value)):
+                    passed[row] = False
+                    self.refused[str(objective)] += 1
+        return passed
+
+    def excess(self, molecules: Sequence[Molecule]) -> NDArray[np.float64]:
+        """How far molecules are outside the known bounds, `n`: 0 within, infinite where there is no value.
+
+        Each bound counts in units of the spread of its scores among these molecules.
+        """
+        total = np.zeros(len(molecules))
+        for j in self.bounds:
+            values = np.array([score.value for score in self._scores(j, molecules)])
+            bound = self.objectives[j].bound or 0.0
+            sign = 1.0 if self.objectives[j].direction == "at_most" else -1.0
+            finite = values[np.isfinite(values)]
+            spread = float(finite.std()) if len(finite) else 0.0
+            outside = np.maximum(sign * (values - bound), 0.0) / (spread or 1.0)
+            total += np.where(np.isfinite(values), outside, np.inf)
+        return total
+
+    def _scores(self, column: int, molecules: Sequence[Molecule]) -> list[Score]:
+        """Scores of one objective; each molecule is computed once."""
+        name = self.objectives[column].name
+        new = {m.smiles: m for m in molecules if name not in self._memory.get(m.smiles, ())}
+        for smiles, score in zip(new, ask(self.oracles[name], list(new.values())), strict=True):
+            self._memory.setdefault(smiles, {})[name] = score
+        found = [self._memory[molecule.smiles][name] for molecule in molecules]
+        while len(self._memory) > max(_REMEMBERED, len(molecules)):
+            self._memory.popitem(last=False)
+        return found

@@ -1,4 +1,4 @@
-"""What a search returns."""
+"""What a search returns: its result, and the report of each source."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.campaign.table import columns_of_rows, values_of
-from molvae.campaign.trace import move_reports
-from molvae.campaign.utility import front
-from molvae.chemistry.depiction import table_html
-from molvae.chemistry.molecule import parse
+from molvae.campaign.table import charged_rows, columns_of_rows, rows_html, values_of
+from molvae.campaign.utility import front, hits
 from molvae.data.columnar import arrow_stream, to_pandas
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from molvae.campaign.campaign import Campaign
     from molvae.campaign.config import CampaignSettings
     from molvae.campaign.table import Row
-    from molvae.campaign.trace import MoveReport, TracePoint
+    from molvae.campaign.utility import TracePoint
 
 
 @dataclass(frozen=True)
@@ -63,16 +61,9 @@ class Result:
         return f"Result({self.n_calls} calls, {self.n_failed} failed, {best}, {self.path})"
 
     def _repr_html_(self) -> str:
-        names = [objective.name for objective in self.settings.objectives]
-        header = ["molecule", *dict.fromkeys(names), "utility", "source", "SMILES"]
-        rows = []
-        for row in self.best:
-            scores = dict(zip(names, values_of(row), strict=True)).values()
-            rows.append([parse(row.smiles), *scores, row.utility, row.source, row.smiles])
-        said = (
-            f"{self.n_calls:,} calls, {self.n_failed:,} failed; the {len(rows)} best of {len(self.table):,}"
-        )
-        return table_html(header, rows, said)
+        said = f"{self.n_calls:,} calls, {self.n_failed:,} failed; "
+        said += f"the {len(self.best)} best of {len(self.table):,}"
+        return rows_html(self.best, self.settings.objectives, said)
 
     @property
     def pareto(self) -> list[Row]:
@@ -113,3 +104,62 @@ def result_of(campaign: Campaign, scoring: float) -> Result:
         trace=campaign.trace(),
         moves=move_reports(table, campaign.history.state),
     )
+
+
+@dataclass(frozen=True)
+class MoveReport:
+    """Report of one move, or another source (start, library, prior).
+
+    Attributes:
+        move: Its name.
+        scored: Calls for its candidates.
+        hits: Candidates that were among the ten best when scored.
+        best: Highest utility; NaN without one.
+        attempts: Attempts in inner searches.
+        new: New, acceptable molecules among these.
+        share: Share of the attempts of the last batch.
+    """
+
+    move: str
+    scored: int
+    hits: int
+    best: float
+    attempts: int
+    new: int
+    share: float
+
+    @property
+    def hit_rate(self) -> float:
+        """Hits per call; NaN before the first call."""
+        return self.hits / self.scored if self.scored else float("nan")
+
+
+def move_reports(table: Sequence[Row], state: Mapping[str, Any]) -> list[MoveReport]:
+    """Reports of all moves that were attempted or scored, most hits first.
+
+    Args:
+        table: Of the campaign.
+        state: Of its method at the last batch.
+    """
+    called = charged_rows(table)
+    reached = hits([row.utility for row in called])
+    moves: Mapping[str, Mapping[str, Any]] = state.get("sources", {}).get("moves", {})
+    names = dict.fromkeys([*(row.source for row in called), *moves])
+    reports = []
+    for name in names:
+        mine = [(row.utility, hit) for row, hit in zip(called, reached) if row.source == name]
+        worth = [utility for utility, _ in mine if np.isfinite(utility)]
+        kept = moves.get(name, {})
+        reports.append(
+            MoveReport(
+                move=name,
+                scored=len(mine),
+                hits=sum(hit for _, hit in mine),
+                best=max(worth, default=float("nan")),
+                attempts=int(kept.get("attempts", 0)),
+                new=int(kept.get("new", 0)),
+                share=float(kept.get("share", 0.0)),
+            )
+        )
+    wanted = [report for report in reports if report.scored or report.attempts]
+    return sorted(wanted, key=lambda report: (-report.hits, -report.scored, report.move))

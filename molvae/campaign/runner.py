@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from molvae.campaign.campaign import Campaign
-    from molvae.campaign.known import KnownScores
+    from molvae.campaign.objectives import KnownScores
     from molvae.campaign.observations import Candidate
     from molvae.campaign.result import Result
     from molvae.oracles.base import Oracle, Score

@@ -5,8 +5,8 @@ not detect flipped bits in a value, so each event has the sha256 of itself and i
 has the number of events and the last digest: a changed, missing or truncated event is refused.
 
 A killed process leaves its last events in the write-ahead log, where SQLite takes a damaged frame for the end
-and drops events silently. While a journal is open for writing, `molvae.campaign.tally` keeps the number of
-committed events beside it, and a journal with fewer is refused.
+and drops events silently. While a journal is open for writing, the number of committed events is kept beside
+it (`molvae.campaign.files.Tally`), and a journal with fewer is refused.
 
 A journal may be untrusted: other schemas (views, triggers, functions) and symbolic links are refused, and
 sizes are bounded.
@@ -26,15 +26,16 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 from molvae.campaign.files import (
+    Tally,
     identity,
     is_journal,
     lay_out,
+    read_tally,
     refuse_foreign,
     refuse_missing,
     refuse_special_files,
     writer_lock,
 )
-from molvae.campaign.tally import Tally, read_tally
 from molvae.errors import JournalError, LockedError, StorageError
 
 if TYPE_CHECKING:

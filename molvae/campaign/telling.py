@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from molvae.campaign.forms import Form, are_stereoisomers, form_of
 from molvae.campaign.measurements import CHANGED, recognized
+from molvae.campaign.molecules import Form, are_stereoisomers, form_of
 from molvae.campaign.observations import Observation, merge, score_of
 from molvae.campaign.records import known_to_json, scores_to_json
 from molvae.errors import MolvaeError, UsageError

@@ -17,10 +17,10 @@ from molvae.errors import InputError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from molvae.campaign.batch import Candidates
     from molvae.campaign.campaign import Campaign
-    from molvae.campaign.known import KnownScores
+    from molvae.campaign.objectives import KnownScores
     from molvae.campaign.observations import Candidate
+    from molvae.campaign.table import Candidates
     from molvae.cli.measurements import Start
     from molvae.cli.output import Session
 
@@ -134,8 +134,8 @@ def _deliver(session: Session, output: Path | None, opened: Campaign, handed: Se
 
 def _with_forecasts(opened: Campaign, candidates: Sequence[Candidate]) -> Candidates:
     """The batch, with forecasts also of the molecules no surrogate chose."""
-    from molvae.campaign.batch import Candidates
     from molvae.campaign.observations import Forecast
+    from molvae.campaign.table import Candidates
 
     forecasts = opened.predict([candidate.smiles for candidate in candidates])
     whole = [

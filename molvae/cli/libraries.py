@@ -129,8 +129,8 @@ def campaign_command(session: Session, arguments: Arguments, campaign: Path, out
       molvae predict --campaign assay ideas.csv -o scored.csv
       molvae predict --campaign assay 'CC(=O)Nc1ccc(O)cc1'
     """
-    from molvae.campaign.batch import forecast_columns
     from molvae.campaign.observations import Forecast
+    from molvae.campaign.table import forecast_columns
 
     rows = list(arguments.rows(session))
     with campaigns.opened(places.journal(campaign), writable=False) as opened:

@@ -49,10 +49,10 @@ class Start:
         """
         from molvae.campaign.campaign import Campaign
         from molvae.campaign.cells import find_columns, refuse_near_misses
-        from molvae.campaign.initialization import carried
-        from molvae.campaign.initialization import read_start as checked
-        from molvae.campaign.known import KnownScores
         from molvae.campaign.measurements import joined, read_rows
+        from molvae.campaign.objectives import KnownScores
+        from molvae.campaign.start import carried
+        from molvae.campaign.start import read_start as checked
         from molvae.data.readers import Row
 
         names = [objective.name for objective in objectives]

@@ -81,9 +81,8 @@ def optimize_command(
     keeps its poses.
     """
     from molvae.campaign.campaign import Campaign
-    from molvae.campaign.known import KnownScores
     from molvae.campaign.model import remember_checkpoint
-    from molvae.campaign.objectives import check_objectives
+    from molvae.campaign.objectives import KnownScores, check_objectives
     from molvae.campaign.runner import needed_oracles, run
     from molvae.config import save_settings
     from molvae.latent.codec import MolVAE

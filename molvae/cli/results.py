@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from molvae.campaign.config import CampaignSettings
     from molvae.campaign.history import History
+    from molvae.campaign.result import MoveReport
     from molvae.campaign.table import Row
-    from molvae.campaign.trace import MoveReport
     from molvae.cli.output import Session
     from molvae.oracles.config import Objective
 
@@ -64,8 +64,7 @@ def best_text(best: Sequence[Row], objectives: Sequence[Objective]) -> str:
 
 def write_table(target: Path, table: Sequence[Row], history: History) -> None:
     """Write molecules of a campaign in the order given, with the forecasts of those a surrogate chose."""
-    from molvae.campaign.batch import descent_columns, forecast_columns
-    from molvae.campaign.table import replicate_columns
+    from molvae.campaign.table import descent_columns, forecast_columns, replicate_columns
 
     objectives = history.settings.objectives
     values: dict[str, Sequence[Any]] = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.campaign.batch import DESCENDS, LIKENESS, NEAREST, WITHIN
+from molvae.campaign.table import DESCENDS, LIKENESS, NEAREST, WITHIN
 from molvae.chemistry.depiction import Core
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.reporting.drawings import Gallery, TableColumn, molecule_table
@@ -16,8 +16,8 @@ from molvae.reporting.scales import shown
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from molvae.campaign.batch import Candidates
     from molvae.campaign.history import History
+    from molvae.campaign.table import Candidates
 
 
 def batch_report(candidates: Candidates, history: History, title: str) -> Report:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from molvae.campaign.result import move_reports
 from molvae.campaign.search.credit import Credit
-from molvae.campaign.trace import hits, move_reports
+from molvae.campaign.utility import hits
 from molvae.reporting.charts import Axes, Layer, bar, chart
 from molvae.reporting.page import Block, Figure, Grid, Section, Words
 from molvae.reporting.scales import percent

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.trace import running_top, top_auc
-from molvae.campaign.utility import feasible, goals, utilities
+from molvae.campaign.utility import feasible, goals, running_top, top_auc, utilities
 from molvae.errors import UsageError
 from molvae.reporting.campaign_standing import Standing, bound
 from molvae.reporting.charts import Axes, Chart, Guides, Layer

@@ -34,7 +34,7 @@ from molvae.campaign.config import CampaignSettings
 from molvae.campaign.runner import run
 from molvae.campaign.search.base import METHODS
 from molvae.campaign.search.bo import BayesianOptimization
-from molvae.campaign.trace import top_auc
+from molvae.campaign.utility import top_auc
 from molvae.latent.codec import MolVAE
 from molvae.oracles.base import Score, ask
 from molvae.oracles.plugins import load_oracle

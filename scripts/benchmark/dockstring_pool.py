@@ -35,7 +35,7 @@ from sklearn.ensemble import RandomForestRegressor
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
-from molvae.campaign.features import FeatureMemory
+from molvae.campaign.molecules import FeatureMemory
 from molvae.campaign.observations import Observation
 from molvae.chemistry.fingerprints import count_matrix
 from molvae.chemistry.molecule import Molecule, parse

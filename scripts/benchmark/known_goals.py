@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from record import ROOT, commit, record  # beside this file
 
 from molvae.api import optimize
-from molvae.campaign.trace import top_auc
+from molvae.campaign.utility import top_auc
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.chemistry.substructure import contains
 from molvae.latent.codec import MolVAE

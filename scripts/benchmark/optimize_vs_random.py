@@ -19,7 +19,7 @@ import numpy as np
 from record import ROOT, record, table_rows
 
 from molvae.api import optimize
-from molvae.campaign.trace import top_auc
+from molvae.campaign.utility import top_auc
 from molvae.latent.codec import MolVAE
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.campaign.trace import running_top, top_auc
+from molvae.campaign.utility import running_top, top_auc
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.oracles.base import ask
 from molvae.oracles.plugins import load_oracle

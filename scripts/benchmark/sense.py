@@ -29,7 +29,7 @@ from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
 from molvae.campaign.gates import PrecedentGate
 from molvae.campaign.runner import run
-from molvae.campaign.trace import top_auc
+from molvae.campaign.utility import top_auc
 from molvae.chemistry.molecule import Molecule, is_valid, parse
 from molvae.chemistry.precedent import places
 from molvae.chemistry.standardize import standardize

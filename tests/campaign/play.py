@@ -2,8 +2,7 @@
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
-from molvae.campaign.known import KnownScores
-from molvae.campaign.objectives import unfolded
+from molvae.campaign.objectives import KnownScores, unfolded
 from molvae.campaign.runner import needed_oracles, run
 from molvae.oracles.config import objectives
 from molvae.progress import SILENT

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from molvae.campaign.batch import DESCENDS, LIKENESS, NEAREST, WITHIN
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.forecast import together
 from molvae.campaign.observations import Forecast, Observation, StartMolecule
+from molvae.campaign.search.forecast import together
+from molvae.campaign.table import DESCENDS, LIKENESS, NEAREST, WITHIN
 from molvae.chemistry.descriptors import describe
 from molvae.chemistry.molecule import Invalid, parse
 from molvae.optimization.surrogates import Belief

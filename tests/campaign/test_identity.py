@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
-from molvae.campaign.initialization import carried
 from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.runner import run
+from molvae.campaign.start import carried
 from molvae.campaign.storage import Journal
 from molvae.errors import UsageError
 from molvae.oracles.base import Score
@@ -71,7 +71,7 @@ def test_an_oracle_that_has_changed_is_refused(model, settings, name, file, old,
 
 def test_another_model_is_refused(tmp_path, model, settings, monkeypatch):
     weights = {"now": "a" * 64}
-    monkeypatch.setattr("molvae.campaign.agreement.model_identity", lambda _: weights["now"])
+    monkeypatch.setattr("molvae.campaign.start.model_identity", lambda _: weights["now"])
     Campaign.create(tmp_path / "c", model, settings()).close()
     Campaign.open(tmp_path / "c", model).close()
     weights["now"] = "b" * 64

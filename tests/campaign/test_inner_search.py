@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.forms import flat
+from molvae.campaign.molecules import flat
 from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.search import bo, design
 from molvae.campaign.search.base import SOURCES, Draft, Offspring

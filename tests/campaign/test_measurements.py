@@ -6,13 +6,12 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from molvae.campaign.batch import forecast_columns
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.cells import ColumnReader, find_columns, near_columns
 from molvae.campaign.measurements import read_frame, read_rows
 from molvae.campaign.observations import Forecast, Observation, StartMolecule, merge, pooled
 from molvae.campaign.storage import Journal
-from molvae.campaign.table import columns_of_rows
+from molvae.campaign.table import columns_of_rows, forecast_columns
 from molvae.data.records import BadRow, Row
 from molvae.errors import JournalError, UsageError
 from molvae.oracles.base import Score
@@ -37,7 +36,7 @@ def ask_for(campaign, smiles):
         "candidates": [{"identifier": "c00000", "smiles": smiles, "source": "x", "parent": None}],
         "state": {}, "latents": {}, "seconds": 0.0,
     }  # fmt: skip
-    campaign._history.apply(campaign._journal.append("ask", payload))
+    campaign.history.apply(campaign._journal.append("ask", payload))
     return "c00000"
 
 

@@ -9,8 +9,7 @@ from dear import Dear
 from play import optimize
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.known import KnownScores
-from molvae.campaign.objectives import unfolded
+from molvae.campaign.objectives import KnownScores, unfolded
 from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.runner import run
 from molvae.campaign.search.data import composition_of

@@ -9,9 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from molvae.campaign.files import TABLES
+from molvae.campaign.files import TABLES, _line
 from molvae.campaign.storage import Journal, _digest
-from molvae.campaign.tally import _line
 from molvae.errors import JournalError, LockedError, StorageError
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from molvae.campaign.trace import top_auc
+from molvae.campaign.utility import top_auc
 from molvae.oracles.composite import PMO_20
 from molvae.oracles.plugins import load_oracle
 from tests.conftest import little_smiles

@@ -20,7 +20,7 @@ from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
 from molvae.campaign.model import remember_checkpoint
 from molvae.campaign.observations import StartMolecule
-from molvae.campaign.trace import top_auc
+from molvae.campaign.utility import top_auc
 from molvae.chemistry.molecule import parse
 from molvae.chemistry.precedent import Precedent
 from molvae.chemistry.sdf import inchikey

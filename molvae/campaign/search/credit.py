@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import rankdata
 
-from molvae.campaign.trace import is_hit, tenth_best
+from molvae.campaign.utility import is_hit, tenth_best
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

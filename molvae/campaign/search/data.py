@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from molvae.campaign.known import KnownScores
+    from molvae.campaign.objectives import KnownScores
     from molvae.campaign.search.situation import Situation
     from molvae.optimization.multiobjective import Utility
     from molvae.optimization.surrogates import Evidence

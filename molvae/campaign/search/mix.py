@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from molvae.campaign.search.base import find_source
-from molvae.campaign.trace import is_hit, tenth_best
+from molvae.campaign.utility import is_hit, tenth_best
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

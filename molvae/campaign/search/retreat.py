@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.campaign.trace import TOP, is_hit, tenth_best
-from molvae.campaign.utility import goals
+from molvae.campaign.utility import TOP, goals, is_hit, tenth_best
 from molvae.optimization.similarities import MinMaxGallery
 
 if TYPE_CHECKING:
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.campaign.features import FeatureMemory
     from molvae.campaign.history import Trial
+    from molvae.campaign.molecules import FeatureMemory
     from molvae.campaign.search.situation import Situation
     from molvae.optimization.features import Features
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molvae.campaign.forms import standard
 from molvae.campaign.model import TellsPosterior
+from molvae.campaign.molecules import standard
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.molecule import is_valid
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.campaign.features import FeatureMemory
     from molvae.campaign.gates import Gate
     from molvae.campaign.history import History
     from molvae.campaign.model import LatentModel
+    from molvae.campaign.molecules import FeatureMemory
     from molvae.chemistry.molecule import Invalid, Molecule
     from molvae.seeding import Seeds
 

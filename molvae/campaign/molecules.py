@@ -1,15 +1,18 @@
-"""Features of molecules for surrogates: count fingerprints and descriptors, cached by SMILES."""
+"""Molecules of a campaign: their standard form, and their features for surrogates, cached by SMILES."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from molvae.chemistry.fingerprints import count_entries
-from molvae.chemistry.molecule import is_valid, parse
+from molvae.chemistry.molecule import Invalid, Molecule, is_valid, parse
 from molvae.chemistry.profile import PROFILE, profiles
+from molvae.chemistry.standardize import standardize
 from molvae.optimization.features import Features, Multisets
 from molvae.optimization.similarities import GramMemory
 
@@ -19,11 +22,68 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from molvae.campaign.config import CampaignSettings
-    from molvae.chemistry.molecule import Molecule
+
 
 _WIDTH = 4096  # features fingerprints are folded to
 _REMEMBERED = 40_000  # molecules of about 2 KB
 _PARSED = 4_000  # molecules of about 20 KB
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A molecule in standard form.
+
+    Attributes:
+        smiles: Canonical SMILES of its standard form.
+        changed: Whether it was given in another form: a salt, charged, with a solvent.
+    """
+
+    smiles: str
+    changed: bool
+
+
+def standard(molecule: Molecule | Invalid) -> Molecule | Invalid:
+    """The molecule in standard form: the parent of a salt, neutralized by protons if possible."""
+    return standardize(molecule) if is_valid(molecule) else molecule
+
+
+@lru_cache(maxsize=65_536)
+def form_of(text: str) -> Form | Invalid:
+    """The standard form of a SMILES.
+
+    >>> form_of("[Na+].CC(=O)[O-]")
+    Form(smiles='CC(=O)O', changed=True)
+    >>> form_of("OCC")
+    Form(smiles='CCO', changed=False)
+    """
+    read = parse(text)
+    made = standard(read)
+    if isinstance(made, Invalid) or isinstance(read, Invalid):
+        return made if isinstance(made, Invalid) else Invalid(text, "cannot be read")
+    return Form(made.smiles, made.smiles != read.smiles)
+
+
+@lru_cache(maxsize=65_536)
+def flat(smiles: str) -> str:
+    """A molecule in standard form without its stereochemistry.
+
+    >>> flat("C[C@H](N)O"), flat("CCO")
+    ('CC(N)O', 'CCO')
+    """
+    if not any(mark in smiles for mark in "@/\\"):
+        return smiles
+    made = standardize(smiles, "none", keep_stereo=False)
+    return made.smiles if is_valid(made) else smiles
+
+
+def are_stereoisomers(first: str, second: str) -> bool:
+    """Whether two different molecules, given as SMILES, are the same but for their stereochemistry.
+
+    >>> are_stereoisomers("C[C@H](N)O", "C[C@@H](N)O"), are_stereoisomers("CCO", "CCN")
+    (True, False)
+    """
+    flat = [standardize(text, keep_stereo=False) for text in (first, second)]
+    return all(map(is_valid, flat)) and len({molecule.smiles for molecule in flat if is_valid(molecule)}) == 1
 
 
 class MoleculeMemory:

@@ -1,14 +1,16 @@
-"""Forecasts of molecules, from surrogates fitted to all measurements."""
+"""Forecasts of molecules, from surrogates fitted to all measurements, and candidates with forecasts."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from molvae.campaign.observations import Forecast
+from molvae.campaign.observations import Candidate, Forecast
+from molvae.campaign.records import known_to_json, latent_to_text
 from molvae.campaign.search.data import composition_of, training_data
 from molvae.optimization.problem import log_feasibility
 from molvae.optimization.similarities import Gallery
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.campaign.search.base import Draft
+    from molvae.campaign.search.base import Batch
     from molvae.campaign.search.situation import Situation
     from molvae.chemistry.molecule import Molecule
     from molvae.optimization.config import MemberSettings
@@ -116,16 +118,29 @@ class Forecaster:
         return np.asarray(logarithm.exp().numpy())
 
 
-def forecasts_of(
-    situation: Situation, drafts: Sequence[Draft], state: Mapping[str, Any]
-) -> tuple[dict[str, Forecast], dict[str, Any]]:
-    """Forecasts of the drafts that a surrogate chose, by SMILES, and the state of their surrogates."""
+def candidates_of(situation: Situation, batch: Batch, n: int) -> tuple[list[Candidate], dict[str, Any]]:
+    """The first `n` drafts of a batch as candidates, and the event that hands them out.
+
+    Those that a surrogate chose have a forecast.
+    """
+    history, drafts, state = situation.history, batch.drafts[:n], batch.state
     chosen = [draft.smiles for draft in drafts if draft.surrogate is not None]
-    if not chosen:
-        return {}, {}
-    forecaster = Forecaster(situation, state.get("fits"))
-    molecules = [m for text in chosen if (m := situation.features.molecules[text]) is not None]
-    return dict(zip(chosen, forecaster(molecules), strict=True)), forecaster.fits
+    forecasts: dict[str, Forecast] = {}
+    if chosen:
+        forecaster = Forecaster(situation, state.get("fits"))
+        molecules = [m for text in chosen if (m := situation.features.molecules[text]) is not None]
+        forecasts = dict(zip(chosen, forecaster(molecules), strict=True))
+        state = state | forecaster.fits
+    candidates = [
+        Candidate(f"c{number:05d}", **asdict(draft), forecast=forecasts.get(draft.smiles))
+        for number, draft in enumerate(drafts, start=history.n_candidates)
+    ]
+    return candidates, {
+        "candidates": [asdict(candidate) for candidate in candidates],
+        "state": state,
+        "known": known_to_json(history.known, [candidate.smiles for candidate in candidates]),
+        "latents": {smiles: latent_to_text(z) for smiles, z in batch.latents.items()},
+    }
 
 
 def spokesmen(members: Sequence[MemberSettings]) -> list[MemberSettings]:
