@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _GAIN = 0.005  # change of log beta per step and relative error of the KL
 _MEMORY = 0.95  # of the running mean of the KL
-_MOVING = 0.6  # share of the run over which the goal moves to the target
 _BETA_RANGE = (1e-4, 10.0)
 
 
@@ -60,7 +59,7 @@ class BetaController:
     def start(cls, settings: TrainSettings, n_steps: int) -> BetaController:
         """The controller at the first of so many steps."""
         target = None if settings.fixed_beta else settings.kl_target
-        n_moving = round(_MOVING * n_steps)
+        n_moving = round(settings.kl_moving * n_steps)
         warmup = min(settings.beta_warmup_steps, int(LARGEST_WARMUP * n_steps))
         return cls(settings.beta, target, warmup, settings.kl_start, n_moving)
 
