@@ -101,6 +101,11 @@ class CampaignSettings(Settings):
         return ", ".join([*words, "in the domain"] if self.in_domain else words)
 
     @property
+    def has_several_goals(self) -> bool:
+        """Whether there is more than one goal."""
+        return sum(objective.is_goal for objective in self.objectives) > 1
+
+    @property
     def library_alone(self) -> bool:
         """Whether candidates are chosen from the start molecules only."""
         return set(self.sources) == {"library"}

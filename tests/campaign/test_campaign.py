@@ -320,7 +320,7 @@ def test_best_table_and_trace_agree(campaign):
 def test_a_noisy_choice_fills_batches_and_survives_constraints(
     tmp_path, model, settings, quick, maximize, monkeypatch
 ):
-    monkeypatch.setattr("molvae.campaign.search.bo.N_JOINT", 24)
+    monkeypatch.setattr("molvae.campaign.search.pool.N_JOINT", 24)
     acquisition = quick.acquisition.model_copy(update={"batch": "noisy"})
     search = quick.model_copy(update={"acquisition": acquisition})
     wanted = settings(maximize=maximize, at_most={"logp": 3.0}, search=search)

@@ -11,46 +11,36 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from molvae.campaign.search.base import METHODS, N_PARENTS, Batch, Draft, Parents
 from molvae.campaign.search.credit import Ledger, allotted
-from molvae.campaign.search.data import training_data
+from molvae.campaign.search.data import fitted, training_data
 from molvae.campaign.search.design import library, new_drafts
 from molvae.campaign.search.mix import Mix
-from molvae.campaign.search.pool import Pool, best_rank, varied
+from molvae.campaign.search.pool import Pool, best_rank
 from molvae.campaign.search.retreat import Retreat
 from molvae.campaign.search.situation import Latents
-from molvae.campaign.utility import goals
-from molvae.chemistry.substructure import murcko_scaffold
 from molvae.optimization.acquisition import ACQUISITIONS
-from molvae.optimization.features import Features
 from molvae.optimization.problem import Slot
-from molvae.optimization.selection import select_batch, select_noisy
-from molvae.optimization.similarities import Gallery
-from molvae.optimization.surrogates import Portfolio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import torch
     from numpy.typing import NDArray
 
     from molvae.campaign.search.base import Offspring
     from molvae.campaign.search.data import Data
     from molvae.campaign.search.situation import Situation
-    from molvae.optimization.surrogates import Belief
+    from molvae.optimization.features import Features
 
 
-N_JOINT = 256
-"""Candidates with the highest acquisition among which the batch is chosen."""
 _N_LIBRARY = 100  # unseen start molecules that come into the pool of each batch
-_SIMILARITY_CAP = 0.9  # two molecules of one batch are less similar (MinMax), where the pool allows
 _ELITE_PER_PARENT = 3
 _ENOUGH = 0.2  # share of the offspring that pass all bounds and are new: .2 to .35 without narrow bounds
 _MOST_GENERATIONS = 4  # times the number of the settings, while they are not enough
 _RESERVES = ("reserve", "reserve_elsewhere")
 _LOOKED_AT = 10  # start molecules checked for each that may enter the pool
-_BASELINE = 24  # baseline observations of qLogNEI and qLogNEHVI
 
 
 @METHODS.register("bo")
@@ -77,102 +67,73 @@ class _InnerSearch:
     """One batch: generations of offspring that maximize the acquisition."""
 
     def __init__(self, situation: Situation, data: Data, n: int, generator: torch.Generator) -> None:
-        self.situation = situation
+        self.situation, self.data = situation, data
         self.settings = situation.history.settings
-        self.data = data
+        search = self.settings.search
+        self.n_offspring = max(search.n_offspring, search.n_offspring_each * n)
         self.latents = Latents(situation)
         self.latents(data.smiles)
-        self._ancestors: dict[str, str | None] = {smiles: smiles for smiles in data.smiles}
-        search = self.settings.search
+        self.mix = Mix(situation, self.latents)
         self.ledger = Ledger.settled(situation)
-        names = [*data.smiles, *data.pending]
-        gallery = Gallery(situation.features(names), names, situation.features.grams, data.n_left_out)
-        portfolio = Portfolio(
-            search.surrogate.members,
-            gallery,
-            data.y,
-            n_pending=len(data.pending),
-            remembered=situation.history.state.get("fits"),
-            evidence=data.evidence,
-        )
-        weights = self.ledger.credit.weights()
-        members = allotted(weights, n, situation.generator("members"))
-        acquisition = ACQUISITIONS.get(search.acquisition.name)
-        slots = [
-            Slot(j % len(data.problem.standings), acquisition(search.acquisition, generator), int(member))
-            for j, member in enumerate(members)
-        ]
-        self.pool = Pool(portfolio, data.problem, slots)
         self.retreat = Retreat.settle(situation, n)
         self.away = bool(self.retreat.centers) and situation.history.n_asks % 2 == 1
-        near = self._near(gallery.features.take(range(len(data.smiles))))
+        remembered = situation.history.state.get("fits")
+        portfolio = fitted(situation, data, search.surrogate.members, remembered, data.pending)
+        self.pool = Pool(situation, data, portfolio, self._slots(n, generator), self._near)
+        features = portfolio.gallery.features
+        near = self._near(features.take(range(len(data.smiles))))
         self.elite = _elite(data, _ELITE_PER_PARENT * N_PARENTS, ~near)
         names = [data.smiles[row] for row in self.elite]
-        self.elite_values = self.pool.judge(gallery.features.take(self.elite), self._known(names))
+        self.elite_values = self.pool.judge(features.take(self.elite), self.pool.computed(names))
         self.elite_values[:, ~data.admitted[self.elite]] = -np.inf  # parents only if there are no others
-        self.mix = Mix(situation, self.latents)
-        self.n_offspring = max(search.n_offspring, search.n_offspring_each * n)
 
     def climb(self) -> None:
         """Fill the pool: the reserve of the last batch, unseen library molecules, then the generations."""
         kept = [Draft(*row) for row in self.situation.history.state.get(self._reserve, ())]
-        self._add([draft for draft in kept if not self.situation.history.is_redrawn(draft.smiles)])
+        self.pool.add([draft for draft in kept if not self.situation.history.is_redrawn(draft.smiles)])
         if "library" in self.settings.sources:
-            alone = self.settings.library_alone
-            drawn = library(
-                self.situation,
-                None if alone else _N_LIBRARY,
-                self.situation.generator("library"),
-                most=None if alone else _LOOKED_AT * _N_LIBRARY,
-            )
-            self._add([Draft(smiles, "library") for smiles in drawn])
-            if alone:
+            self._add_library()
+            if self.settings.library_alone:
                 return
-        fewest, enough = self.settings.search.n_generations, len(self.pool.drafts) + self._n_enough
+        fewest = self.settings.search.n_generations
+        # where bounds refuse most offspring, more generations follow
+        enough = len(self.pool.drafts) + round(_ENOUGH * fewest * self.n_offspring)
         for generation in range(_MOST_GENERATIONS * fewest):
             if generation >= fewest and len(self.pool.drafts) >= enough:
                 break
             generator = self.situation.generator("offspring", generation)
-            self._take(self.mix.breed(self._parents(), self.n_offspring, generator))
+            attempts = self.mix.breed(self._parents(), self.n_offspring, generator)
+            drafts = self._acceptable(attempts)
+            self.mix.took(attempts, drafts, self.pool.add(drafts))
 
     def choose(self, n: int) -> tuple[list[Draft], dict[str, Any]]:
         """The batch and the state for the next one."""
-        if not self.pool.drafts:
-            before = self.situation.history.state
+        pool, before = self.pool, self.situation.history.state
+        if not pool.drafts:
             return [], {**before, "sources": self.mix.to_json(()), "retreat": self.retreat.to_json()}
-        fitness = best_rank(self.pool.all_values)
-        order = np.argsort(-fitness, kind="stable")
-        top = self._top(order, n)
-        portfolio = self.pool.portfolio
-        rows, beliefs = self._selected(top, n)
-        chosen = [
-            replace(self.pool.drafts[top[row]], surrogate=portfolio.names[slot.member])
-            for row, slot in zip(rows, self.pool.slots)
-        ]
-        taken = {draft.smiles for draft in chosen}
-        left = [self.pool.drafts[row] for row in order if self.pool.drafts[row].smiles not in taken]
-        kept = left[:N_PARENTS]
-        reserve = [[d.smiles, d.source, d.parent, None, d.ancestor] for d in kept]
-        return chosen, {
-            **{name: self.situation.history.state.get(name, []) for name in _RESERVES},
-            self._reserve: reserve,
+        order = np.argsort(-best_rank(pool.values), kind="stable")
+        batch = pool.select(order, n)
+        taken = {draft.smiles for draft, _, _ in batch}
+        left = [pool.drafts[row] for row in order if pool.drafts[row].smiles not in taken]
+        state = {
+            **{name: before.get(name, []) for name in _RESERVES},
+            self._reserve: [[d.smiles, d.source, d.parent, None, d.ancestor] for d in left[:N_PARENTS]],
             "retreat": self.retreat.to_json(),
-            "sources": self.mix.to_json({self.pool.drafts[row].smiles for row in order[:N_PARENTS]}),
-            "fits": portfolio.remembered(),
-            "ledger": self.ledger.to_json(self._pending(chosen, rows, beliefs)),
+            "sources": self.mix.to_json({pool.drafts[row].smiles for row in order[:N_PARENTS]}),
+            "fits": pool.portfolio.remembered(),
+            "ledger": self.ledger.to_json([(d.smiles, member, predicted) for d, member, predicted in batch]),
         }
+        return [replace(draft, surrogate=pool.portfolio.names[m]) for draft, m, _ in batch], state
 
-    @property
-    def _n_enough(self) -> int:
-        """New offspring that are enough; where bounds refuse most, more generations follow."""
-        return round(_ENOUGH * self.settings.search.n_generations * self.n_offspring)
-
-    def _known(self, smiles: Sequence[str]) -> torch.Tensor:
-        """Computed scores of molecules, `n x k`; no columns if goals are modeled directly."""
-        if self.data.problem.composition is None:
-            return torch.empty(len(smiles), 0, dtype=torch.float64)
-        molecules = [m for text in smiles if (m := self.latents.molecule(text)) is not None]
-        return torch.from_numpy(self.situation.history.known.values(molecules))
+    def _slots(self, n: int, generator: torch.Generator) -> list[Slot]:
+        """Goal, acquisition function and surrogate of each place of the batch."""
+        members = allotted(self.ledger.credit.weights(), n, self.situation.generator("members"))
+        settings = self.settings.search.acquisition
+        acquisition, n_goals = ACQUISITIONS.get(settings.name), len(self.data.problem.standings)
+        return [
+            Slot(j % n_goals, acquisition(settings, generator), int(member))
+            for j, member in enumerate(members)
+        ]
 
     @property
     def _reserve(self) -> str:
@@ -185,84 +146,30 @@ class _InnerSearch:
             return np.zeros(len(features), dtype=bool)
         return self.retreat.close(features, self.situation.features)
 
-    def _top(self, order: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-        """Rows of the pool for batch selection, best first."""
-        most = self.settings.search.acquisition.scaffold_cap
-        if most is None:
-            return order[:N_JOINT]
-
-        def scaffold(row: int) -> str:
-            molecule = self.latents.molecule(self.pool.drafts[row].smiles)
-            return "" if molecule is None else murcko_scaffold(molecule)
-
-        rows = varied(order.tolist(), scaffold, most=most, least=n, n=max(n, N_JOINT))
-        return np.array(rows, dtype=np.int64)
-
-    def _selected(self, top: NDArray[np.int64], n: int) -> tuple[list[int], tuple[Belief, ...]]:
-        """The batch as positions in `top`, and the beliefs about `top`."""
-        portfolio, view = self.pool.portfolio, self.situation.features.views[0]
-        candidates = self.pool.all_features.take(top)
-        comparison = portfolio.gallery.compare(candidates)
-        similarity, awaited = comparison.own(view), comparison.cross(view)[:, len(self.data.smiles) :]
-        taken = awaited.amax(1) if awaited.shape[1] else torch.zeros(len(top), dtype=torch.float64)
-        settings, slots = self.settings.search.acquisition, self.pool.slots[:n]
-        noisy = settings.batch == "noisy" and self.pool.problem.composition is None
-        best = self.data.best(_BASELINE) if noisy else np.empty(0, dtype=np.int64)
-        if len(best) == 0:
-            known = torch.cat(self.pool.known)[torch.from_numpy(top)]
-            beliefs = tuple(b.beside(known) for b in portfolio.beliefs(comparison, joint=True))
-            chosen = select_batch(self.pool.problem, slots, beliefs, similarity, taken, _SIMILARITY_CAP)
-            return chosen, beliefs
-        baseline = portfolio.gallery.features.take(best)
-        both = portfolio.gallery.compare(Features.joined([candidates, baseline]))
-        beliefs = portfolio.beliefs(both, joint=True)
-        members = [slot.member for slot in slots]
-        seed = self.situation.seeds.integer("noisy", self.situation.history.n_asks) % 2**31
-        targets = self.data.targets
-        return select_noisy(targets, members, beliefs, similarity, taken, _SIMILARITY_CAP, seed), beliefs
-
-    def _pending(
-        self, chosen: Sequence[Draft], rows: Sequence[int], beliefs: Sequence[Belief]
-    ) -> list[tuple[str, int, tuple[float, ...]]]:
-        """SMILES, member and predictions of the batch; no predictions of the utility of several goals."""
-        single = len(goals(np.zeros((1, len(self.settings.objectives))), self.settings.objectives)[0]) == 1
-        return [
-            (
-                draft.smiles,
-                slot.member,
-                tuple(float(self.pool.problem.goal(b.take(row), 0).mean) for b in beliefs) if single else (),
-            )
-            for draft, row, slot in zip(chosen, rows, self.pool.slots)
-        ]
+    def _add_library(self) -> None:
+        """Some unseen library molecules; with the library as the only source, all of them."""
+        n, most = (None, None) if self.settings.library_alone else (_N_LIBRARY, _LOOKED_AT * _N_LIBRARY)
+        drawn = library(self.situation, n, self.situation.generator("library"), most=most)
+        self.pool.add([Draft(smiles, "library") for smiles in drawn])
 
     def _parents(self) -> Parents:
-        values = np.concatenate([self.elite_values, self.pool.all_values], axis=1)
+        """The best of the observations and of the pool."""
+        values = np.concatenate([self.elite_values, self.pool.values], axis=1)
         smiles = [self.data.smiles[row] for row in self.elite] + [draft.smiles for draft in self.pool.drafts]
         fitness = best_rank(values)
         top = np.argsort(-fitness, kind="stable")[:N_PARENTS]
         return Parents([smiles[row] for row in top], fitness[top])
 
-    def _take(self, attempts: Sequence[Offspring]) -> None:
+    def _acceptable(self, attempts: Sequence[Offspring]) -> list[Draft]:
+        """The acceptable molecules among attempts."""
         drafts: list[Draft] = []
         accepted = self.situation.all_acceptable(attempt.molecule for attempt in attempts)
         for attempt, molecule in zip(attempts, accepted):
             if molecule is not None:
                 self.latents.molecules.keep(molecule)
-                ancestor = self._ancestors.get(attempt.parent or "")
+                ancestor = self.pool.ancestors.get(attempt.parent or "")
                 drafts.append(Draft(molecule.smiles, attempt.move, attempt.parent, ancestor=ancestor))
-        self.mix.took(attempts, drafts, self._add(drafts))
-
-    def _add(self, drafts: Sequence[Draft]) -> list[Draft]:
-        """Add new molecules to the pool and return them."""
-        here = {draft.smiles for draft in self.pool.drafts}
-        first = {draft.smiles: draft for draft in reversed(drafts)}
-        fresh = [first[text] for text in self.situation.unseen(d.smiles for d in drafts) if text not in here]
-        features = self.situation.features([draft.smiles for draft in fresh])
-        rows = np.flatnonzero(~self._near(features))
-        fresh = [fresh[row] for row in rows]
-        self.pool.add(fresh, features.take(rows), self._known([draft.smiles for draft in fresh]))
-        self._ancestors.update({draft.smiles: draft.ancestor for draft in fresh})
-        return fresh
+        return drafts
 
 
 def _blind(situation: Situation, n: int) -> Batch:

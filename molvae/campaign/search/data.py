@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,17 +13,19 @@ from molvae.campaign.utility import constrained_scores, goals, within
 from molvae.optimization.multiobjective import chebyshev_functions, columns_of, non_dominated
 from molvae.optimization.problem import Bounds, Composition, Problem, Standing
 from molvae.optimization.selection import Targets
-from molvae.optimization.surrogates import training_rows
+from molvae.optimization.similarities import Gallery
+from molvae.optimization.surrogates import Portfolio, training_rows
 from molvae.optimization.transforms import ScoreScaler, Tails
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
     from molvae.campaign.objectives import KnownScores
     from molvae.campaign.search.situation import Situation
+    from molvae.optimization.config import MemberSettings
     from molvae.optimization.multiobjective import Utility
     from molvae.optimization.surrogates import Evidence
     from molvae.oracles.config import Objective
@@ -158,6 +160,34 @@ def training_data(
             tails,
             _sources(objectives, learned, blocks, scalarized=scalarized),
         ),
+    )
+
+
+def fitted(
+    situation: Situation,
+    data: Data,
+    members: Sequence[MemberSettings],
+    remembered: Mapping[str, Any] | None,
+    pending: Sequence[str] = (),
+) -> Portfolio:
+    """Surrogates fitted to training data.
+
+    Args:
+        situation: Has features and similarities.
+        data: The training data.
+        members: Settings of each surrogate.
+        remembered: State of the surrogates after an earlier fit, if any.
+        pending: Molecules that are assumed to score their mean.
+    """
+    names = [*data.smiles, *pending]
+    gallery = Gallery(situation.features(names), names, situation.features.grams, data.n_left_out)
+    return Portfolio(
+        members,
+        gallery,
+        data.y,
+        n_pending=len(pending),
+        remembered=remembered,
+        evidence=data.evidence,
     )
 
 

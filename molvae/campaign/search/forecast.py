@@ -11,9 +11,8 @@ import torch
 
 from molvae.campaign.observations import Candidate, Forecast
 from molvae.campaign.records import known_to_json, latent_to_text
-from molvae.campaign.search.data import composition_of, training_data
+from molvae.campaign.search.data import composition_of, fitted, training_data
 from molvae.optimization.problem import log_feasibility
-from molvae.optimization.similarities import Gallery
 from molvae.optimization.surrogates import Belief, Portfolio
 
 if TYPE_CHECKING:
@@ -46,15 +45,10 @@ class Forecaster:
         self.fits: dict[str, Any] = {}
         if self.data is None:
             return
-        gallery = Gallery(
-            self.features(self.data.smiles), self.data.smiles, self.features.grams, self.data.n_left_out
-        )
         members = spokesmen(self.history.settings.search.surrogate.members)
-        several = sum(objective.is_goal for objective in self.history.settings.objectives) > 1
+        several = self.history.settings.has_several_goals
         kept = self.history.state.get("forecast") if several else fits
-        self.portfolio = Portfolio(
-            members, gallery, self.data.y, remembered=kept, evidence=self.data.evidence
-        )
+        self.portfolio = fitted(situation, self.data, members, kept)
         self.fits = {"forecast": self.portfolio.remembered()} if several else {}
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Forecast]:

@@ -1,15 +1,16 @@
-"""Pool of candidates of one batch, with their acquisition values."""
+"""Pool of candidates of one batch: their acquisition values, and the choice of the batch among them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from molvae.chemistry.substructure import murcko_scaffold
 from molvae.optimization.features import Features
+from molvae.optimization.selection import select_batch, select_noisy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -18,64 +19,146 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from molvae.campaign.search.base import Draft
-    from molvae.optimization.problem import Problem, Slot
-    from molvae.optimization.surrogates import Portfolio
+    from molvae.campaign.search.data import Data
+    from molvae.campaign.search.situation import Situation
+    from molvae.optimization.problem import Slot
+    from molvae.optimization.surrogates import Belief, Portfolio
 
-
+N_JOINT = 256
+"""Candidates with the highest acquisition among which the batch is chosen."""
+_SIMILARITY_CAP = 0.9  # two molecules of one batch are less similar (MinMax), where the pool allows
+_BASELINE = 24  # baseline observations of qLogNEI and qLogNEHVI
 _BLOCK = 4096  # molecules judged at a time, which bounds memory
 
 
-@dataclass
 class Pool:
     """Candidates of one batch, growing generation by generation.
 
-    Attributes:
+    Args:
+        situation: Of the campaign.
+        data: The training data.
         portfolio: The surrogates.
-        problem: Goals and constraints.
         slots: Acquisition functions of the batch, `s`.
+        avoided: Which of some molecules stay out of the pool.
+
+    Attributes:
         drafts: The candidates, `n`.
-        features: Their features, in blocks.
-        known: Their computed scores, in blocks.
-        values: Acquisition values, blocks of `s x n` in all.
+        ancestors: Measured molecule each candidate and observation descends from, if any.
     """
 
-    portfolio: Portfolio
-    problem: Problem
-    slots: Sequence[Slot]
-    drafts: list[Draft] = field(default_factory=list)
-    features: list[Features] = field(default_factory=list)
-    known: list[Tensor] = field(default_factory=list)
-    values: list[NDArray[np.float64]] = field(default_factory=list)
-
-    def judge(self, features: Features, known: Tensor) -> NDArray[np.float64]:
-        """Acquisition values of molecules, given features and computed scores, `s x n`."""
-        rows = np.arange(len(features))
-        parts = [rows[first : first + _BLOCK] for first in range(0, len(rows), _BLOCK)]
-        blocks = [self._judged(features.take(part), known[torch.from_numpy(part)]) for part in parts]
-        return np.concatenate(blocks, axis=1) if blocks else np.empty((len(self.slots), 0))
-
-    def _judged(self, features: Features, known: Tensor) -> NDArray[np.float64]:
-        beliefs = self.portfolio.beliefs(self.portfolio.gallery.compare(features))
-        beliefs = tuple(belief.beside(known) for belief in beliefs)
-        return np.asarray(self.problem.values(self.slots, beliefs).numpy())
-
-    def add(self, drafts: Sequence[Draft], features: Features, known: Tensor) -> None:
-        """Add candidates with their features and computed scores."""
-        if drafts:
-            self.drafts.extend(drafts)
-            self.features.append(features)
-            self.known.append(known)
-            self.values.append(self.judge(features, known))
+    def __init__(
+        self,
+        situation: Situation,
+        data: Data,
+        portfolio: Portfolio,
+        slots: Sequence[Slot],
+        avoided: Callable[[Features], NDArray[np.bool_]],
+    ) -> None:
+        self.situation, self.data, self.portfolio, self.slots = situation, data, portfolio, slots
+        self.avoided = avoided
+        self.drafts: list[Draft] = []
+        self.ancestors: dict[str, str | None] = {smiles: smiles for smiles in data.smiles}
+        self._features: list[Features] = []
+        self._computed: list[Tensor] = []
+        self._values: list[NDArray[np.float64]] = []
 
     @property
-    def all_values(self) -> NDArray[np.float64]:
+    def values(self) -> NDArray[np.float64]:
         """Acquisition values of all candidates, `s x n`."""
-        return np.concatenate(self.values, axis=1) if self.values else np.empty((len(self.slots), 0))
+        return np.concatenate([np.empty((len(self.slots), 0)), *self._values], axis=1)
 
-    @property
-    def all_features(self) -> Features:
-        """Features of all candidates; there must be one."""
-        return Features.joined(self.features)
+    def add(self, drafts: Sequence[Draft]) -> list[Draft]:
+        """Add those that are new to the campaign and to the pool, and not avoided; and return them."""
+        here = {draft.smiles for draft in self.drafts}
+        first = {draft.smiles: draft for draft in reversed(drafts)}
+        fresh = [first[text] for text in self.situation.unseen(d.smiles for d in drafts) if text not in here]
+        features = self.situation.features([draft.smiles for draft in fresh])
+        rows = np.flatnonzero(~self.avoided(features))
+        fresh, features = [fresh[row] for row in rows], features.take(rows)
+        if fresh:
+            computed = self.computed([draft.smiles for draft in fresh])
+            self.drafts += fresh
+            self.ancestors.update({draft.smiles: draft.ancestor for draft in fresh})
+            self._features.append(features)
+            self._computed.append(computed)
+            self._values.append(self.judge(features, computed))
+        return fresh
+
+    def computed(self, smiles: Sequence[str]) -> Tensor:
+        """Computed scores of molecules, `n x k`; no columns if goals are modeled directly."""
+        if self.data.problem.composition is None:
+            return torch.empty(len(smiles), 0, dtype=torch.float64)
+        molecules = [m for text in smiles if (m := self.situation.features.molecules[text]) is not None]
+        return torch.from_numpy(self.situation.history.known.values(molecules))
+
+    def judge(self, features: Features, computed: Tensor) -> NDArray[np.float64]:
+        """Acquisition values of molecules, given features and computed scores, `s x n`."""
+        blocks = [np.empty((len(self.slots), 0))]
+        for first in range(0, len(features), _BLOCK):
+            rows = np.arange(first, min(first + _BLOCK, len(features)))
+            comparison = self.portfolio.gallery.compare(features.take(rows))
+            beliefs: list[Belief] = []
+            for surrogate in self.portfolio.surrogates:
+                belief = surrogate.posterior(comparison)
+                beliefs.append(belief.beside(computed[torch.from_numpy(rows)]))
+            blocks.append(self.data.problem.values(self.slots, beliefs).numpy())
+        return np.concatenate(blocks, axis=1)
+
+    def select(self, order: NDArray[np.int64], n: int) -> list[tuple[Draft, int, tuple[float, ...]]]:
+        """The batch: for each slot a draft, its surrogate, and the predictions of all surrogates.
+
+        There are no predictions of the utility of several goals.
+
+        Args:
+            order: Rows of the pool, best first.
+            n: Size of the batch.
+        """
+        top = self._top(order, n)
+        rows, beliefs = self._chosen(top, n)
+        goal, single = self.data.problem.goal, not self.situation.history.settings.has_several_goals
+        return [
+            (
+                self.drafts[top[row]],
+                slot.member,
+                tuple(float(goal(belief.take(row), 0).mean) for belief in beliefs) if single else (),
+            )
+            for row, slot in zip(rows, self.slots)
+        ]
+
+    def _top(self, order: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+        """The first rows of `order`, of each scaffold at most `scaffold_cap`."""
+        most = self.situation.history.settings.search.acquisition.scaffold_cap
+        if most is None:
+            return order[:N_JOINT]
+
+        def scaffold(row: int) -> str:
+            molecule = self.situation.features.molecules[self.drafts[row].smiles]
+            return "" if molecule is None else murcko_scaffold(molecule)
+
+        rows = varied(order.tolist(), scaffold, most=most, least=n, n=max(n, N_JOINT))
+        return np.array(rows, dtype=np.int64)
+
+    def _chosen(self, top: NDArray[np.int64], n: int) -> tuple[list[int], tuple[Belief, ...]]:
+        """The batch as positions in `top`, and the beliefs about `top`."""
+        gallery, data = self.portfolio.gallery, self.data
+        candidates, view = Features.joined(self._features).take(top), self.situation.features.views[0]
+        comparison = gallery.compare(candidates)
+        similarity, awaited = comparison.own(view), comparison.cross(view)[:, len(data.smiles) :]
+        taken = awaited.amax(1) if awaited.shape[1] else torch.zeros(len(top), dtype=torch.float64)
+        noisy = self.situation.history.settings.search.acquisition.batch == "noisy"
+        exact = data.problem.composition is not None
+        best = data.best(_BASELINE) if noisy and not exact else np.empty(0, dtype=np.int64)
+        if not len(best):
+            computed = torch.cat(self._computed)[torch.from_numpy(top)]
+            beliefs = tuple(b.beside(computed) for b in self.portfolio.beliefs(comparison, joint=True))
+            slots = self.slots[:n]
+            return select_batch(data.problem, slots, beliefs, similarity, taken, _SIMILARITY_CAP), beliefs
+        both = gallery.compare(Features.joined([candidates, gallery.features.take(best)]))
+        beliefs = self.portfolio.beliefs(both, joint=True)
+        members = [slot.member for slot in self.slots[:n]]
+        seed = self.situation.seeds.integer("noisy", self.situation.history.n_asks) % 2**31
+        chosen = select_noisy(data.targets, members, beliefs, similarity, taken, _SIMILARITY_CAP, seed)
+        return chosen, beliefs
 
 
 def best_rank(values: NDArray[np.float64]) -> NDArray[np.float64]:

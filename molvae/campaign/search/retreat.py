@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.campaign.utility import TOP, goals, is_hit, tenth_best
+from molvae.campaign.utility import TOP, is_hit, tenth_best
 from molvae.optimization.similarities import MinMaxGallery
 
 if TYPE_CHECKING:
@@ -67,12 +67,10 @@ class Retreat:
         There is none with several goals.
         """
         history = situation.history
-        objectives = history.settings.objectives
         kept = history.state.get("retreat")
         before = cls.from_json(kept) if kept else cls()
         trials = history.evaluated
-        several = goals(np.zeros((1, len(objectives))), objectives).shape[1] > 1
-        if several or not trials:
+        if history.settings.has_several_goals or not trials:
             return before
         worth = history.utilities(trials)
         news = trials[before.settled :]
