@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
 from molvae.chemistry.precedent import Precedent
-from molvae.config import without_retired
+from molvae.config import retired_changes, without_retired
 from molvae.errors import CheckpointError, InputError
 from molvae.latent.config import CodecSettings
 from molvae.latent.domain import ApplicabilityDomain
@@ -93,12 +93,7 @@ def render_card(settings: CodecSettings, n_parameters: int) -> str:
             _UNITS,
             *([_LEVELS] if settings.model.noise_levels else []),
         ]
-    lines += [
-        "",
-        "## Limits",
-        "",
-        _LIMITS,
-    ]
+    lines += ["", "## Limits", "", _LIMITS]
     return "\n".join(lines) + "\n"
 
 
@@ -241,8 +236,9 @@ def _parts(directory: Path, manifest: Manifest) -> Parts:
     for name in (CONFIG, VOCABULARY, WEIGHTS):
         if name not in manifest.files:
             raise CheckpointError(f"{directory} has no {name}")
+    stored = read_json(directory / CONFIG)
     try:
-        settings = CodecSettings.model_validate(without_retired(CodecSettings, read_json(directory / CONFIG)))
+        settings = CodecSettings.model_validate(without_retired(CodecSettings, stored))
     except ValidationError as error:
         raise CheckpointError(f"{directory / CONFIG} is not a model's: {error.errors()[0]['msg']}") from None
     try:
@@ -254,7 +250,13 @@ def _parts(directory: Path, manifest: Manifest) -> Parts:
     tokenizer = TOKENIZERS.get(settings.tokenizer)(vocabulary)
     with torch.device("meta"):
         network = SequenceVAE(settings.model, len(vocabulary), len(settings.property_names))
-    load_weights(network, directory / WEIGHTS, assign=True)
+    try:
+        load_weights(network, directory / WEIGHTS, assign=True)
+    except CheckpointError as error:
+        if not (gone := ", ".join(retired_changes(CodecSettings, stored))):
+            raise
+        hint = f"It was made by an earlier version, with settings that are gone: {gone}. Use that version."
+        raise CheckpointError(error.message, hint=hint) from None
     prior = _load_prior(directory, settings, network, stored=PRIOR in manifest.files)
     domain = _load_domain(directory, settings) if DOMAIN in manifest.files else None
     precedent = read_precedent(directory) if PRECEDENT in manifest.files else None

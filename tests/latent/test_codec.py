@@ -145,6 +145,18 @@ def test_a_lying_checkpoint_is_refused(tiny_checkpoint, tmp_path, change, said):
         MolVAE.load(_remake(tiny_checkpoint, tmp_path / "liar", change), device="cpu")
 
 
+def test_a_model_of_sizes_that_are_no_longer_settings_is_refused_with_the_reason(tiny_checkpoint, tmp_path):
+    def deepen(place):
+        fields = json.loads((place / CONFIG).read_text())
+        fields["model"]["encoder_layers"] = 2
+        (place / CONFIG).write_text(json.dumps(fields))
+        _edit_weights(place, "encoder.forwards.1.weight", torch.zeros(144, 48))
+
+    with pytest.raises(CheckpointError, match="is not expected in") as caught:
+        MolVAE.load(_remake(tiny_checkpoint, tmp_path / "deep", deepen), device="cpu")
+    assert "model.encoder_layers was 2, now 1" in caught.value.hint
+
+
 def test_weights_that_are_not_finite_are_refused(tiny_checkpoint, tmp_path):
     def poison(place):
         tensors = load_file(place / WEIGHTS)
