@@ -14,9 +14,9 @@ from molvae.campaign.molecules import FeatureMemory, Form, form_of
 from molvae.campaign.objectives import wanted
 from molvae.campaign.observations import Candidate, Forecast, Observation, Receipt, StartMolecule
 from molvae.campaign.records import going_on_from
+from molvae.campaign.search.base import Situation
 from molvae.campaign.search.design import next_batch
 from molvae.campaign.search.forecast import Forecaster, candidates_of
-from molvae.campaign.search.situation import Situation
 from molvae.campaign.start import changes, check_files, check_model, checked, first_event
 from molvae.campaign.storage import Event, Journal
 from molvae.campaign.table import Candidates, Row, all_rows, best_rows, charged_rows, rows_html

@@ -1,4 +1,4 @@
-"""What a campaign needs of a model, and the note beside its journal of which model it has."""
+"""The model of a campaign: what it must do, latent points of molecules, the note of which model it is."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import numpy as np
 from molvae.persistence.files import reading, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from molvae.campaign.molecules import MoleculeMemory
     from molvae.chemistry.molecule import Invalid, Molecule
     from molvae.latent.codec import MolVAE
 
@@ -72,6 +75,56 @@ def drawn(model: LatentModel, n: int, generator: np.random.Generator) -> list[Mo
     z = model.sample_latent(n, generator=generator)
     level = model.prior_level if isinstance(model, ReadsNoise) else 0.0
     return decoded(model, z, np.full(n, level), generator)
+
+
+class Latents:
+    """Latent points of molecules, known or encoded when they are first asked for.
+
+    Args:
+        model: Encodes.
+        known: Points by canonical SMILES.
+        molecules: Cache of parsed molecules.
+
+    Attributes:
+        known: All points so far, by canonical SMILES.
+        molecules: Cache of parsed molecules.
+    """
+
+    def __init__(
+        self, model: LatentModel, known: Mapping[str, NDArray[np.float32]], molecules: MoleculeMemory
+    ) -> None:
+        self.model = model
+        self.known = dict(known)
+        self.molecules = molecules
+        self._deviations: dict[str, NDArray[np.float32]] = {}
+
+    def __call__(self, smiles: Sequence[str]) -> NDArray[np.float32]:
+        """Latent points, `n x d`, new ones encoded in one batch; NaN rows for what cannot be encoded."""
+        missing = [text for text in dict.fromkeys(smiles) if text not in self.known]
+        if missing:
+            self.known.update(self._encoded(missing))
+        rows = [self.known[text] for text in smiles]
+        return np.stack(rows) if rows else np.empty((0, self.model.latent_size), dtype=np.float32)
+
+    def deviations(self, smiles: Sequence[str]) -> NDArray[np.float32] | None:
+        """Posterior deviations of encoded molecules, `n x d`; `None` if the model has none."""
+        if not isinstance(self.model, TellsPosterior):
+            return None
+        missing = [text for text in dict.fromkeys(smiles) if text not in self._deviations]
+        if missing:
+            self._encoded(missing)
+        rows = [self._deviations[text] for text in smiles]
+        return np.stack(rows) if rows else np.empty((0, self.model.latent_size), dtype=np.float32)
+
+    def _encoded(self, smiles: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Latent points of molecules, encoded in one batch; their deviations are kept."""
+        molecules = [m for s in smiles if (m := self.molecules[s]) is not None]
+        names = [molecule.smiles for molecule in molecules]
+        if not isinstance(self.model, TellsPosterior):
+            return dict(zip(names, np.asarray(self.model.encode(molecules), dtype=np.float32), strict=True))
+        points, deviations = (np.asarray(part, dtype=np.float32) for part in self.model.posterior(molecules))
+        self._deviations.update(zip(names, deviations, strict=True))
+        return dict(zip(names, points, strict=True))
 
 
 _NOTE, _COPY = "model.json", "checkpoint"

@@ -34,8 +34,12 @@ def constrained_scores(values: Array, objectives: Sequence[Objective]) -> tuple[
 
 def within(values: Array, objectives: Sequence[Objective], columns: Sequence[int]) -> NDArray[np.bool_]:
     """Which rows of scores satisfy the bounds in `columns`, `n`."""
-    scores, lower, upper = constrained_scores(values[:, list(columns)], [objectives[j] for j in columns])
-    return np.asarray(((scores >= lower) & (scores <= upper)).all(axis=1))
+    inside: NDArray[np.bool_] = np.ones(len(values), dtype=np.bool_)
+    for j in columns:
+        bound, direction = objectives[j].bound, objectives[j].direction
+        if bound is not None:
+            inside &= values[:, j] >= bound if direction == "at_least" else values[:, j] <= bound
+    return inside
 
 
 def feasible(values: Array, objectives: Sequence[Objective]) -> NDArray[np.bool_]:

@@ -42,8 +42,7 @@ from molvae.oracles.plugins import load_oracle
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from molvae.campaign.search.base import Batch
-    from molvae.campaign.search.situation import Situation
+    from molvae.campaign.search.base import Batch, Situation
     from molvae.chemistry.molecule import Molecule
 
 _SHARES = {"molvae.campaign.search.mix.FLOOR": 1.0}

@@ -59,7 +59,7 @@ def test_one_far_score_does_not_blind_the_search(tmp_path, model, settings):
 
 
 def test_bounds_and_replicates_reach_the_surrogate(tmp_path, model, settings):
-    from molvae.campaign.search.situation import Situation
+    from molvae.campaign.search.base import Situation
 
     start = [StartMolecule(m.smiles, (worth(m),)) for m in model.molecules[:12]]
     start += [StartMolecule(model.molecules[20].smiles, (Score(9.0, "above"),))]

@@ -13,7 +13,6 @@ from molvae.campaign.config import CampaignSettings, Neighborhood
 from molvae.campaign.gates import SimilarityGate, SizeGate, gates_of
 from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.search.base import Parents, find_source
-from molvae.campaign.search.situation import Latents
 from molvae.campaign.storage import Journal
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.fingerprints import similarity_matrix
@@ -100,7 +99,7 @@ def test_graph_moves_never_change_a_core_to_keep(calibrated, molecules, tmp_path
         settings = CampaignSettings.model_validate({"objectives": ({"name": "x"}, *bounds)})
         with Campaign.create(tmp_path / name, calibrated, settings, start=parents) as campaign:
             situation = campaign._situation()
-            source = find_source("graph")(situation, Latents(situation), 1.0)
+            source = find_source("graph")(situation, situation.latents(), 1.0)
             some = Parents(parents, np.arange(len(parents), dtype=float))
             counts = {"mutation": 30, "crossover": 20, "decoration": 20}
             found = source.offspring(some, counts, np.random.default_rng(0))

@@ -5,8 +5,8 @@ import pytest
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.observations import Observation
+from molvae.campaign.search.base import Situation
 from molvae.campaign.search.retreat import Retreat
-from molvae.campaign.search.situation import Situation
 from molvae.chemistry.molecule import canonical
 from molvae.oracles.base import Score
 

@@ -5,9 +5,8 @@ import pytest
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.observations import Observation
-from molvae.campaign.search.base import SOURCES, Draft, Offspring, Parents, find_source
+from molvae.campaign.search.base import SOURCES, Draft, Offspring, Parents, Situation, find_source
 from molvae.campaign.search.mix import FLOOR, Mix, MoveRecord, Shares, Tally, allotted
-from molvae.campaign.search.situation import Latents, Situation
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.molecule import Invalid, is_valid, parse
 from molvae.chemistry.substructure import murcko_scaffold
@@ -35,7 +34,7 @@ def parents(model):
 
 
 def attempts_of(name, situation, parents, n=24, seed=0, widening=1.0):
-    source = find_source(name)(situation, Latents(situation), widening)
+    source = find_source(name)(situation, situation.latents(), widening)
     shares = {move: share for move, share in source.moves.items() if share > 0}
     total = sum(shares.values())
     counts = allotted({move: share / total for move, share in shares.items()}, n, np.random.default_rng(1))
@@ -143,7 +142,7 @@ class TestMix:
         assert tried <= {"pcn", "noise", "slerp", "ascent", "prior"}
 
     def test_the_journal_says_what_each_move_did(self, situation, parents):
-        mix = Mix(situation, Latents(situation))
+        mix = Mix(situation, situation.latents())
         attempts = mix.breed(parents, 60, np.random.default_rng(0))
         assert len(attempts) == 60
         drafts = [
@@ -165,7 +164,7 @@ class TestMix:
     def test_steps_widen_on_repeats_and_on_a_plateau_and_narrow_otherwise(self, situation, parents):
         def width(new_of, stale):
             situation.history.state["sources"] = {"stale": stale, "settled": 4, "bar": 1e9}
-            mix = Mix(situation, Latents(situation))
+            mix = Mix(situation, situation.latents())
             attempts = mix.breed(parents, 40, np.random.default_rng(0))
             drafts = [
                 Draft(a.molecule.smiles, a.move, a.parent)

@@ -1,21 +1,101 @@
-"""The protocols of search methods and of proposal sources, and their registries."""
+"""Search methods and proposal sources: their protocols and registries, and the situation they work on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
+from molvae.campaign.model import Latents
+from molvae.campaign.molecules import standard
+from molvae.chemistry.filters import filter_reasons
+from molvae.chemistry.molecule import is_valid
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from molvae.campaign.search.situation import Latents, Situation
+    from molvae.campaign.gates import Gate
+    from molvae.campaign.history import History
+    from molvae.campaign.model import LatentModel
+    from molvae.campaign.molecules import FeatureMemory
     from molvae.chemistry.molecule import Invalid, Molecule
+    from molvae.seeding import Seeds
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Input of a method, which is a deterministic function of it.
+
+    Attributes:
+        history: Of the campaign.
+        model: Encodes and decodes.
+        features: Cache of the features of molecules.
+        seeds: Named generators; indices must include `history.n_asks`.
+        gates: Further requirements on proposals besides filters and bounds.
+    """
+
+    history: History
+    model: LatentModel
+    features: FeatureMemory
+    seeds: Seeds
+    gates: tuple[Gate, ...] = ()
+
+    def latents(self) -> Latents:
+        """Latent points of molecules: those of the journal, to which others are added."""
+        return Latents(self.model, self.history.latents, self.features.molecules)
+
+    def generator(self, name: str, *indices: int) -> np.random.Generator:
+        """A generator of this batch."""
+        return self.seeds.numpy(name, self.history.n_asks, *indices)
+
+    def unseen(self, smiles: Iterable[str]) -> list[str]:
+        """Those that are new to the campaign, each once, in order."""
+        trials, key = self.history.trials, self.history.key
+        return [text for text in dict.fromkeys(smiles) if key(text) not in trials]
+
+    def acceptable(self, molecule: Molecule | Invalid) -> Molecule | None:
+        """The molecule in standard form; `None` if invalid, too large, filtered or a known stereoisomer."""
+        molecule, settings = standard(molecule), self.history.settings
+        if not is_valid(molecule) or molecule.mol.GetNumHeavyAtoms() > settings.max_heavy_atoms:
+            return None
+        if self.history.is_redrawn(molecule.smiles):
+            return None
+        return molecule if not settings.filters or _passes(molecule, settings.filters) else None
+
+    def all_acceptable(self, molecules: Iterable[Molecule | Invalid]) -> list[Molecule | None]:
+        """As `acceptable` for each, and within the known bounds and the gates of the campaign.
+
+        Cheap checks come first.
+        """
+        passed = [self.acceptable(molecule) for molecule in molecules]
+        for check in (self.history.known.admits, *self.gates):
+            left = [molecule for molecule in passed if molecule is not None]
+            if left:
+                inside = iter(check(left))
+                passed = [molecule if molecule is not None and next(inside) else None for molecule in passed]
+        return passed
+
+    def within_bounds(self, smiles: Iterable[str], n: int | None = None) -> list[str]:
+        """The first `n` start molecules within all known bounds, in order; filters do not apply to them."""
+        known = self.history.known
+        found: list[str] = []
+        for text in smiles:
+            if n is not None and len(found) == n:
+                break
+            molecule = self.features.molecules[text] if known.bounds else None
+            if not known.bounds or (molecule is not None and known.admits([molecule])[0]):
+                found.append(text)
+        return found
+
+
+@lru_cache(maxsize=4096)  # offspring repeat themselves
+def _passes(molecule: Molecule, filters: tuple[str, ...]) -> bool:
+    return not filter_reasons(molecule, filters)
 
 
 @dataclass(frozen=True)

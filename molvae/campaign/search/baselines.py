@@ -10,7 +10,6 @@ import numpy as np
 from molvae.campaign.records import latent_from_text, latent_to_text
 from molvae.campaign.search.base import METHODS, Batch, Draft
 from molvae.campaign.search.design import library, prior_drafts
-from molvae.campaign.search.situation import Latents
 from molvae.chemistry.graph_moves import offspring
 from molvae.chemistry.molecule import parse
 from molvae.optimization.baselines import Evolution
@@ -18,7 +17,7 @@ from molvae.optimization.baselines import Evolution
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from molvae.campaign.search.situation import Situation
+    from molvae.campaign.search.base import Situation
 
 
 _START_SIGMA = 0.5  # of the prior's deviation
@@ -82,7 +81,7 @@ class CmaEs:
 
 def _start(situation: Situation, worth: dict[str, float]) -> Evolution | None:
     scored = sorted((smiles for smiles, u in worth.items() if np.isfinite(u)), key=lambda s: -worth[s])
-    z: NDArray[np.float32] = Latents(situation)(scored)
+    z: NDArray[np.float32] = situation.latents()(scored)
     encoded = np.flatnonzero(np.isfinite(z).all(axis=1))
     return Evolution.start(z[encoded[0]], _START_SIGMA) if len(encoded) else None
 

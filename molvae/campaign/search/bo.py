@@ -19,7 +19,6 @@ from molvae.campaign.search.design import library, new_drafts
 from molvae.campaign.search.mix import Mix
 from molvae.campaign.search.pool import Pool, best_rank
 from molvae.campaign.search.retreat import Retreat
-from molvae.campaign.search.situation import Latents
 from molvae.optimization.acquisition import ACQUISITIONS
 from molvae.optimization.problem import Slot
 
@@ -29,9 +28,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from molvae.campaign.search.base import Offspring
+    from molvae.campaign.search.base import Offspring, Situation
     from molvae.campaign.search.data import Data
-    from molvae.campaign.search.situation import Situation
     from molvae.optimization.features import Features
 
 
@@ -71,7 +69,7 @@ class _InnerSearch:
         self.settings = situation.history.settings
         search = self.settings.search
         self.n_offspring = max(search.n_offspring, search.n_offspring_each * n)
-        self.latents = Latents(situation)
+        self.latents = situation.latents()
         self.latents(data.smiles)
         self.mix = Mix(situation, self.latents)
         self.ledger = Ledger.settled(situation)

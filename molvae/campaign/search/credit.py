@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.campaign.search.situation import Situation
+    from molvae.campaign.search.base import Situation
 
 
 FLOOR = 0.2

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from molvae.campaign.objectives import KnownScores
-    from molvae.campaign.search.situation import Situation
+    from molvae.campaign.search.base import Situation
     from molvae.optimization.config import MemberSettings
     from molvae.optimization.multiobjective import Utility
     from molvae.optimization.surrogates import Evidence

@@ -9,9 +9,8 @@ import numpy as np
 
 from molvae.campaign.gates import kept_cores
 from molvae.campaign.model import drawn
-from molvae.campaign.search.base import N_PARENTS, Batch, Draft, Parents, make_method
+from molvae.campaign.search.base import N_PARENTS, Batch, Draft, Parents, Situation, make_method
 from molvae.campaign.search.mix import Mix
-from molvae.campaign.search.situation import Latents, Situation
 from molvae.optimization.baselines import random_rows
 from molvae.optimization.similarities import MinMaxGallery
 
@@ -107,7 +106,7 @@ def bred(situation: Situation, n: int, generator: np.random.Generator, taken: se
     The violation is exact and costs no call, so it is minimized over generations.
     """
     known, n_offspring = situation.history.known, situation.history.settings.search.n_offspring
-    latents = Latents(situation)
+    latents = situation.latents()
     mix = Mix(situation, latents)
     population = _first(situation, generator)
     found: dict[str, Draft] = {}

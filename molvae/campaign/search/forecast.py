@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.campaign.search.base import Batch
-    from molvae.campaign.search.situation import Situation
+    from molvae.campaign.search.base import Batch, Situation
     from molvae.chemistry.molecule import Molecule
     from molvae.optimization.config import MemberSettings
 

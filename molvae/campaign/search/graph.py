@@ -16,8 +16,8 @@ from molvae.optimization.proposal import rank_weights
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from molvae.campaign.search.base import Parents
-    from molvae.campaign.search.situation import Latents, Situation
+    from molvae.campaign.model import Latents
+    from molvae.campaign.search.base import Parents, Situation
     from molvae.chemistry.molecule import Molecule
 
 
@@ -70,7 +70,7 @@ class GraphMoves:
         ]
 
     def _child(self, move: str, parent: str, mate: str, rng: Random) -> Molecule | Invalid:
-        molecule, other = self.latents.molecule(parent), self.latents.molecule(mate)
+        molecule, other = self.latents.molecules[parent], self.latents.molecules[mate]
         if molecule is None or other is None:
             return _NO_CHILD
         if move == "crossover":
@@ -136,12 +136,12 @@ class LibraryMoves:
         if not self.unseen:
             return _NOTHING_LEFT
         text = self.unseen[int(generator.integers(len(self.unseen)))]
-        return self.latents.molecule(text) or _NOTHING_LEFT
+        return self.latents.molecules[text] or _NOTHING_LEFT
 
     def _grafted(self, parent: str | None, rng: Random) -> Molecule | Invalid:
         if parent is None or not self.mates:
             return _NO_GRAFT
-        molecule, mate = self.latents.molecule(parent), self.latents.molecule(rng.choice(self.mates))
+        molecule, mate = self.latents.molecules[parent], self.latents.molecules[rng.choice(self.mates)]
         text = crossed(molecule, mate, rng) if molecule is not None and mate is not None else None
         return _NO_GRAFT if text is None else parse(text)
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.campaign.search.base import Parents
-    from molvae.campaign.search.situation import Latents, Situation
+    from molvae.campaign.model import Latents
+    from molvae.campaign.search.base import Parents, Situation
     from molvae.chemistry.molecule import Invalid, Molecule
     from molvae.optimization.proposal import Proposals
 

@@ -14,8 +14,8 @@ from molvae.campaign.utility import is_hit, tenth_best
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from molvae.campaign.search.base import Draft, Offspring, Parents, ProposalSource
-    from molvae.campaign.search.situation import Latents, Situation
+    from molvae.campaign.model import Latents
+    from molvae.campaign.search.base import Draft, Offspring, Parents, ProposalSource, Situation
 
 
 FLOOR = 0.2

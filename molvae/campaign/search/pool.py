@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from molvae.campaign.search.base import Draft
+    from molvae.campaign.search.base import Draft, Situation
     from molvae.campaign.search.data import Data
-    from molvae.campaign.search.situation import Situation
     from molvae.optimization.problem import Slot
     from molvae.optimization.surrogates import Belief, Portfolio
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.history import Trial
     from molvae.campaign.molecules import FeatureMemory
-    from molvae.campaign.search.situation import Situation
+    from molvae.campaign.search.base import Situation
     from molvae.optimization.features import Features
 
 

@@ -11,13 +11,13 @@ import torch
 from molvae.campaign.search.base import METHODS, Batch, Draft
 from molvae.campaign.search.data import Data, training_data
 from molvae.campaign.search.design import prior_drafts
-from molvae.campaign.search.situation import Latents
 from molvae.optimization.acquisition import draws
 from molvae.optimization.problem import Slot
 from molvae.optimization.turbo import Drawn, LatentSurrogate, TrustRegion, from_cube, to_cube
 
 if TYPE_CHECKING:
-    from molvae.campaign.search.situation import Situation
+    from molvae.campaign.model import Latents
+    from molvae.campaign.search.base import Situation
 
 
 N_CANDIDATES = 2000
@@ -69,7 +69,7 @@ class Turbo:
         generator = situation.seeds.torch("turbo", situation.history.n_asks)
         state = _updated(situation, _State.of(situation))
         data = training_data(situation, generator, since=state.since)
-        latents = Latents(situation)
+        latents = situation.latents()
         drafts: list[Draft] = []
         if data is not None and len(data.smiles) >= min(n, situation.history.settings.n_initial):
             drafts = _drafts(situation, data, latents, state.region, generator)[:n]
