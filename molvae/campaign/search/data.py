@@ -108,59 +108,74 @@ def training_data(
     """
     history = situation.history
     objectives: Sequence[Objective] = history.settings.objectives
-    known, asked = history.known, list(history.known.measured)
+    known, asked, learned = history.known, list(history.known.measured), list(history.known.modeled)
     scored = [trial for trial in list(history.trials.values())[since:] if has_evidence(trial)]
     if not any(np.isfinite(trial.values[asked]).any() for trial in scored):
         return None
     raw = np.stack([trial.values for trial in scored])
     tails = [Tails() if j in known.wholes else tail for j, tail in enumerate(tails_of(raw, objectives))]
     values, objectives = tamed(raw, objectives, tails)
+    own = [j for j, objective in enumerate(objectives) if objective.is_goal]
     wanted = torch.from_numpy(goals(values, objectives))
-    learned = list(known.modeled)
-    bounded, lower, upper = constrained_scores(values[:, learned], [objectives[j] for j in learned])
-    own_goals = [j for j, objective in enumerate(objectives) if objective.is_goal]
     functions = chebyshev_functions(wanted, _N_SCALARIZATIONS, generator)
     worths = columns_of(wanted, functions)
-    exact = exact and scalarized and any(j not in learned for j in own_goals)
+    exact = exact and any(j not in learned for j in own)
     scalarized = scalarized and not exact
-    columns = worths if scalarized else torch.from_numpy(_signed(values, objectives, learned))
+    sources: list[int | None]  # objective of each column
+    if scalarized:
+        columns, sources = worths, [None] * worths.shape[1] if len(own) > 1 else [*own]
+    else:
+        parts = [j for j in learned if not objectives[j].is_constraint]
+        signs = np.array([objectives[j].sign for j in parts])
+        columns, sources = torch.from_numpy(values[:, parts] * signs), [*parts]
+    bounded, lower, upper = constrained_scores(values[:, learned], [objectives[j] for j in learned])
     bounds = Bounds(torch.from_numpy(lower), torch.from_numpy(upper))
-    constraints = torch.from_numpy(bounded)
-    admitted = within(values, objectives, history.known.bounds)
-    allowed = bounds.satisfied(constraints) & torch.from_numpy(admitted)
-    problem = Problem(
-        n_goals=columns.shape[1],
-        standings=tuple(_standing(column, allowed) for column in worths.T),
-        bounds=bounds,
-        composition=composition_of(known, functions) if exact else None,
+    admitted = within(values, objectives, known.bounds)
+    allowed = bounds.satisfied(torch.from_numpy(bounded)) & torch.from_numpy(admitted)
+    blocks = [columns, torch.from_numpy(bounded)]
+    sources += [j for j in learned if objectives[j].is_constraint]
+    goal_columns: tuple[int, ...] = (0,) if len(own) == 1 and not exact else ()
+    if scalarized and len(own) > 1 and history.settings.search.acquisition.batch == "noisy":
+        goal_columns = tuple(range(len(sources), len(sources) + len(own)))
+        blocks.append(wanted)
+        sources += own
+    rows = _kept(situation, worths[:, 0], allowed)
+    return Data(
+        smiles=[scored[row].smiles for row in rows],
+        y=torch.cat(blocks, dim=1)[rows],
+        pending=[trial.smiles for trial in history.pending],
+        problem=Problem(
+            n_goals=columns.shape[1],
+            standings=tuple(_standing(column, allowed) for column in worths.T),
+            bounds=bounds,
+            composition=composition_of(known, functions) if exact else None,
+        ),
+        worth=worths[rows],
+        allowed=allowed[rows],
+        admitted=admitted[rows.numpy()],
+        goals=goal_columns,
+        n_left_out=len(scored) - len(rows),
+        evidence=evidence_of([scored[row] for row in rows], objectives, tails, sources),
     )
-    worth = worths[:, 0]
+
+
+def _kept(situation: Situation, worth: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
+    """Rows of the observations that surrogates keep, mostly the same from batch to batch.
+
+    The best, and a sample of the others by priority: Gumbel noise plus a slope, of which the highest are a
+    draw without replacement that favors recent observations (Efraimidis and Spirakis, Information Processing
+    Letters 97, 2006).
+    """
     span = torch.nan_to_num(worth).abs().amax()
     worth = torch.where(allowed, worth, worth - 4 * span)  # below everything feasible
-    rows = training_rows(worth, _N_BEST, _N_RANDOM, _priority(situation, len(scored)))
-    noisy = history.settings.search.acquisition.batch == "noisy"
-    several = scalarized and wanted.shape[1] > 1 and noisy
-    blocks = [columns, constraints, *([wanted] if several else [])]
-    y = torch.cat(blocks, dim=1)[rows]
-    own = range(y.shape[1] - wanted.shape[1], y.shape[1]) if several else range(wanted.shape[1])
-    pending = [trial.smiles for trial in history.pending]
-    return Data(
-        [scored[row].smiles for row in rows],
-        y,
-        pending,
-        problem,
-        worths[rows],
-        allowed[rows],
-        admitted[rows.numpy()],
-        tuple(own) if several or (wanted.shape[1] == 1 and not exact) else (),
-        len(scored) - len(rows),
-        evidence_of(
-            [scored[row] for row in rows],
-            objectives,
-            tails,
-            _sources(objectives, learned, blocks, scalarized=scalarized),
-        ),
-    )
+    noise = situation.seeds.numpy("kept").random(len(worth))
+    age = np.arange(len(worth)) / _RECENCY
+    return training_rows(worth, _N_BEST, _N_RANDOM, torch.from_numpy(age - np.log(-np.log(noise))))
+
+
+def _standing(column: torch.Tensor, allowed: torch.Tensor) -> Standing:
+    reached = column[allowed & torch.isfinite(column)]
+    return Standing(float(reached.max()) if len(reached) else None, ScoreScaler.fit(column).scale)
 
 
 def fitted(
@@ -189,47 +204,6 @@ def fitted(
         remembered=remembered,
         evidence=data.evidence,
     )
-
-
-def _signed(
-    values: NDArray[np.float64], objectives: Sequence[Objective], learned: Sequence[int]
-) -> NDArray[np.float64]:
-    """Goals, signed for maximization, and parts of goals, in the order of `learned`."""
-    chosen = [j for j in learned if not objectives[j].is_constraint]
-    return np.asarray(values[:, chosen] * np.array([objectives[j].sign for j in chosen]))
-
-
-def _sources(
-    objectives: Sequence[Objective],
-    learned: Sequence[int],
-    blocks: Sequence[torch.Tensor],
-    *,
-    scalarized: bool,
-) -> list[int | None]:
-    """Objective of each column of the blocks; `None` for a scalarization of several."""
-    own = [j for j, objective in enumerate(objectives) if objective.is_goal]
-    bounded = [j for j in learned if objectives[j].is_constraint]
-    if scalarized:
-        first: list[int | None] = [None] * blocks[0].shape[1] if len(own) > 1 else [own[0]]
-    else:
-        first = [j for j in learned if j not in bounded]
-    return [*first, *bounded, *(own if len(blocks) > 2 else [])]  # noqa: PLR2004
-
-
-def _priority(situation: Situation, n: int) -> torch.Tensor:
-    """Priority of `n` observations for the training data, mostly the same from batch to batch.
-
-    Gumbel noise plus a slope: the highest are a draw without replacement that favors recent observations
-    (Efraimidis and Spirakis, Information Processing Letters 97, 2006).
-    """
-    noise = situation.seeds.numpy("kept").random(n)
-    age = np.arange(n) / _RECENCY
-    return torch.from_numpy(age - np.log(-np.log(noise)))
-
-
-def _standing(column: torch.Tensor, allowed: torch.Tensor) -> Standing:
-    reached = column[allowed & torch.isfinite(column)]
-    return Standing(float(reached.max()) if len(reached) else None, ScoreScaler.fit(column).scale)
 
 
 def composition_of(known: KnownScores, functions: Sequence[Utility]) -> Composition:
