@@ -108,13 +108,6 @@ def learn_direction(
     return Direction(name, vector.astype(np.float32), method, r2, len(y))
 
 
-def random_direction(direction: Direction, generator: np.random.Generator) -> Direction:
-    """A direction of the same length that knows nothing of the attribute: what to compare with."""
-    noise = generator.standard_normal(len(direction.vector))
-    vector = noise / np.linalg.norm(noise) * np.linalg.norm(direction.vector)
-    return Direction("random", vector.astype(np.float32), direction.method, 0.0, 0)
-
-
 def shift(
     model: MolVAE,
     molecules: Sequence[str | Molecule | Invalid],

@@ -22,7 +22,7 @@ from record import ROOT, commit, record  # beside this file
 from molvae.chemistry.descriptors import describe_many
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.data.corpus import Corpus
-from molvae.latent.arithmetic import learn_direction, random_direction, shift
+from molvae.latent.arithmetic import Direction, learn_direction, shift
 from molvae.latent.codec import MolVAE
 from molvae.latent.conditional import sample_conditional
 from molvae.latent.interpolation import interpolate
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from molvae.chemistry.molecule import Molecule
-    from molvae.latent.arithmetic import Direction, Shifted
+    from molvae.latent.arithmetic import Shifted
 
 SIZES = {
     "n_domain": 1000,  # molecules of each set
@@ -106,6 +106,13 @@ def drawn(corpus: Corpus, part: str, n: int, seeds: Seeds, name: str) -> list[Mo
     """`n` molecules of a part of the corpus."""
     rows = np.sort(seeds.numpy(name).permutation(corpus.rows(part))[:n])  # type: ignore[arg-type]
     return [molecule for text in corpus.smiles(rows) if is_valid(molecule := parse(text))]
+
+
+def random_direction(direction: Direction, generator: np.random.Generator) -> Direction:
+    """A direction of the same length that knows nothing of the attribute: what to compare with."""
+    noise = generator.standard_normal(len(direction.vector))
+    vector = noise / np.linalg.norm(noise) * np.linalg.norm(direction.vector)
+    return Direction("random", vector.astype(np.float32), direction.method, 0.0, 0)
 
 
 def _arithmetic(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[dict[str, Any]]:
