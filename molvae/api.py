@@ -41,12 +41,15 @@ def load(model: str | Path, *, device: str = "auto") -> MolVAE:
     return MolVAE.load(model, device=device)
 
 
-def prepare(*files: str | Path, output: str | Path, progress: Progress = SILENT, **words: Any) -> Balance:
+def prepare(
+    *files: str | Path, output: str | Path, workers: int = -1, progress: Progress = SILENT, **words: Any
+) -> Balance:
     """Make a corpus from files of molecules: `molvae prepare`.
 
     Args:
         files: Tables of SMILES, SD files, Parquet.
         output: Directory of the corpus.
+        workers: Processes; 0 for none but this, -1 for one per core.
         progress: Progress listener.
         words: Any setting of `PrepareSettings`: `labels=["pIC50"]`, `vocabulary="zinc250k"`.
 
@@ -58,7 +61,8 @@ def prepare(*files: str | Path, output: str | Path, progress: Progress = SILENT,
     from molvae.data.preparation import prepare as made
 
     given = {"input": [str(_path(file, "a file")) for file in files], "output": _path(output, "output")}
-    return made(_settings(PrepareSettings, {**given, **words}, "prepare"), progress=progress)
+    settings = _settings(PrepareSettings, {**given, **words}, "prepare")
+    return made(settings, workers=workers, progress=progress)
 
 
 def train(

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field as Field  # noqa: PLC0414 - for the rooms, as is the next
+from pydantic import model_validator as model_validator  # noqa: PLC0414
 from pydantic_core import PydanticUndefined
 
 from molvae.errors import ConfigError, suggest
@@ -17,24 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from pydantic_core import ErrorDetails
-
-__all__ = [
-    "Field",
-    "Settings",
-    "differences",
-    "field_help",
-    "flat",
-    "given",
-    "load_settings",
-    "model_validator",
-    "parse_assignment",
-    "retired_changes",
-    "save_settings",
-    "settings_from",
-    "to_toml",
-    "toml_value",
-    "without_retired",
-]
 
 S = TypeVar("S", bound="Settings")
 
@@ -59,7 +43,7 @@ class Settings(BaseModel):
         frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True, allow_inf_nan=False
     )
     retired: ClassVar[dict[str, Any]] = {}
-    """Settings of earlier versions, and the constants they became."""
+    """Settings of earlier versions, and the constants they became; None where they decide no result."""
 
 
 def load_settings(
@@ -131,9 +115,8 @@ def toml_value(value: Any) -> str:
         return "{" + ", ".join(f"{key} = {toml_value(item)}" for key, item in value.items()) + "}"
     if isinstance(value, tuple | list):
         return "[" + ", ".join(map(toml_value, value)) + "]"
-    return (
-        tomli_w.dumps({"value": str(value) if isinstance(value, Path) else value}).partition("=")[2].strip()
-    )
+    plain = str(value) if isinstance(value, Path) else value
+    return tomli_w.dumps({"value": plain}).partition("=")[2].strip()
 
 
 def save_settings(settings: Settings, path: Path) -> None:
@@ -148,12 +131,8 @@ def field_help(cls: type[Settings], prefix: str = "") -> Iterator[tuple[str, str
             yield from field_help(inner, f"{prefix}{name}.")
             continue
         default = field.get_default(call_default_factory=True, validated_data={})
-        known = default is not PydanticUndefined and default is not None
-        yield (
-            f"{prefix}{name}",
-            toml_value(default) if known else "",
-            " ".join((field.description or "").split()),
-        )
+        text = "" if default in (None, PydanticUndefined) else toml_value(default)
+        yield f"{prefix}{name}", text, " ".join((field.description or "").split())
 
 
 def flat(values: Mapping[str, Any], joint: str = ".", prefix: str = "") -> dict[str, Any]:
@@ -294,8 +273,9 @@ def _sentence(cls: type[Settings], error: ErrorDetails, where: str) -> str:
         for parent in parents:
             section = _section(section, parent) if section else None
         if section and name in section.retired:
-            fixed = toml_value(section.retired[name])
-            return f"'{key}' in {where} is no longer a setting; it is always {fixed}"
+            fixed = section.retired[name]
+            always = "" if fixed is None else f"; it is always {toml_value(fixed)}"
+            return f"'{key}' in {where} is no longer a setting{always}"
         known = [name for name, _, _ in field_help(cls)]
         return f"unknown key '{key}' in {where}{suggest(key, known) or '; known: ' + ', '.join(known)}"
     if error["type"] == "missing":

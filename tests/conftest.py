@@ -56,10 +56,9 @@ def little_corpus(little_csv: Path) -> Path:
             output=path,
             labels=("weight",),
             descriptors=("qed", "logp"),
-            cache=little_csv.parent / "cache",
             n_randomized=2,
-            workers=0,
-        )
+        ),
+        workers=0,
     )
     return path
 

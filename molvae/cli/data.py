@@ -72,11 +72,11 @@ def fetch_command(session: Session, name: str | None, output: Path | None, mirro
 @fields.option(PrepareSettings, "split", metavar="HOW")
 @fields.option(PrepareSettings, "on_invalid")
 @fields.option(PrepareSettings, "seed")
-@fields.option(PrepareSettings, "workers")
+@options.workers()
 @fields.config()
 @options.common()
 @options.pass_session
-def prepare_command(session: Session, /, given: fields.Given[PrepareSettings]) -> None:
+def prepare_command(session: Session, /, given: fields.Given[PrepareSettings], workers: int) -> None:
     """Make a clean corpus for training from FILES of molecules.
 
     Reads .smi .txt .csv .tsv .sdf (plain or .gz), .parquet, or - for stdin; standardizes, filters, merges
@@ -101,7 +101,7 @@ def prepare_command(session: Session, /, given: fields.Given[PrepareSettings]) -
             raise UsageError("no directory for the corpus", hint="Give one with -o, for example -o corpus")
     settings = given.build()
     with session.progress() as progress:
-        balance = prepare(settings, progress=progress)
+        balance = prepare(settings, workers=workers, progress=progress)
     session.report(
         {"corpus": settings.output, **asdict(balance)},
         _text(settings.output, balance, labelled=bool(settings.labels)),

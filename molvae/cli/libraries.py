@@ -178,5 +178,5 @@ def embed_command(session: Session, /, given: fields.Given[ScreenSettings], **ru
     The directory has job.json, parts/ and, at the end, result/:
     rows.parquet, rejected.csv (the rows without a valid molecule), funnel.json.
     """
-    settings = screening.settings_of(given, every_row=True, vectors=True, domain_score=False)
+    settings = screening.settings_of(given, every_row=True, vectors=True)
     screening.run(session, settings, **running)

@@ -153,6 +153,12 @@ def seed() -> Decorator:
     return integer("--seed", text="Random seed.", default=0, least=0)
 
 
+def workers() -> Decorator:
+    """`--workers`."""
+    text = "Processes: -1 one per core, 0 none but this."
+    return integer("--workers", text=text, default=-1, least=-1, most=1024)
+
+
 def device() -> Decorator:
     """`--device`, and `--threads` for the CPU."""
     text = "Device of the network."

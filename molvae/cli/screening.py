@@ -62,13 +62,7 @@ def running() -> options.Decorator:
     text = "Stop after X minutes (exit 75)."
     return options.stacked(
         click.option("--shard", default="0/1", show_default=True, metavar="I/N", help=shard),
-        options.integer(
-            "--workers",
-            text="Processes: -1 one per core, 0 none but this.",
-            default=-1,
-            least=-1,
-            most=1024,
-        ),
+        options.workers(),
         click.option("--engine", type=kinds, default="local", show_default=True, help=engine),
         options.number("--max-minutes", text=text, low=0, open_ends=True),
         options.device(),

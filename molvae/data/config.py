@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import model_validator
-
-from molvae.config import Field, Settings
+from molvae.config import Field, Settings, model_validator
 
 
 class PrepareSettings(Settings):
     """Settings of the preparation of a corpus."""
 
-    retired: ClassVar = {"min_merge_count": 100, "complete_merges": True}
+    retired: ClassVar = {"min_merge_count": 100, "complete_merges": True, "workers": None, "cache": None}
 
     input: tuple[str, ...] = Field(min_length=1, max_length=65_535)
     """Files to read, in order: .smi .txt .csv .tsv .sdf (plain or .gz), .parquet, or - for stdin."""
@@ -63,10 +61,6 @@ class PrepareSettings(Settings):
     """Reject and report rows that cannot be used, or stop at the first."""
     seed: int = Field(default=0, ge=0)
     """Seed of the split and of the randomized SMILES."""
-    workers: int = Field(default=-1, ge=-1, le=1024)
-    """Worker processes: -1 is one per core, 0 uses only this process; the corpus does not depend on it."""
-    cache: Path | None = None
-    """Directory of the descriptor cache; the user's cache directory if not given."""
 
     @model_validator(mode="after")
     def _consistent(self) -> PrepareSettings:

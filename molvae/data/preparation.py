@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _HELD = ("corpus.json", "vocabulary.json", "parts.npy", "smiles.npy", "tokens.npy", "labels.npy")
 
 
-def prepare(settings: PrepareSettings, *, progress: Progress = SILENT) -> Balance:
+def prepare(settings: PrepareSettings, *, workers: int = -1, progress: Progress = SILENT) -> Balance:
     """Make a corpus directory of files of molecules; it appears whole or not at all.
 
     The order of the molecules is the order of the input, and the result depends on the settings and the input
@@ -45,6 +45,7 @@ def prepare(settings: PrepareSettings, *, progress: Progress = SILENT) -> Balanc
 
     Args:
         settings: What to read, how, and where to write it.
+        workers: Processes; 0 for none but this, -1 for one per core.
         progress: Where progress is reported.
 
     Raises:
@@ -54,7 +55,6 @@ def prepare(settings: PrepareSettings, *, progress: Progress = SILENT) -> Balanc
             and is not a corpus.
     """
     _check(settings)
-    workers = settings.workers
     if workers < 0:
         workers = available_cores() if available_cores() > 1 else 0
     with committed_directory(settings.output, kind=KIND, schema=SCHEMA, holding=_HELD) as directory:
@@ -184,7 +184,7 @@ def _descriptors(
         yield from describing.describe_in_blocks(
             smiles,
             settings.descriptors,
-            cache=settings.cache or default_directory(),
+            cache=default_directory(),
             workers=workers,
             progress=progress,
         )

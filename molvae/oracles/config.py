@@ -164,16 +164,7 @@ class ExternalSettings(Settings):
 
 
 class DockingSettings(ExternalSettings):
-    """The options in brackets after `docking`."""
-
-    timeout: float = Field(default=1800.0, gt=0)
-    """Seconds per molecule."""
-
-    start: float = Field(default=600.0, gt=0)
-    """Seconds for a process to load its libraries and read the receptor."""
-
-    batch: int = Field(default=1, ge=1)
-    """Molecules per request; with one, a kill or a time-out costs one docking."""
+    """The options in brackets after `docking`; time-outs and batch are longer and smaller by default."""
 
     exhaustiveness: int = Field(default=8, ge=1, le=1024)
     """Runs of Vina's search for each molecule; time is proportional."""

@@ -34,6 +34,9 @@ PROGRAMS = {
 """What each program needs, by the names Python imports."""
 INSTALL = "pip install 'molvae[docking]'"
 _AXES = ("x", "y", "z")
+_SLOW = {"timeout": 1800.0, "start": 600.0, "batch": 1}
+"""Defaults other than those of any external oracle: a docking takes minutes, and libraries and receptor are
+loaded first; with one molecule per request, a kill or a time-out costs one docking."""
 
 
 def docking_oracle(text: OracleText) -> ExternalOracle:
@@ -80,7 +83,7 @@ def _read(text: OracleText) -> tuple[str, DockingSettings]:
             hint=f"One of {', '.join(PROGRAMS)}; another program is cmd:PROGRAM.",
         )
     values = dict(parse_assignment(option) for option in text.options if "=" in option)
-    settings = settings_from(DockingSettings, values, f"the brackets of '{text}'")
+    settings = settings_from(DockingSettings, _SLOW | values, f"the brackets of '{text}'")
     if words == ["dockstring"] and "exhaustiveness" in settings.model_fields_set:
         raise UsageError(f"the exhaustiveness of dockstring is 8 and cannot be set, got '{text}'")
     return words[0], settings

@@ -13,10 +13,19 @@ P_VALUE = "domain_p_value"
 """Column of the share of held-out molecules at least as unusual to the model."""
 
 
+_BYTES_OF_A_ROW, _MOST_ROWS = 64, 1 << 20
+
+
 class ScreenSettings(Settings):
     """Everything that decides the result of a screen, given the library and the model."""
 
-    retired: ClassVar = {"min_heavy_atoms": 1, "max_heavy_atoms": 200, "report_dropped": False}
+    retired: ClassVar = {
+        "min_heavy_atoms": 1,
+        "max_heavy_atoms": 200,
+        "report_dropped": False,
+        "part_rows": 8192,
+        "domain_score": None,
+    }
 
     library: str
     """Molecules to screen: .smi .txt .csv .tsv .sdf (plain or .gz), .parquet, or - for stdin."""
@@ -39,9 +48,6 @@ class ScreenSettings(Settings):
     domain: tuple[str, ...] = ("unknown-tokens",)
     """Checks of the applicability domain, outside of which molecules are dropped: unknown-tokens, calibrated,
     precedent, reconstruction; or none."""
-    domain_score: bool | None = None
-    """Add `domain_p_value` (.05 and below: outside the domain); by default if every row is kept and the model
-    is calibrated."""
     vectors: bool = False
     """Add the latent vectors (posterior means)."""
     objectives: tuple[Objective, ...] = ()
@@ -51,13 +57,12 @@ class ScreenSettings(Settings):
     keep_all: bool = False
     """Keep all hits too; implied without goals."""
     every_row: bool = False
-    """Keep every row of the library, dropped rows with the reason."""
+    """Keep every row of the library, dropped rows with the reason; without vectors and if the model is
+    calibrated, with a column `domain_p_value` (.05 and below: outside the domain)."""
     failure_limit: int | None = Field(default=50, ge=1)
     """Consecutive failures of an oracle that stop the screen (exit code 4); absent: never."""
     part_bytes: int = Field(default=1 << 19, ge=1, le=1 << 40)
-    """Bytes of a part of a plain text file, the unit of work."""
-    part_rows: int = Field(default=8192, ge=1, le=1 << 20)
-    """Rows of a part of any other input."""
+    """Bytes of a part of a plain text file, the unit of work; of other inputs, a row for each 64."""
 
     @model_validator(mode="after")
     def _consistent(self) -> ScreenSettings:
@@ -86,12 +91,22 @@ class ScreenSettings(Settings):
         return self.keep_all or not self.goals
 
     @property
+    def part_rows(self) -> int:
+        """Rows of a part of an input that is not plain text."""
+        return min(max(1, self.part_bytes // _BYTES_OF_A_ROW), _MOST_ROWS)
+
+    @property
     def domain_checks(self) -> tuple[str, ...]:
         """The checks of the applicability domain."""
         return () if self.domain == ("none",) else self.domain
 
     @property
+    def wants_p_value(self) -> bool:
+        """Whether the p-value of the domain is a column, where the model is calibrated."""
+        return self.every_row and not self.vectors
+
+    @property
     def needs_network(self) -> bool:
-        """Whether molecules are encoded at all."""
+        """Whether molecules are encoded in any case."""
         asked = any(objective.name.startswith(PREDICTED) for objective in self.objectives)
-        return self.predict or self.vectors or asked or bool(self.domain_checks) or bool(self.domain_score)
+        return self.predict or self.vectors or asked or bool(self.domain_checks)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from molvae.config import settings_from, without_retired
+from molvae.data.records import Column
 from molvae.data.sources import check_file
-from molvae.data.writers import Column
 from molvae.errors import StorageError, UsageError
 from molvae.oracles.heads import PREDICTED
 from molvae.oracles.references import files_of
@@ -40,6 +40,7 @@ class Job:
         inputs: sha256 of the library, the model, the reference and the files that objectives name.
         version: Of molvae.
         latent_size: Of the model.
+        calibrated: Whether the model is.
     """
 
     settings: ScreenSettings
@@ -48,6 +49,7 @@ class Job:
     inputs: tuple[tuple[str, str | int], ...]
     version: str
     latent_size: int = 0
+    calibrated: bool = False
 
     @property
     def digest(self) -> str:
@@ -62,7 +64,7 @@ class Job:
         if self.settings.predict:
             for name in self.property_names:
                 names += [f"{PREDICTED}{name}", f"{PREDICTED}{name}_sd"]
-        if self.settings.domain_score:
+        if self.settings.wants_p_value and self.calibrated:
             names.append(P_VALUE)
         names += self.settings.descriptors
         names += [objective.name for objective in self.settings.objectives]
@@ -114,6 +116,7 @@ class Job:
             "inputs": dict(self.inputs),
             "version": self.version,
             "latent_size": self.latent_size,
+            "calibrated": self.calibrated,
         }
 
 
@@ -135,6 +138,7 @@ def load_job(directory: Path) -> Job:
             tuple(facts["inputs"].items()),
             facts["version"],
             facts.get("latent_size", 0),
+            facts.get("calibrated", bool(facts["settings"].get("domain_score"))),
         )
 
 

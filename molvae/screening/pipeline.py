@@ -234,12 +234,9 @@ def _equipment(work: _Work) -> Screener:
 
 
 def _job(settings: ScreenSettings, library: Library, model: MolVAE, output: Path) -> Job:
-    inputs = contents(settings, output)
-    if settings.domain_score is None:
-        scored = settings.every_row and model.domain is not None
-        settings = settings.model_copy(update={"domain_score": scored})
-    facts = (library.columns, model.property_names, tuple(inputs.items()), molvae.__version__)
-    return Job(settings, *facts, model.latent_size)
+    inputs = tuple(contents(settings, output).items())
+    facts = (library.columns, model.property_names, inputs, molvae.__version__)
+    return Job(settings, *facts, model.latent_size, model.domain is not None)
 
 
 def _known(

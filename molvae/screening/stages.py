@@ -63,9 +63,11 @@ class Screener:
         self.rules = rules_of(settings, model)
         self.known = None if known is None else Known(known)
         self.domain = [DOMAINS.get(name)(model) for name in settings.domain_checks]
-        self.usual = Calibrated(model) if settings.domain_score else None
+        self.usual = Calibrated(model) if settings.wants_p_value and model.domain is not None else None
         # the cheapest first: predictions, then bounds, then goals
-        self.objectives = sorted(settings.objectives, key=lambda o: (not _is_predicted(o), o.is_goal))
+        self.objectives = sorted(
+            settings.objectives, key=lambda o: (not o.name.startswith(PREDICTED), o.is_goal)
+        )
         heads = Heads(model)
         self.oracles: dict[str, Oracle] = {}
         for name in (objective.name for objective in self.objectives):
@@ -99,7 +101,7 @@ class Screener:
             given = list(rows)
         run.read = len(given)
         entries = run.novel(run.admitted(given))
-        if self.settings.needs_network:
+        if self.settings.needs_network or self.usual is not None:
             entries = run.inside(run.encoded(entries))
         hits = run.scored(entries)
         return run.finished(hits)
@@ -225,8 +227,8 @@ class _Run:
 
     def finished(self, hits: list[Entry]) -> Screened:
         with self.timed("rank"):
-            goals = np.array([[_signed(e, objective) for objective in self.settings.goals] for e in hits])
-            goals = goals.reshape(len(hits), len(self.settings.goals))
+            values = [[o.sign * entry.values[o.name] for o in self.settings.goals] for entry in hits]
+            goals = np.array(values, dtype=np.float64).reshape(len(hits), len(self.settings.goals))
             if self.settings.goals:
                 first = first_of_each([entry.valid.smiles for entry in hits])
                 for position in first[leaders(goals[first], self.settings.top)].tolist():
@@ -289,15 +291,6 @@ class _Run:
                 self.drop(entry, stage, reason)
             else:
                 yield entry
-
-
-def _is_predicted(objective: Objective) -> bool:
-    return objective.name.startswith(PREDICTED)
-
-
-def _signed(entry: Entry, objective: Objective) -> float:
-    value = entry.values[objective.name]
-    return objective.sign * value
 
 
 def _shown(row: Row | BadRow) -> str:

@@ -136,10 +136,8 @@ def _corpus(options: argparse.Namespace) -> Corpus:
         held_out = [row for row in molecules if row[1] != "train"][: options.n_held_out]
         with table.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("smiles", "split"), *training, *held_out])
-        settings = PrepareSettings(
-            input=(str(table),), output=path, vocabulary=MODEL, split="split", workers=0
-        )
-        prepare(settings, progress=PlainProgress(sys.stderr, every=30.0))
+        settings = PrepareSettings(input=(str(table),), output=path, vocabulary=MODEL, split="split")
+        prepare(settings, workers=0, progress=PlainProgress(sys.stderr, every=30.0))
     return Corpus.open(path)
 
 

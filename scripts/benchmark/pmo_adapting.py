@@ -74,9 +74,8 @@ def _adapted(run_: Run, mark: int) -> Path:
         split="split",
         deduplicate="none",
         vocabulary=run_.checkpoint,
-        workers=0,
     )
-    prepare(settings)
+    prepare(settings, workers=0)
     own = {"initial": run_.checkpoint, "frozen": ("encoder",), "device": "cpu", "threads": run_.threads}
     beta = {"fixed_beta": True, "beta": 0.0, "beta_warmup_steps": 0}  # of an encoder that stays
     done = train(settings.output, place / "run", TrainSettings.model_validate({**_TRAINING, **own, **beta}))

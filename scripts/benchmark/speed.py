@@ -296,7 +296,7 @@ def _figures(table: list[dict[str, Any]]) -> dict[str, float | int | None]:
 
 def _starter(path: Path) -> Path:
     source = str(ROOT / "datasets" / "starter.csv.gz")
-    prepare(PrepareSettings(input=(source,), output=path, workers=0))
+    prepare(PrepareSettings(input=(source,), output=path), workers=0)
     return path
 
 

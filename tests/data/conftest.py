@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from molvae.data import preparation
 from molvae.data.config import PrepareSettings
 from molvae.data.corpus import Corpus
 from molvae.data.preparation import prepare
@@ -30,15 +31,17 @@ def molecules():
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, monkeypatch):
     """Prepare rows of a table (a list of lists, the header first) or a text; returns (corpus, balance)."""
 
-    def prepared(table, *, name="input.csv", **options):
+    monkeypatch.setattr(preparation, "default_directory", lambda: tmp_path / "cache")
+
+    def prepared(table, *, name="input.csv", workers=0, **options):
         text = table if isinstance(table, str) else "".join(",".join(row) + "\n" for row in table)
         path = tmp_path / name
         path.write_text(text, encoding="utf-8")
-        options = {"output": tmp_path / "corpus", "workers": 0, "cache": tmp_path / "cache", **options}
-        balance = prepare(PrepareSettings(input=(str(path),), **options))
+        options = {"output": tmp_path / "corpus", **options}
+        balance = prepare(PrepareSettings(input=(str(path),), **options), workers=workers)
         return Corpus.open(options["output"]), balance
 
     return prepared

@@ -31,7 +31,7 @@ _GB = 1 << 30
 _SECONDS = 120
 _SCREEN = "screen FILE --checkpoint run --maximize qed --top 3 -o s --workers 0 --device cpu"
 _EMPTY = b"\n  x\n\n  0  0  0     0  0            999 V2000\nM  END\n"  # an SD record of no atoms
-_PREPARE = "prepare FILE -o c --set workers=0"
+_PREPARE = "prepare FILE -o c --workers 0"
 
 
 def _packed(path: Path, pieces: Iterator[bytes]) -> None:

@@ -70,7 +70,7 @@ _READERS = {
 """What reads the directory of a name, in commands."""
 
 _CONFIGS = {
-    "prepare table.csv -o new --config own.toml --set workers=0": "valid = 0.2\nseed = 3\nfilters = []\n",
+    "prepare table.csv -o new --config own.toml --workers 0": "valid = 0.2\nseed = 3\nfilters = []\n",
     f"train corpus -o new {TINY} --config own.toml": "batch_size = 16\n[model]\nhead_hidden = 8\n",
     "optimize run --budget 2 -o new --device cpu --config own.toml --maximize qed": (
         "q = 2\n[sources]\nlatent = 1\n"
@@ -84,7 +84,7 @@ _CONFIGS = {
 """A command that reads a file of settings or of desirabilities, and such a file."""
 
 TABLES_READ = (
-    "prepare own.parquet -o new --set workers=0",
+    "prepare own.parquet -o new --workers 0",
     "screen own.parquet --checkpoint run --maximize qed -o new --workers 0 --device cpu",
     "predict own.parquet --checkpoint run -o new --workers 0 --device cpu",
     "evaluate own.parquet --reference table.csv --no-fcd",
@@ -95,7 +95,7 @@ TABLES_READ = (
 )
 
 _WORDS = (
-    "prepare table.csv -o new --set workers=0", f"train corpus -o new {TINY}",
+    "prepare table.csv -o new --workers 0", f"train corpus -o new {TINY}",
     "fit-prior run --corpus corpus --prior flow --set flow.steps=3 -o m --device cpu",
     "fit-heads run --corpus corpus -o m --device cpu", "sample run -n 2 --device cpu",
     "encode run CCO --device cpu", "decode run CCO --device cpu",

@@ -56,10 +56,8 @@ def _table(folder: Path) -> Path:
 
 
 def _prepared(table: Path, output: Path) -> None:
-    settings = PrepareSettings(
-        input=(str(table),), output=output, descriptors=("logp",), cache=table.parent / "cache", workers=0
-    )
-    prepare(settings)
+    settings = PrepareSettings(input=(str(table),), output=output, descriptors=("logp",))
+    prepare(settings, workers=0)
 
 
 @cache

@@ -10,7 +10,7 @@ from fuzz_faults import SCREEN, TINY, answer, copied
 from molvae.persistence.directories import committed_directory, verify_directory
 from molvae.persistence.files import sha256_of
 
-PREPARE = "prepare table.csv -o new --set workers=0"
+PREPARE = "prepare table.csv -o new --workers 0"
 PARTS = f"{SCREEN} --set part_bytes=700"
 SHARDS = (f"{PARTS} --shard 0/2", f"{PARTS} --shard 1/2")
 

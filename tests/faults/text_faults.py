@@ -20,7 +20,8 @@ from molvae.chemistry.depiction import molecule_svg
 from molvae.chemistry.molecule import Molecule, parse
 from molvae.cli.main import run
 from molvae.data.corpus import Corpus
-from molvae.data.writers import Column, CsvWriter
+from molvae.data.records import Column
+from molvae.data.writers import CsvWriter
 from molvae.errors import MolvaeError
 from molvae.tokenizers.selfies import SelfiesTokenizer
 from molvae.tokenizers.smiles import SmilesTokenizer
@@ -151,10 +152,8 @@ def prepared(name: str, rng: Random, folder: Path) -> str:
             str(source),
             "-o",
             str(corpus),
-            "--set",
-            "workers=0",
-            "--set",
-            f"cache='{folder}/c'",
+            "--workers",
+            "0",
         ]
         code = run(words)
     require({n: signal.getsignal(n) for n in before} == before, "signals are changed")

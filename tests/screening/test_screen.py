@@ -76,7 +76,6 @@ def asked(library, tiny_checkpoint):
             "top": 5,
             "keep_all": True,
             "part_bytes": 150,
-            "part_rows": 16,
         }
         return ScreenSettings.model_validate({**plain, **changes})
 

@@ -54,9 +54,8 @@ def corpus(little_corpus, tmp_path_factory):
         labels=("assay", "flat"),
         split="part",
         vocabulary=little_corpus,
-        workers=0,
     )
-    prepare(wanted)
+    prepare(wanted, workers=0)
     return Corpus.open(place / "corpus")
 
 
@@ -127,9 +126,9 @@ def test_what_cannot_be_fitted_is_explained(tiny_model, corpus, tmp_path):
     (tmp_path / "few.smi").write_text("CCO\nCCN\nCCBr\nCCI\n")
     for name, vocabulary in (("bare", corpus.path), ("other", None)):
         wanted = PrepareSettings(
-            input=(str(tmp_path / "few.smi"),), output=tmp_path / name, workers=0, vocabulary=vocabulary
+            input=(str(tmp_path / "few.smi"),), output=tmp_path / name, vocabulary=vocabulary
         )
-        prepare(wanted)
+        prepare(wanted, workers=0)
     with pytest.raises(InputError, match="no labels to learn from"):
         fit_heads(tiny_model, Corpus.open(tmp_path / "bare"), SETTINGS)
     with pytest.raises(InputError, match="its vocabulary is another"):

@@ -282,8 +282,8 @@ def test_what_does_not_fit_is_explained(tiny_model, corpus, tmp_path):
     with pytest.raises(UnknownNameError, match="did you mean 'flow'"):
         fit_prior(tiny_model, corpus, settings("flwo"))
     (tmp_path / "few.smi").write_text("CCO\nCCN\nCCBr\nCCI\n")
-    other = PrepareSettings(input=(str(tmp_path / "few.smi"),), output=tmp_path / "corpus", workers=0)
-    prepare(other)
+    other = PrepareSettings(input=(str(tmp_path / "few.smi"),), output=tmp_path / "corpus")
+    prepare(other, workers=0)
     with pytest.raises(InputError, match="not prepared for this model"):
         fit_prior(tiny_model, Corpus.open(tmp_path / "corpus"), settings("gan"))
 

@@ -218,7 +218,7 @@ def test_freezing_what_cannot_be_frozen_is_an_error(little_corpus, tmp_path, uni
 def test_a_checkpoint_with_another_vocabulary_is_rejected(little_csv, tmp_path, uninterrupted):
     def prepared(name, **changes):
         settings = {"input": (str(little_csv),), "output": tmp_path / name, "descriptors": ("logp",)}
-        prepare(PrepareSettings(**settings, workers=0, cache=tmp_path / "cache", **changes))
+        prepare(PrepareSettings(**settings, **changes), workers=0)
         return tmp_path / name
 
     start = {"initial": uninterrupted / "model", "randomized_input": False, "epochs": 1}
@@ -319,8 +319,8 @@ def test_a_corpus_without_validation_molecules_is_explained(tmp_path):
             input=(str(tmp_path / "few.smi"),),
             output=tmp_path / "corpus",
             fractions=(1.0, 0.0, 0.0),
-            workers=0,
-        )
+        ),
+        workers=0,
     )
     with pytest.raises(InputError, match="no validation molecules"):
         train(tmp_path / "corpus", tmp_path / "run", SETTINGS)
