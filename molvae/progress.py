@@ -11,6 +11,7 @@ from molvae.persistence.files import Closing
 from molvae.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -96,8 +97,7 @@ class PlainProgress:
         total = self._totals[task]
         count = f"{self._done[task]:,}" if total is None else f"{self._done[task]:,}/{total:,}"
         rate = self._done[task] / max(now - self._started[task], 1e-9)
-        figures = "".join(f"  {name} {_shown(value)}" for name, value in fields.items())
-        self.note(f"{task}: {count} ({rate:,.1f}/s){figures}")
+        self.note(f"{task}: {count} ({rate:,.1f}/s)  {figures_text(fields)}".rstrip())
 
 
 class EventLog(Closing):
@@ -174,5 +174,13 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def figures_text(fields: Mapping[str, Any]) -> str:
+    """Figures of a task on one line.
+
+    >>> figures_text({"loss": 1.23456, "hits": 3})
+    'loss 1.235  hits 3'
+    """
+    return "  ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in fields.items()
+    )

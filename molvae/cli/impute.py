@@ -11,7 +11,7 @@ import numpy as np
 
 from molvae.cli import options, places
 from molvae.cli.output import Session, jsonable, table_text
-from molvae.data.writers import Column
+from molvae.data.records import Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -124,7 +124,7 @@ def _vector_table(text: str, columns: Columns) -> Table | None:
 
 
 def _rows(table: Table) -> Iterator[Given]:
-    from molvae.data.readers import BadRow
+    from molvae.data.records import BadRow
 
     for row in table.rows():
         if isinstance(row, BadRow):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import subprocess
 import sys
 import traceback
@@ -14,7 +13,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from molvae.cli.output import Session
-from molvae.cli.process import Terminated, flush_nowhere, handle_signals, mend_streams, reader_is_gone
+from molvae.cli.process import (
+    Terminated,
+    at_home,
+    check_words,
+    flush_nowhere,
+    handle_signals,
+    mend_streams,
+    reader_is_gone,
+)
 from molvae.errors import MolvaeError, StorageError, suggest
 
 if TYPE_CHECKING:
@@ -185,7 +192,7 @@ def run(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code; any error is a sentence on stderr."""
     session = Session()
     try:
-        return _run([_at_home(word) for word in argv], session)
+        return _run([at_home(word) for word in argv], session)
     except OSError as error:
         if isinstance(error, BrokenPipeError) and reader_is_gone():
             return 141  # what a shell reports for SIGPIPE: the reader (head, less) had enough
@@ -202,7 +209,7 @@ def run(argv: Sequence[str]) -> int:
 
 def _run(argv: Sequence[str], session: Session) -> int:
     try:
-        _check_words(argv)
+        check_words(argv)
         with cli.make_context("molvae", list(argv), obj=session) as context:
             cli.invoke(context)
         sys.stdout.flush()
@@ -224,16 +231,6 @@ def _run(argv: Sequence[str], session: Session) -> int:
             session.trace(traceback.format_exc())
         return error.exit_code
     return 0
-
-
-def _at_home(word: str) -> str:
-    """A path in the home directory: a shell leaves `--output=~/x` and what is quoted as they are.
-
-    >>> _at_home("--output=~nobody/x"), _at_home("CCO")
-    ('--output=~nobody/x', 'CCO')
-    """
-    head, equals, path = word.partition("=") if word.startswith("--") else ("", "", word)
-    return f"{head}{equals}{Path(path).expanduser()}" if path.startswith("~/") else word
 
 
 def _usage_sentence(error: click.UsageError) -> str:
@@ -285,14 +282,6 @@ def _refused(session: Session, error: OSError) -> int:
     except OSError:  # stdout itself: the interpreter would flush once more at exit
         flush_nowhere()
     return StorageError.exit_code
-
-
-def _check_words(argv: Sequence[str]) -> None:
-    for word in argv:
-        if not word.isprintable() and any("\ud800" <= character <= "\udfff" for character in word):
-            raise click.UsageError(f"{os.fsencode(word)!r} is not UTF-8: rename the file")
-        if "\0" in word:
-            raise click.UsageError(f"{word!r} contains a NUL character, which names cannot contain")
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

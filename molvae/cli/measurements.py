@@ -53,7 +53,7 @@ class Start:
         from molvae.campaign.objectives import KnownScores
         from molvae.campaign.start import carried
         from molvae.campaign.start import read_start as checked
-        from molvae.data.readers import Row
+        from molvae.data.records import Row
 
         names = [objective.name for objective in objectives]
         measured = [names[j] for j in KnownScores(objectives).measured]
@@ -131,7 +131,7 @@ def refuse_filled(file: Path, asked: Sequence[str]) -> None:
         UsageError: It has results.
     """
     from molvae.campaign.cells import AWAITED, find_columns
-    from molvae.data.readers import Row
+    from molvae.data.records import Row
 
     if not file.is_file():
         return

@@ -11,7 +11,7 @@ import click
 from molvae.cli import inputs, options, places
 from molvae.cli.options import integer, number, path, split_names, stacked
 from molvae.cli.output import Session
-from molvae.data.writers import Column
+from molvae.data.records import Column
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:

@@ -170,7 +170,7 @@ def _show(session: Session, name: str, *, trust: bool) -> None:
 
 def _score(session: Session, oracle: Oracle, arguments: Arguments, output: Path | None) -> None:
     from molvae.chemistry.molecule import is_valid, parse
-    from molvae.data.writers import Column
+    from molvae.data.records import Column
 
     names = [oracle.name, *(term.name for term in _terms(oracle))]
     columns = [Column("identifier"), Column("smiles", "smiles"), *(Column(name, "number") for name in names)]

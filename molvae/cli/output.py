@@ -11,14 +11,18 @@ import textwrap
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from molvae.errors import StorageError
-from molvae.progress import SILENT, PlainProgress
+from molvae.progress import SILENT, PlainProgress, figures_text
 from molvae.text import cell, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from molvae.data.writers import Column, Writer
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from molvae.data.records import Column
+    from molvae.data.writers import Writer
     from molvae.progress import Progress
 
 
@@ -66,8 +70,6 @@ class Session:
         if self.verbosity < 0:
             yield SILENT
         elif sys.stderr.isatty():
-            from molvae.cli.progress_bar import live_progress
-
             with live_progress() as progress:
                 yield progress
         else:
@@ -97,6 +99,62 @@ class Session:
         if self.as_json and where:
             sys.stdout.write(json.dumps(jsonable({**facts, "output": str(target)})) + "\n")
         self.note(f"{counts}{where}")
+
+
+class LiveProgress:
+    """Shows the tasks of a long-running call as bars, its figures beside them and its notes above."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def start(self, task: str, total: int | None = None) -> None:
+        """Add a bar."""
+        if task in self._tasks:
+            self._bars.remove_task(self._tasks[task])
+        self._tasks[task] = self._bars.add_task(task, total=total, figures="")
+
+    def advance(self, task: str, n: int = 1, **fields: Any) -> None:
+        """Move the bar on and show the figures."""
+        if task not in self._tasks:
+            self.start(task)
+        if fields:
+            self._bars.update(self._tasks[task], figures=figures_text(fields))
+        self._bars.advance(self._tasks[task], n)
+
+    def finish(self, task: str, **fields: Any) -> None:
+        """Replace the bar by a line."""
+        if task not in self._tasks:
+            return
+        bar = self._bars.tasks[[one.id for one in self._bars.tasks].index(self._tasks.pop(task))]
+        self._bars.remove_task(bar.id)
+        self.note(
+            f"{task}: {int(bar.completed):,} in {bar.elapsed or 0.0:.1f} s  {figures_text(fields)}".rstrip()
+        )
+
+    def note(self, text: str) -> None:
+        """A line above the bars."""
+        self._bars.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def live_progress() -> Iterator[LiveProgress]:
+    """Bars on stderr for as long as the block runs."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    bars = Bars(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}", markup=False),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bars:
+        yield LiveProgress(bars)
 
 
 class _Shown:

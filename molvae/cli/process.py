@@ -1,4 +1,4 @@
-"""Signals and standard streams of the process."""
+"""Words, signals and standard streams of the process."""
 
 from __future__ import annotations
 
@@ -9,13 +9,39 @@ import select
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from molvae.errors import StoppedEarly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
+
+
+def at_home(word: str) -> str:
+    """A path in the home directory: a shell leaves `--output=~/x` and what is quoted as they are.
+
+    >>> at_home("--output=~nobody/x"), at_home("CCO")
+    ('--output=~nobody/x', 'CCO')
+    """
+    head, equals, path = word.partition("=") if word.startswith("--") else ("", "", word)
+    return f"{head}{equals}{Path(path).expanduser()}" if path.startswith("~/") else word
+
+
+def check_words(argv: Sequence[str]) -> None:
+    """Refuse what no name can contain.
+
+    Raises:
+        UsageError: A word is not UTF-8, or contains a NUL character.
+    """
+    for word in argv:
+        if not word.isprintable() and any("\ud800" <= character <= "\udfff" for character in word):
+            raise click.UsageError(f"{os.fsencode(word)!r} is not UTF-8: rename the file")
+        if "\0" in word:
+            raise click.UsageError(f"{word!r} contains a NUL character, which names cannot contain")
 
 
 class Terminated(BaseException):

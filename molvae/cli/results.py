@@ -8,7 +8,8 @@ import numpy as np
 
 from molvae.campaign.search.evidence import doubts
 from molvae.cli.output import table_text
-from molvae.data.writers import Column, open_writer
+from molvae.data.records import Column
+from molvae.data.writers import open_writer
 from molvae.oracles.base import trouble_of, value_of
 from molvae.oracles.references import labels_of
 from molvae.persistence.files import write_atomically

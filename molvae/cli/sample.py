@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from molvae.cli import molecules, options
-from molvae.data.writers import Column
+from molvae.data.records import Column
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:

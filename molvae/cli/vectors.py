@@ -10,8 +10,7 @@ import click
 import numpy as np
 
 from molvae.cli import inputs, molecules, options
-from molvae.data.records import plain_number
-from molvae.data.writers import Column
+from molvae.data.records import Column, plain_number
 from molvae.errors import InputError
 from molvae.models.config import INFERENCE_STEPS
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from molvae.data.columns import Columns
     from molvae.data.delimited import Cells
 
-__all__ = ["SUFFIXES", "BadRow", "Row", "Table", "open_table"]
-
 T = TypeVar("T")
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", *WORD_SUFFIXES)

@@ -19,18 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = [
-    "SUFFIXES",
-    "Column",
-    "CsvWriter",
-    "JsonLinesWriter",
-    "Writer",
-    "absent",
-    "neutralize",
-    "open_writer",
-    "suffix_of",
-]
-
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".smi", ".sdf", ".jsonl")
 """What a file of results may end with."""
 

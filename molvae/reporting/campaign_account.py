@@ -10,7 +10,7 @@ import numpy as np
 from molvae.campaign.result import move_reports
 from molvae.campaign.search.credit import Credit
 from molvae.campaign.utility import hits
-from molvae.reporting.charts import Axes, Layer, bar, chart
+from molvae.reporting.charts import Axes, Chart, Layer, bar
 from molvae.reporting.page import Block, Figure, Grid, Section, Words
 from molvae.reporting.scales import percent
 
@@ -79,9 +79,8 @@ def _timeline(called: Sequence[Row]) -> Figure | None:
         mine = np.cumsum([row.source == name for row in called]).astype(np.float64)
         layers.append(Layer(calls, mine, name, "steps", f"c{k}"))
     axes = Axes("oracle calls", "calls of the source", whole_x=True)
-    return Figure(
-        chart(layers, axes, title="calls by source", size="wide"), "Calls of each source so far", size="wide"
-    )
+    drawn = Chart(layers, axes, title="calls by source").svg("wide")
+    return Figure(drawn, "Calls of each source so far", size="wide")
 
 
 def _surrogates(standing: Standing, history: History) -> Grid | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from markupsafe import Markup
 
-from molvae.reporting.scales import Scale, marks, shown, span, ticks
+from molvae.reporting.scales import Scale, bin_edges, bin_shares, marks, shown, span, ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +24,6 @@ N_SHADES = 8
 _SMALL, _NARROW, _WIDE = (360, 220), (460, 290), (1080, 380)
 _TOP, _RIGHT, _BOTTOM, _LETTER = 12.0, 14.0, 44.0, 7.0  # margins, and about the width of a digit
 _MOST_DOTS = 3_000
-_BINS, _FEWEST_BINS = 40, 8
-_EDGES = (0.2, 99.8)  # percentiles a histogram shows
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,10 @@ class Chart:
 
     def svg(self, size: Size = "half") -> Markup:
         """The chart for a page; a wide one comes with a narrow one for small screens."""
-        return chart(self.layers, self.axes, guides=self.guides, size=size, title=self.title)
+        sizes = [(_WIDE, "wide-only"), (_NARROW, "narrow-only")]
+        if size != "wide":
+            sizes = [(_SMALL if size == "small" else _NARROW, "")]
+        return Markup().join(_drawn(self, box, name) for box, name in sizes)
 
 
 @dataclass
@@ -120,25 +121,6 @@ class _Frame:
 
     def add(self, template: str, *values: object) -> None:
         self.parts.append(Markup(template).format(*values))  # noqa: S704 - format escapes the values
-
-
-def chart(
-    layers: Sequence[Layer], axes: Axes, *, guides: Guides | None = None, size: Size = "half", title: str = ""
-) -> Markup:
-    """Series in one plane.
-
-    Args:
-        layers: Drawn in order, the last on top.
-        axes: Names and ranges.
-        guides: Helping lines.
-        size: How much of the page's width it has; a wide one has a narrow one by it for small screens.
-        title: What a screen reader says.
-    """
-    given = guides if guides is not None else Guides()
-    sizes = [(_WIDE, "wide-only"), (_NARROW, "narrow-only")]
-    if size != "wide":
-        sizes = [(_SMALL if size == "small" else _NARROW, "")]
-    return Markup().join(_chart(layers, axes, given, box, name, title) for box, name in sizes)
 
 
 def histogram(values: NDArray[np.float64], *, x: str) -> Markup:
@@ -180,10 +162,9 @@ def bar(share: float, color: str = "c0", inner: float | None = None) -> Markup:
     return drawn + Markup("</svg>")
 
 
-def _chart(
-    layers: Sequence[Layer], axes: Axes, guides: Guides, size: tuple[int, int], name: str, title: str
-) -> Markup:
-    frame = _frame(size, axes, layers, guides)
+def _drawn(chart: Chart, size: tuple[int, int], name: str) -> Markup:
+    guides = chart.guides
+    frame = _frame(size, chart.axes, chart.layers, guides)
     if guides.band is not None:
         low, high = (frame.x(max(min(v, frame.x.high), frame.x.low)) for v in guides.band[:2])
         frame.add(
@@ -198,12 +179,12 @@ def _chart(
         )
     for value, label in guides.levels:
         _draw_level(frame, value, label)
-    for layer in layers:
+    for layer in chart.layers:
         (_draw_points if layer.form in {"dots", "rings"} else _draw_line)(frame, layer)
-    legend = [(layer.label, _key(layer)) for layer in layers]
+    legend = [(layer.label, _key(layer)) for layer in chart.layers]
     if guides.band is not None:
         legend.append((guides.band[2], "band"))
-    drawn = _svg(frame, title or f"{axes.y} against {axes.x}", name)
+    drawn = _svg(frame, chart.title or f"{chart.axes.y} against {chart.axes.x}", name)
     return drawn + (Markup() if name == "wide-only" else _legend(legend))
 
 
@@ -306,24 +287,6 @@ def _legend(entries: Sequence[tuple[str, str]]) -> Markup:
         Markup('<span class="key"><i class="{}"></i>{}</span>').format(color, label) for label, color in named
     )
     return Markup('<p class="legend">{}</p>').format(items)
-
-
-def bin_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Edges of the bins of a histogram, `k + 1`."""
-    low, high = np.percentile(values, _EDGES)
-    whole = bool((values == np.round(values)).all())
-    if whole and high - low <= 2 * _BINS:  # counts: one bar each
-        return np.asarray(np.arange(np.floor(low) - 0.5, np.ceil(high) + 1.0, 1.0))
-    if high <= low:
-        low, high = low - 0.5, high + 0.5
-    few = int(np.ceil(2 * np.sqrt(len(values))))  # of a few numbers, narrow bins show a comb
-    return np.asarray(np.linspace(low, high, min(_BINS, max(_FEWEST_BINS, few)) + 1))
-
-
-def bin_shares(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of the values in each bin, `k`."""
-    counts, _ = np.histogram(values, edges)
-    return np.asarray(counts / max(len(values), 1), dtype=np.float64)
 
 
 def _skyline(frame: _Frame, edges: NDArray[np.float64], heights: NDArray[np.float64]) -> str:

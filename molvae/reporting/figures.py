@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from molvae.errors import InputError, UsageError, suggest
 from molvae.persistence.files import write_atomically
 from molvae.progress import read_events
-from molvae.reporting.charts import Axes, Chart, Guides, Layer, bin_edges, bin_shares
-from molvae.reporting.scales import span
+from molvae.reporting.charts import Axes, Chart, Guides, Layer
+from molvae.reporting.scales import bin_edges, bin_shares, span
 from molvae.reporting.training_report import curve_charts
 
 if TYPE_CHECKING:

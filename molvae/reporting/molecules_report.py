@@ -12,7 +12,8 @@ from molvae.chemistry.descriptors import describe_many, meaning
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.chemistry.substructure import murcko_scaffold
-from molvae.data.readers import Row, open_table
+from molvae.data.readers import open_table
+from molvae.data.records import Row
 from molvae.errors import InputError
 from molvae.reporting.charts import bar, histogram
 from molvae.reporting.drawings import Gallery, TableColumn, molecule_table

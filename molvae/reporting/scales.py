@@ -1,4 +1,4 @@
-"""Scales of charts, and numbers, shares, dates and settings as text."""
+"""Scales and bins of charts, and numbers, shares, dates and settings as text."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 _LARGE, _SMALL = 1e6, 1e-3  # outside these a number is written with a power of ten
 _MARGIN = 0.04  # of a range, left free at both ends
+_BINS, _FEWEST_BINS = 40, 8
+_EDGES = (0.2, 99.8)  # percentiles a histogram shows
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,24 @@ def ticks(low: float, high: float, n: int = 5, *, whole: bool = False) -> list[f
         step = max(1.0, round(step))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [float(f"{k * step:.12g}") for k in range(first, last + 1)]
+
+
+def bin_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Edges of the bins of a histogram, `k + 1`."""
+    low, high = np.percentile(values, _EDGES)
+    whole = bool((values == np.round(values)).all())
+    if whole and high - low <= 2 * _BINS:  # counts: one bar each
+        return np.asarray(np.arange(np.floor(low) - 0.5, np.ceil(high) + 1.0, 1.0))
+    if high <= low:
+        low, high = low - 0.5, high + 0.5
+    few = int(np.ceil(2 * np.sqrt(len(values))))  # of a few numbers, narrow bins show a comb
+    return np.asarray(np.linspace(low, high, min(_BINS, max(_FEWEST_BINS, few)) + 1))
+
+
+def bin_shares(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of the values in each bin, `k`."""
+    counts, _ = np.histogram(values, edges)
+    return np.asarray(counts / max(len(values), 1), dtype=np.float64)
 
 
 def shown(value: float | None, digits: int = 3) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from molvae.data.readers import Row, open_table
+from molvae.data.readers import open_table
+from molvae.data.records import Row
 from molvae.errors import InputError
 from molvae.persistence.files import reading
 from molvae.screening.funnel import Funnel

@@ -10,7 +10,7 @@ import numpy as np
 from molvae.chemistry.descriptors import describe, describe_many
 from molvae.chemistry.fingerprints import tanimoto
 from molvae.chemistry.molecule import Invalid, is_valid
-from molvae.reporting.charts import Axes, Guides, Layer, bar, chart, shade_legend
+from molvae.reporting.charts import Axes, Chart, Guides, Layer, bar, shade_legend
 from molvae.reporting.drawings import MoleculeTable, TableColumn, molecule_table
 from molvae.reporting.page import Block, Figure, Grid, Section, Tile, Tiles
 from molvae.reporting.scales import percent, shown, span
@@ -149,7 +149,7 @@ def parity_section(found: Shown, numbers: Mapping[str, int]) -> Section:
             f"MAE {shown(float(error))}, R² {shown(float(r_squared))}; {percent(inside)} inside the model's "
             f"own 90 % interval; n {int(known.sum()):,}"
         )
-        drawn = chart([layer], axes, guides=Guides(diagonal=True), size="small", title=f"parity of {name}")
+        drawn = Chart([layer], axes, Guides(diagonal=True), f"parity of {name}").svg("small")
         figures.append(Figure(drawn, name, caption, "small"))
     return Section("parity", "Property parity", figures, f"On {found.where}.")
 
@@ -178,9 +178,8 @@ def map_section(found: Shown, numbers: Mapping[str, int]) -> Section:
         low, high = (float(v) for v in np.percentile(known, [2, 98]))
         shades = (values - low) / (high - low if high > low else 1.0)
         layer = Layer(places[:, 0], places[:, 1], form="dots", rows=at, shades=np.clip(shades, 0, 1))
-        drawn = chart([layer], axes, size="small", title=f"latent map by {name}") + shade_legend(
-            low, high, f"{name}, {what}"
-        )
+        drawn = Chart([layer], axes, title=f"latent map by {name}").svg("small")
+        drawn += shade_legend(low, high, f"{name}, {what}")
         figures.append(Figure(drawn, f"by {name}", size="small"))
     note = f"Posterior means of {found.where}, on two principal axes, each with its share of the variance."
     return Section("map", "Latent map", figures, note)

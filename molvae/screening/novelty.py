@@ -10,7 +10,8 @@ import numpy as np
 
 from molvae.chemistry.admission import Refused, Rules, admit
 from molvae.data.corpus import Corpus
-from molvae.data.readers import Row, open_table
+from molvae.data.readers import open_table
+from molvae.data.records import Row
 from molvae.errors import InputError, StorageError
 from molvae.parallel.mapping import ordered_map
 from molvae.persistence.files import sha256_of, write_atomically

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from molvae.cli import fields, inputs, progress_bar
+from molvae.cli import fields, inputs, output
 from molvae.cli.objectives import Bound
 from molvae.cli.output import Session, facts_text, jsonable, table_text
 from molvae.data.config import PrepareSettings
-from molvae.data.writers import Column
+from molvae.data.records import Column
 from molvae.errors import ConfigError
 from molvae.progress import PlainProgress
 from molvae.training.config import TrainSettings
@@ -61,7 +61,7 @@ def test_quiet_says_nothing_but_errors(capsys):
 
 def test_the_live_bar_follows_tasks_nobody_announced(monkeypatch, capsys):
     monkeypatch.setenv("TERM", "xterm")
-    with progress_bar.live_progress() as progress:
+    with output.live_progress() as progress:
         progress.start("count", 3)
         progress.start("count", 3)
         for step in range(3):

@@ -10,7 +10,8 @@ import pytest
 
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.data.partition import Library, Shard
-from molvae.data.readers import BadRow, open_table
+from molvae.data.readers import open_table
+from molvae.data.records import BadRow
 from molvae.errors import InputError
 from tests.data.conftest import SD_BLOCK
 

@@ -18,7 +18,8 @@ from rdkit import Chem
 from molvae.chemistry.molecule import parse
 from molvae.data import partition
 from molvae.data.delimited import MAX_RECORD
-from molvae.data.readers import BadRow, Row, open_table
+from molvae.data.readers import open_table
+from molvae.data.records import BadRow, Row
 from molvae.errors import InputError, UsageError
 from tests.data.conftest import SD_BLOCK
 

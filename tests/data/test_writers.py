@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from molvae.data.readers import open_table
-from molvae.data.writers import SUFFIXES, Column, neutralize, open_writer, suffix_of
+from molvae.data.records import Column
+from molvae.data.writers import SUFFIXES, neutralize, open_writer, suffix_of
 from molvae.errors import StorageError, UsageError
 
 COLUMNS = [

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from molvae.chemistry.molecule import parse
-from molvae.data.writers import Column, open_writer
+from molvae.data.records import Column
+from molvae.data.writers import open_writer
 from molvae.oracles.base import Score
 from molvae.oracles.functions import FunctionOracle
 from molvae.oracles.protocol import (
