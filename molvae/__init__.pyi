@@ -19,8 +19,8 @@ from .chemistry.molecule import parse as parse
 from .chemistry.standardize import standardize as standardize
 from .data.catalog import fetch as fetch
 from .data.config import PrepareSettings as PrepareSettings
+from .data.corpus import Balance as Balance
 from .data.corpus import Corpus as Corpus
-from .data.reports import Balance as Balance
 from .errors import MolvaeError as MolvaeError
 from .latent.codec import MolVAE as MolVAE
 from .latent.estimators import LatentRegressor as LatentRegressor

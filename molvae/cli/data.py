@@ -14,7 +14,7 @@ from molvae.data.config import PrepareSettings
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
-    from molvae.data.reports import Balance
+    from molvae.data.corpus import Balance
 
 _MOST_REASONS = 8
 

@@ -143,7 +143,7 @@ def _findings(report: Examination) -> str:
 
 
 def _list(session: Session) -> None:
-    from molvae.oracles.catalog import KINDS, catalog
+    from molvae.oracles.plugins import KINDS, catalog
 
     entries = catalog()
     width = max(len(entry.usage) for entry in entries)
@@ -155,7 +155,7 @@ def _list(session: Session) -> None:
 
 
 def _show(session: Session, name: str, *, trust: bool) -> None:
-    from molvae.oracles.catalog import definition
+    from molvae.oracles.plugins import definition
 
     found = definition(name, trust=trust)
     entry = found.entry

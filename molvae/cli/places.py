@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from molvae.errors import CheckpointError, InputError, UsageError
 from molvae.persistence import locations
 from molvae.persistence.directories import recover_directory, refuse_to_replace
-from molvae.persistence.manifest import stated_kind
+from molvae.persistence.manifest import MANIFEST
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MANIFEST = "MANIFEST.json"
+    from molvae.persistence.locations import Kind
+
 MODEL, METRICS, JOURNAL = locations.MODEL, locations.METRICS, locations.JOURNAL
 named = locations.named
-JOB, FUNNEL = "job.json", "funnel.json"
 
 _TABLES = (".csv", ".tsv", ".smi", ".smiles", ".cxsmiles", ".txt", ".sdf", ".parquet", ".jsonl", ".gz")
-
-Kind = Literal["model", "corpus", "run", "campaign", "screen"]
 
 
 def checkpoint(path: Path) -> Path:
@@ -81,7 +79,7 @@ def kind_of(path: Path) -> Kind:
         )
     if path.is_file():
         return "campaign"
-    if (kind := _kind_of_directory(path)) is not None:
+    if (kind := locations.kind_of_directory(path)) is not None:
         return kind
     if not path.exists():
         hint = "Check the path for a typing mistake."
@@ -101,25 +99,10 @@ def room_for(path: Path, kind: Kind) -> Path:
     if kind in {"model", "corpus"}:  # these are put in place whole
         refuse_to_replace(path, kind)
         return path
-    found = _kind_of_directory(path)
+    found = locations.kind_of_directory(path)
     if found not in {None, kind}:
         raise UsageError(
             f"{path} holds a {found}; a {kind} needs a directory of its own",
             hint="Choose another one with -o.",
         )
     return path
-
-
-def _kind_of_directory(path: Path) -> Kind | None:
-    for place in (path, path / MODEL):
-        recover_directory(place.absolute())
-    if (path / JOURNAL).is_file():
-        return "campaign"
-    if (path / JOB).is_file() or (path / FUNNEL).is_file():
-        return "screen"
-    manifest = path / MANIFEST
-    if manifest.is_file():
-        return "corpus" if stated_kind(path) == "corpus" else "model"
-    if (path / MODEL).is_dir() or (path / METRICS).is_file() or (path / "states").is_dir():
-        return "run"
-    return None

@@ -8,8 +8,8 @@ import numpy as np
 
 from molvae.data.arrays import RaggedReader, RaggedWriter, blocks, write_array
 from molvae.data.replicates import first_of_group, join_labels
-from molvae.data.reports import SafeTable
 from molvae.data.splitting import TRAIN, SplitPlan, find_thresholds, held_out_sizes, largest_group
+from molvae.data.writers import SafeTable
 from molvae.errors import InputError
 from molvae.persistence.locations import named
 from molvae.seeding import Seeds

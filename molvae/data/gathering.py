@@ -15,8 +15,8 @@ from molvae.data.columns import find_column, listed
 from molvae.data.examination import Accepted, Examiner, Rejected, Task
 from molvae.data.readers import open_table
 from molvae.data.records import BadRow
-from molvae.data.reports import SafeTable
 from molvae.data.splitting import SplitPlan
+from molvae.data.writers import SafeTable
 from molvae.errors import InputError, UsageError, suggest
 from molvae.parallel.mapping import ordered_map
 

@@ -14,11 +14,10 @@ from molvae.chemistry.filters import FILTERS
 from molvae.config import save_settings
 from molvae.data import assembly, describing
 from molvae.data.arrays import ArrayWriter, RaggedReader, blocks, write_array
-from molvae.data.corpus import KIND, SCHEMA
+from molvae.data.corpus import KIND, SCHEMA, Balance
 from molvae.data.describing import default_directory
 from molvae.data.gathering import Gathered, gather
 from molvae.data.records import has_decimal_comma
-from molvae.data.reports import Balance
 from molvae.data.splitting import PARTS, TRAIN
 from molvae.errors import InputError
 from molvae.parallel.cluster import available_cores

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from molvae.data.arrays import RaggedReader
-from molvae.data.reports import SafeTable
 from molvae.data.splitting import PARTS
+from molvae.data.writers import SafeTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from molvae.data.columnar import ParquetWriter
 from molvae.data.records import Column, absent, plain, plain_number
 from molvae.errors import UsageError, suggest
-from molvae.persistence.files import written_aside
+from molvae.persistence.files import Closing, written_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".smi", ".sdf", ".jsonl")
@@ -24,6 +24,11 @@ SUFFIXES = (".csv", ".csv.gz", ".parquet", ".smi", ".sdf", ".jsonl")
 
 _FORMULA = re.compile(r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 _INNER_FORMULA = re.compile(r"([;\t\n][\s\"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+
+
+_LONGEST = 1000  # characters of a safe cell
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Writer(Protocol):
@@ -240,3 +245,42 @@ def _molecule_column(columns: Sequence[Column]) -> int:
 
 def _identifier_column(columns: Sequence[Column]) -> int | None:
     return next((index for index, column in enumerate(columns) if column.name == "identifier"), None)
+
+
+def safe_cell(text: str) -> str:
+    """Make a cell that no spreadsheet takes for a formula, printable and not too long.
+
+    A cell that starts with ``= + - @`` gets an apostrophe in front, unless it is a number; no valid SMILES
+    starts with any of these. Control characters are spelled out.
+
+    >>> safe_cell("=cmd|'/C calc'!A0"), safe_cell("-1.5"), safe_cell("-CC"), safe_cell("[NH4+]")
+    ("'=cmd|'/C calc'!A0", '-1.5', "'-CC", '[NH4+]')
+    """
+    spelled = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+    if len(spelled) > _LONGEST:
+        spelled = f"{spelled[:_LONGEST]}… ({len(text)} characters)"
+    if spelled.lstrip().startswith(("=", "+", "-", "@", "\\x09", "\\x0d")) and not _NUMBER.fullmatch(spelled):
+        return f"'{spelled}"
+    return spelled
+
+
+class SafeTable(Closing):
+    """A CSV file of safe cells, written row by row.
+
+    Args:
+        path: The file to make.
+        columns: Its header.
+    """
+
+    def __init__(self, path: Path, columns: Iterable[str]) -> None:
+        self._file = path.open("w", encoding="utf-8", newline="")
+        self._writer = csv.writer(self._file, lineterminator="\n")
+        self._writer.writerow(columns)
+
+    def write(self, *cells: str | int) -> None:
+        """Write one row."""
+        self._writer.writerow([cell if isinstance(cell, int) else safe_cell(cell) for cell in cells])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

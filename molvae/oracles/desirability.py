@@ -131,25 +131,25 @@ def desirability_oracle(text: OracleText, load: Callable[[str], Oracle]) -> Desi
         UsageError: Wrong numbers, or no score.
     """
     make = SHAPES.get(text.name)
-    text.require_argument(f"'{text}' needs a score to act on", example=f"{usage(text.name)[:-5]}logp")
+    text.require_argument(f"'{text}' needs a score to act on", example=f"{shape_usage(text.name)[:-5]}logp")
     try:
         numbers = [float(option) for option in text.options]
     except ValueError:
         numbers = []
     if len(numbers) != len(inspect.signature(make).parameters) or not all(map(math.isfinite, numbers)):
         got = ", ".join(text.options) or "none"
-        raise UsageError(f"{text.name} takes its numbers in brackets, {usage(text.name)}; got {got}")
+        raise UsageError(f"{text.name} takes its numbers in brackets, {shape_usage(text.name)}; got {got}")
     try:
         shape = make(*numbers)
     except ValueError as error:
-        raise UsageError(f"{error} in '{text}'", hint=f"Write {usage(text.name)}.") from None
+        raise UsageError(f"{error} in '{text}'", hint=f"Write {shape_usage(text.name)}.") from None
     return DesirabilityOracle(load(text.argument), shape, str(text))
 
 
-def usage(name: str) -> str:
+def shape_usage(name: str) -> str:
     """The text of a shape.
 
-    >>> usage("gaussian")
+    >>> shape_usage("gaussian")
     'gaussian[mu,sigma]:SCORE'
     """
     return f"{name}[{','.join(inspect.signature(SHAPES.get(name)).parameters)}]:SCORE"

@@ -1,15 +1,23 @@
-"""Make an oracle from its text: a registered name, a descriptor, or a function of the user."""
+"""Make an oracle from its text (a name, a descriptor, a function of the user), and list all there are."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
-from molvae.chemistry.descriptors import DESCRIPTORS
+from molvae.chemistry.descriptors import DESCRIPTORS, meaning
 from molvae.errors import UnknownNameError, UsageError, suggest
 from molvae.oracles.base import ORACLES, Oracle, OracleFactory, OracleText, is_computed
 from molvae.oracles.command import command_oracle, inline_oracle, isolated, isolated_oracle
-from molvae.oracles.composite import benchmark_names, benchmark_oracle, mpo_oracle
+from molvae.oracles.composite import (
+    CompositeOracle,
+    benchmark_about,
+    benchmark_names,
+    benchmark_oracle,
+    mpo_oracle,
+)
 from molvae.oracles.computed import (
     DescriptorOracle,
     isomer_oracle,
@@ -17,7 +25,7 @@ from molvae.oracles.computed import (
     similarity_oracle,
     substructure_oracle,
 )
-from molvae.oracles.desirability import SHAPES, desirability_oracle
+from molvae.oracles.desirability import SHAPES, desirability_oracle, shape_usage
 from molvae.oracles.docking import docking_oracle
 from molvae.oracles.functions import OWN, check_own
 from molvae.oracles.heads import Heads, admet_oracle, is_head
@@ -27,6 +35,8 @@ from molvae.oracles.remote import ray_oracle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from molvae.oracles.config import Mean
 
 
 def load_oracle(text: str, *, named: bool = True, trust: bool = False) -> Oracle:
@@ -181,3 +191,99 @@ for _name, _factory in {**_PLAIN, **_OUTSIDE}.items():
     ORACLES.add(_name, _factory)
 for _name, _nested in _NESTED.items():
     ORACLES.add(_name, partial(_nested, load=_loaded))
+
+
+Kind = Literal["descriptor", "aimed", "desirability", "benchmark"]
+"""`descriptor`: a number of the molecule. `aimed`: has a molecule, formula, pattern or file as argument.
+`desirability`: maps another score to 0 to 1. `benchmark`: a published objective."""
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_NAME = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One oracle of the catalog.
+
+    Attributes:
+        name: Name in the registry.
+        kind: Its kind.
+        usage: Its text.
+        about: A short description.
+    """
+
+    name: str
+    kind: Kind
+    usage: str
+    about: str
+
+
+@dataclass(frozen=True)
+class Definition:
+    """The definition of an oracle.
+
+    Attributes:
+        entry: Usage and description.
+        mean: Of its terms, if it has several.
+        terms: Oracle and weight of each; the weights sum to 1.
+    """
+
+    entry: Entry
+    mean: Mean | None = None
+    terms: tuple[tuple[str, float], ...] = ()
+
+
+def catalog() -> list[Entry]:
+    """All oracles, by kind and name; those of third parties are `aimed`.
+
+    >>> [entry.usage for entry in catalog() if entry.name in {"tpsa", "gaussian", "isomers"}]
+    ['tpsa', 'isomers:FORMULA', 'gaussian[mu,sigma]:SCORE']
+    """
+    entries = [Entry(name, "descriptor", name, meaning(name)) for name in DESCRIPTORS.names()]
+    entries += [_entry(name) for name in ORACLES.names() if name not in DESCRIPTORS]
+    return sorted(entries, key=lambda entry: (KINDS.index(entry.kind), entry.name))
+
+
+def definition(text: str, *, trust: bool = False) -> Definition:
+    """The definition of a name of the catalog, or of any oracle.
+
+    Args:
+        text: Of the oracle.
+        trust: Whether programs, servers and code that an `mpo:` file names may be run.
+
+    Raises:
+        UnknownNameError: No oracle has this name.
+        UsageError: Wrong options or argument.
+
+    >>> definition("median1").mean
+    'geometric'
+    """
+    entry = next((entry for entry in catalog() if entry.name == text), None)
+    if entry is not None and entry.kind != "benchmark":
+        return Definition(entry)
+    oracle = load_oracle(text, trust=trust)
+    entry = entry or Entry(oracle.name, "aimed", text, "")
+    if not isinstance(oracle, CompositeOracle):
+        return Definition(entry)
+    terms = tuple((term.name, weight) for term, weight in zip(oracle.terms, oracle.weights))
+    return Definition(entry, oracle.mean, terms)
+
+
+def _entry(name: str) -> Entry:
+    if name in SHAPES:
+        about = _first_line(SHAPES.get(name)).replace("`", "")
+        return Entry(name, "desirability", shape_usage(name), about[:1].lower() + about[1:])
+    if name in benchmark_names():
+        return Entry(name, "benchmark", name, benchmark_about(name))
+    line = _first_line(ORACLES.get(name))
+    usage, colon, about = line.partition("`: ")
+    if not colon or not usage.startswith("`"):
+        return Entry(name, "aimed", name, line.replace("`", ""))
+    written = _NAME.sub(name, usage[1:].partition("`")[0], count=1)  # one factory may have several names
+    return Entry(name, "aimed", written, about.replace("`", ""))
+
+
+def _first_line(thing: object) -> str:
+    function = thing.func if isinstance(thing, partial) else thing
+    return next(iter((function.__doc__ or "").strip().splitlines()), "").rstrip(".")

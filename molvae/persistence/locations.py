@@ -1,14 +1,17 @@
-"""Find a model directory: a path, a run, or a shipped model by name."""
+"""Find a model directory (a path, a run, or a shipped model by name), and tell what a directory holds."""
 
 from __future__ import annotations
 
 import contextlib
 import sysconfig
 from pathlib import Path
+from typing import Literal
 
 from molvae.errors import CheckpointError, UsageError, suggest
 from molvae.persistence.directories import recover_directory
-from molvae.persistence.manifest import MANIFEST
+from molvae.persistence.manifest import MANIFEST, stated_kind
+
+Kind = Literal["model", "corpus", "run", "campaign", "screen"]
 
 
 def shipped(kind: str) -> dict[str, Path]:
@@ -29,6 +32,22 @@ def shipped(kind: str) -> dict[str, Path]:
 
 
 MODEL, METRICS, JOURNAL = "model", "metrics.jsonl", "journal.sqlite"
+_JOB, _FUNNEL = "job.json", "funnel.json"  # of a screen, and of its result
+
+
+def kind_of_directory(path: Path) -> Kind | None:
+    """What a directory holds, by its files; None if it is something else, or not there."""
+    for place in (path, path / MODEL):
+        recover_directory(place.absolute())
+    if (path / JOURNAL).is_file():
+        return "campaign"
+    if (path / _JOB).is_file() or (path / _FUNNEL).is_file():
+        return "screen"
+    if (path / MANIFEST).is_file():
+        return "corpus" if stated_kind(path) == "corpus" else "model"
+    if (path / MODEL).is_dir() or (path / METRICS).is_file() or (path / "states").is_dir():
+        return "run"
+    return None
 
 
 def model_directory(path: str | Path) -> Path:

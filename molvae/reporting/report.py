@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from molvae.errors import InputError, UsageError
 from molvae.persistence.files import write_atomically
-from molvae.persistence.manifest import stated_kind
+from molvae.persistence.locations import JOURNAL, METRICS, kind_of_directory
 from molvae.reporting.page import render
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["run", "checkpoint", "campaign", "screen", "molecules"]
 
-JOURNAL, METRICS, MODEL, JOB, FUNNEL = "journal.sqlite", "metrics.jsonl", "model", "job.json", "funnel.json"
 _NOUNS = {"molecules": "file of molecules"}
 _SQLITE = b"SQLite format 3\x00"
 
@@ -49,14 +48,14 @@ def kind_of(path: Path) -> Kind:
     """
     if path.is_file():
         return _kind_of_file(path)
-    if (path / JOURNAL).is_file():
-        return "campaign"
-    if (path / JOB).is_file() or (path / FUNNEL).is_file():
-        return "screen"
-    if (path / METRICS).is_file() or (path / MODEL / "MANIFEST.json").is_file():
-        return "run"
-    if (path / "MANIFEST.json").is_file():
-        return _kind_of_committed(path)
+    kind = kind_of_directory(path)
+    if kind == "corpus":
+        raise InputError(
+            f"{path} is a corpus; a report is made of a run trained on it, or of a file of molecules",
+            hint=f"For example: molvae report RUN --corpus {path}",
+        )
+    if kind is not None:
+        return "checkpoint" if kind == "model" else kind
     if not path.exists():
         raise InputError(f"nothing at {path}", hint="Check the path for a typing mistake.")
     raise InputError(
@@ -142,12 +141,3 @@ def _kind_of_file(path: Path) -> Kind:
     if path.name == METRICS:
         raise InputError(f"{path} is the log of a training run", hint=f"Give the run: {path.parent}")
     return "molecules"
-
-
-def _kind_of_committed(path: Path) -> Kind:
-    if stated_kind(path) == "corpus":
-        raise InputError(
-            f"{path} is a corpus; a report is made of a run trained on it, or of a file of molecules",
-            hint=f"For example: molvae report RUN --corpus {path}",
-        )
-    return "checkpoint"

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molvae.data.reports import SafeTable
-from molvae.data.writers import open_writer
+from molvae.data.writers import SafeTable, open_writer
 from molvae.errors import InputError, StorageError, UsageError
 from molvae.persistence.directories import committed_directory
 from molvae.persistence.files import reading

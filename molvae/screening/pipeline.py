@@ -21,8 +21,7 @@ from molvae.progress import SILENT, Progress
 from molvae.screening.funnel import Funnel
 from molvae.screening.job import Job, Untouched, contents
 from molvae.screening.novelty import make_known
-from molvae.screening.parts import StoredPart, read_part, scores_path, write_part
-from molvae.screening.scores import ScoreLog
+from molvae.screening.parts import ScoreLog, StoredPart, read_part, scores_path, write_part
 from molvae.screening.stages import Screener, rules_of
 
 if TYPE_CHECKING:

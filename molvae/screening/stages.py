@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from molvae.latent.codec import MolVAE
     from molvae.oracles.base import Oracle, Score
     from molvae.oracles.config import Objective
-    from molvae.screening.scores import ScoreLog
+    from molvae.screening.parts import ScoreLog
 
     Array = NDArray[np.float32]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from molvae.data.readers import open_table
 from molvae.data.records import Column
-from molvae.data.writers import SUFFIXES, neutralize, open_writer, suffix_of
+from molvae.data.writers import SUFFIXES, SafeTable, neutralize, open_writer, safe_cell, suffix_of
 from molvae.errors import StorageError, UsageError
 
 COLUMNS = [
@@ -148,3 +148,30 @@ def test_a_molecule_of_any_name_is_one_record(tmp_path, name):
             writer.write([identifier, smiles])
     rows = list(open_table(path).rows())
     assert [(row.identifier, row.text) for row in rows] == [(" ".join(name.split()), "CCO"), ("next", "CCN")]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r=", " ="])
+def test_formulas_in_safe_cells_are_neutralized(start):
+    assert safe_cell(f"{start}cmd|' /C calc'!A0").startswith("'")
+
+
+@pytest.mark.parametrize("text", ["CCO", "[Na+]", "[O-]C", "-1.5", "+2e-3", "", "C=C", "n/a"])
+def test_what_is_harmless_stays_as_it_is(text):
+    assert safe_cell(text) == text
+
+
+def test_long_and_binary_text_is_shortened_and_spelled_out():
+    assert safe_cell("C" * 5000).endswith("(5000 characters)")
+    assert safe_cell("a\x00b\n") == r"a\x00b\x0a"
+
+
+@given(st.lists(st.text(), min_size=1, max_size=5))
+def test_any_text_makes_one_row_of_harmless_cells(tmp_path_factory, texts):
+    path = tmp_path_factory.mktemp("table") / "t.csv"
+    texts = [text.encode("utf-8", "replace").decode() for text in texts]
+    with SafeTable(path, ["cell"] * len(texts)) as table:
+        table.write(*texts)
+    with path.open(encoding="utf-8", newline="") as file:
+        _, row = list(csv.reader(file))
+    assert row == [safe_cell(text) for text in texts]
+    assert not any(cell.startswith(("=", "@")) for cell in row)

@@ -11,10 +11,9 @@ from molvae.chemistry.facts import element_counts, formula_text
 from molvae.chemistry.molecule import parse
 from molvae.errors import ConfigError, UnknownNameError, UsageError
 from molvae.oracles.base import Oracle, Score
-from molvae.oracles.catalog import catalog, definition
 from molvae.oracles.composite import CompositeOracle
 from molvae.oracles.desirability import SHAPES, DesirabilityOracle
-from molvae.oracles.plugins import load_oracle
+from molvae.oracles.plugins import catalog, definition, load_oracle
 from tests.strategies import DRUGS, smiles
 
 ASPIRIN, CAFFEINE = parse(DRUGS["aspirin"]), parse(DRUGS["caffeine"])
