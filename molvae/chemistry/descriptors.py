@@ -47,15 +47,13 @@ def describe(molecule: Molecule | Invalid, names: Sequence[str]) -> np.ndarray:
         return np.array([_evaluate(function, molecule.mol) for function in functions], dtype=np.float64)
 
 
-def describe_many(
-    molecules: Sequence[Molecule | Invalid], names: Sequence[str], *, workers: int = 0
-) -> np.ndarray:
+def describe_many(molecules: Sequence[Molecule | Invalid], names: Sequence[str]) -> np.ndarray:
     """The named descriptors of many molecules: `n x p`, float64, one row per molecule, in order."""
-    return _table(partial(describe, names=tuple(names)), molecules, names, workers)
+    return _table(partial(describe, names=tuple(names)), molecules, names)
 
 
 def describe_smiles(smiles: Sequence[str], names: Sequence[str], *, workers: int = 0) -> np.ndarray:
-    """As `describe_many`, from SMILES: they are parsed where they are described, so workers share that too.
+    """As `describe_many`, from SMILES, which workers parse and describe.
 
     >>> describe_smiles(["CCO", "no molecule"], ["hbd"]).tolist()
     [[1.0], [nan]]
@@ -64,7 +62,7 @@ def describe_smiles(smiles: Sequence[str], names: Sequence[str], *, workers: int
 
 
 def _table(
-    function: Callable[[Any], np.ndarray], items: Sequence[Any], names: Sequence[str], workers: int
+    function: Callable[[Any], np.ndarray], items: Sequence[Any], names: Sequence[str], workers: int = 0
 ) -> np.ndarray:
     for name in names:
         DESCRIPTORS.get(name)  # fail on a wrong name before any work, in this process

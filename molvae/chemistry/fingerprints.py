@@ -76,10 +76,8 @@ def count_matrix(
     return rows
 
 
-def packed_bits(
-    molecules: Sequence[Molecule], kind: FingerprintKind = "morgan", *, radius: int = 2, n_bits: int = 1024
-) -> np.ndarray:
-    """Folded bits (a feature is there or not), eight to a byte: ECFP4 by default.
+def packed_bits(molecules: Sequence[Molecule], *, n_bits: int = 1024) -> np.ndarray:
+    """Folded bits of ECFP4 (a feature is there or not), eight to a byte.
 
     Returns:
         `n x (n_bits / 8)`, uint8; `np.unpackbits` gives the bits.
@@ -88,7 +86,7 @@ def packed_bits(
     >>> packed_bits([parse("CCO")]).shape
     (1, 128)
     """
-    generator = _generator(kind, None if kind == "atom_pair" else radius, n_bits)
+    generator = _generator("morgan", 2, n_bits)
     rows = np.empty((len(molecules), -(-n_bits // 8)), dtype=np.uint8)
     for row, molecule in zip(rows, molecules):
         row[:] = np.packbits(generator.GetFingerprintAsNumPy(molecule.mol))
@@ -99,7 +97,6 @@ def count_entries(
     molecules: Sequence[Molecule],
     kind: FingerprintKind = "morgan",
     *,
-    radius: int | None = None,
     n_features: int = 4096,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Folded counts of many molecules that are not zero: what `count_matrix` has, without its zeros.
@@ -110,11 +107,11 @@ def count_entries(
         counts: The counts, `sum(lengths)`.
 
     >>> from molvae.chemistry.molecule import parse
-    >>> lengths, features, counts = count_entries([parse("CCO"), parse("C")], radius=0)
+    >>> lengths, features, counts = count_entries([parse("CCO"), parse("C")])
     >>> lengths.tolist(), sorted(counts.tolist())
-    ([3, 1], [1, 1, 1, 1])
+    ([6, 1], [1, 1, 1, 1, 1, 1, 1])
     """
-    generator = _generator(kind, radius, n_features)
+    generator = _generator(kind, None, n_features)
     rows = [generator.GetCountFingerprint(molecule.mol).GetNonzeroElements() for molecule in molecules]
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
     features = np.array([feature for row in rows for feature in row], dtype=np.int64)

@@ -133,13 +133,11 @@ def is_valid(thing: object) -> TypeIs[Molecule]:
     return isinstance(thing, Molecule)
 
 
-def parse(
-    text: str | Chem.Mol | None, *, max_characters: int = MAX_CHARACTERS, diagnose: bool = True
-) -> Molecule | Invalid:
+def parse(text: str | Chem.Mol | None, *, diagnose: bool = True) -> Molecule | Invalid:
     """Reads one SMILES, CXSMILES (whose coordinates and labels are ignored) or InChI; never raises.
 
     Refused before RDKit sees them: empty text, white space, control and non-ASCII characters, more than
-    `max_characters` characters, branches nested deeper than `MAX_NESTING`. Wildcards stand for no molecule.
+    `MAX_CHARACTERS` characters, branches nested deeper than `MAX_NESTING`. Wildcards stand for no molecule.
     An RDKit molecule is read from its own SMILES; other objects (`None`, NaN) are invalid. Why
     RDKit reads nothing takes as long as reading to find out: without `diagnose` the reason says no more.
 
@@ -153,14 +151,14 @@ def parse(
     if not isinstance(text, str):
         return _from_other(text)
     text, extension, _ = cut_extension(text) if "|" in text else (text, "", "")
-    refusal = _refusal(text, max_characters, extension)
+    refusal = _refusal(text, extension)
     if refusal is not None:
         return refusal
     with rdBase.BlockLogs():
         try:
             mol = _from_inchi(text) if text.startswith(_INCHI) else Chem.MolFromSmiles(text, _PARAMETERS)
             if mol is not None:
-                return _accept(mol, text, max(max_characters, MAX_CHARACTERS))
+                return _accept(mol, text)
         except (RuntimeError, ValueError) as error:  # RDKit's own invariants; both carry a sentence
             return Invalid(text, diagnosis.first_line(str(error)))
     return Invalid(text, *diagnosis.explain(text, _PARAMETERS)) if diagnose else Invalid(text, _UNREAD)
@@ -186,17 +184,17 @@ def randomized_smiles(molecule: Molecule, generator: np.random.Generator) -> str
     return molecule.smiles if "@" in text and canonical(text) != molecule.smiles else text
 
 
-def from_mol(mol: Chem.Mol, text: str | None = None) -> Molecule | Invalid:
+def from_mol(mol: Chem.Mol) -> Molecule | Invalid:
     """A molecule made by RDKit code (a reaction, a standardizer), read again from its own SMILES."""
     with rdBase.BlockLogs():
         try:
             smiles = str(Chem.MolToSmiles(mol))
         except (RuntimeError, ValueError) as error:
-            return Invalid(text or "", diagnosis.first_line(str(error)))
+            return Invalid("", diagnosis.first_line(str(error)))
     return parse(smiles)
 
 
-def _accept(mol: Chem.Mol, text: str, max_characters: int) -> Molecule | Invalid:
+def _accept(mol: Chem.Mol, text: str) -> Molecule | Invalid:
     """The molecule, if it and its canonical SMILES, which is what is kept of it, are within the caps."""
     if mol.GetNumAtoms() == 0:
         return Invalid(text, "the molecule has no atoms")
@@ -207,8 +205,8 @@ def _accept(mol: Chem.Mol, text: str, max_characters: int) -> Molecule | Invalid
         position = max(text.find("*"), text.find("~"))
         reason = "a wildcard (* or ~) stands for any atom or bond: write the whole molecule"
         return Invalid(text, reason, position if position >= 0 else None)
-    if len(smiles) > max_characters:
-        return Invalid(text, f"its canonical SMILES has {len(smiles)} characters, over {max_characters}")
+    if len(smiles) > MAX_CHARACTERS:
+        return Invalid(text, f"its canonical SMILES has {len(smiles)} characters, over {MAX_CHARACTERS}")
     if smiles.count("(") > MAX_NESTING and diagnosis.too_deep(smiles, MAX_NESTING) is not None:
         return Invalid(text, f"branches of its canonical SMILES are nested deeper than {MAX_NESTING}")
     return Molecule(smiles, mol)
@@ -230,14 +228,14 @@ def _from_other(thing: object) -> Molecule | Invalid:
     return Invalid("", f"a SMILES is text, this is {str(thing)[:40]}")
 
 
-def _refusal(text: str, max_characters: int, extension: str) -> Invalid | None:
+def _refusal(text: str, extension: str) -> Invalid | None:
     """The reason not to hand this text to the parser at all."""
     if extension and (changed := changed_by(extension)):
         return Invalid(text, f"its CXSMILES extension says that it has {changed}")
     if not text:
         return Invalid(text, "the text is empty")
-    if len(text) > max_characters:
-        return Invalid(text, f"the text has {len(text)} characters, over {max_characters}")
+    if len(text) > MAX_CHARACTERS:
+        return Invalid(text, f"the text has {len(text)} characters, over {MAX_CHARACTERS}")
     unwanted = _UNWANTED.search(text)
     if unwanted is not None:
         reason = diagnosis.unwanted_character(unwanted.group(), unwanted.start())

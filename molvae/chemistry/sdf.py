@@ -204,15 +204,9 @@ def conformer(smiles: str, seed: int) -> Chem.Mol:
     return mol
 
 
-def pose_block(mol: Chem.Mol, number: int = 0) -> str:
-    """The molblock of one conformer.
-
-    Args:
-        mol: Has conformers.
-        number: Which of them, counted from 0.
-    """
-    ids = [found.GetId() for found in mol.GetConformers()]
-    return str(Chem.MolToMolBlock(mol, confId=ids[number]))
+def pose_block(mol: Chem.Mol) -> str:
+    """The molblock of the first conformer."""
+    return str(Chem.MolToMolBlock(mol, confId=mol.GetConformers()[0].GetId()))
 
 
 def pose_record(block: str, title: str, fields: Mapping[str, str]) -> str:
@@ -220,14 +214,3 @@ def pose_record(block: str, title: str, fields: Mapping[str, str]) -> str:
     head, rest = one_line(title), block.partition("\n")[2].rstrip("\n")
     data = "".join(f">  <{key}>\n{one_line(value)}\n\n" for key, value in fields.items())
     return f"{head}\n{rest}\n{data}$$$$\n"
-
-
-def inchikey(molecule: Molecule) -> str:
-    """The InChIKey, by which a molecule is found elsewhere.
-
-    >>> from molvae.chemistry.molecule import parse
-    >>> inchikey(parse("CCO"))
-    'LFQSCWFLJHTTHZ-UHFFFAOYSA-N'
-    """
-    with rdBase.BlockLogs():
-        return str(Chem.MolToInchiKey(molecule.mol))

@@ -187,12 +187,11 @@ def _drawn(query: Chem.Mol | None) -> Chem.RWMol | None:
     return drawn
 
 
-def murcko_scaffold(molecule: Molecule, *, generic: bool = False, keep_stereo: bool = False) -> str:
+def murcko_scaffold(molecule: Molecule, *, keep_stereo: bool = False) -> str:
     """SMILES of the scaffold; empty for a molecule without rings (Bemis and Murcko 1996).
 
     Args:
         molecule: The molecule.
-        generic: Every atom a carbon and every bond single: the framework.
         keep_stereo: Whether the scaffold keeps its stereo marks.
 
     Stereochemistry is left out unless asked for, so that isomers share a scaffold and a scaffold split keeps
@@ -201,27 +200,12 @@ def murcko_scaffold(molecule: Molecule, *, generic: bool = False, keep_stereo: b
     >>> from molvae.chemistry.molecule import parse
     >>> murcko_scaffold(parse("Cc1ccc(C(=O)NC2CC2)cc1"))
     'O=C(NC1CC1)c1ccccc1'
-    >>> murcko_scaffold(parse("Cc1ccc(C(=O)NC2CC2)cc1"), generic=True)
-    'C1CCC(CCC2CC2)CC1'
     >>> murcko_scaffold(parse("CCO"))
     ''
     """
     with rdBase.BlockLogs():
         mol = MurckoScaffold.GetScaffoldForMol(molecule.mol)
-        if generic and mol.GetNumAtoms():
-            mol = _generic(mol)
         return str(Chem.MolToSmiles(mol, isomericSmiles=keep_stereo))
-
-
-def _generic(mol: Chem.Mol) -> Chem.Mol:
-    # Atoms double-bonded to the scaffold are single-bonded in the framework, and are removed too.
-    try:
-        return MurckoScaffold.GetScaffoldForMol(MurckoScaffold.MakeScaffoldGeneric(mol))
-    except (
-        RuntimeError,
-        ValueError,
-    ):  # more bonds on an atom than a carbon can have: no framework but itself
-        return mol
 
 
 def brics_fragments(molecule: Molecule) -> tuple[str, ...]:

@@ -13,9 +13,8 @@ from molvae.config import load_settings
 from molvae.data.arrays import open_array
 from molvae.data.config import PrepareSettings
 from molvae.data.splitting import PARTS
-from molvae.errors import CheckpointError
 from molvae.persistence.directories import read_directory
-from molvae.persistence.files import DAMAGED, reading
+from molvae.persistence.files import reading
 from molvae.tokenizers.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -146,7 +145,7 @@ class Corpus:
 
     @classmethod
     def _read(cls, path: Path) -> Corpus:
-        try:
+        with reading(path):
             facts = json.loads((path / "corpus.json").read_text(encoding="utf-8"))
             ids = _ragged(path, "tokens")
             return cls(
@@ -163,8 +162,6 @@ class Corpus:
                 _smiles=_ragged(path, "smiles"),
                 _identifiers=_ragged(path, "identifiers"),
             )
-        except DAMAGED as error:
-            raise CheckpointError(f"{path} is not a readable corpus: {error}") from error
 
     def __len__(self) -> int:
         return len(self.lengths)

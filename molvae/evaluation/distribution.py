@@ -213,24 +213,22 @@ def kl_score(
     smiles: Sequence[str],
     reference: Sequence[str],
     *,
-    n: int = N_MOLECULES,
     workers: int = 0,
     progress: Progress = SILENT,
 ) -> tuple[float, int]:
     """Mean of exp(-KL(reference || generated)) over ten quantities; 1 for the same distribution.
 
     Args:
-        smiles: Valid SMILES of a generator; the first `n` different ones, without stereo marks, count.
-        reference: Valid SMILES to compare with; `n` of them drawn at random.
-        n: Molecules on each side.
+        smiles: Valid SMILES of a generator; the first 10,000 different ones, without stereo marks, count.
+        reference: Valid SMILES to compare with; as many of them drawn at random.
         workers: Processes.
         progress: Where progress is reported.
 
     Returns:
         The score, NaN for fewer than three molecules or a quantity without spread; the molecules it rests on.
     """
-    chosen = np.sort(Seeds(42).numpy("guacamol-reference").permutation(len(reference))[:n])
-    sides = [_flat(smiles, n), _flat([reference[row] for row in chosen], n)]
+    chosen = np.sort(Seeds(42).numpy("guacamol-reference").permutation(len(reference))[:N_MOLECULES])
+    sides = [_flat(smiles), _flat([reference[row] for row in chosen])]
     if min(map(len, sides)) < _FEWEST_OF_DENSITY:
         return math.nan, len(sides[0])
     progress.start("KL score", sum(map(len, sides)))
@@ -247,8 +245,8 @@ def kl_score(
     return float(np.mean(np.exp(-np.array(divergences)))), len(sides[0])
 
 
-def _flat(smiles: Sequence[str], n: int) -> list[Molecule]:
-    """The first `n` different molecules, without stereo marks."""
+def _flat(smiles: Sequence[str]) -> list[Molecule]:
+    """The first different molecules, as many as are compared, without stereo marks."""
     found: dict[str, Molecule] = {}
     for text in smiles:
         molecule = parse(text)
@@ -256,7 +254,7 @@ def _flat(smiles: Sequence[str], n: int) -> list[Molecule]:
             molecule = standardize(molecule, "none", keep_stereo=False)
         if isinstance(molecule, Molecule):
             found.setdefault(molecule.smiles, molecule)
-        if len(found) == n:
+        if len(found) == N_MOLECULES:
             break
     return list(found.values())
 

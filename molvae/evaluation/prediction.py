@@ -20,7 +20,10 @@ LEVELS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 
 _SHOWN_LEVELS = (0.5, 0.9, 0.95)
 _PENALTIES = tuple(10.0**power for power in range(-3, 5))  # of the ridge regression
-_FEWEST = 20  # rows a probe is fitted to
+_FEWEST, _FOLDS = (
+    20,
+    5,
+)  # rows a probe is fitted to, and parts of the cross-validation; each chooses a penalty
 
 
 @dataclass(frozen=True)
@@ -139,16 +142,12 @@ def _mean(values: NDArray[np.float64]) -> float:
     return float(values.mean()) if len(values) else math.nan
 
 
-def linear_probe(
-    z: NDArray[np.floating], y: NDArray[np.floating], *, folds: int = 5, seed: int = 0
-) -> tuple[float, int]:
-    """R2 of ridge regression from vectors, each row predicted by a fit that did not see it.
+def linear_probe(z: NDArray[np.floating], y: NDArray[np.floating]) -> tuple[float, int]:
+    """R2 of ridge regression from vectors, each row predicted by a fit that did not see it, in five folds.
 
     Args:
         z: Vectors, `n x d`.
         y: What is read off them, `n`; rows with a NaN are left out.
-        folds: Parts of the cross-validation; the penalty is chosen inside each.
-        seed: Of the division.
 
     Returns:
         R2 and the rows it rests on; NaN for fewer than 20.
@@ -162,7 +161,7 @@ def linear_probe(
     if len(x) < _FEWEST:
         return math.nan, len(x)
     model = make_pipeline(StandardScaler(), RidgeCV(_PENALTIES))
-    predicted = cross_val_predict(model, x, target, cv=KFold(folds, shuffle=True, random_state=seed))
+    predicted = cross_val_predict(model, x, target, cv=KFold(_FOLDS, shuffle=True, random_state=0))
     return r_squared(target, predicted), len(x)
 
 

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from molvae.chemistry.sdf import inchikey
+from molvae.chemistry.standardize import inchikey
 from molvae.config import parse_assignment, settings_from
 from molvae.errors import MissingDependencyError, UnknownNameError, UsageError, suggest
 from molvae.oracles.command import isolated

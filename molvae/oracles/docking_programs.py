@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from molvae.chemistry.molecule import Invalid
-from molvae.chemistry.sdf import conformer, inchikey, pose_block, pose_record
-from molvae.chemistry.standardize import standardize
+from molvae.chemistry.sdf import conformer, pose_block, pose_record
+from molvae.chemistry.standardize import inchikey, standardize
 from molvae.oracles.base import Score, describe_error
 from molvae.oracles.docking import Receptor, receptor_of
 from molvae.oracles.references import core_of

@@ -122,19 +122,21 @@ DAMAGED = (
 
 
 @contextlib.contextmanager
-def reading(path: Path, error: type[StorageError] = CheckpointError) -> Iterator[None]:
+def reading(path: Path) -> Iterator[None]:
     """A block that makes something of what a file holds: of the wrong type, beyond all bounds, or not there.
 
     Args:
         path: The file.
-        error: What is raised when that fails; errors of molvae's own pass.
+
+    Raises:
+        CheckpointError: That fails; errors of molvae's own pass.
     """
     try:
         yield
     except DAMAGED as reason:
         name = type(reason).__name__ if isinstance(reason, LookupError | AttributeError | TypeError) else ""
         what = " ".join(part for part in (name, str(reason)) if part)
-        raise error(f"{path} cannot be read, or is damaged: {what[:300]}") from reason
+        raise CheckpointError(f"{path} cannot be read, or is damaged: {what[:300]}") from reason
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from molvae.config import Settings
 
 _STEPS = (1.0, 2.0, 5.0, 10.0)
-_LARGE, _SMALL = 1e6, 1e-3  # outside these a number is written with a power of ten
+_LARGE, _THOUSAND, _SMALL = 1e6, 1e3, 1e-3  # outside these a number is written with a power of ten
 _MARGIN = 0.04  # of a range, left free at both ends
 _BINS, _FEWEST_BINS = 40, 8
 _EDGES = (0.2, 99.8)  # percentiles a histogram shows
@@ -44,11 +44,11 @@ class Scale:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
-def span(values: Iterable[NDArray[np.float64]], *, margin: float = _MARGIN) -> tuple[float, float]:
+def span(values: Iterable[NDArray[np.float64]]) -> tuple[float, float]:
     """The range of all finite values, with a margin; 0 to 1 where there is none.
 
-    >>> span([np.array([1.0, np.nan]), np.array([3.0])], margin=0.0)
-    (1.0, 3.0)
+    >>> span([np.array([1.0, np.nan]), np.array([3.0])])
+    (0.92, 3.08)
     """
     parts = [part[np.isfinite(part)] for part in values]
     known = np.concatenate(parts) if parts else np.empty(0)
@@ -59,7 +59,7 @@ def span(values: Iterable[NDArray[np.float64]], *, margin: float = _MARGIN) -> t
     if wide <= 1e-12 * max(abs(low), abs(high), 1e-300):  # all the same
         wide = abs(low) or 1.0
         return low - wide / 2, high + wide / 2
-    return low - margin * wide, high + margin * wide
+    return low - _MARGIN * wide, high + _MARGIN * wide
 
 
 def ticks(low: float, high: float, n: int = 5, *, whole: bool = False) -> list[float]:
@@ -97,7 +97,7 @@ def bin_shares(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArr
     return np.asarray(counts / max(len(values), 1), dtype=np.float64)
 
 
-def shown(value: float | None, digits: int = 3) -> str:
+def shown(value: float | None) -> str:
     """A number in a few significant digits, thousands set apart; a dash where there is none.
 
     >>> [shown(v) for v in (0.94812, 336.02, 12345.6, 3e-7, 0.0, float("nan"), None)]
@@ -106,10 +106,10 @@ def shown(value: float | None, digits: int = 3) -> str:
     if value is None or not math.isfinite(value):
         return "-"
     if value and not _SMALL <= abs(value) < _LARGE:
-        return f"{value:,.0f}" if value == round(value) and abs(value) < 1e12 else f"{value:.{digits}g}"  # noqa: PLR2004
-    if abs(value) >= 10.0**digits or value == round(value):
+        return f"{value:,.0f}" if value == round(value) and abs(value) < 1e12 else f"{value:.3g}"  # noqa: PLR2004
+    if abs(value) >= _THOUSAND or value == round(value):
         return f"{value:,.0f}"
-    return f"{float(f'{value:.{digits}g}'):,.15g}"
+    return f"{float(f'{value:.3g}'):,.15g}"
 
 
 def marks(values: Sequence[float]) -> list[str]:

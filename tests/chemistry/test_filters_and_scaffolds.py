@@ -65,16 +65,14 @@ def test_filters_are_total(text):
 @given(smiles())
 def test_a_scaffold_is_its_own_scaffold(text):
     molecule = parse(text)
-    for generic in (False, True):
-        scaffold = murcko_scaffold(molecule, generic=generic)
-        assert (scaffold == "") == (molecule.mol.GetRingInfo().NumRings() == 0)
-        if scaffold:
-            assert murcko_scaffold(parse(scaffold), generic=generic) == scaffold
+    scaffold = murcko_scaffold(molecule)
+    assert (scaffold == "") == (molecule.mol.GetRingInfo().NumRings() == 0)
+    if scaffold:
+        assert murcko_scaffold(parse(scaffold)) == scaffold
 
 
 def test_known_scaffolds():
     assert murcko_scaffold(parse(DRUGS["celecoxib"])) == "c1ccc(-c2ccnn2-c2ccccc2)cc1"
     assert murcko_scaffold(parse("O=C1CCCCC1C")) == "O=C1CCCCC1"
-    assert murcko_scaffold(parse("O=C1CCCCC1C"), generic=True) == "C1CCCCC1"
     isomers = {murcko_scaffold(parse(text)) for text in ("C[C@H]1CCO[C@H]1F", "C[C@@H]1CCO[C@H]1F")}
     assert len(isomers) == 1

@@ -134,11 +134,6 @@ def test_the_caret_stands_below_the_character_to_blame():
     assert max(map(len, long)) < 80
 
 
-def test_the_cap_is_an_argument():
-    assert isinstance(parse("CCCC", max_characters=3), Invalid)
-    assert isinstance(parse("CCCC", max_characters=4), Molecule)
-
-
 @pytest.mark.parametrize("text", ["C" * 999, "C(" * 100 + "C" + ")" * 100, "C1CC1" * 200, "C." * 499 + "C"])
 def test_the_largest_texts_are_read(text):
     assert isinstance(parse(text), Molecule)

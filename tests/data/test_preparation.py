@@ -530,5 +530,5 @@ def test_an_array_whose_header_does_not_parse_is_a_damaged_corpus(little_corpus,
     (place / "tokens_offsets.npy").write_bytes(header)
     (place / MANIFEST).unlink()
     seal(place, kind=KIND, schema=SCHEMA)
-    with pytest.raises(CheckpointError, match="not a readable corpus"):
+    with pytest.raises(CheckpointError, match="cannot be read, or is damaged"):
         Corpus.open(place)

@@ -23,7 +23,7 @@ from molvae.campaign.observations import StartMolecule
 from molvae.campaign.utility import top_auc
 from molvae.chemistry.molecule import parse
 from molvae.chemistry.precedent import Precedent
-from molvae.chemistry.sdf import inchikey
+from molvae.chemistry.standardize import inchikey
 from molvae.errors import InputError, UsageError
 from molvae.oracles.config import Objective
 from molvae.reporting.campaign_progress import non_dominated
