@@ -33,8 +33,8 @@ _COORDINATE = re.compile(r"z(\d+)")
 @options.integer("--seed", text="Sample each vector from its posterior.  [default: posterior mean]", least=0)
 @options.integer(
     "--inference-steps",
-    text="Gradient steps that refine each vector until it decodes to the molecule. 0 uses the encoder alone: "
-    "five times as fast, and good enough for comparison or regression.",
+    text="Most gradient steps that refine a vector until it decodes to its molecule. 0 uses the encoder "
+    "alone: several times as fast, and good enough for comparison or regression.",
     default=INFERENCE_STEPS,
     least=0,
 )

@@ -40,7 +40,7 @@ _SAMPLES_NOTE = (
     "MolVAE.sample writes it, invalid ones counted."
 )
 _INFERENCE_NOTE = (
-    f"mu: the posterior mean after {INFERENCE_STEPS} gradient steps from the encoder's, as MolVAE.encode and "
+    f"mu: the posterior mean, moved by up to {INFERENCE_STEPS} gradient steps, as MolVAE.encode and "
     "reconstruct find it; heads and information are measured at the encoder's."
 )
 _TRIES_NOTE = f"valid in {MOST_TRIES} tries: greedy first, then drawn at T = 1 until a decode is valid."

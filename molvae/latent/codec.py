@@ -133,8 +133,8 @@ class MolVAE:
         Args:
             molecules: `n` molecules.
             seed: Root of the posterior noise; None gives the means.
-            inference_steps: As for `posterior`. Without them this is five times as fast, but fewer molecules
-                decode to themselves: enough where vectors are to be compared or learned from.
+            inference_steps: As for `posterior`. Without them this is several times as fast, but fewer
+                molecules decode to themselves: enough where vectors are to be compared or learned from.
         """
         mu, sigma = self.posterior(molecules, inference_steps=inference_steps)
         if seed is None:
@@ -149,14 +149,14 @@ class MolVAE:
 
         Args:
             molecules: `n` molecules.
-            inference_steps: Gradient steps by which each mean moves from the encoder's to where the decoder
-                writes the molecule more surely (`molvae.models.inference`); 0 is the encoder alone.
+            inference_steps: Most gradient steps by which a mean moves from the encoder's to where the decoder
+                writes the molecule (`molvae.models.inference`); 0 is the encoder alone.
 
         Raises:
             UsageError: `inference_steps` is negative.
         """
         if inference_steps < 0:
-            raise UsageError(f"inference_steps is how often a mean is moved, got {inference_steps}")
+            raise UsageError(f"inference_steps is how often a mean may be moved, got {inference_steps}")
         return posteriors(
             self.network, self.tokenizer, self.prepare(molecules), inference_steps=inference_steps
         )

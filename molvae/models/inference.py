@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,17 +18,24 @@ if TYPE_CHECKING:
 
     from molvae.models.vae import SequenceVAE
 
-_REACH = 1 / 3  # of the length of a posterior sample's noise: no step goes farther
+_REACH = 1 / 3  # of the length of a posterior sample's noise: no step is longer
+_MOMENTUM = 0.5
+_ENOUGH = math.log(2.0)  # nats: what has more than half of the probability is also what is decoded greedily
 _NOTHING = 1e-12
 
 
 def infer(network: SequenceVAE, tokens: Tensor, lengths: Tensor, *, n_steps: int) -> Posterior:
-    """The posterior of token rows `b x t` of lengths `b`, its mean moved by so many gradient steps."""
+    """The posterior of token rows `b x t` of lengths `b`, its mean moved by at most `n_steps`."""
     with torch.inference_mode(mode=False):  # where a caller is in it, tensors would have no gradients
         tokens, lengths = tokens.clone(), lengths.clone()
         with torch.no_grad():
             posterior = network.encode(tokens, lengths)
-        return moved(posterior, partial(negative_log_likelihood, network, tokens, lengths), n_steps)
+
+        def nll(z: Tensor, rows: Tensor) -> Tensor:
+            longest = int(lengths[rows].max())
+            return negative_log_likelihood(network, tokens[rows, :longest], lengths[rows], z)
+
+        return moved(posterior, nll, n_steps)
 
 
 def negative_log_likelihood(
@@ -45,32 +51,52 @@ def negative_log_likelihood(
     return reconstruction_nll(logits, tokens, lengths)
 
 
-def moved(posterior: Posterior, nll: Callable[[Tensor], Tensor], n_steps: int) -> Posterior:
+def moved(posterior: Posterior, nll: Callable[[Tensor, Tensor], Tensor], n_steps: int) -> Posterior:
     """The posterior with its mean moved by gradient steps to where what was encoded is more likely.
 
     An encoder finds all means by one pass over the tokens, and falls short of the best mean of each molecule
     (the amortization gap: Cremer et al., arXiv:1801.03558), which gradient steps from its answer close
     (Kim et al., arXiv:1802.02550). Lengths are counted in posterior standard deviations, and a step is as
-    long as would take a linear -log p(x|z) to 0 (Polyak), so that there is no rate to choose.
+    long as would take a linear -log p(x|z) to 0 (Polyak), so that there is no rate to choose; half of the
+    step before is added. A mean stays where p(x|z) exceeds 1/2, and is the best of those that were
+    visited.
 
     Args:
         posterior: The encoder's, `b x d`.
-        nll: -log p(x|z) of what was encoded, `b`, from latent vectors `b x d`.
-        n_steps: How many; 0 leaves the posterior as it is.
+        nll: -log p(x|z) of what was encoded in some rows, `r`, from latent vectors `r x d` and the numbers of
+            the rows, `r`.
+        n_steps: How many at the most; 0 leaves the posterior as it is.
 
     Returns:
         A posterior with the same variances.
     """
+    if n_steps == 0:
+        return posterior
     start, logvar = posterior.mu.detach(), posterior.logvar
     deviation = torch.ones_like(start) if posterior.is_dirac else logvar.detach().mul(0.5).exp()
     longest = _REACH * math.sqrt(start.shape[-1])
-    shift = torch.zeros_like(start)
-    for _ in range(n_steps):
-        shift.requires_grad_()
-        with torch.enable_grad():
-            loss = nll(start + deviation * shift)
-            (slope,) = torch.autograd.grad(loss.sum(), shift)
+    best, lowest = torch.zeros_like(start), torch.full_like(start[:, 0], torch.inf)
+    rows = torch.arange(len(start), device=start.device)
+    shift, before = torch.zeros_like(start), torch.zeros_like(start)
+    for step in range(n_steps + 1):
+        shift.requires_grad_(step < n_steps)
+        with torch.set_grad_enabled(step < n_steps):
+            loss = nll(start[rows] + deviation[rows] * shift, rows)
+        improved = loss.detach() < lowest[rows]
+        best[rows[improved]], lowest[rows[improved]] = shift.detach()[improved], loss.detach()[improved]
+        unsure = ~(loss.detach() < _ENOUGH)
+        if step == n_steps or not unsure.any():
+            break
+        (slope,) = torch.autograd.grad(loss.sum(), shift)
         steepness = slope.square().sum(-1).clamp_min(_NOTHING).sqrt()
-        length = (loss.detach() / steepness).clamp(0.0, longest)
-        shift = (shift.detach() - (length / steepness)[:, None] * slope).nan_to_num(0.0, 0.0, 0.0)
-    return Posterior(start + deviation * shift, logvar)
+        step_length = (loss.detach() / steepness).clamp(0.0, longest)
+        moves = _within(_MOMENTUM * before - (step_length / steepness)[:, None] * slope, longest)
+        rows, before, shift = rows[unsure], moves[unsure], (shift.detach() + moves)[unsure]
+    return Posterior(start + deviation * best, logvar)
+
+
+def _within(vectors: Tensor, longest: float) -> Tensor:
+    """The vectors `r x d`, shortened to `longest` where they are longer; 0 where they are not finite."""
+    finite = vectors.nan_to_num(0.0, 0.0, 0.0)
+    factors = (longest / finite.norm(dim=-1, keepdim=True).clamp_min(_NOTHING)).clamp_max(1.0)
+    return finite.mul(factors)
