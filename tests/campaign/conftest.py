@@ -30,7 +30,7 @@ def quick():
 @pytest.fixture(autouse=True)
 def few_candidates(monkeypatch):
     """TuRBO looks at few points here."""
-    monkeypatch.setattr("molvae.campaign.search.turbo.N_CANDIDATES", 200)
+    monkeypatch.setattr("molvae.campaign.search.baselines.N_CANDIDATES", 200)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from molvae.optimization import proposal
-from molvae.optimization.baselines import Evolution, random_rows
+from molvae.optimization.cma_es import Evolution
 from molvae.optimization.proposal import Elites, Slope, pcn, propose, rank_weights, slerp
 
 MOVES = {"pcn": 100, "noise": 60, "slerp": 70, "ascent": 40, "prior": 30}
@@ -185,8 +185,3 @@ def test_rank_weights_fall_with_rank_and_sum_to_one():
     weights = rank_weights(np.array([0.3, 9.0, -1.0, 5.0]), 0.1)
     assert weights.sum() == pytest.approx(1.0)
     assert np.argsort(-weights).tolist() == [1, 3, 0, 2]
-
-
-def test_random_rows_are_different_rows():
-    rows = random_rows(100, 20, np.random.default_rng(0))
-    assert len(set(rows.tolist())) == 20

@@ -142,19 +142,12 @@ class SearchMethod(Protocol):
 METHODS: Registry[Callable[[], SearchMethod]] = Registry("search method", "molvae.methods")
 """Name -> factory of a method."""
 
-_METHODS_IN = {
-    "bo": "bo",
-    "cma-es": "baselines",
-    "mol-ga": "baselines",
-    "prior": "baselines",
-    "random": "baselines",
-    "turbo": "turbo",
-}
-
 
 def make_method(name: str) -> SearchMethod:
     """The search method of that name; `UnknownNameError` names the nearest match otherwise."""
-    _register(name, _METHODS_IN)
+    import_module("molvae.campaign.search.bo")  # the methods there register themselves
+    if name != "bo":
+        import_module("molvae.campaign.search.baselines")
     return METHODS.get(name)()
 
 
@@ -208,16 +201,8 @@ SOURCES: Registry[Callable[[Situation, Latents, float], ProposalSource]] = Regis
 )
 """Name -> factory taking the situation, the latent points and the widening of steps."""
 
-_SOURCES_IN = {"latent": "latent", "graph": "graph", "library": "graph"}
-
 
 def find_source(name: str) -> Callable[[Situation, Latents, float], ProposalSource]:
     """The factory of that name; `UnknownNameError` names the nearest match otherwise."""
-    _register(name, _SOURCES_IN)
+    import_module("molvae.campaign.search.sources")  # the sources there register themselves
     return SOURCES.get(name)
-
-
-def _register(name: str, modules: Mapping[str, str]) -> None:
-    """Import the module of a built-in method or source, which registers itself; all for other names."""
-    for module in [modules[name]] if name in modules else dict.fromkeys(modules.values()):
-        import_module(f"molvae.campaign.search.{module}")

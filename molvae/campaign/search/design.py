@@ -11,7 +11,6 @@ from molvae.campaign.gates import kept_cores
 from molvae.campaign.model import drawn
 from molvae.campaign.search.base import N_PARENTS, Batch, Draft, Parents, Situation, make_method
 from molvae.campaign.search.mix import Mix
-from molvae.optimization.baselines import random_rows
 from molvae.optimization.similarities import MinMaxGallery
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def library(
     Fewer if there are no more among the first `most` that are checked.
     """
     rest = situation.unseen(molecule.smiles for molecule in situation.history.start)
-    order = (rest[row] for row in random_rows(len(rest), most or len(rest), generator))
+    order = (rest[row] for row in generator.permutation(len(rest))[:most])
     return situation.within_bounds(order, n)
 
 
@@ -148,7 +147,7 @@ def _first(situation: Situation, generator: np.random.Generator) -> list[Molecul
     history, features = situation.history, situation.features
     cores = [m for core in kept_cores(history.settings.objectives) if (m := situation.acceptable(core))]
     start = [molecule.smiles for molecule in history.start]
-    chosen = [start[row] for row in random_rows(len(start), _LARGEST, generator)]
+    chosen = [start[row] for row in generator.permutation(len(start))[:_LARGEST]]
     names: Sequence[str] = list(dict.fromkeys([*list(history.trials)[-_LARGEST:], *chosen]))
     brought = [m for text in names if (m := features.molecules[text]) is not None]
     of_prior = drawn(situation.model, _LARGEST // 2, generator)

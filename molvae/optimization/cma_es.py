@@ -1,4 +1,4 @@
-"""Baselines: random draws and CMA-ES."""
+"""CMA-ES, one generation at a time."""
 
 from __future__ import annotations
 
@@ -12,15 +12,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
-
-
-def random_rows(n: int, q: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """`q` different rows of `n`, in random order; all of them when there are fewer.
-
-    >>> sorted(random_rows(3, 5, np.random.default_rng(0)).tolist())
-    [0, 1, 2]
-    """
-    return generator.permutation(n)[:q].astype(np.int64)
 
 
 @dataclass(frozen=True)
