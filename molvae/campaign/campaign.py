@@ -179,17 +179,17 @@ class Campaign:
             raise UsageError(f"ask for at least 1 candidate, got {n}")
         if self._model is None:
             raise UsageError("this campaign was opened without a model, so it cannot ask")
-        wanted = min(n or self.settings.batch_size(self.history.n_calls), self.history.remaining)
-        if wanted == 0:
+        size = min(n or self.settings.batch_size(self.history.n_calls), self.history.remaining)
+        if size == 0:
             return Candidates([], self.history)
         begun = time.perf_counter()
         self.history.known.refused.clear()
         situation = self._situation()
         with going_on_from(self.path):
-            batch = next_batch(situation, wanted, whole=n is not None)
+            batch = next_batch(situation, size, whole=n is not None)
         if not batch.drafts:
             return Candidates([], self.history)
-        candidates, payload = candidates_of(situation, batch, wanted)
+        candidates, payload = candidates_of(situation, batch, size)
         payload["seconds"] = round(time.perf_counter() - begun, 6)
         if deliver is None:
             self.history.apply(self._journal.append("ask", payload))

@@ -160,15 +160,14 @@ def trace_of(smiles: Sequence[str], worth: Sequence[float]) -> list[TracePoint]:
     return [TracePoint(call, *point) for call, point in enumerate(zip(smiles, worth, best, top))]
 
 
-def top_auc(values: Sequence[float], *, k: int = 10, budget: int = 10_000, frequency: int = 100) -> float:
-    """Area under the curve of the mean of the `k` best so far against calls, divided by the budget.
+def top_auc(values: Sequence[float], *, budget: int = 10_000, frequency: int = 100) -> float:
+    """Area under the curve of the mean of the ten best so far against calls, divided by the budget.
 
     Trapezoids every `frequency` calls starting from 0, a last one to the end, and the final mean held up to
     the budget if the run stopped early. (Gao et al., NeurIPS 2022 datasets and benchmarks, PMO.)
 
     Args:
         values: Scores in call order; NaN (a failed call) counts as a call and never among the best.
-        k: How many of the best.
         budget: Calls the area is divided by.
         frequency: Calls between points of the curve.
 
@@ -176,7 +175,7 @@ def top_auc(values: Sequence[float], *, k: int = 10, budget: int = 10_000, frequ
     0.995
     """
     used = list(values)[:budget]
-    _, means = running_top(used, k)
+    _, means = running_top(used, TOP)
     area, previous, last = 0.0, 0.0, 0
     for i in range(frequency, min(len(used), budget), frequency):
         now = _or_zero(means[i - 1])

@@ -108,6 +108,10 @@ class Features:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    def view(self, name: str) -> Multisets:
+        """The multisets of one view."""
+        return self.multisets[self.views.index(name)]
+
     @classmethod
     def joined(cls, parts: Sequence[Features]) -> Features:
         """Concatenation of several; at least one."""

@@ -172,7 +172,7 @@ class MixtureSurrogate:
         half = _N_FIT // 2
         priority = torch.rand(len(rows), generator=torch.Generator().manual_seed(len(rows)))
         kept = training_rows(targets, half, _N_FIT - half, priority)
-        tables = [gallery.gram(view)[rows[kept]][:, rows[kept]] for view in settings.views]
+        tables = [table[rows[kept]][:, rows[kept]] for table in map(gallery.gram, settings.views)]
         numbers = gallery.numbers[rows[kept]] if settings.numbers else None
         start = Hyperparameters.from_json(remembered["values"]) if remembered else None
         prior, counts = Prior(), None

@@ -118,14 +118,14 @@ class Comparison:
     def cross(self, view: str) -> Tensor:
         """Similarities to the observations, `q x n`, float64."""
         if view not in self._cross:
-            table = self.gallery.view(view).similarities(self._multisets(view))
+            table = self.gallery.view(view).similarities(self.features.view(view))
             self._cross[view] = torch.from_numpy(table)
         return self._cross[view]
 
     def own(self, view: str) -> Tensor:
         """Similarities among the candidates, `q x q`, float64."""
         if view not in self._own:
-            multisets = self._multisets(view)
+            multisets = self.features.view(view)
             self._own[view] = torch.from_numpy(MinMaxGallery(multisets).similarities(multisets))
         return self._own[view]
 
@@ -133,9 +133,6 @@ class Comparison:
     def numbers(self) -> Tensor:
         """Numbers of the candidates, scaled like those of the observations, `q x p`."""
         return self.gallery.scaled(self.features.numbers)
-
-    def _multisets(self, view: str) -> Multisets:
-        return self.features.multisets[self.features.views.index(view)]
 
 
 class Gallery:
@@ -177,7 +174,7 @@ class Gallery:
     def view(self, name: str) -> MinMaxGallery:
         """One fingerprint of the observations."""
         if name not in self._views:
-            self._views[name] = MinMaxGallery(self.features.multisets[self.features.views.index(name)])
+            self._views[name] = MinMaxGallery(self.features.view(name))
         return self._views[name]
 
     def gram(self, view: str) -> Tensor:

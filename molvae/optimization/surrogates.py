@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from molvae.optimization.config import MemberSettings
     from molvae.optimization.similarities import Comparison, Gallery
 
+_NUGGET = 1e-6  # of a candidate taken to score its mean, in units of its variance
+
 
 @dataclass(frozen=True)
 class Belief:
@@ -63,7 +65,7 @@ class Belief:
         variance = torch.cat([self.variance, torch.zeros(n, k, dtype=self.variance.dtype)], dim=1)
         return Belief(torch.cat([self.mean, known], dim=1), variance, covariance)
 
-    def believing(self, row: int, noise: float = 1e-6) -> Belief:
+    def believing(self, row: int) -> Belief:
         """The belief after candidate `row` has scored exactly its mean (kriging believer).
 
         Means stay, and the uncertainty near that candidate decreases.
@@ -71,7 +73,7 @@ class Belief:
         if self.covariance is None:
             raise ValueError("a marginal belief cannot be conditioned; use posterior(..., joint=True)")
         column = self.covariance[:, :, row]  # m x n
-        spread = (column[:, row, None, None] * (1.0 + noise)).clamp_min(torch.finfo(column.dtype).tiny)
+        spread = (column[:, row, None, None] * (1.0 + _NUGGET)).clamp_min(torch.finfo(column.dtype).tiny)
         covariance = self.covariance - column[:, :, None] * column[:, None, :] / spread
         return Belief.joint(self.mean, covariance)
 

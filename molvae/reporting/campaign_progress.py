@@ -66,7 +66,7 @@ def curves(standing: Standing, other: Standing | None) -> tuple[Curve, Curve | N
 
 def _curve(worth: Array, sign: float, budget: int) -> Curve:
     best, top = (np.array(line) for line in running_top(worth.tolist(), _TOP))
-    auc = top_auc(worth.tolist(), k=_TOP, budget=budget, frequency=1) if len(worth) else float("nan")
+    auc = top_auc(worth.tolist(), budget=budget, frequency=1) if len(worth) else float("nan")
     if sign < 0:  # the mean of the curve: no area from zero, which would be a good value here
         known = top[np.isfinite(top)]
         auc = float(known.mean()) if len(known) else float("nan")

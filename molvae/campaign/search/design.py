@@ -27,24 +27,26 @@ _TO_CHOOSE_FROM = 5  # molecules within the bounds for each that is chosen
 
 
 def next_batch(situation: Situation, n: int, *, whole: bool) -> Batch:
-    """The next batch; one that ends the initial design is short, unless `n` are wanted as a `whole`."""
-    left = n_initial_left(situation)
-    scored = any(trial.complete for trial in situation.history.trials.values())
-    batch = initial_batch(situation, min(n, left) if scored else n) if left else Batch(())
-    if left and (not scored or len(batch.drafts) == n or (batch.drafts and not whole)):
-        return batch
-    first = {draft.smiles: draft for draft in batch.drafts}
-    found = make_method(situation.history.settings.method).ask(situation, n)
-    rest = [draft for draft in found.drafts if draft.smiles not in first]
-    return replace(found, drafts=(*batch.drafts, *rest[: n - len(first)]))
+    """The next batch: of the initial design, then of the search method.
+
+    One that ends the initial design is short, unless `n` are wanted as a `whole`. Start molecules with scores
+    count for the initial design.
+    """
+    history = situation.history
+    first: list[Draft] = []
+    left = history.settings.n_initial - len(history.trials)
+    if left > 0:
+        scored = any(trial.complete for trial in history.trials.values())
+        first = _initial_drafts(situation, min(n, left) if scored else n)
+        if not scored or len(first) == n or (first and not whole):
+            return Batch(tuple(first), state=history.state)
+    taken = {draft.smiles for draft in first}
+    found = make_method(history.settings.method).ask(situation, n)
+    rest = [draft for draft in found.drafts if draft.smiles not in taken]
+    return replace(found, drafts=(*first, *rest[: n - len(first)]))
 
 
-def n_initial_left(situation: Situation) -> int:
-    """Number of molecules left in the initial design; start molecules with scores count as done."""
-    return max(0, situation.history.settings.n_initial - len(situation.history.trials))
-
-
-def initial_batch(situation: Situation, n: int) -> Batch:
+def _initial_drafts(situation: Situation, n: int) -> list[Draft]:
     """The next `n` molecules of the initial design, all within the known bounds.
 
     Start molecules in order, or a random choice if there are more than `n_initial`; then prior draws.
@@ -54,8 +56,7 @@ def initial_batch(situation: Situation, n: int) -> Batch:
         order = situation.seeds.numpy("start").permutation(len(start))
         start = [start[row] for row in order]
     drafts = [Draft(smiles, "start") for smiles in situation.within_bounds(situation.unseen(start), n)]
-    drafts = new_drafts(situation, n, situation.generator("initial"), drafts)
-    return Batch(tuple(drafts), state=situation.history.state)
+    return new_drafts(situation, n, situation.generator("initial"), drafts)
 
 
 def library(
