@@ -38,8 +38,8 @@ class Seeds:
         """A seed in [0, 2^63) for a library that wants a number."""
         return int(self._sequence(name, indices).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
-    def torch(self, name: str, *indices: int, device: str = "cpu") -> torch.Generator:
-        """A torch generator on `device`."""
+    def torch(self, name: str, *indices: int) -> torch.Generator:
+        """A torch generator on the CPU."""
         import torch
 
-        return torch.Generator(device=device).manual_seed(self.integer(name, *indices))
+        return torch.Generator().manual_seed(self.integer(name, *indices))
