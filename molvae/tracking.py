@@ -16,6 +16,7 @@ from molvae.errors import MissingDependencyError
 from molvae.persistence.files import write_atomically
 from molvae.progress import SILENT, Silent
 from molvae.registry import Registry
+from molvae.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -86,7 +87,7 @@ class Trackers:
                 do(tracker)
             except Exception as error:  # noqa: BLE001 - a tracker's trouble is not the run's
                 del self._trackers[name]
-                why = " ".join(f"{type(error).__name__}: {error}".split())
+                why = one_line(f"{type(error).__name__}: {error}")
                 self._progress.note(f"the tracker '{name}' failed and is not used any more: {why}")
 
 

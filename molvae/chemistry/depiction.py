@@ -12,7 +12,7 @@ from rdkit.Chem.Draw import rdMolDraw2D
 
 from molvae.chemistry.molecule import Invalid, Molecule
 from molvae.errors import UsageError
-from molvae.text import cell
+from molvae.text import cell, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ def molecule_svg(
     """One molecule as an `<svg>` element that can stand in HTML; an `Invalid` is an empty picture."""
     canvas = rdMolDraw2D.MolDraw2DSVG(width, height)
     with rdBase.BlockLogs():
-        canvas.DrawMolecule(_drawable(molecule), legend=_shortened(legend))
+        canvas.DrawMolecule(_drawable(molecule), legend=one_line(legend, _LONGEST_LEGEND))
     canvas.FinishDrawing()
     return _element(canvas.GetDrawingText())
 
@@ -115,7 +115,11 @@ def _draw(
     core: Core | None = None,
     marked: Sequence[Sequence[int]] | None = None,
 ) -> None:
-    texts = [""] * len(molecules) if legends is None else [_shortened(legend) for legend in legends]
+    texts = (
+        [""] * len(molecules)
+        if legends is None
+        else [one_line(legend, _LONGEST_LEGEND) for legend in legends]
+    )
     options = canvas.drawOptions()
     options.legendFontSize = 14
     options.drawMolsSameScale = False  # one long molecule must not shrink all others
@@ -167,11 +171,6 @@ def _drawable(molecule: Molecule | Invalid, core: Core | None = None) -> Chem.Mo
         return rdMolDraw2D.PrepareMolForDrawing(mol)
     except (RuntimeError, ValueError):  # no alternating bonds: drawn as it is
         return rdMolDraw2D.PrepareMolForDrawing(mol, kekulize=False)
-
-
-def _shortened(legend: str) -> str:
-    line = " ".join(legend.split())
-    return line if len(line) <= _LONGEST_LEGEND else line[: _LONGEST_LEGEND - 3] + "..."
 
 
 def _element(document: str) -> str:
