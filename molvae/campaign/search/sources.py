@@ -138,10 +138,11 @@ class GraphMoves:
         weights = rank_weights(parents.fitness)
         first, second = generator.choice(len(weights), size=(2, len(moves)), p=weights)
         rng = Random(int(generator.integers(2**63)))
-        return [
-            Offspring(self._child(move, parents.smiles[a], parents.smiles[b], rng), move, parents.smiles[a])
-            for move, a, b in zip(moves, first, second)
-        ]
+        attempts = []
+        for move, a, b in zip(moves, first, second):
+            child = self._child(move, parents.smiles[a], parents.smiles[b], rng)
+            attempts.append(Offspring(child, move, parents.smiles[a]))
+        return attempts
 
     def _child(self, move: str, parent: str, mate: str, rng: Random) -> Molecule | Invalid:
         molecule, other = self.latents.molecules[parent], self.latents.molecules[mate]
