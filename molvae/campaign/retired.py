@@ -14,7 +14,7 @@ _LOG = logging.getLogger("molvae")
 _RETIRED: dict[str, Any] = {
     "n_library": 100, "n_fingerprint": 4096,
     "search": {
-        "n_parents": 60, "n_scalarizations": 4,
+        "n_parents": 60, "n_scalarizations": 4, "n_generations": 4, "n_offspring": 120, "n_offspring_each": 3,
         "surrogate": {
             "n_best": 1000, "n_random": 500, "recency": 2000.0,
             "members": {

@@ -31,6 +31,7 @@ def search_options(*more: Decorator) -> Decorator:
         *more,
         fields.option(CampaignSettings, "budget", metavar="N"),
         fields.option(CampaignSettings, "seed", metavar="N"),
+        fields.option(CampaignSettings, "effort", metavar="X"),
         fields.option(CampaignSettings, "method"),
         gate_options(),
         sources_option(),

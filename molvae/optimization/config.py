@@ -71,12 +71,3 @@ class SearchSettings(Settings):
 
     acquisition: AcquisitionSettings = AcquisitionSettings()
     """Acquisition function and batch selection."""
-
-    n_generations: int = Field(default=4, ge=1)
-    """Generations of offspring that maximize the acquisition function before a batch is chosen."""
-
-    n_offspring: int = Field(default=120, ge=1)
-    """Offspring in each generation, from all sources together."""
-
-    n_offspring_each: int = Field(default=3, ge=0)
-    """Minimum offspring in each generation for each candidate of the batch."""

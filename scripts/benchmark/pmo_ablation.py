@@ -38,7 +38,7 @@ ARMS: dict[str, tuple[str, ...]] = {
     "latent alone": ("sources={latent = 1.0}",),
     "graph alone": ("sources={graph = 1.0}",),
     "without latent": ("sources={graph = 0.8, library = 0.2}",),
-    "one generation": ("search.n_generations=1",),
+    "a quarter of the effort": ("effort=0.25",),
     "q = 1": ("q=1",),
     "q = 50": ("q=50",),
     "adapting decoder": (),

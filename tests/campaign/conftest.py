@@ -10,7 +10,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fake_model import FakeModel
 
 from molvae.campaign.config import CampaignSettings
-from molvae.optimization.config import SearchSettings
 from molvae.oracles.config import objectives
 
 
@@ -19,12 +18,12 @@ def model():
     return FakeModel()
 
 
-QUICK = {"n_generations": 2, "n_offspring": 40}
+QUICK = 0.15
 
 
 @pytest.fixture(scope="session")
 def quick():
-    return SearchSettings.model_validate(QUICK)
+    return QUICK
 
 
 @pytest.fixture(autouse=True)
@@ -34,10 +33,10 @@ def few_candidates(monkeypatch):
 
 
 @pytest.fixture
-def settings(quick):
+def settings():
     def make(*, maximize=("qed",), minimize=(), at_most=None, at_least=None, **changes):
         wanted = objectives(maximize=maximize, minimize=minimize, at_most=at_most, at_least=at_least)
-        defaults = {"budget": 24, "q": 4, "n_initial": 8, "search": quick, "sources": {"latent": 1}}
+        defaults = {"budget": 24, "q": 4, "n_initial": 8, "effort": QUICK, "sources": {"latent": 1}}
         return CampaignSettings(objectives=wanted, **(defaults | changes))
 
     return make

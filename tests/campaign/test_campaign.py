@@ -318,11 +318,10 @@ def test_best_table_and_trace_agree(campaign):
 
 @pytest.mark.parametrize("maximize", [("qed",), ("qed", "tpsa")])
 def test_a_noisy_choice_fills_batches_and_survives_constraints(
-    tmp_path, model, settings, quick, maximize, monkeypatch
+    tmp_path, model, settings, maximize, monkeypatch
 ):
     monkeypatch.setattr("molvae.campaign.search.pool.N_JOINT", 24)
-    acquisition = quick.acquisition.model_copy(update={"batch": "noisy"})
-    search = quick.model_copy(update={"acquisition": acquisition})
+    search = {"acquisition": {"batch": "noisy"}}
     wanted = settings(maximize=maximize, at_most={"logp": 3.0}, search=search)
     with Campaign.create(tmp_path / "c.sqlite", model, wanted) as campaign:
         first = campaign.ask()

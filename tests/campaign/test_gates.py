@@ -71,7 +71,7 @@ def test_the_inner_search_stays_inside_too(calibrated, molecules, tmp_path):
         calibrated,
         molecules[:4],
         in_domain=True,
-        search={"n_generations": 1, "n_offspring": 16},
+        effort=0.04,
     )
     assert kept
     assert n_outside(calibrated, kept) == 0
@@ -84,7 +84,7 @@ def unusual(precedent, smiles):
 @pytest.mark.parametrize("method", ["mol-ga", "bo", "turbo", "prior"])
 def test_proposals_have_precedent(calibrated, molecules, tmp_path, method):
     start = molecules[:4]
-    quick = {"search": {"n_generations": 1, "n_offspring": 16}}
+    quick = {"effort": 0.04}
     known = calibrated.precedent.joined(Precedent.counted(map(parse, start)))
     kept = proposed(tmp_path / "kept.sqlite", calibrated, start, method=method, wild=False, **quick)
     assert kept
@@ -152,7 +152,7 @@ def test_a_model_without_precedent_still_knows_unstable_groups(tiny_model, smile
 @pytest.mark.parametrize("method", ["mol-ga", "bo"])
 def test_proposals_stay_near_and_keep_away(calibrated, molecules, tmp_path, method):
     start = molecules[:4]
-    quick = {"search": {"n_generations": 1, "n_offspring": 60}}
+    quick = {"effort": 0.125}
     near = {"smiles": start, "similarity": 0.3}
     novel = {"smiles": start[:1], "similarity": 0.6}
     kept = proposed(tmp_path / "n", calibrated, start, method=method, near=near, novel=novel, **quick)

@@ -30,7 +30,7 @@ def original(tmp_path_factory, model):
     """A campaign of two batches, one of them told; and a start of which one molecule is measured."""
     path = tmp_path_factory.mktemp("original") / "journal.sqlite"
     wanted = CampaignSettings(
-        objectives=objectives(maximize=["qed"]), budget=24, n_initial=4, sources={"latent": 1}, search=QUICK
+        objectives=objectives(maximize=["qed"]), budget=24, n_initial=4, sources={"latent": 1}, effort=QUICK
     )
     start = [("CCO", (0.4,)), ("CCN", (None,)), ("c1ccccc1", (None,))]
     with Campaign.create(path, model, wanted, start=[StartMolecule(*s) for s in start]) as c:

@@ -44,8 +44,9 @@ def begun(tmp_path, model, settings, monkeypatch):
 
     def make(scores, n_parents, **changes):
         monkeypatch.setattr(bo, "N_PARENTS", n_parents)
+        monkeypatch.setattr(bo, "N_GENERATIONS", 1)
         wanted = {"budget": 60, "n_initial": len(scores), "sources": {"scribe": 1.0}}
-        wanted |= {"search": {"n_generations": 1}} | changes
+        wanted |= changes
         campaign = Campaign.create(tmp_path / "c", model, settings(**wanted), start=list(scores))
         opened.append(campaign)
         for candidate in campaign.ask(len(scores)):
@@ -93,9 +94,8 @@ def test_what_is_left_over_is_no_stereoisomer_of_a_measured_molecule(begun):
 
 
 def test_the_search_goes_on_while_bounds_refuse_most_offspring(begun):
-    search = {"n_generations": 1, "n_offspring": 12, "n_offspring_each": 0}
     scores = {smiles: float(n) for n, smiles in enumerate(CHAINS)}
-    campaign, scribe = begun(scores, 9, maximize=("length",), search=search)
+    campaign, scribe = begun(scores, 9, maximize=("length",), effort=0.1)
     scribe.makes = NEW
     campaign.ask(2)
     assert len(scribe.seen) == 1

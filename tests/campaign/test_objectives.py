@@ -58,7 +58,7 @@ def test_molecules_outside_computed_bounds_never_reach_the_oracle(tmp_path, mode
 
 def test_goals_that_are_all_computed_are_charged_as_a_dear_one_is(tmp_path, model, quick):
     result = optimize(
-        model, maximize=["qed"], at_least={"logp": 0.5}, budget=12, q=4, search=quick, output=tmp_path / "c"
+        model, maximize=["qed"], at_least={"logp": 0.5}, budget=12, q=4, effort=quick, output=tmp_path / "c"
     )
     assert result.n_calls == 12
     assert min(row.scores[1].value for row in result.table) >= 0.5
@@ -79,7 +79,7 @@ def test_every_candidate_contains_the_core(tmp_path, model, quick, core, method)
     dear = Dear()
     result = optimize(
         model, maximize=["dear"], keep=core, budget=14, q=5, n_initial=4, start=START, method=method,
-        search=quick, output=tmp_path / "c", oracles={"dear": dear},
+        effort=quick, output=tmp_path / "c", oracles={"dear": dear},
     )  # fmt: skip
     assert result.n_calls == len(dear.asked) > 5
     assert all(contains(parse(smiles), core_pattern(core)) for smiles in dear.asked)
@@ -90,7 +90,7 @@ def test_a_core_that_no_draw_and_no_start_molecule_has_is_grown(tmp_path, model,
     dear, core = Dear(), "[*:1]N1CCSCC1"
     optimize(
         model, maximize=["dear"], keep=core, budget=14, q=5, n_initial=4, start=START, method=method,
-        search=quick, output=tmp_path / "c", oracles={"dear": dear},
+        effort=quick, output=tmp_path / "c", oracles={"dear": dear},
     )  # fmt: skip
     assert len(dear.asked) > 5
     assert all(contains(parse(smiles), core_pattern(core)) for smiles in dear.asked)
@@ -139,7 +139,7 @@ def test_an_oracle_cannot_be_given_for_what_is_computed(tmp_path, model, quick):
             maximize=["dear"],
             at_most={"logp": 3.0},
             oracles={"dear": Dear(), "logp": Dear()},
-            search=quick,
+            effort=quick,
             output=tmp_path / "c",
         )
 
@@ -153,8 +153,8 @@ def test_excess_over_bounds_is_zero_within_and_grows_outside(tmp_path, model, se
 
 
 @pytest.mark.parametrize("method", ["ucb", "logei", "thompson"])
-def test_a_goal_that_is_computed_enters_exactly(tmp_path, model, settings, quick, method):
-    search = quick.model_copy(update={"acquisition": quick.acquisition.model_copy(update={"name": method})})
+def test_a_goal_that_is_computed_enters_exactly(tmp_path, model, settings, method):
+    search = {"acquisition": {"name": method}}
     wanted = settings(maximize=["dear"], minimize=["mw"], at_most={"logp": 2.0}, search=search, budget=30)
     dear = Dear()
     with Campaign.create(tmp_path / "c", model, wanted) as campaign:

@@ -70,7 +70,7 @@ def test_a_head_is_known_as_bound_and_goal_and_never_awaited(tmp_path, heads, se
 
 
 def test_heads_alone_are_charged_like_any_goal_that_is_computed(tmp_path, heads, quick):
-    words = {"maximize": ["rising[3,20]:predicted_length"], "budget": 12, "q": 4, "search": quick}
+    words = {"maximize": ["rising[3,20]:predicted_length"], "budget": 12, "q": 4, "effort": quick}
     result = optimize(heads, **words, output=tmp_path / "c")
     assert result.n_calls == 12
     assert [row.scores[0].value for row in result.table] == pytest.approx(

@@ -13,7 +13,7 @@ from molvae.oracles.base import Score
 BASIN = [canonical("c1ccccc1" + "C" * n + "O") for n in range(1, 13)]  # twelve that are alike
 _OTHERS = ["C1CCNCC1", "N#CCS", "O=C(O)CC(F)F", "CC(=O)NN", "ClC=CCl", "c1ccsc1", "C1CC1", "OCC(O)CO"]
 ELSEWHERE = [canonical(smiles) for smiles in _OTHERS]
-QUICK = {"n_generations": 1, "n_offspring": 16}
+QUICK = 0.04
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def told(tmp_path, model, settings):
     opened = []
 
     def make(scores, **changes):
-        wanted = settings(budget=60, n_initial=len(scores), search=QUICK, **changes)
+        wanted = settings(budget=60, n_initial=len(scores), effort=QUICK, **changes)
         campaign = Campaign.create(tmp_path / "c", model, wanted, start=list(scores))
         opened.append(campaign)
         for candidate in campaign.ask(len(scores)):

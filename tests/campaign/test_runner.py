@@ -48,7 +48,7 @@ METHOD_NAMES = ["bo", "turbo", "cma-es", "mol-ga", "random", "prior"]
 def test_spends_the_budget_exactly_on_different_molecules(tmp_path, model, method, quick):
     oracle = Recorder(lambda s: Score.ok(len(s)))
     result = optimize(
-        model, maximize=["x"], budget=26, q=5, n_initial=7, method=method, search=quick,
+        model, maximize=["x"], budget=26, q=5, n_initial=7, method=method, effort=quick,
         output=tmp_path / "c.sqlite", oracles={"x": oracle},
     )  # fmt: skip
     assert len(oracle.asked) == len(set(oracle.asked)) == 26 == result.n_calls
@@ -61,7 +61,7 @@ def test_spends_the_budget_exactly_on_different_molecules(tmp_path, model, metho
 def test_the_library_alone_is_exhausted_and_nothing_else_is_proposed(tmp_path, model, method, quick):
     library = [model.decode(point[None])[0].smiles for point in model.points[:30]]
     result = optimize(
-        model, maximize=["x"], budget=60, q=5, n_initial=7, method=method, search=quick, start=library,
+        model, maximize=["x"], budget=60, q=5, n_initial=7, method=method, effort=quick, start=library,
         sources={"library": 1}, output=tmp_path / "c.sqlite",
         oracles={"x": Recorder(lambda s: Score.ok(len(s)))},
     )  # fmt: skip
@@ -73,7 +73,7 @@ def test_the_library_alone_is_exhausted_and_nothing_else_is_proposed(tmp_path, m
 def test_with_equal_scores_the_library_alone_is_still_the_only_source(tmp_path, model, quick, score):
     library = [model.decode(point[None])[0].smiles for point in model.points[:20]]
     result = optimize(
-        model, maximize=["x"], budget=14, q=4, n_initial=4, search=quick, start=library,
+        model, maximize=["x"], budget=14, q=4, n_initial=4, effort=quick, start=library,
         sources={"library": 1}, output=tmp_path / "c.sqlite", oracles={"x": Recorder(lambda _: score)},
     )  # fmt: skip
     assert result.n_calls == 14
@@ -86,7 +86,7 @@ def test_learns_more_than_chance(tmp_path, model, quick):
             [
                 optimize(
                     model, maximize=["x"], budget=40, q=4, seed=seed, method=method,
-                    search=quick, sources={"latent": 1}, output=tmp_path / f"{method}{seed}",
+                    effort=quick, sources={"latent": 1}, output=tmp_path / f"{method}{seed}",
                     oracles={"x": oracle_of(model)},
                 ).trace[-1].top10
                 for seed in range(2)
@@ -126,7 +126,7 @@ def test_same_seed_same_molecules_wherever_it_is_interrupted(tmp_path, model, se
 def test_different_seeds_differ(tmp_path, model, quick):
     tables = [
         optimize(
-            model, maximize=["qed"], budget=12, q=4, seed=seed, search=quick, output=tmp_path / str(seed)
+            model, maximize=["qed"], budget=12, q=4, seed=seed, effort=quick, output=tmp_path / str(seed)
         ).table
         for seed in (0, 1)
     ]
@@ -186,14 +186,14 @@ def test_objectives_are_loaded_by_name(tmp_path, model, quick):
         minimize=["mw"],
         budget=24,
         q=4,
-        search=quick,
+        effort=quick,
         output=tmp_path / "c",
     )
     assert all(row.scores[2].value <= 1.5 for row in result.best)
     assert len(result.table[0].scores) == 3
     assert all(row.feasible for row in result.table)  # a bound that is computed comes before the call
     with pytest.raises(UnknownNameError, match="did you mean 'qed'"):
-        optimize(model, maximize=["qde"], search=quick, output=tmp_path / "d")
+        optimize(model, maximize=["qde"], effort=quick, output=tmp_path / "d")
     assert not (tmp_path / "d").exists()
 
 
@@ -204,7 +204,7 @@ def test_constraints_are_learned(tmp_path, model, quick):
         tables = [
             optimize(
                 model, maximize=["size"], at_most={"grease": 0.0}, budget=36, q=4, seed=seed, method=method,
-                search=quick, output=tmp_path / f"{method}{seed}", oracles=dear,
+                effort=quick, output=tmp_path / f"{method}{seed}", oracles=dear,
             ).table[12:]
             for seed in (1, 2)
         ]  # fmt: skip
@@ -215,7 +215,7 @@ def test_constraints_are_learned(tmp_path, model, quick):
 
 def test_nothing_new_ends_the_loop_before_the_budget(tmp_path, model, quick):
     result = optimize(
-        model, maximize=["qed"], budget=500, q=60, method="random", search=quick, output=tmp_path / "c"
+        model, maximize=["qed"], budget=500, q=60, method="random", effort=quick, output=tmp_path / "c"
     )
     assert not result.spent
     assert 80 < result.n_calls <= 109
@@ -240,7 +240,7 @@ def test_progress_counts_calls(tmp_path, model, quick):
             maximize=["qed"],
             budget=12,
             q=4,
-            search=quick,
+            effort=quick,
             output=tmp_path / "c",
             progress=_Counting(log),
         )
@@ -266,7 +266,7 @@ class _Counting:
 
 
 def test_the_journal_records_the_source_of_each_candidate(tmp_path, model, quick):
-    result = optimize(model, maximize=["qed"], budget=30, q=5, search=quick, output=tmp_path / "c")
+    result = optimize(model, maximize=["qed"], budget=30, q=5, effort=quick, output=tmp_path / "c")
     sources = {row.source for row in result.table}
     assert "prior" in sources
     assert sources & {"pcn", "slerp", "mutation", "crossover", "decoration"}
@@ -285,6 +285,6 @@ def test_methods_are_open_to_third_parties(tmp_path, model, quick):
 
     METHODS.add("first", First)
     result = optimize(
-        model, maximize=["qed"], budget=12, q=4, method="first", search=quick, output=tmp_path / "c"
+        model, maximize=["qed"], budget=12, q=4, method="first", effort=quick, output=tmp_path / "c"
     )
     assert {row.source for row in result.table} == {"prior", "first"}

@@ -211,9 +211,8 @@ def test_unknown_names_are_refused_before_anything_is_begun(tmp_path, model, set
     assert not (tmp_path / "u").exists()
 
 
-def test_the_scaffold_cap_diversifies_a_batch(tmp_path, model, settings, quick):
-    acquisition = quick.acquisition.model_copy(update={"scaffold_cap": 1})
-    wanted = settings(search=quick.model_copy(update={"acquisition": acquisition}))
+def test_the_scaffold_cap_diversifies_a_batch(tmp_path, model, settings):
+    wanted = settings(search={"acquisition": {"scaffold_cap": 1}})
     with Campaign.create(tmp_path / "s", model, wanted) as campaign:
         candidates = campaign.ask(8)
         campaign.tell([Observation(c.smiles, (Score.ok(len(c.smiles) / 9),)) for c in candidates])

@@ -9,7 +9,7 @@ import pytest
 
 from molvae.campaign.storage import Journal
 
-QUICK = ["--set", "search.n_generations=1", "--set", "search.n_offspring=24", "--set", "n_initial=6"]
+QUICK = ["--effort", "0.05", "--set", "n_initial=6"]
 
 
 def rows_of(text):

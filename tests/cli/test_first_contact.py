@@ -149,12 +149,14 @@ def test_the_tilde_is_the_home_directory_where_a_shell_leaves_it(molvae, desk, m
 
 
 def test_long_lists_of_settings_wait_to_be_asked_for(molvae):
-    short, everything = molvae("optimize", "--help").out, molvae("optimize", "--help-all").out
-    assert len(short.splitlines()) < 130
-    assert "'molvae optimize --help-all'" in short
-    assert "search.n_offspring_each" not in short
-    assert "search.n_offspring_each" in everything
-    assert "MemberSettings" not in everything
+    short, everything = molvae("train", "--help").out, molvae("train", "--help-all").out
+    assert "'molvae train --help-all'" in short
+    assert "model.penalties.sparse" not in short
+    assert "model.penalties.sparse" in everything
+    listed = molvae("optimize", "--help").out
+    assert len(listed.splitlines()) < 140
+    assert "search.acquisition.scaffold_cap" in listed
+    assert "MemberSettings" not in listed
     assert "[default: latent=0.5, graph=0.4, library=0.1]" in " ".join(molvae("ask", "--help").out.split())
     assert "every_row" not in molvae("predict", "--help").out
 

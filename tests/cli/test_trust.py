@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-QUICK = ["--set", "search.n_generations=1", "--set", "search.n_offspring=24", "--set", "n_initial=4"]
+QUICK = ["--effort", "0.05", "--set", "n_initial=4"]
 
 
 @pytest.fixture

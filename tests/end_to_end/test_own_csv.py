@@ -92,7 +92,7 @@ def test_the_whole_way(messy, tmp_path, capsys):
     encoded = call(capsys, "encode", directory, path, *columns, "-o", tmp_path / "z.csv", "--json")
     assert json.loads(encoded.out)["rows"] == n_rows
 
-    quick = ["--set", "n_initial=8", "--set", "search.n_generations=1", "--set", "search.n_offspring=30"]
+    quick = ["--set", "n_initial=8", "--effort", "0.06"]
     search = ["optimize", directory, "--maximize", "qed", "--start", path, *columns, "--budget", 14, "-q", 3]
     found = json.loads(call(capsys, *search, "-o", tmp_path / "found", *quick, "--json").out)
     assert found["calls"] == 14

@@ -26,7 +26,6 @@ from molvae.campaign.config import CampaignSettings
 from molvae.campaign.observations import Observation
 from molvae.campaign.storage import Journal
 from molvae.errors import JournalError, MolvaeError
-from molvae.optimization.config import SearchSettings
 from molvae.oracles.base import Score
 from molvae.oracles.config import objectives
 from molvae.oracles.plugins import load_oracle
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
 BUDGET = 24
 PROGRAM = Path(__file__).parent / "hostile_oracle.py"
-_QUICK = SearchSettings(n_generations=2, n_offspring=30)
+_QUICK = 0.12
 
 
 def _oracle_text(folder: Path) -> str:
@@ -61,7 +60,7 @@ def _search(folder: Path, name: str, method: str, seed: int, *, budget: int = BU
     try:
         optimize(
             FakeModel(), maximize=["length"], budget=budget, q=4, n_initial=8, seed=seed, method=method,
-            output=folder / name, oracles={"length": Logged()}, search=_QUICK,
+            output=folder / name, oracles={"length": Logged()}, effort=_QUICK,
         )  # fmt: skip
     finally:
         inner.close()
@@ -179,7 +178,7 @@ class Telling(RuleBasedStateMachine):
     def settings(self) -> CampaignSettings:
         wanted = objectives(maximize=["x"])
         return CampaignSettings(
-            objectives=wanted, budget=12, q=3, n_initial=12, method="random", search=_QUICK
+            objectives=wanted, budget=12, q=3, n_initial=12, method="random", effort=_QUICK
         )
 
     @rule(n=st.integers(1, 4))

@@ -20,7 +20,6 @@ sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from fake_model import FakeModel
 from play import optimize
-from molvae.optimization.config import SearchSettings
 from molvae.oracles.base import Score
 
 path, method, pause = Path(sys.argv[2]), sys.argv[3], float(sys.argv[4])
@@ -36,7 +35,7 @@ def oracle(molecules):
 
 optimize(
     FakeModel(), maximize=["x"], budget=40, q=4, n_initial=8, seed=5, method=method, output=path,
-    oracles={"x": oracle}, search=SearchSettings(n_generations=2, n_offspring=30),
+    oracles={"x": oracle}, effort=0.125,
 )
 """
 BUDGET = 40

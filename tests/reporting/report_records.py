@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from molvae.chemistry.descriptors import describe_many
-from molvae.optimization.config import SearchSettings
 from molvae.oracles.base import Score
 from tests.campaign.fake_model import FakeModel
 from tests.campaign.play import optimize
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
 EVIL = '</script><script>document.title="owned"</script>'
 FORMULA = '=HYPERLINK("http://evil.example","x")'
-QUICK = SearchSettings.model_validate({"n_generations": 1, "n_offspring": 24})
 
 
 class Grumpy:
@@ -42,7 +40,7 @@ def small_campaign(path: Path, *, method: str = "bo", two: bool = False, seed: i
         seed=seed,
         n_initial=6,
         method=method,
-        search=QUICK,
+        effort=0.05,
         start=[*start, "not a molecule"],
         output=path,
         oracles={"qed": Grumpy()},

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.campaign.search.base import METHODS, N_PARENTS, Batch, Draft, Parents
+from molvae.campaign.search.base import METHODS, N_GENERATIONS, N_PARENTS, Batch, Draft, Parents, n_offspring
 from molvae.campaign.search.credit import Ledger, allotted
 from molvae.campaign.search.data import fitted, training_data
 from molvae.campaign.search.design import library, new_drafts
@@ -68,7 +68,7 @@ class _InnerSearch:
         self.situation, self.data = situation, data
         self.settings = situation.history.settings
         search = self.settings.search
-        self.n_offspring = max(search.n_offspring, search.n_offspring_each * n)
+        self.n_offspring = n_offspring(self.settings.effort, n)
         self.latents = situation.latents()
         self.latents(data.smiles)
         self.mix = Mix(situation, self.latents)
@@ -93,11 +93,10 @@ class _InnerSearch:
             self._add_library()
             if self.settings.library_alone:
                 return
-        fewest = self.settings.search.n_generations
         # where bounds refuse most offspring, more generations follow
-        enough = len(self.pool.drafts) + round(_ENOUGH * fewest * self.n_offspring)
-        for generation in range(_MOST_GENERATIONS * fewest):
-            if generation >= fewest and len(self.pool.drafts) >= enough:
+        enough = len(self.pool.drafts) + round(_ENOUGH * N_GENERATIONS * self.n_offspring)
+        for generation in range(_MOST_GENERATIONS * N_GENERATIONS):
+            if generation >= N_GENERATIONS and len(self.pool.drafts) >= enough:
                 break
             generator = self.situation.generator("offspring", generation)
             attempts = self.mix.breed(self._parents(), self.n_offspring, generator)

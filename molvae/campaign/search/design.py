@@ -9,7 +9,7 @@ import numpy as np
 
 from molvae.campaign.gates import kept_cores
 from molvae.campaign.model import drawn
-from molvae.campaign.search.base import N_PARENTS, Batch, Draft, Parents, Situation, make_method
+from molvae.campaign.search.base import N_PARENTS, Batch, Draft, Parents, Situation, make_method, n_offspring
 from molvae.campaign.search.mix import Mix
 from molvae.optimization.similarities import MinMaxGallery
 
@@ -105,7 +105,7 @@ def bred(situation: Situation, n: int, generator: np.random.Generator, taken: se
 
     The violation is exact and costs no call, so it is minimized over generations.
     """
-    known, n_offspring = situation.history.known, situation.history.settings.search.n_offspring
+    known, n_each = situation.history.known, n_offspring(situation.history.settings.effort)
     latents = situation.latents()
     mix = Mix(situation, latents)
     population = _first(situation, generator)
@@ -117,7 +117,7 @@ def bred(situation: Situation, n: int, generator: np.random.Generator, taken: se
         best = np.argsort(-fitness, kind="stable")[:N_PARENTS]
         population = [population[row] for row in best if np.isfinite(fitness[row])]
         parents = Parents([m.smiles for m in population], fitness[best][: len(population)])
-        attempts = mix.breed(parents, n_offspring, generator)
+        attempts = mix.breed(parents, n_each, generator)
         passed = [(a, m) for a in attempts if (m := situation.acceptable(a.molecule)) is not None]
         here = {molecule.smiles for molecule in population}
         population += list({m.smiles: m for _, m in passed if m.smiles not in here}.values())

@@ -10,7 +10,7 @@ import numpy as np
 
 from molvae.campaign.gates import kept_smarts
 from molvae.campaign.model import ReadsNoise, TellsPosterior, decoded
-from molvae.campaign.search.base import SOURCES, Offspring
+from molvae.campaign.search.base import N_GENERATIONS, SOURCES, Offspring
 from molvae.chemistry.graph_moves import crossed, decorated, mutated
 from molvae.chemistry.molecule import Invalid, parse
 from molvae.optimization.proposal import NOISE, PRIOR, SHARES, Elites, Slope, propose, rank_weights
@@ -86,8 +86,7 @@ class LatentMoves:
     def _draws(self, n: int, generator: np.random.Generator) -> NDArray[np.float32]:
         """Prior draws; the first are drawn for all generations at once, as a learned prior is slow."""
         if n > len(self._drawn):
-            generations = self.situation.history.settings.search.n_generations
-            missing = n - len(self._drawn) if len(self._drawn) else n * generations
+            missing = n - len(self._drawn) if len(self._drawn) else n * N_GENERATIONS
             fresh = self.model.sample_latent(missing, generator=generator)
             self._drawn = np.concatenate([self._drawn, fresh])
         draws, self._drawn = self._drawn[:n], self._drawn[n:]
