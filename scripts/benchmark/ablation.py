@@ -6,6 +6,7 @@ its standard error.
 
     MOLVAE_DATA=../shared/data python scripts/benchmark/ablation.py --seeds 0 1 2
     ... --noise 0.1 --arms default 'noisy batches' --name ablation_noise --work runs/noise
+    ... --arms default 'a quarter of the effort' 'four times the effort' --name effort
     ... --checkpoint checkpoints/druglike --arms 'latent moves alone' 'graph moves alone' --name latent_gain
 
 Runs are kept under --work, and an interrupted command goes on; `--arms` and `--seeds` can be reduced to what
@@ -67,6 +68,8 @@ CONSTANTS: dict[str, dict[str, float]] = {
     "equal surrogates": _CREDIT,
     "fixed steps": _STEPS,
     NO_RETREAT: _RETREAT,
+    "fixed shares and steps": {**_SHARES, **_STEPS},
+    "no reserve, fixed steps": _STEPS,
 }
 """Constants of the search that switch off controllers; `all off` is without the reserve, too."""
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -74,9 +77,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "mixed kernel alone": {"search": {"surrogate": {"members": [_MIXED]}}},
     "noisy batches": {"search": {"acquisition": {"batch": "noisy"}}},
 }
+EFFORTS = {"a quarter of the effort": {"effort": 0.25}, "four times the effort": {"effort": 4.0}}
 MOVES = {f"{source} moves alone": {"sources": {source: 1.0}} for source in ("latent", "graph")}
 ARMS = (DEFAULT, *CONSTANTS, NO_RESERVE, *SETTINGS)
-"""Those that are run if none are named; `MOVES` are compared with one another."""
+"""Those that are run if none are named, beside `EFFORTS`; `MOVES` are compared with one another."""
 BATCH, N_START, EVERY = 10, 10, 10
 
 
@@ -157,8 +161,8 @@ def _play(
             "budget": options.calls,
             "q": BATCH,
             "seed": seed,
-            "method": "no-reserve" if arm in {NO_RESERVE, "all off"} else "bo",
-            **(SETTINGS | MOVES).get(arm, {}),
+            "method": "no-reserve" if arm.startswith((NO_RESERVE, "all off")) else "bo",
+            **(SETTINGS | MOVES | EFFORTS).get(arm, {}),
         }
     )
     retreated: list[bool] = []
