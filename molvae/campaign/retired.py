@@ -26,7 +26,9 @@ _RETIRED: dict[str, Any] = {
                 "n_elite": 10,
             },
         },
-        "acquisition": {"beta_low": -2.0, "beta_high": 0.0, "similarity_cap": 0.9, "n_joint": 256},
+        "acquisition": {
+            "beta_low": -2.0, "beta_high": 0.0, "similarity_cap": 0.9, "n_joint": 256, "batch": "greedy",
+        },
         "proposal": {
             "pcn": 0.2, "slerp": 0.25, "noise": 0.2, "ascent": 0.3, "prior": 0.05, "step_low": 0.2,
             "step_high": 0.8, "scale_low": 0.5, "scale_high": 2.0, "climb_low": 0.7, "climb_high": 4.0,

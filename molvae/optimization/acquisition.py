@@ -14,8 +14,7 @@ from botorch.acquisition.analytic import LogExpectedImprovement
 from botorch.exceptions import BotorchWarning
 from botorch.models.model import Model
 from botorch.posteriors import GPyTorchPosterior
-from gpytorch.distributions import MultitaskMultivariateNormal, MultivariateNormal
-from linear_operator import to_linear_operator
+from gpytorch.distributions import MultivariateNormal
 from linear_operator.utils.cholesky import psd_safe_cholesky
 from linear_operator.utils.warnings import NumericalWarning
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from molvae.optimization.surrogates import Belief
 
 _LOWEST, _HIGHEST = -2.0, 0.0  # exponents of beta, drawn anew for every slot
-_NUGGET = 1e-6  # of the variance of scaled scores
 
 
 class Acquisition(Protocol):
@@ -50,43 +48,23 @@ class Acquisition(Protocol):
 
 
 class PoolModel(Model):  # type: ignore[misc]
-    """A finite pool with a known posterior, as a BoTorch model: inputs are row indices of the pool.
+    """A finite pool with a known belief about one output, as a BoTorch model of single rows of the pool.
 
-    Outputs are independent. Any BoTorch acquisition function can use a posterior that was computed once for
-    the whole pool. Scores should be standardized: variances are clamped to at least 1e-9.
+    An analytic acquisition function of BoTorch can use a belief that was computed once for the whole pool.
+    Scores should be standardized: variances are clamped to at least 1e-9.
     """
+
+    num_outputs, batch_shape = 1, torch.Size([])
 
     def __init__(self, belief: Belief) -> None:
         super().__init__()
         self.belief = belief
 
-    @property
-    def num_outputs(self) -> int:
-        """Of the belief."""
-        return self.belief.mean.shape[1]
-
-    @property
-    def batch_shape(self) -> torch.Size:
-        """None."""
-        return torch.Size([])
-
-    def posterior(self, X: Tensor, *_: Any, posterior_transform: Any = None, **__: Any) -> Any:  # noqa: N803
-        """Belief about rows `X` (`b x q x 1`)."""
-        rows = X[..., 0].long()  # b x q
-        outputs = [self._output(j, rows) for j in range(self.num_outputs)]
-        alone = len(outputs) == 1
-        joint = outputs[0] if alone else MultitaskMultivariateNormal.from_independent_mvns(outputs)
-        posterior = GPyTorchPosterior(joint)
-        return posterior if posterior_transform is None else posterior_transform(posterior)
-
-    def _output(self, j: int, rows: Tensor) -> Any:
-        if rows.shape[-1] == 1 or self.belief.covariance is None:
-            covariance = torch.diag_embed(self.belief.variance[:, j][rows].clamp_min(1e-9))
-        else:
-            covariance = self.belief.covariance[j][rows[..., :, None], rows[..., None, :]]
-            nugget = _NUGGET * torch.eye(rows.shape[-1], dtype=torch.float64)  # a row may be there twice
-            covariance = to_linear_operator(covariance + nugget)
-        return MultivariateNormal(self.belief.mean[:, j][rows], covariance)
+    def posterior(self, X: Tensor, *_: Any, **__: Any) -> Any:  # noqa: N803
+        """Belief about rows `X` (`b x 1 x 1`)."""
+        rows = X[..., 0].long()  # b x 1
+        variance = self.belief.variance[:, 0][rows].clamp_min(1e-9)
+        return GPyTorchPosterior(MultivariateNormal(self.belief.mean[:, 0][rows], torch.diag_embed(variance)))
 
 
 @contextmanager

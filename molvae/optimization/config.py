@@ -53,11 +53,6 @@ class AcquisitionSettings(Settings):
     name: str = "ucb"
     """Acquisition function: ucb, logei or thompson."""
 
-    batch: Literal["greedy", "noisy"] = "greedy"
-    """Batch selection: greedy = by the acquisition function, conditioned on earlier choices; noisy = by
-    qLogNEI, or qLogNEHVI with several goals, which account for noise in the best observations and are
-    slower."""
-
     scaffold_cap: int | None = Field(default=None, ge=1)
     """Maximum molecules of one batch with the same Bemis-Murcko scaffold, where the pool allows; default: no
     limit."""

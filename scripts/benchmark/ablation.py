@@ -5,7 +5,7 @@ All arms of one objective and seed share start molecules and random streams. A g
 its standard error.
 
     MOLVAE_DATA=../shared/data python scripts/benchmark/ablation.py --seeds 0 1 2
-    ... --noise 0.1 --arms default 'noisy batches' --name ablation_noise --work runs/noise
+    ... --noise 0.1 --arms default 'equal surrogates' --name ablation_noise --work runs/noise
     ... --arms default 'a quarter of the effort' 'four times the effort' --name effort
     ... --checkpoint checkpoints/druglike --arms 'latent moves alone' 'graph moves alone' --name latent_gain
 
@@ -75,7 +75,6 @@ CONSTANTS: dict[str, dict[str, float]] = {
 SETTINGS: dict[str, dict[str, Any]] = {
     "plain kernel alone": {"search": {"surrogate": {"members": [_PLAIN]}}},
     "mixed kernel alone": {"search": {"surrogate": {"members": [_MIXED]}}},
-    "noisy batches": {"search": {"acquisition": {"batch": "noisy"}}},
 }
 EFFORTS = {"a quarter of the effort": {"effort": 0.25}, "four times the effort": {"effort": 4.0}}
 MOVES = {f"{source} moves alone": {"sources": {source: 1.0}} for source in ("latent", "graph")}

@@ -316,25 +316,6 @@ def test_best_table_and_trace_agree(campaign):
     assert all(a.best <= b.best for a, b in itertools.pairwise(trace))
 
 
-@pytest.mark.parametrize("maximize", [("qed",), ("qed", "tpsa")])
-def test_a_noisy_choice_fills_batches_and_survives_constraints(
-    tmp_path, model, settings, maximize, monkeypatch
-):
-    monkeypatch.setattr("molvae.campaign.search.pool.N_JOINT", 24)
-    search = {"acquisition": {"batch": "noisy"}}
-    wanted = settings(maximize=maximize, at_most={"logp": 3.0}, search=search)
-    with Campaign.create(tmp_path / "c.sqlite", model, wanted) as campaign:
-        first = campaign.ask()
-        names = [objective.name for objective in wanted.objectives]
-        for batch in (first, campaign.ask()):
-            for c in batch:
-                scores = tuple(Score.ok(worth(c.smiles) / (2 + j)) for j in range(len(names)))
-                campaign.tell([Observation(c.smiles, scores, c.identifier)])
-        chosen = campaign.ask()
-    assert len({c.smiles for c in chosen}) == 4
-    assert {c.surrogate for c in chosen} <= {"plain", "mixed"}
-
-
 def test_the_journal_says_which_surrogate_chose_what(campaign, tmp_path):
     tell(campaign, campaign.ask(8))
     tell(campaign, campaign.ask(8))

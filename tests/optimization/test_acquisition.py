@@ -22,7 +22,7 @@ from molvae.optimization.problem import (
     log_feasibility,
     log_softplus,
 )
-from molvae.optimization.selection import Targets, select_batch, select_noisy
+from molvae.optimization.selection import select_batch
 from molvae.optimization.surrogates import Belief
 
 NONE = Bounds(torch.empty(0).double(), torch.empty(0).double())
@@ -179,34 +179,3 @@ class TestBatches:
         believed = Belief(mean, torch.ones(3, 2).double(), torch.eye(3).double().expand(2, 3, 3))
         slots = [Slot(0, UpperConfidence(0.01)), Slot(1, UpperConfidence(0.01))]
         assert select_batch(problem, slots, [believed], torch.eye(3), torch.zeros(3), 0.9) == [0, 1]
-
-
-class TestNoisyChoices:
-    """Three candidates and, after them, two observations."""
-
-    def pick(self, mean, covariance, n_goals=1, constraints=(), bounds=NONE, slots=2):
-        mean = torch.tensor(mean).double()
-        covariance = torch.tensor(covariance).double().expand(mean.shape[1], 5, 5)
-        variance = torch.diagonal(covariance, dim1=-2, dim2=-1).T
-        targets = Targets(tuple(range(n_goals)), constraints, bounds, torch.ones(mean.shape[1]).double())
-        known = Belief(mean, variance, covariance)
-        return select_noisy(targets, [0] * slots, [known], torch.eye(3), torch.zeros(3), 0.9, seed=0)
-
-    KNOWN = np.diag([0.1, 0.1, 0.1, 1e-6, 1e-6]).tolist()
-
-    def test_one_goal_takes_the_highest_improvement_first(self):
-        assert self.pick([[0.0], [0.9], [0.5], [0.4], [0.2]], self.KNOWN) == [1, 2]
-
-    def test_a_duplicate_of_a_chosen_candidate_adds_no_value(self):
-        covariance = np.array(self.KNOWN)
-        covariance[0, 1] = covariance[1, 0] = 0.1 - 1e-7
-        assert self.pick([[0.9], [0.9], [0.6], [0.4], [0.2]], covariance.tolist()) == [0, 2]
-
-    def test_several_goals_fill_the_gap_in_the_front(self):
-        mean = [[0.9, 0.05], [0.6, 0.6], [0.05, 0.9], [1.0, 0.1], [0.1, 1.0]]
-        assert self.pick(mean, np.diag([1e-3] * 3 + [1e-6] * 2).tolist(), n_goals=2, slots=1) == [1]
-
-    def test_what_breaks_a_constraint_is_passed_over(self):
-        bounds = Bounds(torch.tensor([-torch.inf]).double(), torch.tensor([0.5]).double())
-        mean = [[0.8, 0.0], [0.9, 5.0], [0.5, 0.0], [0.4, 0.0], [0.2, 0.0]]
-        assert self.pick(mean, self.KNOWN, constraints=(1,), bounds=bounds) == [0, 2]

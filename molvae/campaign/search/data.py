@@ -10,9 +10,8 @@ import torch
 
 from molvae.campaign.search.evidence import evidence_of, has_evidence, tails_of, tamed
 from molvae.campaign.utility import constrained_scores, goals, within
-from molvae.optimization.multiobjective import chebyshev_functions, columns_of, non_dominated
+from molvae.optimization.multiobjective import chebyshev_functions, columns_of
 from molvae.optimization.problem import Bounds, Composition, Problem, Standing
-from molvae.optimization.selection import Targets
 from molvae.optimization.similarities import Gallery
 from molvae.optimization.surrogates import Portfolio, training_rows
 from molvae.optimization.transforms import ScoreScaler, Tails
@@ -42,14 +41,13 @@ class Data:
 
     Attributes:
         smiles: Molecules with at least one score, `n`.
-        y: Goals (one, several scalarizations, or their parts), then constrained scores, then the scalarized
-            goals if needed, `n x m`; NaN where missing.
+        y: Goals (one, several scalarizations, or their parts), then constrained scores, `n x m`; NaN where
+            missing.
         pending: Molecules handed out without scores yet.
         problem: Goals and constraints.
         worth: Observed goals, or scalarizations of them, `n x s`.
         allowed: Which observations satisfy all bounds, `n`.
         admitted: Which observations satisfy the known bounds, `n`.
-        goals: Columns of `y` that are goals, not scalarizations; empty if not needed.
         n_left_out: Number of scored molecules that are not among these.
         evidence: Censoring and replicates, if any.
     """
@@ -61,32 +59,14 @@ class Data:
     worth: torch.Tensor
     allowed: torch.Tensor
     admitted: NDArray[np.bool_]
-    goals: tuple[int, ...] = ()
     n_left_out: int = 0
     evidence: Evidence | None = None
-
-    def best(self, n: int) -> NDArray[np.int64]:
-        """Rows of the best `n` feasible observations, or of at most `n` on the Pareto front."""
-        wanted = torch.where(self.allowed[:, None], self.y[:, list(self.goals)], torch.nan)
-        if wanted.shape[1] > 1:
-            return np.flatnonzero(non_dominated(wanted).numpy())[-n:]
-        order = np.argsort(-np.nan_to_num(wanted[:, 0].numpy(), nan=-np.inf), kind="stable")[:n]
-        best: NDArray[np.int64] = order[np.isfinite(wanted[order, 0].numpy())]
-        return best
 
     @property
     def informative(self) -> bool:
         """Whether scores differ at all."""
         known = [column[torch.isfinite(column)] for column in self.y.T]
         return any(len(column) and bool(column.max() > column.min()) for column in known)
-
-    @property
-    def targets(self) -> Targets:
-        """Meaning of the columns for batch selection by qLogNEI or qLogNEHVI."""
-        first = self.problem.n_goals
-        constraints = tuple(range(first, first + len(self.problem.bounds.lower)))
-        scales = torch.tensor([ScoreScaler.fit(column).scale for column in self.y.T], dtype=torch.float64)
-        return Targets(self.goals, constraints, self.problem.bounds, scales)
 
 
 def training_data(
@@ -132,17 +112,11 @@ def training_data(
     bounds = Bounds(torch.from_numpy(lower), torch.from_numpy(upper))
     admitted = within(values, objectives, known.bounds)
     allowed = bounds.satisfied(torch.from_numpy(bounded)) & torch.from_numpy(admitted)
-    blocks = [columns, torch.from_numpy(bounded)]
     sources += [j for j in learned if objectives[j].is_constraint]
-    goal_columns: tuple[int, ...] = (0,) if len(own) == 1 and not exact else ()
-    if scalarized and len(own) > 1 and history.settings.search.acquisition.batch == "noisy":
-        goal_columns = tuple(range(len(sources), len(sources) + len(own)))
-        blocks.append(wanted)
-        sources += own
     rows = _kept(situation, worths[:, 0], allowed)
     return Data(
         smiles=[scored[row].smiles for row in rows],
-        y=torch.cat(blocks, dim=1)[rows],
+        y=torch.cat([columns, torch.from_numpy(bounded)], dim=1)[rows],
         pending=[trial.smiles for trial in history.pending],
         problem=Problem(
             n_goals=columns.shape[1],
@@ -153,7 +127,6 @@ def training_data(
         worth=worths[rows],
         allowed=allowed[rows],
         admitted=admitted[rows.numpy()],
-        goals=goal_columns,
         n_left_out=len(scored) - len(rows),
         evidence=evidence_of([scored[row] for row in rows], objectives, tails, sources),
     )

@@ -10,7 +10,7 @@ import torch
 
 from molvae.chemistry.substructure import murcko_scaffold
 from molvae.optimization.features import Features
-from molvae.optimization.selection import select_batch, select_noisy
+from molvae.optimization.selection import select_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 N_JOINT = 256
 """Candidates with the highest acquisition among which the batch is chosen."""
 _SIMILARITY_CAP = 0.9  # two molecules of one batch are less similar (MinMax), where the pool allows
-_BASELINE = 24  # baseline observations of qLogNEI and qLogNEHVI
 _BLOCK = 4096  # molecules judged at a time, which bounds memory
 
 
@@ -144,19 +143,9 @@ class Pool:
         comparison = gallery.compare(candidates)
         similarity, awaited = comparison.own(view), comparison.cross(view)[:, len(data.smiles) :]
         taken = awaited.amax(1) if awaited.shape[1] else torch.zeros(len(top), dtype=torch.float64)
-        noisy = self.situation.history.settings.search.acquisition.batch == "noisy"
-        exact = data.problem.composition is not None
-        best = data.best(_BASELINE) if noisy and not exact else np.empty(0, dtype=np.int64)
-        if not len(best):
-            computed = torch.cat(self._computed)[torch.from_numpy(top)]
-            beliefs = tuple(b.beside(computed) for b in self.portfolio.beliefs(comparison, joint=True))
-            slots = self.slots[:n]
-            return select_batch(data.problem, slots, beliefs, similarity, taken, _SIMILARITY_CAP), beliefs
-        both = gallery.compare(Features.joined([candidates, gallery.features.take(best)]))
-        beliefs = self.portfolio.beliefs(both, joint=True)
-        members = [slot.member for slot in self.slots[:n]]
-        seed = self.situation.seeds.integer("noisy", self.situation.history.n_asks) % 2**31
-        chosen = select_noisy(data.targets, members, beliefs, similarity, taken, _SIMILARITY_CAP, seed)
+        computed = torch.cat(self._computed)[torch.from_numpy(top)]
+        beliefs = tuple(b.beside(computed) for b in self.portfolio.beliefs(comparison, joint=True))
+        chosen = select_batch(data.problem, self.slots[:n], beliefs, similarity, taken, _SIMILARITY_CAP)
         return chosen, beliefs
 
 
