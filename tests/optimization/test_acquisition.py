@@ -21,8 +21,8 @@ from molvae.optimization.problem import (
     constrained,
     log_feasibility,
     log_softplus,
+    select_batch,
 )
-from molvae.optimization.selection import select_batch
 from molvae.optimization.surrogates import Belief
 
 NONE = Bounds(torch.empty(0).double(), torch.empty(0).double())

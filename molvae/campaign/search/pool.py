@@ -10,7 +10,7 @@ import torch
 
 from molvae.chemistry.substructure import murcko_scaffold
 from molvae.optimization.features import Features
-from molvae.optimization.selection import select_batch
+from molvae.optimization.problem import select_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
