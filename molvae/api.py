@@ -169,7 +169,7 @@ def optimize(
         retry_failed: First score again the molecules that an oracle failed on before.
         trust: Whether programs, servers and code that an `mpo:` file names may be run.
         progress: Progress listener.
-        words: Any setting of `CampaignSettings`: `budget=200`, `q=8`, `seed=7`, `search={"copies": 2}`.
+        words: Any setting of `CampaignSettings`: `budget=200`, `q=8`, `seed=7`, `effort=4`.
 
     Raises:
         ConfigError: An unknown setting, or a wrong value.
