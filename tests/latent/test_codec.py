@@ -37,9 +37,12 @@ def test_every_row_in_is_a_row_out(tiny_model):
 
 
 def test_rows_do_not_depend_on_their_neighbours(tiny_model):
-    together = tiny_model.encode(MIXED)
+    """Up to rounding, which gradient steps amplify."""
+    encoder, together = tiny_model.encode(MIXED, inference_steps=0), tiny_model.encode(MIXED)
     for row, smiles in enumerate(MIXED):
-        np.testing.assert_allclose(tiny_model.encode([smiles])[0], together[row], rtol=1e-4, atol=1e-5)
+        alone = tiny_model.encode([smiles], inference_steps=0)[0]
+        np.testing.assert_allclose(alone, encoder[row], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(tiny_model.encode([smiles])[0], together[row], rtol=1e-3, atol=1e-3)
     assert tiny_model.decode(together[[0, 3]]) == [tiny_model.decode(together[[row]])[0] for row in (0, 3)]
 
 
