@@ -82,16 +82,17 @@ def moved(posterior: Posterior, nll: Callable[[Tensor, Tensor], Tensor], n_steps
         shift.requires_grad_(step < n_steps)
         with torch.set_grad_enabled(step < n_steps):
             loss = nll(start[rows] + deviation[rows] * shift, rows)
-        improved = loss.detach() < lowest[rows]
-        best[rows[improved]], lowest[rows[improved]] = shift.detach()[improved], loss.detach()[improved]
-        unsure = ~(loss.detach() < _ENOUGH)
+        reached, here = loss.detach(), shift.detach()
+        improved = reached < lowest[rows]
+        best[rows[improved]], lowest[rows[improved]] = here[improved], reached[improved]
+        unsure = ~(reached < _ENOUGH)
         if step == n_steps or not unsure.any():
             break
         (slope,) = torch.autograd.grad(loss.sum(), shift)
         steepness = slope.square().sum(-1).clamp_min(_NOTHING).sqrt()
-        step_length = (loss.detach() / steepness).clamp(0.0, longest)
+        step_length = (reached / steepness).clamp(0.0, longest)
         moves = _within(_MOMENTUM * before - (step_length / steepness)[:, None] * slope, longest)
-        rows, before, shift = rows[unsure], moves[unsure], (shift.detach() + moves)[unsure]
+        rows, before, shift = rows[unsure], moves[unsure], (here + moves)[unsure]
     return Posterior(start + deviation * best, logvar)
 
 

@@ -1,4 +1,4 @@
-"""Find a model directory (a path, a run, or a shipped model by name), and tell what a directory holds."""
+"""Locate models by path, run or name, and identify the contents of a directory."""
 
 from __future__ import annotations
 

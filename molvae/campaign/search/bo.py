@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _N_LIBRARY = 100  # unseen start molecules that come into the pool of each batch
 _ELITE_PER_PARENT = 3
 _ENOUGH = 0.2  # share of the offspring that pass all bounds and are new: .2 to .35 without narrow bounds
-_MOST_GENERATIONS = 4  # times the number of the settings, while they are not enough
+_MOST_GENERATIONS = 4  # times `N_GENERATIONS`, while they are not enough
 _RESERVES = ("reserve", "reserve_elsewhere")
 _LOOKED_AT = 10  # start molecules checked for each that may enter the pool
 
