@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-import botorch
-import gpytorch
 import torch
 from botorch.acquisition.analytic import LogExpectedImprovement
-from botorch.exceptions import BotorchWarning
 from botorch.models.model import Model
 from botorch.posteriors import GPyTorchPosterior
 from gpytorch.distributions import MultivariateNormal
 from linear_operator.utils.cholesky import psd_safe_cholesky
-from linear_operator.utils.warnings import NumericalWarning
 
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from torch import Tensor
 
@@ -65,19 +59,6 @@ class PoolModel(Model):  # type: ignore[misc]
         rows = X[..., 0].long()  # b x 1
         variance = self.belief.variance[:, 0][rows].clamp_min(1e-9)
         return GPyTorchPosterior(MultivariateNormal(self.belief.mean[:, 0][rows], torch.diag_embed(variance)))
-
-
-@contextmanager
-def exact_algebra() -> Iterator[None]:
-    """Cholesky at every size, so that results do not jump at a size limit; no advice on input scaling."""
-    with ExitStack() as stack:
-        stack.enter_context(gpytorch.settings.max_cholesky_size(1_000_000))
-        stack.enter_context(gpytorch.settings.max_eager_kernel_size(1))
-        stack.enter_context(botorch.settings.validate_input_scaling(False))
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore", BotorchWarning)
-        warnings.simplefilter("ignore", NumericalWarning)
-        yield
 
 
 def pool_rows(n: int) -> Tensor:

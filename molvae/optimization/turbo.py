@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 import math
+import warnings
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import botorch
+import gpytorch
 import torch
+from botorch.exceptions import BotorchWarning
 from botorch.models import SingleTaskGP
 from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scaled_prior
 from botorch.optim.fit import fit_gpytorch_mll_scipy
 from gpytorch.kernels import ScaleKernel
 from gpytorch.mlls import ExactMarginalLogLikelihood
+from linear_operator.utils.warnings import NumericalWarning
 from torch.quasirandom import SobolEngine
 
-from molvae.optimization.acquisition import exact_algebra
 from molvae.optimization.surrogates import Belief
 from molvae.optimization.transforms import ScoreScaler
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
 
 _FIT_ITERATIONS = 50
+
+
+@contextmanager
+def exact_algebra() -> Iterator[None]:
+    """Cholesky at every size, so that results do not jump at a size limit; no advice on input scaling."""
+    with ExitStack() as stack:
+        stack.enter_context(gpytorch.settings.max_cholesky_size(1_000_000))
+        stack.enter_context(gpytorch.settings.max_eager_kernel_size(1))
+        stack.enter_context(botorch.settings.validate_input_scaling(False))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore", BotorchWarning)
+        warnings.simplefilter("ignore", NumericalWarning)
+        yield
 
 
 class LatentSurrogate:

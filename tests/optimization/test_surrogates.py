@@ -15,13 +15,12 @@ from looks import by_definition, counts, gallery, seen
 
 from molvae.errors import UnknownNameError
 from molvae.optimization import mixture
-from molvae.optimization.acquisition import exact_algebra
 from molvae.optimization.config import MemberSettings, SurrogateSettings
 from molvae.optimization.exact import ExactProcess
 from molvae.optimization.kernels import Hyperparameters, MixtureFit, Prior
 from molvae.optimization.similarities import Gallery
 from molvae.optimization.surrogates import Portfolio, make_surrogate, training_rows
-from molvae.optimization.turbo import LatentSurrogate
+from molvae.optimization.turbo import LatentSurrogate, exact_algebra
 
 PLAIN, MIXED = SurrogateSettings().members[:2]
 BOTH = pytest.mark.parametrize("settings", [PLAIN, MIXED], ids=["plain", "mixed"])
