@@ -8,8 +8,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sense import sane
 
 from molvae.campaign.utility import running_top, top_auc
+from molvae.chemistry.descriptors import describe_smiles
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.oracles.base import ask
 from molvae.oracles.plugins import load_oracle
@@ -24,6 +26,7 @@ PARETO = "pareto"
 """Not a task of PMO: three goals at once, judged by hypervolume."""
 CELECOXIB = "Cc1ccc(-c2cc(C(F)(F)F)nn2-c2ccc(S(N)(=O)=O)cc2)cc1"
 GOALS = {PARETO: (("qed", "maximize"), (f"similarity:{CELECOXIB}", "maximize"), ("sa", "minimize"))}
+_MANY = 100
 _EASY, _HARD = 1.0, 10.0  # ends of the scale of synthetic accessibility
 RANDOM_LIBRARY = "random-library"
 """Not a registered method: molecules of the library in random order, all of the budget."""
@@ -72,6 +75,20 @@ def judged(task: str, values: Sequence[Sequence[float | None]], budget: int) -> 
         "best": round(best[-1], 6) if best else None,
         "top10": round(top[-1], 6) if top else None,
         "auc_top10": round(top_auc(scores, budget=budget), 6),
+    }
+
+
+def plausibility(path: Path) -> dict[str, float]:
+    """Share of the best hundred of a finished run that the judge of sense.py finds sane, and their mean SA.
+
+    An outside judge: it is not the gate of the search.
+    """
+    _, lines = _read(path)
+    scored = [(value, line[1]) for line, (value, *_) in zip(lines, _scores(lines)) if value is not None]
+    best = [smiles for _, smiles in sorted(scored, key=lambda row: -row[0])[:_MANY]]
+    return {
+        "sane_top100": round(float(np.mean([sane(smiles) for smiles in best])), 3),
+        "sa_top100": round(float(np.nanmean(describe_smiles(best, ["sa"]))), 3),
     }
 
 

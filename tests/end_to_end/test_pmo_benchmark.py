@@ -118,13 +118,20 @@ def test_figures_are_of_complete_sets_alone(tmp_path):
     assert all(load_oracle(task) for task in anchors.RANDOM_310)
     common = {"method": report.DEFAULT, "best": 1.0, "overhead_ms_per_call": 20.0}
     table = [
-        {"task": task, "budget": budget, "seed": seed, "auc_top10": 0.5 + seed / 10, **common}
+        {
+            "task": task,
+            "budget": n,
+            "calls": n,
+            "seed": seed,
+            "auc_top10": 0.5 + seed / 10,
+            **common,
+        }
         for task in PMO_20
-        for budget in (300, 1000)
+        for n in (300, 1000)
         for seed in (0, 1)
     ]
-    assert report.figures(table) == {"pmo20_1k": 11.0, "beats_random_300": 19}
-    assert report.figures(table[:-1]) == {"beats_random_300": 19}
+    assert report.figures(table) == {"pmo20_1k": 11.0, "pmo20_300": 11.0, "beats_random_300": 19}
+    assert report.figures(table[:-1]) == {"pmo20_300": 11.0, "beats_random_300": 19}
     volumes = [
         {"task": "pareto", "method": method, "budget": 500, "seed": seed, "hypervolume": volume}
         for method, volume in ((report.DEFAULT, 0.6), ("mol-ga", 0.4))
@@ -145,8 +152,12 @@ def test_figures_are_of_complete_sets_alone(tmp_path):
     )
     assert report.mixtures([{**table[0], "commit": "a"}, {**table[2], "commit": "b"}]) == []
     assert len(report.mixtures([{**table[0], "commit": "a"}, {**table[0], "commit": "b"}])) == 1
-    (tmp_path / "pmo.json").write_text(json.dumps({"table": table}))
-    assert len(report.merged(tmp_path / "work", tmp_path)) == len(table)
+    stopped = {**table[0], "seed": 9, "calls": 100, "top10": 0.9}
+    perfect = {**stopped, "seed": 8, "top10": 1.0}
+    (tmp_path / "pmo.json").write_text(json.dumps({"table": [*table, stopped, perfect]}))
+    kept = report.merged(tmp_path / "work", tmp_path)
+    assert len(kept) == len(table) + 1  # a run that was stopped says nothing about the calls it did not make
+    assert {row["seed"] for row in kept} == {0, 1, 8}
 
 
 def test_a_run_also_counts_for_its_first_calls(records, tmp_path):
