@@ -44,6 +44,8 @@ class Settings(BaseModel):
     )
     retired: ClassVar[dict[str, Any]] = {}
     """Settings of earlier versions, and the constants they became; None where they decide no result."""
+    instead: ClassVar[dict[str, str]] = {}
+    """What to use instead of retired settings, where that is something else than a constant."""
 
 
 def load_settings(
@@ -274,8 +276,9 @@ def _sentence(cls: type[Settings], error: ErrorDetails, where: str) -> str:
             section = _section(section, parent) if section else None
         if section and name in section.retired:
             fixed = section.retired[name]
-            always = "" if fixed is None else f"; it is always {toml_value(fixed)}"
-            return f"'{key}' in {where} is no longer a setting{always}"
+            always = "" if fixed is None else f"it is always {toml_value(fixed)}"
+            now = section.instead.get(name, always)
+            return f"'{key}' in {where} is no longer a setting" + (f"; {now}" if now else "")
         known = [name for name, _, _ in field_help(cls)]
         return f"unknown key '{key}' in {where}{suggest(key, known) or '; known: ' + ', '.join(known)}"
     if error["type"] == "missing":

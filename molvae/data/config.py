@@ -12,6 +12,10 @@ class PrepareSettings(Settings):
     """Settings of the preparation of a corpus."""
 
     retired: ClassVar = {"min_merge_count": 100, "complete_merges": True, "workers": None, "cache": None}
+    instead: ClassVar = {
+        "workers": "use the option --workers (in Python, workers=)",
+        "cache": "the cache is in the user's cache directory, which XDG_CACHE_HOME moves",
+    }
 
     input: tuple[str, ...] = Field(min_length=1, max_length=65_535)
     """Files to read, in order: .smi .txt .csv .tsv .sdf (plain or .gz), .parquet, or - for stdin."""

@@ -18,6 +18,7 @@ from molvae.config import (
     to_toml,
     without_retired,
 )
+from molvae.data.config import PrepareSettings
 from molvae.errors import ConfigError, MolvaeError, UnknownNameError, UsageError
 from molvae.registry import Registry
 
@@ -73,6 +74,16 @@ def test_settings_that_no_longer_exist_are_ignored_in_stored_files_and_refused_e
         load_settings(Outer, file, ["inner.depth=3"], stored=True)
     file.write_text("[inner]\nsize = 7\ndepth = 2\n")
     assert load_settings(Outer, file).inner.size == 7
+
+
+@pytest.mark.parametrize(
+    ("line", "said"), [("workers = 4", "use the option --workers"), ('cache = "c"', "XDG_CACHE_HOME moves")]
+)
+def test_a_file_with_a_setting_that_became_something_else_is_told_what(tmp_path, line, said):
+    file = tmp_path / "mine.toml"
+    file.write_text(f'input = ["mine.csv"]\noutput = "corpus"\n{line}\n')
+    with pytest.raises(ConfigError, match=rf"in .*mine\.toml is no longer a setting; .*{said}"):
+        load_settings(PrepareSettings, file)
 
 
 @pytest.mark.parametrize(
