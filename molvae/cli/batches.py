@@ -127,7 +127,7 @@ def _deliver(session: Session, output: Path | None, opened: Campaign, handed: Se
         from molvae.reporting.batch_report import batch_report
         from molvae.reporting.report import write_report
 
-        write_report(batch_report(candidates, opened.history, output.stem), output, "campaign")
+        write_report(batch_report(candidates, opened.history, output.stem), output)
         return
     results.write_columns(session, output, candidates.columns)
 

@@ -63,7 +63,6 @@ def report_command(
     /,
     path: Path,
     output: Path,
-    baseline: Path | None,
     columns: options.Columns,
     **given: Any,
 ) -> None:
@@ -88,15 +87,14 @@ def report_command(
     path = places.named(path)
     kind = kind_of(path)
     session.note(f"{path}: {_ARTICLES[kind]}")
-    journal = None if baseline is None else places.journal(baseline)
-    report = make_report(path, baseline=journal, **columns, **given)
-    written = write_report(report, output, kind)
+    report = make_report(path, **columns, **given)
+    size = write_report(report, output)
     facts = {
-        "report": written.path,
+        "report": output,
         "kind": kind,
-        "size": f"{written.n_bytes / 1e6:.2f} MB",
-        "molecules": written.n_molecules,
-        "drawn": written.n_drawn,
+        "size": f"{size / 1e6:.2f} MB",
+        "molecules": 0 if report.table is None else len(report.table.rows),
+        "drawn": len(report.gallery),
     }
     session.report(facts)
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.utility import feasible, goals, running_top, top_auc, utilities
+from molvae.campaign.utility import feasible, front, running_top, top_auc, utilities
 from molvae.errors import UsageError
-from molvae.reporting.campaign_standing import Standing, bound
+from molvae.reporting.campaign_standing import Standing
 from molvae.reporting.charts import Axes, Chart, Guides, Layer
 from molvae.reporting.page import Card, Figure, Section
 from molvae.reporting.scales import percent, shown
@@ -53,13 +53,11 @@ class Curve:
 def curves(standing: Standing, other: Standing | None) -> tuple[Curve, Curve | None]:
     """Curves of a campaign and its baseline, measured with one measure."""
     both = [standing] if other is None else [standing, other]
-    values = [one.matrix(one.called) for one in both]
-    everything = np.concatenate([standing.matrix(standing.rows), *values[1:]])
-    if standing.single:
-        worth = [utilities(part, standing.settings.objectives) for part in values]
-    else:  # the ranges that goals are scaled by are those of both together
-        joint = utilities(np.concatenate([*values, everything]), standing.settings.objectives)
-        worth = np.split(joint, np.cumsum([len(part) for part in values]))[: len(both)]
+    worth = [np.array([row.utility for row in one.called]) for one in both]
+    if other is not None and not standing.single:  # goals are scaled by their ranges in both together
+        parts = [standing.matrix(standing.called), other.matrix(other.called), standing.matrix(standing.rows)]
+        joint = utilities(np.concatenate(parts), standing.settings.objectives)
+        worth = np.split(joint, np.cumsum([len(part) for part in parts]))[:2]
     made = [_curve(part, standing.sign, standing.settings.budget) for part in worth]
     return made[0], made[1] if other is not None else None
 
@@ -79,8 +77,7 @@ def baseline_of(journal: Path, settings: CampaignSettings) -> Standing:
     Raises:
         UsageError: Its objectives are others.
     """
-    path = journal if journal.is_file() else journal / "journal.sqlite"
-    with Campaign.open(path, writable=False) as campaign:
+    with Campaign.open(journal, writable=False) as campaign:
         found, rows = campaign.settings, campaign.table()
     if found.objectives != settings.objectives:
         wishes = ", ".join(Standing(found, ()).wishes)
@@ -199,7 +196,8 @@ def _each_objective(standing: Standing, calls: Array, numbers: Mapping[str, int]
         layers = _dots(standing, calls, column, numbers)
         guides = Guides()
         if objective.bound is not None:
-            guides = Guides(levels=[(objective.bound, bound(objective))])
+            words = f"{objective.direction.replace('_', ' ')} {objective.bound:g}"
+            guides = Guides(levels=[(objective.bound, words)])
         elif objective.is_goal:
             best, _ = running_top(np.where(allowed, objective.sign * column, np.nan).tolist(), _TOP)
             layers.append(Layer(calls, objective.sign * np.array(best), "best within bounds", "steps", "c0"))
@@ -223,7 +221,7 @@ def front_charts(standing: Standing, numbers: Mapping[str, int] | None = None) -
     if len(standing.goal_indices) < 2 or not scored:  # noqa: PLR2004
         return [], ""
     values = standing.matrix(scored)
-    front = non_dominated(goals(values, objectives))
+    on_front = front(values, objectives)
     at = np.array([(numbers or {}).get(row.smiles, -1) for row in scored], dtype=np.int64)
     given = np.array([row.source in _GIVEN for row in scored], dtype=bool)
     charts = []
@@ -231,49 +229,31 @@ def front_charts(standing: Standing, numbers: Mapping[str, int] | None = None) -
     for i, j in pairs:
         layers = [
             Layer(values[chosen, i], values[chosen, j], label, "dots", color, rows=at[chosen])
-            for chosen, label, color in ((given & ~front, "given", "c7"), (~given & ~front, "found", "c2"))
+            for chosen, label, color in (
+                (given & ~on_front, "given", "c7"),
+                (~given & ~on_front, "found", "c2"),
+            )
             if chosen.any()
         ]
-        order = np.flatnonzero(front)[np.argsort(values[front, i], kind="stable")]
+        order = np.flatnonzero(on_front)[np.argsort(values[on_front, i], kind="stable")]
         on = Layer(values[order, i], values[order, j], "Pareto front", "dots", "c1", rows=at[order])
         if len(pairs) == 1:  # with more goals the front is not a line
             layers.append(replace(on, form="line", label="", rows=None))
         axes = Axes(standing.short_wishes[i], standing.short_wishes[j])
         charts.append(Chart([*layers, on], axes, title=f"{standing.labels[i]} and {standing.labels[j]}"))
-    n_front = int(front.sum())
-    return (
-        charts,
-        f"{n_front:,} of {len(scored):,} molecules within all bounds are beaten by none in all goals.",
+    note = (
+        f"{on_front.sum():,} of {len(scored):,} molecules within all bounds are beaten by none in all goals."
     )
-
-
-def non_dominated(gains: Array) -> NDArray[np.bool_]:
-    """Which rows of `gains` (`n x m`, all to be maximized) no other row dominates, `n`.
-
-    >>> non_dominated(np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 1.0]])).tolist()
-    [True, True, False]
-    """
-    front = np.ones(len(gains), dtype=bool)
-    for index, row in enumerate(gains):
-        better = (gains >= row).all(axis=1) & (gains > row).any(axis=1)
-        front[index] = not better.any()
-    return front
+    return charts, note
 
 
 def _start_level(standing: Standing) -> tuple[float, float, str] | None:
     """Best and mean of the top ten of what the search began with, and what that is; None if it is unknown."""
     given = [row for row in standing.rows if row.source in {"start", "known"}]
     first = standing.called[: standing.settings.n_initial]
-    values = standing.matrix(standing.rows)
-    if not len(values):
+    best = sorted((row.utility for row in given or first if np.isfinite(row.utility)), reverse=True)[:_TOP]
+    if not best:
         return None
-    worth = dict(
-        zip([row.smiles for row in standing.rows], utilities(values, standing.settings.objectives).tolist())
-    )
-    level = [worth[row.smiles] for row in given or first if np.isfinite(worth[row.smiles])]
-    if not level:
-        return None
-    best = sorted(level, reverse=True)[:_TOP]
     named = "the start" if given else "the first draws"
     return standing.sign * best[0], standing.sign * float(np.mean(best)), named
 

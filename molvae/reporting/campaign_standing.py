@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.campaign.table import replicate_columns, values_of
+from molvae.campaign.table import charged_rows, replicate_columns, values_of
 from molvae.oracles.base import trouble_of
 from molvae.oracles.references import labels_of
 from molvae.reporting.drawings import TableColumn
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from molvae.campaign.config import CampaignSettings
     from molvae.campaign.table import Row
-    from molvae.oracles.config import Objective
 
     Array = NDArray[np.float64]
 
@@ -40,7 +39,7 @@ class Standing:
     @cached_property
     def called(self) -> list[Row]:
         """Charged rows in the order of their calls."""
-        return sorted((row for row in self.rows if row.call is not None), key=lambda row: row.call or 0)
+        return charged_rows(self.rows)
 
     @cached_property
     def goal_indices(self) -> list[int]:
@@ -139,8 +138,3 @@ class Standing:
             row.identifier or "",
             row.name,
         ]
-
-
-def bound(objective: Objective) -> str:
-    """The bound of a constraint in words."""
-    return f"{objective.direction.replace('_', ' ')} {objective.bound:g}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Form = Literal["line", "steps", "dots", "rings"]
+Form = Literal["line", "steps", "dots"]
 Size = Literal["small", "half", "wide"]
 
 N_SHADES = 8
@@ -34,7 +34,7 @@ class Layer:
         x: Where, `n`.
         y: How high, `n`; a point that is not finite is left out.
         label: Its name in the legend; none if empty.
-        form: A line through the points, a staircase, dots or rings.
+        form: A line through the points, a staircase or dots.
         color: Class of the style sheet: c0 to c7, or soft.
         dashed: Whether its line is.
         rows: Row of the molecule table behind each point, `n`; -1 where there is none.
@@ -180,7 +180,7 @@ def _drawn(chart: Chart, size: tuple[int, int], name: str) -> Markup:
     for value, label in guides.levels:
         _draw_level(frame, value, label)
     for layer in chart.layers:
-        (_draw_points if layer.form in {"dots", "rings"} else _draw_line)(frame, layer)
+        (_draw_points if layer.form == "dots" else _draw_line)(frame, layer)
     legend = [(layer.label, _key(layer)) for layer in chart.layers]
     if guides.band is not None:
         legend.append((guides.band[2], "band"))
@@ -253,7 +253,7 @@ def _draw_points(frame: _Frame, layer: Layer) -> None:
     if len(known) > _MOST_DOTS:  # evenly thinned
         known = known[np.linspace(0, len(known) - 1, _MOST_DOTS).astype(np.int64)]
     radius = 3.0 if len(known) <= 400 else 2.2  # noqa: PLR2004
-    frame.add('<g class="{} {}">', layer.color, "ring" if layer.form == "rings" else "dot")
+    frame.add('<g class="{} dot">', layer.color)
     for n in known.tolist():
         frame.add('<circle cx="{:.1f}" cy="{:.1f}" r="{}"', frame.x(layer.x[n]), frame.y(layer.y[n]), radius)
         if layer.shades is not None:
@@ -275,8 +275,7 @@ def _svg(frame: _Frame, title: str, name: str) -> Markup:
 
 
 def _key(layer: Layer) -> str:
-    spotted = layer.form in {"dots", "rings"}
-    return f"{layer.color}{' spot' if spotted else ' dashed' if layer.dashed else ''}"
+    return f"{layer.color}{' spot' if layer.form == 'dots' else ' dashed' if layer.dashed else ''}"
 
 
 def _legend(entries: Sequence[tuple[str, str]]) -> Markup:

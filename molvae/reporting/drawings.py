@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PANEL = (220, 160)
 """Width and height of a drawing, in pixels of RDKit's."""
 _GRAIN = 10  # whole numbers of a drawing to a pixel: RDKit writes tenths
+_VIEW = f"0 0 {PANEL[0] * _GRAIN} {PANEL[1] * _GRAIN}"
 
 _COLORS = {
     "#0000FF": "N",
@@ -77,19 +78,24 @@ class Gallery:
 
 
 def _symbol(molecule: Molecule, number: int, core: Core | None, marked: Sequence[int]) -> Markup:
-    width, height = PANEL
-    strokes = compact(grid_svg([molecule], columns=1, panel=PANEL, core=core, marked=[marked]))
-    body = Markup().join(
-        Markup('<path class="{}"{} d="{}"/>').format(name, _thickness(thick), path)
-        for (name, thick), path in strokes.items()
-    )
-    return Markup('<symbol id="m{}" viewBox="0 0 {} {}">{}</symbol>').format(
-        number, width * _GRAIN, height * _GRAIN, body
+    body = _paths(grid_svg([molecule], columns=1, panel=PANEL, core=core, marked=[marked]))
+    return Markup('<symbol id="m{}" viewBox="{}">{}</symbol>').format(number, _VIEW, body)
+
+
+def svg(molecule: Molecule) -> Markup:
+    """A molecule as an `<svg>` element in the colors of the page's style sheet."""
+    body = _paths(grid_svg([molecule], columns=1, panel=PANEL))
+    return Markup('<svg class="mol" viewBox="{}" role="img" aria-label="{}">{}</svg>').format(
+        _VIEW, molecule.smiles, body
     )
 
 
-def _thickness(width: float) -> Markup:
-    return Markup() if not width else Markup(' stroke-width="{:g}"').format(width * _GRAIN)
+def _paths(document: str) -> Markup:
+    paths = []
+    for (name, thick), path in compact(document).items():
+        width = Markup(' stroke-width="{:g}"').format(thick * _GRAIN) if thick else ""
+        paths.append(Markup('<path class="{}"{} d="{}"/>').format(name, width, path))
+    return Markup().join(paths)
 
 
 def compact(document: str) -> dict[tuple[str, float], str]:

@@ -7,9 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from markupsafe import Markup
 
-from molvae.chemistry.depiction import grid_svg
 from molvae.chemistry.descriptors import describe
 from molvae.chemistry.fingerprints import tanimoto
 from molvae.chemistry.molecule import Invalid, Molecule, is_valid
@@ -17,7 +15,7 @@ from molvae.errors import InputError
 from molvae.latent.calibration import likelihood
 from molvae.latent.interpolation import interpolate
 from molvae.latent.neighbors import FACT, SimilarityCurve, neighborhood, usual_radius
-from molvae.reporting.drawings import PANEL, compact
+from molvae.reporting.drawings import svg
 from molvae.reporting.shown_model import Plane
 from molvae.seeding import Seeds
 
@@ -32,7 +30,6 @@ _SIMILARITY = 0.6  # to the molecule, of the neighbors shown first
 COMPUTED = ("qed", "logp", "sa", "mw")
 """Descriptors shown beside what the model predicts."""
 _MOST_NEIGHBORS = 12
-_GRAIN = 10  # units of a compact drawing to a pixel
 
 
 class Explorer:
@@ -188,18 +185,6 @@ class Explorer:
             "computed": describe(molecule, COMPUTED).tolist(),
             "at": self._plane[0].place(vector)[0].tolist() if readable else None,
         }
-
-
-def svg(molecule: Molecule) -> Markup:
-    """A molecule as an `<svg>` element in the colors of the page's style sheet."""
-    width, height = PANEL
-    strokes = compact(grid_svg([molecule], columns=1, panel=PANEL)).items()
-    body = Markup().join(
-        Markup('<path class="{}" stroke-width="{:g}" d="{}"/>').format(kind, thickness * _GRAIN, path)
-        for (kind, thickness), path in strokes
-    )
-    head = Markup('<svg class="mol" viewBox="0 0 {} {}" role="img" aria-label="{}">')
-    return head.format(width * _GRAIN, height * _GRAIN, molecule.smiles) + body + Markup("</svg>")
 
 
 def known_molecules(model: MolVAE, texts: Sequence[str], n: int) -> list[Molecule]:

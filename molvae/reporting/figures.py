@@ -172,7 +172,7 @@ def _draw(axes: matplotlib.axes.Axes, chart: Chart) -> None:
     for layer in chart.layers:
         known = np.isfinite(layer.x) & np.isfinite(layer.y)
         x, y, color, label = layer.x[known], layer.y[known], _COLORS[layer.color], layer.label or None
-        if layer.form in {"dots", "rings"}:
+        if layer.form == "dots":
             axes.scatter(x, y, s=10, color=color, alpha=0.5, lw=0, label=label)
             continue
         step = "steps-post" if layer.form == "steps" else "default"

@@ -13,7 +13,7 @@ from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.chemistry.substructure import murcko_scaffold
 from molvae.data.readers import open_table
-from molvae.data.records import Row
+from molvae.data.records import Row, read_number
 from molvae.errors import InputError
 from molvae.reporting.charts import bar, histogram
 from molvae.reporting.drawings import Gallery, TableColumn, molecule_table
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from molvae.chemistry.molecule import Molecule
+
+    Columns = dict[str, NDArray[np.float64] | list[str]]
 
 DESCRIPTORS = ("qed", "sa", "logp", "mw", "tpsa", "hbd", "hba", "rotatable_bonds", "rings", "fraction_sp3")
 """What is computed of every molecule."""
@@ -91,14 +93,17 @@ def molecules_report(
     columns = [
         TableColumn("smiles", "smiles"),
         TableColumn("identifier"),
-        *(TableColumn(name, "number" if numbers is not None else "text") for name, numbers in own.items()),
+        *(TableColumn(name, "text" if isinstance(cells, list) else "number") for name, cells in own.items()),
         *(TableColumn(_free(name, own), "number", hint=meaning(name)) for name in DESCRIPTORS),
         TableColumn("filters", hint="what the filters say"),
         TableColumn("line", "integer", shown=False),
     ]
+    own_cells = zip(*own.values(), strict=True) if own else [()] * len(molecules)
     table_rows = [
-        [molecule.smiles, name, *_own_cells(own, n, cells), *values[n].tolist(), "; ".join(reasons[n]), line]
-        for n, (line, name, molecule, cells) in enumerate(read.rows)
+        [molecule.smiles, name, *cells, *numbers, "; ".join(why), line]
+        for (line, name, molecule, _), cells, numbers, why in zip(
+            read.rows, own_cells, values.tolist(), reasons, strict=True
+        )
     ]
     table = molecule_table(
         columns, table_rows, gallery, name=path.name.split(".")[0] or "molecules", n_molecules=n_molecules
@@ -155,33 +160,22 @@ def read_molecules(path: Path, n: int, *, smiles_column: str | None, id_column: 
     return Read(rows, bad, total, table.columns, table.smiles_column, table.id_column, note)
 
 
-def _own_columns(read: Read) -> dict[str, NDArray[np.float64] | None]:
-    """The file's own columns: their numbers where most cells are numbers, None where they are text."""
+def _own_columns(read: Read) -> Columns:
+    """The file's own columns: numbers where most cells are numbers, else texts."""
     taken = {read.smiles_column, read.id_column, "smiles", "identifier"}
-    columns: dict[str, NDArray[np.float64] | None] = {}
+    columns: Columns = {}
     for name in [name for name in read.columns if name not in taken][:_MOST_COLUMNS]:
         cells = [cells.get(name, "") for *_, cells in read.rows]
-        numbers = np.array([_number(cell) for cell in cells])
+        numbers = np.array([read_number(cell) for cell in cells], dtype=np.float64)
         filled = sum(bool(cell) for cell in cells)
-        columns[name] = numbers if filled and np.isfinite(numbers).sum() >= filled / 2 else None
+        columns[name] = numbers if filled and np.isfinite(numbers).sum() >= filled / 2 else cells
     return columns
-
-
-def _own_cells(own: dict[str, NDArray[np.float64] | None], n: int, cells: dict[str, str]) -> list[Any]:
-    return [cells.get(name, "") if numbers is None else float(numbers[n]) for name, numbers in own.items()]
 
 
 def _free(name: str, taken: dict[str, Any]) -> str:
     """A name for a computed column that no column of the file has."""
     lowered = {key.lower() for key in taken}
     return f"{name} (computed)" if name in lowered else name
-
-
-def _number(cell: str) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        return float("nan")
 
 
 def _cards(read: Read, values: NDArray[np.float64], reasons: Sequence[Sequence[str]]) -> list[Card]:
@@ -213,11 +207,11 @@ def _grid_section(read: Read, values: NDArray[np.float64], gallery: Gallery) -> 
     return Section("molecules-first", "First molecules", [Tiles(tiles)])
 
 
-def _properties_section(own: dict[str, NDArray[np.float64] | None], values: NDArray[np.float64]) -> Section:
+def _properties_section(own: Columns, values: NDArray[np.float64]) -> Section:
     figures: list[Block] = [
-        Figure(histogram(numbers, x=name), name, "a column of the file", "small")
-        for name, numbers in own.items()
-        if numbers is not None and np.isfinite(numbers).any()
+        Figure(histogram(cells, x=name), name, "a column of the file", "small")
+        for name, cells in own.items()
+        if not isinstance(cells, list) and np.isfinite(cells).any()
     ]
     for column, name in enumerate(DESCRIPTORS):
         if np.isfinite(values[:, column]).any():

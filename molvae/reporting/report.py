@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from molvae.errors import InputError, UsageError
@@ -19,25 +18,6 @@ Kind = Literal["run", "checkpoint", "campaign", "screen", "molecules"]
 
 _NOUNS = {"molecules": "file of molecules"}
 _SQLITE = b"SQLite format 3\x00"
-
-
-@dataclass(frozen=True)
-class Written:
-    """A report on disk.
-
-    Attributes:
-        path: The file.
-        kind: What it is about.
-        n_bytes: Its size.
-        n_molecules: Rows of its molecule table.
-        n_drawn: Molecules that are drawn in it.
-    """
-
-    path: Path
-    kind: Kind
-    n_bytes: int
-    n_molecules: int
-    n_drawn: int
 
 
 def kind_of(path: Path) -> Kind:
@@ -80,7 +60,7 @@ def make_report(
 
     Args:
         path: A run, checkpoint, campaign (or journal), screen (or its result) or file of molecules.
-        baseline: For a campaign: the journal to compare with.
+        baseline: For a campaign: the campaign (or journal) to compare with.
         corpus: For a model: the corpus it is shown on; of a run, the one beside it if not given.
         n_molecules: Molecules of the table that are drawn.
         n_rows: Rows of the table.
@@ -101,8 +81,8 @@ def make_report(
     if kind == "campaign":
         from molvae.reporting.campaign_report import campaign_report
 
-        journal = path if path.is_file() else path / JOURNAL
-        return campaign_report(journal, baseline=baseline, n_molecules=n_molecules, n_rows=n_rows)
+        other = None if baseline is None else _journal(baseline)
+        return campaign_report(_journal(path), baseline=other, n_molecules=n_molecules, n_rows=n_rows)
     if kind == "screen":
         from molvae.reporting.screening_report import screening_report
 
@@ -118,8 +98,8 @@ def make_report(
     return training_report(path, corpus=corpus, n_molecules=n_molecules, n_rows=n_rows, device=device)
 
 
-def write_report(report: Report, target: Path, kind: Kind) -> Written:
-    """Render a report into one HTML file.
+def write_report(report: Report, target: Path) -> int:
+    """Render a report into one HTML file, and return its size in bytes.
 
     Raises:
         StorageError: The disk refuses; an existing file is intact.
@@ -129,9 +109,11 @@ def write_report(report: Report, target: Path, kind: Kind) -> Written:
         raise UsageError(f"a report is an .html file, not '{target}'")
     page = render(report).encode()
     write_atomically(target, page)
-    return Written(
-        target, kind, len(page), 0 if report.table is None else len(report.table.rows), len(report.gallery)
-    )
+    return len(page)
+
+
+def _journal(path: Path) -> Path:
+    return path if path.is_file() else path / JOURNAL
 
 
 def _kind_of_file(path: Path) -> Kind:

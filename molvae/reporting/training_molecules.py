@@ -10,6 +10,7 @@ import numpy as np
 from molvae.chemistry.descriptors import describe, describe_many
 from molvae.chemistry.fingerprints import tanimoto
 from molvae.chemistry.molecule import Invalid, is_valid
+from molvae.evaluation.prediction import r_squared
 from molvae.reporting.charts import Axes, Chart, Guides, Layer, bar, shade_legend
 from molvae.reporting.drawings import MoleculeTable, TableColumn, molecule_table
 from molvae.reporting.page import Block, Figure, Grid, Section, Tile, Tiles
@@ -142,12 +143,10 @@ def parity_section(found: Shown, numbers: Mapping[str, int]) -> Section:
         axes = Axes(f"{name} ({found.truth_is})", "predicted", x_range=(low, high), y_range=(low, high))
         layer = Layer(x[known], y[known], form="dots", rows=at[known])
         error = np.abs(x[known] - y[known]).mean()
-        spread = ((x[known] - x[known].mean()) ** 2).sum()
-        r_squared = 1 - ((x[known] - y[known]) ** 2).sum() / spread if spread > 0 else float("nan")
         inside = float((np.abs(x - y)[known] <= 1.645 * found.deviation[known, column]).mean())
         caption = (
-            f"MAE {shown(float(error))}, R² {shown(float(r_squared))}; {percent(inside)} inside the model's "
-            f"own 90 % interval; n {int(known.sum()):,}"
+            f"MAE {shown(float(error))}, R² {shown(r_squared(x[known], y[known]))}; {percent(inside)} inside "
+            f"the model's own 90 % interval; n {int(known.sum()):,}"
         )
         drawn = Chart([layer], axes, Guides(diagonal=True), f"parity of {name}").svg("small")
         figures.append(Figure(drawn, name, caption, "small"))

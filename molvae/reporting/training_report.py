@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from molvae.config import flat as flat_under
 from molvae.config import read_toml
 from molvae.data.corpus import Corpus
 from molvae.errors import InputError
 from molvae.latent.codec import MolVAE
 from molvae.persistence.files import DAMAGED, reading, sha256_of
+from molvae.persistence.locations import METRICS, MODEL
 from molvae.persistence.manifest import MANIFEST
 from molvae.progress import read_events
 from molvae.reporting.charts import Axes, Chart, Layer
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
     from molvae.reporting.page import Block
 
-_METRICS, _MODEL, _SETTINGS = "metrics.jsonl", "model", "settings.toml"
+_SETTINGS = "settings.toml"
 _PERCENT = ("exact_reconstruction", "validity", "uniqueness")
 _N_SAMPLES = 200
 _MOST_CARDS = 8
@@ -63,9 +65,9 @@ def training_report(
         InputError: The run has neither an epoch nor a model yet.
         CheckpointError: The model or the corpus is damaged.
     """
-    metrics = path / _METRICS
+    metrics = path / METRICS
     epochs = read_events(metrics, "epoch") if metrics.is_file() else []
-    place = path / _MODEL if (path / _MODEL).is_dir() else path
+    place = path / MODEL if (path / MODEL).is_dir() else path
     model = MolVAE.load(place, device=device) if (place / MANIFEST).is_file() else None
     if model is None and not epochs:
         raise InputError(f"{path} has no finished epoch and no model yet", hint="Wait for the first epoch.")
@@ -211,17 +213,11 @@ def panels(epochs: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
 
 def flat_record(record: Mapping[str, Any]) -> dict[str, Any]:
     """`{"valid": {"kl": 3}}` as `{"valid kl": 3}`; numbers and missing numbers only."""
-    flat: dict[str, Any] = {}
-    for name, value in record.items():
-        inner = value.items() if isinstance(value, dict) else ()
-        flat |= {f"{name} {key}": item for key, item in inner if _drawable(item)}
-        if _drawable(value):
-            flat[name] = value
-    return flat
-
-
-def _drawable(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    return {
+        name: value
+        for name, value in flat_under(record, " ").items()
+        if value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    }
 
 
 def words(name: str) -> str:
