@@ -56,7 +56,6 @@ def little_corpus(little_csv: Path) -> Path:
             output=path,
             labels=("weight",),
             descriptors=("qed", "logp"),
-            n_randomized=2,
         ),
         workers=0,
     )

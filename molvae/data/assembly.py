@@ -44,17 +44,16 @@ def merge_duplicates(
     joined = join_labels(settings, columns, firsts, spill, directory)
     keep = firsts == np.arange(len(firsts))
     _list_duplicates(settings, columns, firsts, spill, directory)
-    for name, place, dtype, k in (
-        ("smiles", directory, np.uint8, 1),
-        ("identifiers", directory, np.uint8, 1),
-        ("tokens", kept, np.uint16, 1),
-        ("randomized", kept, np.uint16, settings.n_randomized),
+    for name, place, dtype in (
+        ("smiles", directory, np.uint8),
+        ("identifiers", directory, np.uint8),
+        ("tokens", kept, np.uint16),
     ):
         writer = RaggedWriter(place, name, dtype)
         with RaggedReader(spill, name) as reader:
             for start, stop in blocks(len(keep)):
-                values, lengths = reader.rows(start * k, stop * k)
-                rows = np.repeat(keep[start:stop], k)
+                values, lengths = reader.rows(start, stop)
+                rows = keep[start:stop]
                 writer.append(values[np.repeat(rows, lengths)], lengths[rows])
         writer.close()
     remaining = columns.take(keep)
@@ -108,17 +107,15 @@ def write_tokens(
     unknown = np.zeros(len(tokens), dtype=np.int64)
     strange = np.array([False, *(name not in vocabulary for name in names[1:])])
     n_tokens = 0
-    for name in ("tokens", "randomized"):
-        writer = RaggedWriter(directory, name, dtype)
-        with RaggedReader(kept, name) as column:
-            for start, stop in blocks(column.n):
-                values, lengths = column.rows(start, stop)
-                ids, widths = _merged(tokenizer, names, values, lengths)
-                writer.append(ids.astype(dtype), widths)
-                if name == "tokens":
-                    n_tokens += len(ids)
-                    unknown += np.bincount(values[strange[values]], minlength=len(tokens))
-        writer.close()
+    writer = RaggedWriter(directory, "tokens", dtype)
+    with RaggedReader(kept, "tokens") as column:
+        for start, stop in blocks(column.n):
+            values, lengths = column.rows(start, stop)
+            ids, widths = _merged(tokenizer, names, values, lengths)
+            writer.append(ids.astype(dtype), widths)
+            n_tokens += len(ids)
+            unknown += np.bincount(values[strange[values]], minlength=len(tokens))
+    writer.close()
     (directory / "vocabulary.json").write_text(vocabulary.to_json(), encoding="utf-8")
     return n_tokens, {
         names[n]: int(unknown[n]) for n in np.argsort(-unknown, kind="stable") if unknown[n] > 0
@@ -211,14 +208,12 @@ def _sample(
 def _learn_units(
     settings: PrepareSettings, kept: Path, in_train: NDArray[np.bool_], tokens: dict[str, int]
 ) -> Vocabulary:
-    """Count the units of the training part, randomized writings included, and choose those worth an id."""
+    """Count the units of the training part, and choose those worth an id."""
     counts = np.zeros(len(tokens), dtype=np.int64)
-    with RaggedReader(kept, "tokens") as canonical, RaggedReader(kept, "randomized") as randomized:
+    with RaggedReader(kept, "tokens") as column:
         for start, stop in blocks(len(in_train)):
-            for column, k in ((canonical, 1), (randomized, settings.n_randomized)):
-                values, lengths = column.rows(start * k, stop * k)
-                chosen = np.repeat(np.repeat(in_train[start:stop], k), lengths)
-                counts += np.bincount(values[chosen], minlength=len(tokens))
+            values, lengths = column.rows(start, stop)
+            counts += np.bincount(values[np.repeat(in_train[start:stop], lengths)], minlength=len(tokens))
     names = list(tokens)
     return Vocabulary.build(
         {names[n]: int(count) for n, count in enumerate(counts) if n > 0 and count > 0},

@@ -25,16 +25,12 @@ class Batch:
         lengths: Tokens of each row, the end mark included; ``b`` int64.
         properties: ``b x p`` float32, scaled; 0 where not observed.
         observed: ``b x p`` bool.
-        source: What the encoder reads, ``b x s`` int64; the same as `tokens` unless randomized.
-        source_lengths: Tokens of each row of it; ``b`` int64.
     """
 
     tokens: NDArray[np.int64]
     lengths: NDArray[np.int64]
     properties: NDArray[np.float32]
     observed: NDArray[np.bool_]
-    source: NDArray[np.int64]
-    source_lengths: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -75,38 +71,13 @@ def by_length(rows: NDArray[np.int64], lengths: NDArray[np.integer]) -> NDArray[
     return ordered
 
 
-def collate(
-    corpus: Corpus,
-    rows: NDArray[np.integer],
-    *,
-    scaler: PropertyScaler,
-    randomized: np.random.Generator | None = None,
-) -> Batch:
-    """Gather the tokens and scaled properties of some rows at once.
-
-    Args:
-        corpus: Where they lie.
-        rows: ``b`` rows.
-        scaler: Of the properties of the corpus.
-        randomized: Chooses a randomized writing of each molecule for the encoder; None, or a corpus without
-            such writings, gives it the canonical one.
-    """
+def collate(corpus: Corpus, rows: NDArray[np.integer], *, scaler: PropertyScaler) -> Batch:
+    """The tokens and scaled properties of ``b`` rows of a corpus."""
     rows = np.asarray(rows, dtype=np.int64)
     tokens, lengths = pad(corpus.ids, rows)
-    source, source_lengths = tokens, lengths
-    if randomized is not None and corpus.n_randomized > 0:
-        k = randomized.integers(corpus.n_randomized, size=len(rows))
-        source, source_lengths = pad(corpus.randomized, rows * corpus.n_randomized + k)
     properties = scaler.to_unit(corpus.labels[rows])
     observed = np.isfinite(properties)
-    return Batch(
-        tokens=tokens,
-        lengths=lengths,
-        properties=np.where(observed, properties, np.float32(0)),
-        observed=observed,
-        source=source,
-        source_lengths=source_lengths,
-    )
+    return Batch(tokens, lengths, np.where(observed, properties, np.float32(0)), observed)
 
 
 def pad(column: Ragged, rows: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -11,7 +11,13 @@ from molvae.config import Field, Settings, model_validator
 class PrepareSettings(Settings):
     """Settings of the preparation of a corpus."""
 
-    retired: ClassVar = {"min_merge_count": 100, "complete_merges": True, "workers": None, "cache": None}
+    retired: ClassVar = {
+        "min_merge_count": 100,
+        "complete_merges": True,
+        "n_randomized": 0,
+        "workers": None,
+        "cache": None,
+    }
     instead: ClassVar = {
         "workers": "use the option --workers (in Python, workers=)",
         "cache": "the cache is in the user's cache directory, which XDG_CACHE_HOME moves",
@@ -55,8 +61,6 @@ class PrepareSettings(Settings):
     """Maximum number of tokens of a molecule, before merging."""
     min_token_count: int = Field(default=1, ge=1)
     """Minimum count of a token in the training split; rarer ones are read as unknown."""
-    n_randomized: int = Field(default=0, ge=0, le=64)
-    """Randomized SMILES of each molecule, as input of the encoder."""
     split: str = "random"
     """random, scaffold, or a column of train, valid and test."""
     fractions: tuple[float, float, float] = (0.9, 0.05, 0.05)
@@ -64,7 +68,7 @@ class PrepareSettings(Settings):
     on_invalid: Literal["reject", "fail"] = "reject"
     """Reject and report rows that cannot be used, or stop at the first."""
     seed: int = Field(default=0, ge=0)
-    """Seed of the split and of the randomized SMILES."""
+    """Seed of the split, and of the molecules that merges are learned from."""
 
     @model_validator(mode="after")
     def _consistent(self) -> PrepareSettings:

@@ -116,7 +116,6 @@ class Corpus:
         labels: ``n x p`` float32, NaN where missing, original units.
         lengths: Tokens of each molecule, the end mark included; ``n``.
         ids: Token ids of each molecule, the end mark included.
-        randomized: The same of the randomized writings; those of one molecule follow one another.
         parts: 0 train, 1 valid, 2 test; ``n``.
     """
 
@@ -128,7 +127,6 @@ class Corpus:
     labels: NDArray[np.float32]
     lengths: NDArray[np.int32]
     ids: Ragged
-    randomized: Ragged
     parts: NDArray[np.uint8]
     _smiles: Ragged
     _identifiers: Ragged
@@ -157,7 +155,6 @@ class Corpus:
                 labels=open_array(path / "labels.npy"),
                 lengths=np.diff(ids.offsets).astype(np.int32),
                 ids=ids,
-                randomized=_ragged(path, "randomized"),
                 parts=open_array(path / "parts.npy"),
                 _smiles=_ragged(path, "smiles"),
                 _identifiers=_ragged(path, "identifiers"),
@@ -170,11 +167,6 @@ class Corpus:
     def tokenizer_name(self) -> str:
         """The notation of the tokens."""
         return self.settings.tokenizer
-
-    @property
-    def n_randomized(self) -> int:
-        """Randomized writings of each molecule."""
-        return self.settings.n_randomized
 
     def rows(self, part: Literal["train", "valid", "test"]) -> NDArray[np.int64]:
         """Return the rows of one part, in the order of the input."""

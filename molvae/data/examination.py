@@ -8,12 +8,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from molvae.chemistry.admission import Refused, Rules, admission, read_text
-from molvae.chemistry.molecule import canonical, randomized_smiles
+from molvae.chemistry.molecule import canonical
 from molvae.chemistry.standardize import inchikey
 from molvae.chemistry.substructure import murcko_scaffold
 from molvae.data.records import read_number
 from molvae.data.splitting import SplitPlan, key_of, part_of
-from molvae.seeding import Seeds
 from molvae.tokenizers.base import TOKENIZERS, TokenizationError
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ class Accepted:
     Attributes:
         task: The row.
         smiles: Canonical SMILES of the standardized molecule.
-        tokens: Its tokens, and those of each randomized writing; the tokens of one text are joined by blanks.
+        tokens: Its tokens, joined by blanks.
         labels: The numbers of the label cells, NaN where missing or not a number.
         unreadable: Positions of label cells that hold something else than a number.
         digest: 16 bytes that identify the molecule.
@@ -78,7 +77,7 @@ class Accepted:
 
     task: Task
     smiles: str
-    tokens: tuple[str, ...]
+    tokens: str
     labels: tuple[float, ...]
     unreadable: tuple[int, ...]
     digest: bytes
@@ -131,7 +130,7 @@ class Examiner:
         return Accepted(
             task=task,
             smiles=molecule.smiles,
-            tokens=self._tokens(molecule, task.index),
+            tokens=self._tokens(molecule),
             labels=tuple(float("nan") if number is None else number for number in numbers),
             unreadable=tuple(n for n, number in enumerate(numbers) if number is None),
             digest=self._digest(molecule, task.index),
@@ -151,22 +150,10 @@ class Examiner:
             return replace(admitted, changed=())
         return admitted
 
-    def _tokens(self, molecule: Molecule, index: int) -> tuple[str, ...]:
-        texts = [self._split(molecule.smiles, molecule)]
-        if self.settings.n_randomized == 0:
-            return tuple(texts)
-        generator = Seeds(self.settings.seed).numpy("randomized", index)
-        for _ in range(self.settings.n_randomized):
-            try:
-                texts.append(self._split(randomized_smiles(molecule, generator), molecule))
-            except _RejectionError:  # too long, or misread: the canonical writing stands in
-                texts.append(texts[0])
-        return tuple(texts)
-
-    def _split(self, smiles: str, molecule: Molecule) -> str:
+    def _tokens(self, molecule: Molecule) -> str:
         tokenizer = _tokenizer(self.settings.tokenizer)
         try:
-            tokens = tokenizer.split(smiles)
+            tokens = tokenizer.split(molecule.smiles)
         except TokenizationError as error:
             raise _RejectionError("tokenize", error.message) from error
         if len(tokens) > self.settings.max_tokens:
@@ -174,7 +161,7 @@ class Examiner:
                 "tokenize", f"{len(tokens)} tokens; the limit is {self.settings.max_tokens}"
             )
         written = tokenizer.write("".join(tokens))
-        if written != smiles and canonical(written) != molecule.smiles:
+        if written != molecule.smiles and canonical(written) != molecule.smiles:
             raise _RejectionError(
                 "tokenize", f"{tokenizer.name} reads it back as another molecule: {written}"
             )

@@ -236,7 +236,6 @@ class _Spill(ExitStack):
                 ("texts", np.uint8),
                 ("identifiers", np.uint8),
                 ("tokens", np.uint16),
-                ("randomized", np.uint16),
             )
         }
         self._numbers: list[Columns] = []
@@ -264,8 +263,7 @@ class _Spill(ExitStack):
         self._ragged["smiles"].append_texts([outcome.smiles for outcome in held])
         self._ragged["texts"].append_texts([_shown(task) for task in tasks])
         self._ragged["identifiers"].append_texts([task.identifier for task in tasks])
-        self._append_tokens("tokens", [outcome.tokens[0] for outcome in held])
-        self._append_tokens("randomized", [text for outcome in held for text in outcome.tokens[1:]])
+        self._append_tokens([outcome.tokens for outcome in held])
         self._numbers.append(self._numbers_of(held))
 
     def numbers(self) -> Columns:
@@ -286,7 +284,7 @@ class _Spill(ExitStack):
             np.array([row.task.source for row in rows], dtype=np.uint16),
         )
 
-    def _append_tokens(self, column: str, texts: list[str]) -> None:
+    def _append_tokens(self, texts: list[str]) -> None:
         known = self._counts.tokens
         ids: list[int] = []
         lengths: list[int] = []
@@ -297,4 +295,4 @@ class _Spill(ExitStack):
             lengths.append(len(tokens) + 1)
         if len(known) > _MAX_TOKENS_KNOWN:
             raise InputError(f"the input has more than {_MAX_TOKENS_KNOWN:,} different tokens")
-        self._ragged[column].append(np.array(ids, dtype=np.uint16), np.array(lengths, dtype=np.int64))
+        self._ragged["tokens"].append(np.array(ids, dtype=np.uint16), np.array(lengths, dtype=np.int64))

@@ -195,7 +195,6 @@ def _write_facts(settings: PrepareSettings, directory: Path, balance: Balance) -
         "n": balance.kept,
         "property_names": [*settings.labels, *settings.descriptors],
         "tokenizer": settings.tokenizer,
-        "n_randomized": settings.n_randomized,
         "balance": asdict(balance),
     }
     text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"

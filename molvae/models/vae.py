@@ -54,8 +54,6 @@ class SequenceVAE(nn.Module):
         self,
         tokens: Tensor,
         lengths: Tensor,
-        source: Tensor,
-        source_lengths: Tensor,
         properties: Tensor,
         observed: Tensor,
         generator: Generator | None = None,
@@ -65,20 +63,19 @@ class SequenceVAE(nn.Module):
         In training, a decoder that knows noise levels reads each sample at a level of its own.
 
         Args:
-            tokens: What the decoder must write, `b x t`, each row ending with the end mark.
+            tokens: What the encoder reads and the decoder must write, `b x t`, each row ending with the end
+                mark.
             lengths: Tokens in each row, end mark included, `b`.
-            source: What the encoder reads, `b x s`: the same molecule, possibly written differently.
-            source_lengths: `b`.
             properties: Scaled property values, `b x p`; anything where not observed.
             observed: Which property values exist, `b x p`.
             generator: Source of the posterior noise, the input noise and the random directions of penalties.
         """
-        settings, training = self.settings, self.training
+        settings, training, source = self.settings, self.training, tokens
         if training and settings.source_swap:
-            source = swap(source, source_lengths, settings.source_swap, generator)
+            source = swap(source, lengths, settings.source_swap, generator)
         if training and settings.source_dropout:
             source = hide(source, settings.source_dropout, generator)
-        posterior = self.encoder(source, source_lengths)
+        posterior = self.encoder(source, lengths)
         z = posterior.rsample(generator)
         inputs, known, read, noise = shifted(tokens), observed, z, z.new_zeros(len(z))
         if training and settings.conditional:
@@ -97,9 +94,7 @@ class SequenceVAE(nn.Module):
             nlls = [gaussian_nll(self.head(point), properties, observed) for point in points]
             on_properties = torch.stack(nlls).mean(0)
         if training and settings.penalties != PenaltySettings():
-            penalized = penalty(
-                settings.penalties, self.encoder, source, source_lengths, posterior, z, generator
-            )
+            penalized = penalty(settings.penalties, self.encoder, source, lengths, posterior, z, generator)
         return Elbo(reconstruction, kl.sum(-1), on_properties, penalized, posterior, kl, noise)
 
     def encode(self, tokens: Tensor, lengths: Tensor) -> Posterior:

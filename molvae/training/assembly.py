@@ -124,11 +124,6 @@ def chosen_rows(corpus: Corpus, settings: TrainSettings) -> tuple[NDArray[np.int
             f"the corpus {corpus.path} has no validation molecules",
             hint="Prepare it with a split that leaves some: --set fractions=[0.9,0.05,0.05]",
         )
-    if settings.randomized_input and corpus.n_randomized == 0:
-        raise ConfigError(
-            "randomized_input needs a corpus with randomized SMILES, but this one has none",
-            hint="Prepare it with --set n_randomized=4.",
-        )
     chosen = Seeds(settings.seed).numpy("validation-rows").permutation(len(valid_rows))
     return train_rows, valid_rows[sorted(chosen[: settings.n_validation])]
 

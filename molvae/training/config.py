@@ -50,7 +50,9 @@ class FitHeadsSettings(Settings):
 class TrainSettings(Settings):
     """How a model is trained."""
 
-    retired: ClassVar = {"warmup_steps": 300, "weight_decay": 0.01, "gradient_clip": 5.0}
+    retired: ClassVar = {
+        "warmup_steps": 300, "weight_decay": 0.01, "gradient_clip": 5.0, "randomized_input": False,
+    }  # fmt: skip
 
     model: ModelSettings = ModelSettings()
     """Sizes of the model."""
@@ -92,8 +94,6 @@ class TrainSettings(Settings):
     """Free bits: minimum KL of a dimension, in nats, that is charged; prevents posterior collapse."""
     property_weight: float = Field(default=3.0, ge=0.0)
     """Weight of the property loss; at 3 its gradient is about as large as that of the reconstruction."""
-    randomized_input: bool = False
-    """Train the encoder on randomized SMILES (the corpus must have them: n_randomized)."""
     patience: int = Field(default=10, ge=1)
     """Epochs without a better validation loss after which training stops."""
     n_validation: int = Field(default=1000, ge=1)

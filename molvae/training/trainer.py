@@ -238,9 +238,8 @@ class _Run:
     def terms(self, rows: NDArray[np.int64], at: Standing) -> tuple[torch.Tensor, dict[str, float]]:
         """The loss of a batch of rows, and the figures it is made of."""
         settings = self.settings
-        randomized = self.seeds.numpy("randomized", at.step) if settings.randomized_input else None
         mine = rows[self.world.rank :: self.world.size]
-        batch = collate(self.corpus, mine, scaler=self.model.scaler, randomized=randomized)
+        batch = collate(self.corpus, mine, scaler=self.model.scaler)
         noise = self.seeds.torch("noise", at.step, self.world.rank)
         controller = self._controller(at)
         half = is_bfloat16(settings.precision, self.device)

@@ -110,15 +110,8 @@ _ACTIVE = 0.01  # a dimension is active if the variance of its mean is above (Bu
 
 def to_tensors(batch: Batch, device: torch.device) -> dict[str, torch.Tensor]:
     """A batch as the arguments of the network."""
-    arrays = {
-        "tokens": batch.tokens,
-        "lengths": batch.lengths,
-        "source": batch.source,
-        "source_lengths": batch.source_lengths,
-        "properties": batch.properties,
-        "observed": batch.observed,
-    }
-    return {name: torch.from_numpy(array).to(device, non_blocking=True) for name, array in arrays.items()}
+    arrays = vars(batch).items()
+    return {name: torch.from_numpy(array).to(device, non_blocking=True) for name, array in arrays}
 
 
 @torch.inference_mode()
@@ -165,7 +158,7 @@ def _on_molecules(model: MolVAE, corpus: Corpus, rows: NDArray[np.int64], seed: 
     ordered = by_length(rows, corpus.lengths)
     for start in range(0, len(ordered), _ROWS):
         part = ordered[start : start + _ROWS]
-        batch = collate(corpus, part, scaler=model.scaler, randomized=None)
+        batch = collate(corpus, part, scaler=model.scaler)
         elbo = model.network(**to_tensors(batch, model.device), generator=generator)
         terms.append(torch.stack([elbo.reconstruction, elbo.kl, elbo.property]).double().cpu().numpy())
         mu = elbo.posterior.mu

@@ -50,4 +50,4 @@ def run(tmp_path, monkeypatch):
 @pytest.fixture
 def corpus(run, molecules):
     rows = [["smiles", "value"], *([text, str(n) if n % 3 else ""] for n, text in enumerate(molecules))]
-    return run(rows, labels=("value",), n_randomized=3, fractions=(0.6, 0.2, 0.2))[0]
+    return run(rows, labels=("value",), fractions=(0.6, 0.2, 0.2))[0]

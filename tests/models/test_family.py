@@ -19,8 +19,6 @@ LENGTHS = torch.tensor([5, 3, 4])
 BATCH = {
     "tokens": TOKENS,
     "lengths": LENGTHS,
-    "source": TOKENS,
-    "source_lengths": LENGTHS,
     "properties": torch.tensor([[0.5, -1.0], [0.0, float("nan")], [2.0, 0.3]], dtype=torch.double),
     "observed": torch.tensor([[True, True], [True, False], [True, True]]),
 }

@@ -94,8 +94,6 @@ def test_the_elbo_is_that_of_level_0():
     model, batch = _model(), {"tokens": TOKENS, "lengths": LENGTHS}
     given = {
         **batch,
-        "source": TOKENS,
-        "source_lengths": LENGTHS,
         "properties": torch.zeros(3, 2).double(),
         "observed": torch.zeros(3, 2, dtype=torch.bool),
     }

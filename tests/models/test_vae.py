@@ -28,8 +28,6 @@ def _batch(padding=0):
     return {
         "tokens": tokens,
         "lengths": lengths,
-        "source": tokens,
-        "source_lengths": lengths,
         "properties": properties,
         "observed": observed,
     }

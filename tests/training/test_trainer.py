@@ -47,7 +47,6 @@ SETTINGS = TrainSettings.model_validate(
         "beta_warmup_steps": 4,
         "checkpoint_every": 4,
         "n_validation": 12,
-        "randomized_input": True,
         "threads": 1,
         "device": "cpu",
     }
@@ -125,8 +124,7 @@ def test_parts_of_a_pass_are_epochs_and_leave_no_molecule_out(little_corpus, tmp
     read = []
 
     def collate(corpus, rows, **given):
-        if "randomized" in given and given["randomized"] is not None:
-            read.append(rows)
+        read.append(rows)
         return real(corpus, rows, **given)
 
     real = trainer.collate
@@ -221,7 +219,7 @@ def test_a_checkpoint_with_another_vocabulary_is_rejected(little_csv, tmp_path, 
         prepare(PrepareSettings(**settings, **changes), workers=0)
         return tmp_path / name
 
-    start = {"initial": uninterrupted / "model", "randomized_input": False, "epochs": 1}
+    start = {"initial": uninterrupted / "model", "epochs": 1}
     settings = TrainSettings(**(SETTINGS.model_dump() | start))
     with pytest.raises(ConfigError, match="vocabulary"):
         train(prepared("units", n_merges=0), tmp_path / "refused", settings)
