@@ -26,7 +26,7 @@ def compared(
     session: Session, corpus: Corpus | None, chosen: Mapping[str, Any], progress: Progress
 ) -> tuple[list[MoleculeSet], set[str] | None]:
     """The references, and the canonical SMILES of the training molecules where they are known."""
-    from molvae.data.describing import default_directory
+    from molvae.data.catalog import cache_directory
     from molvae.evaluation.distribution import canonical_set
 
     files = chosen["reference_files"]
@@ -40,7 +40,7 @@ def compared(
     if chosen["train_file"]:
         training = read_texts(chosen["train_file"], session, chosen)
         known = canonical_set(training, rules=chosen["rules"], workers=chosen["workers"], progress=progress)
-    cache = chosen["cache"] or default_directory().parent / "references"
+    cache = chosen["cache"] or cache_directory() / "references"
     return [molecule_set(texts, name, chosen, progress, cache=cache) for name, texts in sets.items()], known
 
 

@@ -68,6 +68,13 @@ def dataset_names() -> list[str]:
     return [STARTER, *CATALOG]
 
 
+def cache_directory() -> Path:
+    """The user's directory for what can be had again."""
+    import pooch
+
+    return Path(pooch.os_cache("molvae"))
+
+
 def fetch(name: str, directory: Path, *, mirror: Path | None = None, progress: Progress = SILENT) -> Path:
     """Bring a data set into a directory, from the mirror if it lies there, else from its address.
 

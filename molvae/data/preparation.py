@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molvae.chemistry.descriptors import DESCRIPTORS
+from molvae.chemistry.descriptors import DESCRIPTORS, describe_smiles
 from molvae.chemistry.filters import FILTERS
 from molvae.config import save_settings
-from molvae.data import assembly, describing
+from molvae.data import assembly
 from molvae.data.arrays import ArrayWriter, RaggedReader, blocks, write_array
 from molvae.data.corpus import KIND, SCHEMA, Balance
-from molvae.data.describing import default_directory
 from molvae.data.gathering import Gathered, gather
 from molvae.data.records import has_decimal_comma
 from molvae.data.splitting import PARTS, TRAIN
 from molvae.errors import InputError
 from molvae.parallel.cluster import available_cores
+from molvae.parallel.mapping import ordered_map
 from molvae.persistence.directories import committed_directory, refuse_to_replace
 from molvae.progress import SILENT, Progress
 from molvae.tokenizers.base import TOKENIZERS
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     from molvae.data.config import PrepareSettings
 
+_DESCRIBED = 64  # molecules sent to a worker at once, to be described
+_ALONE = 200  # so few molecules are not worth starting workers for
 _HELD = ("corpus.json", "vocabulary.json", "parts.npy", "smiles.npy", "tokens.npy", "labels.npy")
 
 
@@ -177,17 +180,15 @@ def _descriptors(
         for start, stop in blocks(n):
             yield np.empty((stop - start, 0))
         return
-    progress.start(describing.TASK, n)
-    with RaggedReader(directory, "smiles") as texts:
-        smiles = (text for start, stop in blocks(n) for text in texts.texts(start, stop))
-        yield from describing.describe_in_blocks(
-            smiles,
-            settings.descriptors,
-            cache=default_directory(),
-            workers=workers,
-            progress=progress,
-        )
-    progress.finish(describing.TASK)
+    task = "compute descriptors"
+    progress.start(task, n)
+    describe = partial(describe_smiles, names=settings.descriptors)
+    with RaggedReader(directory, "smiles") as column:
+        groups = (column.texts(start, stop) for start, stop in blocks(n, _DESCRIBED))
+        for values in ordered_map(describe, groups, workers=workers if n > _ALONE else 0, chunk=4):
+            progress.advance(task, len(values))
+            yield values
+    progress.finish(task)
 
 
 def _write_facts(settings: PrepareSettings, directory: Path, balance: Balance) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from molvae.data import preparation
 from molvae.data.config import PrepareSettings
 from molvae.data.corpus import Corpus
 from molvae.data.preparation import prepare
@@ -31,10 +30,8 @@ def molecules():
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def run(tmp_path):
     """Prepare rows of a table (a list of lists, the header first) or a text; returns (corpus, balance)."""
-
-    monkeypatch.setattr(preparation, "default_directory", lambda: tmp_path / "cache")
 
     def prepared(table, *, name="input.csv", workers=0, **options):
         text = table if isinstance(table, str) else "".join(",".join(row) + "\n" for row in table)

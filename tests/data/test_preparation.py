@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from molvae.chemistry.descriptors import describe_smiles
 from molvae.chemistry.molecule import canonical
 from molvae.config import load_settings
-from molvae.data import assembly
+from molvae.data import assembly, preparation
 from molvae.data.config import PrepareSettings
 from molvae.data.corpus import KIND, SCHEMA, Corpus
 from molvae.data.preparation import prepare
@@ -367,42 +368,14 @@ class TestTokens:
         assert read_csv(corpus.path / "rejected.csv")[0]["stage"] in {"tokenize", "parse"}
 
 
-class TestDescriptors:
-    def test_they_are_computed_once(self, run, molecules, monkeypatch):
-        from molvae.data import describing
-
-        rows = [["smiles"], *([text] for text in molecules)]
-        first, _ = run(rows, descriptors=("logp", "tpsa"))
-        calls = []
-        original = describing.describe_smiles
-
-        def counted(smiles, names):
-            calls.append((len(smiles), names))
-            return original(smiles, names)
-
-        monkeypatch.setattr(describing, "describe_smiles", counted)
-        labels = np.array(first.labels)
-        second, _ = run([*rows, ["CCCCN"]], descriptors=("tpsa", "mw", "logp"))
-        assert calls == [(len(molecules), ("mw",)), (1, ("tpsa", "mw", "logp"))] or sorted(calls) == sorted(
-            [(len(molecules), ("mw",)), (1, ("tpsa", "mw", "logp"))]
-        )
-        assert np.array_equal(second.labels[:-1, [2, 0]], labels)
-
-    def test_a_damaged_cache_is_not_believed(self, run, tmp_path, molecules):
-        rows = [["smiles"], *([text] for text in molecules)]
-        first, _ = run(rows, descriptors=("logp",))
-        labels = np.array(first.labels)
-        for path in (tmp_path / "cache").iterdir():
-            content = bytearray(path.read_bytes())
-            content[-3] ^= 1
-            path.write_bytes(content)
-        again, _ = run(rows, descriptors=("logp",))
-        assert np.array_equal(again.labels, labels)
-
-    def test_a_cache_that_cannot_be_written_is_no_failure(self, run, tmp_path, molecules):
-        (tmp_path / "cache").write_text("")
-        corpus, _ = run([["smiles"], [molecules[0]]], descriptors=("logp",))
-        assert np.isfinite(corpus.labels).all()
+@pytest.mark.parametrize("workers", [0, 2])
+def test_descriptors_are_those_of_the_molecules_of_the_corpus(run, molecules, monkeypatch, workers):
+    monkeypatch.setattr(preparation, "_ALONE", 1)
+    names = ("logp", "tpsa", "mw")
+    rows = [["smiles"], *([text] for text in [*molecules, *(f"{text}.Cl" for text in molecules[20:])])]
+    corpus, balance = run(rows, descriptors=names, workers=workers)
+    assert len(corpus) < balance.rows
+    assert np.array_equal(corpus.labels, describe_smiles(corpus.smiles(), names).astype(np.float32))
 
 
 def test_labels_of_a_table_without_header_are_given_by_number(run):
