@@ -8,6 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,12 @@ TAILS = ("C", "CC", "CCC", "C(C)C", "CO", "CCO", "CC#N", "CCN", "C(F)F", "CCCl")
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C even where the tests were started in the background, so that child processes do."""
+    """Set no time limit on examples, which a busy machine would miss, and hear Ctrl-C.
+
+    That also where the tests were started in the background, so that child processes do.
+    """
+    settings.register_profile("molvae", deadline=None)
+    settings.load_profile("molvae")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

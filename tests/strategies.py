@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
 from hypothesis import strategies as st
-
-# A busy machine is no failure: time is limited for whole tests, not for single examples.
-settings.register_profile("molvae", deadline=None)
-settings.load_profile("molvae")
 
 DRUGS = {
     "aspirin": "CC(=O)Oc1ccccc1C(=O)O",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,13 +20,7 @@ BLOCK = 16_384
 
 
 class ArrayWriter(Closing):
-    """A .npy file that grows by appending.
-
-    Args:
-        path: The file to make.
-        dtype: Of the numbers.
-        width: Shape of one row; empty for a plain column.
-    """
+    """A .npy file that grows by appending rows of the shape `width`; empty for a plain column."""
 
     def __init__(self, path: Path, dtype: DTypeLike, width: tuple[int, ...] = ()) -> None:
         self.path = path
@@ -54,13 +49,7 @@ class ArrayWriter(Closing):
 
 
 class RaggedWriter:
-    """Rows of different lengths: their values one after the other, and where each starts.
-
-    Args:
-        directory: Where ``NAME.npy`` and ``NAME_offsets.npy`` are made.
-        name: Of the column.
-        dtype: Of the values.
-    """
+    """Rows of different lengths: ``NAME.npy`` has all values, ``NAME_offsets.npy`` where each row starts."""
 
     def __init__(self, directory: Path, name: str, dtype: DTypeLike) -> None:
         self.values = ArrayWriter(directory / f"{name}.npy", dtype)
@@ -84,88 +73,46 @@ class RaggedWriter:
         self.offsets.close()
 
 
-class ArrayReader:
-    """Reads slices of a .npy file with plain reads, so that nothing stays in memory."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
-        np.lib.format.read_magic(self._file)
-        shape, _, self.dtype = np.lib.format.read_array_header_1_0(self._file)
-        self.n = int(shape[0])
-        self.width = tuple(shape[1:])
-        self._start = self._file.tell()
-        self._row_items = int(np.prod(self.width, dtype=np.int64))
-
-    def rows(self, start: int, stop: int) -> NDArray[Any]:
-        """Return rows ``start`` to ``stop`` (not included)."""
-        stop = min(stop, self.n)
-        count = max(stop - start, 0) * self._row_items
-        self._file.seek(self._start + start * self._row_items * self.dtype.itemsize)
-        values = np.fromfile(self._file, dtype=self.dtype, count=count)
-        return (
-            values.reshape(-1, *self.width)
-            if self._row_items
-            else np.empty((max(stop - start, 0), *self.width))
-        )
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
 class RaggedReader(Closing):
-    """Reads slices of what a `RaggedWriter` wrote."""
+    """Slices of what a `RaggedWriter` wrote, by plain reads: nothing stays in memory as a map would."""
 
     def __init__(self, directory: Path, name: str) -> None:
-        self._values = ArrayReader(directory / f"{name}.npy")
-        self._offsets = ArrayReader(directory / f"{name}_offsets.npy")
+        self._values = _Column(directory / f"{name}.npy")
+        self._offsets = _Column(directory / f"{name}_offsets.npy")
         self.n = self._offsets.n - 1
 
     def rows(self, start: int, stop: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Return the values of rows ``start`` to ``stop``, and the length of each row."""
-        offsets = self._offsets.rows(start, min(stop, self.n) + 1)
-        return self._values.rows(int(offsets[0]), int(offsets[-1])), np.diff(offsets)
+        """Return the values of rows ``start`` to ``stop`` (not included), and the length of each row."""
+        offsets = self._offsets.items(start, min(stop, self.n) + 1)
+        return self._values.items(int(offsets[0]), int(offsets[-1])), np.diff(offsets)
 
     def texts(self, start: int, stop: int) -> list[str]:
         """Return the texts of rows ``start`` to ``stop``."""
         values, lengths = self.rows(start, stop)
-        return cut_texts(values.tobytes(), lengths)
+        data, ends = values.tobytes(), np.cumsum(lengths).tolist()
+        return [data[a:b].decode("utf-8") for a, b in pairwise([0, *ends])]
 
     def close(self) -> None:
         """Close both files."""
-        self._values.close()
-        self._offsets.close()
+        self._values.file.close()
+        self._offsets.file.close()
 
 
-def write_array(path: Path, array: NDArray[Any]) -> None:
-    """Write an array as a .npy file, as an `ArrayWriter` does."""
-    with ArrayWriter(path, array.dtype, array.shape[1:]) as writer:
-        writer.append(array)
+class _Column:
+    """A .npy file of `n` numbers in a row."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("rb")
+        np.lib.format.read_magic(self.file)
+        (self.n,), _, self._dtype = np.lib.format.read_array_header_1_0(self.file)
+        self._start = self.file.tell()
+
+    def items(self, start: int, stop: int) -> NDArray[Any]:
+        self.file.seek(self._start + start * self._dtype.itemsize)
+        return np.fromfile(self.file, dtype=self._dtype, count=stop - start)
 
 
 def blocks(n: int, size: int = BLOCK) -> Iterator[tuple[int, int]]:
     """Yield (start, stop) of consecutive blocks of n rows."""
     for start in range(0, n, size):
         yield start, min(start + size, n)
-
-
-def cut_texts(data: bytes, lengths: NDArray[np.integer]) -> list[str]:
-    """Cut consecutive UTF-8 texts of the given lengths in bytes."""
-    ends = np.cumsum(lengths).tolist()
-    starts = [0, *ends[:-1]] if ends else []
-    return [data[a:b].decode("utf-8") for a, b in zip(starts, ends, strict=True)]
-
-
-def open_array(path: Path) -> NDArray[Any]:
-    """Memory-map a .npy file; an empty one, which cannot be mapped, is read."""
-    array = np.load(
-        path, mmap_mode=None if path.stat().st_size <= _empty_size(path) else "r", allow_pickle=False
-    )
-    return np.asarray(array)
-
-
-def _empty_size(path: Path) -> int:
-    with path.open("rb") as file:
-        np.lib.format.read_magic(file)
-        np.lib.format.read_array_header_1_0(file)
-        return file.tell()

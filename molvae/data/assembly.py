@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.data.arrays import RaggedReader, RaggedWriter, blocks, write_array
+from molvae.data.arrays import RaggedReader, RaggedWriter, blocks
 from molvae.data.replicates import first_of_group, join_labels
-from molvae.data.splitting import TRAIN, SplitPlan, find_thresholds, held_out_sizes, largest_group
+from molvae.data.splitting import TRAIN, SplitPlan, divided, held_out_sizes, largest_group
 from molvae.data.writers import SafeTable
 from molvae.errors import InputError
 from molvae.persistence.locations import named
@@ -57,8 +57,8 @@ def merge_duplicates(
                 writer.append(values[np.repeat(rows, lengths)], lengths[rows])
         writer.close()
     remaining = columns.take(keep)
-    write_array(directory / "lines.npy", remaining.lines)
-    write_array(directory / "sources.npy", remaining.sources)
+    np.save(directory / "lines.npy", remaining.lines)
+    np.save(directory / "sources.npy", remaining.sources)
     return remaining, joined
 
 
@@ -89,12 +89,14 @@ def divide(settings: PrepareSettings, columns: Columns) -> NDArray[np.uint8]:
     if plan.column is not None:
         return columns.parts
     keys = columns.keys
-    eligible = np.ones(len(keys), dtype=np.bool_)
-    if plan.by_scaffold:  # scaffolds that are rare enough to be held out
-        _, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
-        eligible = counts[which] <= largest_group(len(keys), settings.fractions)
-    thresholds = find_thresholds(keys[eligible], *held_out_sizes(len(keys), settings.fractions))
-    return np.where(eligible, thresholds.parts(keys), np.uint8(TRAIN))
+    sizes = held_out_sizes(len(keys), settings.fractions)
+    if not plan.by_scaffold:
+        return divided(keys, *sizes)
+    _, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    rare = counts[which] <= largest_group(len(keys), settings.fractions)  # enough to be held out
+    parts = np.full(len(keys), TRAIN, dtype=np.uint8)
+    parts[rare] = divided(keys[rare], *sizes)
+    return parts
 
 
 def write_tokens(

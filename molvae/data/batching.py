@@ -42,13 +42,8 @@ def epoch_batches(
     """Divide rows into batches of (nearly) one length each, in random order.
 
     Rows of one length are shuffled, laid out by length and cut; the batches are shuffled. Each row comes
-    once, every batch but one is full, and the result depends on the arguments and the generator only.
-
-    Args:
-        rows: Rows of the corpus; any order gives the same batches only if it is the same order.
-        lengths: Of every molecule of the corpus, indexed by row.
-        batch_size: Rows of a batch.
-        generator: Source of the order.
+    once, every batch but one is full, and the result depends on the arguments (also on the order of the rows)
+    and the generator only. `lengths` are those of all molecules of the corpus.
 
     >>> batches = epoch_batches(np.arange(6), np.array([3, 9, 3, 9, 3, 9]), 3, np.random.default_rng(0))
     >>> sorted(sorted(batch.tolist()) for batch in batches)
@@ -63,9 +58,7 @@ def epoch_batches(
 def by_length(rows: NDArray[np.int64], lengths: NDArray[np.integer]) -> NDArray[np.int64]:
     """The same rows, shorter ones first: batches of such neighbors have little padding.
 
-    Args:
-        rows: Rows of the corpus.
-        lengths: Of every molecule of the corpus, indexed by row.
+    `lengths` are those of all molecules of the corpus.
     """
     ordered: NDArray[np.int64] = rows[np.argsort(np.asarray(lengths)[rows], kind="stable")]
     return ordered

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from molvae.config import load_settings
-from molvae.data.arrays import open_array
 from molvae.data.config import PrepareSettings
 from molvae.data.splitting import PARTS
 from molvae.persistence.directories import read_directory
@@ -152,10 +151,10 @@ class Corpus:
                 balance=Balance(**facts["balance"]),
                 vocabulary=Vocabulary.from_json((path / "vocabulary.json").read_text(encoding="utf-8")),
                 property_names=tuple(facts["property_names"]),
-                labels=open_array(path / "labels.npy"),
+                labels=_mapped(path, "labels"),
                 lengths=np.diff(ids.offsets).astype(np.int32),
                 ids=ids,
-                parts=open_array(path / "parts.npy"),
+                parts=_mapped(path, "parts"),
                 _smiles=_ragged(path, "smiles"),
                 _identifiers=_ragged(path, "identifiers"),
             )
@@ -190,4 +189,8 @@ class Corpus:
 
 
 def _ragged(path: Path, name: str) -> Ragged:
-    return Ragged(open_array(path / f"{name}.npy"), open_array(path / f"{name}_offsets.npy"))
+    return Ragged(_mapped(path, name), _mapped(path, f"{name}_offsets"))
+
+
+def _mapped(path: Path, name: str) -> NDArray[Any]:
+    return np.asarray(np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False))

@@ -166,10 +166,7 @@ _MOST_FIELDS = 10_000
 
 
 def field_names(blocks: Iterable[str]) -> tuple[str, ...]:
-    """The names of the data fields of all records, in the order in which they first appear.
-
-    Args:
-        blocks: The text of an SD file, cut anywhere.
+    """The names of the data fields of all records, as they first appear, in an SD file cut anywhere.
 
     Raises:
         InputError: There are too many to be columns.

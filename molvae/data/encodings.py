@@ -56,12 +56,7 @@ def text_of(binary: BinaryIO, encoding: str, *, at_start: bool = True) -> io.Tex
     """A stream of text with line ends of any kind.
 
     Bytes that are not UTF-8 are read one by one as Windows-1252, so that an accent deep in a long file, or
-    one row pasted from another program, survives too.
-
-    Args:
-        binary: The bytes.
-        encoding: As from `guess_encoding`.
-        at_start: Whether a byte order mark may stand in front.
+    one row pasted from another program, survives too. Only at the start may a byte order mark stand in front.
     """
     codecs.register_error(_FALLBACK, _as_windows)
     if encoding in ("cp1252", "utf-8-sig"):

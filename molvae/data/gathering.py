@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from molvae.data.config import PrepareSettings
-    from molvae.data.readers import Table
     from molvae.progress import Progress
 
 TASK = "examine rows"
@@ -42,20 +41,12 @@ _MAX_TOKENS_KNOWN = (1 << 16) - 1
 
 @dataclass
 class Gathered:
-    """What was counted while gathering.
+    """What was counted while gathering, as in `molvae.data.corpus.Balance`.
 
     Attributes:
         labels: The label columns of the first table, by name.
-        rows: Rows read.
-        accepted: Rows spilled.
-        changed: Those of them whose molecule standardization made another.
-        steps: The same by what standardization did.
-        doubtful: Those of them that are written to ``doubtful.csv``.
-        stereo_groups: Those of them with enhanced stereo.
-        rejected: Rows written to ``rejected.csv``.
-        by_reason: Rejected rows by "stage: reason".
-        unreadable: Label cells that are not numbers, by column.
-        first_unreadable: The first of them, by column.
+        accepted: Rows spilled, duplicates too.
+        first_unreadable: The first label cell that is not a number, by column.
         tokens: Provisional id by token.
     """
 
@@ -154,28 +145,14 @@ def _tasks(settings: PrepareSettings, counts: Gathered, progress: Progress) -> I
                 + suggest(part_column, ["random", "scaffold", *table.columns]),
                 hint=f"Its columns: {listed(table.columns)}.",
             )
-        for task in _table_tasks(table, labels, part_column, source, index):
-            yield task
-            index = task.index + 1
-
-
-def _table_tasks(
-    table: Table, labels: Sequence[str], part_column: str | None, source: int, start: int
-) -> Iterator[Task]:
-    for index, row in enumerate(table.raw_rows(), start=start):
-        if isinstance(row, BadRow):
-            yield Task(index, source, row.line, row.text, fault=row.reason)
-            continue
-        yield Task(
-            index,
-            source,
-            row.line,
-            row.text,
-            row.identifier,
-            tuple(row.fields.get(name, "") for name in labels),
-            row.fields.get(part_column, "") if part_column else "",
-            row.is_molblock,
-        )
+        for row in table.raw_rows():
+            if isinstance(row, BadRow):
+                yield Task(index, source, row.line, row.text, fault=row.reason)
+            else:
+                cells = tuple(row.fields.get(name, "") for name in labels)
+                part = row.fields.get(part_column, "") if part_column else ""
+                yield Task(index, source, row.line, row.text, row.identifier, cells, part, row.is_molblock)
+            index += 1
 
 
 def _reject(outcome: Rejected, settings: PrepareSettings, counts: Gathered, table: SafeTable) -> None:

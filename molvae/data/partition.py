@@ -165,14 +165,9 @@ class Library:
 
     A plain text file is cut into blocks of bytes, each with the lines that start in it, and a Parquet file
     inside its row groups: any part can be read alone. What can only be read from its beginning (gzip, SD
-    files, stdin, tables with quoted cells, UTF-16) is cut by rows, and every shard reads all of it.
-
-    Args:
-        path: A file, or ``-`` for stdin.
-        smiles_column: As for `open_table`.
-        id_column: As for `open_table`.
-        part_bytes: Size of a part of a text file.
-        part_rows: Rows of any other part.
+    files, stdin, tables with quoted cells, UTF-16) is cut by rows, and every shard reads all of it. File and
+    columns are those of `open_table`; `part_bytes` is the size of a part of a text file, `part_rows` that of
+    any other.
 
     Attributes:
         columns: All column names.

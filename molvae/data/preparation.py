@@ -14,7 +14,7 @@ from molvae.chemistry.descriptors import DESCRIPTORS, describe_smiles
 from molvae.chemistry.filters import FILTERS
 from molvae.config import save_settings
 from molvae.data import assembly
-from molvae.data.arrays import ArrayWriter, RaggedReader, blocks, write_array
+from molvae.data.arrays import ArrayWriter, RaggedReader, blocks
 from molvae.data.corpus import KIND, SCHEMA, Balance
 from molvae.data.gathering import Gathered, gather
 from molvae.data.records import has_decimal_comma
@@ -70,7 +70,7 @@ def prepare(settings: PrepareSettings, *, workers: int = -1, progress: Progress 
         if n == 0:
             raise _nothing_left(gathered)
         parts = assembly.divide(settings, columns)
-        write_array(directory / "parts.npy", parts)
+        np.save(directory / "parts.npy", parts)
         sizes = np.bincount(parts, minlength=len(PARTS))
         if sizes[TRAIN] == 0:
             raise InputError(

@@ -60,14 +60,8 @@ def join_labels(
     """Join the labels of the rows of each molecule, in place: its first row gets the joined ones.
 
     ``replicates.csv`` has number, mean and standard deviation of the numbers that were averaged,
-    ``contradictions.csv`` the classes that exclude one another.
-
-    Args:
-        settings: Of the preparation.
-        columns: Of all accepted rows; its labels are changed.
-        firsts: The first row that holds the molecule of each row, `n`.
-        spill: Where the SMILES and identifiers of the rows are.
-        directory: Where the two files go.
+    ``contradictions.csv`` the classes that exclude one another. SMILES and identifiers of the rows are in
+    `spill`; `firsts` is the first row that holds the molecule of each row, `n`.
     """
     joiner = _Joiner(settings, columns, firsts)
     with (

@@ -87,43 +87,13 @@ def largest_group(n: int, fractions: tuple[float, float, float]) -> int:
     return max(1, int(_LARGEST_SHARE * min(held_out))) if held_out else 0
 
 
-@dataclass(frozen=True)
-class Thresholds:
-    """Where the keys of the test part end, and those of the valid part.
+def divided(keys: NDArray[np.uint64], n_valid: int, n_test: int) -> NDArray[np.uint8]:
+    """The part of each key: test for the lowest, valid for the next, training for all others.
 
-    A key below `test` is for test, one below `valid` for valid, any other for training.
-    """
-
-    test: int
-    valid: int
-
-    def parts(self, keys: NDArray[np.uint64]) -> NDArray[np.uint8]:
-        """Return the part of each key."""
-        parts = np.full(len(keys), TRAIN, dtype=np.uint8)
-        parts[_below(keys, self.valid)] = VALID
-        parts[_below(keys, self.test)] = TEST
-        return parts
-
-
-def find_thresholds(keys: NDArray[np.uint64], n_valid: int, n_test: int) -> Thresholds:
-    """Find thresholds that give parts of (nearly) the given sizes.
-
-    Args:
-        keys: Of all molecules that may be held out.
-        n_valid: Molecules for valid.
-        n_test: Molecules for test. Equal keys are never divided, so a part may be smaller.
+    Equal keys are never divided, so that valid and test may be smaller than asked for.
     """
     ordered = np.sort(keys)
-
-    def key_of_rank(rank: int) -> int:
-        if rank <= 0:
-            return 0
-        return int(ordered[rank]) if rank < len(ordered) else 1 << 64
-
-    return Thresholds(key_of_rank(n_test), key_of_rank(n_test + n_valid))
-
-
-def _below(keys: NDArray[np.uint64], threshold: int) -> NDArray[np.bool_]:
-    if threshold >= 1 << 64:
-        return np.ones(len(keys), dtype=np.bool_)
-    return keys < np.uint64(threshold)
+    parts = np.full(len(keys), TRAIN, dtype=np.uint8)
+    for part, rank in ((VALID, n_test + n_valid), (TEST, n_test)):
+        parts[keys < ordered[rank] if rank < len(keys) else slice(None)] = part
+    return parts

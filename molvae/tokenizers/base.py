@@ -10,10 +10,10 @@ import numpy as np
 
 from molvae.errors import InputError
 from molvae.registry import Registry
-from molvae.tokenizers.vocabulary import BOS, EOS, PAD, SPECIALS, LongestMatch, Vocabulary, merged_vocabulary
+from molvae.tokenizers.vocabulary import BOS, EOS, PAD, SPECIALS, LongestMatch, Vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -72,17 +72,6 @@ class Tokenizer(ABC):
         return len(units) > 0
 
     @classmethod
-    def build(cls, smiles: Iterable[str], *, min_count: int = 1, n_merges: int = 0) -> Tokenizer:
-        """Make a tokenizer whose vocabulary, with complete merged tokens, is learned from these SMILES."""
-        rows = [cls.split(text) for text in smiles]
-        vocabulary = Vocabulary.build((unit for row in rows for unit in row), min_count=min_count)
-        if n_merges:
-            ids = np.array([vocabulary.index(unit) for row in rows for unit in row], dtype=np.int64)
-            lengths = np.array([len(row) for row in rows])
-            vocabulary = merged_vocabulary(vocabulary, ids, lengths, n_merges, complete=cls.is_complete)
-        return cls(vocabulary)
-
-    @classmethod
     def split(cls, smiles: str) -> list[str]:
         """Cut SMILES into units.
 
@@ -90,16 +79,6 @@ class Tokenizer(ABC):
             TokenizationError: If the text cannot be expressed in this notation.
         """
         return cls.cut(cls.spell(smiles))
-
-    @final
-    def tokens(self, smiles: str) -> list[str]:
-        """Cut SMILES into the tokens that `encode` numbers.
-
-        Raises:
-            TokenizationError: If the text cannot be expressed in this notation, or has more than `MAX_TOKENS`
-                units.
-        """
-        return self.merge(self.split(smiles))
 
     @final
     def merge(self, units: list[str]) -> list[str]:
@@ -113,18 +92,13 @@ class Tokenizer(ABC):
         return self._longest_match(units)
 
     @final
-    def join(self, tokens: Iterable[str]) -> str:
-        """Turn tokens back into SMILES."""
-        return self.write("".join(tokens))
-
-    @final
     def encode(self, smiles: str) -> NDArray[np.int64]:
         """Return the ids of the tokens and of the end mark, ``t``; an unknown token becomes ``<unk>``.
 
         Raises:
             TokenizationError: If the text cannot be split, or has more than `MAX_TOKENS` units.
         """
-        return np.array([*map(self.vocabulary.index, self.tokens(smiles)), EOS], dtype=np.int64)
+        return np.array([*map(self.vocabulary.index, self.merge(self.split(smiles))), EOS], dtype=np.int64)
 
     @final
     def unknown(self, smiles: str) -> list[str]:

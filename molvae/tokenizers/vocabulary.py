@@ -102,8 +102,8 @@ def merged_vocabulary(
     lengths: NDArray[np.integer],
     n_merges: int,
     *,
-    min_count: int = 2,
-    complete: Callable[[Sequence[str]], bool] = lambda _: True,
+    min_count: int,
+    complete: Callable[[Sequence[str]], bool],
 ) -> Vocabulary:
     """Add the tokens that merges make to a vocabulary of units.
 

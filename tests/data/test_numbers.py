@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from molvae.campaign.cells import ColumnReader
-from molvae.data.arrays import ArrayReader, ArrayWriter, RaggedReader, RaggedWriter, blocks, open_array
+from molvae.data.arrays import ArrayWriter, RaggedReader, RaggedWriter, blocks
 from molvae.data.batching import collate, epoch_batches
 from molvae.data.records import read_number
 from molvae.data.replicates import first_of_group
 from molvae.data.scaling import PropertyScaler
-from molvae.data.splitting import find_thresholds, held_out_sizes, key_of, largest_group, part_of
+from molvae.data.splitting import divided, held_out_sizes, key_of, largest_group, part_of
 from molvae.errors import InputError
 
 
@@ -27,11 +27,6 @@ def test_an_array_appended_in_pieces_is_one_npy_file(tmp_path, width, n):
         for start, stop in blocks(n, 7):
             writer.append(whole[start:stop])
     assert np.array_equal(np.load(tmp_path / "a.npy"), whole)
-    assert np.array_equal(open_array(tmp_path / "a.npy"), whole)
-    reader = ArrayReader(tmp_path / "a.npy")
-    assert np.array_equal(reader.rows(n // 3, n // 2 + 1), whole[n // 3 : n // 2 + 1])
-    assert reader.rows(0, n).shape == whole.shape
-    reader.close()
 
 
 @given(st.lists(st.lists(st.text(max_size=5), max_size=4), max_size=6))
@@ -64,8 +59,7 @@ class TestSplitting:
     def test_a_random_split_has_exactly_the_asked_sizes(self, n, fractions):
         keys = np.array([key_of(7, str(i)) for i in range(n)], dtype=np.uint64)
         n_valid, n_test = held_out_sizes(n, fractions)
-        thresholds = find_thresholds(keys, n_valid, n_test)
-        sizes = np.bincount(thresholds.parts(keys), minlength=3)
+        sizes = np.bincount(divided(keys, n_valid, n_test), minlength=3)
         assert sizes.tolist() == [n - n_valid - n_test, n_valid, n_test]
         assert sizes[0] >= 1
 
@@ -78,7 +72,7 @@ class TestSplitting:
 
     def test_equal_keys_are_not_divided(self):
         keys = np.repeat(np.array([5, 1 << 60, 9 << 60], dtype=np.uint64), [3, 4, 3])
-        parts = find_thresholds(keys, 4, 4).parts(keys)
+        parts = divided(keys, 4, 4)
         assert all(len(set(parts[keys == key])) == 1 for key in set(keys.tolist()))
         assert np.bincount(parts, minlength=3)[1:].sum() <= 8
 

@@ -47,7 +47,12 @@ def test_only_complete_tokens_join_the_vocabulary():
     units = Vocabulary.build("ab()")
     values = np.array([units.index(unit) for unit in "a(b)a(b)ab" * 3])
     vocabulary = merged_vocabulary(
-        units, values, np.array([len(values)]), 3, complete=lambda token: token.count("(") == token.count(")")
+        units,
+        values,
+        np.array([len(values)]),
+        3,
+        min_count=2,
+        complete=lambda token: token.count("(") == token.count(")"),
     )
     assert len(vocabulary) == len(units) + 3
     assert all(token.count("(") == token.count(")") for token in vocabulary.tokens[len(units) :])
