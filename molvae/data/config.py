@@ -20,7 +20,7 @@ class PrepareSettings(Settings):
     }
     instead: ClassVar = {
         "workers": "use the option --workers (in Python, workers=)",
-        "cache": "the cache is in the user's cache directory, which XDG_CACHE_HOME moves",
+        "cache": "descriptors are computed each time, none are kept",
     }
 
     input: tuple[str, ...] = Field(min_length=1, max_length=65_535)

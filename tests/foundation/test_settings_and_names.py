@@ -77,7 +77,7 @@ def test_settings_that_no_longer_exist_are_ignored_in_stored_files_and_refused_e
 
 
 @pytest.mark.parametrize(
-    ("line", "said"), [("workers = 4", "use the option --workers"), ('cache = "c"', "XDG_CACHE_HOME moves")]
+    ("line", "said"), [("workers = 4", "use the option --workers"), ('cache = "c"', "computed each time")]
 )
 def test_a_file_with_a_setting_that_became_something_else_is_told_what(tmp_path, line, said):
     file = tmp_path / "mine.toml"
