@@ -13,8 +13,7 @@ from molvae.chemistry.fingerprints import count_entries
 from molvae.chemistry.molecule import Invalid, Molecule, is_valid, parse
 from molvae.chemistry.profile import PROFILE, profiles
 from molvae.chemistry.standardize import standardize
-from molvae.optimization.features import Features, Multisets
-from molvae.optimization.similarities import GramMemory
+from molvae.optimization.similarities import Features, GramMemory, Multisets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,7 +127,6 @@ class FeatureMemory:
         self.molecules = MoleculeMemory()
         self.grams = GramMemory()
         self._numbers = any(member.numbers for member in members)
-        self._width = _WIDTH
         self._rows: OrderedDict[str, tuple[tuple[NDArray[np.int32], ...], NDArray[np.float64]]] = (
             OrderedDict()
         )
@@ -146,24 +144,17 @@ class FeatureMemory:
             self._rows.move_to_end(text)
         while len(self._rows) > max(_REMEMBERED, len(smiles)):
             self._rows.popitem(last=False)
-        multisets = tuple(self._joined([keys[j] for keys, _ in rows]) for j in range(len(self.views)))
-        numbers = np.stack([row for _, row in rows]) if rows else np.empty((0, self._n_numbers))
-        return Features(self.views, multisets, numbers)
-
-    @property
-    def _n_numbers(self) -> int:
-        return len(PROFILE) if self._numbers else 0
-
-    def _joined(self, keys: Sequence[NDArray[np.int32]]) -> Multisets:
-        offsets = np.cumsum([0, *(len(row) for row in keys)], dtype=np.int64)
-        return Multisets(np.concatenate([np.empty(0, dtype=np.int32), *keys]), offsets, self._width)
+        multisets = (Multisets.of_keys([keys[j] for keys, _ in rows], _WIDTH) for j in range(len(self.views)))
+        width = len(PROFILE) if self._numbers else 0
+        numbers = np.stack([row for _, row in rows]) if rows else np.empty((0, width))
+        return Features(self.views, tuple(multisets), numbers)
 
     def _learn(self, molecules: Sequence[Molecule], names: Sequence[str]) -> None:
         numbers = profiles(molecules) if self._numbers else np.empty((len(molecules), 0))
         columns = []
         for view in self.views:
-            entries = count_entries(molecules, view, n_features=self._width)
-            sets = Multisets.of_entries(*entries, width=self._width)
+            entries = count_entries(molecules, view, n_features=_WIDTH)
+            sets = Multisets.of_entries(*entries, width=_WIDTH)
             columns.append(np.split(sets.keys, sets.offsets[1:-1]))
         for index, name in enumerate(names):
             self._rows[name] = (tuple(column[index] for column in columns), numbers[index])

@@ -12,8 +12,7 @@ from scipy.special import expit, logit
 
 from molvae.chemistry.fingerprints import count_entries
 from molvae.models.panel import PanelRows
-from molvae.optimization.features import Multisets
-from molvae.optimization.similarities import MinMaxGallery
+from molvae.optimization.similarities import MinMaxGallery, Multisets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

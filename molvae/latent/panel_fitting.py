@@ -16,7 +16,7 @@ from molvae.models.panel import HeldOut, PanelVAE, fit_panel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from molvae.optimization.features import Multisets
+    from molvae.optimization.similarities import Multisets
     from molvae.progress import Progress
     from molvae.seeding import Seeds
 

@@ -14,7 +14,7 @@ from molvae.latent.checkpoint import load_tensors, read_json, save_tensors, writ
 from molvae.latent.codec import MolVAE
 from molvae.latent.panel_fit import WIDTH, AssayFigures, KernelRidges, PanelFit
 from molvae.models.panel import PanelVAE
-from molvae.optimization.features import Multisets
+from molvae.optimization.similarities import Multisets
 from molvae.persistence.directories import committed_directory, read_directory
 
 if TYPE_CHECKING:

@@ -41,10 +41,9 @@ class Acquisition(Protocol):
         """
 
 
-class PoolModel(Model):  # type: ignore[misc]
-    """A finite pool with a known belief about one output, as a BoTorch model of single rows of the pool.
+class _PoolModel(Model):  # type: ignore[misc]
+    """A belief about one output of a finite pool, as a BoTorch model whose inputs are rows of the pool.
 
-    An analytic acquisition function of BoTorch can use a belief that was computed once for the whole pool.
     Scores should be standardized: variances are clamped to at least 1e-9.
     """
 
@@ -59,11 +58,6 @@ class PoolModel(Model):  # type: ignore[misc]
         rows = X[..., 0].long()  # b x 1
         variance = self.belief.variance[:, 0][rows].clamp_min(1e-9)
         return GPyTorchPosterior(MultivariateNormal(self.belief.mean[:, 0][rows], torch.diag_embed(variance)))
-
-
-def pool_rows(n: int) -> Tensor:
-    """Row indices as BoTorch inputs, `n x 1 x 1`."""
-    return torch.arange(n, dtype=torch.float64)[:, None, None]
 
 
 @dataclass(frozen=True)
@@ -91,9 +85,10 @@ class LogImprovement:
 
     def __call__(self, belief: Belief, incumbent: float) -> Tensor:
         """Values of the candidates."""
-        function = LogExpectedImprovement(PoolModel(belief), best_f=incumbent)
+        function = LogExpectedImprovement(_PoolModel(belief), best_f=incumbent)
+        rows = torch.arange(len(belief.mean), dtype=torch.float64)
         with torch.no_grad():
-            values: Tensor = function(pool_rows(len(belief.mean)))
+            values: Tensor = function(rows[:, None, None])  # b x 1 x 1
         return values
 
 

@@ -90,41 +90,28 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
 
 
 MINIMUM_NOISE = 1e-6
+WEIGHT_PRIOR = (0.3, 1.5)
+"""Of the variance of each part, log-normal: its median, and the spread of its logarithm."""
+NOISE_PRIOR = (0.01, 1.5)
+"""Of the noise variance, likewise."""
+_KNOWN_SPREAD = 0.3  # of the logarithm of a noise variance known from replicates
 _ITERATIONS = 40
 _LOWEST, _HIGHEST = math.log(1e-4), math.log(1e4)
 _JITTER = 1e-8
 
 
-@dataclass(frozen=True)
-class Prior:
-    """Priors of the fit, all log-normal but the mean's: median and spread of the logarithm.
-
-    Attributes:
-        weight: Median prior variance of each part.
-        weight_spread: Of its logarithm.
-        lengthscale_spread: Of the logarithm of length scales, whose median is the root of their number.
-        noise: Median noise variance.
-        noise_spread: Of its logarithm.
-        mean_spread: Of the constant mean, around 0.
-    """
-
-    weight: float = 0.3
-    weight_spread: float = 1.5
-    lengthscale_spread: float = 1.0
-    noise: float = 0.01
-    noise_spread: float = 1.5
-    mean_spread: float = 1.0
-
-
 class MixtureFit:
     """Maximum a posteriori hyperparameters by L-BFGS on the exact marginal likelihood.
+
+    The mean has a standard normal prior; so has the logarithm of each length scale, around half that of their
+    number.
 
     Args:
         tables: Similarities among the observations, one per view, `n x n` each.
         numbers: Scaled numbers, `n x p`; absent: no part sees numbers.
         y: Scaled scores, `n`.
-        prior: Of the hyperparameters.
         counts: Measurements each score is the mean of, `n`; absent: one.
+        noise: Variance of a single measurement, if known from replicates.
     """
 
     def __init__(
@@ -132,9 +119,9 @@ class MixtureFit:
         tables: Sequence[Tensor],
         numbers: Tensor | None,
         y: Tensor,
-        prior: Prior,
         *,
         counts: Tensor | None = None,
+        noise: float | None = None,
     ) -> None:
         self.tables = torch.stack(list(tables)) if tables else torch.zeros(0, len(y), len(y)).double()
         self.numbers = numbers
@@ -143,26 +130,25 @@ class MixtureFit:
         p = 0 if numbers is None else numbers.shape[1]
         v = len(self.tables)
         parts = v + (numbers is not None)
-        weight, scale = math.log(prior.weight), 0.5 * math.log(max(p, 1))
-        center = [weight] * parts + [scale] * p + [math.log(prior.noise), 0.0]
-        spread = [prior.weight_spread] * parts + [prior.lengthscale_spread] * p
+        median, noise_spread = NOISE_PRIOR if noise is None else (noise, _KNOWN_SPREAD)
+        center = [math.log(WEIGHT_PRIOR[0])] * parts + [0.5 * math.log(max(p, 1))] * p
+        spread = [WEIGHT_PRIOR[1]] * parts + [1.0] * p
         self._v, self._p, self._parts = v, p, parts
-        self._center = torch.tensor(center, dtype=torch.float64)
-        self._spread = torch.tensor([*spread, prior.noise_spread, prior.mean_spread], dtype=torch.float64)
+        self._center = torch.tensor([*center, math.log(median), 0.0], dtype=torch.float64)
+        self._spread = torch.tensor([*spread, noise_spread, 1.0], dtype=torch.float64)
 
     def run(self, start: Hyperparameters | None = None) -> Hyperparameters:
         """The fit, from `start` or from the medians of the priors; those if the fit fails."""
         begin = self._center.numpy() if start is None else self._vector(start)
         low, high = np.full(len(begin), _LOWEST), np.full(len(begin), _HIGHEST)
         low[-2], low[-1], high[-1] = math.log(MINIMUM_NOISE), -10.0, 10.0
-        options = {"maxiter": _ITERATIONS}
         found = minimize(
             self._objective,
             np.clip(begin, low, high),
             jac=True,
             method="L-BFGS-B",
             bounds=list(zip(low, high)),
-            options=options,
+            options={"maxiter": _ITERATIONS},
         )
         vector = found.x if np.isfinite(found.x).all() and np.isfinite(found.fun) else begin
         return self._values(np.asarray(vector))

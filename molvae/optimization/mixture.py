@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from molvae.optimization.exact import ExactProcess, sites
-from molvae.optimization.kernels import MINIMUM_NOISE, Hyperparameters, MixtureFit, Prior, cross, gram, own
+from molvae.optimization.kernels import MINIMUM_NOISE, Hyperparameters, MixtureFit, cross, gram, own
 from molvae.optimization.surrogates import SURROGATES, Belief, Evidence, training_rows
 from molvae.optimization.transforms import ScoreScaler
 
@@ -27,7 +27,6 @@ NOISE = 1e-3  # variance of scaled scores without a fit
 _FEWEST_TO_FIT = 4
 _N_FIT = 300  # most observations hyperparameters are fitted to: the best half and a random half
 _REFIT_GROWTH = 1.3  # of the observations, until hyperparameters are fitted again
-_KNOWN_SPREAD = 0.3  # of the logarithm of a noise variance known from replicates
 
 
 @dataclass(frozen=True)
@@ -175,12 +174,8 @@ class MixtureSurrogate:
         tables = [table[rows[kept]][:, rows[kept]] for table in map(gallery.gram, settings.views)]
         numbers = gallery.numbers[rows[kept]] if settings.numbers else None
         start = Hyperparameters.from_json(remembered["values"]) if remembered else None
-        prior, counts = Prior(), None
-        if about is not None:
-            counts = about.counts[rows[kept]]
-            if about.noise is not None:
-                prior = replace(prior, noise=about.noise, noise_spread=_KNOWN_SPREAD)
-        values = MixtureFit(tables, numbers, targets[kept], prior, counts=counts).run(start)
+        counts, noise = (None, None) if about is None else (about.counts[rows[kept]], about.noise)
+        values = MixtureFit(tables, numbers, targets[kept], counts=counts, noise=noise).run(start)
         self._fits.append({"n": n_known, "values": values.to_json()})
         return values
 

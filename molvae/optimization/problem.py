@@ -46,10 +46,6 @@ class Bounds:
     lower: Tensor
     upper: Tensor
 
-    def satisfied(self, y: Tensor) -> Tensor:
-        """Which rows of observed scores `y` (`n x c`) lie within all bounds; a missing score does not."""
-        return ((y >= self.lower) & (y <= self.upper)).all(-1)
-
 
 def constrained(
     acquisition: Acquisition, goal: Belief, standing: Standing, constraints: Belief, bounds: Bounds
@@ -156,21 +152,19 @@ class Problem:
         """The belief about one goal, `n x 1`."""
         return belief.output(goal) if self.composition is None else self.composition.belief(belief, goal)
 
-    def value(self, slot: Slot, beliefs: Sequence[Belief]) -> Tensor:
-        """Acquisition values of `n` candidates for one slot."""
-        belief = beliefs[slot.member]
-        return self._value(slot, belief, self.goal(belief, slot.goal))
-
     def values(self, slots: Sequence[Slot], beliefs: Sequence[Belief]) -> Tensor:
-        """Acquisition values of `n` candidates for every slot, `s x n`."""
-        pairs = {(slot.member, slot.goal) for slot in slots}
-        goals = {(member, goal): self.goal(beliefs[member], goal) for member, goal in pairs}
-        return torch.stack([self._value(s, beliefs[s.member], goals[s.member, s.goal]) for s in slots])
-
-    def _value(self, slot: Slot, belief: Belief, goal: Belief) -> Tensor:
+        """Acquisition values of `n` candidates for every slot, `s x n`; one belief per surrogate."""
         rest = slice(self.n_goals, self.n_goals + len(self.bounds.lower))
-        constraints = Belief(belief.mean[:, rest], belief.variance[:, rest])
-        return constrained(slot.acquisition, goal, self.standings[slot.goal], constraints, self.bounds)
+        goals: dict[tuple[int, int], Belief] = {}
+        found = []
+        for slot in slots:
+            belief, pair = beliefs[slot.member], (slot.member, slot.goal)
+            if pair not in goals:
+                goals[pair] = self.goal(belief, slot.goal)
+            constraints = Belief(belief.mean[:, rest], belief.variance[:, rest])
+            standing = self.standings[slot.goal]
+            found.append(constrained(slot.acquisition, goals[pair], standing, constraints, self.bounds))
+        return torch.stack(found)
 
     def after(self, belief: Belief, row: int) -> Problem:
         """The problem after candidate `row` has scored its mean: incumbents may rise."""
@@ -205,30 +199,19 @@ def select_batch(
         cap: Similarity from which two candidates are too close for one batch.
     """
     nearest = taken.clone()
+    open_rows = torch.ones(len(nearest), dtype=torch.bool)
     chosen: list[int] = []
     for slot in slots[: len(nearest)]:
-        values = problem.value(slot, beliefs)
-        row = next_row(values, nearest, chosen, cap)
+        values = problem.values([slot], beliefs)[0]
+        free = open_rows & (nearest < cap)
+        if bool(free.any()):
+            row = int(torch.argmax(torch.where(free, values, -torch.inf)))
+            row = row if bool(free[row]) else int(torch.nonzero(free)[0, 0])
+        else:
+            row = int(torch.argmin(torch.where(open_rows, nearest, torch.inf)))
         chosen.append(row)
+        open_rows[row] = False
         nearest = torch.maximum(nearest, similarity[:, row])
         problem = problem.after(beliefs[slot.member], row)
         beliefs = [belief.believing(row) for belief in beliefs]
     return chosen
-
-
-def next_row(values: Tensor, nearest: Tensor, chosen: Sequence[int], cap: float) -> int:
-    """The best row that is not chosen and below the similarity cap; otherwise the least similar row.
-
-    Args:
-        values: Acquisition values, `n`.
-        nearest: Highest similarity of each row to a chosen or pending candidate, `n`.
-        chosen: Rows chosen so far.
-        cap: Similarity from which two candidates are too close for one batch.
-    """
-    open_rows = torch.ones(len(values), dtype=torch.bool)
-    open_rows[list(chosen)] = False
-    free = open_rows & (nearest < cap)
-    if not bool(free.any()):
-        return int(torch.argmin(torch.where(open_rows, nearest, torch.inf)))
-    row = int(torch.argmax(torch.where(free, values, -torch.inf)))
-    return row if bool(free[row]) else int(torch.nonzero(free)[0, 0])

@@ -50,22 +50,19 @@ class LatentSurrogate:
 
     Latent points are put into the unit cube; length scales have BoTorch's dimension-scaled LogNormal prior
     (Hvarfner et al., ICML 2024) and are fitted by maximum a posteriori.
+
+    Args:
+        x: Latent points, `n x d`.
+        y: Scores, `n x m`; NaN where missing.
     """
 
-    def __init__(self) -> None:
-        self._scalers: list[ScoreScaler] = []
-        self._models: list[Any] = []
-
-    def fit(self, x: Tensor, y: Tensor) -> None:
-        """Learn from latent points `x` (`n x d`) and scores `y` (`n x m`, NaN where missing)."""
+    def __init__(self, x: Tensor, y: Tensor) -> None:
         cube = to_cube(x)
         self._scalers = [ScoreScaler.fit(column) for column in y.T]
         self._models = [_fitted(cube, y[:, j], scaler) for j, scaler in enumerate(self._scalers)]
 
     def posterior(self, x: Tensor) -> Belief:
         """The joint belief about latent points `x` (`n x d`)."""
-        if not self._models:
-            raise ValueError("fit the surrogate before asking it for a posterior")
         cube = to_cube(x)
         outputs = [_output(model, scaler, cube) for model, scaler in zip(self._models, self._scalers)]
         mean = torch.stack([mean for mean, _ in outputs], dim=1)

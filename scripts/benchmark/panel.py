@@ -32,12 +32,11 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - it makes the next line possible
 from sklearn.impute import IterativeImputer
 
-from molvae.chemistry.fingerprints import count_matrix
+from molvae.chemistry.fingerprints import count_entries, count_matrix
 from molvae.chemistry.molecule import Molecule
 from molvae.latent.codec import MolVAE
 from molvae.latent.panel import AssayPanel
-from molvae.optimization.features import Multisets
-from molvae.optimization.similarities import MinMaxGallery
+from molvae.optimization.similarities import MinMaxGallery, Multisets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +85,7 @@ class Task:
     @cached_property
     def multisets(self) -> Multisets:
         """The counts as multisets."""
-        return Multisets.of_counts(count_matrix(self.molecules, n_features=4096))
+        return Multisets.of_entries(*count_entries(self.molecules, n_features=4096), width=4096)
 
 
 def main() -> None:

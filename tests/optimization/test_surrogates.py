@@ -11,13 +11,13 @@ from gpytorch.kernels import Kernel, ScaleKernel
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from looks import by_definition, counts, gallery, seen
+from looks import by_definition, counts, gallery, joined, seen
 
 from molvae.errors import UnknownNameError
 from molvae.optimization import mixture
 from molvae.optimization.config import MemberSettings, SurrogateSettings
 from molvae.optimization.exact import ExactProcess
-from molvae.optimization.kernels import Hyperparameters, MixtureFit, Prior
+from molvae.optimization.kernels import NOISE_PRIOR, WEIGHT_PRIOR, Hyperparameters, MixtureFit
 from molvae.optimization.similarities import Gallery
 from molvae.optimization.surrogates import Portfolio, make_surrogate, training_rows
 from molvae.optimization.turbo import LatentSurrogate, exact_algebra
@@ -68,7 +68,7 @@ class TestEverySurrogate:
 
     def test_pending_candidates_keep_the_mean_and_take_the_doubt(self, settings):
         alone, observed = fitted(settings, look(20), scores(20))
-        whole = type(look(1)).joined([look(20), look(3, seed=5)])
+        whole = joined(look(20), look(3, seed=5))
         numbers = observed.numbers  # scaling by the same numbers, so that only the doubt differs
         waiting, everything = fitted(
             settings.model_copy(update={"numbers": False}), whole, scores(20), n_pending=3
@@ -99,7 +99,7 @@ class TestEverySurrogate:
 
     @pytest.mark.parametrize("y", [[1.0, 1.0, 1.0], [0.0, 1e30, 1e30], [0.0, 1e-12, 2e-12], [5.0]])
     def test_hostile_targets_give_finite_beliefs(self, settings, y):
-        x = type(look(1)).joined([look(len(y)), look(len(y))])
+        x = joined(look(len(y)), look(len(y)))
         surrogate, observed = fitted(settings, x, torch.tensor(y + y).double()[:, None])
         belief = surrogate.posterior(observed.compare(look(3, seed=2)), joint=True)
         assert torch.isfinite(belief.mean).all()
@@ -172,7 +172,7 @@ class TestFit:
 
     def test_its_gradient_is_that_of_its_loss(self):
         y = self.numbers(15)[:, 0]
-        fit = MixtureFit(self.tables(15), self.numbers(15), y, Prior())
+        fit = MixtureFit(self.tables(15), self.numbers(15), y)
         at = np.random.default_rng(1).normal(scale=0.3, size=len(fit._center)) + fit._center.numpy()
         _, gradient = fit._objective(at)
         for j in range(len(at)):
@@ -183,22 +183,22 @@ class TestFit:
 
     def test_a_mean_of_four_has_a_quarter_of_the_noise(self):
         table, counts = torch.eye(2, dtype=torch.float64), torch.tensor([4.0, 1.0], dtype=torch.float64)
-        fit = MixtureFit([table], None, torch.zeros(2, dtype=torch.float64), Prior(), counts=counts)
+        fit = MixtureFit([table], None, torch.zeros(2, dtype=torch.float64), counts=counts)
         covariance = fit._covariance(torch.tensor([0.3, 0.8, 1.0], dtype=torch.float64).log())
         assert covariance.diagonal().tolist() == pytest.approx([0.3 + 0.2, 0.3 + 0.8], abs=1e-6)
 
     def test_without_scores_its_priors_decide(self):
         nothing = torch.zeros(0, 0, dtype=torch.float64)
-        fit = MixtureFit([nothing], None, torch.zeros(0, dtype=torch.float64), Prior())
+        fit = MixtureFit([nothing], None, torch.zeros(0, dtype=torch.float64))
         found = fit.run(Hyperparameters((9.0,), 0.0, (), noise=2.0, mean=1.0))
-        assert found.weights[0] == pytest.approx(Prior().weight, rel=1e-3)
-        assert found.noise == pytest.approx(Prior().noise, rel=1e-3)
+        assert found.weights[0] == pytest.approx(WEIGHT_PRIOR[0], rel=1e-3)
+        assert found.noise == pytest.approx(NOISE_PRIOR[0], rel=1e-3)
         assert found.mean == pytest.approx(0.0, abs=1e-3)
 
     def test_finds_the_number_that_matters(self):
         numbers = self.numbers(80)
         y = torch.sin(2.0 * numbers[:, 1])
-        values = MixtureFit(self.tables(80), numbers, (y - y.mean()) / y.std(), Prior()).run()
+        values = MixtureFit(self.tables(80), numbers, (y - y.mean()) / y.std()).run()
         assert values.numbers_weight > 3 * sum(values.weights)
         assert values.lengthscales[1] < min(values.lengthscales[0], values.lengthscales[2]) / 2
 
@@ -206,7 +206,7 @@ class TestFit:
         signal = torch.from_numpy(counts(120)[:, :10].sum(1)).double()
         noise = torch.randn(120, generator=torch.Generator().manual_seed(1)).double() * 4
         clean, noisy = (
-            MixtureFit(self.tables(120), None, (y - y.mean()) / y.std(), Prior()).run()
+            MixtureFit(self.tables(120), None, (y - y.mean()) / y.std()).run()
             for y in (signal, signal + noise)
         )
         assert noisy.noise > clean.noise
@@ -242,8 +242,7 @@ def test_a_portfolio_is_its_surrogates():
 class TestLatent:
     def test_interpolates_and_has_a_length_scale_per_coordinate(self):
         z = torch.randn(30, 5, generator=torch.Generator().manual_seed(0))
-        surrogate = LatentSurrogate()
-        surrogate.fit(z, z[:, :1].double())
+        surrogate = LatentSurrogate(z, z[:, :1].double())
         assert torch.allclose(surrogate.posterior(z).mean, z[:, :1].double(), atol=0.5)
         scales = surrogate.lengthscales()
         assert scales.argmin() == 0
@@ -251,9 +250,7 @@ class TestLatent:
     @pytest.mark.parametrize("y", [[1.0, 1.0, 1.0], [0.0, 1e30, 1e30], [torch.nan] * 3, [5.0]])
     def test_hostile_targets_give_finite_beliefs(self, y):
         z = torch.randn(len(y), 3, generator=torch.Generator().manual_seed(0))
-        surrogate = LatentSurrogate()
-        surrogate.fit(z, torch.tensor(y).double()[:, None])
-        belief = surrogate.posterior(z)
+        belief = LatentSurrogate(z, torch.tensor(y).double()[:, None]).posterior(z)
         assert torch.isfinite(belief.mean).all()
         assert (belief.variance >= 0).all()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -155,20 +155,6 @@ class _TurboState:
     since: int = 0
     n_scored: int = 0
 
-    @classmethod
-    def of(cls, situation: Situation) -> _TurboState:
-        """The state at the last batch, or a fresh one."""
-        state, settings = situation.history.state, situation.history.settings
-        if "region" in state:
-            return cls(
-                TrustRegion.from_json(state["region"]), state["best"], state["since"], state["n_scored"]
-            )
-        return cls(TrustRegion.new(dimension=situation.model.latent_size, q=settings.q))
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        return asdict(self)
-
 
 @METHODS.register("turbo")
 class Turbo:
@@ -180,7 +166,7 @@ class Turbo:
     def ask(self, situation: Situation, n: int) -> Batch:
         """`n` molecules decoded from Thompson samples around the incumbent."""
         generator = situation.seeds.torch("turbo", situation.history.n_asks)
-        state = _turbo_state(situation, _TurboState.of(situation))
+        state = _turbo_state(situation)
         data = training_data(situation, generator, since=state.since)
         latents = situation.latents()
         drafts: list[Draft] = []
@@ -189,11 +175,18 @@ class Turbo:
         drafts = prior_drafts(situation, n, situation.generator("fill"), drafts)
         latents([draft.smiles for draft in drafts])
         fresh = {s: z for s, z in latents.known.items() if s not in situation.history.latents}
-        return Batch(tuple(drafts), state.to_json(), fresh)
+        return Batch(tuple(drafts), asdict(state), fresh)
 
 
-def _turbo_state(situation: Situation, state: _TurboState) -> _TurboState:
+def _turbo_state(situation: Situation) -> _TurboState:
     """The state after the scores since the last batch."""
+    kept = situation.history.state
+    if "region" in kept:
+        region = TrustRegion.from_json(kept["region"])
+        state = _TurboState(region, kept["best"], kept["since"], kept["n_scored"])
+    else:
+        q = situation.history.settings.q
+        state = _TurboState(TrustRegion.new(dimension=situation.model.latent_size, q=q))
     trials = list(situation.history.trials.values())
     values = np.array([trial.values for trial in trials[state.since :]])
     asked = list(situation.history.known.measured)
@@ -219,8 +212,7 @@ def _turbo_drafts(
     if not bool(torch.isfinite(goal).any()):
         return []
     z = torch.from_numpy(points[encoded])
-    surrogate = LatentSurrogate()
-    surrogate.fit(z, data.y[encoded])
+    surrogate = LatentSurrogate(z, data.y[encoded])
     center = int(torch.argmax(torch.nan_to_num(goal, nan=-torch.inf)))
     seed = int(torch.randint(2**31 - 1, (), generator=generator))
     cube = region.candidates(to_cube(z[center]), surrogate.lengthscales(), N_CANDIDATES, seed)

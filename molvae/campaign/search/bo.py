@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.search.base import Offspring, Situation
     from molvae.campaign.search.data import Data
-    from molvae.optimization.features import Features
+    from molvae.optimization.similarities import Features
 
 
 _N_LIBRARY = 100  # unseen start molecules that come into the pool of each batch

@@ -111,7 +111,7 @@ def training_data(
     bounded, lower, upper = constrained_scores(values[:, learned], [objectives[j] for j in learned])
     bounds = Bounds(torch.from_numpy(lower), torch.from_numpy(upper))
     admitted = within(values, objectives, known.bounds)
-    allowed = bounds.satisfied(torch.from_numpy(bounded)) & torch.from_numpy(admitted)
+    allowed = torch.from_numpy(admitted & within(values, objectives, learned))
     sources += [j for j in learned if objectives[j].is_constraint]
     rows = _kept(situation, worths[:, 0], allowed)
     return Data(

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from molvae.chemistry.substructure import murcko_scaffold
-from molvae.optimization.features import Features
 from molvae.optimization.problem import select_batch
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from molvae.campaign.search.base import Draft, Situation
     from molvae.campaign.search.data import Data
     from molvae.optimization.problem import Slot
+    from molvae.optimization.similarities import Features
     from molvae.optimization.surrogates import Belief, Portfolio
 
 N_JOINT = 256
@@ -56,7 +56,6 @@ class Pool:
         self.avoided = avoided
         self.drafts: list[Draft] = []
         self.ancestors: dict[str, str | None] = {smiles: smiles for smiles in data.smiles}
-        self._features: list[Features] = []
         self._computed: list[Tensor] = []
         self._values: list[NDArray[np.float64]] = []
 
@@ -77,7 +76,6 @@ class Pool:
             computed = self.computed([draft.smiles for draft in fresh])
             self.drafts += fresh
             self.ancestors.update({draft.smiles: draft.ancestor for draft in fresh})
-            self._features.append(features)
             self._computed.append(computed)
             self._values.append(self.judge(features, computed))
         return fresh
@@ -138,9 +136,9 @@ class Pool:
 
     def _chosen(self, top: NDArray[np.int64], n: int) -> tuple[list[int], tuple[Belief, ...]]:
         """The batch as positions in `top`, and the beliefs about `top`."""
-        gallery, data = self.portfolio.gallery, self.data
-        candidates, view = Features.joined(self._features).take(top), self.situation.features.views[0]
-        comparison = gallery.compare(candidates)
+        features, data = self.situation.features, self.data
+        comparison = self.portfolio.gallery.compare(features([self.drafts[row].smiles for row in top]))
+        view = features.views[0]
         similarity, awaited = comparison.own(view), comparison.cross(view)[:, len(data.smiles) :]
         taken = awaited.amax(1) if awaited.shape[1] else torch.zeros(len(top), dtype=torch.float64)
         computed = torch.cat(self._computed)[torch.from_numpy(top)]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from molvae.campaign.history import Trial
     from molvae.campaign.molecules import FeatureMemory
     from molvae.campaign.search.base import Situation
-    from molvae.optimization.features import Features
+    from molvae.optimization.similarities import Features
 
 
 PATIENCE = 100
