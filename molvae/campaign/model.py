@@ -100,9 +100,14 @@ class Latents:
 
     def __call__(self, smiles: Sequence[str]) -> NDArray[np.float32]:
         """Latent points, `n x d`, new ones encoded in one batch; NaN rows for what cannot be encoded."""
-        missing = [text for text in dict.fromkeys(smiles) if text not in self.known]
-        if missing:
-            self.known.update(self._encoded(missing))
+        molecules = self._missing(smiles, self.known)
+        if molecules:
+            if isinstance(self.model, TellsPosterior):
+                points, deviations = self.model.posterior(molecules)
+                self._keep(self._deviations, molecules, deviations)
+            else:
+                points = self.model.encode(molecules)
+            self._keep(self.known, molecules, points)
         rows = [self.known[text] for text in smiles]
         return np.stack(rows) if rows else np.empty((0, self.model.latent_size), dtype=np.float32)
 
@@ -110,21 +115,22 @@ class Latents:
         """Posterior deviations of encoded molecules, `n x d`; `None` if the model has none."""
         if not isinstance(self.model, TellsPosterior):
             return None
-        missing = [text for text in dict.fromkeys(smiles) if text not in self._deviations]
-        if missing:
-            self._encoded(missing)
+        molecules = self._missing(smiles, self._deviations)
+        if molecules:
+            self._keep(self._deviations, molecules, self.model.posterior(molecules)[1])
         rows = [self._deviations[text] for text in smiles]
         return np.stack(rows) if rows else np.empty((0, self.model.latent_size), dtype=np.float32)
 
-    def _encoded(self, smiles: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """Latent points of molecules, encoded in one batch; their deviations are kept."""
-        molecules = [m for s in smiles if (m := self.molecules[s]) is not None]
-        names = [molecule.smiles for molecule in molecules]
-        if not isinstance(self.model, TellsPosterior):
-            return dict(zip(names, np.asarray(self.model.encode(molecules), dtype=np.float32), strict=True))
-        points, deviations = (np.asarray(part, dtype=np.float32) for part in self.model.posterior(molecules))
-        self._deviations.update(zip(names, deviations, strict=True))
-        return dict(zip(names, points, strict=True))
+    def _missing(self, smiles: Sequence[str], known: Mapping[str, object]) -> list[Molecule]:
+        missing = [text for text in dict.fromkeys(smiles) if text not in known]
+        return [molecule for text in missing if (molecule := self.molecules[text]) is not None]
+
+    @staticmethod
+    def _keep(
+        known: dict[str, NDArray[np.float32]], molecules: Sequence[Molecule], rows: NDArray[np.floating]
+    ) -> None:
+        names = (molecule.smiles for molecule in molecules)
+        known.update(zip(names, np.asarray(rows, dtype=np.float32), strict=True))
 
 
 _NOTE, _COPY = "model.json", "checkpoint"

@@ -41,14 +41,9 @@ class Form:
     changed: bool
 
 
-def standard(molecule: Molecule | Invalid) -> Molecule | Invalid:
-    """The molecule in standard form: the parent of a salt, neutralized by protons if possible."""
-    return standardize(molecule) if is_valid(molecule) else molecule
-
-
 @lru_cache(maxsize=65_536)
 def form_of(text: str) -> Form | Invalid:
-    """The standard form of a SMILES.
+    """The standard form of a SMILES: the parent of a salt, neutralized by protons if possible.
 
     >>> form_of("[Na+].CC(=O)[O-]")
     Form(smiles='CC(=O)O', changed=True)
@@ -56,10 +51,10 @@ def form_of(text: str) -> Form | Invalid:
     Form(smiles='CCO', changed=False)
     """
     read = parse(text)
-    made = standard(read)
-    if isinstance(made, Invalid) or isinstance(read, Invalid):
-        return made if isinstance(made, Invalid) else Invalid(text, "cannot be read")
-    return Form(made.smiles, made.smiles != read.smiles)
+    if not is_valid(read):
+        return read
+    made = standardize(read)
+    return Form(made.smiles, made.smiles != read.smiles) if is_valid(made) else made
 
 
 @lru_cache(maxsize=65_536)

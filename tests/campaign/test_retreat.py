@@ -1,5 +1,7 @@
 """Exhausted basins: they are left, and opened again; scores that are all the same are not climbed."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
@@ -48,7 +50,7 @@ def basin_and_more():
 
 
 def settle(situation, kept, n=1):
-    situation.history.state = {"retreat": kept.to_json()}
+    situation.history.state = {"retreat": asdict(kept)}
     return Retreat.settle(situation, n)
 
 
@@ -95,7 +97,7 @@ def test_every_other_batch_stays_away(told):
     campaign, situation = told(basin_and_more(), sources={"graph": 1.0})
     kept = Retreat(centers=(BASIN[-1],), bars=(9.0, 9.0), settled=len(situation.history.evaluated))
     for _ in range(2):
-        campaign.history.state = {**campaign.history.state, "retreat": kept.to_json()}
+        campaign.history.state = {**campaign.history.state, "retreat": asdict(kept)}
         away = campaign.history.n_asks % 2 == 1
         names = [candidate.smiles for candidate in campaign.ask(3)]
         near = kept.near(situation.features, names)

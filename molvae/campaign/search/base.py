@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from molvae.campaign.model import Latents
-from molvae.campaign.molecules import standard
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.molecule import is_valid
+from molvae.chemistry.standardize import standardize
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ class Situation:
 
     def acceptable(self, molecule: Molecule | Invalid) -> Molecule | None:
         """The molecule in standard form; `None` if invalid, too large, filtered or a known stereoisomer."""
-        molecule, settings = standard(molecule), self.history.settings
+        settings = self.history.settings
+        molecule = standardize(molecule) if is_valid(molecule) else molecule
         if not is_valid(molecule) or molecule.mol.GetNumHeavyAtoms() > settings.max_heavy_atoms:
             return None
         if self.history.is_redrawn(molecule.smiles):
@@ -72,7 +73,7 @@ class Situation:
 
         Cheap checks come first.
         """
-        passed = [self.acceptable(molecule) for molecule in molecules]
+        passed = list(map(self.acceptable, molecules))
         for check in (self.history.known.admits, *self.gates):
             left = [molecule for molecule in passed if molecule is not None]
             if left:

@@ -7,7 +7,7 @@ offspring become parents of the next moves.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,14 +23,14 @@ from molvae.optimization.acquisition import ACQUISITIONS
 from molvae.optimization.problem import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import torch
     from numpy.typing import NDArray
 
     from molvae.campaign.search.base import Offspring, Situation
     from molvae.campaign.search.data import Data
-    from molvae.optimization.similarities import Features
+    from molvae.chemistry.molecule import Molecule
 
 
 _N_LIBRARY = 100  # unseen start molecules that come into the pool of each batch
@@ -51,63 +51,90 @@ class BayesianOptimization:
         data = training_data(situation, generator, exact=True)
         if data is None or not data.informative:
             return _blind(situation, n)
-        search = _InnerSearch(situation, data, n, generator)
-        search.climb()
+        latents = situation.latents()
+        latents(data.smiles)
+        search = _InnerSearch(situation, data, n, Mix(situation, latents), generator)
+        search.begin()
+        for number in search.generations():
+            numbers, parents = situation.generator("offspring", number), search.parents()
+            attempts: list[Offspring] = []
+            for source, counts in search.mix.plan(search.n_offspring, numbers):
+                attempts += source.offspring(parents, counts, numbers)
+            search.take(attempts, situation.all_acceptable(attempt.molecule for attempt in attempts))
         drafts, state = search.choose(n)
         drafts = new_drafts(situation, n, situation.generator("fill"), drafts)
-        search.latents([draft.smiles for draft in drafts])
+        latents([draft.smiles for draft in drafts])
         wanted = {*(draft.smiles for draft in drafts), *data.smiles} - situation.history.latents.keys()
-        fresh = {smiles: z for smiles, z in search.latents.known.items() if smiles in wanted}
+        fresh = {smiles: z for smiles, z in latents.known.items() if smiles in wanted}
         return Batch(tuple(drafts), state, fresh)
 
 
 class _InnerSearch:
     """One batch: generations of offspring that maximize the acquisition."""
 
-    def __init__(self, situation: Situation, data: Data, n: int, generator: torch.Generator) -> None:
-        self.situation, self.data = situation, data
+    def __init__(
+        self, situation: Situation, data: Data, n: int, mix: Mix, generator: torch.Generator
+    ) -> None:
+        self.situation, self.data, self.mix = situation, data, mix
         self.settings = situation.history.settings
-        search = self.settings.search
         self.n_offspring = n_offspring(self.settings.effort, n)
-        self.latents = situation.latents()
-        self.latents(data.smiles)
-        self.mix = Mix(situation, self.latents)
         self.ledger = Ledger.settled(situation)
         self.retreat = Retreat.settle(situation, n)
-        self.away = bool(self.retreat.centers) and situation.history.n_asks % 2 == 1
-        remembered = situation.history.state.get("fits")
-        portfolio = fitted(situation, data, search.surrogate.members, remembered, data.pending)
-        self.pool = Pool(situation, data, portfolio, self._slots(n, generator), self._near)
-        features = portfolio.gallery.features
-        near = self._near(features.take(range(len(data.smiles))))
-        self.elite = _elite(data, _ELITE_PER_PARENT * N_PARENTS, ~near)
-        names = [data.smiles[row] for row in self.elite]
-        self.elite_values = self.pool.judge(features.take(self.elite), self.pool.computed(names))
-        self.elite_values[:, ~data.admitted[self.elite]] = -np.inf  # parents only if there are no others
+        away = bool(self.retreat.centers) and situation.history.n_asks % 2 == 1
+        avoided = self.retreat if away else Retreat()
+        self._reserve = _RESERVES[away]  # of batches like this one
+        members = self.settings.search.surrogate.members
+        portfolio = fitted(situation, data, members, situation.history.state.get("fits"), data.pending)
+        self.pool = Pool(situation, data, portfolio, self._slots(n, generator), avoided)
+        rows = _elite(data, _ELITE_PER_PARENT * N_PARENTS, ~avoided.near(situation.features, data.smiles))
+        self.elite = [data.smiles[row] for row in rows]
+        self.elite_values = self.pool.judge(self.elite, portfolio.gallery.features.take(rows))
+        self.elite_values[:, ~data.admitted[rows]] = -np.inf  # parents only if there are no others
 
-    def climb(self) -> None:
-        """Fill the pool: the reserve of the last batch, unseen library molecules, then the generations."""
+    def begin(self) -> None:
+        """Fill the pool with the reserve of the last batch and with unseen library molecules.
+
+        With the library as the only source, these are all of them.
+        """
         kept = [Draft(*row) for row in self.situation.history.state.get(self._reserve, ())]
         self.pool.add([draft for draft in kept if not self.situation.history.is_redrawn(draft.smiles)])
         if "library" in self.settings.sources:
-            self._add_library()
-            if self.settings.library_alone:
-                return
-        # where bounds refuse most offspring, more generations follow
+            alone = self.settings.library_alone
+            n, most = (None, None) if alone else (_N_LIBRARY, _LOOKED_AT * _N_LIBRARY)
+            drawn = library(self.situation, n, self.situation.generator("library"), most=most)
+            self.pool.add([Draft(smiles, "library") for smiles in drawn])
+
+    def generations(self) -> Iterator[int]:
+        """Numbers of the generations; where bounds refuse most offspring there are more of them."""
         enough = len(self.pool.drafts) + round(_ENOUGH * N_GENERATIONS * self.n_offspring)
-        for generation in range(_MOST_GENERATIONS * N_GENERATIONS):
-            if generation >= N_GENERATIONS and len(self.pool.drafts) >= enough:
+        for number in range(0 if self.settings.library_alone else _MOST_GENERATIONS * N_GENERATIONS):
+            if number >= N_GENERATIONS and len(self.pool.drafts) >= enough:
                 break
-            generator = self.situation.generator("offspring", generation)
-            attempts = self.mix.breed(self._parents(), self.n_offspring, generator)
-            drafts = self._acceptable(attempts)
-            self.mix.took(attempts, drafts, self.pool.add(drafts))
+            yield number
+
+    def parents(self) -> Parents:
+        """The best of the observations and of the pool."""
+        values = np.concatenate([self.elite_values, self.pool.values], axis=1)
+        smiles = [*self.elite, *(draft.smiles for draft in self.pool.drafts)]
+        fitness = best_rank(values)
+        top = np.argsort(-fitness, kind="stable")[:N_PARENTS]
+        return Parents([smiles[row] for row in top], fitness[top])
+
+    def take(self, attempts: Sequence[Offspring], accepted: Sequence[Molecule | None]) -> None:
+        """Take the acceptable molecules of some attempts into the pool."""
+        drafts: list[Draft] = []
+        for attempt, molecule in zip(attempts, accepted, strict=True):
+            if molecule is not None:
+                self.situation.features.molecules.keep(molecule)
+                ancestor = self.pool.ancestors.get(attempt.parent or "")
+                drafts.append(Draft(molecule.smiles, attempt.move, attempt.parent, ancestor=ancestor))
+        self.mix.took(attempts, drafts, self.pool.add(drafts))
 
     def choose(self, n: int) -> tuple[list[Draft], dict[str, Any]]:
         """The batch and the state for the next one."""
         pool, before = self.pool, self.situation.history.state
         if not pool.drafts:
-            return [], {**before, "sources": self.mix.to_json(()), "retreat": self.retreat.to_json()}
+            return [], {**before, "sources": self.mix.to_json(()), "retreat": asdict(self.retreat)}
         order = np.argsort(-best_rank(pool.values), kind="stable")
         batch = pool.select(order, n)
         taken = {draft.smiles for draft, _, _ in batch}
@@ -115,7 +142,7 @@ class _InnerSearch:
         state = {
             **{name: before.get(name, []) for name in _RESERVES},
             self._reserve: [[d.smiles, d.source, d.parent, None, d.ancestor] for d in left[:N_PARENTS]],
-            "retreat": self.retreat.to_json(),
+            "retreat": asdict(self.retreat),
             "sources": self.mix.to_json({pool.drafts[row].smiles for row in order[:N_PARENTS]}),
             "fits": pool.portfolio.remembered(),
             "ledger": self.ledger.to_json([(d.smiles, member, predicted) for d, member, predicted in batch]),
@@ -131,42 +158,6 @@ class _InnerSearch:
             Slot(j % n_goals, acquisition(settings, generator), int(member))
             for j, member in enumerate(members)
         ]
-
-    @property
-    def _reserve(self) -> str:
-        """Key of the reserve of batches like this one."""
-        return _RESERVES[self.away]
-
-    def _near(self, features: Features) -> NDArray[np.bool_]:
-        """Which molecules this batch avoids."""
-        if not self.away:
-            return np.zeros(len(features), dtype=bool)
-        return self.retreat.close(features, self.situation.features)
-
-    def _add_library(self) -> None:
-        """Some unseen library molecules; with the library as the only source, all of them."""
-        n, most = (None, None) if self.settings.library_alone else (_N_LIBRARY, _LOOKED_AT * _N_LIBRARY)
-        drawn = library(self.situation, n, self.situation.generator("library"), most=most)
-        self.pool.add([Draft(smiles, "library") for smiles in drawn])
-
-    def _parents(self) -> Parents:
-        """The best of the observations and of the pool."""
-        values = np.concatenate([self.elite_values, self.pool.values], axis=1)
-        smiles = [self.data.smiles[row] for row in self.elite] + [draft.smiles for draft in self.pool.drafts]
-        fitness = best_rank(values)
-        top = np.argsort(-fitness, kind="stable")[:N_PARENTS]
-        return Parents([smiles[row] for row in top], fitness[top])
-
-    def _acceptable(self, attempts: Sequence[Offspring]) -> list[Draft]:
-        """The acceptable molecules among attempts."""
-        drafts: list[Draft] = []
-        accepted = self.situation.all_acceptable(attempt.molecule for attempt in attempts)
-        for attempt, molecule in zip(attempts, accepted):
-            if molecule is not None:
-                self.latents.molecules.keep(molecule)
-                ancestor = self.pool.ancestors.get(attempt.parent or "")
-                drafts.append(Draft(molecule.smiles, attempt.move, attempt.parent, ancestor=ancestor))
-        return drafts
 
 
 def _blind(situation: Situation, n: int) -> Batch:

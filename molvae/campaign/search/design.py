@@ -16,6 +16,7 @@ from molvae.optimization.similarities import MinMaxGallery
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from molvae.campaign.search.base import Offspring
     from molvae.chemistry.molecule import Molecule
 
 
@@ -117,7 +118,9 @@ def bred(situation: Situation, n: int, generator: np.random.Generator, taken: se
         best = np.argsort(-fitness, kind="stable")[:N_PARENTS]
         population = [population[row] for row in best if np.isfinite(fitness[row])]
         parents = Parents([m.smiles for m in population], fitness[best][: len(population)])
-        attempts = mix.breed(parents, n_each, generator)
+        attempts: list[Offspring] = []
+        for source, counts in mix.plan(n_each, generator):
+            attempts += source.offspring(parents, counts, generator)
         passed = [(a, m) for a in attempts if (m := situation.acceptable(a.molecule)) is not None]
         here = {molecule.smiles for molecule in population}
         population += list({m.smiles: m for _, m in passed if m.smiles not in here}.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from molvae.campaign.model import Latents
-    from molvae.campaign.search.base import Draft, Offspring, Parents, ProposalSource, Situation
+    from molvae.campaign.search.base import Draft, Offspring, ProposalSource, Situation
 
 
 FLOOR = 0.2
@@ -30,43 +30,23 @@ _WIDER, _NARROWER, _CREEPING = 1.3, 1 / 1.15, 1.05
 
 
 @dataclass
-class Counts:
-    """Attempts of one move.
+class MoveRecord:
+    """Attempts of one move, in one batch or in all.
 
     Attributes:
         attempts: Number of attempts.
         valid: Attempts with an acceptable molecule.
         new: New molecules among these.
         top: Molecules with the highest acquisition of their batch among these.
+        effort: Its share of the attempts, a discounted sum over batches.
+        credit: Its share of the successes, likewise.
+        share: Share of the attempts of the last batch.
     """
 
     attempts: int = 0
     valid: int = 0
     new: int = 0
     top: int = 0
-
-
-@dataclass
-class Tally(Counts):
-    """Attempts of one move in one batch.
-
-    Attributes:
-        hits: Hits among the scores since the last batch.
-    """
-
-    hits: int = 0
-
-
-@dataclass
-class MoveRecord(Counts):
-    """Attempts of one move in all batches.
-
-    Attributes:
-        effort: Its share of the attempts, a discounted sum over batches.
-        credit: Its share of the successes, likewise.
-        share: Share of the attempts of the last batch.
-    """
-
     effort: float = 0.0
     credit: float = 0.0
     share: float = 0.0
@@ -103,31 +83,26 @@ class Shares:
         total = sum(worth.values())
         return {move: FLOOR * p + (1 - FLOOR) * worth[move] / total for move, p in self.prior.items()}
 
-    def after(self, batch: Mapping[str, Tally]) -> Shares:
-        """The shares after a batch."""
+    def after(self, batch: Mapping[str, MoveRecord], hits: Counter[str]) -> Shares:
+        """The shares after a batch, and after the hits among the scores since the one before."""
         fading = 0.5 ** (1.0 / _HALF_LIFE)
-        effort = _portions({move: tally.attempts for move, tally in batch.items()})
-        top = _portions({move: tally.top for move, tally in batch.items()})
-        hits = _portions({move: tally.hits for move, tally in batch.items()})
-        weight = _HIT_WEIGHT if sum(hits.values()) else 0.0
-        records = {move: _faded(record, fading) for move, record in self.records.items()}
-        for move, tally in batch.items():
-            old = records.get(move, MoveRecord())
-            records[move] = replace(
-                old,
-                effort=old.effort + effort[move],
-                credit=old.credit + (1 - weight) * top[move] + weight * hits[move],
-                attempts=old.attempts + tally.attempts,
-                valid=old.valid + tally.valid,
-                new=old.new + tally.new,
-                top=old.top + tally.top,
-                share=effort[move],
+        n_attempts = sum(record.attempts for record in batch.values())
+        n_top = sum(record.top for record in batch.values())
+        weight = _HIT_WEIGHT if hits else 0.0
+        records = {}
+        for move in dict.fromkeys([*self.records, *batch, *hits]):
+            old, new = self.records.get(move, MoveRecord()), batch.get(move, MoveRecord())
+            share, top = _portion(new.attempts, n_attempts), _portion(new.top, n_top)
+            records[move] = MoveRecord(
+                old.attempts + new.attempts,
+                old.valid + new.valid,
+                old.new + new.new,
+                old.top + new.top,
+                effort=old.effort * fading + share,
+                credit=old.credit * fading + (1 - weight) * top + weight * _portion(hits[move], hits.total()),
+                share=share,
             )
         return replace(self, records=records)
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {move: asdict(record) for move, record in self.records.items()}
 
     def _yield(self, move: str) -> float:
         record = self.records.get(move, MoveRecord())
@@ -135,13 +110,8 @@ class Shares:
         return (record.credit + start) / (record.effort + start)
 
 
-def _portions(counts: Mapping[str, int]) -> dict[str, float]:
-    total = sum(counts.values())
-    return {move: count / total if total else 0.0 for move, count in counts.items()}
-
-
-def _faded(record: MoveRecord, fading: float) -> MoveRecord:
-    return replace(record, effort=record.effort * fading, credit=record.credit * fading, share=0.0)
+def _portion(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
 
 
 def allotted(shares: Mapping[str, float], n: int, generator: np.random.Generator) -> dict[str, int]:
@@ -188,21 +158,18 @@ class Mix:
                 prior[move] = prior.get(move, 0.0) + self.settings.sources[name] * share / total
                 self._source_of.setdefault(move, name)
         self.shares = Shares.of(prior, kept.get("moves", {}))
-        self._batch: defaultdict[str, Tally] = defaultdict(Tally)
+        self._batch: defaultdict[str, MoveRecord] = defaultdict(MoveRecord)
         self._fresh: dict[str, str] = {}
-        self._standing = _standing(situation, kept)
-        for move in self._standing.pop("hits"):
-            self._batch[move].hits += 1
+        self._standing, self._hits = _standing(situation, kept)
 
-    def breed(self, parents: Parents, n: int, generator: np.random.Generator) -> list[Offspring]:
-        """`n` attempts, divided among the moves by their shares."""
+    def plan(self, n: int, generator: np.random.Generator) -> list[tuple[ProposalSource, dict[str, int]]]:
+        """`n` attempts, divided among the moves by their shares: each source with its moves."""
         counts = allotted(self.shares.now(), n, generator)
-        attempts: list[Offspring] = []
+        found = []
         for name, source in self._sources.items():
             mine = {m: count for m, count in counts.items() if count and self._source_of[m] == name}
-            if mine:
-                attempts += source.offspring(parents, mine, generator)
-        return attempts
+            found += [(source, mine)] if mine else []
+        return found
 
     def took(self, attempts: Sequence[Offspring], accepted: Sequence[Draft], fresh: Sequence[Draft]) -> None:
         """Count attempts, the acceptable molecules among them, and the new ones among these."""
@@ -219,8 +186,9 @@ class Mix:
         for smiles in top:
             if smiles in self._fresh:
                 self._batch[self._fresh[smiles]].top += 1
+        shares = self.shares.after(self._batch, self._hits)
         return {
-            "moves": self.shares.after(self._batch).to_json(),
+            "moves": {move: asdict(record) for move, record in shares.records.items()},
             "widening": {name: self._next_width(name) for name in self._sources},
             **self._standing,
         }
@@ -240,17 +208,14 @@ class Mix:
         return min(max(width * factor, _NARROWEST), _WIDEST)
 
 
-def _standing(situation: Situation, kept: dict[str, Any]) -> dict[str, Any]:
-    """Calls counted, utility of a hit, moves with hits since the last batch, calls since the last hit."""
+def _standing(situation: Situation, kept: dict[str, Any]) -> tuple[dict[str, Any], Counter[str]]:
+    """Calls counted, utility of a hit, calls since the last one; hits of each move since the last batch."""
     history = situation.history
     trials = history.evaluated
     worth = history.utilities(trials)
     settled, bar = int(kept.get("settled", 0)), kept.get("bar")
     news = list(zip(trials[settled:], worth[settled:].tolist()))
     hits = [trial for trial, utility in news if is_hit(utility, bar)]
-    return {
-        "settled": len(trials),
-        "bar": tenth_best(worth),
-        "stale": 0 if hits else int(kept.get("stale", 0)) + len(news),
-        "hits": [trial.candidate.source for trial in hits if trial.candidate is not None],
-    }
+    stale = 0 if hits else int(kept.get("stale", 0)) + len(news)
+    standing = {"settled": len(trials), "bar": tenth_best(worth), "stale": stale}
+    return standing, Counter(trial.candidate.source for trial in hits if trial.candidate is not None)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.search.base import Draft, Situation
     from molvae.campaign.search.data import Data
+    from molvae.campaign.search.retreat import Retreat
     from molvae.optimization.problem import Slot
     from molvae.optimization.similarities import Features
     from molvae.optimization.surrogates import Belief, Portfolio
@@ -37,7 +38,7 @@ class Pool:
         data: The training data.
         portfolio: The surrogates.
         slots: Acquisition functions of the batch, `s`.
-        avoided: Which of some molecules stay out of the pool.
+        avoided: Basins that stay out of the pool.
 
     Attributes:
         drafts: The candidates, `n`.
@@ -50,13 +51,12 @@ class Pool:
         data: Data,
         portfolio: Portfolio,
         slots: Sequence[Slot],
-        avoided: Callable[[Features], NDArray[np.bool_]],
+        avoided: Retreat,
     ) -> None:
         self.situation, self.data, self.portfolio, self.slots = situation, data, portfolio, slots
         self.avoided = avoided
         self.drafts: list[Draft] = []
         self.ancestors: dict[str, str | None] = {smiles: smiles for smiles in data.smiles}
-        self._computed: list[Tensor] = []
         self._values: list[NDArray[np.float64]] = []
 
     @property
@@ -69,27 +69,25 @@ class Pool:
         here = {draft.smiles for draft in self.drafts}
         first = {draft.smiles: draft for draft in reversed(drafts)}
         fresh = [first[text] for text in self.situation.unseen(d.smiles for d in drafts) if text not in here]
-        features = self.situation.features([draft.smiles for draft in fresh])
-        rows = np.flatnonzero(~self.avoided(features))
-        fresh, features = [fresh[row] for row in rows], features.take(rows)
+        near = self.avoided.near(self.situation.features, [draft.smiles for draft in fresh])
+        fresh = [draft for draft, close in zip(fresh, near) if not close]
         if fresh:
-            computed = self.computed([draft.smiles for draft in fresh])
             self.drafts += fresh
             self.ancestors.update({draft.smiles: draft.ancestor for draft in fresh})
-            self._computed.append(computed)
-            self._values.append(self.judge(features, computed))
+            names = [draft.smiles for draft in fresh]
+            self._values.append(self.judge(names, self.situation.features(names)))
         return fresh
 
-    def computed(self, smiles: Sequence[str]) -> Tensor:
+    def _computed(self, smiles: Sequence[str]) -> Tensor:
         """Computed scores of molecules, `n x k`; no columns if goals are modeled directly."""
         if self.data.problem.composition is None:
             return torch.empty(len(smiles), 0, dtype=torch.float64)
         molecules = [m for text in smiles if (m := self.situation.features.molecules[text]) is not None]
         return torch.from_numpy(self.situation.history.known.values(molecules))
 
-    def judge(self, features: Features, computed: Tensor) -> NDArray[np.float64]:
-        """Acquisition values of molecules, given features and computed scores, `s x n`."""
-        blocks = [np.empty((len(self.slots), 0))]
+    def judge(self, smiles: Sequence[str], features: Features) -> NDArray[np.float64]:
+        """Acquisition values of molecules with these features, `s x n`."""
+        blocks, computed = [np.empty((len(self.slots), 0))], self._computed(smiles)
         for first in range(0, len(features), _BLOCK):
             rows = np.arange(first, min(first + _BLOCK, len(features)))
             comparison = self.portfolio.gallery.compare(features.take(rows))
@@ -137,11 +135,11 @@ class Pool:
     def _chosen(self, top: NDArray[np.int64], n: int) -> tuple[list[int], tuple[Belief, ...]]:
         """The batch as positions in `top`, and the beliefs about `top`."""
         features, data = self.situation.features, self.data
-        comparison = self.portfolio.gallery.compare(features([self.drafts[row].smiles for row in top]))
-        view = features.views[0]
+        names = [self.drafts[row].smiles for row in top]
+        comparison, view = self.portfolio.gallery.compare(features(names)), features.views[0]
         similarity, awaited = comparison.own(view), comparison.cross(view)[:, len(data.smiles) :]
         taken = awaited.amax(1) if awaited.shape[1] else torch.zeros(len(top), dtype=torch.float64)
-        computed = torch.cat(self._computed)[torch.from_numpy(top)]
+        computed = self._computed(names)
         beliefs = tuple(b.beside(computed) for b in self.portfolio.beliefs(comparison, joint=True))
         chosen = select_batch(data.problem, self.slots[:n], beliefs, similarity, taken, _SIMILARITY_CAP)
         return chosen, beliefs

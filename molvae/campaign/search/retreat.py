@@ -10,7 +10,7 @@ In 20 runs of PMO with 1,000 calls each, 5,257 calls came after 100 or more with
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from molvae.campaign.history import Trial
     from molvae.campaign.molecules import FeatureMemory
     from molvae.campaign.search.base import Situation
-    from molvae.optimization.similarities import Features
 
 
 PATIENCE = 100
@@ -86,18 +85,8 @@ class Retreat:
         """Which molecules belong to the basin of a center."""
         if not self.centers or not smiles:
             return np.zeros(len(smiles), dtype=bool)
-        return self.close(features(smiles), features)
-
-    def close(self, candidates: Features, features: FeatureMemory) -> NDArray[np.bool_]:
-        """As `near`, for molecules given by their features."""
-        if not self.centers or not len(candidates):
-            return np.zeros(len(candidates), dtype=bool)
         centers = MinMaxGallery(features(self.centers).multisets[0])
-        return np.asarray((centers.similarities(candidates.multisets[0]) >= APART).any(axis=1))
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        return asdict(self)
+        return np.asarray((centers.similarities(features(smiles).multisets[0]) >= APART).any(axis=1))
 
 
 def _after(retreat: Retreat, worth: NDArray[np.float64], near: NDArray[np.bool_]) -> Retreat:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from molvae.campaign.model import Latents
     from molvae.campaign.search.base import Parents, Situation
     from molvae.chemistry.molecule import Molecule
-    from molvae.optimization.proposal import Proposals
 
 
 _N_SLOPE = 2000  # best molecules a slope is fitted to
@@ -71,17 +70,13 @@ class LatentMoves:
         n = counts.get(PRIOR, 0) if len(encoded) else sum(counts.values())
         draws = self._draws(n, generator)
         moves = propose(elites, counts, generator, draws, widening=self.widening)
+        prior_level = self.model.prior_level if isinstance(self.model, ReadsNoise) else 0.0
+        drawn = np.array([move == PRIOR for move in moves.source], dtype=bool)
+        children = decoded(self.model, moves.z, np.where(drawn, prior_level, moves.level), generator)
         return [
             Offspring(molecule, move, names[row] if row >= 0 else None)
-            for molecule, move, row in zip(
-                self._decoded(moves, generator), moves.source, moves.parent, strict=True
-            )
+            for molecule, move, row in zip(children, moves.source, moves.parent, strict=True)
         ]
-
-    def _decoded(self, moves: Proposals, generator: np.random.Generator) -> list[Molecule | Invalid]:
-        level = self.model.prior_level if isinstance(self.model, ReadsNoise) else 0.0
-        drawn = np.array([move == PRIOR for move in moves.source], dtype=bool)
-        return decoded(self.model, moves.z, np.where(drawn, level, moves.level), generator)
 
     def _draws(self, n: int, generator: np.random.Generator) -> NDArray[np.float32]:
         """Prior draws; the first are drawn for all generations at once, as a learned prior is slow."""
