@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_args
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -64,8 +64,7 @@ def load_settings(
     Raises:
         ConfigError: Names the file or override, the key, the value, and what is allowed.
     """
-    found: dict[str, Any] = read_toml(path) if path is not None else {}
-    found = without_retired(cls, found, changed=stored)
+    found: dict[str, Any] = without_retired(cls, read_toml(path) if path else {}, changed=stored)
     for key, value in [*(values or {}).items(), *map(parse_assignment, overrides)]:
         _insert(found, key, value)
     changed = path is None or overrides or values
@@ -202,33 +201,36 @@ def without_retired(cls: type[Settings], stored: Any, *, changed: bool = True) -
         stored: As read from a file.
         changed: Whether to leave out also retired settings that are not what they are now.
     """
+    if isinstance(stored, list):
+        return [without_retired(cls, row, changed=changed) for row in stored]
     if not isinstance(stored, dict):
         return stored
     kept = {}
     for name, value in stored.items():
-        if inner := _section(cls, name):
+        if inner := _section(cls, name, rows=True):
             kept[name] = without_retired(inner, value, changed=changed)
         elif name not in cls.retired or not (changed or value == cls.retired[name]):
             kept[name] = value
     return kept
 
 
-def retired_changes(cls: type[Settings], stored: Mapping[str, Any], prefix: str = "") -> list[str]:
+def retired_changes(cls: type[Settings], stored: Any, prefix: str = "") -> list[str]:
     """The retired settings in such a file that were not what they are now."""
-    changes = [
-        f"{prefix}{name} was {stored[name]}, now {value}"
-        for name, value in cls.retired.items()
-        if stored.get(name, value) != value
-    ]
-    for name, value in stored.items():
-        if isinstance(value, dict) and (inner := _section(cls, name)):
-            changes += retired_changes(inner, value, f"{prefix}{name}.")
+    changes: list[str] = []
+    for part in stored if isinstance(stored, list) else [stored] if isinstance(stored, dict) else []:
+        now = flat(cls.retired)
+        was = {name: value for name, value in flat(part).items() if value != now.get(name, value)}
+        changes += [f"{prefix}{name} was {value}, now {now[name]}" for name, value in was.items()]
+        for name, value in part.items():
+            if inner := _section(cls, name, rows=True):
+                changes += retired_changes(inner, value, f"{prefix}{name}.")
     return changes
 
 
-def _section(cls: type[Settings], name: str) -> type[Settings] | None:
-    """The class of a field that holds other settings."""
+def _section(cls: type[Settings], name: str, *, rows: bool = False) -> type[Settings] | None:
+    """The class of a field that holds other settings; with `rows`, also several of one class."""
     kind = cls.model_fields[name].annotation if name in cls.model_fields else None
+    kind = next(iter(get_args(kind)), kind) if rows else kind
     return kind if isinstance(kind, type) and issubclass(kind, Settings) else None
 
 

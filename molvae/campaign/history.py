@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -22,6 +23,7 @@ from molvae.campaign.records import (
 )
 from molvae.campaign.utility import utilities
 from molvae.chemistry.molecule import is_valid, parse
+from molvae.config import retired_changes, without_retired
 from molvae.errors import JournalError
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from molvae.campaign.model import LatentModel
     from molvae.campaign.storage import Event
     from molvae.oracles.base import Score
+
+_LOG = logging.getLogger("molvae")
 
 
 @dataclass
@@ -133,8 +137,12 @@ class History:
 
     @classmethod
     def _created(cls, payload: dict[str, Any], model: LatentModel | None) -> History:
+        stored = payload["settings"]
+        if changed := retired_changes(CampaignSettings, stored):
+            _LOG.warning("ignored, as these settings no longer exist: %s", ", ".join(changed))
         # campaigns of versions without the precedent gate go on without it
-        settings = CampaignSettings.model_validate({"wild": True, **payload["settings"]})
+        kept = {"wild": True, **without_retired(CampaignSettings, stored)}
+        settings = CampaignSettings.model_validate(kept)
         history = cls(
             settings=settings,
             known=KnownScores(settings.objectives, model),

@@ -186,7 +186,7 @@ def test_a_journal_with_settings_that_no_longer_exist_goes_on_and_says_which(
         assert (campaign.settings.method, campaign.settings.search.acquisition.name) == ("bo", "logei")
         assert [member.name for member in campaign.settings.search.surrogate.members] == ["plain"]
         assert len(campaign.ask(4)) == 4
-    for changed in ("search.proposal.step_low = 0.3", "shares.adapt = False", "members.n_fit = 20"):
+    for changed in ("search.proposal.step_low was 0.3", "shares.adapt was False", "members.n_fit was 20"):
         assert changed in caplog.text
     for left in ("pcn", "n_fingerprint", "outputscale", "n_parents"):
         assert left not in caplog.text
