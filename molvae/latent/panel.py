@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import torch
 from scipy.stats import norm
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from molvae.chemistry.molecule import Molecule
 from molvae.data.assay_table import FEWEST, AssayTable
-from molvae.errors import InputError, UsageError, suggest
+from molvae.errors import CheckpointError, InputError, UsageError, suggest
+from molvae.latent.checkpoint import load_tensors, read_json, save_tensors, write_json
 from molvae.latent.codec import MolVAE
-from molvae.latent.panel_fit import Cells, substructures
+from molvae.latent.panel_fit import AssayFigures, Cells, PanelFit, substructures
 from molvae.latent.panel_fitting import fit_units
-from molvae.latent.panel_storage import Stored, read_panel, write_panel
 from molvae.latent.prediction import PropertyPrediction
+from molvae.persistence.directories import committed_directory, read_directory
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from molvae.latent.panel_fit import AssayFigures
     from molvae.progress import Progress
 
+_KIND, _SCHEMA = "panel", 1
+_FACTS, _TENSORS, _MODEL = "panel.json", "panel.safetensors", "model"
 _ASSAY = "An assay is a column of numbers, or of 0 and 1; its cells may be empty"
 
 
@@ -187,8 +191,26 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
     def save(self, path: str | Path) -> None:
         """Write the panel and a copy of its checkpoint, atomically; it holds the table as well."""
         check_is_fitted(self, "fitted_")
-        parts = (self.names_, self.notes_, self.smiles_, self.rows_, self.fitted_)
-        write_panel(Stored(self.model_, self.seed, *parts), path)
+        tensors = {
+            **self.fitted_.tensors(),
+            "rows": torch.from_numpy(self.rows_),
+            "smiles": torch.frombuffer(bytearray("\n".join(self.smiles_).encode()), dtype=torch.uint8),
+        }
+        facts = {
+            "seed": self.seed,
+            "names": self.names_,
+            "members": len(self.fitted_.members),
+            "figures": [
+                {key: None if value != value else value for key, value in asdict(row).items()}  # noqa: PLR0124
+                for row in self.figures_
+            ],
+            "notes": self.notes_,
+        }
+        files = (_FACTS, _TENSORS)
+        with committed_directory(Path(path), kind=_KIND, schema=_SCHEMA, holding=files) as directory:
+            self.model_.save(directory / _MODEL)
+            save_tensors(tensors, directory / _TENSORS)
+            write_json(facts, directory / _FACTS)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> AssayPanel:
@@ -197,10 +219,33 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
         Raises:
             CheckpointError: It is missing, incomplete, altered, of another version, or not what it says.
         """
-        stored = read_panel(path, device=device)
-        panel = cls(stored.model, stored.seed, device)
-        panel.model_, panel.fitted_, panel.rows_ = stored.model, stored.fit, stored.rows
-        panel.names_, panel.notes_, panel.smiles_ = stored.names, stored.notes, stored.smiles
+        place = Path(path)
+        return read_directory(place, lambda _: cls._read(place, device), kind=_KIND, schema=_SCHEMA)
+
+    @classmethod
+    def _read(cls, path: Path, device: str) -> AssayPanel:
+        model = MolVAE.load(path / _MODEL, device=device)
+        tensors, facts = load_tensors(path / _TENSORS), read_json(path / _FACTS)
+        try:
+            panel = cls(model, int(facts["seed"]), device)
+            panel.model_, panel.rows_ = model, tensors["rows"].numpy()
+            panel.names_, panel.notes_ = (tuple(map(str, facts[key])) for key in ("names", "notes"))
+            panel.smiles_ = tuple(tensors["smiles"].numpy().tobytes().decode().split("\n"))
+            figures: list[dict[str, Any]] = [
+                {key: np.nan if value is None else value for key, value in row.items()}
+                for row in facts["figures"]
+            ]
+            panel.fitted_ = PanelFit.from_tensors(
+                tensors,
+                (len(panel.smiles_), model.latent_size),
+                names=tuple(sorted(panel.names_)),
+                figures=tuple(AssayFigures(**row) for row in figures),
+                n_members=int(facts["members"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+            raise CheckpointError(f"{path} does not fit together as a panel: {error}") from None
+        if not ((panel.rows_ >= -1) & (panel.rows_ < len(panel.smiles_))).all():
+            raise CheckpointError(f"{path} does not fit together as a panel: rows point beyond its molecules")
         return panel
 
 

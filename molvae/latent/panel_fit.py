@@ -2,49 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit, logit
 
 from molvae.chemistry.fingerprints import count_entries
-from molvae.models.panel import PanelRows
+from molvae.models.panel import PanelRows, PanelVAE
 from molvae.optimization.similarities import MinMaxGallery, Multisets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from molvae.chemistry.molecule import Molecule
-    from molvae.models.panel import PanelVAE
 
     Array = NDArray[np.float64]
 
-WIDTH = 4096
-"""Of the folded Morgan counts."""
+LARGEST = 6.0
+"""Of a value in units of its assay's spread: what is beyond is taken for it."""
+_WIDTH = 4096  # of the folded Morgan counts
+_SURE = 0.02  # a probability is kept this far from 0 and 1 before it becomes a logit
+_ROWS = 1024  # predicted at once
 
-_STRENGTHS = 10.0 ** np.arange(-2.0, 1.1, 0.5)
-_N_CHOICE = 600  # rows the strength is chosen on, which takes an eigendecomposition
-_N_FIT = 2000  # rows an assay is fitted on: memory grows with their square, time with their cube
+
+def substructures(molecules: Sequence[Molecule]) -> Multisets:
+    """The Morgan counts of molecules."""
+    return Multisets.of_entries(*count_entries(molecules, n_features=_WIDTH), width=_WIDTH)
 
 
 @dataclass(frozen=True)
 class KernelRidges:
-    """The fitted regressions: sums over the molecules that any of them was fitted on.
+    """The fitted regressions: sums over the `m` molecules that any of them was fitted on."""
 
-    Attributes:
-        multisets: Substructures of these molecules, `m`.
-        dual: Weight of each in each assay, `m x p`; 0 where it was not measured.
-        constant: Mean of each assay, `p`.
-    """
-
-    multisets: Multisets
-    dual: NDArray[np.float32]
-    constant: NDArray[np.float32]
+    multisets: Multisets  # substructures of these molecules, m
+    dual: NDArray[np.float32]  # weight of each in each assay, m x p; 0 where it was not measured
+    constant: NDArray[np.float32]  # mean of each assay, p
 
     def predict(self, multisets: Multisets) -> NDArray[np.float32]:
         """Predictions for other molecules, `n x p`."""
@@ -55,64 +52,6 @@ class KernelRidges:
             similar = gallery.similarities(multisets.take(rows)).astype(np.float32)
             parts.append(similar @ self.dual + self.constant)
         return np.concatenate(parts)
-
-
-def substructures(molecules: Sequence[Molecule]) -> Multisets:
-    """The Morgan counts of molecules."""
-    return Multisets.of_entries(*count_entries(molecules, n_features=WIDTH), width=WIDTH)
-
-
-def fit_kernel_ridges(
-    multisets: Multisets, values: NDArray[np.float64], generator: np.random.Generator
-) -> tuple[KernelRidges, NDArray[np.float32]]:
-    """Fit every assay on the molecules where it is known.
-
-    Args:
-        multisets: Of `n` molecules.
-        values: `n x p`, NaN where not known.
-        generator: Chooses the molecules where there are more than enough.
-
-    Returns:
-        fitted: The regressions.
-        expected: `n x p`: where a value was fitted, what the others say of it (leave-one-out, which is exact
-            and costs nothing), so that a value never helps to predict itself.
-    """
-    constant = np.nanmean(values, axis=0).astype(np.float32)
-    dual = np.zeros(values.shape, dtype=np.float32)
-    left_out = np.full(values.shape, np.nan, dtype=np.float32)
-    for column in range(values.shape[1]):
-        rows = np.flatnonzero(np.isfinite(values[:, column]))
-        rows = np.sort(generator.permutation(rows)[:_N_FIT])
-        chosen = multisets.take(rows)
-        gram = MinMaxGallery(chosen).similarities(chosen)
-        centered = values[rows, column] - constant[column]
-        some = generator.permutation(len(rows))[:_N_CHOICE]
-        gram[np.diag_indices_from(gram)] += _strength(gram[np.ix_(some, some)], centered[some])
-        inverse = cho_solve(cho_factor(gram, lower=True), np.eye(len(rows)))
-        weights = inverse @ centered
-        dual[rows, column] = weights
-        left_out[rows, column] = values[rows, column] - weights / np.diag(inverse)
-    used = np.flatnonzero(dual.any(axis=1))
-    fitted = KernelRidges(multisets.take(used), dual[used], constant)
-    return fitted, np.where(np.isfinite(left_out), left_out, fitted.predict(multisets))
-
-
-def _strength(gram: NDArray[np.float64], centered: NDArray[np.float64]) -> float:
-    """The strength with the smallest leave-one-out error."""
-    values, vectors = np.linalg.eigh(gram)
-    turned, squared = vectors.T @ centered, vectors**2
-    errors = []
-    for strength in _STRENGTHS:
-        inverse = 1.0 / (np.maximum(values, 0.0) + strength)
-        errors.append(float(np.square(vectors @ (inverse * turned) / (squared @ inverse)).mean()))
-    return float(_STRENGTHS[int(np.argmin(errors))])
-
-
-LARGEST = 6.0
-"""Of a value in units of its assay's spread: what is beyond is taken for it."""
-
-_SURE = 0.02  # a probability is kept this far from 0 and 1 before it becomes a logit
-_ROWS = 1024  # predicted at once
 
 
 @dataclass(frozen=True)
@@ -144,58 +83,33 @@ class AssayFigures:
 
 @dataclass(frozen=True)
 class Cells:
-    """Molecules to predict: `n` of them, all different, `p` assays.
+    """Molecules to predict: `n` of them, all different, `p` assays."""
 
-    Attributes:
-        multisets: Their substructures.
-        z: Their latent vectors, `n x d`.
-        values: What is known of them, `n x p`, NaN elsewhere.
-        known: Which molecule of the fitted table each is, -1 for none of them, `n`.
-    """
-
-    multisets: Multisets
-    z: NDArray[np.float32]
-    values: Array
-    known: NDArray[np.int64]
+    multisets: Multisets  # their substructures
+    z: NDArray[np.float32]  # their latent vectors, n x d
+    values: Array  # what is known of them, n x p, NaN elsewhere
+    known: NDArray[np.int64]  # which molecule of the fitted table each is, -1 for none of them, n
 
 
 @dataclass(frozen=True)
 class PanelFit:
-    """What is learned from a table; `n` molecules, `p` assays.
+    """What is learned from a table; `n` molecules, `p` assays."""
 
-    Attributes:
-        names: The assays.
-        binary: Which of them hold 0 and 1, `p`.
-        center: Median of each, 0 for 0/1, `p`.
-        scale: Robust spread of each, 1 for 0/1, `p`.
-        spread: Of what the ridge regressions leave, in units of `scale`, `p`.
-        trust: How much of the autoencoder's correction is applied, without and with other values, `2 x p`.
-        widening: Factor of the variances, likewise, `2 x p`.
-        ridges: One regression for each assay.
-        members: The autoencoders.
-        z_center: Mean of the latent vectors, `d`.
-        z_scale: Their standard deviations, `d`.
-        z: Latent vectors, `n x d`.
-        values: As measured, `n x p`, NaN where not.
-        expected: What the ridges expect, without the value itself, in units, `n x p`.
-        figures: How good all this is, by assay.
-    """
-
-    names: tuple[str, ...]
-    binary: NDArray[np.bool_]
-    center: Array
-    scale: Array
-    spread: Array
-    trust: Array
-    widening: Array
-    ridges: KernelRidges
-    members: tuple[PanelVAE, ...]
-    z_center: NDArray[np.float32]
-    z_scale: NDArray[np.float32]
-    z: NDArray[np.float32]
-    values: Array
-    expected: NDArray[np.float32]
-    figures: tuple[AssayFigures, ...]
+    names: tuple[str, ...]  # the assays, sorted
+    binary: NDArray[np.bool_]  # which of them hold 0 and 1, p
+    center: Array  # median of each, 0 for 0/1, p
+    scale: Array  # robust spread of each, 1 for 0/1, p
+    spread: Array  # of what the ridge regressions leave, in units of `scale`, p
+    trust: Array  # how much of the autoencoder's correction is applied, without and with other values, 2 x p
+    widening: Array  # factor of the variances, likewise, 2 x p
+    ridges: KernelRidges  # one regression for each assay
+    members: tuple[PanelVAE, ...]  # the autoencoders
+    z_center: NDArray[np.float32]  # mean of the latent vectors, d
+    z_scale: NDArray[np.float32]  # their standard deviations, d
+    z: NDArray[np.float32]  # latent vectors, n x d
+    values: Array  # as measured, n x p, NaN where not
+    expected: NDArray[np.float32]  # what the ridges expect, without the value itself, in units, n x p
+    figures: tuple[AssayFigures, ...]  # how good all this is, by assay
 
     def rows(self, z: NDArray[np.float32], expected: NDArray[np.float32], values: Array) -> PanelRows:
         """Molecules as the autoencoders read them."""
@@ -282,3 +196,72 @@ class PanelFit:
         for start in range(0, len(z), _ROWS):
             stop = start + _ROWS
             yield z[start:stop], expected[start:stop], values[start:stop]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it but names and figures."""
+        arrays = {
+            **{f"ridge.{name}": getattr(self.ridges, name) for name in ("dual", "constant")},
+            **{f"ridge.{name}": getattr(self.ridges.multisets, name) for name in ("keys", "offsets")},
+            **{name: getattr(self, name) for name in _ARRAYS},
+        }
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+        for number, member in enumerate(self.members):
+            tensors |= {f"member.{number}.{name}": tensor for name, tensor in member.state_dict().items()}
+        return tensors
+
+    @classmethod
+    def from_tensors(
+        cls,
+        tensors: Mapping[str, Tensor],
+        shape: tuple[int, int],
+        *,
+        names: tuple[str, ...],
+        figures: tuple[AssayFigures, ...],
+        n_members: int,
+    ) -> PanelFit:
+        """What `tensors()` came from.
+
+        Args:
+            tensors: Those, maybe among others.
+            shape: Molecules and latent dimensions, `n` and `d`.
+            names: The assays, sorted.
+            figures: How well each was predicted.
+            n_members: Autoencoders.
+
+        Raises:
+            KeyError: A tensor is missing.
+            ValueError: A tensor has another shape than the rest says.
+            RuntimeError: The same, in an autoencoder.
+        """
+        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+        (n, latent_size), p = shape, len(names)
+        shapes: dict[str, tuple[int, ...]] = {
+            "z": (n, latent_size),
+            **dict.fromkeys(("binary", "center", "scale", "spread", "ridge.constant"), (p,)),
+            **dict.fromkeys(("trust", "widening"), (2, p)),
+            **dict.fromkeys(("values", "expected"), (n, p)),
+            **dict.fromkeys(("z_center", "z_scale"), (latent_size,)),
+            "ridge.dual": (len(arrays["ridge.offsets"]) - 1, p),
+            "ridge.keys": (int(arrays["ridge.offsets"][-1]),),
+        }
+        for name, expected in shapes.items():
+            if arrays[name].shape != expected:
+                raise ValueError(f"'{name}' has shape {arrays[name].shape}, not {expected}")
+        members = []
+        for prefix in (f"member.{number}." for number in range(n_members)):
+            members.append(PanelVAE(latent_size + p, p))
+            own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+            members[-1].load_state_dict(own)
+        multisets = Multisets(arrays["ridge.keys"], arrays["ridge.offsets"], _WIDTH)
+        return cls(
+            names=names,
+            **{name: arrays[name] for name in _ARRAYS},
+            ridges=KernelRidges(multisets, arrays["ridge.dual"], arrays["ridge.constant"]),
+            members=tuple(members),
+            figures=figures,
+        )
+
+
+_ARRAYS = tuple(
+    field.name for field in fields(PanelFit) if field.name not in {"names", "ridges", "members", "figures"}
+)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from scipy.linalg import cho_factor, cho_solve
 from scipy.stats import norm, spearmanr
 
 from molvae.evaluation.prediction import r_squared
-from molvae.latent.panel_fit import LARGEST, AssayFigures, PanelFit, fit_kernel_ridges
+from molvae.latent.panel_fit import LARGEST, AssayFigures, KernelRidges, PanelFit
 from molvae.models.panel import HeldOut, PanelVAE, fit_panel
+from molvae.optimization.similarities import MinMaxGallery
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Whole = NDArray[np.int64]
 
+_STRENGTHS = 10.0 ** np.arange(-2.0, 1.1, 0.5)
+_N_CHOICE = 600  # rows the strength is chosen on, which takes an eigendecomposition
+_N_FIT = 2000  # rows an assay is fitted on: memory grows with their square, time with their cube
 _MEMBERS = 4  # each is trained without a quarter of the molecules, which decide when to stop and measure it
 _N_HELD_OUT = 5000  # cells a member is judged by
 _SHRINKAGE = 30  # cells at which an assay's own calibration counts as much as that of all assays
@@ -32,21 +37,16 @@ _REACH = float(norm.ppf(0.5 + _WITHIN / 2))  # standard deviations to the ends o
 
 @dataclass(frozen=True)
 class Judged:
-    """Cells of molecules that a member was not trained on, and what it says of them, `c` each.
+    """Cells `c` of molecules that a member was not trained on, and what it says of them.
 
-    Attributes:
-        row: Molecule of each.
-        column: Assay of each.
-        informed: 1 where other values of the molecule were shown, else 0.
-        mean: Of the correction, in units of the spread.
-        variance: Likewise.
+    It says that twice, `2 x c`: of the molecule alone, and with its other values.
     """
 
-    row: Whole
-    column: Whole
-    informed: Whole
-    mean: Array
-    variance: Array
+    row: Whole  # molecule of each, c
+    column: Whole  # assay of each, c
+    informed: Whole  # 1 where there are other values and they were shown, else 0; 2 x c
+    mean: Array  # of the correction, in units of the spread, 2 x c
+    variance: Array  # likewise
 
 
 def fit_units(
@@ -64,13 +64,12 @@ def fit_units(
     center, scale = _location(values, binary)
     units = np.clip((values - center) / scale, -LARGEST, LARGEST)
     progress.start("fit assays one by one")
-    ridges, expected = fit_kernel_ridges(multisets, units, seeds.numpy("panel-ridges"))
+    ridges, expected = _kernel_ridges(multisets, units, seeds.numpy("panel-ridges"))
     rest = np.where(known, units - expected, 0.0)
     spread = np.sqrt(np.maximum((rest**2).sum(axis=0) / known.sum(axis=0), 1e-6))
     spread = np.where(binary, 1.0, spread)
     progress.finish("fit assays one by one")
     ones = np.ones((2, len(names)))
-    z_center, z_scale = np.nanmean(z, axis=0), np.nanstd(z, axis=0) + 1e-6
     bare = PanelFit(
         names=names,
         binary=binary,
@@ -81,15 +80,55 @@ def fit_units(
         widening=ones,
         ridges=ridges,
         members=(),
-        z_center=z_center,
-        z_scale=z_scale,
+        z_center=np.nanmean(z, axis=0),
+        z_scale=np.nanstd(z, axis=0) + 1e-6,
         z=z,
         values=values,
         expected=expected,
         figures=(),
     )
-    members, judged = _members(bare, seeds, progress)
-    return _calibrated(bare, members, judged)
+    return _calibrated(bare, *_members(bare, seeds, progress))
+
+
+def _kernel_ridges(
+    multisets: Multisets, values: Array, generator: np.random.Generator
+) -> tuple[KernelRidges, NDArray[np.float32]]:
+    """Fit every assay on the molecules where it is known; values are `n x p`, NaN where not.
+
+    Returns:
+        fitted: The regressions.
+        expected: `n x p`: where a value was fitted, what the others say of it (leave-one-out, which is exact
+            and costs nothing), so that a value never helps to predict itself.
+    """
+    constant = np.nanmean(values, axis=0).astype(np.float32)
+    dual = np.zeros(values.shape, dtype=np.float32)
+    left_out = np.full(values.shape, np.nan, dtype=np.float32)
+    for column in range(values.shape[1]):
+        rows = np.flatnonzero(np.isfinite(values[:, column]))
+        rows = np.sort(generator.permutation(rows)[:_N_FIT])
+        chosen = multisets.take(rows)
+        gram = MinMaxGallery(chosen).similarities(chosen)
+        centered = values[rows, column] - constant[column]
+        some = generator.permutation(len(rows))[:_N_CHOICE]
+        gram[np.diag_indices_from(gram)] += _strength(gram[np.ix_(some, some)], centered[some])
+        inverse = cho_solve(cho_factor(gram, lower=True), np.eye(len(rows)))
+        weights = inverse @ centered
+        dual[rows, column] = weights
+        left_out[rows, column] = values[rows, column] - weights / np.diag(inverse)
+    used = np.flatnonzero(dual.any(axis=1))
+    fitted = KernelRidges(multisets.take(used), dual[used], constant)
+    return fitted, np.where(np.isfinite(left_out), left_out, fitted.predict(multisets))
+
+
+def _strength(gram: Array, centered: Array) -> float:
+    """The strength with the smallest leave-one-out error."""
+    values, vectors = np.linalg.eigh(gram)
+    turned, squared = vectors.T @ centered, vectors**2
+    errors = []
+    for strength in _STRENGTHS:
+        inverse = 1.0 / (np.maximum(values, 0.0) + strength)
+        errors.append(float(np.square(vectors @ (inverse * turned) / (squared @ inverse)).mean()))
+    return float(_STRENGTHS[int(np.argmin(errors))])
 
 
 def _location(values: Array, binary: NDArray[np.bool_]) -> tuple[Array, Array]:
@@ -101,14 +140,12 @@ def _location(values: Array, binary: NDArray[np.bool_]) -> tuple[Array, Array]:
     return np.where(binary, 0.0, center), np.where(binary, 1.0, scale)
 
 
-def _members(
-    panel: PanelFit, seeds: Seeds, progress: Progress
-) -> tuple[tuple[PanelVAE, ...], tuple[Judged, Judged]]:
-    """The members, and their predictions of held-out cells: from the molecule, and from its other values."""
+def _members(panel: PanelFit, seeds: Seeds, progress: Progress) -> tuple[tuple[PanelVAE, ...], Judged]:
+    """The members, and their predictions of held-out cells."""
     rows = panel.rows(panel.z, panel.expected, panel.values)
     shuffled = seeds.numpy("panel-folds").permutation(len(rows))
     members: list[PanelVAE] = []
-    judged: tuple[list[Judged], list[Judged]] = ([], [])
+    judged = []
     progress.start("fit the panel", _MEMBERS)
     for number in range(_MEMBERS):
         out = np.sort(shuffled[number::_MEMBERS])
@@ -122,37 +159,33 @@ def _members(
         generator = seeds.torch("panel-training", number)
         members.append(fit_panel(model, rows.take(torch.from_numpy(others)), held_out, generator))
         shown = held_out.shown()
-        for found, seen in zip(judged, (torch.zeros_like(shown), shown), strict=True):
-            mean, variance = (part.double().numpy() for part in held_out.predict(model, seen))
-            found.append(Judged(row, column, seen.any(dim=1).long().numpy(), mean, variance))
+        both = (torch.zeros_like(shown), shown)
+        informed = torch.stack([seen.any(dim=1).long() for seen in both]).numpy()
+        said = torch.stack([torch.stack(held_out.predict(model, seen)) for seen in both]).double().numpy()
+        judged.append((row, column, informed, said[:, 0], said[:, 1]))
         progress.advance("fit the panel")
     progress.finish("fit the panel")
-    alone, informed = (_joined(parts) for parts in judged)
-    return tuple(members), (alone, informed)
+    return tuple(members), Judged(*(np.concatenate(parts, axis=-1) for parts in zip(*judged, strict=True)))
 
 
-def _joined(parts: list[Judged]) -> Judged:
-    names = ("row", "column", "informed", "mean", "variance")
-    return Judged(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-
-
-def _calibrated(panel: PanelFit, members: tuple[PanelVAE, ...], judged: tuple[Judged, Judged]) -> PanelFit:
+def _calibrated(panel: PanelFit, members: tuple[PanelVAE, ...], judged: Judged) -> PanelFit:
     """Calibrate trust and variances on the held-out cells, and compute the figures of each assay."""
-    row, column = judged[0].row, judged[0].column
+    row, column = judged.row, judged.column
     expected = panel.expected[row, column].astype(np.float64)
     truth = panel.values[row, column]
     units = np.clip((truth - panel.center[column]) / panel.scale[column], -LARGEST, LARGEST)
     rest = (units - expected) / panel.spread[column]
     trust, widening = np.ones((2, len(panel.names))), np.ones((2, len(panel.names)))
-    for which, found in enumerate(judged):
-        at = found.informed == which
+    said = list(zip(judged.mean, judged.variance, judged.informed, strict=True))
+    for which, (mean, variance, informed) in enumerate(said):
+        at = informed == which
         if at.any():
             of = (column[at], len(panel.names))
-            trust[which] = np.where(panel.binary, 1.0, _trust(rest[at], found.mean[at], *of))
-            error = rest[at] - trust[which][column[at]] * found.mean[at]
-            widening[which] = _widening(np.abs(error) / np.sqrt(found.variance[at]), *of)
+            trust[which] = np.where(panel.binary, 1.0, _trust(rest[at], mean[at], *of))
+            error = rest[at] - trust[which][column[at]] * mean[at]
+            widening[which] = _widening(np.abs(error) / np.sqrt(variance[at]), *of)
     fitted = replace(panel, members=members, trust=trust, widening=widening)
-    predicted = [fitted.in_their_units(p.mean, p.variance, expected, p.informed, column) for p in judged]
+    predicted = [fitted.in_their_units(m, v, expected, informed, column) for m, v, informed in said]
     figures = [
         _figures(fitted, j, truth[column == j], [tuple(part[column == j] for part in p) for p in predicted])
         for j in range(len(panel.names))

@@ -25,22 +25,13 @@ _LEAST_STEPS = 20  # in an epoch: a small table is gone through more than once
 
 @dataclass(frozen=True)
 class PanelRows:
-    """Rows of a table, in units of each column's spread around what is expected of the cell.
+    """Rows of a table, in units of each column's spread around what is expected of the cell."""
 
-    Attributes:
-        features: What each row is, whatever is known of it, `n x f`.
-        expected: What a simpler model expects, `n x p`; of a column of 0 and 1 its logit.
-        values: Known values less what is expected, `n x p`, 0 where not known; of a column of 0 and 1 the
-            values less their probability.
-        known: Where there is a value, `n x p`.
-        binary: Which columns hold 0 and 1, `p`.
-    """
-
-    features: Tensor
-    expected: Tensor
-    values: Tensor
-    known: Tensor
-    binary: Tensor
+    features: Tensor  # what each row is, whatever is known of it, n x f
+    expected: Tensor  # what a simpler model expects, n x p; of a column of 0 and 1 its logit
+    values: Tensor  # known values less the expected ones (or their probability), 0 where not known, n x p
+    known: Tensor  # where there is a value, n x p
+    binary: Tensor  # which columns hold 0 and 1, p
 
     def __len__(self) -> int:
         return len(self.features)
@@ -144,15 +135,10 @@ class PanelVAE(nn.Module):
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Known cells of rows a model is not trained on, each to be predicted from the others of its row.
+    """Known cells of rows a model is not trained on, each to be predicted from the others of its row."""
 
-    Attributes:
-        rows: A row for each cell, `c`.
-        columns: The column of each cell, `c`.
-    """
-
-    rows: PanelRows
-    columns: Tensor
+    rows: PanelRows  # a row for each cell, c
+    columns: Tensor  # the column of each cell, c
 
     def shown(self) -> Tensor:
         """All that is known but the cell, `c x p`."""
@@ -169,11 +155,8 @@ class HeldOut:
     def loss(self, model: PanelVAE) -> float:
         """Negative log-likelihood per cell, from the other cells and from the molecule alone, in nats."""
         at = (torch.arange(len(self.columns)), self.columns)
-        values, expected, binary = (
-            self.rows.values[at],
-            self.rows.expected[at],
-            self.rows.binary[self.columns],
-        )
+        values, expected = self.rows.values[at], self.rows.expected[at]
+        binary = self.rows.binary[self.columns]
         shown, total = self.shown(), 0.0
         for seen in (shown, torch.zeros_like(shown)):
             mean, variance = self.predict(model, seen)
