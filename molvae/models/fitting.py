@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch.optim.swa_utils import AveragedModel
 
 from molvae.errors import CheckpointError, DivergedError
 from molvae.models.devices import World
-from molvae.models.fit_states import NOT_KEPT, State
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor, nn
 
-    from molvae.models.fit_states import FitStates
     from molvae.progress import Progress
 
     LossFunction = Callable[["Standing"], tuple[Tensor, dict[str, float]]]
@@ -31,29 +29,54 @@ EMA_DECAY = 0.999
 _SHOWN = 50  # steps the loss that is shown is a mean of
 
 
+class State(NamedTuple):
+    """A fit on disk: facts as JSON holds them, and named tensors by kind."""
+
+    facts: dict[str, Any]
+    tensors: dict[str, dict[str, Tensor]]
+
+
+class FitStates:
+    """Where the state of a fit is saved, so that it can be resumed; this one saves nothing."""
+
+    def newest(self) -> State | None:
+        """The state that was saved last; None if the fit starts from the beginning."""
+        return None
+
+    def after_step(self, step: int, state: Callable[[], State]) -> None:
+        """Called after every step; saves the state from time to time.
+
+        Raises:
+            StoppedEarly: The fit is to stop here; the state has been saved.
+        """
+
+    def save(self, step: int, state: Callable[[], State]) -> None:
+        """Save the state."""
+
+
+NOT_KEPT = FitStates()
+
+
+class FitContext(NamedTuple):
+    """What a fit runs with."""
+
+    generator: Generator  # source of all random numbers; its state belongs to that of the fit
+    progress: Progress = SILENT  # receives every step
+    states: FitStates = NOT_KEPT  # where the state of the fit is saved
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How long and how fast a network is trained.
+    """How long and how fast a network is trained."""
 
-    Attributes:
-        epochs: Passes, after each of which the network is measured.
-        steps: Steps of a pass.
-        learning_rate: Peak of the learning rate.
-        gradient_clip: Norm to which a gradient is cut.
-        warmup: Steps over which the learning rate rises, but no more than a tenth of all.
-        floor: Share of the peak at which its cosine ends.
-        ema_decay: Decay of the running mean of the weights, which is then what is kept.
-        patience: Epochs without a better measurement after which the fit ends; None is all of them.
-    """
-
-    epochs: int
-    steps: int
-    learning_rate: float
-    gradient_clip: float
-    warmup: int = 100
-    floor: float = 0.0
-    ema_decay: float | None = None
-    patience: int | None = None
+    epochs: int  # passes, after each of which the network is measured
+    steps: int  # of a pass
+    learning_rate: float  # the peak
+    gradient_clip: float  # norm to which a gradient is cut
+    warmup: int = 100  # steps over which the learning rate rises, but no more than a tenth of all
+    floor: float = 0.0  # share of the peak at which the cosine of the learning rate ends
+    ema_decay: float | None = None  # of the running mean of the weights, which is then what is kept
+    patience: int | None = None  # epochs without a better measurement after which the fit ends
 
     @property
     def n_steps(self) -> int:
@@ -75,27 +98,16 @@ class Recipe:
 
 @dataclass
 class Standing:
-    """How far a fit is.
+    """How far a fit is."""
 
-    Attributes:
-        epoch: Epochs finished.
-        step: Steps finished in all.
-        batch: Steps finished in the current epoch.
-        best: Lowest measurement; None before the first.
-        best_epoch: Epoch it was made after.
-        sums: Sums of the current epoch's figures.
-        loss: Mean loss of the last steps.
-        facts: What a loss function has to remember, as JSON holds it.
-    """
-
-    epoch: int = 0
-    step: int = 0
-    batch: int = 0
-    best: float | None = None
-    best_epoch: int = 0
-    sums: dict[str, float] = field(default_factory=dict)
-    loss: float = 0.0
-    facts: dict[str, Any] = field(default_factory=dict)
+    epoch: int = 0  # epochs finished
+    step: int = 0  # steps finished in all
+    batch: int = 0  # steps finished in the current epoch
+    best: float | None = None  # lowest measurement; None before the first
+    best_epoch: int = 0  # epoch it was made after
+    sums: dict[str, float] = field(default_factory=dict)  # of the current epoch's figures
+    loss: float = 0.0  # mean of the last steps
+    facts: dict[str, Any] = field(default_factory=dict)  # what a loss function has to remember, as JSON
 
 
 class Fit:

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from molvae.data.corpus import Corpus
     from molvae.latent.codec import MolVAE
     from molvae.models.config import LanguageSettings
-    from molvae.models.fit_states import FitStates
-    from molvae.models.fitting import Standing
+    from molvae.models.fitting import FitStates, Standing
     from molvae.models.priors.language import LanguagePrior
     from molvae.progress import Progress
     from molvae.seeding import Seeds

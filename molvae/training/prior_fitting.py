@@ -8,7 +8,7 @@ import torch
 
 from molvae.data.batching import by_length, pad
 from molvae.errors import InputError, UsageError
-from molvae.models.fit_states import NOT_KEPT, FitContext
+from molvae.models.fitting import NOT_KEPT, FitContext
 from molvae.models.network import Posterior
 from molvae.models.priors.base import PRIORS, LatentDensity, Prior, StandardNormal
 from molvae.models.priors.flow import FlowPrior
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from molvae.data.corpus import Corpus
     from molvae.latent.codec import MolVAE
-    from molvae.models.fit_states import FitStates
+    from molvae.models.fitting import FitStates
     from molvae.progress import Progress
     from molvae.training.config import PriorSettings
 

@@ -11,7 +11,7 @@ from molvae.config import differences, load_settings, read_toml, retired_changes
 from molvae.errors import CheckpointError, ConfigError, StoppedEarly, StorageError
 from molvae.latent.checkpoint import load_tensors, read_json, save_tensors, write_json
 from molvae.models.devices import World
-from molvae.models.fit_states import FitStates, State
+from molvae.models.fitting import FitStates, State
 from molvae.models.priors.base import StandardNormal
 from molvae.persistence.directories import committed_directory, verify_directory
 from molvae.persistence.files import reading, sha256_of, write_atomically

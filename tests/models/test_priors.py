@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from molvae.models.config import FitSettings
-from molvae.models.fit_states import FitContext
-from molvae.models.fitting import Standing
+from molvae.models.fitting import FitContext, Standing
 from molvae.models.network import Posterior
 from molvae.models.priors.base import PRIORS, StandardNormal
 from molvae.models.priors.flow import FlowPrior

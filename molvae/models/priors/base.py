@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from molvae.models.config import FitSettings
-    from molvae.models.fit_states import FitContext
+    from molvae.models.fitting import FitContext
     from molvae.models.network import Posterior
     from molvae.models.vae import SequenceVAE
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from molvae.models.config import FitSettings
-    from molvae.models.fit_states import FitContext
+    from molvae.models.fitting import FitContext
     from molvae.models.network import Posterior
 
 _ROWS = 2048  # points that travel at once

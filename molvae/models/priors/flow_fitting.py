@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from molvae.models.fit_states import FitContext
-    from molvae.models.fitting import Standing
+    from molvae.models.fitting import FitContext, Standing
 
 
 class ResidualBlock(nn.Module):

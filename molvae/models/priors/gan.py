@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from molvae.models.config import FitSettings, GanSettings
-    from molvae.models.fit_states import FitContext
-    from molvae.models.fitting import Standing
+    from molvae.models.fitting import FitContext, Standing
 
 _HIDDEN = 256  # units of each of the three hidden layers of both networks
 _BATCH, _RATE = 256, 3e-4  # vectors in a step, peak of the learning rate
