@@ -50,7 +50,8 @@ def admit(text: str, rules: Rules, *, is_molblock: bool = False) -> Molecule | R
     Refused(stage='filter', reason='2 heavy atoms; 3 to 50 were asked for')
     """
     read = read_text(text, is_molblock=is_molblock)
-    return read if isinstance(read, Refused) else admit_molecule(read, rules)
+    admitted = read if isinstance(read, Refused) else admission(read, rules)
+    return admitted if isinstance(admitted, Refused) else admitted.molecule
 
 
 def read_text(text: str, *, is_molblock: bool = False) -> Molecule | Refused:
@@ -59,14 +60,8 @@ def read_text(text: str, *, is_molblock: bool = False) -> Molecule | Refused:
     return Refused("parse", read.reason) if isinstance(read, Invalid) else read
 
 
-def admit_molecule(read: Molecule, rules: Rules) -> Molecule | Refused:
-    """The standardized molecule of one that was read, or why it is refused: how `admit` ends."""
-    admitted = admission(read, rules)
-    return admitted if isinstance(admitted, Refused) else admitted.molecule
-
-
 def admission(read: Molecule, rules: Rules) -> Standardized | Refused:
-    """The same with what standardizing did."""
+    """What standardizing a molecule that was read did, or why it is refused: how `admit` ends."""
     done = standardization(read, rules.standardize, keep_stereo=rules.keep_stereo)
     if isinstance(done, Invalid):
         return Refused("standardize", done.reason)

@@ -26,11 +26,7 @@ _SHARED, _SECONDS, _SMALLEST_CORE = 0.8, 3, 5  # share of the molecules, time to
 
 
 class Core:
-    """What molecules have in common, placed once, so that all of them are drawn alike.
-
-    Args:
-        molecules: A series; the largest core that most of them share is found, within seconds.
-    """
+    """The largest core that most molecules of a series share, placed once, so that all are drawn alike."""
 
     def __init__(self, molecules: Sequence[Molecule]) -> None:
         self._reference = self._pattern = None
@@ -198,13 +194,7 @@ class MoleculeList(list["Molecule | Invalid"]):
 
 
 def grid_html(molecules: Sequence[Molecule], legends: Sequence[str], said: str) -> str:
-    """A sentence, and the first molecules as pictures.
-
-    Args:
-        molecules: What to draw.
-        legends: A line under each.
-        said: The sentence; it is plain text.
-    """
+    """A sentence, and the first molecules as pictures with a line under each; all of it is plain text."""
     more = len(molecules) - MOST
     note = f"{said}; the first {MOST} are shown" if more > 0 else said
     if not molecules:

@@ -74,18 +74,6 @@ def element_counts(molecule: Molecule) -> Mapping[str, int]:
     return counts
 
 
-def formula_text(counts: Mapping[str, int]) -> str:
-    """A formula in the order of Hill: carbon, hydrogen, the others by the alphabet.
-
-    >>> formula_text({"O": 2, "H": 8, "N": 2, "C": 7})
-    'C7H8N2O2'
-    """
-    first = [symbol for symbol in ("C", "H") if "C" in counts and counts.get(symbol)]
-    others = sorted(symbol for symbol, count in counts.items() if count and symbol not in first)
-    pieces = [(symbol, counts[symbol]) for symbol in (*first, *others)]
-    return "".join(f"{symbol}{count if count > 1 else ''}" for symbol, count in pieces)
-
-
 def _is_element(symbol: str) -> bool:
     try:
         with rdBase.BlockLogs():

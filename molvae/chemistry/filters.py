@@ -161,10 +161,8 @@ def moses_reasons(molecule: Molecule, alerts: Path | None = None) -> tuple[str, 
     No ring of eight or more atoms, no formal charge (those of a sulfoxide do not count), only C N S O F Cl Br
     H, and none of the alerts, which are matched with all hydrogens explicit.
 
-    Args:
-        molecule: The molecule.
-        alerts: Directory of the `ALERT_FILES`. Without it, RDKit's own PAINS catalog stands in, which holds
-            the 480 PAINS alerts but not the 22 of medicinal chemistry.
+    Alerts are read from a directory of `ALERT_FILES`. Without it, RDKit's own PAINS catalog stands in, which
+    holds the 480 PAINS alerts but not the 22 of medicinal chemistry.
 
     Raises:
         InputError: The files are missing or not alerts.

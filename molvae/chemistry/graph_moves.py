@@ -95,11 +95,7 @@ def decorated(
 ) -> str | None:
     """The molecule with a group hung on it, or put in the place of another, as SMILES.
 
-    Args:
-        molecule: Stays as it is.
-        rng: Draws everything.
-        groups: To choose from; those common in drug-like molecules by default.
-        cores: As in `mutated`.
+    Groups are those common in drug-like molecules unless others are given; cores are kept as in `mutated`.
     """
     bank = common_groups() if groups is None else groups
     with rdBase.BlockLogs():

@@ -186,12 +186,8 @@ def _fragments(mol: Chem.Mol, bonds: list[int], ends: list[tuple[int, ...]]) -> 
 def protected(mol: Chem.Mol, molecule: Molecule, cores: Sequence[str]) -> tuple[Chem.Mol, ...]:
     """Copies of an editable molecule with the atoms of its cores marked, one for each place of the cores.
 
-    The molecule itself where it lacks one of them: it has to be changed to get it.
-
-    Args:
-        mol: `editable(molecule.mol)`.
-        molecule: The same in its standard form, atoms in the same order.
-        cores: SMARTS.
+    The molecule itself where it lacks one of them: it has to be changed to get it. `mol` is
+    `editable(molecule.mol)`; cores are SMARTS.
     """
     places = islice(product(*(occurrences(molecule, core) for core in cores)), _MOST)
     return tuple(_marked(mol, cores, atoms) for atoms in places) or (mol,)

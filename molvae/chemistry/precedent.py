@@ -65,12 +65,7 @@ class Weakness:
 
 
 class Precedent:
-    """Counts of bonds and ring systems in a set of molecules.
-
-    Args:
-        n_molecules: How many were counted.
-        bonds: Molecules by key of a bond.
-        rings: Molecules by key of a ring system.
+    """In how many of a set of molecules each bond and each ring system occurs, by key.
 
     >>> from molvae.chemistry.molecule import parse
     >>> known = Precedent.counted([parse("CCOc1ccccc1"), parse("CCOC")])
@@ -242,14 +237,9 @@ def _ring_systems(mol: Chem.Mol) -> tuple[tuple[int, ...], ...]:
 def _refined(
     labels: Keys, begin: NDArray[np.int64], end: NDArray[np.int64], order: Keys, *, rounds: int
 ) -> Keys:
-    """Labels that have taken in those of their neighbors (Weisfeiler and Lehman, 1968), `n`.
+    """Labels of atoms that have taken in those of their neighbors (Weisfeiler and Lehman, 1968), `n`.
 
-    Args:
-        labels: Of atoms, `n`.
-        begin: Atoms in ascending order; each bond stands here twice, `2 b`.
-        end: Their neighbors, `2 b`.
-        order: Bond orders, `2 b`.
-        rounds: How often.
+    Each bond stands twice in `begin`, `end` and `order`, `2 b` each, by ascending `begin`.
     """
     if not len(begin):
         return labels

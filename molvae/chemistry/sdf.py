@@ -109,12 +109,8 @@ def to_sdf(
 ) -> str:
     """SDF text of molecules, one record each, which reads back as these molecules.
 
-    Where no drawing shows the stereochemistry, the field `NOT_DRAWN` has the SMILES.
-
-    Args:
-        molecules: What to write.
-        properties: Data fields of each record; a value is kept on one line.
-        names: Title line of each record.
+    Each has its name as title line and its properties as data fields, each value on one line. Where no
+    drawing shows the stereochemistry, the field `NOT_DRAWN` has the SMILES.
 
     Raises:
         UsageError: Not one mapping, or not one name, for each molecule.

@@ -190,10 +190,6 @@ def _drawn(query: Chem.Mol | None) -> Chem.RWMol | None:
 def murcko_scaffold(molecule: Molecule, *, keep_stereo: bool = False) -> str:
     """SMILES of the scaffold; empty for a molecule without rings (Bemis and Murcko 1996).
 
-    Args:
-        molecule: The molecule.
-        keep_stereo: Whether the scaffold keeps its stereo marks.
-
     Stereochemistry is left out unless asked for, so that isomers share a scaffold and a scaffold split keeps
     them together.
 

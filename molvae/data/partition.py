@@ -8,13 +8,12 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 from molvae.data.columnar import ParquetRows
-from molvae.data.encodings import Window, end_of_line, line_start, text_of
 from molvae.data.readers import open_table
 from molvae.data.records import BadRow, Row
-from molvae.data.sources import DamagedInputError, numbered_lines
+from molvae.data.sources import DamagedInputError, numbered_lines, text_of
 from molvae.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from molvae.data.readers import Layout, Table
 
 _CHUNK = 1 << 20  # bytes looked at at once
+_LINE_END = re.compile(rb"\r\n|\n|\r")
 _PART_CHARACTERS = 1 << 25  # of the rows of one part that brings them
 
 
@@ -53,10 +53,6 @@ class Shard:
 
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"
-
-    def __contains__(self, number: object) -> bool:
-        """Whether a part of an input with an unknown number of parts is this shard's."""
-        return isinstance(number, int) and number % self.count == self.index
 
     def range(self, n_parts: int) -> range:
         """The consecutive parts of this shard, where their number is known."""
@@ -99,16 +95,12 @@ class PartRows:
             a part of a text file are counted from its own beginning.
     """
 
-    def __init__(self, rows: Iterable[Row | BadRow]) -> None:
-        self._rows = iter(rows)
+    def __init__(self, rows: Iterable[Row | BadRow] = ()) -> None:
+        self.rows = rows
         self.n_lines = 0
 
-    def feed(self, rows: Iterator[Row | BadRow]) -> None:
-        """Set the rows."""
-        self._rows = rows
-
     def __iter__(self) -> Iterator[Row | BadRow]:
-        return self._rows
+        return iter(self.rows)
 
 
 @dataclass(frozen=True)
@@ -136,8 +128,8 @@ class PartReader:
             return PartRows(part.rows or ())
         if self.kind == "groups":
             return PartRows(self._of_group(part, self.layout))
-        counted = PartRows(())
-        counted.feed(self._of_block(part, self.layout, counted))
+        counted = PartRows()
+        counted.rows = self._of_block(part, self.layout, counted)
         return counted
 
     def _of_group(self, part: Part, layout: Layout) -> Iterator[Row | BadRow]:
@@ -148,12 +140,11 @@ class PartReader:
     def _of_block(self, part: Part, layout: Layout, counted: PartRows) -> Iterator[Row | BadRow]:
         try:
             with Path(self.path).open("rb") as file:
-                start, stop = line_start(file, part.start), line_start(file, part.stop)
+                start, stop = _line_start(file, part.start), _line_start(file, part.stop)
                 file.seek(start)
-                window = io.BufferedReader(cast("io.RawIOBase", Window(file, stop - start)))
+                window = io.BufferedReader(cast("io.RawIOBase", _Window(file, stop - start)))
                 text = text_of(window, layout.encoding, at_start=start == 0)
-                lines = _counted(numbered_lines(text), counted)
-                yield from layout.rows(lines, with_header=part.number == 0)
+                yield from layout.rows(_counted(text, counted), with_header=part.number == 0)
         except DamagedInputError as error:
             yield BadRow(error.line, "", error.reason)
         except OSError as error:
@@ -165,16 +156,13 @@ class Library:
 
     A plain text file is cut into blocks of bytes, each with the lines that start in it, and a Parquet file
     inside its row groups: any part can be read alone. What can only be read from its beginning (gzip, SD
-    files, stdin, tables with quoted cells, UTF-16) is cut by rows, and every shard reads all of it. File and
-    columns are those of `open_table`; `part_bytes` is the size of a part of a text file, `part_rows` that of
-    any other.
+    files, stdin, tables with quoted cells, UTF-16) is cut by rows, and every shard reads all of it.
+    `part_bytes` is the size of a part of a text file, `part_rows` that of any other.
 
     Attributes:
         columns: All column names.
-        smiles_column: The one read as SMILES, or ``molblock``.
         note: Which columns were chosen.
         n_parts: How many parts there are; `None` until a stream has been read to its end.
-        reader: Reads them.
     """
 
     def __init__(
@@ -189,7 +177,6 @@ class Library:
         table = open_table(path, smiles_column=smiles_column, id_column=id_column)
         self._part_rows, self._part_bytes = part_rows, part_bytes
         self.columns, self.note = table.columns, table.note
-        self.smiles_column = table.smiles_column
         self.n_parts: int | None = None
         self._groups: tuple[int, ...] = ()
         self._begin = 0
@@ -200,7 +187,7 @@ class Library:
             self.n_parts = sum(-(-n // part_rows) for n in self._groups)
             self.reader = PartReader(path, "groups", layout)
         elif layout is not None and _can_be_cut(path, layout):
-            self._begin = end_of_line(Path(path), layout.header_line)
+            self._begin = _end_of_line(Path(path), layout.header_line)
             size = Path(path).stat().st_size
             self.n_parts = max(1, -(-(size - self._begin) // part_bytes))
             self.reader = PartReader(path, "bytes", layout)
@@ -210,13 +197,12 @@ class Library:
 
     def parts(self, shard: Shard) -> Iterator[Part]:
         """Yield the parts of a shard, in order."""
+        numbers = shard.range(self.n_parts or 0)
         if self.reader.kind == "bytes":
-            numbers = shard.range(self.n_parts or 0)
             for number in numbers:
                 start = self._begin + number * self._part_bytes if number else 0
                 yield Part(number, start, self._begin + (number + 1) * self._part_bytes)
         elif self.reader.kind == "groups":
-            numbers = shard.range(self.n_parts or 0)
             yield from islice(self._pieces(), numbers.start, numbers.stop)
         else:
             yield from self._streamed(shard)
@@ -236,7 +222,7 @@ class Library:
         rows, self._table = self._table.raw_rows(), None
         number = start = 0
         while piece := tuple(_up_to(rows, self._part_rows)):
-            if number in shard:
+            if number % shard.count == shard.index:  # the number of parts is not known yet
                 yield Part(number, start, start + len(piece), rows=piece)
             number, start = number + 1, start + len(piece)
         self.n_parts = number
@@ -252,8 +238,8 @@ def _up_to(rows: Iterator[Row | BadRow], n: int) -> Iterator[Row | BadRow]:
             return
 
 
-def _counted(lines: Iterator[tuple[int, str]], rows: PartRows) -> Iterator[tuple[int, str]]:
-    for number, line in lines:
+def _counted(text: io.TextIOWrapper, rows: PartRows) -> Iterator[tuple[int, str]]:
+    for number, line in numbered_lines(text):
         rows.n_lines = number
         yield number, line
 
@@ -271,3 +257,43 @@ def _can_be_cut(path: str, layout: Layout) -> bool:
                 return False
             chunk = file.read(_CHUNK)
     return True
+
+
+class _Window(io.RawIOBase):
+    """The next `n` bytes of a file as a raw file."""
+
+    def __init__(self, file: BinaryIO, n: int) -> None:
+        super().__init__()
+        self._file, self._left = file, n
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        data = self._file.read(min(len(buffer), self._left))
+        self._left -= len(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _line_start(file: BinaryIO, offset: int) -> int:
+    """The first line start at or after a byte; the size of the file if there is none."""
+    if offset <= 0:
+        return 0
+    position = file.seek(offset - 1)
+    while chunk := file.read(_CHUNK):
+        found = _LINE_END.search(chunk)
+        if found is not None:
+            at_the_edge = found[0] == b"\r" and found.end() == len(chunk)
+            return position + found.end() + (at_the_edge and file.read(1) == b"\n")
+        position += len(chunk)
+    return position
+
+
+def _end_of_line(path: Path, number: int) -> int:
+    """Where the line after line `number` (from 1) starts."""
+    offset = 0
+    with path.open("rb") as file:
+        for _ in range(number):
+            offset = _line_start(file, offset + 1)
+    return offset

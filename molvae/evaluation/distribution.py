@@ -218,11 +218,8 @@ def kl_score(
 ) -> tuple[float, int]:
     """Mean of exp(-KL(reference || generated)) over ten quantities; 1 for the same distribution.
 
-    Args:
-        smiles: Valid SMILES of a generator; the first 10,000 different ones, without stereo marks, count.
-        reference: Valid SMILES to compare with; as many of them drawn at random.
-        workers: Processes.
-        progress: Where progress is reported.
+    Both are valid SMILES: of the generator's the first 10,000 different ones, without stereo marks, count; of
+    the reference as many, drawn at random.
 
     Returns:
         The score, NaN for fewer than three molecules or a quantity without spread; the molecules it rests on.

@@ -118,13 +118,8 @@ def chemnet_statistics(
 ) -> ChemNetStatistics:
     """Mean and covariance of the activations of valid SMILES, in chunks, so in constant memory.
 
-    Args:
-        smiles: Valid SMILES, duplicates kept; ChemNet sees their canonical form.
-        cache: Directory in which the statistics are kept, under the sha256 of the SMILES.
-        device: A torch device.
-        chunk: Molecules whose activations are held at once.
-        progress: Where progress is reported.
-        task: Under which name.
+    Duplicates count, and ChemNet sees the canonical form. The `cache` is a directory in which statistics are
+    kept, under the sha256 of the SMILES.
 
     Raises:
         InputError: Fewer than two molecules.

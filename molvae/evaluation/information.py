@@ -26,12 +26,9 @@ _BLOCK = 256  # rows whose densities under all posteriors are held at once
 def information_metrics(
     mu: NDArray[np.floating], sigma: NDArray[np.floating], *, generator: np.random.Generator
 ) -> MetricTable:
-    """What is known of a code from the posteriors of `n` molecules; rows with a NaN are left out.
+    """What is known of a code from the means and standard deviations of posteriors, `n x d` each.
 
-    Args:
-        mu: Posterior means, `n x d`.
-        sigma: Posterior standard deviations, `n x d`.
-        generator: Source of the samples that estimate the mutual information.
+    Rows with a NaN are left out; the generator draws the samples that estimate the mutual information.
     """
     known = np.isfinite(mu).all(axis=1) & np.isfinite(sigma).all(axis=1)
     means, spreads = np.asarray(mu[known], dtype=np.float64), np.asarray(sigma[known], dtype=np.float64)
@@ -67,11 +64,6 @@ def mutual_information(
     the posteriors of all `n` molecules; it cannot exceed log n (Poole 2019, arXiv:1905.06922, section 2.3).
     The upper bound is the mean KL to any fixed distribution, here the Gaussian of the aggregate posterior's
     own mean and covariance (the same, section 2.1); NaN for no more molecules than dimensions.
-
-    Args:
-        mu: Posterior means, `n x d`.
-        sigma: Posterior standard deviations, `n x d`.
-        generator: Source of the samples.
     """
     n = len(mu)
     z = mu + sigma * generator.standard_normal(mu.shape)

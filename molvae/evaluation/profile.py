@@ -37,16 +37,9 @@ def nearest_similarity(
     progress: Progress = SILENT,
     task: str = "nearest neighbors",
 ) -> NDArray[np.float64]:
-    """The largest similarity of each molecule to any of a reference.
+    """The largest similarity of each molecule to any of a reference, `n`, in [0, 1].
 
-    Args:
-        bits: Packed fingerprints, `n x f/8`.
-        reference: Packed fingerprints, `m x f/8`, m > 0.
-        progress: Where progress is reported.
-        task: Under which name.
-
-    Returns:
-        `n`, in [0, 1]; two fingerprints without a bit are the same.
+    Fingerprints are packed, `n x f/8` and `m x f/8`, m > 0; two without a bit are the same.
     """
     nearest = np.zeros(len(bits), dtype=np.float32)
     progress.start(task, len(reference))
@@ -74,10 +67,7 @@ def nearest_other(bits: NDArray[np.uint8]) -> NDArray[np.float64]:
 def internal_diversity(bits: NDArray[np.uint8]) -> tuple[float, float]:
     """IntDiv and IntDiv2 of MOSES: 1 - mean over molecules of (mean over all of T^p)^(1/p), p = 1 and 2.
 
-    A molecule is compared with itself too, as MOSES does.
-
-    Args:
-        bits: Packed fingerprints, `n x f/8`, n > 0.
+    A molecule is compared with itself too, as MOSES does. Fingerprints are packed, `n x f/8`, n > 0.
 
     >>> internal_diversity(np.array([[1], [1], [2]], dtype=np.uint8))[0].__round__(3)
     0.444
@@ -168,14 +158,8 @@ def profile(
 ) -> Profile:
     """Gather the profile of SMILES, whatever they are: those that are no molecule are counted.
 
-    Args:
-        texts: SMILES.
-        parts: What to gather.
-        rules: How far molecules are standardized, if they are; those without a standard form stay as read.
-        alerts: Directory of the MOSES alerts; see `moses_reasons`.
-        workers: Processes; 0 computes in this one.
-        progress: Where progress is reported.
-        task: Under which name.
+    With rules molecules are standardized; those without a standard form stay as read. `alerts` is the folder
+    of `moses_reasons`.
     """
     wanted = frozenset(parts)
     gathered = _Gathering(wanted)

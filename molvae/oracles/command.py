@@ -29,12 +29,7 @@ _SERVING = "import sys; sys.path += sys.argv[3:]; from molvae.oracles.serving im
 
 
 class _ProgramWorker:
-    """A program that answers requests.
-
-    Args:
-        command: Program and arguments.
-        settings: Time to start, and the key of a payload.
-    """
+    """A program that answers requests."""
 
     def __init__(self, command: Sequence[str], settings: ExternalSettings) -> None:
         self._command = tuple(command)
@@ -179,11 +174,6 @@ def started(
 ) -> tuple[ExternalOracle, dict[str, Any]]:
     """The oracle of a program whose first worker is running, and its greeting.
 
-    Args:
-        command: Program and arguments.
-        settings: Time-outs, workers, retries.
-        text: Of the oracle.
-
     Raises:
         UsageError: The program does not start.
     """
@@ -217,11 +207,7 @@ def isolated(
 ) -> ExternalOracle:
     """An oracle in separate processes; the first starts now, so that errors in the text are raised now.
 
-    Args:
-        text: Of the oracle.
-        settings: Time-outs, workers, retries.
-        name: Its name, by default the text.
-        kind: How it is made, if not from the text of an oracle.
+    Its name is its text unless another is given; `kind` says how it is made, if not from such a text.
 
     Raises:
         UsageError: The oracle cannot be made.

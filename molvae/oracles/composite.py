@@ -164,13 +164,7 @@ def mpo_oracle(text: OracleText, load: Callable[[str], Oracle]) -> CompositeOrac
 def composite(
     settings: MpoSettings, molecules: Mapping[str, Molecule], load: Callable[[str], Oracle], *, name: str
 ) -> CompositeOracle:
-    """The oracle of some settings.
-
-    Args:
-        settings: Terms and mean.
-        molecules: Molecules by name, for the terms.
-        load: Makes an oracle from its text.
-        name: Of the oracle.
+    """The oracle of some settings, whose terms may name `molecules`.
 
     Raises:
         UsageError: A term is not an oracle; the message names the objective.

@@ -7,17 +7,17 @@ from statistics import fmean
 from typing import TYPE_CHECKING, ClassVar
 
 from molvae.chemistry.descriptors import DESCRIPTORS, span
-from molvae.chemistry.facts import AnyFingerprint, Facts, facts_of, formula_text, parse_formula
+from molvae.chemistry.facts import AnyFingerprint, Facts, facts_of, parse_formula
 from molvae.chemistry.molecule import Invalid
 from molvae.chemistry.standardize import standardize
 from molvae.chemistry.substructure import pattern
 from molvae.errors import InputError, UsageError, suggest
 from molvae.oracles.base import OracleText, Score
-from molvae.oracles.config import MEANS, Mean
+from molvae.oracles.config import MEANS
 from molvae.oracles.desirability import gaussian
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from molvae.chemistry.molecule import Molecule
 
@@ -36,154 +36,143 @@ _SIGMA_ELEMENT, _SIGMA_TOTAL = 1.0, 2.0  # atoms
 _SMALL_RING = 6
 
 
-class _Computed:
-    """Base of the oracles here: a function of one molecule, between 0 and 1 unless `span` says otherwise."""
+class ComputedOracle:
+    """A function of one molecule that molvae computes, as an oracle.
+
+    Args:
+        name: Its text.
+        score: The score of a molecule.
+        span: Lowest and highest score.
+    """
 
     computed: ClassVar[bool] = True
-    span: tuple[float, float] = (0.0, 1.0)
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(
+        self, name: str, score: Callable[[Molecule], Score], span: tuple[float, float] = (0.0, 1.0)
+    ) -> None:
+        self.name, self.score, self.span = name, score, span
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
         """The score of each molecule."""
         return [self.score(molecule) for molecule in molecules]
 
-    def score(self, molecule: Molecule) -> Score:
-        """The score of one molecule."""
-        raise NotImplementedError
 
-
-class DescriptorOracle(_Computed):
+def descriptor_oracle(name: str) -> ComputedOracle:
     """A descriptor as a score; `failed` where it has no value.
-
-    Args:
-        name: A name of `molvae.chemistry.descriptors.DESCRIPTORS`.
 
     Raises:
         UnknownNameError: There is no such descriptor.
 
     >>> from molvae.chemistry.molecule import parse
-    >>> DescriptorOracle("heavy_atoms")([parse("CCO")])
+    >>> descriptor_oracle("heavy_atoms")([parse("CCO")])
     [Score(value=3.0, status='ok', detail='')]
     """
+    DESCRIPTORS.get(name)
 
-    def __init__(self, name: str) -> None:
-        DESCRIPTORS.get(name)
-        super().__init__(name)
-        self.span = span(name)
-
-    def score(self, molecule: Molecule) -> Score:
-        """The descriptor of a molecule."""
-        value = facts_of(molecule).descriptor(self.name)
+    def score(molecule: Molecule) -> Score:
+        value = facts_of(molecule).descriptor(name)
         if math.isnan(value):
-            return Score.failed(f"the descriptor {self.name} has no value for this molecule")
+            return Score.failed(f"the descriptor {name} has no value for this molecule")
         return Score.ok(value)
 
+    return ComputedOracle(name, score, span(name))
 
-class SimilarityOracle(_Computed):
-    """Tanimoto similarity to a target, as in GuacaMol and PMO.
 
-    On unfolded counts, or on bits for the pharmacophore fingerprint and `morgan_bits`. Both molecules are
-    compared in their standard form, so that every drawing and salt of the target has similarity 1.
+def similarity_oracle(text: OracleText) -> ComputedOracle:
+    """`similarity[ecfp4]:SMILES`: likeness to a molecule, 0 to 1; or ecfp6, fcfp4, fcfp6, atom_pair, phco.
 
-    Args:
-        target: SMILES of the target.
-        kind: Fingerprint kind.
-        radius: Of Morgan environments, in bonds.
-        name: Of the oracle; by default its text.
+    Tanimoto similarity on unfolded counts, as in GuacaMol and PMO; `phco` and `ecfp4_bits` (2,048 bits, as in
+    most lead optimization) are bits. Both molecules are compared in their standard form, so that every
+    drawing and salt of the target has similarity 1. `rediscovery` is another name for it.
 
     Raises:
-        UsageError: The target is not a molecule.
+        UsageError: Not a molecule, or an unknown fingerprint.
 
     >>> from molvae.chemistry.molecule import parse
-    >>> oracle = SimilarityOracle("CCO")
-    >>> oracle.name, oracle([parse("OCC")])[0].value
-    ('similarity:CCO', 1.0)
+    >>> similarity_oracle(OracleText.read("similarity:CCO"))([parse("OCC")])[0].value
+    1.0
     """
+    example = f"{text.name}:CC(=O)Nc1ccccc1"
+    text.require_argument(f"a {text.name} needs a molecule to resemble", example=example)
+    fingerprint = (text.option(f"a {text.name} has one fingerprint") or "ecfp4").lower()
+    if fingerprint not in FINGERPRINTS:
+        raise UsageError(
+            f"unknown fingerprint '{fingerprint}' in '{text}'{suggest(fingerprint, FINGERPRINTS)}",
+            hint=f"Known: {', '.join(FINGERPRINTS)}.",
+        )
+    kind, radius = FINGERPRINTS[fingerprint]
+    molecule = standardize(text.argument)
+    if isinstance(molecule, Invalid):
+        raise UsageError(f"the target of a similarity is not a molecule: {molecule}")
+    target = Facts(molecule)
+    try:
+        target.fingerprint(kind, radius)  # a target that is too large is an error now
+    except InputError as error:
+        raise UsageError(f"the target of '{text}': {error.message}") from None
 
-    def __init__(
-        self, target: str, kind: AnyFingerprint = "morgan", radius: int | None = 2, *, name: str | None = None
-    ) -> None:
-        super().__init__(name or f"similarity:{target}")
-        molecule = standardize(target)
-        if isinstance(molecule, Invalid):
-            raise UsageError(f"the target of a similarity is not a molecule: {molecule}")
-        self.target, self.kind = molecule, kind
-        self.radius = None if kind in {"atom_pair", "pharmacophore"} else radius
-        self._facts = Facts(molecule)
+    def score(molecule: Molecule) -> Score:
         try:
-            self._facts.fingerprint(kind, self.radius)  # a wrong kind or radius is an error now
-        except InputError as error:
-            raise UsageError(f"the target of '{self.name}': {error.message}") from None
-
-    def score(self, molecule: Molecule) -> Score:
-        """Similarity of a molecule to the target."""
-        try:
-            return Score.ok(facts_of(molecule).standard.similarity(self._facts, self.kind, self.radius))
+            return Score.ok(facts_of(molecule).standard.similarity(target, kind, radius))
         except InputError as error:
             return Score.failed(error.message)
 
+    return ComputedOracle(str(text), score)
 
-class IsomerOracle(_Computed):
-    """Closeness to a molecular formula, as in GuacaMol and PMO.
+
+def isomer_oracle(text: OracleText) -> ComputedOracle:
+    """`isomers:FORMULA`: closeness to a molecular formula, 0 to 1; `isomers[arithmetic]:FORMULA` as in v1.
 
     The mean of one Gaussian per element of the formula (sigma 1 atom) and one of the number of all atoms
-    (sigma 2). Elements that are not in the formula count in the total only.
-
-    Args:
-        formula: Like C7H8N2O2.
-        mean: Geometric (GuacaMol v2, PMO) or arithmetic (GuacaMol v1).
-        name: Of the oracle; by default its text.
+    (sigma 2): geometric in GuacaMol v2 and PMO, arithmetic in GuacaMol v1. Elements that are not in the
+    formula count in the total only.
 
     Raises:
-        UsageError: Not a formula.
+        UsageError: Not a formula, or an unknown mean.
 
     >>> from molvae.chemistry.molecule import parse
-    >>> [round(score.value, 3) for score in IsomerOracle("C2H6O")([parse("CCO"), parse("CO")])]
+    >>> ethanol = isomer_oracle(OracleText.read("isomers:C2H6O"))
+    >>> [round(score.value, 3) for score in ethanol([parse("CCO"), parse("CO")])]
     [1.0, 0.404]
     """
+    text.require_argument("isomers needs a formula", example="isomers:C7H8N2O2")
+    complaint = f"isomers has one mean, {' or '.join(MEANS)}"
+    option = (text.option(complaint) or "geometric").lower()
+    if option not in MEANS:
+        raise UsageError(f"{complaint}, got {option}{suggest(option, MEANS)}")
+    formula = parse_formula(text.argument)
+    shapes = {symbol: gaussian(n, _SIGMA_ELEMENT) for symbol, n in formula.items()}
+    total = gaussian(sum(formula.values()), _SIGMA_TOTAL)
 
-    def __init__(self, formula: str, mean: Mean = "geometric", *, name: str | None = None) -> None:
-        self.counts = parse_formula(formula)
-        self.mean = mean
-        super().__init__(name or f"isomers:{formula_text(self.counts)}")
-        self._shapes = {symbol: gaussian(n, _SIGMA_ELEMENT) for symbol, n in self.counts.items()}
-        self._total = gaussian(sum(self.counts.values()), _SIGMA_TOTAL)
+    def score(molecule: Molecule) -> Score:
+        counts = facts_of(molecule).elements()
+        terms = [shape(counts.get(symbol, 0)) for symbol, shape in shapes.items()]
+        terms.append(total(sum(counts.values())))
+        return Score.ok(fmean(terms) if option == "arithmetic" else math.prod(terms) ** (1 / len(terms)))
 
-    def score(self, molecule: Molecule) -> Score:
-        """Closeness of a molecule."""
-        counts: Mapping[str, int] = facts_of(molecule).elements()
-        terms = [shape(counts.get(symbol, 0)) for symbol, shape in self._shapes.items()]
-        terms.append(self._total(sum(counts.values())))
-        return Score.ok(fmean(terms) if self.mean == "arithmetic" else math.prod(terms) ** (1 / len(terms)))
+    return ComputedOracle(str(text), score)
 
 
-class SubstructureOracle(_Computed):
-    """1 if a SMARTS pattern occurs in the standard form of a molecule, else 0.
+def substructure_oracle(text: OracleText) -> ComputedOracle:
+    """`substructure:SMARTS`: 1 where the pattern occurs, else 0; `substructure[absent]:SMARTS` the reverse.
 
-    Args:
-        smarts: The pattern.
-        absent: 1 if it does not occur.
-        name: Of the oracle; by default its text.
+    It is looked for in the standard form of a molecule.
 
     Raises:
-        UsageError: Not a SMARTS pattern.
+        UsageError: Not a SMARTS pattern, or an option other than `absent`.
 
     >>> from molvae.chemistry.molecule import parse
-    >>> [score.value for score in SubstructureOracle("[OH]")([parse("CCO"), parse("COC")])]
+    >>> alcohol = substructure_oracle(OracleText.read("substructure:[OH]"))
+    >>> [score.value for score in alcohol([parse("CCO"), parse("COC")])]
     [1.0, 0.0]
     """
-
-    def __init__(self, smarts: str, *, absent: bool = False, name: str | None = None) -> None:
-        pattern(smarts)
-        self.smarts, self.absent = smarts, absent
-        super().__init__(name or f"substructure{'[absent]' if absent else ''}:{smarts}")
-
-    def score(self, molecule: Molecule) -> Score:
-        """1 or 0."""
-        present = facts_of(molecule).standard.contains(self.smarts)
-        return Score.ok(float(present is not self.absent))
+    text.require_argument("a substructure needs a SMARTS pattern", example="substructure:[CX4][OH]")
+    if text.options not in {(), ("absent",), ("present",)}:
+        raise UsageError(f"a substructure is [present] or [absent], got [{','.join(text.options)}]")
+    smarts, wanted = text.argument, text.options != ("absent",)
+    pattern(smarts)  # what is no pattern is an error now
+    return ComputedOracle(
+        str(text), lambda m: Score.ok(float(facts_of(m).standard.contains(smarts) is wanted))
+    )
 
 
 VARIANTS: dict[str, tuple[tuple[float, float], ...]] = {
@@ -202,98 +191,38 @@ VARIANTS: dict[str, tuple[tuple[float, float], ...]] = {
 synthetic accessibility, and of the atoms by which the largest cycle exceeds six."""
 
 
-class PenalizedLogP(_Computed):
-    """logP - synthetic accessibility - excess of the largest cycle over six, each standardized.
+def penalized_logp_oracle(text: OracleText) -> ComputedOracle:
+    """`penalized_logp[zinc]`: logP - SA - large cycles, standardized over ZINC250k; or tdc, or raw.
 
-    The score grows without bound with the length of a carbon chain: read it beside QED, SA and the number of
-    atoms.
+    logP - synthetic accessibility - excess of the largest cycle over six, each standardized. The score grows
+    without bound with the length of a carbon chain: read it beside QED, SA and the number of atoms. The
+    variants differ in the third digit, `raw` in the first.
 
-    Args:
-        variant: A name of `VARIANTS`; their scores differ in the third digit, those of `raw` in the first.
-        name: Of the oracle; by default its text.
+    Raises:
+        UsageError: An unknown variant, or an argument.
 
     >>> from molvae.chemistry.molecule import parse
-    >>> [round(PenalizedLogP(name)([parse("C1CCCCCCC1")])[0].value, 3) for name in VARIANTS]
+    >>> oracles = [penalized_logp_oracle(OracleText("penalized_logp", (name,))) for name in VARIANTS]
+    >>> [round(oracle([parse("C1CCCCCCC1")])[0].value, 3) for oracle in oracles]
     [-3.865, -3.897, 0.121]
     """
+    if text.argument:
+        raise UsageError(f"penalized_logp takes one variant and no argument, got '{text}'")
+    variant = text.option("penalized_logp takes one variant and no argument") or "zinc"
+    if variant not in VARIANTS:
+        raise UsageError(
+            f"unknown variant '{variant}' of penalized logP{suggest(variant, VARIANTS)}",
+            hint=f"Known: {', '.join(VARIANTS)}.",
+        )
 
-    span = (-math.inf, math.inf)
-
-    def __init__(self, variant: str = "zinc", *, name: str | None = None) -> None:
-        if variant not in VARIANTS:
-            raise UsageError(
-                f"unknown variant '{variant}' of penalized logP{suggest(variant, VARIANTS)}",
-                hint=f"Known: {', '.join(VARIANTS)}.",
-            )
-        self.variant = variant
-        super().__init__(name or f"penalized_logp[{variant}]")
-
-    def score(self, molecule: Molecule) -> Score:
-        """Penalized logP of a molecule."""
+    def score(molecule: Molecule) -> Score:
         facts = facts_of(molecule)
         logp, sa, cycle = (facts.descriptor(name) for name in ("logp", "sa", "largest_cycle"))
         terms = (logp, sa, max(0.0, cycle - _SMALL_RING))
-        first, *rest = ((x - mean) / sd for x, (mean, sd) in zip(terms, VARIANTS[self.variant], strict=True))
+        first, *rest = ((x - mean) / sd for x, (mean, sd) in zip(terms, VARIANTS[variant], strict=True))
         value = first - sum(rest)
         if math.isnan(value):
             return Score.failed("logP or SA has no value for this molecule")
         return Score.ok(value)
 
-
-def similarity_oracle(text: OracleText) -> SimilarityOracle:
-    """`similarity[ecfp4]:SMILES`: likeness to a molecule, 0 to 1; or ecfp6, fcfp4, fcfp6, atom_pair, phco.
-
-    These are counts, as in GuacaMol; `ecfp4_bits` are 2,048 bits, as in most lead optimization. `rediscovery`
-    is another name for it.
-
-    Raises:
-        UsageError: Not a molecule, or an unknown fingerprint.
-    """
-    example = f"{text.name}:CC(=O)Nc1ccccc1"
-    text.require_argument(f"a {text.name} needs a molecule to resemble", example=example)
-    fingerprint = (text.option(f"a {text.name} has one fingerprint") or "ecfp4").lower()
-    if fingerprint not in FINGERPRINTS:
-        raise UsageError(
-            f"unknown fingerprint '{fingerprint}' in '{text}'{suggest(fingerprint, FINGERPRINTS)}",
-            hint=f"Known: {', '.join(FINGERPRINTS)}.",
-        )
-    return SimilarityOracle(text.argument, *FINGERPRINTS[fingerprint], name=str(text))
-
-
-def isomer_oracle(text: OracleText) -> IsomerOracle:
-    """`isomers:FORMULA`: closeness to a molecular formula, 0 to 1; `isomers[arithmetic]:FORMULA` as in v1.
-
-    Raises:
-        UsageError: Not a formula, or an unknown mean.
-    """
-    text.require_argument("isomers needs a formula", example="isomers:C7H8N2O2")
-    complaint = f"isomers has one mean, {' or '.join(MEANS)}"
-    option = (text.option(complaint) or "geometric").lower()
-    mean = next((mean for mean in MEANS if mean == option), None)
-    if mean is None:
-        raise UsageError(f"{complaint}, got {option}{suggest(option, MEANS)}")
-    return IsomerOracle(text.argument, mean, name=str(text))
-
-
-def substructure_oracle(text: OracleText) -> SubstructureOracle:
-    """`substructure:SMARTS`: 1 where the pattern occurs, else 0; `substructure[absent]:SMARTS` the reverse.
-
-    Raises:
-        UsageError: Not a SMARTS pattern, or an option other than `absent`.
-    """
-    text.require_argument("a substructure needs a SMARTS pattern", example="substructure:[CX4][OH]")
-    if text.options not in {(), ("absent",), ("present",)}:
-        raise UsageError(f"a substructure is [present] or [absent], got [{','.join(text.options)}]")
-    return SubstructureOracle(text.argument, absent=text.options == ("absent",), name=str(text))
-
-
-def penalized_logp_oracle(text: OracleText) -> PenalizedLogP:
-    """`penalized_logp[zinc]`: logP - SA - large cycles, standardized over ZINC250k; or tdc, or raw.
-
-    Raises:
-        UsageError: An unknown variant, or an argument.
-    """
-    if text.argument:
-        raise UsageError(f"penalized_logp takes one variant and no argument, got '{text}'")
-    variant = text.option("penalized_logp takes one variant and no argument")
-    return PenalizedLogP(variant or "zinc", name=str(text))
+    return ComputedOracle(str(text), score, (-math.inf, math.inf))

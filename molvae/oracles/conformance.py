@@ -84,8 +84,8 @@ def examine(oracle: Oracle, *, large: int = 64) -> Examination:
         oracle: Any; one outside this process is also called with texts that are not molecules.
         large: Molecules of the large batch; fewer for slow oracles.
 
-    >>> from molvae.oracles.computed import DescriptorOracle
-    >>> examine(DescriptorOracle("logp"), large=8).keeps_protocol
+    >>> from molvae.oracles.computed import descriptor_oracle
+    >>> examine(descriptor_oracle("logp"), large=8).keeps_protocol
     True
     """
     asked = _Asked(oracle, Examination(oracle.name))

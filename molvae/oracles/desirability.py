@@ -92,8 +92,8 @@ class DesirabilityOracle:
         name: Of this oracle.
 
     >>> from molvae.chemistry.molecule import parse
-    >>> from molvae.oracles.computed import DescriptorOracle
-    >>> small = DesirabilityOracle(DescriptorOracle("heavy_atoms"), falling(2, 6), "small")
+    >>> from molvae.oracles.computed import descriptor_oracle
+    >>> small = DesirabilityOracle(descriptor_oracle("heavy_atoms"), falling(2, 6), "small")
     >>> [score.value for score in small([parse("C"), parse("CCO"), parse("CCCCCCC")])]
     [1.0, 0.75, 0.0]
     """

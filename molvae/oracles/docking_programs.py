@@ -40,13 +40,7 @@ class Program(Protocol):
 
 
 class Vina:
-    """AutoDock Vina 1.2 with Meeko's ligands; the maps of the receptor are computed once.
-
-    Args:
-        receptor: Rigid.
-        exhaustiveness: Runs of the search per ligand.
-        seed: Of the conformer and the search.
-    """
+    """AutoDock Vina 1.2 with Meeko's ligands; the maps of the receptor are computed once."""
 
     def __init__(self, receptor: Receptor, exhaustiveness: int, seed: int) -> None:
         from vina import Vina as Engine
@@ -73,12 +67,7 @@ class Vina:
 
 
 class Dockstring:
-    """The recipe of DOCKSTRING (Vina 1.1.2, exhaustiveness 8), whose scores are those of its data set.
-
-    Args:
-        target: One of its own.
-        seed: Of the conformer and the search.
-    """
+    """The recipe of DOCKSTRING (Vina 1.1.2, exhaustiveness 8), whose scores are those of its data set."""
 
     def __init__(self, target: str, seed: int) -> None:
         here = str(Path(sys.executable).parent)  # where its obabel is

@@ -70,12 +70,7 @@ class ExternalOracle(Closing):
     """Scores molecules with programs or servers; each molecule gets a score, whatever they do.
 
     A request of several molecules that fails as a whole (crash, time-out, malformed answer) is repeated
-    molecule by molecule, so that a bad one fails alone.
-
-    Args:
-        name: Text of the oracle.
-        make: Makes a worker.
-        settings: Time-outs, workers, batch, retries.
+    molecule by molecule, so that a bad one fails alone. `make` makes a worker.
     """
 
     def __init__(self, name: str, make: Callable[[], Worker], settings: ExternalSettings) -> None:

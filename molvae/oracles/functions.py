@@ -129,11 +129,7 @@ def _annotated_style(function: Callable[[Any], Any]) -> Style | None:
 
 
 def check_own(text: str, known: Iterable[str] = ()) -> None:
-    """Refuse a text whose module does not exist, without importing anything.
-
-    Args:
-        text: `module:function` or `path/to/file.py:function`.
-        known: Names to suggest.
+    """Refuse a text whose module does not exist, without importing anything; `known` names are suggested.
 
     Raises:
         UsageError: Another text, or there is no such module or file.
@@ -152,10 +148,7 @@ def check_own(text: str, known: Iterable[str] = ()) -> None:
 
 
 def own_oracle(text: str) -> Oracle:
-    """The oracle of `module:function` or `path/to/file.py:function`, in this process.
-
-    Args:
-        text: Module and function; a class is instantiated.
+    """The oracle of `module:function` or `path/to/file.py:function`, here; a class is instantiated.
 
     Raises:
         UnknownNameError: The module has no such function.

@@ -80,10 +80,7 @@ class Program:
     def exchange(self, text: str, deadline: float, *, last: bool = False) -> str:
         """Write `text` and read one line; with `last`, close its input and read all output.
 
-        Args:
-            text: To write, including line ends.
-            deadline: On the clock of `time.monotonic`.
-            last: Whether this is the last request.
+        The deadline is on the clock of `time.monotonic`.
 
         Raises:
             ProgramEnded: It has ended; the message has its exit code and the end of stderr.

@@ -19,7 +19,7 @@ from molvae.oracles.composite import (
     mpo_oracle,
 )
 from molvae.oracles.computed import (
-    DescriptorOracle,
+    descriptor_oracle,
     isomer_oracle,
     penalized_logp_oracle,
     similarity_oracle,
@@ -89,7 +89,7 @@ def _loaded(text: str) -> Oracle:
     if parts.name in ORACLES:
         return ORACLES.get(parts.name)(parts)
     if parts.name in DESCRIPTORS and not parts.options and not parts.argument:
-        return DescriptorOracle(parts.name)
+        return descriptor_oracle(parts.name)
     if parts.name in DESCRIPTORS:
         raise UsageError(
             f"the oracle '{parts.name}' takes no options and no argument, got '{text}'",

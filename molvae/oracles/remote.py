@@ -20,13 +20,7 @@ if TYPE_CHECKING:
 
 
 class RayWorker:
-    """An actor with the oracle; killed after a time-out, and restarted where there is room.
-
-    Args:
-        load: Makes the oracle, in the actor.
-        text: Of the oracle.
-        settings: Start time-out and number of workers.
-    """
+    """An actor with the oracle; killed after a time-out, and restarted where there is room."""
 
     def __init__(self, load: Callable[[str], Oracle], text: str, settings: ExternalSettings) -> None:
         make = partial(_scorer, load, text, tuple(sys.path), os.getcwd())  # noqa: PTH109 - it travels as text
@@ -58,11 +52,8 @@ class RayWorker:
 def ray_oracle(text: OracleText, load: Callable[[str], Oracle]) -> ExternalOracle:
     """`ray[workers=40,timeout=600]:ORACLE`: any oracle, in actors of a Ray cluster.
 
-    The nodes need the same files as this machine, and the programs of the oracle.
-
-    Args:
-        text: Of the oracle.
-        load: Makes an oracle from its text; called once here, so that errors in the text are raised now.
+    The nodes need the same files as this machine, and the programs of the oracle. It is made once here too,
+    so that errors in the text are raised now.
 
     Raises:
         ConfigError: An unknown option.

@@ -22,14 +22,7 @@ if TYPE_CHECKING:
 
 
 def serve(kind: str, text: str, requests: TextIO, answers: TextIO) -> None:
-    """Answer requests about an oracle until they end.
-
-    Args:
-        kind: How the oracle is made, a `molvae.oracles.config.Kind`.
-        text: Of the oracle.
-        requests: Input, line by line.
-        answers: Output.
-    """
+    """Answer requests about an oracle, made as `kind` says (`molvae.oracles.config.Kind`), until they end."""
     requests.readline()  # the greeting
     try:
         oracle = _MAKERS[kind](text)

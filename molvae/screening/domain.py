@@ -29,12 +29,9 @@ class Domain(Protocol):
     """One sentence: which molecules are outside, and what that means for their predictions."""
 
     def outside(self, molecules: Sequence[Molecule], mu: Vectors, sigma: Vectors) -> list[str]:
-        """For each molecule why it is outside; empty if it is inside.
+        """For each of `n` molecules why it is outside; empty if it is inside.
 
-        Args:
-            molecules: `n` molecules.
-            mu: Their posterior means, `n x d`.
-            sigma: Their posterior standard deviations, `n x d`.
+        `mu` and `sigma` are the means and standard deviations of their posteriors, `n x d`.
         """
 
 

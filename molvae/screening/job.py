@@ -199,10 +199,7 @@ class Untouched:
 def contents(settings: ScreenSettings, directory: Path) -> dict[str, str]:
     """The sha256 of all inputs, except stdin.
 
-    Args:
-        settings: Of the screen.
-        directory: Of the screen, which caches the digest of the library while the file is unchanged, so that
-            a hundred shards need not read it all.
+    The directory keeps that of the library while the file is unchanged: a hundred shards need not read it.
     """
     found = {} if settings.library == _STDIN else {"library": _of_library(settings.library, directory)}
     found["checkpoint"] = sha256_of(settings.checkpoint / MANIFEST)

@@ -46,24 +46,21 @@ def fingerprint_of(reference: Path) -> str:
 
 
 def make_known(
-    reference: Path,
+    reference: Path | None,
     directory: Path,
     rules: Rules,
     *,
     workers: int,
     progress: Progress,
     stop: Callable[[], bool] | None = None,
-) -> Path:
-    """Write the file of known molecules, unless it exists; returns its path.
+) -> Path | None:
+    """Write the file of known molecules, unless it exists; returns its path, None without a reference.
 
-    Args:
-        reference: A corpus directory or any file of molecules.
-        directory: Of the file, whose name depends on the reference and the rules.
-        rules: Standardization of the screen; size and filters do not matter.
-        workers: Processes; 0 for none but this.
-        progress: Progress listener.
-        stop: Whether to stop; called regularly.
+    The reference is a corpus directory or a file of molecules. They are standardized as the rules say, whose
+    sizes and filters do not matter. The name of the file depends on both.
     """
+    if reference is None:
+        return None
     rules = Rules(rules.standardize, rules.keep_stereo)
     key = hashlib.sha256(f"{fingerprint_of(reference)} {rules}".encode()).hexdigest()
     path = directory / f"known-{key[:16]}.bin"
@@ -101,9 +98,6 @@ class Known:
     Molecules are compared by a 64-bit hash of the canonical SMILES: of 20,000 screens of 10^9 molecules
     against 10^6, about one takes a new molecule for a known one.
 
-    Args:
-        path: File of `make_known`.
-
     Raises:
         StorageError: It is damaged.
     """
@@ -111,7 +105,8 @@ class Known:
     def __init__(self, path: Path) -> None:
         if not _is_whole(path):
             raise StorageError(f"{path} is damaged", hint="Delete it; it will be made again.")
-        self._hashes: Hashes = np.memmap(path, dtype="<u8", mode="r", offset=_DIGEST) if _n(path) else _none()
+        data = np.memmap(path, dtype=np.uint8, mode="r")
+        self._hashes: Hashes = data[_DIGEST:].view("<u8")
 
     def holds(self, smiles: Sequence[str]) -> NDArray[np.bool_]:
         """Whether each canonical SMILES is known, `n`."""
@@ -120,14 +115,6 @@ class Known:
             return np.zeros(len(wanted), dtype=np.bool_)
         places = np.minimum(np.searchsorted(self._hashes, wanted), len(self._hashes) - 1)
         return np.asarray(self._hashes[places] == wanted)
-
-
-def _none() -> Hashes:
-    return np.empty(0, dtype=np.uint64)
-
-
-def _n(path: Path) -> int:
-    return (path.stat().st_size - _DIGEST) // 8
 
 
 def _is_whole(path: Path) -> bool:

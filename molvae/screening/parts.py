@@ -129,13 +129,8 @@ def write_part(
 ) -> Funnel:
     """Commit a part, and return the account of all its rows.
 
-    Args:
-        directory: Of the screen.
-        part: Which part.
-        job: Of the screen.
-        screened: Outcome of its rows; with `before`, only of those that had failed.
-        n_lines: Offset for the lines of the next parts.
-        before: The same part as screened before, for its other rows.
+    Where it was screened `before`, only the rows that had failed are `screened` again; it has the others.
+    `n_lines` is the offset for the lines of the next parts.
 
     Raises:
         StorageError: It cannot be written.
@@ -186,13 +181,9 @@ def _kept_before(
 
 
 def read_part(directory: Path, number: int, digest: str, rows: str = "") -> StoredPart | None:
-    """A verified part; None if it does not exist.
+    """A verified part of the screen with this digest; None if there is none.
 
-    Args:
-        directory: Of the screen.
-        number: Of the part.
-        digest: Of the screen.
-        rows: Fingerprint of its rows, if known.
+    Rows, if given, are the fingerprint that its rows must have.
 
     Raises:
         CheckpointError: It is damaged.
@@ -234,11 +225,7 @@ def _number(value: float | None) -> float | None:
 
 
 class ScoreLog:
-    """The successful scores of one part, in a file of JSON lines; failures are asked for again.
-
-    Args:
-        path: The file; absent until there is a score.
-    """
+    """The successful scores of one part, in a file of JSON lines; failures are asked for again."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -154,11 +154,13 @@ def screen(
     checks = Screener(settings, model, None).domain  # unknown names fail before any work
     for name, check in zip(settings.domain_checks, checks, strict=True):
         progress.note(f"domain {name}: {check.meaning}")
-    job = _job(settings, library, model, output)
+    facts = (library.columns, model.property_names, tuple(contents(settings, output).items()))
+    job = Job(settings, *facts, molvae.__version__, model.latent_size, model.domain is not None)
     ends = output / ENDS / f"{shard.index}-of-{shard.count}"
     with directory_lock(ends):
         job.save(output)
-        known = _known(settings, output, model, workers=workers, progress=progress, stop=stop)
+        rules = rules_of(settings, model)
+        known = make_known(settings.reference, output, rules, workers=workers, progress=progress, stop=stop)
         del model
         work = _Work(job, library.reader, output, known, device, standing, retry_failed)
         outcome = _run(work, library, shard, workers=workers, engine=engine, progress=progress, stop=stop)
@@ -230,24 +232,3 @@ def _equipment(work: _Work) -> Screener:
             hint="Screen with the model as it is now into another directory.",
         )
     return Screener(settings, model, work.known)
-
-
-def _job(settings: ScreenSettings, library: Library, model: MolVAE, output: Path) -> Job:
-    inputs = tuple(contents(settings, output).items())
-    facts = (library.columns, model.property_names, inputs, molvae.__version__)
-    return Job(settings, *facts, model.latent_size, model.domain is not None)
-
-
-def _known(
-    settings: ScreenSettings,
-    output: Path,
-    model: MolVAE,
-    *,
-    workers: int,
-    progress: Progress,
-    stop: Callable[[], bool] | None,
-) -> Path | None:
-    if settings.reference is None:
-        return None
-    rules = rules_of(settings, model)
-    return make_known(settings.reference, output, rules, workers=workers, progress=progress, stop=stop)

@@ -47,12 +47,7 @@ _MOST_REASONS = 50  # different reasons counted one by one in a part
 
 
 class Screener:
-    """What the stages need: the model, filters, oracles, the known molecules.
-
-    Args:
-        settings: Of the screen.
-        model: The model.
-        known: File of known molecules, if there is a reference.
+    """What the stages need: the model, filters, oracles, and the file of known molecules, if there is one.
 
     Raises:
         UsageError: An unknown name in the settings, or a property the model does not predict.
@@ -86,11 +81,7 @@ class Screener:
         """Run all stages for the rows of a part.
 
         The result depends on these rows alone: they form the batches of the network, which uses one thread.
-
-        Args:
-            rows: Of the part.
-            log: Scores of an interrupted run, and of this one.
-            stop: Whether to stop; called regularly.
+        The log has the scores of an interrupted run, and takes those of this one.
 
         Raises:
             StoppedEarly: `stop` returned True.

@@ -15,7 +15,7 @@ from molvae.campaign.storage import Journal
 from molvae.chemistry.molecule import parse
 from molvae.errors import OracleError, UnknownNameError
 from molvae.oracles.base import Score
-from molvae.oracles.computed import DescriptorOracle
+from molvae.oracles.computed import descriptor_oracle
 from molvae.progress import EventLog, read_events
 
 
@@ -198,7 +198,7 @@ def test_objectives_are_loaded_by_name(tmp_path, model, quick):
 
 
 def test_constraints_are_learned(tmp_path, model, quick):
-    dear = {"size": DescriptorOracle("mw"), "grease": DescriptorOracle("logp")}
+    dear = {"size": descriptor_oracle("mw"), "grease": descriptor_oracle("logp")}
 
     def feasible(method):
         tables = [

@@ -11,7 +11,7 @@ from rdkit.Chem import rdFingerprintGenerator
 from molvae.chemistry.molecule import parse
 from molvae.errors import UnknownNameError, UsageError
 from molvae.oracles.base import Score
-from molvae.oracles.computed import DescriptorOracle, SimilarityOracle
+from molvae.oracles.computed import descriptor_oracle
 from molvae.oracles.plugins import load_oracle
 from tests.strategies import DRUGS, smiles
 
@@ -98,20 +98,20 @@ def test_a_pattern_is_found_in_the_standard_form_and_with_its_hydrogens(smarts, 
 
 
 def test_oracles_answer_nothing_with_nothing():
-    assert DescriptorOracle("qed")([]) == []
-    assert SimilarityOracle("C")([]) == []
+    assert descriptor_oracle("qed")([]) == []
+    assert load_oracle("similarity:C")([]) == []
 
 
 def test_unknown_descriptors_are_errors():
     with pytest.raises(UnknownNameError, match="did you mean 'qed'"):
-        DescriptorOracle("qedd")
+        descriptor_oracle("qedd")
 
 
 def test_a_descriptor_without_a_value_has_failed(monkeypatch):
     from molvae.chemistry.descriptors import DESCRIPTORS
 
     monkeypatch.setitem(DESCRIPTORS._entries, "half", lambda mol: 1.0 if mol.GetNumAtoms() > 1 else math.nan)
-    scores = DescriptorOracle("half")([parse("C"), parse("CC")])
+    scores = descriptor_oracle("half")([parse("C"), parse("CC")])
     assert [score.status for score in scores] == ["failed", "ok"]
     assert "half" in scores[0].detail
 

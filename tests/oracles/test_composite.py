@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from molvae.chemistry import facts
-from molvae.chemistry.facts import element_counts, formula_text
+from molvae.chemistry.facts import element_counts
 from molvae.chemistry.molecule import parse
 from molvae.errors import ConfigError, UnknownNameError, UsageError
 from molvae.oracles.base import Oracle, Score
@@ -93,7 +93,7 @@ def test_the_laws_of_means(terms):
 @given(smiles())
 def test_a_molecule_is_an_isomer_of_itself(text):
     molecule = parse(text)
-    formula = formula_text(element_counts(molecule))
+    formula = "".join(f"{symbol}{n}" for symbol, n in element_counts(molecule).items() if n)
     assert load_oracle(f"isomers:{formula}")([molecule])[0].value == pytest.approx(1)
     assert load_oracle(f"isomers[arithmetic]:{formula}Si2")([molecule])[0].value < 1
 
