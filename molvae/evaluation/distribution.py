@@ -87,7 +87,7 @@ def measure(
         require_chemnet()
     mine = samples.profile(parts)
     rows = [*_alone(mine), *_novelty(mine, training), *_diversity(mine)]
-    notes = [_FILTERS[samples.alerts is not None]] if mine.passes is not None else []
+    notes = [_FILTERS[samples.alerts is not None]] if mine.filters is not None else []
     for reference in references:
         other = reference.profile([part for part in parts if part != "filters"])
         if not len(other):
@@ -158,8 +158,8 @@ def _diversity(mine: Profile) -> Iterator[Metric]:
         one, two = internal_diversity(mine.fingerprints) if n else (math.nan, math.nan)
         yield Metric("IntDiv", one, n, "higher")
         yield Metric("IntDiv2", two, n, "higher")
-    if mine.passes is not None:
-        yield Metric("Filters", float(mine.passes.mean()) if n else math.nan, n, "higher")
+    if mine.filters is not None:
+        yield Metric("Filters", float(mine.filters.mean()) if n else math.nan, n, "higher")
 
 
 def _distance(samples: MoleculeSet, reference: MoleculeSet) -> Iterator[Metric]:

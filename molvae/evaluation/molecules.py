@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from molvae.chemistry.admission import Rules
     from molvae.progress import Progress
 
-_SCHEMA = 2  # counted up when what is kept changes its meaning
+_SCHEMA = 3  # counted up when what is kept changes its meaning
 
 
 class MoleculeSet:
@@ -77,7 +77,9 @@ class MoleculeSet:
         if self._profile is None:
             self._profile = self._kept()
         known = self._profile
-        missing = [part for part in PARTS if part in parts and (known is None or _lacks(known, part))]
+        missing = [
+            part for part in PARTS if part in parts and (known is None or getattr(known, part) is None)
+        ]
         if known is None or missing:
             made = profile(
                 self.texts,
@@ -88,7 +90,9 @@ class MoleculeSet:
                 progress=self._progress,
                 task=f"profile of {self.name}",
             )
-            self._profile = known = made if known is None else _joined(known, made)
+            self._profile = known = (
+                made if known is None else replace(known, **{part: getattr(made, part) for part in missing})
+            )
             self._keep(known)
         return known
 
@@ -124,30 +128,12 @@ class MoleculeSet:
             write_arrays(place, **_to_arrays(made))
 
 
-def _lacks(known: Profile, part: Part) -> bool:
-    return getattr(known, _FIELDS[part]) is None
-
-
-_FIELDS: dict[Part, str] = {
-    "fingerprints": "fingerprints",
-    "fragments": "fragments",
-    "scaffolds": "scaffolds",
-    "descriptors": "descriptors",
-    "filters": "passes",
-}
-
-
-def _joined(known: Profile, made: Profile) -> Profile:
-    new = {name: value for name in _FIELDS.values() if (value := getattr(made, name)) is not None}
-    return replace(known, **new)
-
-
 def _to_arrays(made: Profile) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {
         "n_texts": np.array(made.n_texts),
         "smiles": texts_to_bytes(made.smiles),
     }
-    for name in ("fingerprints", "descriptors", "passes"):
+    for name in ("fingerprints", "descriptors", "filters"):
         if getattr(made, name) is not None:
             arrays[name] = getattr(made, name)
     for name in ("reasons", "fragments", "scaffolds"):
@@ -172,5 +158,5 @@ def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Profile:
         fragments=counts.get("fragments"),
         scaffolds=counts.get("scaffolds"),
         descriptors=arrays.get("descriptors"),
-        passes=arrays.get("passes"),
+        filters=arrays.get("filters"),
     )

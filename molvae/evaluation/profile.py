@@ -120,7 +120,7 @@ class Profile:
         fragments: BRICS fragments and how often they occur.
         scaffolds: Bemis-Murcko scaffolds of two and more rings and how often they occur.
         descriptors: `n x 4`, the columns `DESCRIPTOR_NAMES`.
-        passes: Whether the MOSES filters let the molecule pass, `n`.
+        filters: Whether the MOSES filters let the molecule pass, `n`.
     """
 
     n_texts: int
@@ -130,7 +130,7 @@ class Profile:
     fragments: Mapping[str, int] | None = None
     scaffolds: Mapping[str, int] | None = None
     descriptors: NDArray[np.float64] | None = None
-    passes: NDArray[np.bool_] | None = None
+    filters: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.smiles)
@@ -210,7 +210,7 @@ class _Gathering:
             fragments=self.fragments if "fragments" in parts else None,
             scaffolds=self.scaffolds if "scaffolds" in parts else None,
             descriptors=numbers if "descriptors" in parts else None,
-            passes=np.array(self.passes, dtype=np.bool_) if "filters" in parts else None,
+            filters=np.array(self.passes, dtype=np.bool_) if "filters" in parts else None,
         )
 
 

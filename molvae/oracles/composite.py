@@ -41,15 +41,6 @@ if TYPE_CHECKING:
 
 FILE = Path(__file__).with_name("benchmarks.toml")
 
-PMO_20 = (
-    "albuterol_similarity", "amlodipine_mpo", "celecoxib_rediscovery", "deco_hop",
-    "fexofenadine_mpo", "isomers_c7h8n2o2", "isomers_c9h10n2o2pf2cl", "median1", "median2",
-    "mestranol_similarity", "osimertinib_mpo", "perindopril_mpo", "qed", "ranolazine_mpo",
-    "scaffold_hop", "sitagliptin_mpo", "thiothixene_rediscovery", "troglitazone_rediscovery",
-    "valsartan_smarts", "zaleplon_mpo",
-)  # fmt: skip
-"""Tasks of PMO (practical molecular optimization) that need only RDKit."""
-
 
 class CompositeOracle:
     """The weighted mean of several oracles.

@@ -50,7 +50,7 @@ def read_greeting(line: str) -> dict[str, Any]:
     answer = _object(line)
     if answer.get("version") != VERSION:
         raise ProtocolError(
-            f"version {VERSION} of the protocol was offered, the answer is {_shown(answer)}, "
+            f"version {VERSION} of the protocol was offered, the answer is {describe_answer(answer)}, "
             f'expected {{"version": {VERSION}}}'
         )
     return answer
@@ -84,7 +84,7 @@ def read_answer(
     """
     answer = _object(text)
     if number is not None and answer.get("id") != number:
-        raise ProtocolError(f"the answer to request {number} has the id {_shown(answer.get('id'))}")
+        raise ProtocolError(f"the answer to request {number} has the id {describe_answer(answer.get('id'))}")
     echoed = answer.get("smiles", smiles)
     if not isinstance(echoed, list | tuple) or list(echoed) != list(smiles):
         raise ProtocolError("the answer is about other molecules, or in another order")
@@ -113,10 +113,10 @@ def _object(text: str) -> dict[str, Any]:
     try:
         answer = json.loads(text)
     except (ValueError, RecursionError) as error:
-        said = _shown(text) if text.strip() else "an empty line"
+        said = describe_answer(text) if text.strip() else "an empty line"
         raise ProtocolError(f"expected JSON, got {said} ({describe_error(error)})") from None
     if not isinstance(answer, dict):
-        raise ProtocolError(f"expected a JSON object, got {_shown(answer)}")
+        raise ProtocolError(f"expected a JSON object, got {describe_answer(answer)}")
     if isinstance(answer.get("error"), str):
         raise ProtocolError(answer["error"])
     return answer
@@ -127,7 +127,7 @@ def _payload(answer: dict[str, Any], key: str) -> Any:
         return answer["scores"]
     payload = answer.get("payload")
     if not isinstance(payload, dict):
-        raise ProtocolError(f"the answer has no 'scores': {_shown(answer)}")
+        raise ProtocolError(f"the answer has no 'scores': {describe_answer(answer)}")
     if key not in payload:
         raise ProtocolError(f"the payload has no '{key}', it has: {', '.join(payload) or 'nothing'}")
     return payload[key]
@@ -135,7 +135,7 @@ def _payload(answer: dict[str, Any], key: str) -> Any:
 
 def _column(values: Any, n: int, what: str) -> list[Any]:
     if not isinstance(values, list):
-        raise ProtocolError(f"'{what}' must be a list, got {_shown(values)}")
+        raise ProtocolError(f"'{what}' must be a list, got {describe_answer(values)}")
     if len(values) != n:
         raise ProtocolError(f"{len(values)} {what} for {n} molecules")
     return values
@@ -144,7 +144,9 @@ def _column(values: Any, n: int, what: str) -> list[Any]:
 def _score(value: Any, status: Any, detail: Any) -> Score:
     said = detail if isinstance(detail, str) else ""
     if status not in (None, *_STATUSES):
-        return Score.failed(f"unknown status {_shown(status)}, expected one of {', '.join(_STATUSES)}")
+        return Score.failed(
+            f"unknown status {describe_answer(status)}, expected one of {', '.join(_STATUSES)}"
+        )
     if status == "invalid":
         return Score.invalid(said or "invalid, according to the oracle")
     if status == "timeout":
@@ -152,9 +154,5 @@ def _score(value: Any, status: Any, detail: Any) -> Score:
     if status == "failed" or value is None:
         return Score.failed(said or "the oracle has no score for it")
     if isinstance(value, bool):
-        return Score.failed(f"expected a number, got {_shown(value)}")
+        return Score.failed(f"expected a number, got {describe_answer(value)}")
     return Score.of(value)
-
-
-def _shown(value: Any) -> str:
-    return describe_answer(value)

@@ -140,5 +140,5 @@ class Tokenizer(ABC):
 
 
 TOKENIZERS: Registry[type[Tokenizer]] = Registry(
-    "tokenizer", "molvae.tokenizers", ("molvae.tokenizers.smiles", "molvae.tokenizers.selfies")
+    "tokenizer", "molvae.tokenizers", ("molvae.tokenizers.notations",)
 )

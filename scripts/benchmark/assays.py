@@ -24,13 +24,13 @@ from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
+from counts import count_matrix
 from record import ROOT, kept, record, table_rows
 from sklearn.ensemble import RandomForestRegressor
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
 from molvae.campaign.observations import Observation, StartMolecule
-from molvae.chemistry.fingerprints import count_matrix
 from molvae.chemistry.molecule import Molecule, parse
 from molvae.chemistry.standardize import standardize
 from molvae.latent.codec import MolVAE

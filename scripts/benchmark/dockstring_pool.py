@@ -30,6 +30,7 @@ from statistics import mean
 from typing import Any, NamedTuple
 
 import numpy as np
+from counts import count_matrix
 from record import ROOT, kept, record, table_rows
 from sklearn.ensemble import RandomForestRegressor
 
@@ -37,7 +38,6 @@ from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
 from molvae.campaign.molecules import FeatureMemory
 from molvae.campaign.observations import Observation
-from molvae.chemistry.fingerprints import count_matrix
 from molvae.chemistry.molecule import Molecule, parse
 from molvae.chemistry.standardize import standardize
 from molvae.latent.codec import MolVAE

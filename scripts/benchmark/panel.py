@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from counts import count_matrix
 from record import ROOT, kept, record, table_rows
 from scipy.spatial.distance import cdist
 from scipy.stats import norm, spearmanr
@@ -32,7 +33,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - it makes the next line possible
 from sklearn.impute import IterativeImputer
 
-from molvae.chemistry.fingerprints import count_entries, count_matrix
+from molvae.chemistry.fingerprints import count_entries
 from molvae.chemistry.molecule import Molecule
 from molvae.latent.codec import MolVAE
 from molvae.latent.panel import AssayPanel

@@ -27,11 +27,10 @@ import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import TYPE_CHECKING, Any
 
+from pmo_anchors import PUBLISHED
 from pmo_records import PARETO, audit
 from pmo_report import DEFAULT, report
 from pmo_runs import Run, add_options, planned, play
-
-from molvae.oracles.composite import PMO_20
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,8 +64,8 @@ def _played(runs: list[Run], jobs: int) -> Iterator[dict[str, Any]]:
 
 
 def _runs(options: argparse.Namespace) -> list[Run]:
-    known = (*PMO_20, PARETO)
-    tasks = PMO_20 if options.tasks == ["all"] else options.tasks
+    known = (*PUBLISHED, PARETO)
+    tasks = list(PUBLISHED) if options.tasks == ["all"] else options.tasks
     unknown = [task for task in tasks if task not in known]
     if unknown:
         sys.exit(f"unknown tasks: {', '.join(unknown)}; known: {', '.join(known)}")

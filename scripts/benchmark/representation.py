@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from counts import count_matrix
 from rdkit import rdBase
 from rdkit.Chem.Descriptors import CalcMolDescriptors
 from record import ROOT, commit, record  # beside this file
 from sklearn.exceptions import ConvergenceWarning
 
-from molvae.chemistry.fingerprints import count_matrix
 from molvae.chemistry.molecule import is_valid
 from molvae.chemistry.substructure import murcko_scaffold
 from molvae.latent.codec import MolVAE

@@ -26,10 +26,10 @@ from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from counts import count_matrix
 from record import ROOT, record, table_rows
 from sklearn.ensemble import RandomForestRegressor
 
-from molvae.chemistry.fingerprints import count_matrix
 from molvae.chemistry.molecule import Molecule, is_valid, parse
 from molvae.chemistry.standardize import standardize
 from molvae.latent.codec import MolVAE

@@ -119,7 +119,7 @@ def test_what_is_kept_is_what_was_computed_and_damage_is_repaired(tmp_path):
     np.testing.assert_array_equal(wider.fingerprints, first.fingerprints)
     again = fresh().profile(HEAVY)
     np.testing.assert_array_equal(again.descriptors, wider.descriptors)
-    np.testing.assert_array_equal(again.passes, wider.passes)
+    np.testing.assert_array_equal(again.filters, wider.filters)
     assert (again.scaffolds, again.reasons) == (wider.scaffolds, first.reasons)
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:100])

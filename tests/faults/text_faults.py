@@ -23,8 +23,7 @@ from molvae.data.corpus import Corpus
 from molvae.data.records import Column
 from molvae.data.writers import CsvWriter
 from molvae.errors import MolvaeError
-from molvae.tokenizers.selfies import SelfiesTokenizer
-from molvae.tokenizers.smiles import SmilesTokenizer
+from molvae.tokenizers.notations import SelfiesTokenizer, SmilesTokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from molvae.errors import UnknownNameError
 from molvae.tokenizers.base import MAX_TOKENS, TOKENIZERS, TokenizationError
-from molvae.tokenizers.selfies import SelfiesTokenizer
-from molvae.tokenizers.smiles import SmilesTokenizer
+from molvae.tokenizers.notations import SelfiesTokenizer, SmilesTokenizer
 from molvae.tokenizers.vocabulary import BOS, EOS, PAD, UNK, Vocabulary, merged_vocabulary
 
 DRUGS = [
