@@ -8,7 +8,7 @@ from .campaign.config import CampaignSettings as CampaignSettings
 from .campaign.observations import Candidate as Candidate
 from .campaign.observations import Observation as Observation
 from .campaign.observations import StartMolecule as StartMolecule
-from .campaign.result import Result as Result
+from .campaign.runner import Result as Result
 from .campaign.runner import run as run
 from .chemistry.descriptors import describe_many as describe_many
 from .chemistry.descriptors import describe_smiles as describe_smiles

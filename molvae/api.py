@@ -13,7 +13,7 @@ from molvae.progress import SILENT
 
 if TYPE_CHECKING:
     from molvae.campaign.observations import StartMolecule
-    from molvae.campaign.result import Result
+    from molvae.campaign.runner import Result
     from molvae.data.corpus import Balance
     from molvae.latent.codec import MolVAE
     from molvae.oracles.base import Oracle

@@ -1,13 +1,18 @@
-"""The closed loop: ask, score and tell until the budget is spent."""
+"""The closed loop: ask, score and tell until the budget is spent; and its result."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from molvae.campaign.observations import Observation
-from molvae.campaign.result import result_of
+from molvae.campaign.table import charged_rows, columns_of_rows, rows_html, values_of
+from molvae.campaign.utility import front, hits
 from molvae.chemistry.molecule import is_valid, parse
+from molvae.data.columnar import arrow_stream, to_pandas
 from molvae.errors import OracleError, UsageError
 from molvae.oracles.base import ask as ask_oracle
 from molvae.oracles.base import n_workers
@@ -16,17 +21,85 @@ from molvae.progress import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
+    from pathlib import Path
 
     from molvae.campaign.campaign import Campaign
+    from molvae.campaign.config import CampaignSettings
     from molvae.campaign.objectives import KnownScores
     from molvae.campaign.observations import Candidate
-    from molvae.campaign.result import Result
+    from molvae.campaign.table import Row
+    from molvae.campaign.utility import TracePoint
     from molvae.oracles.base import Oracle, Score
     from molvae.progress import Progress
 
 TASK = "optimize"
 """Name of the progress task: one step per evaluation."""
 _MOST_BARREN = 20
+
+
+@dataclass(frozen=True)
+class Result:
+    """Result of a closed loop.
+
+    Attributes:
+        path: The journal.
+        settings: Of the campaign.
+        n_calls: Evaluations charged, in all runs of this campaign.
+        n_failed: Those without a number.
+        spent: Whether the budget was spent.
+        seconds_searching: Time in `ask`, in all runs of this campaign.
+        seconds_scoring: Time in oracles, in this run.
+        table: Every molecule of the campaign.
+        best: The ten best.
+        trace: Progress call by call.
+        moves: Report of each source.
+    """
+
+    path: Path
+    settings: CampaignSettings
+    n_calls: int
+    n_failed: int
+    spent: bool
+    seconds_searching: float
+    seconds_scoring: float
+    table: list[Row]
+    best: list[Row]
+    trace: list[TracePoint]
+    moves: list[MoveReport]
+
+    @property
+    def overhead_per_call(self) -> float:
+        """Seconds of search per evaluation."""
+        return self.seconds_searching / max(1, self.n_calls)
+
+    def __repr__(self) -> str:
+        best = f"best {self.best[0].smiles} ({self.best[0].utility:.4g})" if self.best else "nothing feasible"
+        return f"Result({self.n_calls} calls, {self.n_failed} failed, {best}, {self.path})"
+
+    def _repr_html_(self) -> str:
+        said = f"{self.n_calls:,} calls, {self.n_failed:,} failed; "
+        said += f"the {len(self.best)} best of {len(self.table):,}"
+        return rows_html(self.best, self.settings.objectives, said)
+
+    @property
+    def pareto(self) -> list[Row]:
+        """Feasible molecules that no other dominates; with one goal, the best."""
+        shape = len(self.table), len(self.settings.objectives)
+        values = np.array([values_of(row) for row in self.table], dtype=np.float64).reshape(shape)
+        chosen = front(values, self.settings.objectives)
+        return [row for row, on_it in zip(self.table, chosen, strict=True) if on_it]
+
+    def to_pandas(self) -> Any:
+        """Every molecule of the campaign as a `pandas.DataFrame`.
+
+        Raises:
+            MissingDependencyError: pandas is not installed.
+        """
+        return to_pandas(columns_of_rows(self.table, self.settings.objectives))
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Every molecule of the campaign as a table: `pandas.DataFrame.from_arrow(result)` and the like."""
+        return arrow_stream(columns_of_rows(self.table, self.settings.objectives), requested_schema)
 
 
 def run(
@@ -71,7 +144,8 @@ def run(
             progress.advance(TASK, campaign.tell(observations).charged)
             if not retried:
                 _give_up(campaign)
-        progress.advance(TASK, 0, **_standing(campaign))
+        best = [row.utility for row in campaign.best(10)]
+        progress.advance(TASK, 0, **({"best": best[0], "top10": sum(best) / len(best)} if best else {}))
         n_barren = 0 if campaign.n_calls > before or retried else n_barren + 1
         if n_barren == _MOST_BARREN:
             raise OracleError(
@@ -79,9 +153,8 @@ def run(
                 + candidates[-1].smiles,
                 hint="The oracle calls every molecule invalid or skips it.",
             )
-    result = result_of(campaign, scoring)
-    progress.finish(TASK, calls=result.n_calls)
-    return result
+    progress.finish(TASK, calls=campaign.n_calls)
+    return _result_of(campaign, scoring)
 
 
 def needed_oracles(
@@ -124,38 +197,19 @@ def needed_oracles(
 def _score(
     candidates: Sequence[Candidate], campaign: Campaign, oracles: Mapping[str, Oracle]
 ) -> list[Observation]:
-    """Scores of the oracles; computed objectives are `None`."""
+    """Scores of the oracles; `None` where computed or on record, as a repeated evaluation may differ."""
     molecules = [molecule for c in candidates if is_valid(molecule := parse(c.smiles))]
     columns = {name: ask_oracle(oracle, molecules) for name, oracle in oracles.items()}
-    measured = campaign.history.known.measured
-    awaited: list[Score | None] = [None] * len(candidates)
-    rows = zip(
-        *(
-            columns[objective.name] if j in measured else awaited
-            for j, objective in enumerate(campaign.settings.objectives)
-        ),
-        strict=True,
-    )
-    return [
-        Observation(c.smiles, _new(c, scores, campaign), c.identifier)
-        for c, scores in zip(candidates, rows, strict=True)
-    ]
-
-
-def _new(
-    candidate: Candidate, scores: Sequence[Score | None], campaign: Campaign
-) -> tuple[Score | None, ...]:
-    """Scores that are not on record yet, as a repeated evaluation may differ."""
-    trial = campaign.history.trials.get(candidate.smiles)
-    before = trial.scores if trial is not None else [None] * len(scores)
-    return tuple(
-        None if old is not None and old.is_measured else new for old, new in zip(before, scores, strict=True)
-    )
-
-
-def _standing(campaign: Campaign) -> dict[str, float]:
-    best = [row.utility for row in campaign.best(10)]
-    return {"best": best[0], "top10": sum(best) / len(best)} if best else {}
+    history, objectives = campaign.history, campaign.settings.objectives
+    observations = []
+    for candidate, *found in zip(candidates, *columns.values(), strict=True):
+        new, known = dict(zip(columns, found)), history.trials[candidate.smiles].scores
+        scores: list[Score | None] = [None] * len(objectives)
+        for j in history.known.measured:
+            old = known[j]
+            scores[j] = None if old is not None and old.is_measured else new[objectives[j].name]
+        observations.append(Observation(candidate.smiles, tuple(scores), candidate.identifier))
+    return observations
 
 
 def _give_up(campaign: Campaign) -> None:
@@ -168,3 +222,78 @@ def _give_up(campaign: Campaign) -> None:
         + (f"; the last time: {details[0]}" if details else ""),
         hint="All scores are kept. Repair the oracle and run the same command again, or raise failure_limit.",
     )
+
+
+def _result_of(campaign: Campaign, scoring: float) -> Result:
+    table = campaign.table()
+    charged = charged_rows(table)
+    return Result(
+        path=campaign.path,
+        settings=campaign.settings,
+        n_calls=campaign.n_calls,
+        n_failed=sum(not any(s is not None and s.is_measured for s in row.scores) for row in charged),
+        spent=campaign.n_calls >= campaign.settings.budget,
+        seconds_searching=campaign.history.seconds,
+        seconds_scoring=scoring,
+        table=table,
+        best=campaign.best(10),
+        trace=campaign.trace(),
+        moves=move_reports(table, campaign.history.state),
+    )
+
+
+@dataclass(frozen=True)
+class MoveReport:
+    """Report of one move, or another source (start, library, prior).
+
+    Attributes:
+        move: Its name.
+        scored: Calls for its candidates.
+        hits: Candidates that were among the ten best when scored.
+        best: Highest utility; NaN without one.
+        attempts: Attempts in inner searches.
+        new: New, acceptable molecules among these.
+        share: Share of the attempts of the last batch.
+    """
+
+    move: str
+    scored: int
+    hits: int
+    best: float
+    attempts: int
+    new: int
+    share: float
+
+    @property
+    def hit_rate(self) -> float:
+        """Hits per call; NaN before the first call."""
+        return self.hits / self.scored if self.scored else float("nan")
+
+
+def move_reports(table: Sequence[Row], state: Mapping[str, Any]) -> list[MoveReport]:
+    """Reports of all moves that were attempted or scored, most hits first.
+
+    Args:
+        table: Of the campaign.
+        state: Of its method at the last batch.
+    """
+    called = charged_rows(table)
+    reached = hits([row.utility for row in called])
+    moves: Mapping[str, Mapping[str, Any]] = state.get("sources", {}).get("moves", {})
+    reports = []
+    for name in dict.fromkeys([*(row.source for row in called), *moves]):
+        mine = [(row.utility, hit) for row, hit in zip(called, reached) if row.source == name]
+        kept = moves.get(name, {})
+        reports.append(
+            MoveReport(
+                move=name,
+                scored=len(mine),
+                hits=sum(hit for _, hit in mine),
+                best=max((u for u, _ in mine if np.isfinite(u)), default=float("nan")),
+                attempts=int(kept.get("attempts", 0)),
+                new=int(kept.get("new", 0)),
+                share=float(kept.get("share", 0.0)),
+            )
+        )
+    wanted = [report for report in reports if report.scored or report.attempts]
+    return sorted(wanted, key=lambda report: (-report.hits, -report.scored, report.move))

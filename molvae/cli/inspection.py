@@ -85,7 +85,7 @@ def _run_status(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
 def _campaign_status(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
     from molvae.campaign.campaign import Campaign
     from molvae.campaign.objectives import wanted as named
-    from molvae.campaign.result import move_reports
+    from molvae.campaign.runner import move_reports
     from molvae.reporting.figures import draw_progress
 
     with Campaign.open(places.journal(path), writable=False) as campaign:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.config import CampaignSettings
     from molvae.campaign.history import History
-    from molvae.campaign.result import MoveReport
+    from molvae.campaign.runner import MoveReport
     from molvae.campaign.table import Row
     from molvae.cli.output import Session
     from molvae.oracles.config import Objective

@@ -10,8 +10,7 @@ import torch
 
 from molvae.optimization.exact import ExactProcess, sites
 from molvae.optimization.kernels import MINIMUM_NOISE, Hyperparameters, MixtureFit, cross, gram, own
-from molvae.optimization.surrogates import SURROGATES, Belief, Evidence, training_rows
-from molvae.optimization.transforms import ScoreScaler
+from molvae.optimization.surrogates import SURROGATES, Belief, Evidence, ScoreScaler, training_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

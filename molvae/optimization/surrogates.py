@@ -1,4 +1,4 @@
-"""Surrogates, which model scores: the protocol, the belief they return, the registry, the portfolio."""
+"""Surrogates, which model scores: protocol, registry, scaled scores, beliefs, the portfolio."""
 
 from __future__ import annotations
 
@@ -93,6 +93,41 @@ class Evidence:
     upper: Tensor
     counts: Tensor
     noise: Tensor
+
+
+@dataclass(frozen=True)
+class ScoreScaler:
+    """Scales one column of scores to zero mean and unit variance.
+
+    Attributes:
+        mean: Mean of the finite scores.
+        scale: Their standard deviation; their magnitude if they do not vary.
+    """
+
+    mean: float
+    scale: float
+
+    @classmethod
+    def fit(cls, y: Tensor) -> ScoreScaler:
+        """The scaler of the finite entries of `y` (n).
+
+        >>> ScoreScaler.fit(torch.tensor([1.0, 3.0])).to_unit(torch.tensor([2.0])).item()
+        0.0
+        """
+        finite = y[torch.isfinite(y)].double()
+        if not len(finite):
+            return cls(0.0, 1.0)
+        mean = float(finite.mean())
+        scale = float(finite.std(correction=0))
+        return cls(mean, scale if scale > 1e-9 * abs(mean) else abs(mean) or 1.0)
+
+    def to_unit(self, y: Tensor) -> Tensor:
+        """Scores in units of their standard deviation."""
+        return (y.double() - self.mean) / self.scale
+
+    def from_unit(self, y: Tensor) -> Tensor:
+        """Scores in their own units."""
+        return y * self.scale + self.mean
 
 
 class Surrogate(Protocol):

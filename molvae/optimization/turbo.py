@@ -20,8 +20,7 @@ from gpytorch.mlls import ExactMarginalLogLikelihood
 from linear_operator.utils.warnings import NumericalWarning
 from torch.quasirandom import SobolEngine
 
-from molvae.optimization.surrogates import Belief
-from molvae.optimization.transforms import ScoreScaler
+from molvae.optimization.surrogates import Belief, ScoreScaler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.campaign.result import move_reports
+from molvae.campaign.runner import move_reports
 from molvae.campaign.search.credit import Credit
 from molvae.campaign.utility import hits
 from molvae.reporting.charts import Axes, Chart, Layer, bar

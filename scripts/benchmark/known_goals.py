@@ -32,7 +32,7 @@ from molvae.oracles.plugins import computed_oracle, load_oracle
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from molvae.campaign.result import Result
+    from molvae.campaign.runner import Result
     from molvae.chemistry.molecule import Molecule
     from molvae.oracles.base import Oracle, Score
 

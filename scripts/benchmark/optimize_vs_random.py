@@ -23,7 +23,7 @@ from molvae.campaign.utility import top_auc
 from molvae.latent.codec import MolVAE
 
 if TYPE_CHECKING:
-    from molvae.campaign.result import Result
+    from molvae.campaign.runner import Result
 
 CELECOXIB = "Cc1ccc(cc1)-c1cc(nn1-c1ccc(cc1)S(N)(=O)=O)C(F)(F)F"
 TASKS = {"qed": "qed", "celecoxib": f"similarity:{CELECOXIB}"}

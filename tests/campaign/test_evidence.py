@@ -1,14 +1,14 @@
 """What a search makes of far scores, bounds, replicates and units."""
 
+import numpy as np
 import pytest
 import torch
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.search.data import training_data
-from molvae.campaign.search.evidence import doubts, is_high_good, usable_bound
+from molvae.campaign.search.evidence import Tails, doubts, is_high_good, usable_bound
 from molvae.campaign.table import Row
-from molvae.optimization.transforms import Tails
 from molvae.oracles.base import Score
 from molvae.oracles.config import Objective
 
@@ -96,3 +96,42 @@ def test_a_bound_that_is_too_good_is_not_believed(direction, status, bound, used
     said = doubts(table, [objective])
     assert bool(said) == (used is None and (direction, status) != ("maximize", "below"))
     assert not said or "another unit" in said[0]
+
+
+class TestTails:
+    DOCKED = np.linspace(-10.0, 0.0, 50)
+
+    @pytest.mark.parametrize("odd", [[-357.8], [-1000.0] * 6, [999.0] * 5, [1e30], [-1e6, -1e5, -3e5]])
+    @pytest.mark.parametrize("high_is_good", [True, False])
+    def test_far_scores_keep_their_rank_and_end_near_the_others(self, odd, high_is_good):
+        if len(set(odd)) > 1 and not high_is_good:
+            pytest.skip("several different good scores are a discovery")
+        y = torch.from_numpy(np.array([*self.DOCKED, *odd]))
+        tails = Tails.fit(y, high_is_good=high_is_good)
+        tamed = tails.tamed(y)
+        assert torch.equal(tamed[:50], y[:50])
+        assert torch.equal(torch.argsort(tamed, stable=True), torch.argsort(y, stable=True))
+        assert float(tamed.max() - tamed.min()) <= 20.0
+        assert (tails.tamed(y) != y).tolist() == [False] * 50 + [True] * len(odd)
+
+    @pytest.mark.parametrize(
+        "y",
+        [
+            np.random.default_rng(0).standard_normal(200),
+            np.random.default_rng(0).lognormal(0, 3, 200),
+            [0.0] * 40 + [0.2, 0.5],
+            [1e-6 * k for k in range(50)] + [0.2, 0.3],
+            [5.0] * 30,
+            [1.0, 2.0, 900.0],
+        ],
+        ids=["normal", "lognormal", "first hits", "discoveries", "constant", "few"],
+    )
+    def test_ordinary_scores_stay_as_they_are(self, y):
+        y = torch.tensor(np.array(y))
+        assert torch.equal(Tails.fit(y, high_is_good=True).tamed(y), y)
+
+    @pytest.mark.parametrize("power", [-30, 30])
+    def test_units_do_not_matter(self, power):
+        y = torch.from_numpy(np.array([*self.DOCKED, -357.8]))
+        tamed, scaled = Tails.fit(y, high_is_good=True).tamed(y), y * 2.0**power
+        assert torch.equal(Tails.fit(scaled, high_is_good=True).tamed(scaled), tamed * 2.0**power)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from molvae.optimization.transforms import ScoreScaler
+from molvae.optimization.surrogates import ScoreScaler
 from molvae.optimization.turbo import LONGEST, SHORTEST, SUCCESS_TOLERANCE, TrustRegion, from_cube, to_cube
 
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from molvae.campaign.search.evidence import evidence_of, has_evidence, tails_of, tamed
+from molvae.campaign.search.evidence import Tails, evidence_of, has_evidence, tails_of, tamed
 from molvae.campaign.utility import constrained_scores, goals, within
 from molvae.optimization.multiobjective import chebyshev_functions, columns_of
 from molvae.optimization.problem import Bounds, Composition, Problem, Standing
 from molvae.optimization.similarities import Gallery
-from molvae.optimization.surrogates import Portfolio, training_rows
-from molvae.optimization.transforms import ScoreScaler, Tails
+from molvae.optimization.surrogates import Portfolio, ScoreScaler, training_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
