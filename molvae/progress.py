@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from molvae.persistence.files import Closing
 from molvae.text import printable
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Progress(Protocol):
-    """Listener of a long-running function, with tasks by name."""
+class Progress:
+    """Listener of a long-running function, with tasks by name; the base class ignores all events."""
 
     def start(self, task: str, total: int | None = None) -> None:
         """A task begins; `total` is None if unknown."""
@@ -31,26 +31,10 @@ class Progress(Protocol):
         """A message."""
 
 
-class Silent:
-    """Ignores all events."""
-
-    def start(self, task: str, total: int | None = None) -> None:
-        """Ignored."""
-
-    def advance(self, task: str, n: int = 1, **fields: Any) -> None:
-        """Ignored."""
-
-    def finish(self, task: str, **fields: Any) -> None:
-        """Ignored."""
-
-    def note(self, text: str) -> None:
-        """Ignored."""
+SILENT = Progress()
 
 
-SILENT: Progress = Silent()
-
-
-class PlainProgress:
+class PlainProgress(Progress):
     """A plain line every few seconds: for log files and terminals without a cursor.
 
     Args:
@@ -124,7 +108,7 @@ class EventLog(Closing):
         self._file.close()
 
 
-class Tee:
+class Tee(Progress):
     """Forwards events to several listeners."""
 
     def __init__(self, *listeners: Progress) -> None:

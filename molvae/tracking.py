@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from molvae.config import flat
 from molvae.errors import MissingDependencyError
 from molvae.persistence.files import write_atomically
-from molvae.progress import SILENT, Silent
+from molvae.progress import SILENT, Progress
 from molvae.registry import Registry
 from molvae.text import one_line
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import ModuleType
-
-    from molvae.progress import Progress
 
 
 class Tracker(Protocol):
@@ -91,7 +89,7 @@ class Trackers:
                 self._progress.note(f"the tracker '{name}' failed and is not used any more: {why}")
 
 
-class TrackedProgress(Silent):
+class TrackedProgress(Progress):
     """A listener that logs the figures of one task to trackers; steps are units done.
 
     Args:

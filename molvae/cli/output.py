@@ -11,7 +11,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from molvae.errors import StorageError
-from molvae.progress import SILENT, PlainProgress, figures_text
+from molvae.progress import SILENT, PlainProgress, Progress, figures_text
 from molvae.text import cell, printable
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from molvae.data.records import Column
     from molvae.data.writers import Writer
-    from molvae.progress import Progress
 
 
 class Session:
@@ -101,7 +100,7 @@ class Session:
         self.note(f"{counts}{where}")
 
 
-class LiveProgress:
+class LiveProgress(Progress):
     """Shows the tasks of a long-running call as bars, its figures beside them and its notes above."""
 
     def __init__(self, bars: Bars) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +56,7 @@ class Credit:
 
     picks: tuple[float, ...]
     hits: tuple[float, ...]
-    recent: tuple[tuple[float, ...], ...] = field(default=())
+    recent: tuple[tuple[float, ...], ...] = ()
 
     @classmethod
     def new(cls, n_members: int) -> Credit:
@@ -65,12 +65,8 @@ class Credit:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Credit:
-        """The inverse of `to_json`."""
+        """From JSON values of its fields."""
         return cls(tuple(value["picks"]), tuple(value["hits"]), tuple(map(tuple, value["recent"])))
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {"picks": self.picks, "hits": self.hits, "recent": self.recent}
 
     def after(self, outcomes: Sequence[Outcome]) -> Credit:
         """The credit after these outcomes, oldest first, with earlier ones discounted."""
@@ -123,55 +119,38 @@ def allotted(weights: NDArray[np.float64], n: int, generator: np.random.Generato
 
 
 @dataclass(frozen=True)
-class Pending:
-    """A pending candidate.
-
-    Attributes:
-        member: Index of the surrogate that chose it.
-        bar: Utility that a hit exceeds; `None`: any.
-        predicted: Utility predicted by each surrogate, if there is one goal.
-    """
-
-    member: int
-    bar: float | None
-    predicted: tuple[float, ...]
-
-
-@dataclass(frozen=True)
 class Ledger:
     """Credit of the surrogates, and pending candidates.
 
     Attributes:
         credit: Current credit.
-        open: Pending candidates by canonical SMILES, oldest first.
-        bar: Utility that a hit exceeds.
+        open: Pending candidates by canonical SMILES, oldest first: index of the surrogate that chose it, the
+            utility that a hit exceeds, and the utility predicted by each surrogate, if there is one goal.
+        bar: Utility that a hit exceeds now; `None`: any.
     """
 
     credit: Credit
-    open: dict[str, Pending]
+    open: dict[str, Sequence[Any]]
     bar: float | None
 
     @classmethod
     def settled(cls, situation: Situation) -> Ledger:
         """The ledger of the last batch, updated with the scores since."""
-        n_members = len(situation.history.settings.search.surrogate.members)
-        kept = situation.history.state.get("ledger")
-        credit = Credit.from_json(kept["credit"]) if kept else Credit.new(n_members)
-        waiting = {s: Pending(r[0], r[1], tuple(r[2])) for s, r in kept["open"]} if kept else {}
-        trials = situation.history.trials
-        worth = situation.history.utilities()
-        by_name = dict(zip(trials, worth.tolist()))
-        scored = [smiles for smiles in waiting if smiles in trials and trials[smiles].complete]
-        credit = credit.after([_outcome(waiting[s], by_name[s]) for s in scored])
-        return cls(credit, {s: f for s, f in waiting.items() if s not in set(scored)}, tenth_best(worth))
+        history = situation.history
+        kept = history.state.get("ledger") or {"open": ()}
+        n_members = len(history.settings.search.surrogate.members)
+        credit = Credit.from_json(kept["credit"]) if "credit" in kept else Credit.new(n_members)
+        waiting, worth = dict(kept["open"]), history.utilities()
+        by_name = dict(zip(history.trials, worth.tolist()))
+        outcomes = []
+        for smiles in [s for s in waiting if s in history.trials and history.trials[s].complete]:
+            (member, bar, predicted), utility = waiting.pop(smiles), by_name[smiles]
+            seen = tuple(predicted) if np.isfinite(utility) else ()
+            outcomes.append(Outcome(member, is_hit(utility, bar), utility, seen))
+        return cls(credit.after(outcomes), waiting, tenth_best(worth))
 
     def to_json(self, new: Sequence[tuple[str, int, tuple[float, ...]]]) -> dict[str, Any]:
         """As JSON values, with new candidates: SMILES, member and predictions of each."""
-        rows = [[s, [f.member, f.bar, f.predicted]] for s, f in self.open.items()]
+        rows = [[smiles, row] for smiles, row in self.open.items()]
         rows += [[smiles, [member, self.bar, predicted]] for smiles, member, predicted in new]
-        return {"credit": self.credit.to_json(), "open": rows[-_MOST_PENDING:]}
-
-
-def _outcome(pending: Pending, utility: float) -> Outcome:
-    finite = bool(np.isfinite(utility))
-    return Outcome(pending.member, is_hit(utility, pending.bar), utility, pending.predicted if finite else ())
+        return {"credit": asdict(self.credit), "open": rows[-_MOST_PENDING:]}
