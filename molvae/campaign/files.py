@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _HEADER = b"SQLite format 3\x00"
 _LARGEST_FILE = 8 << 30  # bytes
 _COMPANIONS = ("{}", "{}-wal", "{}-shm", "{}-journal", ".{}.lock", ".{}.tally")
-_TALLY_FIELDS = 3
 _TALLY_LENGTH = 20 + 1 + 64 + 1 + 16 + 1  # count, digest, check, each with what ends it
 
 APPLICATION_ID = 0x6D6F6C76  # "molv"
@@ -46,12 +45,6 @@ def identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def refuse_missing(path: Path) -> None:
-    """Refuse a missing file."""
-    if not path.is_file():
-        raise JournalError(f"no campaign at {path}", hint="Check the path for a typing mistake.")
 
 
 def refuse_special_files(path: Path) -> None:
@@ -154,15 +147,37 @@ class Tally:
     flipped bit the last events would be dropped silently. The tally is written after each commit and removed
     when the log has been folded into the journal: if it is left, the journal must have at least this many
     events.
-
-    Args:
-        journal: The journal's path.
     """
 
     def __init__(self, journal: Path) -> None:
-        self.path = _path(journal)
-        self._log = journal.with_name(f"{journal.name}-wal")
+        self.path = journal.with_name(f".{journal.name}.tally")
+        self._journal = journal
         self._file: int | None = None
+
+    def read(self) -> tuple[int, str] | None:
+        """Number and digest of the last event known to be committed; `None` if unknown.
+
+        Raises:
+            JournalError: The file is damaged.
+            StorageError: It cannot be read.
+        """
+        try:
+            with self.path.open("rb") as file:
+                line = file.read(_TALLY_LENGTH + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageError(f"cannot read {self.path}: {error.strerror or error}") from error
+        if not line:
+            return None  # its writer was killed before the first line
+        number, _, rest = line.decode(errors="replace").partition(" ")
+        digest = rest.partition(" ")[0]
+        if number.isdecimal() and line == _line(int(number), digest):
+            return int(number), digest
+        raise JournalError(
+            f"{self.path} is damaged: it keeps how many events of {self._journal.name} were written",
+            hint="Restore both from a copy, or remove it to read the journal without this check.",
+        )
 
     def begin(self, n_events: int, digest: str) -> None:
         """Create the file if necessary and write the current number of events.
@@ -196,37 +211,8 @@ class Tally:
         with contextlib.suppress(OSError):
             os.close(file)
         with contextlib.suppress(OSError):
-            if not self._log.exists():
+            if not self._journal.with_name(f"{self._journal.name}-wal").exists():
                 self.path.unlink(missing_ok=True)
-
-
-def read_tally(journal: Path) -> tuple[int, str] | None:
-    """Number and digest of the last event known to be committed; `None` if unknown.
-
-    Raises:
-        JournalError: The file is damaged.
-    """
-    path = _path(journal)
-    try:
-        with path.open("rb") as file:
-            line = file.read(_TALLY_LENGTH + 1)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
-    if not line:
-        return None  # its writer was killed before the first line
-    fields = line.decode(errors="replace").split(" ")
-    if len(fields) == _TALLY_FIELDS and fields[0].isdecimal() and line == _line(int(fields[0]), fields[1]):
-        return int(fields[0]), fields[1]
-    raise JournalError(
-        f"{path} is damaged: it keeps how many events of {journal.name} were written",
-        hint="Restore both from a copy, or remove it to read the journal without this check.",
-    )
-
-
-def _path(journal: Path) -> Path:
-    return journal.with_name(f".{journal.name}.tally")
 
 
 def _line(n_events: int, digest: str) -> bytes:

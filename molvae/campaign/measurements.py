@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from molvae.campaign.cells import ColumnReader, find_columns, plain, refuse_near_misses
 from molvae.campaign.molecules import Form, form_of
-from molvae.campaign.observations import Balance, StartMolecule, pooled, score_of, shown
+from molvae.campaign.observations import CENSORED, Balance, StartMolecule, pooled, score_of, shown
 from molvae.data.columnar import columns_of
 from molvae.data.columns import ID_NAMES, as_name, is_smiles_name
 from molvae.data.records import BadRow, Row
@@ -41,7 +41,7 @@ class Measurements:
             scores = [m.scores[j] for m in self.molecules if m.scores]
             known = [score for score in scores if isinstance(score, Score)]
             values = [score for score in known if score.is_ok]
-            bounds = [score for score in known if score.status in {"above", "below"}]
+            bounds = [score for score in known if score.status in CENSORED]
             text = f"{name}: {len(values):,} values"
             text += f", {len(bounds):,} only as a bound such as {shown(bounds[0])}" if bounds else ""
             rest = len(known) - len(values) - len(bounds)
@@ -98,12 +98,10 @@ def read_rows(
             continue
         cells = [row.fields.get(columns[name], "") if name in columns else "" for name in names]
         kept.append((Row(row.line, row.text, row.identifier, {}), cells))
-    readers = [
-        ColumnReader.of(
-            columns.get(name, name), (cells[j] for _, cells in kept), (stated or {}).get(name, "")
-        )
-        for j, name in enumerate(names)
-    ]
+    readers = []
+    for j, name in enumerate(names):
+        cells_of = (cells[j] for _, cells in kept)
+        readers.append(ColumnReader.of(columns.get(name, name), cells_of, (stated or {}).get(name, "")))
     for row, cells in kept:
         at = f"{where} {row.line}"
         answers = [reader.read(cell) for reader, cell in zip(readers, cells)]
@@ -122,11 +120,7 @@ def read_rows(
 def read_frame(frame: Any, names: Sequence[str], *, asked: Sequence[str], **options: Any) -> Measurements:
     """As `read_rows`, from a table in memory (pandas, polars, Arrow); rows are counted from 1.
 
-    Args:
-        frame: The table.
-        names: Of the objectives, in the campaign's order.
-        asked: Measured objectives; the others are computed.
-        options: For `read_rows`.
+    Columns are looked up for the measured objectives, `asked`.
 
     Raises:
         InputError: No column is called like SMILES.
@@ -142,14 +136,10 @@ def read_frame(frame: Any, names: Sequence[str], *, asked: Sequence[str], **opti
     texts = {
         name: ["" if value is None else str(value) for value in cells] for name, cells in columns.items()
     }
+    fields = (dict(zip(texts, cells)) for cells in zip(*texts.values()))
     rows = (
-        Row(
-            number + 1,
-            texts[smiles][number],
-            texts[named][number] if named else "",
-            {name: cells[number] for name, cells in texts.items()},
-        )
-        for number in range(len(texts[smiles]))
+        Row(number, row[smiles], row[named] if named else "", row)
+        for number, row in enumerate(fields, start=1)
     )
     found = find_columns(list(columns), asked)
     refuse_near_misses(list(columns), asked, found)

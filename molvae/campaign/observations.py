@@ -100,12 +100,9 @@ class Candidate:
     def from_json(cls, row: dict[str, Any]) -> Candidate:
         """The inverse of `dataclasses.asdict`."""
         kept = row.get("forecast")
-        forecast = (
-            None
-            if kept is None
-            else Forecast(**{**kept, "mean": tuple(kept["mean"]), "deviation": tuple(kept["deviation"])})
-        )
-        return cls(**{**row, "forecast": forecast})
+        if kept is not None:
+            kept = Forecast(**{**kept, "mean": tuple(kept["mean"]), "deviation": tuple(kept["deviation"])})
+        return cls(**{**row, "forecast": kept})
 
 
 @dataclass(frozen=True)
@@ -161,6 +158,7 @@ class Receipt:
 _RANK = {
     "skipped": 0, "cancelled": 1, "failed": 2, "timeout": 3, "invalid": 4, "below": 5, "above": 5, "ok": 6,
 }  # fmt: skip
+_SIGN = {"above": 1.0, "below": -1.0}
 EVALUATED = frozenset({"ok", "above", "below", "failed", "timeout"})
 """Statuses of scores that are charged."""
 _FEWEST_DIGITS = 2  # of a rounded number that is taken for a longer one
@@ -172,13 +170,8 @@ def merge(old: Score | None, new: Score | None, what: str) -> Score | None:
     Any score replaces a missing or skipped one, a bound a failure, a number a bound it satisfies. A rounded
     number is the number on record.
 
-    Args:
-        old: Score on record.
-        new: Score reported.
-        what: Molecule and objective, for the error.
-
     Raises:
-        JournalError: They contradict one another.
+        JournalError: They contradict one another; `what` names molecule and objective.
 
     >>> from molvae.oracles.base import Score
     >>> merge(Score(float("nan"), "failed"), Score(0.5, "ok"), "CCO qed").value
@@ -207,9 +200,9 @@ def pooled(scores: Sequence[Score]) -> tuple[Score, list[Score]]:
     >>> mean.value, mean.n, round(mean.sd, 3)
     (5.5, 2, 0.707)
     """
-    numbers = [score for score in scores if score.status == "ok"]
+    numbers = [score for score in scores if score.is_ok]
     best = _mean(numbers) if numbers else max(scores, key=_precedence)
-    return best, [score for score in scores if score.status != "ok" and not _agree(best, score)]
+    return best, [score for score in scores if not score.is_ok and not _agree(best, score)]
 
 
 def score_of(value: object, what: str) -> Score | None:
@@ -249,10 +242,8 @@ def shown(score: Score) -> str:
 def _agree(a: Score, b: Score) -> bool:
     """Whether two reports may be of the same measurement."""
     for number, other in ((a, b), (b, a)):
-        if other.status in {"above", "below"}:
-            sign = 1.0 if other.status == "above" else -1.0
-            if number.status == "ok" or number.status in {"above", "below"} - {other.status}:
-                return sign * (number.value - other.value) >= 0
+        if other.status in CENSORED and number.is_measured and number.status != other.status:
+            return _SIGN[other.status] * (number.value - other.value) >= 0
     if a.status != "ok" or b.status != "ok" or math.isclose(a.value, b.value, rel_tol=1e-9, abs_tol=1e-300):
         return True
     coarse, fine = sorted((a, b), key=lambda score: _decimals(score.value))
@@ -262,11 +253,9 @@ def _agree(a: Score, b: Score) -> bool:
 
 
 def _precedence(score: Score) -> tuple[int, float, int, str]:
-    tight = (
-        {"above": 1.0, "below": -1.0}.get(score.status, 0.0) * score.value if score.status != "ok" else 0.0
-    )
-    digits = _decimals(score.value) if score.status == "ok" else 0
-    return _RANK[score.status], 0.0 if math.isnan(tight) else tight, score.n * 1000 + digits, score.detail
+    tight = _SIGN[score.status] * score.value if score.status in CENSORED else 0.0
+    digits = _decimals(score.value) if score.is_ok else 0
+    return _RANK[score.status], tight, score.n * 1000 + digits, score.detail
 
 
 def _decimals(value: float) -> int:

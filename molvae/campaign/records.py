@@ -41,14 +41,14 @@ def scores_from_json(rows: Sequence[list[Any] | float | None]) -> list[Score | N
     """The inverse of `scores_to_json`; a bare number is a value (so earlier versions wrote known scores)."""
     found: list[Score | None] = []
     for row in rows:
-        if isinstance(row, list):
-            status, value, detail, *replicates = row
-            score = Score(math.nan if value is None else float(value), status, detail, *replicates)
-            if score.is_measured and not math.isfinite(score.value):
-                raise ValueError(f"a score is '{score.status}' without a number")
-            found.append(score)
-        else:
+        if not isinstance(row, list):
             found.append(None if row is None else Score.ok(float(row)))
+            continue
+        status, value, *more = row
+        score = Score(math.nan if value is None else float(value), status, *more)
+        if score.is_measured and not math.isfinite(score.value):
+            raise ValueError(f"a score is '{score.status}' without a number")
+        found.append(score)
     return found
 
 
@@ -85,7 +85,7 @@ def latent_from_text(text: str) -> NDArray[np.float32]:
 
 def known_to_json(known: KnownScores, smiles: Sequence[str]) -> dict[str, list[list[Any] | None]]:
     """What is computed of molecules, for the journal: reading it then computes nothing again."""
-    if not known.columns or (known.needs_model and not known.has_model):
+    if not known.columns or known.lacks_model:
         return {}
     molecules = [molecule for text in smiles if is_valid(molecule := parse(text))]
     known.values(molecules)  # of all at once, where a model predicts them

@@ -30,9 +30,7 @@ from molvae.campaign.files import (
     identity,
     is_journal,
     lay_out,
-    read_tally,
     refuse_foreign,
-    refuse_missing,
     refuse_special_files,
     writer_lock,
 )
@@ -82,14 +80,14 @@ class Journal:
         self.writable = writable
         self._tally = Tally(path)
         self._closing = contextlib.ExitStack()
+        if not writable and not path.is_file():
+            raise JournalError(f"no campaign at {path}", hint="Check the path for a typing mistake.")
         try:
-            if not writable:
-                refuse_missing(path)
             refuse_special_files(path)
             if writable:
                 self._closing.enter_context(writer_lock(path))
             refuse_foreign(path)
-            promised = read_tally(path)  # before the database: a writer may be adding to both
+            promised = self._tally.read()  # before the database: a writer may be adding to both
             self._closing.callback(self._tally.settle)
             with self._explained():
                 self._database = self._connected(path)

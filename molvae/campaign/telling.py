@@ -102,20 +102,14 @@ def checked(history: History, observation: Observation) -> Observation:
 
 
 def _joined(history: History, first: Observation, second: Observation) -> Observation:
-    names = [objective.name for objective in history.settings.objectives]
-    pairs = zip(first.scores, second.scores, names, strict=True)
-    scores = tuple(
-        merge(score_of(a, name), score_of(b, name), f"{name} of {first.smiles}") for a, b, name in pairs
-    )
+    whats = [f"{objective.name} of {first.smiles}" for objective in history.settings.objectives]
+    reports = zip(first.scores, second.scores, whats, strict=True)
+    scores = tuple(merge(score_of(a, what), score_of(b, what), what) for a, b, what in reports)
     return Observation(first.smiles, scores, first.identifier, first.name or second.name)
 
 
 class Recognizer:
-    """Recognizes the molecules of a campaign by structure, identifier or name.
-
-    Args:
-        history: Of the campaign.
-    """
+    """Recognizes the molecules of a campaign by structure, identifier or name."""
 
     def __init__(self, history: History) -> None:
         self._history = history
