@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from itertools import chain
-from typing import TYPE_CHECKING, Protocol
+from functools import cached_property
+from itertools import chain, islice
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from molvae.chemistry.substructure import core_molecule
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from molvae.campaign.config import CampaignSettings, Neighborhood
     from molvae.campaign.model import LatentModel
@@ -31,36 +32,30 @@ _FEWEST_SIZES = 20
 _START_COUNTED = 10_000  # start molecules whose bonds and ring systems have precedent
 
 
-class Gate(Protocol):
-    """Decides which molecules may be proposed."""
-
-    def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:
-        """Whether each molecule passes."""
+Gate: TypeAlias = "Callable[[Sequence[Molecule]], list[bool]]"
+"""Decides which molecules may be proposed."""
 
 
 class PrecedentGate:
-    """Passes molecules with precedent.
+    """Passes molecules whose bonds and ring systems are common, and that have no unstable group.
 
-    Every bond and ring system must occur in one in 10,000 of the model's training molecules or in the start,
-    and there must be no unstable group (filter `unstable`). Without a calibrated model, only unstable groups
-    are checked. With a threshold of one training molecule, an external judge rejected 40 % of what passed.
-
-    Args:
-        model: A `MolVAE`.
-        start: SMILES of the start.
+    Each must occur in one in 10,000 of the model's training molecules, or in the SMILES `start`. Without a
+    calibrated model, only unstable groups are checked (filter `unstable`). With a threshold of one training
+    molecule, an external judge rejected 40 % of what passed.
     """
 
     def __init__(self, model: LatentModel, start: Iterable[str]) -> None:
-        self._start = start
-        self._known: Precedent | None = getattr(model, "precedent", None)
-        self._extended = self._known is None
+        self._model, self._start = model, start
+
+    @cached_property
+    def _known(self) -> Precedent | None:
+        trained: Precedent | None = getattr(self._model, "precedent", None)
+        if trained is None:
+            return None
+        return trained.at_least(trained.n_common).joined(Precedent.counted(_counted(self._start)))
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:
-        """Whether each molecule has common bonds and ring systems, and no unstable group."""
-        if not self._extended and self._known is not None:
-            counted = [m for _, text in zip(range(_START_COUNTED), self._start) if is_valid(m := parse(text))]
-            common = self._known.at_least(self._known.n_common)
-            self._known, self._extended = common.joined(Precedent.counted(counted)), True
+        """Whether each molecule has precedent."""
         known = self._known
         return [
             (known is None or known.covers(molecule)) and not filter_reasons(molecule, ["unstable"])
@@ -69,11 +64,7 @@ class PrecedentGate:
 
 
 class SimilarityGate:
-    """Passes molecules similar enough to one of a set, or not too similar to any.
-
-    Args:
-        neighborhood: The molecules and the similarity.
-        at_least: Whether the similarity is a minimum; otherwise a maximum.
+    """Passes molecules with `at_least` the similarity of a neighborhood, or at most; the nearest counts.
 
     Raises:
         UsageError: A text of the neighborhood is not a molecule.
@@ -89,7 +80,7 @@ class SimilarityGate:
             self._molecules.append(molecule)
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:
-        """Whether the nearest of the set is near enough, or far enough, for each molecule."""
+        """Whether each molecule is near enough, or far enough."""
         nearest = [float(row.max()) for row in similarity_matrix(molecules, self._molecules)]
         return [near >= self._bound if self._at_least else near <= self._bound for near in nearest]
 
@@ -98,33 +89,31 @@ class SizeGate:
     """Passes molecules no larger than a drug, or than 99 % of the start.
 
     Exploration favors unfamiliar molecules, such as two whole molecules joined. A small start sets no limit.
-
-    Args:
-        start: SMILES of the start.
     """
 
     def __init__(self, start: Iterable[str]) -> None:
         self._start = start
-        self._largest: float | None = None
+
+    @cached_property
+    def _largest(self) -> float:
+        sizes = [molecule.mol.GetNumHeavyAtoms() for molecule in _counted(self._start)]
+        return max(_DRUG_SIZE, np.percentile(sizes, 99)) if len(sizes) >= _FEWEST_SIZES else math.inf
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:
         """Whether each molecule is small enough."""
-        if self._largest is None:
-            read = (parse(text) for _, text in zip(range(_START_COUNTED), self._start))
-            sizes = [molecule.mol.GetNumHeavyAtoms() for molecule in read if is_valid(molecule)]
-            few = len(sizes) < _FEWEST_SIZES
-            self._largest = math.inf if few else max(_DRUG_SIZE, float(np.percentile(sizes, 99)))
         return [molecule.mol.GetNumHeavyAtoms() <= self._largest for molecule in molecules]
+
+
+def _counted(start: Iterable[str]) -> list[Molecule]:
+    """The start molecules that precedent and sizes are taken from."""
+    return [m for text in islice(start, _START_COUNTED) if is_valid(m := parse(text))]
 
 
 class DomainGate:
     """Passes molecules inside the model's applicability domain (`DomainScores.inside`).
 
-    Args:
-        model: A calibrated `MolVAE`.
-
     Raises:
-        UsageError: Another kind of model, or not calibrated.
+        UsageError: The model is no `MolVAE`, or not calibrated.
     """
 
     def __init__(self, model: LatentModel) -> None:
@@ -143,11 +132,7 @@ class DomainGate:
 
 
 class Remembering:
-    """A gate with a cache of its answers by SMILES, as offspring repeat themselves.
-
-    Args:
-        gate: The gate.
-    """
+    """A gate with a cache of its answers by SMILES, as offspring repeat themselves."""
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
@@ -171,9 +156,8 @@ def kept_smarts(objectives: Iterable[Objective]) -> tuple[str, ...]:
 
 
 def kept_cores(objectives: Iterable[Objective]) -> list[Molecule]:
-    """The cores that every candidate must contain, as molecules; those that are drawn in full."""
-    found = map(core_molecule, kept_smarts(objectives))
-    return [core for core in found if core is not None]
+    """These cores as molecules, as far as they are drawn in full."""
+    return [core for text in kept_smarts(objectives) if (core := core_molecule(text)) is not None]
 
 
 def gates_of(settings: CampaignSettings, model: LatentModel, start: Iterable[str]) -> tuple[Gate, ...]:

@@ -46,24 +46,22 @@ class Trial:
         smiles: Canonical SMILES.
         scores: One per objective; `None` if not measured.
         candidate: The candidate; `None` for molecules of the user.
-        batch: Number of its `ask`, from 0; -1 for molecules of the user.
         call: Number of its evaluation, from 0, if charged.
         name: Name given by the user.
-        measured: Positions of the measured scores; the others are computed. `None`: all.
+        measured: Positions of the measured scores; the others are computed.
     """
 
     smiles: str
     scores: list[Score | None]
+    measured: tuple[int, ...]
     candidate: Candidate | None = None
-    batch: int = -1
     call: int | None = None
     name: str = ""
-    measured: tuple[int, ...] | None = None
 
     @property
     def asked(self) -> list[Score | None]:
         """Scores of the measured objectives."""
-        return self.scores if self.measured is None else [self.scores[j] for j in self.measured]
+        return [self.scores[j] for j in self.measured]
 
     @property
     def complete(self) -> bool:
@@ -189,7 +187,7 @@ class History:
             trial = self.trial(candidate.smiles, known_from_json(payload, candidate.smiles))
             self.identifiers[candidate.identifier] = candidate.smiles
             if trial.candidate is None:
-                trial.candidate, trial.batch = candidate, self.n_asks
+                trial.candidate = candidate
         self.latents.update({smiles: latent_from_text(text) for smiles, text in payload["latents"].items()})
         self.state = payload["state"]
         self.n_asks += 1
@@ -224,8 +222,8 @@ class History:
         Raises:
             JournalError: They contradict one another.
         """
-        trial = self.trials.get(smiles)
-        joined: list[Score | None] = [None] * len(scores) if trial is None else list(trial.scores)
+        blank: list[Score | None] = [None] * len(scores)
+        joined = list(self.trials[smiles].scores) if smiles in self.trials else blank
         for j in self.known.measured:
             name, new = self.settings.objectives[j].name, scores[j]
             replaced = correct and new is not None
@@ -233,12 +231,7 @@ class History:
         return self.known.completed(joined)
 
     def trial(self, smiles: str, recorded: Sequence[Score | None] | None = None) -> Trial:
-        """The trial of a canonical SMILES, which is created if necessary.
-
-        Args:
-            smiles: Canonical SMILES.
-            recorded: Its computed scores in the journal, if any.
-        """
+        """The trial of a canonical SMILES; created if necessary, with computed scores as recorded, if any."""
         if smiles not in self.trials:
             scores: list[Score | None] = [None] * len(self.settings.objectives)
             if recorded is not None:
@@ -246,7 +239,7 @@ class History:
                     scores[j] = score
             elif self.known.columns and is_valid(molecule := parse(smiles)):
                 scores = self.known.filled(molecule, scores)
-            self.trials[smiles] = Trial(smiles, scores, measured=self.known.measured)
+            self.trials[smiles] = Trial(smiles, scores, self.known.measured)
             self._flat.add(flat(smiles))
         return self.trials[smiles]
 

@@ -56,8 +56,8 @@ def wholes(objectives: Sequence[Objective]) -> dict[int, Whole]:
     Campaigns of earlier versions have none: there, composite objectives are measured as a whole.
     """
     names = {objective.name for objective in objectives}
-    found = {j: whole for j, o in enumerate(objectives) if (whole := taken_apart(o.name)) is not None}
-    return {j: whole for j, whole in found.items() if names.issuperset(whole.parts)}
+    found = ((j, taken_apart(objective.name)) for j, objective in enumerate(objectives))
+    return {j: whole for j, whole in found if whole is not None and names.issuperset(whole.parts)}
 
 
 def check_objectives(objectives: Sequence[Objective]) -> None:
@@ -123,7 +123,9 @@ class KnownScores:
         oracles: Of all objectives that molvae computes, by name.
         columns: Positions of the known objectives.
         bounds: Those of them that are bounds.
-        wholes: Positions of those that are put together from others, with how: neither known nor asked for.
+        wholes: Composite objectives by position; neither known nor asked for.
+        measured: Positions of the objectives that are asked for.
+        modeled: Positions of what surrogates learn: goals and parts that are asked for, then all bounds.
         refused: How many molecules each bound has turned away since `refused` was last cleared.
 
     Raises:
@@ -145,6 +147,10 @@ class KnownScores:
         )
         self.wholes = wholes(self.objectives)
         self.bounds = tuple(j for j in self.columns if self.objectives[j].is_constraint)
+        places = range(len(self.objectives))
+        self.measured = tuple(j for j in places if j not in self.columns and j not in self.wholes)
+        bounded = [j for j in places if self.objectives[j].is_constraint and j not in self.columns]
+        self.modeled = (*(j for j in self.measured if j not in bounded), *bounded)
         self.refused: Counter[str] = Counter()
         self._memory: OrderedDict[str, dict[str, Score]] = OrderedDict()
 
@@ -154,20 +160,9 @@ class KnownScores:
         return self._heads.asked
 
     @property
-    def has_model(self) -> bool:
-        """Whether the model is there to do so."""
-        return self._heads.ready
-
-    @property
-    def measured(self) -> tuple[int, ...]:
-        """Positions of the objectives that are asked for."""
-        return tuple(j for j in range(len(self.objectives)) if j not in self.columns and j not in self.wholes)
-
-    @property
-    def modeled(self) -> tuple[int, ...]:
-        """Positions of what surrogates learn: what is asked for, goals and parts first, then all bounds."""
-        bounded = [j for j, o in enumerate(self.objectives) if o.is_constraint and j not in self.columns]
-        return (*(j for j in self.measured if j not in bounded), *bounded)
+    def lacks_model(self) -> bool:
+        """Whether it predicts some, and is not there to do so."""
+        return self._heads.asked and not self._heads.ready
 
     def is_computed(self, name: str) -> bool:
         """Whether molvae has the score of an objective as soon as what is asked for has come."""

@@ -189,7 +189,7 @@ def needed_oracles(
             loaded[name] = given[name]
         elif name not in known.oracles:
             loaded[name] = load_oracle(name, named=name in named, trust=trust)
-        elif known.has_model or not known.needs_model:  # predicted objectives are loaded with the model
+        elif not known.lacks_model:  # predicted objectives are loaded with the model
             loaded[name] = known.oracles[name]
     return loaded
 
@@ -271,12 +271,7 @@ class MoveReport:
 
 
 def move_reports(table: Sequence[Row], state: Mapping[str, Any]) -> list[MoveReport]:
-    """Reports of all moves that were attempted or scored, most hits first.
-
-    Args:
-        table: Of the campaign.
-        state: Of its method at the last batch.
-    """
+    """Reports of all moves that were attempted or scored, most hits first; `state` is that of the method."""
     called = charged_rows(table)
     reached = hits([row.utility for row in called])
     moves: Mapping[str, Mapping[str, Any]] = state.get("sources", {}).get("moves", {})

@@ -16,9 +16,9 @@ from molvae.data.columnar import arrow_stream
 from molvae.oracles.base import value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from molvae.campaign.history import History, Trial
+    from molvae.campaign.history import History
     from molvae.campaign.observations import Forecast
     from molvae.oracles.base import Score
     from molvae.oracles.config import Objective
@@ -57,31 +57,30 @@ class Row:
     forecast: Forecast | None = None
 
 
-def row_of(trial: Trial, utility: float, allowed: bool) -> Row:  # noqa: FBT001 - built from a zip of columns
-    """The row of a molecule, given its utility and feasibility."""
-    candidate = trial.candidate
-    return Row(
-        smiles=trial.smiles,
-        scores=tuple(trial.scores),
-        utility=utility,
-        feasible=allowed,
-        source="known" if candidate is None else candidate.source,
-        parent=None if candidate is None else candidate.parent,
-        call=trial.call,
-        identifier=None if candidate is None else candidate.identifier,
-        surrogate=None if candidate is None else candidate.surrogate,
-        name=trial.name,
-        ancestor=None if candidate is None else candidate.ancestor,
-        forecast=None if candidate is None else candidate.forecast,
-    )
-
-
 def all_rows(history: History) -> list[Row]:
     """Every molecule of a campaign, in order of appearance; molecules of the start only once scored."""
     trials, objectives = list(history.trials.values()), history.settings.objectives
     values = np.array([trial.values for trial in trials]).reshape(len(trials), len(objectives))
-    columns = zip(trials, history.utilities(), feasible(values, objectives))
-    return [row_of(trial, float(worth), bool(allowed)) for trial, worth, allowed in columns]
+    rows = []
+    for trial, worth, allowed in zip(trials, history.utilities().tolist(), feasible(values, objectives)):
+        made = trial.candidate or Candidate("", trial.smiles, "known")
+        rows.append(
+            Row(
+                smiles=trial.smiles,
+                scores=tuple(trial.scores),
+                utility=worth,
+                feasible=bool(allowed),
+                source=made.source,
+                parent=made.parent,
+                call=trial.call,
+                identifier=made.identifier or None,
+                surrogate=made.surrogate,
+                name=trial.name,
+                ancestor=made.ancestor,
+                forecast=made.forecast,
+            )
+        )
+    return rows
 
 
 def best_rows(history: History, k: int) -> list[Row]:
@@ -114,15 +113,12 @@ def rows_html(rows: Sequence[Row], objectives: Sequence[Objective], caption: str
 def replicate_columns(
     scores: Sequence[Sequence[Score | None]], names: Sequence[str], before: str = ""
 ) -> dict[str, list[float | None]]:
-    """Number and standard deviation of replicates, by columns.
+    """Number and standard deviation of replicates: columns `NAME n` and `NAME sd` where there are any.
 
     Args:
         scores: Of molecules, one per name; rows may be empty.
         names: Of the objectives; duplicates are ignored.
         before: Prefix of the names of the columns.
-
-    Returns:
-        `NAME n` and `NAME sd` of each objective that has replicates.
     """
     columns: dict[str, list[float | None]] = {}
     for j, name in enumerate(names):
@@ -157,17 +153,22 @@ WITHIN, DESCENDS, NEAREST, LIKENESS = "probability within bounds", "descends fro
 class Candidates(list[Candidate]):
     """Result of `ask`: a list of candidates that is a table to pandas, polars and Arrow.
 
-    Args:
-        candidates: The candidates.
-        history: Of their campaign.
-
     Attributes:
-        columns: Values by name; scores that are to be measured are empty.
+        columns: Values by name, also of forecasts; scores that are to be measured are empty.
     """
 
     def __init__(self, candidates: Sequence[Candidate], history: History) -> None:
         super().__init__(candidates)
-        self.columns = batch_columns(candidates, history)
+        columns: dict[str, list[Any]] = {
+            name: [getattr(c, name) for c in candidates]
+            for name in ("identifier", "smiles", "source", "parent")
+        }
+        trials = [history.trials[c.smiles] for c in candidates]
+        for j, objective in enumerate(history.settings.objectives):
+            if j not in history.known.wholes:  # a whole comes with its parts
+                columns.setdefault(objective.name, [value_of(trial.scores[j]) for trial in trials])
+        columns |= forecast_columns([c.forecast for c in candidates], history)
+        self.columns = columns | descent_columns([c.ancestor for c in candidates], history)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """The batch as a table: `pandas.DataFrame.from_arrow(campaign.ask(8))` and the like."""
@@ -178,23 +179,6 @@ class Candidates(list[Candidate]):
         rows = zip(*(self.columns[name] for name in header), strict=True)
         drawn = [[parse(c.smiles), *row, c.smiles] for c, row in zip(self, rows, strict=True)]
         return table_html(["molecule", *header, "SMILES"], drawn, f"{len(self)} candidates")
-
-
-def batch_columns(candidates: Sequence[Candidate], history: History) -> dict[str, list[Any]]:
-    """A batch by columns: empty scores to fill in, and forecasts."""
-    columns: dict[str, list[Any]] = {
-        "identifier": [c.identifier for c in candidates],
-        "smiles": [c.smiles for c in candidates],
-        "source": [c.source for c in candidates],
-        "parent": [c.parent for c in candidates],
-    }
-    trials = [history.trials[c.smiles] for c in candidates]
-    for j, objective in enumerate(history.settings.objectives):
-        if j in history.known.wholes:
-            continue  # it comes with its parts
-        columns.setdefault(objective.name, [value_of(trial.scores[j]) for trial in trials])
-    columns |= forecast_columns([c.forecast for c in candidates], history)
-    return columns | descent_columns([c.ancestor for c in candidates], history)
 
 
 def descent_columns(ancestors: Sequence[str | None], history: History) -> dict[str, list[Any]]:
@@ -223,16 +207,12 @@ def forecast_columns(forecasts: Sequence[Forecast | None], history: History) -> 
     columns[NEAREST] = near
     columns[f"{NEAREST} name"] = [names.get(smiles or "") for smiles in near]
     columns[LIKENESS] = [None if f is None else f.similarity for f in forecasts]
-    for j in modeled:
-        columns[f"{NEAREST} {objectives[j].name}"] = [_score(history.trials, s, j) for s in near]
     measured = [history.trials[s].scores if s in history.trials else [] for s in near]
+    for j in modeled:
+        columns[f"{NEAREST} {objectives[j].name}"] = [value_of(s[j]) if s else None for s in measured]
     columns |= replicate_columns(measured, [o.name for o in objectives], f"{NEAREST} ")
     return _not_empty(columns)
 
 
 def _not_empty(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
     return {name: values for name, values in columns.items() if any(v is not None for v in values)}
-
-
-def _score(trials: Mapping[str, Trial], smiles: str | None, objective: int) -> float | None:
-    return None if smiles is None or smiles not in trials else value_of(trials[smiles].scores[objective])
