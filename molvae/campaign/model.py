@@ -80,11 +80,6 @@ def drawn(model: LatentModel, n: int, generator: np.random.Generator) -> list[Mo
 class Latents:
     """Latent points of molecules, known or encoded when they are first asked for.
 
-    Args:
-        model: Encodes.
-        known: Points by canonical SMILES.
-        molecules: Cache of parsed molecules.
-
     Attributes:
         known: All points so far, by canonical SMILES.
         molecules: Cache of parsed molecules.

@@ -105,10 +105,7 @@ class MoleculeMemory:
 
 
 class FeatureMemory:
-    """Cache of features by canonical SMILES.
-
-    Args:
-        settings: Of the campaign; its surrogates determine the features.
+    """Cache of features by canonical SMILES: those that the surrogates of a campaign use.
 
     Attributes:
         views: The fingerprints.
@@ -127,11 +124,7 @@ class FeatureMemory:
         )
 
     def __call__(self, smiles: Sequence[str]) -> Features:
-        """Features of `n` molecules.
-
-        Args:
-            smiles: Canonical SMILES of valid molecules.
-        """
+        """Features of `n` valid molecules."""
         missing = [text for text in dict.fromkeys(smiles) if text not in self._rows]
         self._learn([m for text in missing if (m := self.molecules[text]) is not None], missing)
         rows = [self._rows[text] for text in smiles]

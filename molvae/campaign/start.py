@@ -55,11 +55,7 @@ def checked(
 
 
 def read_start(given: Any, objectives: Sequence[Objective]) -> Measurements:
-    """The start as different molecules in standard form, with known scores.
-
-    Args:
-        given: SMILES or `StartMolecule`s, a table in memory, or `Measurements`.
-        objectives: Of the campaign.
+    """The start (as for `Campaign.create`) as different molecules in standard form, with known scores.
 
     Raises:
         InputError: No valid molecule, or a table without SMILES.
@@ -86,12 +82,7 @@ _LEFT = frozenset({"cancelled", "skipped"})
 
 
 def carried(history: History, objectives: Sequence[Objective]) -> Measurements:
-    """Molecules of a campaign with the scores of objectives that share a name.
-
-    Args:
-        history: Of the campaign.
-        objectives: Of the new one.
-    """
+    """Molecules of a campaign, with scores for the objectives of a new one by the same name."""
     places = {plain(history.settings.objectives[j].name): j for j in history.known.measured}
     columns = [places.get(plain(objective.name)) for objective in objectives]
     names = history.names
@@ -138,12 +129,6 @@ def changes(
     """Events for changes when a campaign is resumed: of its budget and of `EXECUTION`.
 
     A setting that was never set stays as it was when the campaign began, even if its default has changed.
-
-    Args:
-        history: Of the campaign.
-        settings: For going on.
-        start: The start as given now.
-        path: Of the journal, for messages.
 
     Raises:
         UsageError: Other settings, another start or other files than it began with.

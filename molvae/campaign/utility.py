@@ -52,11 +52,7 @@ def utilities(values: Array, objectives: Sequence[Objective]) -> Array:
 
     With one goal, the score, negated if minimized. With several, each is scaled to [0, 1] by its range over
     the feasible rows (a constant goal counts 1), and the utility is their geometric mean. It compares
-    molecules within a campaign, not between campaigns.
-
-    Args:
-        values: Scores, `n x k`, in the order of the objectives; NaN where missing.
-        objectives: Goals and constraints.
+    molecules within a campaign, not between campaigns. Scores are `n x k`, NaN where missing.
     """
     allowed = feasible(values, objectives)
     found = goals(values, objectives)
@@ -72,12 +68,7 @@ def utilities(values: Array, objectives: Sequence[Objective]) -> Array:
 
 
 def front(values: NDArray[np.float64], objectives: Sequence[Objective]) -> NDArray[np.bool_]:
-    """Which feasible molecules no other feasible one dominates, `n`.
-
-    Args:
-        values: Scores, `n x m`, NaN where there is none.
-        objectives: `m`.
-    """
+    """Which feasible molecules no other feasible one dominates, `n`, given scores `n x m` with NaN."""
     import torch
 
     from molvae.optimization.multiobjective import non_dominated

@@ -61,7 +61,7 @@ def constrained(
     incumbent = None if standing.incumbent is None else standing.incumbent / standing.scale
     if not len(bounds.lower):
         return acquisition(goal, 0.0 if incumbent is None else incumbent)
-    log_probability = log_feasibility(constraints, bounds.lower, bounds.upper)
+    log_probability = log_feasibility(constraints, bounds)
     if incumbent is None:
         return log_probability
     value = acquisition(goal, incumbent)
@@ -73,17 +73,12 @@ def log_softplus(x: Tensor) -> Tensor:
     return torch.where(x < -20.0, x, torch.nn.functional.softplus(x.clamp_min(-20.0)).log())  # noqa: PLR2004
 
 
-def log_feasibility(belief: Belief, lower: Tensor, upper: Tensor) -> Tensor:
-    """Logarithm of the probability that every constrained output lies within its bounds, outputs independent.
+def log_feasibility(belief: Belief, bounds: Bounds) -> Tensor:
+    """Logarithm of the probability that every constrained output (`n x c`) lies within its bounds, `n`.
 
-    Args:
-        belief: About the `c` constrained outputs (`n x c`).
-        lower: Lower bounds, `c`; -inf where there is none.
-        upper: Upper bounds, `c`; inf where there is none.
-
-    Returns:
-        `n`, at most 0; 0 without constraints.
+    Outputs are taken for independent. It is 0 without constraints.
     """
+    lower, upper = bounds.lower, bounds.upper
     spread = belief.variance.sqrt().clamp_min(_TINY)
     high = (upper - belief.mean) / spread
     low = (lower - belief.mean) / spread

@@ -181,15 +181,8 @@ def propose(
     and `SCALES`, times `widening` (steps are kept below 1). Noise is scaled from
     the encoder's posterior. Slerp interpolates .2 to .8 of the way between two different elites. An ascent
     follows a slope drawn from its posterior, by a log-uniform distance, after a short pCN step. Without
-    elites, all points come from the prior; with a single one, pCN replaces slerp.
-
-    Args:
-        elites: Parents, `e` of them.
-        counts: Points wanted of each move.
-        generator: Draws everything.
-        prior_draws: Draws from the prior, `n x d`: at least as many as are wanted of that move, or of all
-            moves where there are no elites.
-        widening: Factor on the steps and scales.
+    elites, all points come from the prior; with a single one, pCN replaces slerp. There must be as many
+    `prior_draws` (`n x d`) as points wanted of that move, or of all moves where there are no elites.
     """
     wanted = {move: int(counts.get(move, 0)) for move in (PCN, NOISE, SLERP, ASCENT, PRIOR)}
     if not len(elites.z):

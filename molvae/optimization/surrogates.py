@@ -190,13 +190,7 @@ class Portfolio:
     No single kernel is best for every score: for similarities to a molecule it is an unfitted fingerprint
     kernel that keeps exploring, for formulas and properties a fit that finds the relevant numbers.
 
-    Args:
-        members: Settings of each.
-        gallery: Observations, then pending candidates.
-        y: Scores of the observations, `n x m`; NaN where missing.
-        n_pending: Number of pending rows of the gallery.
-        remembered: What `remembered()` returned for the last batch.
-        evidence: Censoring and replicates, if any.
+    Arguments are those of `Surrogate.fit`; `remembered` is what `remembered()` returned for the last batch.
     """
 
     def __init__(

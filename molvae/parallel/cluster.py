@@ -26,12 +26,7 @@ class ActorLateError(Exception):
 
 
 class ActorLostError(Exception):
-    """The actor died or did not start.
-
-    Args:
-        detail: Message of Ray.
-        started: Whether it had started.
-    """
+    """The actor died, or had not even `started`; with the message of Ray."""
 
     def __init__(self, detail: str, *, started: bool) -> None:
         super().__init__(detail)
@@ -46,18 +41,9 @@ def over_actors(
     stop: Callable[[], None],
     gpu: bool,
 ) -> Iterator[B]:
-    """`map(function, items)` on the actors of a Ray cluster, in order.
+    """`map(function, items)` on the actors of a Ray cluster, in order; the rest is as in `ordered_map`.
 
-    Args:
-        function: Sent to every actor.
-        items: Read all at once.
-        workers: Actors; 0 for as many as fit.
-        stop: Called between results; raises to stop.
-        gpu: Whether an actor gets its own GPU where the cluster has any.
-
-    Raises:
-        MissingDependencyError: Ray is not installed.
-        MolvaeError: Ray does not start.
+    `stop` is called between results, and raises to stop.
     """
     ray = _ray()
     rows = [{"item": _Opaque(item)} for item in items]
@@ -107,8 +93,7 @@ class Actor:
         Raises:
             ActorLateError: It did not answer in time.
             ActorLostError: It died, or did not start.
-            MissingDependencyError: Ray is not installed.
-            MolvaeError: Ray does not start.
+            MolvaeError: Ray is not installed, or does not start.
         """
         ray = _ray()
         with _STARTING:
@@ -158,14 +143,9 @@ def _ray() -> Any:
 
 
 def joined(ray: Any, workers: int) -> bool:
-    """Join the cluster of the environment, or start a local one without dashboard.
+    """Join the cluster of the environment, or start a local one without dashboard; false if already joined.
 
-    Args:
-        ray: The library.
-        workers: Actors for which a local cluster has room; 0 for one per core.
-
-    Returns:
-        Whether this call connected to it.
+    A local one has room for `workers` actors, or for one per core.
 
     Raises:
         MolvaeError: Ray does not start.

@@ -58,7 +58,7 @@ def committed_directory(
             temporary.mkdir()
             try:
                 yield temporary
-                _miss_none(temporary, holding)
+                _refuse_gaps(temporary, holding)
                 seal(temporary, kind=kind, schema=schema)
                 _put_in_place(temporary, target)
             finally:
@@ -67,7 +67,7 @@ def committed_directory(
         raise StorageError(f"cannot write {target}: {error.strerror or error}") from error
 
 
-def _miss_none(directory: Path, holding: Collection[str]) -> None:
+def _refuse_gaps(directory: Path, holding: Collection[str]) -> None:
     gone = [name for name in holding if not (directory / name).is_file()]
     if gone:
         raise StorageError(
@@ -107,13 +107,9 @@ def verify_directory(path: Path, *, kind: str, schema: int) -> Manifest:
 
 
 def read_directory(path: Path, read: Callable[[Manifest], T], *, kind: str, schema: int) -> T:
-    """Check a committed directory and read it; both again if another process has replaced it meanwhile.
+    """Check a committed directory (`verify_directory`) and `read` what its manifest lists.
 
-    Args:
-        path: The directory.
-        read: Reads it, knowing what is in it.
-        kind: What it is.
-        schema: Version of its layout.
+    Both are done again if another process has replaced it meanwhile.
 
     Raises:
         CheckpointError: With what is wrong and what to do; nothing in the directory has been executed.

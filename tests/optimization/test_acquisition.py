@@ -88,18 +88,15 @@ def test_feasibility_is_a_probability():
     lower, upper = torch.tensor([-torch.inf, 1.0, 0.0]).double(), torch.tensor([0.0, torch.inf, 2.0]).double()
     believed = Belief(torch.tensor([[0.0, 1.0, 1.0]]).double(), torch.ones(1, 3).double())
     expected = 0.5 * 0.5 * math.erf(1 / math.sqrt(2))
-    assert log_feasibility(believed, lower, upper).exp().item() == pytest.approx(expected)
-    assert (
-        log_feasibility(Belief(torch.zeros(4, 0), torch.zeros(4, 0)), lower[:0], upper[:0]).tolist()
-        == [0.0] * 4
-    )
+    assert log_feasibility(believed, Bounds(lower, upper)).exp().item() == pytest.approx(expected)
+    assert log_feasibility(Belief(torch.zeros(4, 0), torch.zeros(4, 0)), NONE).tolist() == [0.0] * 4
 
 
 def test_bounds_have_directions():
     infinite = torch.tensor([torch.inf]).double()
     believed, bound = belief([3.0, -1.0], [1.0, 1.0]), torch.tensor([1.0]).double()
-    above = log_feasibility(believed, bound, infinite).exp()
-    below = log_feasibility(believed, -infinite, bound).exp()
+    above = log_feasibility(believed, Bounds(bound, infinite)).exp()
+    below = log_feasibility(believed, Bounds(-infinite, bound)).exp()
     assert above.tolist() == pytest.approx([0.97725, 0.02275], abs=1e-5)
     assert (above + below).tolist() == pytest.approx([1.0, 1.0])
 

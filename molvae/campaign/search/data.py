@@ -157,15 +157,7 @@ def fitted(
     remembered: Mapping[str, Any] | None,
     pending: Sequence[str] = (),
 ) -> Portfolio:
-    """Surrogates fitted to training data.
-
-    Args:
-        situation: Has features and similarities.
-        data: The training data.
-        members: Settings of each surrogate.
-        remembered: State of the surrogates after an earlier fit, if any.
-        pending: Molecules that are assumed to score their mean.
-    """
+    """Surrogates fitted to training data; `pending` molecules are assumed to score their mean."""
     names = [*data.smiles, *pending]
     gallery = Gallery(situation.features(names), names, situation.features.grams, data.n_left_out)
     return Portfolio(

@@ -29,11 +29,7 @@ class Forecaster:
     """Surrogates fitted to all measurements of a campaign, each objective in its own units.
 
     Only surrogates with fitted hyperparameters are used, if there are any: fixed ones favor exploration, and
-    their deviations are not calibrated.
-
-    Args:
-        situation: Of the campaign.
-        fits: State of the surrogates of a search for one goal, which are reused.
+    their deviations are not calibrated. With one goal, the `fits` of the search are reused.
     """
 
     def __init__(self, situation: Situation, fits: Mapping[str, Any] | None = None) -> None:
@@ -61,7 +57,7 @@ class Forecaster:
         mean[:, known.columns] = exact
         deviation[:, known.columns] = 0.0
         probability = np.array(known.admits(molecules), dtype=np.float64)
-        if known.needs_model and not known.has_model and known.bounds:
+        if known.lacks_model and known.bounds:
             probability[:] = np.nan
         nearest: list[str | None] = [None] * len(molecules)
         similarity = np.full(len(molecules), np.nan)
@@ -107,8 +103,7 @@ class Forecaster:
         problem = self.data.problem
         bounded = slice(problem.n_goals, None)
         constraints = Belief(belief.mean[:, bounded], belief.variance[:, bounded])
-        logarithm = log_feasibility(constraints, problem.bounds.lower, problem.bounds.upper)
-        return np.asarray(logarithm.exp().numpy())
+        return np.asarray(log_feasibility(constraints, problem.bounds).exp().numpy())
 
 
 def candidates_of(situation: Situation, batch: Batch, n: int) -> tuple[list[Candidate], dict[str, Any]]:

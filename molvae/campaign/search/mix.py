@@ -136,9 +136,7 @@ def allotted(shares: Mapping[str, float], n: int, generator: np.random.Generator
 class Mix:
     """The sources of the settings, each with its step width, and the shares of their moves.
 
-    Args:
-        situation: Has history and settings; what was learned is in the state of its last batch.
-        latents: Shared by the sources.
+    What was learned is in the state of the last batch.
     """
 
     def __init__(self, situation: Situation, latents: Latents) -> None:

@@ -31,16 +31,10 @@ _BLOCK = 4096  # molecules judged at a time, which bounds memory
 
 
 class Pool:
-    """Candidates of one batch, growing generation by generation.
-
-    Args:
-        situation: Of the campaign.
-        data: The training data.
-        portfolio: The surrogates.
-        slots: Acquisition functions of the batch, `s`.
-        avoided: Basins that stay out of the pool.
+    """Candidates of one batch, growing generation by generation, outside the `avoided` basins.
 
     Attributes:
+        slots: Acquisition functions of the batch, `s`.
         drafts: The candidates, `n`.
         ancestors: Measured molecule each candidate and observation descends from, if any.
     """
@@ -101,11 +95,7 @@ class Pool:
     def select(self, order: NDArray[np.int64], n: int) -> list[tuple[Draft, int, tuple[float, ...]]]:
         """The batch: for each slot a draft, its surrogate, and the predictions of all surrogates.
 
-        There are no predictions of the utility of several goals.
-
-        Args:
-            order: Rows of the pool, best first.
-            n: Size of the batch.
+        `order` are rows of the pool, best first. There are no predictions of the utility of several goals.
         """
         top = self._top(order, n)
         rows, beliefs = self._chosen(top, n)

@@ -37,13 +37,7 @@ _NOTHING_LEFT = Invalid("", "every start molecule was proposed")
 
 @SOURCES.register("latent")
 class LatentMoves:
-    """pCN steps, posterior noise, interpolation, ascents, prior draws.
-
-    Args:
-        situation: Has model and settings.
-        latents: Latent points of the parents.
-        widening: Factor on the steps.
-    """
+    """pCN steps, posterior noise, interpolation, ascents, prior draws; `widening` is a factor on steps."""
 
     def __init__(self, situation: Situation, latents: Latents, widening: float) -> None:
         self.situation = situation
@@ -101,14 +95,9 @@ class LatentMoves:
 
 @SOURCES.register("graph")
 class GraphMoves:
-    """Mutations, decorations with common groups, and crossovers.
+    """Mutations, decorations with common groups, and crossovers, which never change cores to keep.
 
-    Cores to keep are never changed.
-
-    Args:
-        situation: Has the cores.
-        latents: Keeps parsed molecules.
-        widening: Factor on the mean number of edits beyond the first.
+    `widening` is a factor on the mean number of edits beyond the first.
     """
 
     def __init__(self, situation: Situation, latents: Latents, widening: float) -> None:
@@ -165,13 +154,7 @@ class GraphMoves:
 
 @SOURCES.register("library")
 class LibraryMoves:
-    """Unseen start molecules, and crossovers of parents with any molecule of the campaign.
-
-    Args:
-        situation: Has the start.
-        latents: Keeps parsed molecules.
-        widening: Ignored.
-    """
+    """Unseen start molecules, and crossovers of parents with any molecule of the campaign."""
 
     def __init__(self, situation: Situation, latents: Latents, widening: float) -> None:
         del widening
