@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from pydantic import ValidationError
@@ -181,18 +180,8 @@ def write_json(value: Any, path: Path) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a checkpoint holds.
-
-    Attributes:
-        network: The network, on the CPU.
-        tokenizer: Its tokenizer.
-        settings: The contents of `config.json`.
-        prior: Where latent vectors are drawn from.
-        domain: Which molecules the model knows about; None if it was not calibrated.
-        precedent: Bonds and ring systems of its training molecules; likewise.
-    """
+class Parts(NamedTuple):
+    """What a checkpoint holds, in the order of the arguments of `MolVAE`; the network is on the CPU."""
 
     network: SequenceVAE
     tokenizer: Tokenizer

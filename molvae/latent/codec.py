@@ -14,7 +14,7 @@ from molvae.data.scaling import PropertyScaler
 from molvae.errors import UsageError
 from molvae.latent.checkpoint import Parts, card_facts, n_parameters, read_parts, write_parts
 from molvae.latent.decoding import TextDecoder
-from molvae.latent.encoding import posteriors, several, standardized
+from molvae.latent.encoding import posteriors, standardized
 from molvae.latent.prediction import PropertyPrediction
 from molvae.models.config import INFERENCE_STEPS
 from molvae.models.devices import resolve_device
@@ -44,15 +44,17 @@ class MolVAE:
     row or an `Invalid`, never an exception. Molecules are given as SMILES, which are standardized as the
     training data were, or as `Molecule` (or `Invalid`), which are taken as they are.
 
-    Args:
+    Attributes:
         network: The network.
         tokenizer: Its tokenizer.
         settings: What the checkpoint's `config.json` says.
-        prior: Where latent vectors are drawn from; N(0, I) if not given.
+        prior: Where latent vectors are drawn from; N(0, I) if none is given.
         domain: Which molecules it knows about; None before it was calibrated.
         precedent: Bonds and ring systems of its training molecules; likewise.
-
-    Attributes:
+        latent_size: Dimensions of z, `d`.
+        noise_levels: Whether the decoder was trained with noise levels.
+        property_names: What `predict` predicts.
+        prior_level: Noise level at which draws of the prior are decoded.
         decoder: What writes texts from latent vectors.
         path: The directory it was read from; None of a model that was made in memory.
     """
@@ -68,7 +70,10 @@ class MolVAE:
     ) -> None:
         self.network = network.eval()
         self.tokenizer = tokenizer
-        own = prior if prior is not None else StandardNormal(settings.model.latent_size)
+        self.latent_size = settings.model.latent_size
+        self.noise_levels = settings.model.noise_levels
+        self.property_names = settings.property_names
+        own = prior if prior is not None else StandardNormal(self.latent_size)
         self.prior = own.through(network)
         self.settings = settings.model_copy(update={"prior": self.prior.name})
         self.domain = domain
@@ -76,7 +81,9 @@ class MolVAE:
         self.decoder = TextDecoder(network, tokenizer, settings.max_length)
         self.scaler = PropertyScaler(settings.property_names, settings.property_mean, settings.property_scale)
         self.device = next(network.parameters()).device
+        self.prior_level = float(self.noise_levels and self.prior.name == StandardNormal.name)
         self.path: Path | None = None
+        self._parts = Parts(network, tokenizer, self.settings, self.prior, domain, precedent)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> MolVAE:
@@ -90,31 +97,13 @@ class MolVAE:
             CheckpointError: It is missing, incomplete, altered, of another version, or not what it says.
         """
         directory = model_directory(path)
-        parts = read_parts(directory)
-        network = parts.network.to(resolve_device(device))
-        model = cls(network, parts.tokenizer, parts.settings, parts.prior, parts.domain, parts.precedent)
+        model = cls(*read_parts(directory)).to(resolve_device(device))
         model.path = directory
         return model
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint directory, atomically; what stood there before is replaced."""
-        parts = (self.network, self.tokenizer, self.settings, self.prior, self.domain, self.precedent)
-        write_parts(Parts(*parts), Path(path))
-
-    @property
-    def latent_size(self) -> int:
-        """Dimensions of z."""
-        return self.settings.model.latent_size
-
-    @property
-    def noise_levels(self) -> bool:
-        """Whether the decoder was trained with noise levels."""
-        return self.settings.model.noise_levels
-
-    @property
-    def property_names(self) -> tuple[str, ...]:
-        """What `predict` predicts."""
-        return self.settings.property_names
+        write_parts(self._parts, Path(path))
 
     @property
     def n_parameters(self) -> int:
@@ -122,19 +111,12 @@ class MolVAE:
         return n_parameters(self.network)
 
     def encode(
-        self,
-        molecules: Sequence[Text],
-        *,
-        seed: int | None = None,
-        inference_steps: int = INFERENCE_STEPS,
+        self, molecules: Sequence[Text], *, seed: int | None = None, inference_steps: int = INFERENCE_STEPS
     ) -> NDArray[np.float32]:
         """Latent vectors `n x d`: posterior means, or posterior samples when a seed is given.
 
-        Args:
-            molecules: `n` molecules.
-            seed: Root of the posterior noise; None gives the means.
-            inference_steps: As for `posterior`. Without them this is several times as fast, but fewer
-                molecules decode to themselves: enough where vectors are to be compared or learned from.
+        Without `inference_steps` (see `posterior`) this is several times as fast, but fewer molecules decode
+        to themselves: enough where vectors are to be compared or learned from.
         """
         mu, sigma = self.posterior(molecules, inference_steps=inference_steps)
         if seed is None:
@@ -147,19 +129,10 @@ class MolVAE:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Posterior means and standard deviations, `n x d` each; NaN rows for what cannot be encoded.
 
-        Args:
-            molecules: `n` molecules.
-            inference_steps: Most gradient steps by which a mean moves from the encoder's to where the decoder
-                writes the molecule (`molvae.models.inference`); 0 is the encoder alone.
-
-        Raises:
-            UsageError: `inference_steps` is negative.
+        A mean moves by at most so many gradient steps from the encoder's to where the decoder writes the
+        molecule (`molvae.models.inference`); 0 is the encoder alone. Negative is a `UsageError`.
         """
-        if inference_steps < 0:
-            raise UsageError(f"inference_steps is how often a mean may be moved, got {inference_steps}")
-        return posteriors(
-            self.network, self.tokenizer, self.prepare(molecules), inference_steps=inference_steps
-        )
+        return posteriors(self.network, self.tokenizer, self.prepare(molecules), inference_steps)
 
     def decode(
         self,
@@ -187,15 +160,11 @@ class MolVAE:
             UsageError: `z` is not `n x d`, the model is not a conditional one, or `noise` is outside 0 to 1
                 or above 0 although the decoder was not trained with noise levels.
         """
-        points = np.asarray(z, dtype=np.float32)
-        if points.ndim != 2 or points.shape[1] != self.latent_size:  # noqa: PLR2004 - rows and columns
-            raise UsageError(f"latent vectors must be n x {self.latent_size}, got shape {points.shape}")
         if properties is not None and not self.settings.model.conditional:
             raise UsageError("this model's decoder does not see properties")
         condition = None if properties is None else self.scaled_properties(properties)
-        points, levels = self.decoder.at_level(points, noise, seed)
         return self.decoder.molecules(
-            points, temperature=temperature, seed=seed, beam=beam, condition=condition, noise=levels
+            z, temperature=temperature, seed=seed, beam=beam, condition=condition, noise=noise
         )
 
     def decode_moved(
@@ -203,11 +172,10 @@ class MolVAE:
     ) -> list[Molecule | Invalid]:
         """Molecules from latent vectors `n x d` that hold noise already: after pCN steps of lengths `n`.
 
-        A decoder with noise levels takes the lengths as its levels. At level 1, where nothing is left of the
-        starting point, tokens are drawn; elsewhere the most likely one is written.
+        A decoder with noise levels takes the lengths as its levels; at level 1, where nothing is left of the
+        start, it draws tokens, elsewhere it writes the most likely one.
         """
-        points, levels = np.asarray(z, dtype=np.float32), np.asarray(level, dtype=np.float32)
-        return self.decoder.moved(points, levels, seed) if self.noise_levels else self.decode(points)
+        return self.decoder.moved(z, level, seed) if self.noise_levels else self.decode(z)
 
     def scaled_properties(self, values: NDArray[np.floating]) -> tuple[torch.Tensor, torch.Tensor]:
         """Properties in their own units, `n x p`, as the network takes them: scaled, and which are known."""
@@ -248,23 +216,15 @@ class MolVAE:
         how = self.sampling(temperature=temperature, beam=beam, noise=noise, prior=prior)
         return self.decode(z, seed=seed, **how)
 
-    @property
-    def prior_level(self) -> float:
-        """Noise level at which draws of the prior are decoded."""
-        return float(self.noise_levels and self.prior.name == StandardNormal.name)
-
     def sampling(
         self, *, temperature: float | None, beam: bool | None, noise: float | None, prior: str | None = None
     ) -> dict[str, Any]:
         """How draws of the prior are decoded: arguments of `decode`, as `sample` fills in what is None."""
         if noise is None:
-            noise = float(self.noise_levels and (prior or self.prior.name) == StandardNormal.name)
+            noise = float(self.noise_levels and prior == StandardNormal.name) if prior else self.prior_level
         free = noise == 1.0
-        return {
-            "noise": noise,
-            "temperature": float(free) if temperature is None else temperature,
-            "beam": not free if beam is None else beam,
-        }
+        temperature = float(free) if temperature is None else temperature
+        return {"noise": noise, "temperature": temperature, "beam": not free if beam is None else beam}
 
     def sample_latent(
         self, n: int, *, generator: np.random.Generator, prior: str | None = None
@@ -275,8 +235,7 @@ class MolVAE:
             UsageError: `prior` is neither the model's nor `normal`.
         """
         own = torch.Generator().manual_seed(int(generator.integers(2**63)))
-        drawn: NDArray[np.float32] = named_prior(self.prior, prior, self.latent_size).sample(n, own).numpy()
-        return drawn
+        return np.asarray(named_prior(self.prior, prior, self.latent_size).sample(n, own))
 
     def predict(self, molecules: Sequence[Text]) -> PropertyPrediction:
         """Properties of molecules, read off the means the encoder gives them."""
@@ -294,17 +253,13 @@ class MolVAE:
         self, molecules: Sequence[Text], *, inference_steps: int = INFERENCE_STEPS
     ) -> list[Molecule | Invalid]:
         """Molecules encoded to their posterior means (as `encode` does) and decoded greedily."""
-        parsed = self.prepare(molecules)
-        decoded = self.decode(self.encode(parsed, inference_steps=inference_steps))
-        return MoleculeList(
-            given if isinstance(given, Invalid) else back for given, back in zip(parsed, decoded, strict=True)
-        )
+        given = self.prepare(molecules)
+        decoded = self.decode(self.encode(given, inference_steps=inference_steps))
+        return MoleculeList(a if isinstance(a, Invalid) else b for a, b in zip(given, decoded, strict=True))
 
     def prepare(self, molecules: Sequence[Text]) -> list[Molecule | Invalid]:
         """Parse and standardize SMILES and RDKit molecules as the training data were; others pass."""
-        return standardized(
-            several(molecules), self.settings.standardize, keep_stereo=self.settings.keep_stereo
-        )
+        return standardized(molecules, self.settings.standardize, keep_stereo=self.settings.keep_stereo)
 
     def unknown_tokens(self, molecules: Sequence[Text]) -> list[tuple[str, ...]]:
         """Tokens of each molecule that the vocabulary lacks: the model reads them as unknown."""
@@ -320,17 +275,10 @@ class MolVAE:
         return self
 
     def replaced(self, *, facts: dict[str, Any] | None = None, **parts: Any) -> MolVAE:
-        """The same model with other parts.
-
-        Args:
-            facts: Added to those of its card.
-            parts: Arguments of `MolVAE`: network, settings, prior, domain, precedent.
-        """
-        settings = parts.pop("settings", self.settings)
-        settings = settings.model_copy(update={"facts": {**settings.facts, **(facts or {})}})
-        own = {"network": self.network, "tokenizer": self.tokenizer, "prior": self.prior}
-        calibrated = {"domain": self.domain, "precedent": self.precedent}
-        return MolVAE(**{**own, **calibrated, "settings": settings, **parts})
+        """The same model with other `parts`, by the names in `Parts`, and further facts on its card."""
+        made = self._parts._replace(**parts)
+        known = {**made.settings.facts, **(facts or {})}
+        return MolVAE(*made._replace(settings=made.settings.model_copy(update={"facts": known})))
 
     def __repr__(self) -> str:
         return (
@@ -339,8 +287,8 @@ class MolVAE:
         )
 
     def _repr_html_(self) -> str:
-        figures = self.settings.facts.get("metrics", {})
-        rows = [[name.replace("_", " "), value] for name, value in figures.items()]
+        metrics = self.settings.facts.get("metrics", {})
+        rows = [[name.replace("_", " "), value] for name, value in metrics.items()]
         return table_html(["figure", "value"], rows, repr(self))
 
     def __sklearn_clone__(self) -> MolVAE:

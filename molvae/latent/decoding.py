@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     Points = NDArray[np.float32]
     Condition = tuple[torch.Tensor, torch.Tensor]
 
-WIDTHS = (8, 32)
-"""Of the beams: the second is for what the first misses."""
+_WIDTHS = (8, 32)  # of the beams: the second is for what the first misses
 _SEARCHED = 1024  # latent vectors searched at once
 _WRITTEN = 16_384  # rows handed to the decoder at once, which writes a window of them side by side
 _SHOWN = 4096  # rows between two reports of progress
@@ -40,7 +39,7 @@ _SHOWN = 4096  # rows between two reports of progress
 class TextDecoder:
     """A network that writes molecules, and the tokenizer it writes them with.
 
-    Latent vectors are `n x d`; the levels `n` at which they were blurred (`noise`) are None for 0. A
+    Latent vectors are `n x d`; the levels `n` at which they were blurred (`levels`) are None for 0. A
     `condition` are the properties a conditional network sees, and which are known, `n x p` each.
 
     Attributes:
@@ -53,33 +52,34 @@ class TextDecoder:
     tokenizer: Tokenizer
     max_length: int
 
-    def at_level(
-        self, z: Points, noise: float | NDArray[np.floating], seed: int
-    ) -> tuple[Points, torch.Tensor | None]:
-        """Latent vectors as the decoder reads them at noise levels; and these, `n`, None if all are 0.
+    def molecules(
+        self,
+        z: NDArray[np.floating],
+        *,
+        temperature: float,
+        seed: int,
+        beam: bool,
+        condition: Condition | None,
+        noise: float | NDArray[np.floating],
+    ) -> list[Molecule | Invalid]:
+        """Molecules from latent vectors; arguments and errors as for `MolVAE.decode`."""
+        points, levels = self._at_level(z, noise, seed)
+        molecules = self._decoded(points, temperature, seed, levels, condition)
+        if beam:
+            self._search(points, molecules, levels, condition)
+        return molecules
 
-        Args:
-            z: Latent vectors.
-            noise: One level, or `n` of them.
-            seed: Of the noise.
-
-        Raises:
-            UsageError: A level is outside 0 to 1, or above 0 without a decoder trained with noise levels.
-        """
-        levels = np.broadcast_to(np.asarray(noise, dtype=np.float32), (len(z),))
-        if not ((levels >= 0.0) & (levels <= 1.0)).all():
-            raise UsageError(f"a noise level lies between 0 and 1, got {noise}")
-        if not levels.any():
-            return z, None
-        if not self.network.settings.noise_levels:
-            raise UsageError(
-                "this model's decoder was not trained with noise levels",
-                hint="Train one with --set model.noise_levels=true.",
-            )
-        device = next(self.network.parameters()).device
-        asked = torch.from_numpy(levels.copy()).to(device)
-        read = blurred(torch.from_numpy(z).to(device), asked, Seeds(seed).torch("noise"))
-        return read.cpu().numpy(), asked
+    def moved(
+        self, z: NDArray[np.floating], levels: NDArray[np.floating], seed: int
+    ) -> list[Molecule | Invalid]:
+        """Molecules from latent vectors that hold noise of these levels: drawn at level 1, greedy below."""
+        points, given = np.asarray(z, dtype=np.float32), np.asarray(levels, dtype=np.float32)
+        molecules: list[Molecule | Invalid] = [Invalid("", "not decoded")] * len(points)
+        for temperature, rows in ((0.0, np.flatnonzero(given < 1.0)), (1.0, np.flatnonzero(given == 1.0))):
+            made = self._decoded(points[rows], temperature, seed, self._tensor(given[rows]))
+            for row, molecule in zip(rows, made, strict=True):
+                molecules[row] = molecule
+        return molecules
 
     def write(
         self,
@@ -94,133 +94,118 @@ class TextDecoder:
     ) -> list[str]:
         """The texts written from latent vectors, valid or not; empty where a row is not finite.
 
-        Args:
-            z: Latent vectors.
-            temperature: 0 is greedy; otherwise tokens are drawn.
-            seed: Root of the draws.
-            beam: As for `MolVAE.decode`.
-            noise: Likewise.
-            progress: Where progress is reported.
-            task: Under which name.
+        Arguments are those of `MolVAE.decode`; progress is reported under the name of the task.
         """
-        points, levels = self.at_level(np.asarray(z, dtype=np.float32), noise, seed)
+        points, levels = self._at_level(z, noise, seed)
         generator = Seeds(seed).torch("write")
         texts: list[str] = []
         progress.start(task, len(points))
         for start in range(0, len(points), _SHOWN):
             part = points[start : start + _SHOWN]
             at = None if levels is None else levels[start : start + _SHOWN]
-            own = self.texts(part, temperature=temperature, generator=generator, noise=at)
+            own = self._texts(part, temperature, generator, at)
             texts += self._searched(part, own, at) if beam else own
             progress.advance(task, len(part))
         progress.finish(task)
         return texts
 
-    def _searched(self, z: Points, texts: list[str], noise: torch.Tensor | None) -> list[str]:
-        """Texts, those that are no molecule replaced as by `search`."""
+    def _at_level(
+        self, z: NDArray[np.floating], noise: float | NDArray[np.floating], seed: int
+    ) -> tuple[Points, torch.Tensor | None]:
+        """Latent vectors as the decoder reads them at noise levels; and these, `n`, None if all are 0."""
+        points, size = np.asarray(z, dtype=np.float32), self.network.settings.latent_size
+        if points.ndim != 2 or points.shape[1] != size:  # noqa: PLR2004 - rows and columns
+            raise UsageError(f"latent vectors must be n x {size}, got shape {points.shape}")
+        levels = np.broadcast_to(np.asarray(noise, dtype=np.float32), (len(points),))
+        if not ((levels >= 0.0) & (levels <= 1.0)).all():
+            raise UsageError(f"a noise level lies between 0 and 1, got {noise}")
+        if not levels.any():
+            return points, None
+        if not self.network.settings.noise_levels:
+            raise UsageError(
+                "this model's decoder was not trained with noise levels",
+                hint="Train one with --set model.noise_levels=true.",
+            )
+        asked = self._tensor(levels.copy())
+        return blurred(self._tensor(points), asked, Seeds(seed).torch("noise")).cpu().numpy(), asked
+
+    def _searched(self, z: Points, texts: list[str], levels: torch.Tensor | None) -> list[str]:
+        """Texts, those that are no molecule replaced as by `_search`."""
         before = [parse(text) for text in texts]
         after = before.copy()
-        self.search(z, after, noise=noise)
+        self._search(z, after, levels)
         return [
             new.smiles if is_valid(new) and new is not old else text
             for text, old, new in zip(texts, before, after, strict=True)
         ]
 
-    def molecules(
+    def _decoded(
         self,
         z: Points,
-        *,
-        temperature: float = 0.0,
-        seed: int = 0,
-        beam: bool = False,
+        temperature: float,
+        seed: int,
+        levels: torch.Tensor | None,
         condition: Condition | None = None,
-        noise: torch.Tensor | None = None,
     ) -> list[Molecule | Invalid]:
-        """Molecules from latent vectors that were blurred already; arguments as for `MolVAE.decode`."""
-        generator = Seeds(seed).torch("decode")
-        texts = self.texts(z, temperature=temperature, generator=generator, condition=condition, noise=noise)
+        texts = self._texts(z, temperature, Seeds(seed).torch("decode"), levels, condition)
         finite = np.asarray(np.isfinite(z).all(axis=1))
-        molecules = MoleculeList(
+        return MoleculeList(
             parse(text) if ok else Invalid("", "the latent vector is not finite")
             for text, ok in zip(texts, finite, strict=True)
         )
-        if beam:
-            self.search(z, molecules, condition=condition, noise=noise)
-        return molecules
 
-    def moved(self, z: Points, levels: Points, seed: int) -> list[Molecule | Invalid]:
-        """Molecules from latent vectors that hold noise of these levels: drawn at level 1, greedy below."""
-        molecules: list[Molecule | Invalid] = [Invalid("", "not decoded")] * len(z)
-        for temperature, rows in ((0.0, np.flatnonzero(levels < 1.0)), (1.0, np.flatnonzero(levels == 1.0))):
-            at = torch.from_numpy(levels[rows]).to(next(self.network.parameters()).device)
-            made = self.molecules(z[rows], temperature=temperature, seed=seed, noise=at)
-            for row, molecule in zip(rows, made, strict=True):
-                molecules[row] = molecule
-        return molecules
-
-    def texts(
+    def _texts(
         self,
         z: Points,
-        *,
         temperature: float,
         generator: torch.Generator,
+        levels: torch.Tensor | None,
         condition: Condition | None = None,
-        noise: torch.Tensor | None = None,
     ) -> list[str]:
-        """What is written from latent vectors, molecule or not; nothing from a row that is not finite.
-
-        Args:
-            z: Latent vectors.
-            temperature: 0 is greedy; otherwise tokens are drawn.
-            generator: Source of the draws.
-            condition: Of a conditional network.
-            noise: Of a network with noise levels.
-        """
+        """What is written from latent vectors, molecule or not; nothing from a row that is not finite."""
         decoder, length = self.network.decoder, self.max_length
         texts: list[str] = []
         for start in range(0, len(z), _WRITTEN):
-            read = self._read(z, slice(start, start + _WRITTEN), condition, noise)
+            read = self._read(z, slice(start, start + _WRITTEN), levels, condition)
             written = generate(decoder, read, max_length=length, temperature=temperature, generator=generator)
             texts += self.tokenizer.decode_many(written.tokens.cpu().numpy())
         finite = np.asarray(np.isfinite(z).all(axis=1))
         return [text if fine else "" for text, fine in zip(texts, finite, strict=True)]
 
-    def search(
+    def _search(
         self,
         z: Points,
         molecules: list[Molecule | Invalid],
-        *,
+        levels: torch.Tensor | None,
         condition: Condition | None = None,
-        noise: torch.Tensor | None = None,
     ) -> None:
         """Replace, in place, what the model cannot read back by the most likely text it can, if there is one.
 
         Replaced are invalid molecules, and molecules whose SMILES RDKit cannot read or that has tokens the
         model has not seen (radicals, for example). If a beam has no better text, such a molecule is kept.
-
-        Args:
-            z: Latent vectors; nothing is looked for where a row is not finite.
-            molecules: What they were decoded to, `n`.
-            condition: Of a conditional network.
-            noise: Of a network with noise levels.
+        Nothing is looked for where a row of `z` is not finite.
         """
         wrong = np.flatnonzero(np.isfinite(z).all(axis=1)).tolist()
-        for width in WIDTHS:
+        for width in _WIDTHS:
             wrong = [row for row in wrong if not is_known(molecules[row], self.tokenizer)]
             for start in range(0, len(wrong), _SEARCHED):
                 rows = wrong[start : start + _SEARCHED]
-                read = self._read(z, rows, condition, noise)
+                read = self._read(z, rows, levels, condition)
                 beams = beam_search(self.network.decoder, read, max_length=self.max_length, width=width)
                 for row, texts in zip(rows, _texts(self.tokenizer, beams), strict=True):
                     molecules[row] = _first_known(self.tokenizer, texts, molecules[row])
 
     def _read(
-        self, z: Points, rows: slice | list[int], condition: Condition | None, noise: torch.Tensor | None
+        self, z: Points, rows: slice | list[int], levels: torch.Tensor | None, condition: Condition | None
     ) -> torch.Tensor:
         """What the decoder reads for some rows of latent vectors; what is not finite is read as 0."""
-        points = torch.from_numpy(np.nan_to_num(z[rows])).to(next(self.network.parameters()).device)
+        points = self._tensor(np.nan_to_num(z[rows]))
         properties = None if condition is None else (condition[0][rows], condition[1][rows])
-        return self.network.decoder_input(points, properties, None if noise is None else noise[rows])
+        return self.network.decoder_input(points, properties, None if levels is None else levels[rows])
+
+    def _tensor(self, values: Points) -> torch.Tensor:
+        """Numbers where the network is."""
+        return torch.from_numpy(values).to(next(self.network.parameters()).device)
 
 
 def is_known(item: Molecule | Invalid, tokenizer: Tokenizer) -> TypeGuard[Molecule]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -27,20 +27,9 @@ _ROWS_INFERRED = 128  # where the decoder's states are kept for a gradient
 
 
 def standardized(
-    items: Sequence[str | Molecule | Invalid], level: Level, *, keep_stereo: bool
+    molecules: Iterable[str | Molecule | Invalid], level: Level, *, keep_stereo: bool
 ) -> list[Molecule | Invalid]:
-    """Parse and standardize text and RDKit molecules; `Molecule` and `Invalid` pass unchanged."""
-    made: list[Molecule | Invalid] = []
-    for item in items:
-        molecule = item if isinstance(item, Molecule | Invalid) else parse(item)
-        if molecule is not item and is_valid(molecule):
-            molecule = standardize(molecule, level, keep_stereo=keep_stereo)
-        made.append(molecule)
-    return made
-
-
-def several(molecules: Iterable[str | Molecule | Invalid]) -> Sequence[str | Molecule | Invalid]:
-    """Molecules as a sequence; a generator is read.
+    """Parse and standardize text and RDKit molecules; `Molecule` and `Invalid` pass unchanged.
 
     Raises:
         UsageError: It is one text, whose characters would be taken for molecules, or a table of several
@@ -48,12 +37,17 @@ def several(molecules: Iterable[str | Molecule | Invalid]) -> Sequence[str | Mol
     """
     if isinstance(molecules, str):
         raise UsageError("a sequence of SMILES is expected, got one text", hint="Put it in a list.")
-    sized = hasattr(molecules, "__len__")
     if hasattr(molecules, "columns") or getattr(molecules, "ndim", 1) != 1:
         raise UsageError(
             "one column of SMILES is expected, got a table", hint='For example: table["smiles"].'
         )
-    return cast("Sequence[str | Molecule | Invalid]", molecules) if sized else list(molecules)
+    made: list[Molecule | Invalid] = []
+    for item in molecules:
+        molecule = item if isinstance(item, Molecule | Invalid) else parse(item)
+        if molecule is not item and is_valid(molecule):
+            molecule = standardize(molecule, level, keep_stereo=keep_stereo)
+        made.append(molecule)
+    return made
 
 
 def why_unreadable(tokenizer: Tokenizer, molecule: Molecule) -> str:
@@ -88,31 +82,18 @@ def token_batches(
 
 
 def posteriors(
-    network: SequenceVAE,
-    tokenizer: Tokenizer,
-    molecules: Sequence[Molecule | Invalid],
-    *,
-    inference_steps: int,
+    network: SequenceVAE, tokenizer: Tokenizer, molecules: Sequence[Molecule | Invalid], inference_steps: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Means and standard deviations of molecules' posteriors, `n x d` each; NaN rows for what is unreadable.
-
-    Args:
-        network: The network.
-        tokenizer: Its tokenizer.
-        molecules: `n`.
-        inference_steps: Gradient steps by which each mean is moved.
-    """
+    """Means and standard deviations of posteriors, `n x d` each: `MolVAE.posterior` of parsed molecules."""
+    if inference_steps < 0:
+        raise UsageError(f"inference_steps is how often a mean may be moved, got {inference_steps}")
     device = next(network.parameters()).device
     mu = np.full((len(molecules), network.settings.latent_size), np.nan, dtype=np.float32)
     sigma = mu.copy()
     n_rows = _ROWS_INFERRED if inference_steps else _ROWS
     for rows, tokens, lengths in token_batches(tokenizer, molecules, n_rows):
-        posterior = infer(
-            network,
-            torch.from_numpy(tokens).to(device),
-            torch.from_numpy(lengths).to(device),
-            n_steps=inference_steps,
-        )
+        given = (torch.from_numpy(array).to(device) for array in (tokens, lengths))
+        posterior = infer(network, *given, n_steps=inference_steps)
         mu[rows] = posterior.mu.cpu().numpy()
         sigma[rows] = posterior.logvar.mul(0.5).exp().cpu().numpy()
     return mu, sigma
