@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from molvae.cli import evaluation_inputs, options, places
-from molvae.cli.output import write_text
-from molvae.errors import UsageError
+from molvae.cli import inputs, options, places
+from molvae.errors import InputError, UsageError
+from molvae.persistence.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from molvae.cli.output import Session
     from molvae.data.corpus import Corpus
     from molvae.evaluation.molecules import MoleculeSet
     from molvae.evaluation.profile import Part
     from molvae.latent.assessment import Assessment
+
+_PARTS = ("train", "valid", "test")  # of a corpus
 
 _MOST_REASONS = 10
 _MOST_TRAINING = 2_000  # training molecules whose posteriors are sampled
@@ -80,6 +82,7 @@ def evaluate_command(
     source: Path,
     output: Path | None,
     alerts: Path | None,
+    corpus_path: Path | None,
     workers: int | None,
     **given: Any,
 ) -> None:
@@ -101,19 +104,18 @@ def evaluate_command(
       molvae evaluate checkpoints/zinc250k --corpus corpus -o measured
       molvae evaluate run --corpus corpus -n 1000 --molecules 500 --no-fcd
     """
+    from molvae.chemistry.admission import Rules
+    from molvae.data.corpus import Corpus
     from molvae.parallel.cluster import available_cores
 
     cores = available_cores()
-    chosen = {
-        **given,
-        "alerts": evaluation_inputs.alert_directory(alerts, asked=_is_asked("alerts")),
-        "workers": workers if workers is not None else (cores if cores > 1 else 0),
-    }
-    corpus = evaluation_inputs.open_corpus(given["corpus_path"])
-    chosen["rules"] = evaluation_inputs.rules_of(corpus)
+    chosen = {**given, "alerts": _alert_directory(alerts)}
+    chosen["workers"] = workers if workers is not None else (cores if cores > 1 else 0)
+    corpus = None if corpus_path is None else Corpus.open(places.corpus(corpus_path))
+    if corpus is not None:  # what is compared with it is standardized like it
+        chosen["rules"] = Rules(corpus.settings.standardize, corpus.settings.keep_stereo)
     source = places.named(source)
-    is_model = source.is_dir()
-    if is_model and corpus is None:
+    if source.is_dir() and corpus is None:
         raise UsageError(
             "a checkpoint is evaluated on held-out molecules of its corpus", hint="Add --corpus DIR."
         )
@@ -121,14 +123,14 @@ def evaluate_command(
     from molvae.latent.assessment import Assessment
 
     with session.progress() as progress:
-        references, known = evaluation_inputs.compared(session, corpus, chosen, progress)
-        shared = {name: chosen[name] for name in ("fcd", "guacamol", "workers")}
-        shared |= {"references": references, "progress": progress}
-        if is_model and corpus is not None:
+        chosen["progress"] = progress
+        references, known = _compared(session, corpus, chosen)
+        shared = {name: chosen[name] for name in ("fcd", "guacamol", "workers", "progress")}
+        shared["references"] = references
+        if source.is_dir() and corpus is not None:
             assessed = _model(source, corpus, chosen, known=known, **shared)
         else:
-            texts = evaluation_inputs.read_texts(str(source), session, chosen)
-            samples = evaluation_inputs.molecule_set(texts, "samples", chosen, progress)
+            samples = _molecules(_read_texts(str(source), session, chosen), "samples", chosen)
             assessed = Assessment(measure(samples, training=known, **shared), samples)
     table = assessed.table
     written = [] if output is None else _write(output, assessed, references)
@@ -147,13 +149,13 @@ def _model(source: Path, corpus: Corpus, chosen: dict[str, Any], **shared: Any) 
 
     model = MolVAE.load(places.checkpoint(source), device=chosen["device"])
     seeds = Seeds(chosen["seed"])
-    rows = evaluation_inputs.held_out_rows(corpus, chosen["split"])
+    rows = _held_out_rows(corpus, chosen["split"])
     held_out = np.sort(seeds.numpy("evaluate-rows").permutation(rows)[: chosen["n_molecules"]])
     train = np.sort(seeds.numpy("evaluate-training").permutation(corpus.rows("train"))[:_MOST_TRAINING])
     return assess(
         model,
         [parse(smiles) for smiles in corpus.smiles(held_out)],
-        evaluation_inputs.labels_of(corpus, held_out, model.property_names),
+        corpus.labels_of(model.property_names, held_out),
         training=[parse(smiles) for smiles in corpus.smiles(train)],
         n_samples=chosen["n_samples"],
         n_variants=min(_MOST_TRAINING, chosen["n_samples"]),
@@ -163,12 +165,84 @@ def _model(source: Path, corpus: Corpus, chosen: dict[str, Any], **shared: Any) 
     )
 
 
+def _compared(
+    session: Session, corpus: Corpus | None, chosen: Mapping[str, Any]
+) -> tuple[list[MoleculeSet], set[str] | None]:
+    """The references, and the canonical SMILES of the training molecules where they are known."""
+    from molvae.data.catalog import cache_directory
+    from molvae.evaluation.distribution import canonical_set
+
+    files = chosen["reference_files"]
+    sets = {Path(file).name.partition(".")[0] or file: _read_texts(file, session, chosen) for file in files}
+    if len(sets) < len(files):
+        raise UsageError("two references have the same name", hint="Rename one of the files.")
+    known = None
+    if corpus is not None:
+        sets[chosen["split"].replace(",", "+")] = corpus.smiles(_held_out_rows(corpus, chosen["split"]))
+        known = set(corpus.smiles(corpus.rows("train")))
+    if chosen["train_file"]:
+        training = _read_texts(chosen["train_file"], session, chosen)
+        shared: dict[str, Any] = {name: chosen.get(name) for name in ("rules", "workers", "progress")}
+        known = canonical_set(training, **shared)
+    cache = chosen["cache"] or cache_directory() / "references"
+    return [_molecules(texts, name, chosen, cache) for name, texts in sets.items()], known
+
+
+def _molecules(
+    texts: Sequence[str], name: str, chosen: Mapping[str, Any], cache: Path | None = None
+) -> MoleculeSet:
+    """A set of molecules, to be profiled as the options say."""
+    from molvae.evaluation.molecules import MoleculeSet
+    from molvae.models.devices import resolve_device
+
+    shared: dict[str, Any] = {name: chosen.get(name) for name in ("rules", "alerts", "workers", "progress")}
+    device = str(resolve_device(chosen["device"]))
+    return MoleculeSet(texts, name=name, cache=cache, device=device, **shared)
+
+
+def _read_texts(argument: str, session: Session, chosen: Mapping[str, Any]) -> list[str]:
+    """The SMILES column of a file; empty, and so invalid, for a row that cannot be read."""
+    if not inputs.is_file(argument):
+        raise InputError(f"no file '{argument}'", hint="Check the path for a typing mistake.")
+    rows = inputs.Arguments([argument], chosen["columns"]).rows(session)
+    return ["" if row.reason else row.text for row in rows]
+
+
+def _held_out_rows(corpus: Corpus, split: str) -> np.ndarray:
+    """The rows of parts of a corpus given as `test` or `test,valid`."""
+    parts = options.split_names([split])
+    if not parts or set(parts) - set(_PARTS):
+        raise UsageError(f"the parts of a corpus are {', '.join(_PARTS)}, got '{split}'")
+    rows = np.flatnonzero(np.isin(corpus.parts, [_PARTS.index(part) for part in parts]))
+    if not len(rows):
+        raise InputError(f"the corpus has no molecule in {split}", hint="Choose another --split.")
+    return rows
+
+
+def _alert_directory(path: Path | None) -> Path | None:
+    """The directory of the MOSES alerts: the given one or its `filters/`; None if not found.
+
+    Where the user names it, and not the environment, it is an error that it has none.
+    """
+    from molvae.chemistry.filters import ALERT_FILES
+
+    if path is None:
+        return None
+    for place in (path, path / "filters"):
+        if all((place / name).is_file() for name in ALERT_FILES):
+            return place
+    asked = click.get_current_context().get_parameter_source("alerts")
+    if asked is click.core.ParameterSource.COMMANDLINE:
+        raise InputError(f"{path} does not hold {' and '.join(ALERT_FILES)}")
+    return None
+
+
 def _write(output: Path, assessed: Assessment, references: Sequence[MoleculeSet]) -> list[str]:
     """Write metrics and the pictures that can be drawn; the names of the files."""
     from molvae.reporting.figures import draw_histograms
 
-    write_text(output / "metrics.json", json.dumps(assessed.table.to_json(), indent=2) + "\n")
-    write_text(output / "metrics.txt", assessed.table.to_text() + "\n")
+    write_atomically(output / "metrics.json", json.dumps(assessed.table.to_json(), indent=2) + "\n")
+    write_atomically(output / "metrics.txt", assessed.table.to_text() + "\n")
     written = ["metrics.json", "metrics.txt", *_draw_heads(output, assessed)]
     own = None if assessed.samples is None else assessed.samples.profile(_DRAWN).descriptors
     if own is not None and len(own):
@@ -198,10 +272,6 @@ def _draw_heads(output: Path, assessed: Assessment) -> list[str]:
             curves[name] = (found.levels, found.coverage)
     draw_calibration(curves, output / "calibration.png")
     return ["parity.png", "calibration.png"]
-
-
-def _is_asked(name: str) -> bool:
-    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 def _reasons(samples: MoleculeSet | None) -> dict[str, int]:

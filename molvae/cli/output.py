@@ -10,7 +10,6 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from molvae.errors import StorageError
 from molvae.progress import SILENT, PlainProgress, Progress, figures_text
 from molvae.text import cell, printable
 
@@ -211,15 +210,6 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if isinstance(value, str | int | bool | None) else str(value)
-
-
-def write_text(target: Path, text: str) -> None:
-    """Write text to a file."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"cannot write {target}: {error.strerror or error}") from error
 
 
 def _say(text: str) -> None:

@@ -17,7 +17,7 @@ from molvae.persistence.files import reading
 from molvae.tokenizers.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -178,6 +178,14 @@ class Corpus:
     def identifiers(self, rows: Iterable[int] | None = None) -> list[str]:
         """Return the names of some molecules, or of all; an empty text if absent."""
         return self._texts("identifiers", self._identifiers, rows)
+
+    def labels_of(self, names: Sequence[str], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Labels of `n` rows for the properties of those names, ``n x p``; NaN for those the corpus lacks."""
+        labels = np.full((len(rows), len(names)), np.nan)
+        for column, name in enumerate(names):
+            if name in self.property_names:
+                labels[:, column] = self.labels[rows, self.property_names.index(name)]
+        return labels
 
     def tokens(self, row: int) -> NDArray[Any]:
         """Return the token ids of one molecule, the end mark included; ``t``."""

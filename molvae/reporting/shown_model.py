@@ -87,10 +87,7 @@ def shown_on(model: MolVAE, corpus: Corpus, samples: Sequence[Molecule | Invalid
         part, name = corpus.rows("valid"), "validation"
     n = min(len(part), n_rows, _MOST)
     rows = np.sort(np.random.default_rng(0).permutation(part)[:n])
-    labels = np.full((n, len(model.property_names)), np.nan)
-    for column, head in enumerate(model.property_names):
-        if head in corpus.property_names:
-            labels[:, column] = corpus.labels[rows, corpus.property_names.index(head)]
+    labels = corpus.labels_of(model.property_names, rows)
     where = f"{n:,} of {len(part):,} molecules of the {name} part of {corpus.path.name}"
     texts, names = corpus.smiles(rows), corpus.identifiers(rows)
     return _encoded(model, texts, names, labels, where, "label", samples, n)
