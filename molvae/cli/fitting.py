@@ -1,7 +1,10 @@
-"""`molvae fit-prior`, `fit-heads` and `calibrate`: fit parts of a trained model to a corpus."""
+"""`molvae train`, `fit-prior`, `fit-heads` and `calibrate`: fit a model, or parts of it, to a corpus."""
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +14,9 @@ import click
 
 from molvae.cli import fields, options, places
 from molvae.cli.output import Session, table_text
-from molvae.training.config import FitHeadsSettings, FitPriorSettings
+from molvae.cli.process import stopping
+from molvae.errors import InputError
+from molvae.training.config import FitHeadsSettings, FitPriorSettings, TrainSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +25,81 @@ if TYPE_CHECKING:
     from molvae.latent.codec import MolVAE
 
 _HELD_OUT = 2_000  # molecules; more change next to nothing
+
+
+@click.command(cls=fields.SettingsCommand, settings=TrainSettings)
+@click.argument("corpus", type=click.Path(path_type=Path))
+@options.output(rows=False, required=True, meaning="Directory of the run: settings, metrics, states, model.")
+@fields.option(TrainSettings, "initial", metavar="CHECKPOINT")
+@fields.option(TrainSettings, "frozen", "--freeze", metavar="PART")
+@fields.option(TrainSettings, "epochs")
+@fields.option(TrainSettings, "batch_size")
+@fields.option(TrainSettings, "learning_rate")
+@fields.option(TrainSettings, "kl_target")
+@fields.option(TrainSettings, "model.latent_size")
+@fields.option(TrainSettings, "precision")
+@fields.option(TrainSettings, "threads")
+@fields.option(TrainSettings, "seed")
+@fields.option(TrainSettings, "trackers", "--tracker", metavar="NAME")
+@options.choice("--device", text="Device of the network.  [default: auto]", of=options.DEVICES)
+@click.option("--resume", is_flag=True, help="Resume the run in DIR with its own settings.")
+@options.number(
+    "--max-minutes",
+    text="Save the state and stop after M minutes (exit code 75); the same command resumes.",
+    low=0,
+    open_ends=True,
+    metavar="M",
+)
+@fields.config()
+@options.common()
+@options.pass_session
+def train_command(
+    session: Session,
+    /,
+    corpus: Path,
+    output: Path,
+    resume: bool,
+    max_minutes: float | None,
+    given: fields.Given[TrainSettings],
+) -> None:
+    """Train a model on CORPUS (made by 'molvae prepare').
+
+    The same command resumes a run that was stopped or killed, and on one machine ends with the same model as
+    an uninterrupted run. The best model so far is in DIR/model; learning curves are drawn at the end.
+
+    \b
+    Examples:
+      molvae train corpus -o run
+      molvae train corpus -o run --epochs 60 --set model.decoder_hidden=512
+      molvae train corpus -o run --resume
+      molvae train corpus -o run --config train.toml --seed 3
+      molvae train corpus -o run --initial checkpoints/zinc250k
+      molvae train corpus -o run --initial checkpoints/zinc250k --freeze decoder
+      molvae train corpus -o run --tracker tensorboard
+      torchrun --nproc-per-node 2 -m molvae train corpus -o run
+    """
+    written = output / "settings.toml"
+    if resume and given.config is None and not written.is_file():
+        raise InputError(f"no run to resume in {output}", hint="Leave --resume out to start one.")
+    leads = os.environ.get("RANK", "0") == "0"  # of the processes of torchrun, one reports
+    if not leads:
+        session.verbosity = -1
+    settings = given.build(config=written if resume else None)
+    corpus = places.corpus(corpus)  # a wrong path is an error before libraries are loaded
+    output = places.room_for(output, "run")
+
+    from molvae.reporting.figures import draw_learning_curves
+    from molvae.training.trainer import train
+
+    facts = {"corpus": corpus.name, "command": shlex.join(["molvae", *sys.argv[1:]])}
+    with session.progress() as progress, stopping(max_minutes) as should_stop:
+        done = train(corpus, output, settings, progress=progress, should_stop=should_stop, facts=facts)
+    if not leads:
+        return
+    curves = output / "curves.png"
+    draw_learning_curves(output / places.METRICS, curves)
+    told = {"model": done.checkpoint, "epochs": done.epochs, "curves": curves, "validation": done.metrics}
+    session.report(told)
 
 
 @dataclass(frozen=True)
@@ -92,6 +172,7 @@ def fit_prior_command(session: Session, /, fit: Fit, given: fields.Given[FitPrio
     """
     from molvae.latent.codec import MolVAE
     from molvae.training.prior_fitting import N_VALIDATION, fit_prior, kept_fit, validity_of
+    from molvae.training.validation import UNIQUENESS, VALIDITY
 
     settings, seed = given.build(), fit.seed
     initial = None if settings.initial is None else MolVAE.load(places.checkpoint(settings.initial))
@@ -105,35 +186,22 @@ def fit_prior_command(session: Session, /, fit: Fit, given: fields.Given[FitPrio
     seconds = time.monotonic() - begun
     fitted.save(fit.target)
     states.forget()
-    before = validity_of(fit.model, seed)
-    after = {name: fitted.facts()["metrics"][name] for name in _prior_figures(fitted.prior.name)}
+    known, names = fitted.facts(), [fitted.prior.name + end for end in (VALIDITY, UNIQUENESS)]
     facts = {
         "model": fit.target,
-        "prior": fitted.facts()["prior"],
+        "prior": known["prior"],
         "samples": N_VALIDATION,
-        "before": before,
-        "after": after,
+        "before": validity_of(fit.model, seed),
+        "after": {name: known["metrics"][name] for name in names},
         "seconds": round(seconds, 1),
     }
-    session.report(facts, _prior_text(facts, (fit.model.prior.name, before), (fitted.prior.name, after)))
-
-
-def _prior_figures(prior: str) -> tuple[str, str]:
-    from molvae.training.validation import UNIQUENESS, VALIDITY
-
-    return prior + VALIDITY, prior + UNIQUENESS
-
-
-def _prior_text(facts: Mapping[str, Any], *measured: tuple[str, Mapping[str, float]]) -> str:
     rows = [
-        (when, prior, *(f"{figures[name]:.1%}" for name in _prior_figures(prior)))
-        for when, (prior, figures) in zip(("before", "after"), measured, strict=True)
+        (when, model.prior.name, *(f"{share:.1%}" for share in facts[when].values()))
+        for when, model in (("before", fit.model), ("after", fitted))
     ]
     table = table_text(("", "prior", "valid", "unique"), rows)
-    return (
-        f"{table}\n{facts['samples']:,} samples of each, decoded greedily\n\n"
-        f"prior  {facts['prior']}\nmodel  {facts['model']}"
-    )
+    said = f"{table}\n{N_VALIDATION:,} samples of each, decoded greedily\n\n"
+    session.report(facts, f"{said}prior  {known['prior']}\nmodel  {fit.target}")
 
 
 @click.command(cls=fields.SettingsCommand, settings=FitHeadsSettings)

@@ -68,7 +68,7 @@ SECTIONS: dict[str, dict[str, str]] = {
 _ALIASES = {"oracle": "oracles"}
 _MODULES = {
     "fetch": "data", "prepare": "data", "encode": "vectors", "decode": "vectors",
-    "fit-prior": "fitting", "fit-heads": "fitting", "calibrate": "fitting",
+    "train": "fitting", "fit-prior": "fitting", "fit-heads": "fitting", "calibrate": "fitting",
     "interpolate": "analogues", "neighbors": "analogues", "arithmetic": "analogues", "domain": "vectors",
     "ask": "batches", "tell": "batches", "screen": "libraries", "predict": "libraries", "embed": "libraries",
     "report": "pages", "explore": "pages", "status": "inspection", "info": "inspection",
