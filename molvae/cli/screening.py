@@ -192,7 +192,7 @@ def _called(hit: Hit) -> tuple[int, str]:
 
 def standing(path: Path) -> tuple[dict[str, Any], str]:
     """Progress of a screen, as facts and text: the account of its result, or of the parts done so far."""
-    from molvae.reporting.screen_records import read_screen
+    from molvae.reporting.screening_report import read_screen
 
     found = read_screen(path, 0)
     settings = None if found.job is None else found.job.settings

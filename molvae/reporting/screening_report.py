@@ -1,34 +1,44 @@
-"""The report of a screen: the funnel, rejections, the best molecules, their properties."""
+"""The report of a screen, from its result or the parts done: funnel, rejections, best, properties."""
 
 from __future__ import annotations
 
+import csv
+import json
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from molvae.data.readers import open_table
+from molvae.data.records import Row
+from molvae.errors import InputError
+from molvae.persistence.files import reading
+from molvae.persistence.locations import MODEL
 from molvae.reporting.charts import bar, histogram
 from molvae.reporting.drawings import Gallery, TableColumn, molecule_table
 from molvae.reporting.page import Block, Card, Facts, Figure, Grid, Report, Section, Tile, Tiles, Words
 from molvae.reporting.scales import flat, moment, percent, shown
-from molvae.reporting.screen_records import read_screen
-from molvae.screening.funnel import STAGES
+from molvae.screening.funnel import STAGES, Funnel
+from molvae.screening.job import JOB, Job, load_job
+from molvae.screening.merging import RESULT
+from molvae.screening.parts import read_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from molvae.reporting.screen_records import Screened
-
 _BEST = 12
 _MOST_REASONS = 25
-_STEPS = (
-    ("read", "rows read"),
-    ("valid", "valid molecules"),
-    ("kept", "pass the filters, not known"),
-    ("in_domain", "in the model's domain"),
-    ("hits", "hits"),
-)
-_DIGITS = 1e-12
+_MOST_EXAMPLES = 20  # lines of rejected.csv
+_STEPS = {
+    "read": "rows read",
+    "valid": "valid molecules",
+    "kept": "pass the filters, not known",
+    "in_domain": "in the model's domain",
+    "hits": "hits",
+}
+_SAME = 1e-12  # a range of numbers that are all the same
 
 
 def screening_report(path: Path, *, n_molecules: int = 200, n_rows: int = 5000) -> Report:
@@ -55,13 +65,19 @@ def screening_report(path: Path, *, n_molecules: int = 200, n_rows: int = 5000) 
         _best_section(found, table_columns, rows, gallery),
         _properties_section(table_columns, rows),
     ]
+    title, subtitle = f"Screen {path.name}", "the merged result"
     if found.job is not None:
-        settings = [Facts(flat(found.job.settings), "Everything that decided this screen")]
-        sections.append(Section("settings", "Settings", settings))
+        settings = found.job.settings
+        facts = Facts(flat(settings), "Everything that decided this screen")
+        sections.append(Section("settings", "Settings", [facts]))
+        wishes = ", ".join(map(str, settings.objectives)) or "every molecule that passes"
+        checkpoint = settings.checkpoint
+        model = checkpoint.parent.name if checkpoint.name == MODEL else checkpoint.name
+        title, subtitle = f"Screen of {Path(settings.library).name}", f"{wishes} · model {model}"
     return Report(
         kind="screen",
-        title=_title(found, path),
-        subtitle=_subtitle(found),
+        title=title,
+        subtitle=subtitle,
         when=moment(found.when),
         cards=_cards(found),
         sections=sections,
@@ -99,41 +115,12 @@ def _number(cell: str) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _title(found: Screened, path: Path) -> str:
-    return (
-        f"Screen of {Path(found.job.settings.library).name}"
-        if found.job is not None
-        else f"Screen {path.name}"
-    )
-
-
-def _subtitle(found: Screened) -> str:
-    if found.job is None:
-        return "the merged result"
-    wishes = [
-        f"{w.direction} {w.name}" if w.is_goal else f"{w.name} {w.direction.replace('_', ' ')} {w.bound:g}"
-        for w in found.job.settings.objectives
-    ]
-    words = ", ".join(wishes) or "every molecule that passes"
-    checkpoint = found.job.settings.checkpoint
-    model = checkpoint.parent.name if checkpoint.name == "model" else checkpoint.name
-    return f"{words} · model {model}"
-
-
 def _cards(found: Screened) -> list[Card]:
-    funnel = found.funnel
-    n = max(funnel.read, 1)
+    n = max(found.funnel.read, 1)
+    counts = {name: getattr(found.funnel, name) for name in _STEPS}
     cards = [
-        Card(
-            label, f"{getattr(funnel, name):,}", "" if name == "read" else percent(getattr(funnel, name) / n)
-        )
-        for name, label in (
-            ("read", "read"),
-            ("valid", "valid"),
-            ("kept", "kept"),
-            ("in_domain", "in domain"),
-            ("hits", "hits"),
-        )
+        Card(name.replace("_", " "), f"{count:,}", "" if name == "read" else percent(count / n))
+        for name, count in counts.items()
     ]
     if found.unmerged is not None:
         cards.append(Card("not merged yet", f"{found.unmerged:,} parts", "those done so far"))
@@ -143,7 +130,7 @@ def _cards(found: Screened) -> list[Card]:
 def _funnel_section(found: Screened) -> Section:
     n = max(found.funnel.read, 1)
     rows, before = [], found.funnel.read
-    for name, words in _STEPS:
+    for name, words in _STEPS.items():
         count = getattr(found.funnel, name)
         rows.append((words, count, bar(count / n, inner=count / n), percent(count / n), before - count))
         before = count
@@ -198,6 +185,105 @@ def _properties_section(columns: Sequence[TableColumn], rows: Sequence[Sequence[
         if column.kind != "number" or not column.shown or column.name in {"rank", "line", "utility"}:
             continue
         values = np.array([np.nan if row[index] is None else row[index] for row in rows], dtype=np.float64)
-        if np.isfinite(values).any() and np.nanmax(values) - np.nanmin(values) > _DIGITS:
+        if np.isfinite(values).any() and np.nanmax(values) - np.nanmin(values) > _SAME:
             figures.append(Figure(histogram(values, x=column.name), column.name, size="small"))
     return Section("properties", "Properties of the kept molecules", figures)
+
+
+@dataclass(frozen=True)
+class Screened:
+    """What a screen left on disk.
+
+    Attributes:
+        funnel: The account of all rows.
+        header: Columns of the kept rows.
+        rows: The kept rows that are shown, as text.
+        n_kept: Kept rows there are.
+        ranked: Whether they are in order of rank.
+        job: What was asked; None where only the result is at hand.
+        rejected: Lines of rejected.csv that are shown.
+        when: Of its last file.
+        unmerged: How many parts this was put together from; None if it was merged.
+    """
+
+    funnel: Funnel
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    n_kept: int
+    ranked: bool
+    job: Job | None
+    rejected: Sequence[Sequence[str]]
+    when: float
+    unmerged: int | None = None
+
+
+def read_screen(path: Path, n_rows: int) -> Screened:
+    """The records of a screen; its result where it is merged, else the parts that are done.
+
+    Raises:
+        InputError: No part is done.
+        StorageError: It is damaged.
+    """
+    job = load_job(path) if (path / JOB).is_file() else None
+    result = path / RESULT if (path / RESULT / "funnel.json").is_file() else path
+    if (result / "funnel.json").is_file():
+        return _merged(result, job, n_rows)
+    if job is None:
+        raise InputError(f"{path} is not a screen directory")
+    return _from_parts(path, job, n_rows)
+
+
+def _merged(result: Path, job: Job | None, n_rows: int) -> Screened:
+    account = result / "funnel.json"
+    with reading(account):
+        funnel = Funnel.from_facts(json.loads(account.read_text(encoding="utf-8")))
+    tables = [file for name in ("best", "hits") for file in sorted(result.glob(f"{name}.*"))]
+    header: list[str] = []
+    rows: list[list[str]] = []
+    n_kept = 0
+    if tables:
+        opened = open_table(tables[0], smiles_column="smiles" if tables[0].suffix != ".smi" else None)
+        header = list(opened.columns)
+        if opened.id_column is not None and "identifier" not in header:  # a .smi file has no header of ours
+            header[header.index(opened.id_column)] = "identifier"
+        for row in opened.rows():
+            n_kept += 1
+            if isinstance(row, Row) and len(rows) < n_rows:
+                header = header if "smiles" in header else ["smiles", *header]
+                own = {**row.fields, "smiles": row.text, "identifier": row.identifier}
+                rows.append([own.get(name, "") for name in header])
+    rejected: list[list[str]] = []
+    if (result / "rejected.csv").is_file():
+        listed = result / "rejected.csv"
+        with reading(listed), listed.open(newline="", encoding="utf-8") as file:
+            rejected = list(islice(csv.reader(file), 1, 1 + _MOST_EXAMPLES))
+    ranked = bool(tables) and tables[0].name.startswith("best")
+    when = account.stat().st_mtime
+    return Screened(funnel, header, rows, n_kept, ranked, job, rejected, when)
+
+
+def _from_parts(path: Path, job: Job, n_rows: int) -> Screened:
+    funnel, n_parts, n_kept, when = Funnel(), 0, 0, 0.0
+    rows: list[list[str]] = []
+    rejected: list[list[str]] = []
+    names = [place.name for place in sorted((path / "parts").glob("*/[0-9]*"))]
+    for number in [int(name) for name in names if name.isdecimal()]:
+        part = read_part(path, number, job.digest)
+        if part is None:
+            continue
+        n_parts += 1
+        funnel += part.funnel
+        when = max(when, part.path.stat().st_mtime)
+        for hit in part.hits():
+            if hit.reason:  # a row that was dropped, where every row is kept
+                continue
+            n_kept += 1
+            if len(rows) < n_rows:
+                numbers = ["" if value is None else repr(value) for value in hit.numbers]
+                rows.append([str(hit.line), hit.identifier, hit.smiles, *numbers, *hit.cells])
+        left = _MOST_EXAMPLES - len(rejected)
+        rejected += [[str(cell) for cell in line] for line in islice(part.rejected(), left)]
+    if not n_parts:
+        raise InputError(f"no part of {path} is done yet", hint="Run the same 'molvae screen' on.")
+    header = [column.name for column in job.table(ranked=True)[2:]]  # without rank and utility
+    return Screened(funnel, header, rows, n_kept, False, job, rejected, when, n_parts)
