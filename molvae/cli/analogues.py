@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from molvae.cli import inputs, molecules, options
-from molvae.data.records import Column, plain_number
+from molvae.data.records import Column, read_number
 from molvae.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -52,8 +52,6 @@ def interpolate_command(
     kind: PathKind,
     tries: int,
     distinct: bool,
-    describe: tuple[str, ...],
-    picture: Path | None,
     seed: int,
 ) -> None:
     """Interpolate in latent space from the molecule START to the molecule END (SMILES).
@@ -74,16 +72,15 @@ def interpolate_command(
     shown = different if distinct else path
     columns = [Column("position", "number"), Column("smiles", "smiles"), Column("reason")]
     columns += [Column("similarity_to_start", "number"), Column("similarity_to_end", "number")]
-    columns += [Column("decodes", "number"), *molecules.property_columns(model, describe, predict=False)]
+    columns += [Column("decodes", "number"), *run.property_columns(model)]
     found = [waypoint.molecule for waypoint in shown]
     with run.rows(columns) as writer:
-        values = molecules.property_values(model, found, describe, predict=False)
-        for step, molecule, numbers in zip(shown, found, values, strict=True):
+        for step, molecule, numbers in zip(shown, found, run.property_values(model, found), strict=True):
             smiles, reason = molecules.smiles_or_none(molecule), molecules.reason_or_none(molecule)
             cells = [step.position, smiles, reason, step.to_start, step.to_end, step.n_decodes, *numbers]
             writer.write(cells)
     legends = [f"{w.position:.2f}: {w.to_start:.2f} | {w.to_end:.2f}" for w in shown]
-    run.draw(picture, zip(found, legends, strict=True))
+    run.draw(zip(found, legends, strict=True))
     n_valid = sum(waypoint.to_start == waypoint.to_start for waypoint in path)
     run.wrote({"steps": len(path), "valid": n_valid, "different_molecules": len(different)})
 
@@ -119,9 +116,6 @@ def neighbors_command(
     similarity: float | None,
     draws: int,
     at_least: float,
-    describe: tuple[str, ...],
-    predict: bool,
-    picture: Path | None,
     seed: int,
 ) -> None:
     """Find analogues of the molecule SMILES: decode points around its latent vector.
@@ -147,13 +141,13 @@ def neighbors_command(
     found = neighborhood(model, smiles, radius=radius, n_draws=draws, seed=seed)
     near = [neighbor for neighbor in found.neighbors if neighbor.similarity >= at_least]
     columns = [Column("smiles", "smiles"), Column("similarity", "number"), Column("found", "number")]
-    columns += molecules.property_columns(model, describe, predict=predict)
+    columns += run.property_columns(model)
     with run.rows(columns) as writer:
-        values = molecules.property_values(model, [n.molecule for n in near], describe, predict=predict)
+        values = run.property_values(model, [n.molecule for n in near])
         for neighbor, numbers in zip(near, values, strict=True):
             writer.write([neighbor.molecule.smiles, neighbor.similarity, neighbor.n_found, *numbers])
     pictured = [(n.molecule, f"{n.similarity:.2f}") for n in near[: _DRAWN - 1]]
-    run.draw(picture, [(found.parent, "parent"), *pictured])
+    run.draw([(found.parent, "parent"), *pictured])
     counts = {"draws": found.n_draws, "valid": found.n_valid, "the_molecule_itself": found.n_parent}
     run.wrote({**counts, "neighbors": len(near)})
 
@@ -195,7 +189,6 @@ def arithmetic_command(
     training: tuple[str, ...],
     method: DirectionMethod,
     tries: int,
-    picture: Path | None,
     seed: int,
 ) -> None:
     """Move each MOLECULE (a SMILES, a file, or - for stdin) in the direction of an attribute.
@@ -233,15 +226,11 @@ def arithmetic_command(
         for row, item, old, new in zip(given, shifted, before, after, strict=True):
             writer.write([*molecules.identity(row, item.molecule), old, new, item.similarity])
     drawn = [pair for pair in zip(given, shifted, strict=True) if molecules.smiles_or_none(pair[1].molecule)]
-    sides = [
-        side
-        for row, item in drawn[:_PAIRS_DRAWN]
-        for side in (
-            (item.parent, f"{row.identifier}, before"),
-            (item.molecule, f"similarity {item.similarity:.2f}"),
-        )
-    ]
-    run.draw(picture, sides, columns=4)
+    sides = []
+    for row, item in drawn[:_PAIRS_DRAWN]:
+        sides.append((item.parent, f"{row.identifier}, before"))
+        sides.append((item.molecule, f"similarity {item.similarity:.2f}"))
+    run.draw(sides, columns=4)
     change = after - before
     counts = {"rows": len(given), "moved": int(np.isfinite([item.similarity for item in shifted]).sum())}
     if np.isfinite(change).any():
@@ -257,9 +246,9 @@ def _read(name: str, session: Session) -> list[Given]:
 
 
 def _attribute(rows: Sequence[Given], name: str) -> np.ndarray:
-    """The attribute of each row, `n`: a column if there is one of that name, else a descriptor."""
+    """The attribute of each row, `n`, NaN where missing: a column of that name, else a descriptor."""
     if any(name in row.fields for row in rows):
-        return np.array([_number(row.fields.get(name, "")) for row in rows])
+        return np.array([read_number(row.fields.get(name, "")) for row in rows], dtype=np.float64)
     from molvae.chemistry.descriptors import DESCRIPTORS, describe_smiles
 
     if name not in DESCRIPTORS:
@@ -279,10 +268,3 @@ def _described(items: Sequence[object], name: str) -> np.ndarray:
         return np.full(len(items), np.nan)
     values: np.ndarray = describe_many(items, [name])[:, 0]  # type: ignore[arg-type]
     return values
-
-
-def _number(cell: str) -> float:
-    try:
-        return plain_number(cell)
-    except ValueError:
-        return float("nan")

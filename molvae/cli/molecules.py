@@ -31,6 +31,7 @@ IDENTITY = (Column("identifier"), Column("input"), Column("smiles", "smiles"), C
 """The columns of `identity`."""
 _CHUNK = 4096  # rows held in memory at once
 _PICTURES = (".png", ".svg")
+_OF_A_RUN = ("device", "output", "describe", "predict", "picture")
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,18 @@ class Run:
         checkpoint: Directory of the model, which exists.
         device: Of the model.
         output: File of the rows; stdout if None.
+        describe: Descriptors to add as columns.
+        predict: Whether to add the properties the model predicts.
+        picture: File of a grid of the molecules, if any.
     """
 
     session: Session
     checkpoint: Path
     device: str
     output: Path | None
+    describe: Sequence[str] = ()
+    predict: bool = False
+    picture: Path | None = None
 
     def load(self) -> MolVAE:
         """Load the model, and the libraries it needs."""
@@ -63,29 +70,55 @@ class Run:
         """Report the summary of the output."""
         self.session.wrote(self.output, facts)
 
-    def draw(
-        self, target: Path | None, pictured: Iterable[tuple[Molecule | Invalid, str]], *, columns: int = 5
-    ) -> None:
-        """Write a grid of molecules with their legends, if there is a target."""
+    def property_columns(self, model: MolVAE) -> list[Column]:
+        """Columns of `property_values`: descriptors, then each predicted property and its deviation."""
+        names = list(self.describe)
+        if self.predict:
+            for name in model.property_names:
+                names += [f"predicted_{name}", f"predicted_{name}_sd"]
+        return [Column(name, "number") for name in names]
+
+    def property_values(self, model: MolVAE, molecules: Sequence[Molecule | Invalid]) -> list[Cells]:
+        """A row of values per molecule, NaN where there is none."""
+        from molvae.chemistry.descriptors import describe_many
+
+        rows: list[Cells] = [[] for _ in molecules]
+        if self.describe:
+            for row, values in zip(rows, describe_many(molecules, list(self.describe)).tolist(), strict=True):
+                row.extend(values)
+        if self.predict:
+            prediction = model.predict(molecules)
+            deviation = prediction.variance**0.5
+            for row, means, spreads in zip(rows, prediction.mean.tolist(), deviation.tolist(), strict=True):
+                for pair in zip(means, spreads, strict=True):
+                    row.extend(pair)
+        return rows
+
+    def draw(self, pictured: Iterable[tuple[Molecule | Invalid, str]], *, columns: int = 5) -> None:
+        """Draw molecules with their legends as a grid, if a picture is wanted."""
         from molvae.chemistry.depiction import grid_png, grid_svg
         from molvae.persistence.files import write_atomically
 
         pairs = list(pictured)
-        if target is None or not pairs:
+        if self.picture is None or not pairs:
             return
-        paint = grid_svg if target.suffix.lower() == ".svg" else grid_png
-        write_atomically(target, paint([m for m, _ in pairs], [legend for _, legend in pairs], columns))
-        self.session.note(f"picture -> {target}")
+        paint = grid_svg if self.picture.suffix.lower() == ".svg" else grid_png
+        write_atomically(self.picture, paint([m for m, _ in pairs], [text for _, text in pairs], columns))
+        self.session.note(f"picture -> {self.picture}")
 
 
 def run() -> Decorator:
-    """The last options of a command with CHECKPOINT that writes rows; it gets them as a `Run`, first."""
+    """The last options of a command with CHECKPOINT that writes rows; it gets them as a `Run`, first.
+
+    `--describe`, `--predict` and `--picture` are part of it, where the command has them.
+    """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
-        def command(*, checkpoint: Path, device: str, output: Path | None, **values: Any) -> None:
+        def command(*, checkpoint: Path, **values: Any) -> None:
             session = click.get_current_context().ensure_object(Session)
-            function(Run(session, places.checkpoint(checkpoint), device, output), **values)
+            own = {name: values.pop(name) for name in _OF_A_RUN if name in values}
+            function(Run(session, places.checkpoint(checkpoint), **own), **values)
 
         return stacked(options.device(), options.output(), options.common())(command)
 
@@ -197,34 +230,6 @@ def chunk_seed(seed: int, name: str, number: int) -> int:
     from molvae.seeding import Seeds
 
     return seed if number == 0 else Seeds(seed).integer(f"{name}-chunk", number)
-
-
-def property_columns(model: MolVAE, describe: Sequence[str], *, predict: bool) -> list[Column]:
-    """Columns of `property_values`: descriptors, then each predicted property and its standard deviation."""
-    names = list(describe)
-    if predict:
-        for name in model.property_names:
-            names += [f"predicted_{name}", f"predicted_{name}_sd"]
-    return [Column(name, "number") for name in names]
-
-
-def property_values(
-    model: MolVAE, molecules: Sequence[Molecule | Invalid], describe: Sequence[str], *, predict: bool
-) -> list[Cells]:
-    """A row of values per molecule, NaN where there is none."""
-    from molvae.chemistry.descriptors import describe_many
-
-    rows: list[Cells] = [[] for _ in molecules]
-    if describe:
-        for row, values in zip(rows, describe_many(molecules, list(describe)).tolist(), strict=True):
-            row.extend(values)
-    if predict:
-        prediction = model.predict(molecules)
-        deviation = prediction.variance**0.5
-        for row, means, spreads in zip(rows, prediction.mean.tolist(), deviation.tolist(), strict=True):
-            for pair in zip(means, spreads, strict=True):
-                row.extend(pair)
-    return rows
 
 
 def smiles_or_none(molecule: Molecule | Invalid) -> str | None:

@@ -47,8 +47,6 @@ def sample_command(
     prior: str | None,
     condition: tuple[str, ...],
     unique: bool,
-    describe: tuple[str, ...],
-    predict: bool,
     seed: int,
 ) -> None:
     """Draw N new molecules from the model CHECKPOINT (a model directory, or a run).
@@ -71,7 +69,7 @@ def sample_command(
     wanted = _wanted(model, condition)
     model.sample_latent(0, generator=np.random.default_rng(0), prior=prior)  # an unknown prior fails now
     columns = [Column("identifier"), Column("smiles", "smiles"), Column("reason")]
-    columns += molecules.property_columns(model, describe, predict=predict)
+    columns += run.property_columns(model)
     drawn, written = 0, 0
     errors = _Errors(model, wanted)
     seen: set[str] = set()
@@ -85,8 +83,7 @@ def sample_command(
             chosen = _new(batch, seen)[: n - written] if unique else batch
             seen.update(m.smiles for m in chosen if is_valid(m))
             errors.add(chosen)
-            values = molecules.property_values(model, chosen, describe, predict=predict)
-            for molecule, numbers in zip(chosen, values, strict=True):
+            for molecule, numbers in zip(chosen, run.property_values(model, chosen), strict=True):
                 written += 1
                 smiles, reason = molecules.smiles_or_none(molecule), molecules.reason_or_none(molecule)
                 writer.write([f"s{written:06d}", smiles, reason, *numbers])

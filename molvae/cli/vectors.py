@@ -42,7 +42,6 @@ _COORDINATE = re.compile(r"z(\d+)")
 def encode_command(
     run: Run,
     arguments: Arguments,
-    predict: bool,
     seed: int | None,
     inference_steps: int,
 ) -> None:
@@ -60,7 +59,7 @@ def encode_command(
       cat mine.smi | molvae encode checkpoints/zinc250k - > latent.csv
     """
     model = run.load()
-    columns = [*molecules.IDENTITY, *molecules.property_columns(model, (), predict=predict)]
+    columns = [*molecules.IDENTITY, *run.property_columns(model)]
     columns += [Column(f"z{index}", "number") for index in range(model.latent_size)]
     unknown = 0
 
@@ -70,7 +69,7 @@ def encode_command(
         own = None if seed is None else molecules.chunk_seed(seed, "encode", number)
         z = model.encode(prepared, seed=own, inference_steps=inference_steps)
         unknown += sum(map(bool, model.unknown_tokens(prepared)))
-        properties = molecules.property_values(model, prepared, (), predict=predict)
+        properties = run.property_values(model, prepared)
         known = np.asarray(np.isfinite(z).all(axis=1))
         for row, item, vector, values, fine in zip(part, prepared, z, properties, known, strict=True):
             reason = "" if fine else _why_not(model, item)
@@ -105,7 +104,6 @@ def decode_command(
     temperature: float,
     beam: bool,
     noise: float,
-    describe: tuple[str, ...],
     seed: int,
 ) -> None:
     """Decode VECTORS: tables with columns z0, z1, ... as 'molvae encode' writes them, or - for stdin.
@@ -122,13 +120,13 @@ def decode_command(
     from molvae.chemistry.molecule import is_valid
 
     model = run.load()
-    columns = [*molecules.IDENTITY, *molecules.property_columns(model, describe, predict=False)]
+    columns = [*molecules.IDENTITY, *run.property_columns(model)]
 
     def decoded(number: int, part: list[Given]) -> Iterator[tuple[bool, Cells]]:
         z, reasons = _latent(model, part)
         own = molecules.chunk_seed(seed, "decode", number)
         found = model.decode(z, temperature=temperature, seed=own, beam=beam, noise=noise)
-        values = molecules.property_values(model, found, describe, predict=False)
+        values = run.property_values(model, found)
         for row, molecule, reason, numbers in zip(part, found, reasons, values, strict=True):
             yield is_valid(molecule), [*molecules.identity(row, molecule, reason or None), *numbers]
 
