@@ -147,7 +147,7 @@ def _with_forecasts(opened: Campaign, candidates: Sequence[Candidate]) -> Candid
 
 def _division_of_labor(known: KnownScores) -> str:
     """The computed and the measured objectives, in one line."""
-    names = [name for name, _ in results.distinct_columns(known.objectives)]
+    names = list(dict.fromkeys(objective.name for objective in known.objectives))
     computed = [name for name in names if known.is_computed(name)]
     awaited = [name for name in names if name not in computed]
     first = f"computed: {', '.join(computed)}; " if computed else ""

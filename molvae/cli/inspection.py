@@ -136,8 +136,8 @@ def info_command(session: Session, path: Path) -> None:
         "campaign": _campaign,
         "screen": lambda place: screening.standing(place)[0],
     }
-    facts = {"kind": "model" if kind == "run" else kind, "path": path} | describe.get(kind, _model)(path)
-    session.report(facts, facts_text(facts))
+    own = describe.get(kind, _model)(path)
+    session.report({"kind": "model" if kind == "run" else kind, "path": path, **own})
 
 
 def _model(path: Path) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def optimize_command(
         why = campaigns.why_so_few(campaign)
     tables = [(output / "molecules.csv", result.table), (output / "best.sdf", best)]
     for target, rows in tables if table is None else [*tables, (table, result.table)]:
-        results.write_table(target, rows, campaign.history)
+        results.write_table(session, target, rows, campaign.history)
     files = {
         "molecules": output / "molecules.csv",
         **results.write_poses(output / "poses.sdf", settings, best),

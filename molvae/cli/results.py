@@ -9,7 +9,6 @@ import numpy as np
 from molvae.campaign.search.evidence import doubts
 from molvae.cli.output import table_text
 from molvae.data.records import Column
-from molvae.data.writers import open_writer
 from molvae.oracles.base import trouble_of, value_of
 from molvae.oracles.references import labels_of
 from molvae.persistence.files import write_atomically
@@ -35,35 +34,34 @@ _KINDS: dict[str, Any] = {
 """Columns whose kind does not follow from their values."""
 
 
-def distinct_columns(objectives: Sequence[Objective]) -> list[tuple[str, int]]:
-    """Each different objective name with its first position: one column of a table each."""
-    first: dict[str, int] = {}
-    for index, objective in enumerate(objectives):
-        first.setdefault(objective.name, index)
-    return list(first.items())
+def named_values(row: Row, objectives: Sequence[Objective]) -> dict[str, float | None]:
+    """The scores of a row by the name of the objective; a goal that is bounded too counts once."""
+    return {o.name: value_of(score) for o, score in zip(objectives, row.scores, strict=True)}
 
 
-def labels(objectives: Sequence[Objective]) -> list[str]:
-    """Short names for `distinct_columns`, for tables and pictures: `similarity` for `similarity:SMILES`.
+def short_names(objectives: Sequence[Objective]) -> dict[str, str]:
+    """A label for each name of an objective, for tables and pictures.
 
     >>> from molvae.oracles.config import Objective
-    >>> labels([Objective(name="qed"), Objective(name="similarity:CC(=O)Nc1ccc(O)cc1")])
-    ['qed', 'similarity']
+    >>> short_names([Objective(name="qed"), Objective(name="similarity:CC(=O)Nc1ccc(O)cc1")])
+    {'qed': 'qed', 'similarity:CC(=O)Nc1ccc(O)cc1': 'similarity'}
     """
-    return labels_of([name for name, _ in distinct_columns(objectives)])
+    names = list(dict.fromkeys(objective.name for objective in objectives))
+    return dict(zip(names, labels_of(names), strict=True))
 
 
 def best_text(best: Sequence[Row], objectives: Sequence[Objective]) -> str:
     """The best molecules as a table: rank, scores, source, call, SMILES."""
     rows = []
     for rank, row in enumerate(best, start=1):
-        scores = [value_of(row.scores[index]) for _, index in distinct_columns(objectives)]
+        scores = named_values(row, objectives).values()
         source = f"{row.source} ({row.name})" if row.name else row.source
         rows.append([rank, *scores, source, "-" if row.call is None else row.call + 1, row.smiles])
-    return table_text(("#", *labels(objectives), "source", "call", "smiles"), rows) if rows else ""
+    header = ("#", *short_names(objectives).values(), "source", "call", "smiles")
+    return table_text(header, rows) if rows else ""
 
 
-def write_table(target: Path, table: Sequence[Row], history: History) -> None:
+def write_table(session: Session, target: Path, table: Sequence[Row], history: History) -> None:
     """Write molecules of a campaign in the order given, with the forecasts of those a surrogate chose."""
     from molvae.campaign.table import descent_columns, forecast_columns, replicate_columns
 
@@ -73,34 +71,25 @@ def write_table(target: Path, table: Sequence[Row], history: History) -> None:
     }
     values["call"] = [None if row.call is None else row.call + 1 for row in table]
     values |= {name: [getattr(row, name) for row in table] for name in ("source", "parent")}
-    for name, index in distinct_columns(objectives):
-        values[name] = [value_of(row.scores[index]) for row in table]
+    scores = [named_values(row, objectives) for row in table]
+    values |= {name: [row[name] for row in scores] for name in short_names(objectives)}
     values["feasible"] = [int(row.feasible) for row in table]
     values["trouble"] = [trouble_of(row.scores) for row in table]
     values |= replicate_columns([row.scores for row in table], [objective.name for objective in objectives])
     values |= forecast_columns([row.forecast for row in table], history)
     values |= descent_columns([row.ancestor for row in table], history)
-    with open_writer(target, _columns(values)) as writer:
-        for cells in zip(*values.values(), strict=True):
-            writer.write(list(cells))
+    write_columns(session, target, values)
 
 
 def write_columns(session: Session, target: Path | None, values: Mapping[str, Sequence[Any]]) -> None:
     """Write columns of equal length as rows to a file or stdout."""
-    with session.rows(target, _columns(values)) as writer:
-        for cells in zip(*values.values(), strict=True):
-            writer.write(list(cells))
-
-
-def _columns(values: Mapping[str, Sequence[Any]]) -> list[Column]:
-    return [
-        Column(name, _KINDS.get(name) or ("number" if all(map(_is_number, cells)) else "text"))
-        for name, cells in values.items()
-    ]
-
-
-def _is_number(value: Any) -> bool:
-    return value is None or isinstance(value, float)
+    columns = []
+    for name, cells in values.items():
+        numbers = all(value is None or isinstance(value, float) for value in cells)
+        columns.append(Column(name, _KINDS.get(name) or ("number" if numbers else "text")))
+    with session.rows(target, columns) as writer:
+        for row in zip(*values.values(), strict=True):
+            writer.write(row)
 
 
 def write_poses(path: Path, settings: CampaignSettings, best: Sequence[Row]) -> dict[str, Path]:
@@ -127,12 +116,13 @@ def draw(
     drawn: dict[str, Path] = {}
     objectives = settings.objectives
     if best:
-        columns = list(zip(labels(objectives), distinct_columns(objectives), strict=True))
-        scores = [[f"{label} {_short(row.scores[i])}" for label, (_, i) in columns] for row in best]
-        legends = [", ".join([row.name, *t] if row.name else t) for row, t in zip(best, scores, strict=True)]
+        legends = []
+        for row in best:
+            pairs = zip(short_names(objectives).values(), named_values(row, objectives).values(), strict=True)
+            scores = [f"{label} {'-' if value is None else f'{value:.3g}'}" for label, value in pairs]
+            legends.append(", ".join([row.name, *scores] if row.name else scores))
         drawn["picture"] = directory / "best.png"
-        molecules = [parse(row.smiles) for row in best[:PICTURED]]
-        write_atomically(drawn["picture"], grid_png(molecules, legends[:PICTURED]))
+        write_atomically(drawn["picture"], grid_png([parse(row.smiles) for row in best], legends))
     called = [row for row in table if row.call is not None]
     if any(score is not None and score.is_measured for row in called for score in row.scores):
         drawn["progress"] = directory / "progress.png"
@@ -153,8 +143,7 @@ def comparison(settings: CampaignSettings, table: Sequence[Row]) -> list[dict[st
     start = given or first
     begun = {row.smiles for row in start}
     found = [row for row in table if row.smiles not in begun]
-    names = [name for name, _ in distinct_columns(settings.objectives)]
-    short = dict(zip(names, labels(settings.objectives), strict=True))
+    short = short_names(settings.objectives)
     lines = []
     for index, objective in enumerate(settings.objectives):
         if not objective.is_goal:
@@ -222,15 +211,10 @@ def row_facts(rows: Sequence[Row], objectives: Sequence[Objective]) -> list[Mapp
             "identifier": row.identifier,
             "name": row.name or None,
             "smiles": row.smiles,
-            **{name: value_of(row.scores[index]) for name, index in distinct_columns(objectives)},
+            **named_values(row, objectives),
             "source": row.source,
             "parent": row.parent,
             "call": None if row.call is None else row.call + 1,
         }
         for row in rows
     ]
-
-
-def _short(score: Any) -> str:
-    value = value_of(score)
-    return "-" if value is None else f"{value:.3g}"
