@@ -36,14 +36,9 @@ def batch_report(candidates: Candidates, history: History, title: str) -> Report
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     asked = [objectives[j].name for j in (*history.known.wholes, *history.known.measured)]
     tiles = [_tile(row, asked, gallery) for row in rows]
-    shown_names = ["smiles", *(name for name in columns if name != "smiles")]
-    table = molecule_table(
-        [TableColumn(name, _kind(name, columns[name])) for name in shown_names],
-        [[row[name] for name in shown_names] for row in rows],
-        gallery,
-        name="batch",
-        n_molecules=len(rows),
-    )
+    shown_columns = [TableColumn("smiles", columns.pop("smiles"), "smiles")]
+    shown_columns += [TableColumn(name, values, _kind(name, values)) for name, values in columns.items()]
+    table = molecule_table(shown_columns, gallery, name="batch", n_molecules=len(rows))
     caption = (
         "Expected value and its standard deviation; the molecule it descends from and the most similar one "
         "that was measured, with its value."
@@ -53,7 +48,7 @@ def batch_report(candidates: Candidates, history: History, title: str) -> Report
         title=title,
         subtitle=" · ".join(str(objective) for objective in objectives),
         when=f"batch {history.n_asks}",
-        cards=_cards(columns, asked),
+        cards=_cards(len(rows), columns, asked),
         sections=[Section("batch", "Candidates", [Tiles(tiles, caption=caption)])],
         table=table,
         gallery=gallery,
@@ -71,8 +66,8 @@ def _best_first(candidates: Candidates, history: History) -> list[int]:
     return [int(row) for row in np.argsort(keys, kind="stable")]
 
 
-def _cards(columns: Mapping[str, Sequence[Any]], asked: Sequence[str]) -> list[Card]:
-    cards = [Card("candidates", f"{len(columns['smiles'])}")]
+def _cards(n: int, columns: Mapping[str, Sequence[Any]], asked: Sequence[str]) -> list[Card]:
+    cards = [Card("candidates", f"{n}")]
     for name in asked:
         if values := [v for v in columns.get(f"predicted {name}", ()) if v is not None]:
             span = f"{shown(min(values))} to {shown(max(values))}"
@@ -110,6 +105,6 @@ def _tile(row: Mapping[str, Any], asked: Sequence[str], gallery: Gallery) -> Til
 
 
 def _kind(name: str, values: Sequence[Any]) -> Any:
-    if name in {"smiles", "parent", NEAREST, DESCENDS}:
-        return "smiles" if name == "smiles" else "text"
+    if name in {"parent", NEAREST, DESCENDS}:
+        return "text"
     return "number" if all(v is None or isinstance(v, float) for v in values) else "text"

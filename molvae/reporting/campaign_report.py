@@ -64,8 +64,7 @@ def campaign_report(
     ranked = _ranked(rows)
     similar = _similarities(ranked[:n_rows])
     table = molecule_table(
-        standing.columns(),
-        [standing.cells(row, similar.get(row.smiles)) for row in ranked[:n_rows]],
+        standing.columns(ranked[:n_rows], similar),
         gallery,
         name="campaign",
         n_molecules=n_molecules,

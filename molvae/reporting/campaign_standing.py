@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from molvae.oracles.references import labels_of
 from molvae.reporting.drawings import TableColumn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -95,46 +95,36 @@ class Standing:
         values = [[np.nan if v is None else v for v in values_of(row)] for row in rows]
         return np.array(values, dtype=np.float64).reshape(len(rows), len(self.settings.objectives))
 
-    def columns(self) -> list[TableColumn]:
-        """Of the molecule table."""
-        seen = dict.fromkeys(objective.name for objective in self.settings.objectives)
+    def columns(self, rows: Sequence[Row], similar: Mapping[str, float]) -> list[TableColumn]:
+        """The molecule table of some rows.
+
+        Args:
+            rows: In order.
+            similar: Similarity to the parent by SMILES.
+        """
+        objectives, places = self.settings.objectives, [self.places[row.smiles] for row in rows]
+        scores = {objective.name: self.matrix(rows)[:, i] for i, objective in enumerate(objectives)}
+        utility = [row.utility for row in rows]
+        calls = [None if row.call is None else row.call + 1 for row in rows]
+        alike = [similar.get(row.smiles) for row in rows]
+        trouble = [trouble_of(row.scores) for row in rows]
+        bounded, named = any(o.is_constraint for o in objectives), any(row.name for row in self.rows)
         return [
-            TableColumn("smiles", "smiles"),
-            *(TableColumn(name, "number") for name in seen),
-            *(TableColumn(name, "number") for name in self.replicates),
+            TableColumn("smiles", [row.smiles for row in rows], "smiles"),
+            *(TableColumn(name, values.tolist(), "number") for name, values in scores.items()),
+            *(TableColumn(n, [c[place] for place in places], "number") for n, c in self.replicates.items()),
             *(
                 []
                 if self.single
-                else [TableColumn("utility", "number", hint="geometric mean of scaled goals")]
+                else [TableColumn("utility", utility, "number", hint="geometric mean of scaled goals")]
             ),
-            TableColumn("call", "integer", hint="number of the evaluation"),
-            TableColumn("source", hint="what proposed it"),
-            TableColumn("similarity to parent", "number", hint="Tanimoto, Morgan counts"),
-            TableColumn("feasible", "integer", shown=any(o.is_constraint for o in self.settings.objectives)),
-            TableColumn("trouble", shown=any(trouble_of(row.scores) for row in self.rows)),
-            TableColumn("parent", "smiles", shown=False),
-            TableColumn("surrogate", shown=False),
-            TableColumn("identifier", shown=False),
-            TableColumn("name", hint="what you call it", shown=any(row.name for row in self.rows)),
-        ]
-
-    def cells(self, row: Row, similarity: float | None) -> list[Any]:
-        """A row of the molecule table."""
-        values: dict[str, float | None] = {}
-        for objective, value in zip(self.settings.objectives, values_of(row)):
-            values.setdefault(objective.name, value)
-        return [
-            row.smiles,
-            *values.values(),
-            *(column[self.places[row.smiles]] for column in self.replicates.values()),
-            *([] if self.single else [row.utility]),
-            None if row.call is None else row.call + 1,
-            row.source,
-            similarity,
-            row.feasible,
-            trouble_of(row.scores),
-            row.parent or "",
-            row.surrogate or "",
-            row.identifier or "",
-            row.name,
+            TableColumn("call", calls, "integer", hint="number of the evaluation"),
+            TableColumn("source", [row.source for row in rows], hint="what proposed it"),
+            TableColumn("similarity to parent", alike, "number", hint="Tanimoto, Morgan counts"),
+            TableColumn("feasible", [row.feasible for row in rows], "integer", bounded),
+            TableColumn("trouble", trouble, shown=any(trouble_of(row.scores) for row in self.rows)),
+            TableColumn("parent", [row.parent or "" for row in rows], "smiles", shown=False),
+            TableColumn("surrogate", [row.surrogate or "" for row in rows], shown=False),
+            TableColumn("identifier", [row.identifier or "" for row in rows], shown=False),
+            TableColumn("name", [row.name for row in rows], shown=named, hint="what you call it"),
         ]

@@ -151,12 +151,14 @@ class TableColumn:
 
     Attributes:
         name: Its header, and what searches and addresses call it.
+        values: One per row, `None` if absent.
         kind: What stands in it; text may come from outside.
         shown: Whether the page shows it; a download always holds it.
         hint: What it means, shown where the pointer rests.
     """
 
     name: str
+    values: Sequence[Any]
     kind: Literal["smiles", "number", "integer", "text"] = "text"
     shown: bool = True
     hint: str = ""
@@ -168,7 +170,6 @@ class MoleculeTable:
 
     Attributes:
         columns: The first one is `smiles`.
-        rows: A value per column, `None` if absent.
         n_total: Rows there are, of which these were taken.
         name: What a download is called.
         drawings: Number of each row's drawing; -1 where there is none.
@@ -176,11 +177,15 @@ class MoleculeTable:
     """
 
     columns: Sequence[TableColumn]
-    rows: Sequence[Sequence[Any]]
     n_total: int
     name: str
     drawings: Sequence[int]
     blocks: Sequence[str]
+
+    @property
+    def rows(self) -> list[tuple[Any, ...]]:
+        """A value per column of each row."""
+        return list(zip(*(column.values for column in self.columns), strict=True))
 
     @property
     def data(self) -> Markup:
@@ -201,7 +206,6 @@ class MoleculeTable:
 
 def molecule_table(
     columns: Sequence[TableColumn],
-    rows: Sequence[Sequence[Any]],
     gallery: Gallery,
     *,
     name: str,
@@ -211,8 +215,7 @@ def molecule_table(
     """A table whose first molecules are drawn.
 
     Args:
-        columns: The first one is `smiles`.
-        rows: In the order they are first shown.
+        columns: The first one is `smiles`; rows in the order they are first shown.
         gallery: Where drawings go.
         name: What a download is called.
         n_molecules: How many different molecules of it are drawn.
@@ -220,8 +223,8 @@ def molecule_table(
     """
     drawings, blocks = [], []
     drawn: set[int] = set()
-    for row in rows:
-        molecule = parse(str(row[0] or ""))
+    for smiles in columns[0].values:
+        molecule = parse(str(smiles or ""))
         number = -1
         if is_valid(molecule):
             blocks.append(to_sdf([molecule]).removesuffix("$$$$\n"))
@@ -231,16 +234,14 @@ def molecule_table(
         else:
             blocks.append("")
         drawings.append(number)
-    return MoleculeTable(
-        columns, rows, len(rows) if n_total is None else n_total, name, tuple(drawings), tuple(blocks)
-    )
+    return MoleculeTable(columns, len(drawings) if n_total is None else n_total, name, drawings, blocks)
 
 
 def row_numbers(table: MoleculeTable) -> Mapping[str, int]:
     """Where each SMILES of the table first stands."""
     numbers: dict[str, int] = {}
-    for number, row in enumerate(table.rows):
-        numbers.setdefault(str(row[0]), number)
+    for number, smiles in enumerate(table.columns[0].values):
+        numbers.setdefault(str(smiles), number)
     return numbers
 
 

@@ -91,22 +91,21 @@ def molecules_report(
     gallery = Gallery()
     own = _own_columns(read)
     columns = [
-        TableColumn("smiles", "smiles"),
-        TableColumn("identifier"),
-        *(TableColumn(name, "text" if isinstance(cells, list) else "number") for name, cells in own.items()),
-        *(TableColumn(_free(name, own), "number", hint=meaning(name)) for name in DESCRIPTORS),
-        TableColumn("filters", hint="what the filters say"),
-        TableColumn("line", "integer", shown=False),
-    ]
-    own_cells = zip(*own.values(), strict=True) if own else [()] * len(molecules)
-    table_rows = [
-        [molecule.smiles, name, *cells, *numbers, "; ".join(why), line]
-        for (line, name, molecule, _), cells, numbers, why in zip(
-            read.rows, own_cells, values.tolist(), reasons, strict=True
-        )
+        TableColumn("smiles", [molecule.smiles for molecule in molecules], "smiles"),
+        TableColumn("identifier", [name for _, name, *_ in read.rows]),
+        *(
+            TableColumn(name, list(cells), "text" if isinstance(cells, list) else "number")
+            for name, cells in own.items()
+        ),
+        *(
+            TableColumn(_free(name, own), values[:, k].tolist(), "number", hint=meaning(name))
+            for k, name in enumerate(DESCRIPTORS)
+        ),
+        TableColumn("filters", ["; ".join(why) for why in reasons], hint="what the filters say"),
+        TableColumn("line", [line for line, *_ in read.rows], "integer", shown=False),
     ]
     table = molecule_table(
-        columns, table_rows, gallery, name=path.name.split(".")[0] or "molecules", n_molecules=n_molecules
+        columns, gallery, name=path.name.split(".")[0] or "molecules", n_molecules=n_molecules
     )
     sections = [
         _grid_section(read, values, gallery),

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -55,15 +55,13 @@ def screening_report(path: Path, *, n_molecules: int = 200, n_rows: int = 5000) 
     """
     found = read_screen(path, n_rows)
     gallery = Gallery()
-    table_columns, rows = _table(found)
-    table = molecule_table(
-        table_columns, rows, gallery, name="hits", n_molecules=n_molecules, n_total=found.n_kept
-    )
+    columns = _columns(found)
+    table = molecule_table(columns, gallery, name="hits", n_molecules=n_molecules, n_total=found.n_kept)
     sections = [
         _funnel_section(found),
         _dropped_section(found),
-        _best_section(found, table_columns, rows, gallery),
-        _properties_section(table_columns, rows),
+        _best_section(found, columns, gallery),
+        _properties_section(columns),
     ]
     title, subtitle = f"Screen {path.name}", "the merged result"
     if found.job is not None:
@@ -81,30 +79,26 @@ def screening_report(path: Path, *, n_molecules: int = 200, n_rows: int = 5000) 
         when=moment(found.when),
         cards=_cards(found),
         sections=sections,
-        table=table if rows else None,
+        table=table if found.rows else None,
         gallery=gallery,
     )
 
 
-def _table(found: Screened) -> tuple[list[TableColumn], list[list[Any]]]:
-    """Columns and rows for the page: SMILES first, numbers as numbers, the library's own columns last."""
-    own = [name for name in found.header if name != "smiles"]
-    wanted = [] if found.job is None else [wish.name for wish in found.job.settings.objectives]
-    first = [name for name in ("rank", "identifier", *dict.fromkeys(wanted)) if name in own]
-    names = [*first, *(name for name in own if name not in first)]
-    at = [found.header.index(name) for name in names]
-    smiles = found.header.index("smiles") if found.rows else 0
-    columns, parsed = [TableColumn("smiles", "smiles")], []
+def _columns(found: Screened) -> list[TableColumn]:
+    """Columns for the page: SMILES first, numbers as numbers, the library's own columns last."""
+    cells = dict(zip(found.header, zip(*found.rows, strict=True), strict=True)) if found.rows else {}
+    columns = [TableColumn("smiles", cells.pop("smiles", ()), "smiles")]
+    first = [name for name in ("rank", "identifier", *found.wanted) if name in cells]
     given = set() if found.job is None else set(found.job.columns)
-    for name, index in zip(names, at, strict=True):
-        cells = [row[index] for row in found.rows]
-        numbers = [_number(cell) for cell in cells]
-        is_number = name != "identifier" and all(n is not None or not c for n, c in zip(numbers, cells))
+    for name in dict.fromkeys([*first, *cells]):
+        numbers = [_number(cell) for cell in cells[name]]
+        readable = all(n is not None or not cell for n, cell in zip(numbers, cells[name], strict=True))
         aside = name.startswith("input.") or name in given or name == "line" or name.endswith("_sd")
-        columns.append(TableColumn(name, "number" if is_number else "text", shown=not aside))
-        parsed.append(numbers if is_number else cells)
-    rows = [[row[smiles], *cells] for row, *cells in zip(found.rows, *parsed, strict=True)]
-    return columns, rows
+        if readable and name != "identifier":
+            columns.append(TableColumn(name, numbers, "number", shown=not aside))
+        else:
+            columns.append(TableColumn(name, cells[name], shown=not aside))
+    return columns
 
 
 def _number(cell: str) -> float | None:
@@ -162,29 +156,24 @@ def _dropped_section(found: Screened) -> Section:
     return Section("dropped", "Dropped, and why", blocks)
 
 
-def _best_section(
-    found: Screened, columns: Sequence[TableColumn], rows: Sequence[Sequence[Any]], gallery: Gallery
-) -> Section:
-    if not rows:
+def _best_section(found: Screened, columns: Sequence[TableColumn], gallery: Gallery) -> Section:
+    if not found.rows:
         return Section("best", "Best molecules", [])
-    names = [column.name for column in columns]
-    wanted = [] if found.job is None else [wish.name for wish in found.job.settings.objectives]
-    picked = [names.index(name) for name in dict.fromkeys(wanted) if name in names]
-    identifier = names.index("identifier") if "identifier" in names else None
+    values = {column.name: column.values for column in columns}
     tiles = []
-    for row in rows[:_BEST]:
-        values = ", ".join(f"{names[i]} {shown(row[i])}" for i in picked)
-        lines = [values, "" if identifier is None else str(row[identifier])]
-        tiles.append(Tile(gallery.draw(str(row[0])), str(row[0]), [line for line in lines if line]))
+    for n, smiles in enumerate(values["smiles"][:_BEST]):
+        scores = ", ".join(f"{name} {shown(values[name][n])}" for name in found.wanted if name in values)
+        name = str(values["identifier"][n]) if "identifier" in values else ""
+        tiles.append(Tile(gallery.draw(smiles), smiles, [line for line in (scores, name) if line]))
     return Section("best", "Best molecules" if found.ranked else "First hits", [Tiles(tiles)])
 
 
-def _properties_section(columns: Sequence[TableColumn], rows: Sequence[Sequence[Any]]) -> Section:
+def _properties_section(columns: Sequence[TableColumn]) -> Section:
     figures: list[Block] = []
-    for index, column in enumerate(columns):
+    for column in columns:
         if column.kind != "number" or not column.shown or column.name in {"rank", "line", "utility"}:
             continue
-        values = np.array([np.nan if row[index] is None else row[index] for row in rows], dtype=np.float64)
+        values = np.array(column.values, dtype=np.float64)
         if np.isfinite(values).any() and np.nanmax(values) - np.nanmin(values) > _SAME:
             figures.append(Figure(histogram(values, x=column.name), column.name, size="small"))
     return Section("properties", "Properties of the kept molecules", figures)
@@ -215,6 +204,12 @@ class Screened:
     rejected: Sequence[Sequence[str]]
     when: float
     unmerged: int | None = None
+
+    @property
+    def wanted(self) -> list[str]:
+        """Names of the objectives, each once."""
+        wishes = () if self.job is None else self.job.settings.objectives
+        return list(dict.fromkeys(wish.name for wish in wishes))
 
 
 def read_screen(path: Path, n_rows: int) -> Screened:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,29 +32,26 @@ _DESCRIBED = ("qed", "logp", "sa", "mw")
 
 def model_table(found: Shown, gallery: Gallery, *, n_molecules: int) -> MoleculeTable:
     """Every molecule the model was shown on, with what came back."""
-    names = found.model.property_names
-    columns = [TableColumn("smiles", "smiles"), TableColumn("identifier")]
-    for name in names:
-        columns += [
-            TableColumn(name, "number", hint=found.truth_is),
-            TableColumn(f"predicted {name}", "number", hint="by the model, from the posterior mean"),
-            TableColumn(f"deviation {name}", "number", shown=False, hint="the model's own"),
-        ]
-    columns += [
-        TableColumn("exact", "integer", hint="whether it comes back as itself"),
-        TableColumn("similarity", "number", hint="of what comes back to the molecule"),
-        TableColumn("decoded", "smiles", shown=False),
+    columns = [
+        TableColumn("smiles", [molecule.smiles for molecule in found.molecules], "smiles"),
+        TableColumn("identifier", found.identifiers),
     ]
-    alike = _alike(found)
-    rows = []
-    for n, molecule in enumerate(found.molecules):
-        row: list[Any] = [molecule.smiles, found.identifiers[n]]
-        for column in range(len(names)):
-            row += [found.truth[n, column], found.predicted[n, column], found.deviation[n, column]]
-        decoded = found.decoded[n]
-        row += [found.exact[n], alike[n], decoded.smiles if is_valid(decoded) else ""]
-        rows.append(row)
-    return molecule_table(columns, rows, gallery, name="molecules", n_molecules=n_molecules)
+    for k, name in enumerate(found.model.property_names):
+        values = (found.truth, found.predicted, found.deviation)
+        truth, predicted, deviation = (array[:, k].tolist() for array in values)
+        hint = "by the model, from the posterior mean"
+        columns += [
+            TableColumn(name, truth, "number", hint=found.truth_is),
+            TableColumn(f"predicted {name}", predicted, "number", hint=hint),
+            TableColumn(f"deviation {name}", deviation, "number", shown=False, hint="the model's own"),
+        ]
+    decoded = [item.smiles if is_valid(item) else "" for item in found.decoded]
+    columns += [
+        TableColumn("exact", found.exact, "integer", hint="whether it comes back as itself"),
+        TableColumn("similarity", _alike(found), "number", hint="of what comes back to the molecule"),
+        TableColumn("decoded", decoded, "smiles", shown=False),
+    ]
+    return molecule_table(columns, gallery, name="molecules", n_molecules=n_molecules)
 
 
 def _alike(found: Shown) -> list[float | None]:

@@ -181,9 +181,8 @@ def test_replicates_are_shown_with_their_number_and_spread(tmp_path, model, sett
         near = Forecast("CC", (5.0, 1.0, 5.0), (1.0, 0.1, 1.0), nearest="CCO", similarity=0.5)
         assert forecast_columns([near], campaign.history)["nearest potency n"] == [2.0]
         standing = Standing(wanted, campaign.table())
-        cells = standing.cells(campaign.table()[0], None)
-        named = dict(zip([column.name for column in standing.columns()], cells, strict=True))
-        assert named["potency n"] == 2.0
+        named = {column.name: column.values for column in standing.columns(campaign.table()[:1], {})}
+        assert named["potency n"] == [2.0]
 
 
 class TestRows:
