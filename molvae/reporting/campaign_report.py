@@ -39,16 +39,8 @@ _BEST = 12
 _LONGEST_DESCENT = 8
 
 
-def campaign_report(
-    journal: Path, *, baseline: Path | None = None, n_molecules: int = 200, n_rows: int = 5000
-) -> Report:
-    """What a campaign's journal tells; another process may be writing it.
-
-    Args:
-        journal: The SQLite file.
-        baseline: Journal of a campaign with the same objectives to compare with.
-        n_molecules: Molecules of the table that are drawn.
-        n_rows: Molecules of the table, the best ones.
+def campaign_report(journal: Path, *, baseline: Path | None, n_molecules: int, n_rows: int) -> Report:
+    """What a campaign's journal tells; another process may be writing it. Arguments as of `make_report`.
 
     Raises:
         JournalError: It is damaged or holds no campaign.

@@ -21,12 +21,13 @@ from molvae.reporting.page import Block, Card, Figure, Grid, Report, Section, Ti
 from molvae.reporting.scales import moment, percent, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from molvae.chemistry.molecule import Molecule
+    from molvae.data.readers import Table
 
     Columns = dict[str, NDArray[np.float64] | list[str]]
 
@@ -46,40 +47,22 @@ class Read:
     """An even draw of the rows of a file.
 
     Attributes:
+        table: The file.
         rows: (line, identifier, molecule, cells) of the rows that hold a molecule.
         bad: (line, identifier, text, reason) of those that do not.
         n_total: Rows of the file.
-        columns: All columns of the file.
-        smiles_column: The one that was read.
-        id_column: The one with the names.
-        note: Which columns were chosen.
     """
 
-    rows: Sequence[tuple[int, str, Molecule, dict[str, str]]]
+    table: Table
+    rows: Sequence[tuple[int, str, Molecule, Mapping[str, str]]]
     bad: Sequence[tuple[int, str, str, str]]
     n_total: int
-    columns: Sequence[str]
-    smiles_column: str
-    id_column: str | None
-    note: str
 
 
 def molecules_report(
-    path: Path,
-    *,
-    n_molecules: int = 200,
-    n_rows: int = 5000,
-    smiles_column: str | None = None,
-    id_column: str | None = None,
+    path: Path, *, n_molecules: int, n_rows: int, smiles_column: str | None, id_column: str | None
 ) -> Report:
-    """What is in a file of molecules.
-
-    Args:
-        path: The file.
-        n_molecules: Molecules of the table that are drawn.
-        n_rows: Rows that are looked at, drawn evenly from a longer file.
-        smiles_column: By name or number; found if not given.
-        id_column: Likewise.
+    """What is in a file of molecules, in `n_rows` drawn evenly from a longer one.
 
     Raises:
         InputError: It cannot be read, or holds no molecule.
@@ -88,7 +71,7 @@ def molecules_report(
     molecules = [molecule for _, _, molecule, _ in read.rows]
     values = describe_many(molecules, DESCRIPTORS)
     reasons = [filter_reasons(molecule, FILTERS) for molecule in molecules]
-    gallery = Gallery()
+    gallery, note = Gallery(), read.table.note
     own = _own_columns(read)
     columns = [
         TableColumn("smiles", [molecule.smiles for molecule in molecules], "smiles"),
@@ -117,7 +100,7 @@ def molecules_report(
     return Report(
         kind="molecules",
         title=path.name,
-        subtitle=read.note,
+        subtitle=f"{note[:1].upper()}{note[1:]}",
         when=f"file of {moment(path.stat().st_mtime)}",
         cards=_cards(read, values, reasons),
         sections=sections,
@@ -143,27 +126,26 @@ def read_molecules(path: Path, n: int, *, smiles_column: str | None, id_column: 
         elif (place := int(generator.integers(total))) < n:
             kept[place] = row
     kept.sort(key=lambda row: row.line)
-    rows: list[tuple[int, str, Molecule, dict[str, str]]] = []
+    rows: list[tuple[int, str, Molecule, Mapping[str, str]]] = []
     bad: list[tuple[int, str, str, str]] = []
     for row in kept:
         molecule = parse(row.text) if isinstance(row, Row) else None
         if molecule is not None and is_valid(molecule):
-            rows.append((row.line, row.identifier, molecule, dict(row.fields)))
+            rows.append((row.line, row.identifier, molecule, row.fields))
         else:
             name, reason = ("", row.reason) if molecule is None else (row.identifier, molecule.reason)
             bad.append((row.line, name, row.text[:200], reason))
     if not rows:
         why = f"Line {bad[0][0]}: {bad[0][-1]}." if bad else None
         raise InputError(f"none of the {total:,} rows of {path} holds a molecule", hint=why)
-    note = f"{table.note[:1].upper()}{table.note[1:]}"
-    return Read(rows, bad, total, table.columns, table.smiles_column, table.id_column, note)
+    return Read(table, rows, bad, total)
 
 
 def _own_columns(read: Read) -> Columns:
     """The file's own columns: numbers where most cells are numbers, else texts."""
-    taken = {read.smiles_column, read.id_column, "smiles", "identifier"}
+    taken = {read.table.smiles_column, read.table.id_column, "smiles", "identifier"}
     columns: Columns = {}
-    for name in [name for name in read.columns if name not in taken][:_MOST_COLUMNS]:
+    for name in [name for name in read.table.columns if name not in taken][:_MOST_COLUMNS]:
         cells = [cells.get(name, "") for *_, cells in read.rows]
         numbers = np.array([read_number(cell) for cell in cells], dtype=np.float64)
         filled = sum(bool(cell) for cell in cells)

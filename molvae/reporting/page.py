@@ -30,13 +30,7 @@ _RIGHT = re.compile(r"-|-?[\d.,]+ %")
 
 @dataclass(frozen=True)
 class Card:
-    """One figure at the head of a report.
-
-    Attributes:
-        label: What it is.
-        value: As it is read.
-        note: A few words below it.
-    """
+    """One figure at the head of a report: what it is, its value as read, and a few words below it."""
 
     label: str
     value: str
@@ -45,14 +39,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart.
-
-    Attributes:
-        drawing: The chart.
-        title: Above it.
-        caption: Below it: how to read it.
-        size: How much of the page's width it takes: a quarter, half or all of it.
-    """
+    """A chart with a title above and a caption below; small is a quarter of the page's width."""
 
     kind: ClassVar[str] = "figure"
     drawing: Markup
@@ -63,14 +50,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Grid:
-    """A small table of figures.
-
-    Attributes:
-        header: Names of the columns.
-        rows: Cells; text is escaped, numbers are set to the right, bars (`charts.bar`) stand as they are.
-        title: Above it.
-        caption: Below it.
-    """
+    """A small table. Text is escaped, numbers are set to the right, bars (`charts.bar`) stand as they are."""
 
     kind: ClassVar[str] = "grid"
     header: Sequence[str]
@@ -104,14 +84,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Tiles:
-    """Molecules side by side.
-
-    Attributes:
-        tiles: The molecules.
-        title: Above them.
-        caption: Below them.
-        form: chain if each leads to the next, pairs if each stands beside its origin.
-    """
+    """Molecules side by side: a chain if each leads to the next, pairs if each stands beside its origin."""
 
     kind: ClassVar[str] = "tiles"
     tiles: Sequence[Tile]
@@ -122,13 +95,7 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Facts:
-    """Names and values, folded away until they are asked for.
-
-    Attributes:
-        pairs: Names and values.
-        title: What is clicked on.
-        folded: Whether they are folded away.
-    """
+    """Names and values, folded away until the title is clicked."""
 
     kind: ClassVar[str] = "facts"
     pairs: Sequence[tuple[str, Any]]
@@ -146,13 +113,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file within the page, to be saved.
-
-    Attributes:
-        name: Of the file.
-        text: Its contents.
-        title: What is clicked on.
-    """
+    """A file within the page, saved by a click on its title."""
 
     kind: ClassVar[str] = "attachment"
     name: str
@@ -170,14 +131,7 @@ Block = Figure | Grid | Tiles | Facts | Words | Attachment
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a report.
-
-    Attributes:
-        anchor: Its name in addresses.
-        title: Its heading.
-        blocks: What it shows, in order; a section without blocks is left out.
-        note: A sentence below the heading.
-    """
+    """A part of a report, named `anchor` in addresses, with a note below its title; left out without blocks."""
 
     anchor: str
     title: str

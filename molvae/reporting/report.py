@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["run", "checkpoint", "campaign", "screen", "molecules"]
 
-_NOUNS = {"molecules": "file of molecules"}
 _SQLITE = b"SQLite format 3\x00"
 
 
@@ -73,7 +72,8 @@ def make_report(
         UsageError: An option that the kind has no use for.
     """
     kind = kind_of(path)
-    noun = _NOUNS.get(kind, kind)
+    noun = "file of molecules" if kind == "molecules" else kind
+    size = {"n_molecules": n_molecules, "n_rows": n_rows}
     if baseline is not None and kind != "campaign":
         raise UsageError(f"{path} is a {noun}: only a campaign has a baseline")
     if corpus is not None and kind not in {"run", "checkpoint"}:
@@ -82,20 +82,18 @@ def make_report(
         from molvae.reporting.campaign_report import campaign_report
 
         other = None if baseline is None else _journal(baseline)
-        return campaign_report(_journal(path), baseline=other, n_molecules=n_molecules, n_rows=n_rows)
+        return campaign_report(_journal(path), baseline=other, **size)
     if kind == "screen":
         from molvae.reporting.screening_report import screening_report
 
-        return screening_report(path, n_molecules=n_molecules, n_rows=n_rows)
+        return screening_report(path, **size)
     if kind == "molecules":
         from molvae.reporting.molecules_report import molecules_report
 
-        return molecules_report(
-            path, n_molecules=n_molecules, n_rows=n_rows, smiles_column=smiles_column, id_column=id_column
-        )
+        return molecules_report(path, smiles_column=smiles_column, id_column=id_column, **size)
     from molvae.reporting.training_report import training_report
 
-    return training_report(path, corpus=corpus, n_molecules=n_molecules, n_rows=n_rows, device=device)
+    return training_report(path, corpus=corpus, device=device, **size)
 
 
 def write_report(report: Report, target: Path) -> int:

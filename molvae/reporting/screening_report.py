@@ -41,13 +41,8 @@ _STEPS = {
 _SAME = 1e-12  # a range of numbers that are all the same
 
 
-def screening_report(path: Path, *, n_molecules: int = 200, n_rows: int = 5000) -> Report:
+def screening_report(path: Path, *, n_molecules: int, n_rows: int) -> Report:
     """What a screen came to: of its directory, of a merged result, or of the parts done so far.
-
-    Args:
-        path: The directory.
-        n_molecules: Molecules of the table that are drawn.
-        n_rows: Rows of the table.
 
     Raises:
         InputError: No part is done.

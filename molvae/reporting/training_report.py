@@ -43,23 +43,11 @@ _N_SAMPLES = 200
 _MOST_CARDS = 8
 
 
-def training_report(
-    path: Path,
-    *,
-    corpus: Path | None = None,
-    n_molecules: int = 200,
-    n_rows: int = 5000,
-    device: str = "cpu",
-) -> Report:
-    """What a training run came to, and what its model does with molecules.
+def training_report(path: Path, *, corpus: Path | None, n_molecules: int, n_rows: int, device: str) -> Report:
+    """What a training run came to, possibly still in progress, and what its model does with molecules.
 
-    Args:
-        path: A run, possibly still in progress, or a checkpoint.
-        corpus: Whose held-out molecules the model is shown on. Without it: the corpus of the run, if it lies
-            beside the run and is the same; else samples of the model itself.
-        n_molecules: Molecules of the table that are drawn.
-        n_rows: Held-out molecules that are looked at, at most.
-        device: Where the model runs.
+    These are held-out molecules of the corpus. Without it: of the corpus of the run, if it lies beside the
+    run and is the same; else samples of the model itself.
 
     Raises:
         InputError: The run has neither an epoch nor a model yet.
