@@ -81,17 +81,25 @@ def config() -> Decorator:
 
 def option(cls: type[Settings], key: str, *flags: str, metavar: str | None = None) -> Decorator:
     """An option for one field of `cls` (dotted key): its type, default and help come from the field."""
-    annotation, default, text = _field(cls, key)
-    kind, multiple, is_flag = _option_type(annotation)
-    name = key.replace(".", "__")
-    flag = flags or (f"--{key.rpartition('.')[2].replace('_', '-')}",)
-    if is_flag:
-        flag = (f"{flag[0]}/--no-{flag[0].removeprefix('--')}", *flag[1:])
-    shown = "" if default in (None, "", ()) else f"  [default: {_default_text(default)}]"
-    kind = None if is_flag else kind
-    help_text = f"{text}{shown}"
+    *parents, leaf = key.split(".")
+    for parent in parents:
+        cls = cls.model_fields[parent].annotation  # type: ignore[assignment]
+    field = cls.model_fields[leaf]
+    text, default = " ".join((field.description or "").split()), None
+    if not field.is_required():
+        default = field.get_default(call_default_factory=True, validated_data={})
+    if default not in (None, "", ()):
+        shown = ",".join(map(str, default)) if isinstance(default, tuple | list) else default
+        text += f"  [default: {shown}]"
+    kind = _option_type(field.annotation)
     return click.option(
-        *flag, name, type=kind, multiple=multiple, default=None, metavar=metavar, help=help_text
+        *(flags or (f"--{leaf.replace('_', '-')}",)),
+        key.replace(".", "__"),
+        type=kind,
+        multiple=isinstance(kind, _CommaSeparated),
+        default=None,
+        metavar=metavar,
+        help=text,
     )
 
 
@@ -165,37 +173,22 @@ def _help_all() -> click.Option:
     return click.Option(["--help-all"], callback=show, help="As --help, with every setting.", **early)
 
 
-def _field(cls: type[Settings], key: str) -> tuple[Any, Any, str]:
-    *parents, leaf = key.split(".")
-    for parent in parents:
-        cls = cls.model_fields[parent].annotation  # type: ignore[assignment]
-    field = cls.model_fields[leaf]
-    text = " ".join((field.description or "").split())
-    if field.is_required():
-        return field.annotation, None, text
-    return field.annotation, field.get_default(call_default_factory=True, validated_data={}), text
-
-
-def _option_type(annotation: Any) -> tuple[click.ParamType[Any] | None, bool, bool]:
-    """(click type, repeatable, on/off flag) for the annotation of a settings field."""
+def _option_type(annotation: Any) -> click.ParamType[Any]:
+    """The click type for the annotation of a settings field, which is no flag."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
         inner = [part for part in arguments if part is not type(None)]
-        if len(inner) == 1:
-            return _option_type(inner[0])
-        return click.STRING, False, False
+        return _option_type(inner[0]) if len(inner) == 1 else click.STRING
     if origin is Literal:
-        return click.Choice([str(part) for part in arguments]), False, False
+        return click.Choice([str(part) for part in arguments])
     if origin in (tuple, list):
-        return _CommaSeparated(), True, False
-    if annotation is bool:
-        return None, False, True
+        return _CommaSeparated()
     simple: dict[Any, click.ParamType[Any]] = {
         int: click.INT,
         float: click.FLOAT,
         Path: click.Path(path_type=Path),
     }
-    return simple.get(annotation, click.STRING), False, False
+    return simple.get(annotation, click.STRING)
 
 
 class _CommaSeparated(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
@@ -209,11 +202,3 @@ class _CommaSeparated(click.ParamType):  # type: ignore[type-arg]  # generic onl
         """Split at commas."""
         del param, ctx
         return value if isinstance(value, tuple) else split_names([value])
-
-
-def _default_text(value: Any) -> str:
-    if isinstance(value, tuple | list):
-        return ",".join(str(item) for item in value)
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return str(value)
