@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from molvae.cli.output import Session, jsonable, table_text
 from molvae.data.records import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from molvae.data.assay_table import AssayTable
     from molvae.latent.panel import AssayPanel
@@ -99,16 +99,18 @@ def impute_command(
     figures = [jsonable(asdict(row)) for row in panel.figures_]
     header = list(figures[0])
     _write(session, output / "assays.csv", header, (list(row.values()) for row in figures))
-    listed = _Listed(panel, given, found)
+    listed = ["smiles", "id", "assay", "predicted", "sd"]
     if rank is not None:
         mean = np.where(found.variance > 0, found.mean, np.nan)[:, [panel.column(rank)]]
-        worth = -mean if lowest else mean
-        listed.write(session, output / "ranking.csv", worth, (rank,), top)
+        best = _ranked(panel, given, found, -mean if lowest else mean, (rank,), top)
+        _write(session, output / "ranking.csv", listed, (row[:-1] for row in best))
     if n_next is not None and rank is not None:
         worth = panel.expected_improvement(rank, lowest=lowest)[:, None]
-        listed.write(session, output / "next.csv", worth, (rank,), n_next, "expected_improvement")
+        best = _ranked(panel, given, found, worth, (rank,), n_next)
+        _write(session, output / "next.csv", [*listed, "expected_improvement"], best)
     elif n_next is not None:
-        listed.write(session, output / "next.csv", panel.gains(), found.names, n_next, "variance_explained")
+        best = _ranked(panel, given, found, panel.gains(), found.names, n_next)
+        _write(session, output / "next.csv", [*listed, "variance_explained"], best)
     facts = {
         "compounds": len(panel.smiles_),
         "assays": figures,
@@ -121,39 +123,25 @@ def impute_command(
     session.report(facts, f"{table_text(header, rows)}{more}\n{facts['imputed']:,} cells -> {output}")
 
 
-@dataclass(frozen=True)
-class _Listed:
-    """Writes the highest-ranked cells, each with its prediction."""
-
-    panel: AssayPanel
-    given: AssayTable
-    found: PropertyPrediction
-
-    def write(
-        self,
-        session: Session,
-        target: Path,
-        worth: Any,
-        names: Sequence[str],
-        n: int,
-        title: str | None = None,
-    ) -> None:
-        """The `n` best of the cells that `worth` ranks; a repeated molecule counts once."""
-        rows: list[list[Any]] = []
-        seen: set[tuple[int, int]] = set()
-        for cell in np.argsort(-worth.ravel(), kind="stable"):
-            i, j = divmod(int(cell), len(names))
-            if len(rows) == n or not np.isfinite(worth[i, j]):
-                break
-            column = self.panel.column(names[j])
-            if (key := (int(self.panel.rows_[i]), j)) not in seen:
-                seen.add(key)
-                mean, deviation = self.found.mean[i, column], np.sqrt(self.found.variance[i, column])
-                rows.append(
-                    [self.given.smiles[i], self.given.identifiers[i], names[j], mean, deviation, worth[i, j]]
-                )
-        header = ["smiles", "id", "assay", "predicted", "sd", *([title] if title else [])]
-        _write(session, target, header, (row[: len(header)] for row in rows))
+def _ranked(
+    panel: AssayPanel,
+    given: AssayTable,
+    found: PropertyPrediction,
+    worth: np.ndarray,
+    names: Sequence[str],
+    n: int,
+) -> Iterator[list[Any]]:
+    """The `n` best of the cells that `worth` ranks, with predictions; a repeated molecule counts once."""
+    seen: set[tuple[int, int]] = set()
+    for cell in np.argsort(-worth.ravel(), kind="stable"):
+        i, j = divmod(int(cell), len(names))
+        if len(seen) == n or not np.isfinite(worth[i, j]):
+            return
+        if (key := (int(panel.rows_[i]), j)) not in seen:
+            seen.add(key)
+            column = panel.column(names[j])
+            predicted = found.mean[i, column], np.sqrt(found.variance[i, column])
+            yield [given.smiles[i], given.identifiers[i], names[j], *predicted, worth[i, j]]
 
 
 def _write_filled(session: Session, target: Path, given: AssayTable, found: PropertyPrediction) -> None:
