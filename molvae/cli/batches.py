@@ -65,25 +65,30 @@ def ask_command(
       molvae ask assay -n 24 -o batch2.csv
       molvae ask assay --pending -o again.csv
     """
+    from molvae.campaign.campaign import Campaign
     from molvae.campaign.model import remember_checkpoint
     from molvae.config import save_settings
 
     journal = places.journal(campaign)
     directory = journal.parent if journal.is_file() else places.room_for(journal.parent, "campaign")
-    if (
-        not journal.is_file()
-        and not wanted
-        and checkpoint is None
-        and not (given.config or given.assignments)
-    ):
+    exists, told = journal.is_file(), bool(wanted or given.config or given.assignments)
+    if not exists and not told and checkpoint is None:
         raise UsageError(
             f"there is no campaign at {campaign} yet",
             hint="To begin one, name a model and what you measure: --checkpoint DIR --maximize potency",
         )
-    if journal.is_file() and pending and not (wanted or start.texts or given.any):
+    changed = bool(wanted or start.texts or given.any)
+    if exists and pending and not changed:
         opened = campaigns.opened(journal)
+    elif exists and not changed:
+        opened = Campaign.open(journal, campaigns.load_model(directory, checkpoint, device))
     else:
-        opened = _begun(session, journal, wanted, given, start, checkpoint, device)
+        settings = campaigns.settings_of(directory, wanted, given, session)
+        molecules = start.read(settings.objectives, session)
+        if checkpoint is None and not exists:
+            raise UsageError("a new campaign needs a model", hint="Give it with --checkpoint.")
+        model = campaigns.load_model(directory, checkpoint, device)
+        opened = Campaign.create(journal, model, settings, start=molecules)
     with opened:
         save_settings(opened.settings, directory / campaigns.SETTINGS)
         if checkpoint is not None:
@@ -95,29 +100,6 @@ def ask_command(
         if pending or not candidates:
             deliver(candidates)
         _ask_report(session, opened, candidates, n, output)
-
-
-def _begun(
-    session: Session,
-    journal: Path,
-    wanted: list[dict[str, Any]],
-    given: fields.Given[CampaignSettings],
-    start: Start,
-    checkpoint: Path | None,
-    device: str,
-) -> Campaign:
-    """A new campaign, one with changed settings, or as it was if nothing is given."""
-    from molvae.campaign.campaign import Campaign
-
-    directory = journal.parent
-    if journal.is_file() and not (wanted or start.texts or given.any):
-        return Campaign.open(journal, campaigns.load_model(directory, checkpoint, device))
-    settings = campaigns.settings_of(directory, wanted, given, session)
-    molecules = start.read(settings.objectives, session)
-    if checkpoint is None and not journal.is_file():
-        raise UsageError("a new campaign needs a model", hint="Give it with --checkpoint.")
-    model = campaigns.load_model(directory, checkpoint, device)
-    return Campaign.create(journal, model, settings, start=molecules)
 
 
 def _deliver(session: Session, output: Path | None, opened: Campaign, handed: Sequence[Candidate]) -> None:
@@ -209,8 +191,6 @@ def tell_command(
       molvae tell assay lims.csv --column potency=pIC50_mean
       molvae tell assay remeasured.csv --correct
     """
-    from molvae.campaign.search.evidence import doubts
-
     with campaigns.opened(places.journal(campaign)) as opened:
         names = [objective.name for objective in opened.settings.objectives]
         receipts = []
