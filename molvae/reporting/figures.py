@@ -91,13 +91,8 @@ def draw_parity(
         names: The `p` properties.
         target: The file.
         r_squared: Shown in the titles, `p`.
-
-    Raises:
-        InputError: No molecule has both a label and a prediction.
     """
     known = np.isfinite(truth) & np.isfinite(mean)
-    if not known.any():
-        raise InputError("no molecule has both a label and a prediction, so there is no parity to draw")
     charts = []
     for column, name in enumerate(names):
         x, y = truth[known[:, column], column], mean[known[:, column], column]
@@ -118,13 +113,7 @@ def draw_calibration(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], target
 def draw_histograms(
     samples: np.ndarray, references: Mapping[str, np.ndarray], names: Sequence[str], target: Path
 ) -> None:
-    """Draw the distributions of properties of samples (`n x p`) and of references (`m x p` each).
-
-    Raises:
-        InputError: The samples have no value to draw.
-    """
-    if not np.isfinite(samples).any():
-        raise InputError("no sample has a property to draw")
+    """Draw the distributions of properties of samples (`n x p`) and of references (`m x p` each)."""
     charts = []
     for column, name in enumerate(names):
         given = {"samples": samples, **references}

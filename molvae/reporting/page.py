@@ -131,7 +131,7 @@ Block = Figure | Grid | Tiles | Facts | Words | Attachment
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a report, named `anchor` in addresses, with a note below its title; left out without blocks."""
+    """A part of a report, `anchor` in addresses, with a note below its title; left out without blocks."""
 
     anchor: str
     title: str

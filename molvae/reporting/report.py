@@ -63,8 +63,8 @@ def make_report(
         corpus: For a model: the corpus it is shown on; of a run, the one beside it if not given.
         n_molecules: Molecules of the table that are drawn.
         n_rows: Rows of the table.
-        smiles_column: For a file.
-        id_column: For a file.
+        smiles_column: For a file: by name or number; found if not given.
+        id_column: Likewise.
         device: Where a model runs.
 
     Raises:
