@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -14,7 +14,7 @@ from molvae.data.records import Column
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from molvae.chemistry.molecule import Invalid, Molecule
     from molvae.cli.molecules import Run
@@ -41,13 +41,11 @@ _PER_REQUEST = 20  # draws to choose from for each molecule under a condition
 def sample_command(
     run: Run,
     n: int,
-    temperature: float | None,
-    beam: bool | None,
-    noise: float | None,
     prior: str | None,
     condition: tuple[str, ...],
     unique: bool,
     seed: int,
+    **decoding: Any,
 ) -> None:
     """Draw N new molecules from the model CHECKPOINT (a model directory, or a run).
 
@@ -73,12 +71,12 @@ def sample_command(
     drawn, written = 0, 0
     errors = _Errors(model, wanted)
     seen: set[str] = set()
-    batches = _draws(
-        model, n, prior, wanted, seed, endless=unique, temperature=temperature, beam=beam, noise=noise
-    )
+    draw = partial(model.sample, prior=prior, **decoding)
+    if wanted is not None:
+        draw = partial(_conditional, model, wanted, **decoding)
     with run.session.progress() as progress, run.rows(columns) as writer:
         progress.start("sample", n)
-        for batch in batches:
+        for batch in _draws(draw, n, seed, endless=unique):
             drawn += len(batch)
             chosen = _new(batch, seen)[: n - written] if unique else batch
             seen.update(m.smiles for m in chosen if is_valid(m))
@@ -112,32 +110,24 @@ def _new(batch: Sequence[Molecule | Invalid], seen: set[str]) -> list[Molecule |
 
 
 def _draws(
-    model: MolVAE,
-    n: int,
-    prior: str | None,
-    wanted: np.ndarray | None,
-    seed: int,
-    *,
-    endless: bool,
-    temperature: float | None,
-    beam: bool | None,
-    noise: float | None,
+    draw: Callable[..., list[Molecule | Invalid]], n: int, seed: int, *, endless: bool
 ) -> Iterator[list[Molecule | Invalid]]:
-    """Draws in chunks: the first as `model.sample(n, seed=seed)`, each later one with a seed of its own."""
-    from molvae.latent.conditional import POOL, sample_conditional
-
+    """Draws in chunks: the first as `draw(n, seed=seed)`, each later one with a seed of its own."""
     left = n
     for number in range(_MOST_ROUNDS if endless else n):
         count = min(_CHUNK, left)
-        draw = partial(model.sample, count, prior=prior)
-        if wanted is not None:
-            pool = max(min(POOL, _SMALLEST_POOL + 100 * count), _PER_REQUEST * count)
-            draw = partial(sample_conditional, model, np.repeat(wanted[None], count, axis=0), n_pool=pool)
-        own = molecules.chunk_seed(seed, "sample", number)
-        yield draw(temperature=temperature, seed=own, beam=beam, noise=noise)
+        yield draw(count, seed=molecules.chunk_seed(seed, "sample", number))
         left -= 0 if endless else count
         if left == 0:
             return
+
+
+def _conditional(model: MolVAE, wanted: np.ndarray, n: int, **how: Any) -> list[Molecule | Invalid]:
+    """`n` draws for target values of the properties, `p`, NaN where there is none."""
+    from molvae.latent.conditional import POOL, sample_conditional
+
+    pool = max(min(POOL, _SMALLEST_POOL + 100 * n), _PER_REQUEST * n)
+    return sample_conditional(model, np.repeat(wanted[None], n, axis=0), n_pool=pool, **how)
 
 
 def _wanted(model: MolVAE, condition: Sequence[str]) -> np.ndarray | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -101,10 +101,8 @@ def _why_not(model: MolVAE, item: Molecule | Invalid) -> str:
 def decode_command(
     run: Run,
     arguments: Arguments,
-    temperature: float,
-    beam: bool,
-    noise: float,
     seed: int,
+    **decoding: Any,
 ) -> None:
     """Decode VECTORS: tables with columns z0, z1, ... as 'molvae encode' writes them, or - for stdin.
 
@@ -125,7 +123,7 @@ def decode_command(
     def decoded(number: int, part: list[Given]) -> Iterator[tuple[bool, Cells]]:
         z, reasons = _latent(model, part)
         own = molecules.chunk_seed(seed, "decode", number)
-        found = model.decode(z, temperature=temperature, seed=own, beam=beam, noise=noise)
+        found = model.decode(z, seed=own, **decoding)
         values = run.property_values(model, found)
         for row, molecule, reason, numbers in zip(part, found, reasons, values, strict=True):
             yield is_valid(molecule), [*molecules.identity(row, molecule, reason or None), *numbers]
