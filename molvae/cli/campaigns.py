@@ -1,27 +1,148 @@
-"""What the commands of a campaign share: options, settings, and opening it."""
+"""What searches and screens share: options of objectives and bounds, settings, and opening a campaign."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from molvae.campaign.config import CampaignSettings
 from molvae.campaign.model import remembered
 from molvae.cli import fields, inputs, places
 from molvae.cli.measurements import start_options
-from molvae.cli.objectives import gate_options, objective_options, sources_option
-from molvae.cli.options import stacked
+from molvae.cli.options import bundled, stacked
 from molvae.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from molvae.campaign.campaign import Campaign
     from molvae.cli.options import Decorator
     from molvae.cli.output import Session
     from molvae.latent.codec import MolVAE
+    from molvae.oracles.config import Objective
 
 SETTINGS = "settings.toml"
+
+
+class Bound(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
+    """`NAME=value`, split at the last equals sign, as a SMILES may contain some.
+
+    Args:
+        name: How it is written, for help.
+        example: For the error message.
+        above: The value must be above this.
+        default: The value where NAME stands alone; by default it may not.
+    """
+
+    def __init__(
+        self,
+        name: str = "NAME=value",
+        example: str = "sa=3.5",
+        *,
+        above: float = -math.inf,
+        default: float | None = None,
+    ) -> None:
+        self.name = name
+        self.example, self.above, self.default = example, above, default
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """Name and number."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, text = str(value).rpartition("=")
+        if not equals and self.default is not None:
+            name, text = text, str(self.default)
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not name or not self.above < number < math.inf:
+            message = f"expected {self.name} with a number, for example {self.example}, got '{value}'"
+            self.fail(message, param, ctx)
+        return name, number
+
+
+def sources_option() -> Decorator:
+    """`--source`."""
+
+    def gathered(_ctx: click.Context, _param: click.Parameter, value: Any) -> dict[str, float] | None:
+        return dict(value) or None
+
+    shares = CampaignSettings.model_fields["sources"].default.items()
+    return click.option(
+        "--source",
+        "sources",
+        multiple=True,
+        type=Bound("NAME[=share]", "latent=0.5", above=0.0, default=1.0),
+        callback=gathered,
+        help="Source of candidates: latent, graph, library (your --start molecules), with its initial share; "
+        "repeatable. '--source latent' searches latent space only, '--source library' your own molecules "
+        f"only.  [default: {', '.join(f'{name}={share:g}' for name, share in shares)}]",
+    )
+
+
+def gate_options() -> Decorator:
+    """`--near`, `--novel`, `--wild` and `--in-domain`: limits of what is proposed."""
+    near = "Only molecules at least this similar to one in FILE (or to a SMILES)."
+    novel = "Only molecules at most this similar to all in FILE."
+    wild = "Also molecules with unstable groups, or with bonds or ring systems found in fewer than 1 in "
+    wild += "10,000 training molecules and in none of --start."
+    domain = "Only molecules in the model's applicability domain (requires 'molvae calibrate')."
+    return stacked(
+        click.option("--near", type=Bound("FILE=similarity"), help=near),
+        click.option("--novel", type=Bound("FILE=similarity"), help=novel),
+        click.option("--wild", is_flag=True, default=None, help=wild),
+        click.option("--in-domain", is_flag=True, default=None, help=domain),
+    )
+
+
+def objective_options() -> Decorator:
+    """`--maximize`, `--minimize`, `--at-most`, `--at-least` and `--keep`; reach the command as `wanted`."""
+    goal = "Score to maximize; repeatable. 'molvae oracles' lists the names."
+    keep = "Required core (SMARTS or SMILES), extended only at attachment points such as [*:1] if any; "
+    keep += "repeatable."
+    return bundled(
+        "wanted",
+        as_settings,
+        click.option("--maximize", multiple=True, metavar="NAME", help=goal),
+        click.option("--minimize", multiple=True, metavar="NAME", help="Score to minimize; repeatable."),
+        click.option("--at-most", multiple=True, type=Bound(), help="Upper bound of a score; repeatable."),
+        click.option("--at-least", multiple=True, type=Bound(), help="Lower bound of a score; repeatable."),
+        click.option("--keep", multiple=True, metavar="CORE", help=keep),
+    )
+
+
+def as_settings(
+    maximize: Sequence[str],
+    minimize: Sequence[str],
+    at_most: Sequence[tuple[str, float]],
+    at_least: Sequence[tuple[str, float]],
+    keep: Sequence[str],
+) -> list[dict[str, Any]]:
+    """The objectives as values for `CampaignSettings`, goals first; empty if none was given."""
+    from molvae.oracles.config import objectives
+
+    goals = (("maximize", maximize), ("minimize", minimize))
+    bounds = (("at_most", at_most), ("at_least", at_least))
+    found: list[dict[str, Any]] = [
+        {"name": name, "direction": kind} for kind, names in goals for name in names
+    ]
+    found += [{"name": name, "direction": kind, "bound": b} for kind, pairs in bounds for name, b in pairs]
+    return found + [core.model_dump(mode="json", exclude_none=True) for core in objectives(keep=keep)]
+
+
+def named(
+    wanted: Sequence[dict[str, Any]], objectives: Sequence[Objective], assignments: Sequence[str]
+) -> set[str]:
+    """Names of the objectives on the command line, as options or --set, and not only in a file."""
+    if any(assignment.startswith("objectives") for assignment in assignments):
+        return {objective.name for objective in objectives if objective.direction != "part"}
+    return {objective["name"] for objective in wanted}
 
 
 def search_options(*more: Decorator) -> Decorator:

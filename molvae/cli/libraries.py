@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import campaigns, fields, inputs, molecules, objectives, options, places, results, screening
+from molvae.cli import campaigns, fields, inputs, molecules, options, places, results, screening
 from molvae.errors import InputError
 from molvae.screening.config import ScreenSettings
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 @click.command(cls=screening.ShardedCommand, settings=ScreenSettings)
 @screening.library("Directory of the screen; shards may share it.")
-@objectives.objective_options()
-@objectives.trust_option()
+@campaigns.objective_options()
+@options.trust()
 @fields.option(ScreenSettings, "top", metavar="K")
 @click.option("--all", "keep_all", is_flag=True, default=None, help="Keep all hits, not only the best.")
 @fields.option(ScreenSettings, "descriptors", metavar="A,B")
@@ -61,7 +61,7 @@ def screen_command(session: Session, /, wanted: list[dict[str, Any]], trust: boo
     """
     given = running.pop("given")
     settings = screening.settings_of(given, objectives=wanted or None)
-    named = objectives.named(wanted, settings.objectives, given.assignments)
+    named = campaigns.named(wanted, settings.objectives, given.assignments)
     screening.run(session, settings, named=named, trust=trust, **running)
 
 

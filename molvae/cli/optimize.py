@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.campaign.config import CampaignSettings
-from molvae.cli import campaigns, fields, objectives, options, places, results
+from molvae.cli import campaigns, fields, options, places, results
 from molvae.errors import OracleError
 from molvae.oracles.base import trouble_of
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.command(cls=fields.SettingsCommand, settings=CampaignSettings)
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @options.output(rows=False, required=True, meaning="Directory of the campaign: journal, tables, pictures.")
-@campaigns.search_options(objectives.trust_option(), fields.option(CampaignSettings, "q", "-q", metavar="N"))
+@campaigns.search_options(options.trust(), fields.option(CampaignSettings, "q", "-q", metavar="N"))
 @click.option("--retry-failed", is_flag=True, help="Score failed molecules again, without charge.")
 @options.several(
     "--tracker",
@@ -90,7 +90,7 @@ def optimize_command(
     output = places.room_for(output, "campaign")
     settings = campaigns.settings_of(output, wanted, given, session)
     check_objectives(settings.objectives)
-    named = objectives.named(wanted, settings.objectives, given.assignments)
+    named = campaigns.named(wanted, settings.objectives, given.assignments)
     oracles = needed_oracles(KnownScores(settings.objectives), {}, named=named, trust=trust)
     molecules = start.read(settings.objectives, session)
     checkpoint = places.checkpoint(checkpoint)

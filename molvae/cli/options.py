@@ -188,6 +188,12 @@ def threads() -> Decorator:
     return decorate
 
 
+def trust() -> Decorator:
+    """`--trust`."""
+    text = "Also run programs, servers and functions that only a file names (settings, mpo:FILE, ...)."
+    return click.option("--trust", is_flag=True, help=text)
+
+
 def output(
     *, required: bool = False, rows: bool = True, page: bool = False, meaning: str | None = None
 ) -> Decorator:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.cli import inputs, molecules, options
-from molvae.cli.objectives import trust_option
 from molvae.cli.output import table_text
 from molvae.errors import OracleError, UnknownNameError, suggest
 from molvae.oracles.base import trouble_of, value_of
@@ -52,7 +51,7 @@ class OraclesCommand(click.Command):
 @click.argument("texts", nargs=-1, metavar="[FILE|SMILES]...")
 @options.output()
 @options.columns()
-@trust_option()
+@options.trust()
 @options.common()
 @options.pass_session
 def oracles_command(
@@ -107,7 +106,7 @@ def oracles_command(
 @options.integer(
     "--molecules", "large", text="Size of the large batch; smaller for slow oracles.", default=64
 )
-@trust_option()
+@options.trust()
 @options.common()
 @options.pass_session
 def check(session: Session, oracle: str, large: int, trust: bool) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from molvae.cli import fields, inputs, output
-from molvae.cli.objectives import Bound
+from molvae.cli.campaigns import Bound
 from molvae.cli.output import Session, facts_text, jsonable, table_text
 from molvae.data.config import PrepareSettings
 from molvae.data.records import Column
