@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
-import traceback
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -192,45 +191,41 @@ def run(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code; any error is a sentence on stderr."""
     session = Session()
     try:
-        return _run([at_home(word) for word in argv], session)
-    except OSError as error:
-        if isinstance(error, BrokenPipeError) and reader_is_gone():
-            return 141  # what a shell reports for SIGPIPE: the reader (head, less) had enough
-        return _refused(session, error)
-    except (KeyboardInterrupt, click.Abort):
-        session.error("interrupted", hint=_INTERRUPTED)
-        return 130
-    except Terminated:
-        session.error("terminated", hint=_INTERRUPTED)
-        return 143
-    except Exception as error:  # noqa: BLE001 - any other error is a message and exit code 1
-        return _internal(session, error)
-
-
-def _run(argv: Sequence[str], session: Session) -> int:
-    try:
-        check_words(argv)
-        with cli.make_context("molvae", list(argv), obj=session) as context:
+        words = [at_home(word) for word in argv]
+        check_words(words)
+        with cli.make_context("molvae", words, obj=session) as context:
             cli.invoke(context)
         sys.stdout.flush()
+        code = 0
     except click.exceptions.Exit as outcome:
-        return outcome.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
+        code = outcome.exit_code
+    except click.ClickException as error:
+        code = _misused(session, error)
+    except MolvaeError as error:
+        code = error.exit_code
+        session.error(error.message, hint=error.hint, code=code, traced_from=2)
+    except OSError as error:
+        code = _refused(session, error)
+    except (KeyboardInterrupt, click.Abort):
+        code = 130
+        session.error("interrupted", hint=_INTERRUPTED, code=code)
+    except Terminated:
+        code = 143
+        session.error("terminated", hint=_INTERRUPTED, code=code)
+    except Exception as error:  # noqa: BLE001 - any other error is a message and exit code 1
+        code = _internal(session, error)
+    return code
+
+
+def _misused(session: Session, error: click.ClickException) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
-        return 2
-    except click.UsageError as error:
+    elif isinstance(error, click.UsageError):
         path = error.ctx.command_path if error.ctx else "molvae"
         session.error(_usage_sentence(error), hint=f"See '{path} --help'.", code=2)
-        return 2
-    except click.ClickException as error:
+    else:
         session.error(error.format_message(), code=2)
-        return 2
-    except MolvaeError as error:
-        session.error(error.message, hint=error.hint, code=error.exit_code)
-        if session.verbosity > 1:
-            session.trace(traceback.format_exc())
-        return error.exit_code
-    return 0
+    return 2
 
 
 def _usage_sentence(error: click.UsageError) -> str:
@@ -260,23 +255,22 @@ def _internal(session: Session, error: Exception) -> int:
     session.error(
         f"unexpected {name}: {text}" if text else f"unexpected {name}",
         hint=None if session.verbosity > 0 else "This is a bug in molvae; -v shows where.",
-        code=1,
+        traced_from=1,
     )
-    if session.verbosity > 0:
-        session.trace(traceback.format_exc())
     return 1
 
 
 def _refused(session: Session, error: OSError) -> int:
     """An error of the operating system that no command handles, such as a full disk."""
+    if isinstance(error, BrokenPipeError) and reader_is_gone():
+        return 141  # what a shell reports for SIGPIPE: the reader (head, less) had enough
     reason = error.strerror or error
     session.error(
         f"cannot write the output: {reason}" if error.filename is None else f"{error.filename}: {reason}",
         hint="Check free space and permissions. Finished work is saved.",
         code=StorageError.exit_code,
+        traced_from=1,
     )
-    if session.verbosity > 0:
-        session.trace(traceback.format_exc())
     try:
         sys.stdout.flush()
     except OSError:  # stdout itself: the interpreter would flush once more at exit

@@ -8,6 +8,7 @@ import math
 import shutil
 import sys
 import textwrap
+import traceback
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from molvae.progress import SILENT, PlainProgress, Progress, figures_text
@@ -41,18 +42,18 @@ class Session:
         if self.verbosity >= 0:
             _say(text)
 
-    def error(self, message: str, *, hint: str | None = None, code: int = 1) -> None:
-        """The error message, and what to do."""
+    def error(
+        self, message: str, *, hint: str | None = None, code: int = 1, traced_from: int | None = None
+    ) -> None:
+        """The error message, what to do, and the traceback if verbosity is at least `traced_from`."""
         if self.as_json:
             _say(json.dumps({"error": message, "hint": hint, "exit_code": code}))
-            return
-        _say(_wrapped(f"molvae: {message}", "        "))
-        for line in (hint or "").splitlines():
-            _say(_wrapped(f"  {line}", "  "))
-
-    def trace(self, text: str) -> None:
-        """A traceback, on request."""
-        _say(text.rstrip())
+        else:
+            _say(_wrapped(f"molvae: {message}", "        "))
+            for line in (hint or "").splitlines():
+                _say(_wrapped(f"  {line}", "  "))
+        if traced_from is not None and self.verbosity >= traced_from:
+            _say(traceback.format_exc().rstrip())
 
     def report(self, facts: Mapping[str, Any], text: str | None = None) -> None:
         """The result of a command that makes no rows: one JSON object, or `text`, or a line per fact."""
