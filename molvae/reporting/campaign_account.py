@@ -10,7 +10,7 @@ import numpy as np
 from molvae.campaign.runner import move_reports
 from molvae.campaign.search.credit import Credit
 from molvae.campaign.utility import hits
-from molvae.reporting.charts import Axes, Chart, Layer, bar
+from molvae.reporting.charts import Chart, Layer, bar
 from molvae.reporting.page import Block, Figure, Grid, Section, Words
 from molvae.reporting.scales import percent
 
@@ -78,9 +78,8 @@ def _timeline(called: Sequence[Row]) -> Figure | None:
     for k, (name, _) in enumerate(counts.most_common(_MOST_LINES)):
         mine = np.cumsum([row.source == name for row in called]).astype(np.float64)
         layers.append(Layer(calls, mine, name, "steps", f"c{k}"))
-    axes = Axes("oracle calls", "calls of the source", whole_x=True)
-    drawn = Chart(layers, axes, title="calls by source").svg("wide")
-    return Figure(drawn, "Calls of each source so far", size="wide")
+    chart = Chart(layers, "oracle calls", "calls of the source", "calls by source", whole_x=True)
+    return Figure(chart.svg("wide"), "Calls of each source so far", size="wide")
 
 
 def _surrogates(standing: Standing, history: History) -> Grid | None:

@@ -12,7 +12,7 @@ from molvae.campaign.campaign import Campaign
 from molvae.campaign.utility import feasible, front, running_top, top_auc, utilities
 from molvae.errors import UsageError
 from molvae.reporting.campaign_standing import Standing
-from molvae.reporting.charts import Axes, Chart, Guides, Layer
+from molvae.reporting.charts import Chart, Layer
 from molvae.reporting.page import Card, Figure, Section
 from molvae.reporting.scales import percent, shown
 
@@ -155,16 +155,18 @@ def progress_charts(
     layers.append(Layer(calls, own.best, "best so far", "steps", "c0"))
     level = _start_level(standing) if base is None else None
     n_start = sum(row.source == "start" for row in standing.called)
-    guides = Guides(
+    progress = Chart(
+        layers,
+        "oracle calls",
+        standing.measure,
+        "progress",
+        whole_x=True,
+        x_range=(0.0, len(calls) + 0.5),
         levels=[] if level is None else [(level[1], f"top 10 of {level[2]}")],
         band=(0.5, n_start + 0.5, "start set") if n_start else None,
     )
-    axes = Axes("oracle calls", standing.measure, whole_x=True, x_range=(0.0, float(len(calls)) + 0.5))
     several = len(standing.settings.objectives) > 1
-    return [
-        Chart(layers, axes, guides, "progress"),
-        *(_each_objective(standing, calls, rows) if several else []),
-    ]
+    return [progress, *(_each_objective(standing, calls, rows) if several else [])]
 
 
 def _explained(standing: Standing, own: Curve, base: Curve | None) -> str:
@@ -194,15 +196,14 @@ def _each_objective(standing: Standing, calls: Array, numbers: Mapping[str, int]
         if not np.isfinite(column).any():
             continue
         layers = _dots(standing, calls, column, numbers)
-        guides = Guides()
+        levels = []
         if objective.bound is not None:
-            words = f"{objective.direction.replace('_', ' ')} {objective.bound:g}"
-            guides = Guides(levels=[(objective.bound, words)])
+            levels = [(objective.bound, f"{objective.direction.replace('_', ' ')} {objective.bound:g}")]
         elif objective.is_goal:
             best, _ = running_top(np.where(allowed, objective.sign * column, np.nan).tolist(), _TOP)
             layers.append(Layer(calls, objective.sign * np.array(best), "best within bounds", "steps", "c0"))
-        axes = Axes("oracle calls", standing.labels[index], whole_x=True, x_range=(0.0, len(calls) + 0.5))
-        charts.append(Chart(layers, axes, guides, standing.short_wishes[index]))
+        names = ("oracle calls", standing.labels[index], standing.short_wishes[index])
+        charts.append(Chart(layers, *names, whole_x=True, x_range=(0.0, len(calls) + 0.5), levels=levels))
     return charts
 
 
@@ -239,8 +240,8 @@ def front_charts(standing: Standing, numbers: Mapping[str, int] | None = None) -
         on = Layer(values[order, i], values[order, j], "Pareto front", "dots", "c1", rows=at[order])
         if len(pairs) == 1:  # with more goals the front is not a line
             layers.append(replace(on, form="line", label="", rows=None))
-        axes = Axes(standing.short_wishes[i], standing.short_wishes[j])
-        charts.append(Chart([*layers, on], axes, title=f"{standing.labels[i]} and {standing.labels[j]}"))
+        title = f"{standing.labels[i]} and {standing.labels[j]}"
+        charts.append(Chart([*layers, on], standing.short_wishes[i], standing.short_wishes[j], title))
     note = (
         f"{on_front.sum():,} of {len(scored):,} molecules within all bounds are beaten by none in all goals."
     )

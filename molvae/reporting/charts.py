@@ -52,54 +52,32 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Guides:
-    """Lines and bands that help to read a chart.
-
-    Attributes:
-        levels: (y, label) of dashed horizontal lines.
-        band: (from, to, label) of a shaded range of x.
-        diagonal: Whether to draw y = x.
-    """
-
-    levels: Sequence[tuple[float, str]] = ()
-    band: tuple[float, float, str] | None = None
-    diagonal: bool = False
-
-
-@dataclass(frozen=True)
-class Axes:
-    """Names and ranges of the axes.
-
-    Attributes:
-        x: Name.
-        y: Name.
-        whole_x: Whether x counts something.
-        x_range: Fixed range.
-        y_range: Fixed range.
-    """
-
-    x: str = ""
-    y: str = ""
-    whole_x: bool = False
-    x_range: tuple[float, float] | None = None
-    y_range: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True)
 class Chart:
     """Series in one plane: drawn as SVG in a page (`svg`), or into a picture file (`figures`).
 
     Attributes:
         layers: Drawn in order, the last on top.
-        axes: Names and ranges.
-        guides: Lines and bands that help to read it.
+        x: Name of the axis.
+        y: Likewise.
         title: Of the chart; also what a screen reader says.
+        whole_x: Whether x counts something.
+        x_range: Fixed range.
+        y_range: Fixed range.
+        levels: (y, label) of dashed horizontal lines.
+        band: (from, to, label) of a shaded range of x.
+        diagonal: Whether to draw y = x.
     """
 
     layers: Sequence[Layer]
-    axes: Axes
-    guides: Guides = Guides()
+    x: str
+    y: str
     title: str = ""
+    whole_x: bool = False
+    x_range: tuple[float, float] | None = None
+    y_range: tuple[float, float] | None = None
+    levels: Sequence[tuple[float, str]] = ()
+    band: tuple[float, float, str] | None = None
+    diagonal: bool = False
 
     def svg(self, size: Size = "half") -> Markup:
         """The chart for a page; a wide one comes with a narrow one for small screens."""
@@ -135,10 +113,8 @@ def histogram(values: NDArray[np.float64], *, x: str) -> Markup:
         return Markup()
     edges = bin_edges(known)
     shares = bin_shares(known, edges)
-    axes = Axes(
-        x=x, y="share", x_range=(edges[0], edges[-1]), y_range=(0.0, 1.06 * (float(shares.max()) or 1.0))
-    )
-    frame = _frame(_SMALL, axes, [], Guides())
+    top = 1.06 * (float(shares.max()) or 1.0)
+    frame = _frame(_SMALL, Chart([], x, "share", x_range=(edges[0], edges[-1]), y_range=(0.0, top)))
     frame.add('<path class="{}" d="{}"/>', "c0 area", _skyline(frame, edges, shares))
     return _svg(frame, f"histogram of {x}", "")
 
@@ -163,38 +139,37 @@ def bar(share: float, color: str = "c0", inner: float | None = None) -> Markup:
 
 
 def _drawn(chart: Chart, size: tuple[int, int], name: str) -> Markup:
-    guides = chart.guides
-    frame = _frame(size, chart.axes, chart.layers, guides)
-    if guides.band is not None:
-        low, high = (frame.x(max(min(v, frame.x.high), frame.x.low)) for v in guides.band[:2])
+    frame = _frame(size, chart)
+    if chart.band is not None:
+        low, high = (frame.x(max(min(v, frame.x.high), frame.x.low)) for v in chart.band[:2])
         frame.add(
             '<rect class="band" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>',
             *(low, frame.y.end, high - low, frame.y.start - frame.y.end),
         )
-    if guides.diagonal:
+    if chart.diagonal:
         low, high = max(frame.x.low, frame.y.low), min(frame.x.high, frame.y.high)
         frame.add(
             '<path class="soft line dashed" d="M{:.1f} {:.1f}L{:.1f} {:.1f}"/>',
             *(frame.x(low), frame.y(low), frame.x(high), frame.y(high)),
         )
-    for value, label in guides.levels:
+    for value, label in chart.levels:
         _draw_level(frame, value, label)
     for layer in chart.layers:
         (_draw_points if layer.form == "dots" else _draw_line)(frame, layer)
     legend = [(layer.label, _key(layer)) for layer in chart.layers]
-    if guides.band is not None:
-        legend.append((guides.band[2], "band"))
-    drawn = _svg(frame, chart.title or f"{chart.axes.y} against {chart.axes.x}", name)
+    if chart.band is not None:
+        legend.append((chart.band[2], "band"))
+    drawn = _svg(frame, chart.title or f"{chart.y} against {chart.x}", name)
     return drawn + (Markup() if name == "wide-only" else _legend(legend))
 
 
-def _frame(size: tuple[int, int], axes: Axes, layers: Sequence[Layer], guides: Guides) -> _Frame:
+def _frame(size: tuple[int, int], chart: Chart) -> _Frame:
     width, height = size
-    levels = np.array([value for value, _ in guides.levels], dtype=np.float64)
-    low_y, high_y = axes.y_range or span([*(layer.y for layer in layers), levels])
-    low_x, high_x = axes.x_range or span([layer.x for layer in layers])
+    levels = np.array([value for value, _ in chart.levels], dtype=np.float64)
+    low_y, high_y = chart.y_range or span([*(layer.y for layer in chart.layers), levels])
+    low_x, high_x = chart.x_range or span([layer.x for layer in chart.layers])
     y_ticks = ticks(low_y, high_y, 5 if height > _SMALL[1] else 3)
-    left = (30.0 if axes.y else 12.0) + _LETTER * max((len(text) for text in marks(y_ticks)), default=1)
+    left = (30.0 if chart.y else 12.0) + _LETTER * max((len(text) for text in marks(y_ticks)), default=1)
     x = Scale(low_x, high_x, left, width - _RIGHT)
     y = Scale(low_y, high_y, height - _BOTTOM, _TOP)
     frame = _Frame(width, height, x, y)
@@ -203,15 +178,17 @@ def _frame(size: tuple[int, int], axes: Axes, layers: Sequence[Layer], guides: G
             '<path class="grid" d="M{:.1f} {:.1f}H{:.1f}"/><text x="{:.1f}" y="{:.1f}" class="end">{}</text>',
             *(left, y(value), x.end, left - 6, y(value) + 4, text),
         )
-    x_ticks = ticks(low_x, high_x, 8 if width == _WIDE[0] else 5, whole=axes.whole_x)
+    x_ticks = ticks(low_x, high_x, 8 if width == _WIDE[0] else 5, whole=chart.whole_x)
     for value, text in zip(x_ticks, marks(x_ticks), strict=True):
         frame.add('<text x="{:.1f}" y="{:.1f}" class="mid">{}</text>', x(value), y.start + 17, text)
     frame.add('<path class="axis" d="M{:.1f} {:.1f}H{:.1f}"/>', left, y.start, x.end)
     frame.add(
-        '<text x="{:.1f}" y="{:.1f}" class="mid name">{}</text>', (left + x.end) / 2, height - 6, axes.x
+        '<text x="{:.1f}" y="{:.1f}" class="mid name">{}</text>', (left + x.end) / 2, height - 6, chart.x
     )
     middle = (y.start + y.end) / 2
-    frame.add('<text transform="translate(11 {:.1f}) rotate(-90)" class="mid name">{}</text>', middle, axes.y)
+    frame.add(
+        '<text transform="translate(11 {:.1f}) rotate(-90)" class="mid name">{}</text>', middle, chart.y
+    )
     return frame
 
 

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from molvae.errors import InputError, UsageError, suggest
 from molvae.persistence.files import write_atomically
 from molvae.progress import read_events
-from molvae.reporting.charts import Axes, Chart, Guides, Layer
+from molvae.reporting.charts import Chart, Layer
 from molvae.reporting.scales import bin_edges, bin_shares, span
 from molvae.reporting.training_report import curve_charts
 
@@ -97,17 +97,16 @@ def draw_parity(
     for column, name in enumerate(names):
         x, y = truth[known[:, column], column], mean[known[:, column], column]
         ends = span([x, y])
-        axes = Axes("true", "predicted", x_range=ends, y_range=ends)
-        title = f"{name} (R² {r_squared[column]:.3f})"
-        charts.append(Chart([Layer(x, y, form="dots")], axes, Guides(diagonal=True), title))
+        title, dots = f"{name} (R² {r_squared[column]:.3f})", Layer(x, y, form="dots")
+        charts.append(Chart([dots], "true", "predicted", title, x_range=ends, y_range=ends, diagonal=True))
     save_charts(charts, target)
 
 
 def draw_calibration(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], target: Path) -> None:
     """Draw the coverage of central intervals against their level: both `k` numbers, by property."""
     layers = [Layer(*curve, name, color=f"c{k % 8}") for k, (name, curve) in enumerate(curves.items())]
-    axes = Axes("level of the interval", "share of truths inside", x_range=(0, 1), y_range=(0, 1))
-    save_charts([Chart(layers, axes, Guides(diagonal=True), "calibration")], target)
+    names = ("level of the interval", "share of truths inside", "calibration")
+    save_charts([Chart(layers, *names, x_range=(0, 1), y_range=(0, 1), diagonal=True)], target)
 
 
 def draw_histograms(
@@ -123,7 +122,7 @@ def draw_histograms(
         for k, (key, part) in enumerate(values.items()):
             shares = np.append(bin_shares(part, edges), 0.0)
             layers.append(Layer(edges, shares, key, "steps", f"c{k % 8}"))
-        charts.append(Chart(layers[::-1], Axes(name, "share"), title=name))
+        charts.append(Chart(layers[::-1], name, "share", name))
     save_charts(charts, target)
 
 
@@ -151,12 +150,11 @@ def save_charts(charts: Sequence[Chart], target: Path) -> None:
 
 
 def _draw(axes: matplotlib.axes.Axes, chart: Chart) -> None:
-    guides, named = chart.guides, chart.axes
-    if guides.band is not None:
-        axes.axvspan(*guides.band[:2], color=_GRID, alpha=0.6, lw=0, label=guides.band[2])
-    for value, name in guides.levels:
+    if chart.band is not None:
+        axes.axvspan(*chart.band[:2], color=_GRID, alpha=0.6, lw=0, label=chart.band[2])
+    for value, name in chart.levels:
         axes.axhline(value, color=_SOFT, lw=1, ls="--", label=name)
-    if guides.diagonal:
+    if chart.diagonal:
         axes.axline((0.0, 0.0), slope=1.0, color=_SOFT, lw=1, ls="--")
     for layer in chart.layers:
         known = np.isfinite(layer.x) & np.isfinite(layer.y)
@@ -168,9 +166,9 @@ def _draw(axes: matplotlib.axes.Axes, chart: Chart) -> None:
         marker = "o" if layer.form == "line" and len(x) <= _FEW else None
         dash = "--" if layer.dashed else "-"
         axes.plot(x, y, color=color, lw=1.6, ls=dash, drawstyle=step, marker=marker, ms=3, label=label)
-    axes.set_xlim(named.x_range)
-    axes.set_ylim(named.y_range)
-    if named.whole_x:
+    axes.set_xlim(chart.x_range)
+    axes.set_ylim(chart.y_range)
+    if chart.whole_x:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(_GRID)
@@ -178,7 +176,7 @@ def _draw(axes: matplotlib.axes.Axes, chart: Chart) -> None:
     axes.grid(color=_GRID, lw=0.6, alpha=0.7)
     axes.set_axisbelow(True)
     axes.set_title(chart.title, fontsize=10, color=_INK, loc="left")
-    axes.set_xlabel(named.x, fontsize=9, color=_SOFT)
-    axes.set_ylabel(named.y, fontsize=9, color=_SOFT)
+    axes.set_xlabel(chart.x, fontsize=9, color=_SOFT)
+    axes.set_ylabel(chart.y, fontsize=9, color=_SOFT)
     if sum(bool(layer.label) for layer in chart.layers) > 1:
         axes.legend(framealpha=0.8, edgecolor="none", fontsize=8, labelcolor=_INK)

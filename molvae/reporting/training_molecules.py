@@ -11,7 +11,7 @@ from molvae.chemistry.descriptors import describe, describe_many
 from molvae.chemistry.fingerprints import tanimoto
 from molvae.chemistry.molecule import Invalid, is_valid
 from molvae.evaluation.prediction import r_squared
-from molvae.reporting.charts import Axes, Chart, Guides, Layer, bar, shade_legend
+from molvae.reporting.charts import Chart, Layer, bar, shade_legend
 from molvae.reporting.drawings import MoleculeTable, TableColumn, molecule_table
 from molvae.reporting.page import Block, Figure, Grid, Section, Tile, Tiles
 from molvae.reporting.scales import percent, shown, span
@@ -136,8 +136,7 @@ def parity_section(found: Shown, numbers: Mapping[str, int]) -> Section:
         known = np.isfinite(x) & np.isfinite(y)
         if known.sum() < 3:  # noqa: PLR2004 - no cloud
             continue
-        low, high = span([x[known], y[known]])
-        axes = Axes(f"{name} ({found.truth_is})", "predicted", x_range=(low, high), y_range=(low, high))
+        ends = span([x[known], y[known]])
         layer = Layer(x[known], y[known], form="dots", rows=at[known])
         error = np.abs(x[known] - y[known]).mean()
         inside = float((np.abs(x - y)[known] <= 1.645 * found.deviation[known, column]).mean())
@@ -145,8 +144,9 @@ def parity_section(found: Shown, numbers: Mapping[str, int]) -> Section:
             f"MAE {shown(float(error))}, R² {shown(r_squared(x[known], y[known]))}; {percent(inside)} inside "
             f"the model's own 90 % interval; n {int(known.sum()):,}"
         )
-        drawn = Chart([layer], axes, Guides(diagonal=True), f"parity of {name}").svg("small")
-        figures.append(Figure(drawn, name, caption, "small"))
+        names = (f"{name} ({found.truth_is})", "predicted", f"parity of {name}")
+        chart = Chart([layer], *names, x_range=ends, y_range=ends, diagonal=True)
+        figures.append(Figure(chart.svg("small"), name, caption, "small"))
     return Section("parity", "Property parity", figures, f"On {found.where}.")
 
 
@@ -157,7 +157,7 @@ def map_section(found: Shown, numbers: Mapping[str, int]) -> Section:
     plane = Plane.fit(found.mu)
     places = plane.place(found.mu)
     at = _rows(found, numbers)
-    axes = Axes(f"first axis, {percent(plane.share[0])}", f"second axis, {percent(plane.share[1])}")
+    axes = (f"first axis, {percent(plane.share[0])}", f"second axis, {percent(plane.share[1])}")
     columns = [
         (name, found.predicted[:, k], "predicted") for k, name in enumerate(found.model.property_names)
     ]
@@ -174,7 +174,7 @@ def map_section(found: Shown, numbers: Mapping[str, int]) -> Section:
         low, high = (float(v) for v in np.percentile(known, [2, 98]))
         shades = (values - low) / (high - low if high > low else 1.0)
         layer = Layer(places[:, 0], places[:, 1], form="dots", rows=at, shades=np.clip(shades, 0, 1))
-        drawn = Chart([layer], axes, title=f"latent map by {name}").svg("small")
+        drawn = Chart([layer], *axes, f"latent map by {name}").svg("small")
         drawn += shade_legend(low, high, f"{name}, {what}")
         figures.append(Figure(drawn, f"by {name}", size="small"))
     note = f"Posterior means of {found.where}, on two principal axes, each with its share of the variance."

@@ -19,7 +19,7 @@ from molvae.persistence.files import DAMAGED, reading, sha256_of
 from molvae.persistence.locations import METRICS, MODEL
 from molvae.persistence.manifest import MANIFEST
 from molvae.progress import read_events
-from molvae.reporting.charts import Axes, Chart, Layer
+from molvae.reporting.charts import Chart, Layer
 from molvae.reporting.drawings import Gallery, row_numbers
 from molvae.reporting.page import Card, Facts, Figure, Grid, Report, Section, Words
 from molvae.reporting.scales import flat, moment, percent, shown
@@ -131,24 +131,15 @@ def _cards(epochs: list[dict[str, Any]], model: MolVAE | None, found: Shown | No
     cards = []
     if epochs:
         cards.append(Card("epochs", f"{len(epochs):,}", f"best: {best.get('epoch')}"))
-    named = {
-        "exact_reconstruction": "exact reconstruction",
-        "reconstruction": "reconstruction",
-        "kl": "KL",
-        "normal_validity": "validity of N(0, I)",
-        "active_units": "active units",
-    }
-    notes = {
-        "reconstruction": "nats",
-        "kl": "nats",
-        "exact_reconstruction": "validation, from the encoder's mean",
-    }
-    for name, label in named.items():
-        if isinstance(figures.get(name), int | float):
-            value = figures[name]
-            cards.append(
-                Card(label, percent(value) if name.endswith(_PERCENT) else shown(value), notes.get(name, ""))
-            )
+    for name, label, note in (
+        ("exact_reconstruction", "exact reconstruction", "validation, from the encoder's mean"),
+        ("reconstruction", "reconstruction", "nats"),
+        ("kl", "KL", "nats"),
+        ("normal_validity", "validity of N(0, I)", ""),
+        ("active_units", "active units", ""),
+    ):
+        if isinstance(value := figures.get(name), int | float):
+            cards.append(Card(label, percent(value) if name.endswith(_PERCENT) else shown(value), note))
     if found is not None:
         cards.append(
             Card("valid samples", percent(found.sample_validity), f"of {len(found.samples):,}, here")
@@ -238,7 +229,7 @@ def curve_charts(epochs: Sequence[Mapping[str, Any]]) -> list[Chart]:
             x = np.array([float(record["epoch"]) for record in known])
             y = np.array([float(record[name]) for record in known])
             layers.append(Layer(x, y, words(name), color=f"c{color % 8}"))
-        charts.append(Chart(layers, Axes("epoch", "", whole_x=True), title=title))
+        charts.append(Chart(layers, "epoch", "", title, whole_x=True))
     return charts
 
 
@@ -259,5 +250,5 @@ def _critic_figure(curve: Mapping[str, Sequence[float]]) -> Figure:
         "mean score of real latent vectors minus that of generated ones; it swings if training is unstable"
     )
     x, y = (np.array(curve[name], dtype=np.float64) for name in ("step", "difference"))
-    chart = Chart([Layer(x, y, "difference", color="c0")], Axes("step", ""), title=title)
+    chart = Chart([Layer(x, y, "difference", color="c0")], "step", "", title)
     return Figure(chart.svg("small"), title, caption, "small")

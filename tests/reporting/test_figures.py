@@ -8,7 +8,7 @@ import pytest
 from molvae.errors import InputError, UsageError
 from molvae.progress import EventLog, read_events
 from molvae.reporting import training_report as epochs
-from molvae.reporting.charts import Axes, Chart, Guides, Layer
+from molvae.reporting.charts import Chart, Layer
 from molvae.reporting.figures import (
     draw_calibration,
     draw_histograms,
@@ -62,10 +62,9 @@ def test_a_run_without_an_epoch_says_so(tmp_path):
 def test_every_form_of_a_chart_is_drawn(tmp_path):
     x, y = np.arange(4.0), np.array([0.1, np.nan, 0.5, 0.3])
     forms = [Layer(x, y, form, form) for form in ("line", "steps", "dots")]
-    guides = Guides([(0.4, "bound")], (0.5, 1.5, "start set"), diagonal=True)
-    save_charts(
-        [Chart(forms, Axes("calls", "qed", whole_x=True), guides, "all of it")] * 4, tmp_path / "p.svg"
-    )
+    guides = {"levels": [(0.4, "bound")], "band": (0.5, 1.5, "start set"), "diagonal": True}
+    chart = Chart(forms, "calls", "qed", "all of it", whole_x=True, **guides)
+    save_charts([chart] * 4, tmp_path / "p.svg")
     drawn = (tmp_path / "p.svg").read_text()
     assert drawn.count("<!-- all of it -->") == drawn.count("<!-- steps -->") == 4
 
