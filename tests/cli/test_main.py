@@ -61,60 +61,6 @@ def test_no_arguments_is_help_and_a_usage_error(molvae):
     assert "Usage: molvae" in done.err
 
 
-@pytest.mark.parametrize(
-    ("argv", "said"),
-    [
-        (["trian"], "no command 'trian'; did you mean 'train'?"),
-        (["sample", "x", "--temprature", "1"], "no option '--temprature'; did you mean '--temperature'?"),
-        (
-            ["train", "x", "-o", "y", "--set", "epoch=3"],
-            "unknown key 'epoch' in the settings; did you mean 'epochs'?",
-        ),
-        (["train", "x", "-o", "y", "--set", "model.latent=3"], "unknown key 'model.latent'"),
-        (["train", "x", "-o", "y", "--epochs", "0"], "'epochs' in the settings"),
-        (["train", "x", "-o", "y", "--device", "gpu"], "'gpu' is not one of"),
-        (["train"], "missing argument 'CORPUS'"),
-        (["optimize", "x", "-o", "y"], "no objective given"),
-        (["optimize", "x", "-o", "y", "--maximize", "qde"], "unknown oracle 'qde'; did you mean 'qed'?"),
-        (["optimize", "x", "-o", "y", "--maximize", "qed", "--at-most", "sa"], "expected NAME=value"),
-        (
-            ["optimize", "x", "-o", "y", "--maximize", "qed", "--budget", "many"],
-            "'many' is not an integer",
-        ),
-        (["fetch", "zinc"], "unknown data set 'zinc'"),
-        (["sample", "x", "-o", "out.xlsx"], "cannot tell the format of 'out.xlsx'"),
-    ],
-)
-def test_mistakes_are_one_sentence_on_stderr(molvae, tmp_path, monkeypatch, argv, said):
-    monkeypatch.chdir(tmp_path)
-    done = molvae(*argv)
-    assert done.code in {2, 5}
-    assert done.out == ""
-    assert done.err.startswith("molvae: ")
-    assert said in done.err
-    assert "Traceback" not in done.err
-    assert list(tmp_path.iterdir()) == [], "a mistake leaves nothing behind"
-
-
-@pytest.mark.parametrize(
-    ("argv", "code"),
-    [
-        (["prepare", "missing.csv", "-o", "c"], 3),
-        (["encode", "m", "missing.csv"], 5),
-        (["info", "missing"], 3),
-        (["info", "."], 3),
-        (["status", "missing"], 3),
-        (["tell", "missing", "r.csv"], 5),
-        (["train", "missing", "-o", "run"], 5),
-    ],
-)
-def test_exit_codes_of_missing_things(molvae, tmp_path, monkeypatch, argv, code):
-    monkeypatch.chdir(tmp_path)
-    done = molvae(*argv)
-    assert (done.code, done.out) == (code, "")
-    assert done.err.startswith("molvae: ")
-
-
 def test_errors_as_json(molvae):
     done = molvae("fetch", "zinc", "--json")
     told = json.loads(done.err)
