@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,17 +27,8 @@ _LONGEST_PATH = 1000  # longer texts are SMILES
 _SHOWN = 10  # lines of each kind, unless more is asked for
 
 
-@dataclass(frozen=True)
-class Start:
-    """The start molecules of a campaign.
-
-    Attributes:
-        texts: Files, SMILES, directories of other campaigns.
-        columns: Columns of the files.
-    """
-
-    texts: tuple[str, ...]
-    columns: Columns
+class Start(inputs.Arguments):
+    """The start molecules of a campaign: `texts` are files, SMILES, or directories of other campaigns."""
 
     def read(self, objectives: Sequence[Objective], session: Session) -> Measurements:
         """Read all of them; columns named like objectives are known scores.
@@ -106,14 +96,9 @@ def start_options() -> Decorator:
 def read_results(
     result: str, campaign: Campaign, pairs: Sequence[str], session: Session, columns: Columns
 ) -> Measurements:
-    """Read a file of results; a file without SMILES is read by its identifiers.
+    """Read a file of results (or stdin), with columns as OBJECTIVE=COLUMN in `pairs`.
 
-    Args:
-        result: A file, or - for stdin.
-        campaign: Whose results they are.
-        pairs: Columns as OBJECTIVE=COLUMN.
-        session: For notes on the columns that are read.
-        columns: As for `open_table`.
+    A file without SMILES is read by its identifiers.
     """
     from molvae.campaign.measurements import read_rows
 
