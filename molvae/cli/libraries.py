@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from molvae.cli.output import Session
 
 
-@click.command(cls=screening.ShardedCommand, settings=ScreenSettings)
+@click.command(cls=fields.SettingsCommand, settings=ScreenSettings)
 @screening.library("Directory of the screen; shards may share it.")
 @campaigns.objective_options()
 @options.trust()
@@ -65,19 +65,7 @@ def screen_command(session: Session, /, wanted: list[dict[str, Any]], trust: boo
     screening.run(session, settings, named=named, trust=trust, **running)
 
 
-class PredictCommand(screening.ShardedCommand):
-    """Predictions of a model, or with `--campaign` those of a campaign."""
-
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
-    ) -> click.Context:
-        """The context of this command or of the other."""
-        if any(word.partition("=")[0] == "--campaign" for word in args):
-            return campaign_command.make_context(info_name, args, parent, **extra)
-        return super().make_context(info_name, args, parent, **extra)
-
-
-@click.command(cls=PredictCommand, settings=ScreenSettings, without=screening.RANKING)
+@click.command(cls=fields.SettingsCommand, settings=ScreenSettings, without=screening.RANKING)
 @screening.library("Directory of the output; shards may share it.")
 @fields.option(ScreenSettings, "descriptors", metavar="A,B")
 @screening.running()
@@ -151,7 +139,7 @@ def campaign_command(session: Session, arguments: Arguments, campaign: Path, out
         raise InputError(f"none of the {len(rows)} rows has a valid molecule")
 
 
-@click.command(cls=screening.ShardedCommand, settings=ScreenSettings, without=screening.RANKING)
+@click.command(cls=fields.SettingsCommand, settings=ScreenSettings, without=screening.RANKING)
 @screening.library("Directory of the output; shards may share it.")
 @molecules.predict()
 @screening.running()

@@ -20,6 +20,7 @@ from molvae.cli.process import (
     handle_signals,
     mend_streams,
     reader_is_gone,
+    usage_sentence,
 )
 from molvae.errors import MolvaeError, StorageError, suggest
 
@@ -73,6 +74,11 @@ _MODULES = {
     "report": "pages", "explore": "pages", "status": "inspection", "info": "inspection",
 }  # fmt: skip
 """Modules with several commands; the others are called like their command."""
+_WITHIN = {
+    ("oracles", "check"): "oracles",
+    ("screen", "merge"): "screening", ("predict", "merge"): "screening", ("embed", "merge"): "screening",
+}  # fmt: skip
+"""Modules of the commands of two words."""
 
 EXIT_CODES = """\b
 Exit codes:
@@ -82,14 +88,6 @@ Exit codes:
 """
 
 
-_PLAIN_WORDS = {
-    "is not a valid integer range": "is not an integer",
-    "is not a valid integer": "is not an integer",
-    "is not a valid float range": "is not a number",
-    "is not a valid float": "is not a number",
-    "in the range x>=": "in the range from ",
-    "in the range x>": "in the range above ",
-}
 _INTERRUPTED = "Finished work is saved; for train and optimize the same command resumes."
 
 
@@ -104,17 +102,18 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of that name; `None` if there is no such command."""
         name = _ALIASES.get(cmd_name, cmd_name)
-        if name not in self.list_commands(ctx):
-            return None
-        module = importlib.import_module(f"molvae.cli.{_MODULES.get(name, name)}")
-        command: click.Command = getattr(module, f"{name.replace('-', '_')}_command")
-        return command
+        return _imported(_MODULES.get(name, name), name) if name in self.list_commands(ctx) else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As in click, with the nearest match when there is no such command."""
+        """As in click, with commands of two words, and the nearest match when there is no such command."""
         known = [*self.list_commands(ctx), *_ALIASES]
+        name, second = _ALIASES.get(args[0], args[0]), "".join(args[1:2])
+        if (name, second) in _WITHIN:
+            return f"{name} {second}", _imported(_WITHIN[name, second], second), args[2:]
+        if name == "predict" and any(word.partition("=")[0] == "--campaign" for word in args):
+            return name, _imported("libraries", "campaign"), args[1:]
         if not args[0].startswith("-") and args[0] not in known:
             if args[0] == "help":
                 args = [*args[1:2], "--help"]
@@ -128,6 +127,12 @@ class LazyGroup(click.Group):
         for title, commands in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl(list(commands.items()), col_max=12)
+
+
+def _imported(module: str, name: str) -> click.Command:
+    found = importlib.import_module(f"molvae.cli.{module}")
+    command: click.Command = getattr(found, f"{name.replace('-', '_')}_command")
+    return command
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -222,29 +227,10 @@ def _misused(session: Session, error: click.ClickException) -> int:
         click.echo(error.format_message(), err=True)
     elif isinstance(error, click.UsageError):
         path = error.ctx.command_path if error.ctx else "molvae"
-        session.error(_usage_sentence(error), hint=f"See '{path} --help'.", code=2)
+        session.error(usage_sentence(error), hint=f"See '{path} --help'.", code=2)
     else:
         session.error(error.format_message(), code=2)
     return 2
-
-
-def _usage_sentence(error: click.UsageError) -> str:
-    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
-        known = [name for param in error.ctx.command.get_params(error.ctx) for name in param.opts]
-        return f"no option '{error.option_name}'{_nearest_option(error.option_name, known)}"
-    message = error.format_message().rstrip(".?").replace(". Did you mean", "; did you mean")
-    for theirs, ours in _PLAIN_WORDS.items():
-        message = message.replace(theirs, ours)
-    return message[:1].lower() + message[1:] + ("?" if "did you mean" in message else "")
-
-
-def _nearest_option(name: str, known: Sequence[str]) -> str:
-    """The option that is written like it, or whose initials it is (--lr, --bs)."""
-    initials = {"".join(word[:1] for word in option.strip("-").split("-")): option for option in known}
-    meant = initials.get(name.strip("-"))
-    if meant is not None and "-" in meant.strip("-"):
-        return f"; did you mean '{meant}'?"
-    return suggest(name, [option for option in known if option != "--help" or name.startswith("--h")])
 
 
 def _internal(session: Session, error: Exception) -> int:

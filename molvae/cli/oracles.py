@@ -34,19 +34,7 @@ _MARKS = {"good": "ok   ", "note": "note ", "wrong": "WRONG"}
 _CHUNK = 256
 
 
-class OraclesCommand(click.Command):
-    """A command with `check` as its first word for the other one."""
-
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
-    ) -> click.Context:
-        """The context of this command or of `check`."""
-        if args[:1] == ["check"]:
-            return check.make_context("oracles check", args[1:], parent, **extra)
-        return super().make_context(info_name, args, parent, **extra)
-
-
-@click.command(cls=OraclesCommand)
+@click.command()
 @click.argument("name", required=False)
 @click.argument("texts", nargs=-1, metavar="[FILE|SMILES]...")
 @options.output()
@@ -109,7 +97,7 @@ def oracles_command(
 @options.trust()
 @options.common()
 @options.pass_session
-def check(session: Session, oracle: str, large: int, trust: bool) -> None:
+def check_command(session: Session, oracle: str, large: int, trust: bool) -> None:
     """Test whether ORACLE (a function, a program, a server) follows the protocol.
 
     It is called with about a hundred ordinary, odd and repeated molecules. The report covers whether it

@@ -1,4 +1,4 @@
-"""Words, signals and standard streams of the process."""
+"""Words and their mistakes, signals and standard streams of the process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from molvae.errors import StoppedEarly
+from molvae.errors import StoppedEarly, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +42,36 @@ def check_words(argv: Sequence[str]) -> None:
             raise click.UsageError(f"{os.fsencode(word)!r} is not UTF-8: rename the file")
         if "\0" in word:
             raise click.UsageError(f"{word!r} contains a NUL character, which names cannot contain")
+
+
+_PLAIN_WORDS = {
+    "is not a valid integer range": "is not an integer",
+    "is not a valid integer": "is not an integer",
+    "is not a valid float range": "is not a number",
+    "is not a valid float": "is not a number",
+    "in the range x>=": "in the range from ",
+    "in the range x>": "in the range above ",
+}
+
+
+def usage_sentence(error: click.UsageError) -> str:
+    """An error of click in plain words, with the nearest option where there is no such one."""
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        known = [name for param in error.ctx.command.get_params(error.ctx) for name in param.opts]
+        return f"no option '{error.option_name}'{_nearest_option(error.option_name, known)}"
+    message = error.format_message().rstrip(".?").replace(". Did you mean", "; did you mean")
+    for theirs, ours in _PLAIN_WORDS.items():
+        message = message.replace(theirs, ours)
+    return message[:1].lower() + message[1:] + ("?" if "did you mean" in message else "")
+
+
+def _nearest_option(name: str, known: Sequence[str]) -> str:
+    """The option that is written like it, or whose initials it is (--lr, --bs)."""
+    initials = {"".join(word[:1] for word in option.strip("-").split("-")): option for option in known}
+    meant = initials.get(name.strip("-"))
+    if meant is not None and "-" in meant.strip("-"):
+        return f"; did you mean '{meant}'?"
+    return suggest(name, [option for option in known if option != "--help" or name.startswith("--h")])
 
 
 class Terminated(BaseException):

@@ -29,18 +29,6 @@ RANKING = ("objectives", "top", "keep_all", "every_row")
 FORMATS = ("csv", "csv.gz", "parquet", "smi", "sdf", "jsonl")
 
 
-class ShardedCommand(fields.SettingsCommand):
-    """A command that runs in shards; with `merge` as its first word, the command that merges them."""
-
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
-    ) -> click.Context:
-        """The context of this command or of `merge`."""
-        if args[:1] == ["merge"]:
-            return merge_command.make_context(f"{info_name} merge", args[1:], parent, **extra)
-        return super().make_context(info_name, args, parent, **extra)
-
-
 def library(meaning: str) -> options.Decorator:
     """LIBRARY, `--checkpoint`, `-o` (with the help `meaning`), `--standardize`, and columns."""
     text = "The model: a checkpoint, or the run that made it."
@@ -90,16 +78,9 @@ def run(
     suffix: str | None = None,
     **running: Any,
 ) -> None:
-    """Run one shard; merge and report the result if it is the only one.
+    """Run one shard (`I/N`); merge and report the result if it is the only one.
 
-    Args:
-        session: Of the command.
-        settings: Of the screen.
-        output: Its directory.
-        shard: `I/N`.
-        max_minutes: When to stop.
-        suffix: Format of the result tables.
-        running: Further arguments of `molvae.screening.pipeline.screen`.
+    `running` are further arguments of `molvae.screening.pipeline.screen`.
     """
     from molvae.data.partition import Shard
     from molvae.screening.merging import merge
