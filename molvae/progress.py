@@ -99,7 +99,7 @@ class EventLog(Closing):
 
     def write(self, event: str, **fields: Any) -> None:
         """Append the event and flush it."""
-        record = {"event": event, "time": round(time.time(), 3), **_finite(fields)}
+        record = {"event": event, "time": round(time.time(), 3), **finite(fields)}
         self._file.write(json.dumps(record, ensure_ascii=True) + "\n")
         self._file.flush()
 
@@ -140,7 +140,7 @@ def read_events(path: Path, event: str | None = None) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            record = _finite(json.loads(line))
+            record = finite(json.loads(line))
         except (ValueError, RecursionError):
             continue
         if isinstance(record, dict) and (event is None or record.get("event") == event):
@@ -148,13 +148,14 @@ def read_events(path: Path, event: str | None = None) -> list[dict[str, Any]]:
     return records
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The same with `None` for numbers that are not finite, as JSON has none."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value
 
 

@@ -135,16 +135,9 @@ def write_each(
     *,
     chunk: int = _CHUNK,
 ) -> tuple[int, int]:
-    """Read rows in chunks and write a row for each.
+    """Read rows in chunks and write a row for each, to a file or stdout.
 
-    Args:
-        session: Of the command.
-        task: Name of the progress bar.
-        arguments: Input.
-        output: File; stdout if None.
-        columns: Of the output.
-        made_of: For the number and the rows of a chunk, the cells of each row and whether it succeeded.
-        chunk: Rows at a time.
+    `made_of` gives, for the number and the rows of a chunk, whether each row succeeded, and its cells.
 
     Returns:
         Rows in all, and those that succeeded.

@@ -15,18 +15,9 @@ if TYPE_CHECKING:
     from molvae.persistence.locations import Kind
 
 MODEL, METRICS, JOURNAL = locations.MODEL, locations.METRICS, locations.JOURNAL
-named = locations.named
+named, checkpoint = locations.named, locations.model_directory
 
 _TABLES = (".csv", ".tsv", ".smi", ".smiles", ".cxsmiles", ".txt", ".sdf", ".parquet", ".jsonl", ".gz")
-
-
-def checkpoint(path: Path) -> Path:
-    """The model directory meant by `path`: itself, the best model of a run, or the shipped one of that name.
-
-    Raises:
-        CheckpointError: There is no such directory; the message suggests another.
-    """
-    return locations.model_directory(path)
 
 
 def room_for_model(output: Path | None, source: Path) -> Path:

@@ -102,12 +102,7 @@ class _Frame:
 
 
 def histogram(values: NDArray[np.float64], *, x: str) -> Markup:
-    """How numbers are distributed, as shares.
-
-    Args:
-        values: The numbers, `n`; what is not finite is left out.
-        x: Their name.
-    """
+    """How numbers (`n`, named `x`) are distributed, as shares; what is not finite is left out."""
     known = values[np.isfinite(values)]
     if not len(known):
         return Markup()

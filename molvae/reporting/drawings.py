@@ -212,15 +212,7 @@ def molecule_table(
     n_molecules: int,
     n_total: int | None = None,
 ) -> MoleculeTable:
-    """A table whose first molecules are drawn.
-
-    Args:
-        columns: The first one is `smiles`; rows in the order they are first shown.
-        gallery: Where drawings go.
-        name: What a download is called.
-        n_molecules: How many different molecules of it are drawn.
-        n_total: Rows there are, if these are a part of them.
-    """
+    """A table (of `n_total` rows, if these are a part) whose first `n_molecules` are drawn in the gallery."""
     drawings, blocks = [], []
     drawn: set[int] = set()
     for smiles in columns[0].values:

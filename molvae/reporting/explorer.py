@@ -33,14 +33,7 @@ _MOST_NEIGHBORS = 12
 
 
 class Explorer:
-    """A model to wander in.
-
-    Args:
-        model: The model.
-        name: What it is called.
-        molecules: Known molecules the map is drawn from; samples of the prior where there are none.
-        n_samples: How many samples, then.
-    """
+    """A model to wander in, on a map of known molecules, else of `n_samples` draws of its prior."""
 
     def __init__(
         self, model: MolVAE, name: str, molecules: Sequence[Molecule] = (), *, n_samples: int = 500

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 from molvae.errors import MolvaeError, StorageError, UsageError
+from molvae.progress import finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
             }
 
     def _send_json(self, status: HTTPStatus, content: dict[str, Any]) -> None:
-        text = json.dumps(_finite(content), allow_nan=False)
+        text = json.dumps(finite(content), allow_nan=False)
         self._send(status, "application/json; charset=utf-8", text.encode())
 
     def _send(self, status: HTTPStatus, kind: str, content: bytes) -> None:
@@ -187,12 +188,3 @@ def _number(given: dict[str, str], name: str, low: float, high: float, default: 
     if not low <= value <= high:
         raise UsageError(f"'{name}' must be a number from {low:g} to {high:g}, got '{text}'")
     return value
-
-
-def _finite(value: Any) -> Any:
-    """The same with null for numbers that are not finite."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

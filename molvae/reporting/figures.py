@@ -83,15 +83,7 @@ def draw_front(settings: CampaignSettings, table: Sequence[Row], target: Path) -
 def draw_parity(
     truth: np.ndarray, mean: np.ndarray, names: Sequence[str], target: Path, r_squared: Sequence[float]
 ) -> None:
-    """Draw predictions against the truth, one chart per property.
-
-    Args:
-        truth: `n x p`, NaN where missing.
-        mean: `n x p`.
-        names: The `p` properties.
-        target: The file.
-        r_squared: Shown in the titles, `p`.
-    """
+    """Draw predictions against the truth (`n x p` each, NaN where missing), one chart per property."""
     known = np.isfinite(truth) & np.isfinite(mean)
     charts = []
     for column, name in enumerate(names):
