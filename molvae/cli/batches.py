@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 @options.device()
 @fields.config()
 @options.common()
-@options.pass_session
 def ask_command(
     session: Session,
     /,
@@ -167,7 +166,6 @@ def _ask_report(
 @click.option("--correct", is_flag=True, help="Replace recorded values; the journal keeps the old ones.")
 @options.columns()
 @options.common()
-@options.pass_session
 def tell_command(
     session: Session,
     campaign: Path,

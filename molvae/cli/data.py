@@ -31,7 +31,6 @@ _MOST_REASONS = 8
     show_envvar=True,
 )
 @options.common()
-@options.pass_session
 def fetch_command(session: Session, name: str | None, output: Path | None, mirror: Path | None) -> None:
     """Download the data set NAME, or list all.
 
@@ -75,7 +74,6 @@ def fetch_command(session: Session, name: str | None, output: Path | None, mirro
 @options.workers()
 @fields.config()
 @options.common()
-@options.pass_session
 def prepare_command(session: Session, /, given: fields.Given[PrepareSettings], workers: int) -> None:
     """Make a clean corpus for training from FILES of molecules.
 

@@ -75,7 +75,6 @@ _TITLES = ("logP", "SA", "QED", "weight (g/mol)")
 @options.device()
 @options.output(rows=False, meaning="Directory for metrics.json, metrics.txt and pictures.")
 @options.common()
-@options.pass_session
 def evaluate_command(
     session: Session,
     /,

@@ -52,7 +52,6 @@ _HELD_OUT = 2_000  # molecules; more change next to nothing
 )
 @fields.config()
 @options.common()
-@options.pass_session
 def train_command(
     session: Session,
     /,
@@ -148,7 +147,6 @@ def fitting(corpus: str) -> options.Decorator:
 @fields.option(FitPriorSettings, "initial", metavar="CHECKPOINT")
 @fields.config()
 @options.common()
-@options.pass_session
 def fit_prior_command(session: Session, /, fit: Fit, given: fields.Given[FitPriorSettings]) -> None:
     """Fit the prior of the model CHECKPOINT (a model directory, or a run) to the molecules of CORPUS.
 
@@ -209,7 +207,6 @@ def fit_prior_command(session: Session, /, fit: Fit, given: fields.Given[FitPrio
 @fields.option(FitHeadsSettings, "epochs")
 @fields.config()
 @options.common()
-@options.pass_session
 def fit_heads_command(session: Session, /, fit: Fit, given: fields.Given[FitHeadsSettings]) -> None:
     """Fit property heads of the model CHECKPOINT (a model directory, or a run) to the labels of CORPUS.
 
@@ -263,7 +260,6 @@ def _heads_text(facts: Mapping[str, Any]) -> str:
 @click.command()
 @fitting("Corpus the model was trained on.")
 @options.common()
-@options.pass_session
 def calibrate_command(session: Session, fit: Fit) -> None:
     """Calibrate similarity radius and applicability domain of CHECKPOINT on its training corpus.
 

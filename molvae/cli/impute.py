@@ -46,7 +46,6 @@ _SHOWN = 20  # assays printed
 @options.seed()
 @options.device()
 @options.common()
-@options.pass_session
 def impute_command(
     session: Session,
     table: str,

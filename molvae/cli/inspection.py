@@ -23,7 +23,6 @@ _SHOWN = 5
 @click.argument("path", type=click.Path(path_type=Path))
 @options.path("--picture", text="Draw learning curves or progress (.png .svg).", metavar="FILE", dirs=False)
 @options.common()
-@options.pass_session
 def status_command(session: Session, path: Path, picture: Path | None) -> None:
     """Show the progress of PATH: the directory of a training run, a campaign or a screen.
 
@@ -117,7 +116,6 @@ def _campaign_status(path: Path, picture: Path | None) -> tuple[dict[str, Any], 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @options.common()
-@options.pass_session
 def info_command(session: Session, path: Path) -> None:
     """Describe PATH: a checkpoint (or run), a corpus, a campaign, or a screen.
 

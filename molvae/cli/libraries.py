@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 @screening.table_format()
 @fields.config()
 @options.common()
-@options.pass_session
 def screen_command(session: Session, /, wanted: list[dict[str, Any]], trust: bool, **running: Any) -> None:
     """Screen LIBRARY (.smi .csv .tsv .sdf, plain or .gz, .parquet, - for stdin) with a model.
 
@@ -72,7 +71,6 @@ def screen_command(session: Session, /, wanted: list[dict[str, Any]], trust: boo
 @screening.table_format()
 @fields.config()
 @options.common()
-@options.pass_session
 def predict_command(session: Session, /, given: fields.Given[ScreenSettings], **running: Any) -> None:
     """Predict the properties of every row of LIBRARY (a file of molecules, or - for stdin) with a model.
 
@@ -105,7 +103,6 @@ def predict_command(session: Session, /, given: fields.Given[ScreenSettings], **
 @options.path("--campaign", text="Directory of the campaign.", metavar="DIR", required=True)
 @options.output()
 @options.common()
-@options.pass_session
 def campaign_command(session: Session, arguments: Arguments, campaign: Path, output: Path | None) -> None:
     """Score molecules of yours with the surrogates of CAMPAIGN.
 
@@ -145,7 +142,6 @@ def campaign_command(session: Session, arguments: Arguments, campaign: Path, out
 @screening.running()
 @fields.config()
 @options.common()
-@options.pass_session
 def embed_command(session: Session, /, given: fields.Given[ScreenSettings], **running: Any) -> None:
     """Compute the latent vector of every row of LIBRARY (a file of molecules, or - for stdin).
 

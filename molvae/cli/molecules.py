@@ -10,7 +10,6 @@ import click
 
 from molvae.cli import inputs, options, places
 from molvae.cli.options import integer, number, path, split_names, stacked
-from molvae.cli.output import Session
 from molvae.data.records import Column
 from molvae.errors import UsageError
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from molvae.chemistry.molecule import Invalid, Molecule
     from molvae.cli.inputs import Given
     from molvae.cli.options import Decorator
+    from molvae.cli.output import Session
     from molvae.data.writers import Writer
     from molvae.latent.codec import MolVAE
 
@@ -115,8 +115,7 @@ def run() -> Decorator:
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
-        def command(*, checkpoint: Path, **values: Any) -> None:
-            session = click.get_current_context().ensure_object(Session)
+        def command(session: Session, /, checkpoint: Path, **values: Any) -> None:
             own = {name: values.pop(name) for name in _OF_A_RUN if name in values}
             function(Run(session, places.checkpoint(checkpoint), **own), **values)
 

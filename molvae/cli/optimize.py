@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 @options.device()
 @fields.config()
 @options.common(quiet=("--quiet",))
-@options.pass_session
 def optimize_command(
     session: Session,
     /,

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-pass_session = click.make_pass_decorator(Session, ensure=True)
 
 
 class Finite(click.FloatRange):
@@ -119,9 +118,10 @@ def _with_bundles(function: Callable[..., Any]) -> tuple[list[Any], Callable[...
 
 
 def common(*, quiet: Sequence[str] = ("-q", "--quiet")) -> Decorator:
-    """`-v`, `-q` and `--json`; a command that needs `-q` for itself leaves `--quiet` alone.
+    """`-v`, `-q` and `--json`, which reach the command as a `Session`, its first argument.
 
-    They are applied before anything else is read, so that errors in other options follow them too.
+    A command that needs `-q` for itself leaves `--quiet` alone. They are applied before anything else is
+    read, so that errors in other options follow them too.
     """
 
     def sets(attribute: str, meaning: Callable[[Any], Any]) -> Callable[..., None]:
@@ -145,6 +145,7 @@ def common(*, quiet: Sequence[str] = ("-q", "--quiet")) -> Decorator:
             **early,
         ),
         click.option(*quiet, is_flag=True, callback=silent, help="Errors only.", **early),
+        click.make_pass_decorator(Session, ensure=True),
     )
 
 

@@ -41,7 +41,6 @@ _CHUNK = 256
 @options.columns()
 @options.trust()
 @options.common()
-@options.pass_session
 def oracles_command(
     session: Session,
     name: str | None,
@@ -96,7 +95,6 @@ def oracles_command(
 )
 @options.trust()
 @options.common()
-@options.pass_session
 def check_command(session: Session, oracle: str, large: int, trust: bool) -> None:
     """Test whether ORACLE (a function, a program, a server) follows the protocol.
 

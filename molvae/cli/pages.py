@@ -57,7 +57,6 @@ _ARTICLES = {
 @options.columns()
 @options.device()
 @options.common()
-@options.pass_session
 def report_command(
     session: Session,
     /,
@@ -120,7 +119,6 @@ def report_command(
 @options.columns()
 @options.device()
 @options.common()
-@options.pass_session
 def explore_command(
     session: Session,
     checkpoint: Path,

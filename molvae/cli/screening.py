@@ -104,7 +104,6 @@ def run(
 @options.output(rows=False, meaning="Directory of the result.  [default: result in the first DIRECTORY]")
 @table_format()
 @options.common()
-@options.pass_session
 def merge_command(
     session: Session, directories: tuple[Path, ...], output: Path | None, suffix: str | None
 ) -> None:

@@ -72,7 +72,7 @@ def test_errors_as_json(molvae):
 def _command_that_raises(error):
     @click.command()
     @options.common()
-    def command():
+    def command(_session):
         raise error
 
     return command
