@@ -108,33 +108,6 @@ class EventLog(Closing):
         self._file.close()
 
 
-class Tee(Progress):
-    """Forwards events to several listeners."""
-
-    def __init__(self, *listeners: Progress) -> None:
-        self.listeners = listeners
-
-    def start(self, task: str, total: int | None = None) -> None:
-        """To all."""
-        self._each("start", task, total)
-
-    def advance(self, task: str, n: int = 1, **fields: Any) -> None:
-        """To all."""
-        self._each("advance", task, n, **fields)
-
-    def finish(self, task: str, **fields: Any) -> None:
-        """To all."""
-        self._each("finish", task, **fields)
-
-    def note(self, text: str) -> None:
-        """To all."""
-        self._each("note", text)
-
-    def _each(self, event: str, *values: Any, **fields: Any) -> None:
-        for listener in self.listeners:
-            getattr(listener, event)(*values, **fields)
-
-
 def read_events(path: Path, event: str | None = None) -> list[dict[str, Any]]:
     """The events of a log in order (of one kind, if given), without truncated lines."""
     records: list[dict[str, Any]] = []

@@ -90,28 +90,32 @@ class Trackers:
 
 
 class TrackedProgress(Progress):
-    """A listener that logs the figures of one task to trackers; steps are units done.
+    """A listener before another one, which logs the figures of one task to trackers; steps are units done."""
 
-    Args:
-        trackers: The trackers.
-        task: The tracked task.
-    """
-
-    def __init__(self, trackers: Trackers, task: str) -> None:
-        self._trackers = trackers
-        self._task = task
+    def __init__(self, trackers: Trackers, task: str, listener: Progress = SILENT) -> None:
+        self._trackers, self._task, self._listener = trackers, task, listener
         self._done = 0
 
+    def start(self, task: str, total: int | None = None) -> None:
+        """Passed on."""
+        self._listener.start(task, total)
+
     def advance(self, task: str, n: int = 1, **fields: Any) -> None:
-        """Figures, if there are any."""
+        """Figures, if there are any; passed on."""
+        self._listener.advance(task, n, **fields)
         if task == self._task:
             self._done += n
             self._trackers.log(fields, self._done)
 
     def finish(self, task: str, **fields: Any) -> None:
-        """The last figures."""
+        """The last figures; passed on."""
+        self._listener.finish(task, **fields)
         if task == self._task:
             self._trackers.log(fields, self._done)
+
+    def note(self, text: str) -> None:
+        """Passed on."""
+        self._listener.note(text)
 
 
 class TensorBoardTracker:

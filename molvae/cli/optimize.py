@@ -138,7 +138,6 @@ def _tracked(
 ) -> Iterator[Progress]:
     """The same listener, which also reports to trackers."""
     from molvae.campaign.runner import TASK
-    from molvae.progress import Tee
     from molvae.tracking import TrackedProgress, Trackers
 
     if not names:
@@ -147,6 +146,6 @@ def _tracked(
     trackers = Trackers(names, progress)
     trackers.begin(directory, settings.model_dump(mode="json"))
     try:
-        yield Tee(progress, TrackedProgress(trackers, TASK))
+        yield TrackedProgress(trackers, TASK, progress)
     finally:
         trackers.close()

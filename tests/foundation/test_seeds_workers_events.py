@@ -17,7 +17,7 @@ import pytest
 from molvae.errors import MolvaeError, StoppedEarly
 from molvae.parallel.cluster import available_cores
 from molvae.parallel.mapping import ordered_map
-from molvae.progress import EventLog, PlainProgress, Tee, read_events
+from molvae.progress import EventLog, PlainProgress, read_events
 from molvae.seeding import Seeds
 
 
@@ -120,7 +120,7 @@ def test_a_log_survives_a_torn_line_and_numbers_json_has_not(tmp_path):
 
 def test_plain_progress_counts_and_says_the_end():
     stream = io.StringIO()
-    progress = Tee(PlainProgress(stream, every=0.0))
+    progress = PlainProgress(stream, every=0.0)
     progress.start("read", 3)
     progress.advance("read", 2, bad=1)
     progress.advance("read")

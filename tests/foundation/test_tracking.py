@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import sys
 import time
@@ -10,6 +11,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from molvae.errors import MissingDependencyError, UnknownNameError
+from molvae.progress import PlainProgress
 from molvae.tracking import TRACKERS, TrackedProgress, Trackers
 
 FIGURES = {"train": {"kl": 40.0}, "valid": {"kl": 45.0, "mae_qed": float("nan")}, "loss": 5.5, "done": True}
@@ -85,13 +87,19 @@ def test_a_tracker_that_fails_is_told_of_and_let_go(notes):
 
 
 def test_a_search_is_followed_by_its_progress(notes):
-    progress = TrackedProgress(Trackers(["notes"]), "optimize")
+    stream = io.StringIO()
+    progress = TrackedProgress(Trackers(["notes"]), "optimize", PlainProgress(stream, every=0.0))
     progress.start("optimize", 10)
+    progress.note("begun")
     progress.advance("other", 5, best=1.0)
     progress.advance("optimize", 3)
     progress.advance("optimize", 0, best=0.5, top10=0.25)
     progress.finish("optimize", calls=3)
     assert notes == [("log", {"best": 0.5, "top10": 0.25}, 3), ("log", {"calls": 3.0}, 3)]
+    told = stream.getvalue().splitlines()
+    assert (told[0], told[-1].endswith("calls 3"), len(told)) == ("begun", True, 5), (
+        "what it hears is passed on"
+    )
 
 
 def test_what_is_missing_says_how_to_get_it(monkeypatch):
