@@ -69,7 +69,7 @@ def sample_command(
     columns = [Column("identifier"), Column("smiles", "smiles"), Column("reason")]
     columns += run.property_columns(model)
     drawn, written = 0, 0
-    errors = _Errors(model, wanted)
+    errors: dict[str, list[float]] = {}
     seen: set[str] = set()
     draw = partial(model.sample, prior=prior, **decoding)
     if wanted is not None:
@@ -80,7 +80,8 @@ def sample_command(
             drawn += len(batch)
             chosen = _new(batch, seen)[: n - written] if unique else batch
             seen.update(m.smiles for m in chosen if is_valid(m))
-            errors.add(chosen)
+            for label, found in _deviations(model, wanted, chosen):
+                errors.setdefault(label, []).extend(found)
             for molecule, numbers in zip(chosen, run.property_values(model, chosen), strict=True):
                 written += 1
                 smiles, reason = molecules.smiles_or_none(molecule), molecules.reason_or_none(molecule)
@@ -93,8 +94,9 @@ def sample_command(
         valid = filter(is_valid, map(parse, seen))
         facts["with_precedent"] = sum(model.precedent.covers(molecule) for molecule in valid)
     run.wrote(facts)
-    for sentence in errors.sentences():
-        run.session.note(sentence)
+    for label, found in errors.items():
+        if found:
+            run.session.note(f"mean absolute error of {label}: {np.mean(found):.3g}")
     if written < n:
         run.session.note(f"the prior gave only {written} different molecules; try a higher --temperature")
 
@@ -148,32 +150,19 @@ def _wanted(model: MolVAE, condition: Sequence[str]) -> np.ndarray | None:
     return wanted_values(model, values)
 
 
-class _Errors:
-    """Deviations of written molecules from the targets: by descriptor where there is one, else by head."""
+def _deviations(
+    model: MolVAE, wanted: np.ndarray | None, batch: Sequence[Molecule | Invalid]
+) -> Iterator[tuple[str, list[float]]]:
+    """Absolute deviations from the targets: by descriptor where there is one, else by head."""
+    from molvae.chemistry.descriptors import DESCRIPTORS, describe_many
 
-    def __init__(self, model: MolVAE, wanted: np.ndarray | None) -> None:
-        self.model, self.wanted = model, wanted
-        self.found: dict[str, list[float]] = {}
-
-    def add(self, batch: Sequence[Molecule | Invalid]) -> None:
-        """Measure some molecules."""
-        from molvae.chemistry.descriptors import DESCRIPTORS, describe_many
-
-        if self.wanted is None:
-            return
-        heads = self.model.predict(batch).mean
-        for column, (name, value) in enumerate(zip(self.model.property_names, self.wanted, strict=True)):
-            if not np.isfinite(value):
-                continue
-            known = _DESCRIPTOR_OF.get(name.lower(), name.lower())
-            measured = describe_many(batch, [known])[:, 0] if known in DESCRIPTORS else heads[:, column]
-            label = f"{name} ({'computed' if known in DESCRIPTORS else 'predicted'})"
-            self.found.setdefault(label, []).extend(np.abs(measured - value)[np.isfinite(measured)].tolist())
-
-    def sentences(self) -> list[str]:
-        """The mean absolute errors."""
-        return [
-            f"mean absolute error of {label}: {np.mean(errors):.3g}"
-            for label, errors in self.found.items()
-            if errors
-        ]
+    if wanted is None:
+        return
+    heads = model.predict(batch).mean
+    for column, (name, value) in enumerate(zip(model.property_names, wanted, strict=True)):
+        if not np.isfinite(value):
+            continue
+        known = _DESCRIPTOR_OF.get(name.lower(), name.lower())
+        measured = describe_many(batch, [known])[:, 0] if known in DESCRIPTORS else heads[:, column]
+        found = np.abs(measured - value)[np.isfinite(measured)].tolist()
+        yield f"{name} ({'computed' if known in DESCRIPTORS else 'predicted'})", found
