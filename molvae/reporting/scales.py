@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from molvae.config import flat as flat_under
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -142,23 +144,21 @@ def flat(settings: Settings | Mapping[str, Any]) -> list[tuple[str, Any]]:
     [('a.b', 1), ('d', '1, 2'), ('e.0.f', 3)]
     """
     values = settings if hasattr(settings, "items") else settings.model_dump(mode="json")
-    pairs: list[tuple[str, Any]] = []
-    for name, value in values.items():
-        _flatten(str(name).replace("_", " "), value, pairs)
+    pairs = []
+    for name, value in flat_under(_numbered(values)).items():
+        text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+        if isinstance(text, str) and len(text) > _LONGEST:
+            text = f"{text[:_LONGEST]}…"
+        if text is not None:
+            pairs.append((name.replace("_", " "), text))
     return pairs
 
 
-def _flatten(name: str, value: Any, pairs: list[tuple[str, Any]]) -> None:
+def _numbered(value: Any) -> Any:
+    """The same with each list of tables as a table of tables by number."""
     if isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value):
         value = dict(enumerate(value))
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _flatten(f"{name}.{key}".replace("_", " "), item, pairs)
-    elif value is not None:
-        text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-        pairs.append(
-            (name, f"{text[:_LONGEST]}…" if isinstance(text, str) and len(text) > _LONGEST else text)
-        )
+    return {key: _numbered(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def moment(written: str | float) -> str:

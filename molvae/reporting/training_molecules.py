@@ -68,10 +68,9 @@ def samples_section(found: Shown, gallery: Gallery) -> Section:
     blocks: list[Block] = []
     tiles = []
     for molecule in valid[:_TILES]:
-        values = describe(molecule, _DESCRIBED)
-        words = ", ".join(f"{name} {shown(float(value))}" for name, value in zip(_DESCRIBED[:2], values))
-        more = ", ".join(f"{name} {shown(float(value))}" for name, value in zip(_DESCRIBED[2:], values[2:]))
-        tiles.append(Tile(gallery.draw(molecule), molecule.smiles, (words, more)))
+        words = [f"{n} {shown(v)}" for n, v in zip(_DESCRIBED, describe(molecule, _DESCRIBED).tolist())]
+        lines = (", ".join(words[:2]), ", ".join(words[2:]))
+        tiles.append(Tile(gallery.draw(molecule), molecule.smiles, lines))
     if tiles:
         blocks.append(Tiles(tiles))
     why = Counter(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from fnmatch import fnmatch
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,16 +180,7 @@ PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
 """Panel title -> metrics it shows, by section and name in `metrics.jsonl`; a star stands for any ending."""
 
 
-def panels(epochs: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
-    """The panels of `PANELS` that these records have figures for, with the names of those."""
-    seen = list(dict.fromkeys(name for record in epochs for name in record))
-    found = [
-        (title, [name for name in seen if any(map(partial(fnmatch, name), names))]) for title, names in PANELS
-    ]
-    return [(title, names) for title, names in found if names]
-
-
-def flat_record(record: Mapping[str, Any]) -> dict[str, Any]:
+def _flat_record(record: Mapping[str, Any]) -> dict[str, Any]:
     """`{"valid": {"kl": 3}}` as `{"valid kl": 3}`; numbers and missing numbers only."""
     return {
         name: value
@@ -220,16 +210,19 @@ _CAPTIONS = {
 
 def curve_charts(epochs: Sequence[Mapping[str, Any]]) -> list[Chart]:
     """One chart per panel of `PANELS` that these records have figures for."""
-    records = [flat_record(record) for record in epochs]
+    records = [_flat_record(record) for record in epochs]
+    seen = dict.fromkeys(name for record in records for name in record)
     charts = []
-    for title, names in panels(records):
+    for title, patterns in PANELS:
         layers = []
+        names = [name for name in seen if any(fnmatch(name, pattern) for pattern in patterns)]
         for color, name in enumerate(names):
             known = [record for record in records if record.get(name) is not None]
             x = np.array([float(record["epoch"]) for record in known])
             y = np.array([float(record[name]) for record in known])
             layers.append(Layer(x, y, words(name), color=f"c{color % 8}"))
-        charts.append(Chart(layers, "epoch", "", title, whole_x=True))
+        if layers:
+            charts.append(Chart(layers, "epoch", "", title, whole_x=True))
     return charts
 
 
