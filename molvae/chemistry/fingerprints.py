@@ -12,7 +12,7 @@ from rdkit.Chem import rdFingerprintGenerator
 from molvae.errors import InputError, UnknownNameError, UsageError, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from molvae.chemistry.molecule import Molecule
 
@@ -28,11 +28,9 @@ _LONGEST_PATH = 10  # bonds between the atoms of a pair, as in GuacaMol
 def sparse_counts(molecule: Molecule, kind: FingerprintKind = "morgan", radius: int | None = None) -> Any:
     """Unfolded counts of one molecule as RDKit's sparse vector; no chirality.
 
-    Args:
-        molecule: The molecule.
-        kind: `morgan` (ECFP), `feature_morgan` (FCFP) or `atom_pair` (10 bonds apart at most).
-        radius: Of the environments, in bonds: ECFP4 is radius 2, ECFP6 radius 3. By default 3 for `morgan`,
-            2 for `feature_morgan`; atom pairs have none.
+    The kind is `morgan` (ECFP), `feature_morgan` (FCFP) or `atom_pair` (10 bonds apart at most). Environments
+    have a radius in bonds: ECFP4 is radius 2, ECFP6 radius 3. By default it is 3 for `morgan`, 2 for
+    `feature_morgan`; atom pairs have none.
 
     Raises:
         UsageError: An unknown kind, or a radius the kind cannot have.
@@ -103,14 +101,6 @@ def kinds() -> tuple[FingerprintKind, ...]:
     return get_args(FingerprintKind)
 
 
-def sparse_counts_of(
-    molecules: Iterable[Molecule], kind: FingerprintKind = "morgan", radius: int | None = None
-) -> list[Any]:
-    """`sparse_counts` of many molecules."""
-    generator = _generator(kind, radius, None)
-    return [generator.GetSparseCountFingerprint(molecule.mol) for molecule in molecules]
-
-
 @cache
 def _generator(kind: str, radius: int | None, n_features: int | None) -> Any:
     if kind not in kinds():
@@ -178,7 +168,7 @@ def tanimoto(
     >>> tanimoto(parse("CCO"), [parse("CCO"), parse("CCN")], radius=1).round(3).tolist()
     [1.0, 0.333]
     """
-    vectors = sparse_counts_of(molecules, kind, radius)
+    vectors = [sparse_counts(molecule, kind, radius) for molecule in molecules]
     return np.array(DataStructs.BulkTanimotoSimilarity(sparse_counts(query, kind, radius), vectors))
 
 
@@ -193,8 +183,8 @@ def similarity_matrix(
     Returns:
         `n x m`, float64.
     """
-    rows = sparse_counts_of(a, kind, radius)
-    columns = rows if b is None else sparse_counts_of(b, kind, radius)
+    rows = [sparse_counts(molecule, kind, radius) for molecule in a]
+    columns = rows if b is None else [sparse_counts(molecule, kind, radius) for molecule in b]
     similarity = np.empty((len(rows), len(columns)), dtype=np.float64)
     if columns:
         for index, row in enumerate(rows):

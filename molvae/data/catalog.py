@@ -78,13 +78,8 @@ def cache_directory() -> Path:
 def fetch(name: str, directory: Path, *, mirror: Path | None = None, progress: Progress = SILENT) -> Path:
     """Bring a data set into a directory, from the mirror if it lies there, else from its address.
 
-    What arrives is checked by sha256 before it takes its place; a file that is there already is kept.
-
-    Args:
-        name: One of `dataset_names`.
-        directory: Where the file goes; made if missing.
-        mirror: A local directory laid out like the catalog (``zinc250k/zinc250k.csv.gz``, …).
-        progress: Where progress is reported.
+    A mirror is a local directory laid out like the catalog (``zinc250k/zinc250k.csv.gz``, …). What arrives is
+    checked by sha256 before it takes its place; a file that is there already is kept.
 
     Raises:
         UnknownNameError: If there is no such data set.
@@ -181,11 +176,6 @@ class _Cap:
         self._arrived = 0
 
     def update(self, n: int) -> None:
-        """Count bytes that arrived.
-
-        Raises:
-            InputError: They are too many.
-        """
         self._arrived += n
         if self._arrived > _LARGEST:
             raise InputError(
@@ -193,11 +183,9 @@ class _Cap:
                 hint="No known data set is that large: look at the address.",
             )
 
-    def reset(self) -> None:
-        """Nothing is shown."""
+    def reset(self) -> None: ...
 
-    def close(self) -> None:
-        """Nothing is shown."""
+    def close(self) -> None: ...
 
 
 @contextlib.contextmanager

@@ -56,11 +56,7 @@ def choose_columns(
 ) -> Columns:
     """Decide from the first rows of a table whether it has a header, and which columns to read.
 
-    Args:
-        rows: The first rows, the header (if there is one) included; at least one.
-        smiles_column: The user's choice, by name, or by number from 1.
-        id_column: The same for the names.
-        header: Whether the first row is a header, where that is known.
+    The user's choice of a column is its name, or its number from 1; `header` is given where it is known.
 
     Raises:
         UsageError: If a chosen column does not exist.

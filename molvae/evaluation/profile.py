@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
@@ -162,56 +163,36 @@ def profile(
     of `moses_reasons`.
     """
     wanted = frozenset(parts)
-    gathered = _Gathering(wanted)
-    progress.start(task, len(texts))
     examine = partial(_examine, parts=wanted, rules=rules, alerts=alerts)
-    for number, outcome in enumerate(ordered_map(examine, texts, workers=workers), start=1):
-        gathered.take(outcome)
+    smiles: list[str] = []
+    bits, numbers, passes = bytearray(), array("d"), array("b")
+    reasons, fragments, scaffolds = Counter[str](), Counter[str](), Counter[str]()
+    progress.start(task, len(texts))
+    for number, found in enumerate(ordered_map(examine, texts, workers=workers), start=1):
         if number % _TOLD_EVERY == 0:
             progress.advance(task, _TOLD_EVERY)
+        if isinstance(found, str):
+            reasons[found.partition(" at character ")[0]] += 1  # the kind, not each place
+            continue
+        smiles.append(found.smiles)
+        bits += found.bits
+        fragments.update(found.fragments)
+        scaffolds.update([found.scaffold] if found.scaffold else [])
+        numbers.extend(found.descriptors)
+        passes.append(found.passes)
     progress.advance(task, len(texts) % _TOLD_EVERY)
-    progress.finish(task, valid=len(gathered.smiles))
-    return gathered.profile(len(texts))
-
-
-class _Gathering:
-    def __init__(self, parts: frozenset[Part]) -> None:
-        self.parts = parts
-        self.smiles: list[str] = []
-        self.reasons: Counter[str] = Counter()
-        self.bits: list[bytes] = []
-        self.fragments: Counter[str] = Counter()
-        self.scaffolds: Counter[str] = Counter()
-        self.descriptors: list[tuple[float, ...]] = []
-        self.passes: list[bool] = []
-
-    def take(self, outcome: _Features | str) -> None:
-        if isinstance(outcome, str):
-            self.reasons[outcome.partition(" at character ")[0]] += 1  # the kind, not each place
-            return
-        self.smiles.append(outcome.smiles)
-        self.bits.append(outcome.bits)
-        self.fragments.update(outcome.fragments)
-        if outcome.scaffold:
-            self.scaffolds[outcome.scaffold] += 1
-        self.descriptors.append(outcome.descriptors)
-        self.passes.append(outcome.passes)
-
-    def profile(self, n_texts: int) -> Profile:
-        n, parts = len(self.smiles), self.parts
-        bits = np.frombuffer(b"".join(self.bits), dtype=np.uint8)
-        width = len(DESCRIPTOR_NAMES) if "descriptors" in parts else 0
-        numbers = np.array(self.descriptors, dtype=np.float64).reshape(n, width)
-        return Profile(
-            n_texts=n_texts,
-            smiles=self.smiles,
-            reasons=self.reasons,
-            fingerprints=bits.reshape(n, 128) if "fingerprints" in parts else None,
-            fragments=self.fragments if "fragments" in parts else None,
-            scaffolds=self.scaffolds if "scaffolds" in parts else None,
-            descriptors=numbers if "descriptors" in parts else None,
-            filters=np.array(self.passes, dtype=np.bool_) if "filters" in parts else None,
-        )
+    progress.finish(task, valid=len(smiles))
+    n = len(smiles)
+    return Profile(
+        n_texts=len(texts),
+        smiles=smiles,
+        reasons=reasons,
+        fingerprints=np.array(bits, np.uint8).reshape(n, 128) if "fingerprints" in wanted else None,
+        fragments=fragments if "fragments" in wanted else None,
+        scaffolds=scaffolds if "scaffolds" in wanted else None,
+        descriptors=np.array(numbers).reshape(n, len(DESCRIPTOR_NAMES)) if "descriptors" in wanted else None,
+        filters=np.array(passes, dtype=np.bool_) if "filters" in wanted else None,
+    )
 
 
 def read_as(text: str, rules: Rules | None) -> Molecule | Invalid:

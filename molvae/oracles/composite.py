@@ -45,14 +45,8 @@ FILE = Path(__file__).with_name("benchmarks.toml")
 class CompositeOracle:
     """The weighted mean of several oracles.
 
-    A molecule without a value for one term has none here. Fingerprints and descriptors that terms share are
-    computed once.
-
-    Args:
-        terms: Oracles, usually desirabilities between 0 and 1.
-        mean: `geometric` (exp of the mean log) or `arithmetic`.
-        weights: One positive number for each term; equal by default.
-        name: Of the oracle.
+    Terms are usually desirabilities between 0 and 1, of equal weight by default. A molecule without a value
+    for one of them has none here. Fingerprints and descriptors that terms share are computed once.
 
     Raises:
         UsageError: No term, an unknown mean, or not one positive weight for each term.

@@ -86,11 +86,6 @@ def logistic(middle: float, slope: float) -> Shape:
 class DesirabilityOracle:
     """The desirability of another oracle's score; none where that has no value.
 
-    Args:
-        oracle: The inner oracle.
-        shape: Of the desirability.
-        name: Of this oracle.
-
     >>> from molvae.chemistry.molecule import parse
     >>> from molvae.oracles.computed import descriptor_oracle
     >>> small = DesirabilityOracle(descriptor_oracle("heavy_atoms"), falling(2, 6), "small")

@@ -105,11 +105,7 @@ class Receptor:
 
 
 def receptor_of(argument: str) -> Receptor:
-    """What `TARGET` or `receptor.pdbqt@x,y,z,size` means.
-
-    Args:
-        argument: A target of DOCKSTRING, or a file, the center of the box and the length of its sides: one
-            number, or three.
+    """A target of DOCKSTRING, or a file with the center of a box and the length of its sides, one or three.
 
     Raises:
         MissingDependencyError: A target by name needs the package dockstring.
@@ -179,12 +175,7 @@ def _of_file(path: Path, box: str, argument: str) -> Receptor:
 
 
 def kept_poses(texts: Iterable[str], molecules: Sequence[Molecule]) -> str:
-    """SDF of the poses of molecules, in their order, one for each docking that kept one.
-
-    Args:
-        texts: What makes the oracles; of those that are no dockings, or keep no poses, there are none.
-        molecules: As they were scored.
-    """
+    """SDF of the poses of molecules, in their order, one for each docking among the oracles that kept one."""
     places = dict.fromkeys(Path(place) for text in texts for place in _places(text))
     names = [f"{inchikey(molecule)}.sdf" for molecule in molecules] if places else []
     files = [(place / name, molecule) for name, molecule in zip(names, molecules) for place in places]

@@ -36,12 +36,8 @@ class FunctionOracle:
     """A function of canonical SMILES.
 
     Exceptions, NaN, `None` and answers of a wrong type or length become `failed` scores. A list function that
-    fails on a batch is called again for each molecule, so that a bad one fails alone.
-
-    Args:
-        function: `function(list[str]) -> list[float]` or `function(str) -> float`.
-        name: Of the oracle.
-        style: Which of the two it is; by default from its annotation, or from the first call.
+    fails on a batch is called again for each molecule, so that a bad one fails alone. Whether it takes a list
+    or one text is known from its annotation, or from the first call.
 
     >>> from molvae.chemistry.molecule import parse
     >>> def carbons(smiles: str) -> float:

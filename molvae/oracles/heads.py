@@ -26,10 +26,7 @@ _REMEMBERED = 20_000
 
 
 class Heads:
-    """The property heads of a model.
-
-    Args:
-        model: With `property_names` and `predict`; None if not loaded yet, for oracles without values.
+    """The property heads of a model, which may not be loaded yet: then their oracles have no values.
 
     Attributes:
         asked: Whether an oracle was requested, so that the model is needed.
@@ -78,12 +75,7 @@ class Heads:
 
 
 class HeadOracle:
-    """One property that a model predicts, in its own units.
-
-    Args:
-        name: `predicted_NAME`.
-        heads: Of the model.
-    """
+    """One property that a model predicts, `predicted_NAME`, in its own units."""
 
     computed: ClassVar[bool] = True
 
@@ -114,11 +106,7 @@ INSTALL = "pip install 'molvae[admet]'"
 
 
 class Admet:
-    """One endpoint of ADMET-AI (Swanson 2024) in this process; loading takes seconds.
-
-    Args:
-        endpoint: One of `endpoints`.
-    """
+    """One of the `endpoints` of ADMET-AI (Swanson 2024) in this process; loading takes seconds."""
 
     def __init__(self, endpoint: str) -> None:
         from admet_ai import ADMETModel

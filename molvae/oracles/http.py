@@ -35,11 +35,8 @@ class HttpWorker:
     """One request at a time to a server, each on its own connection.
 
     The request runs in a thread, and the caller waits no longer than the time-out: time-outs of sockets
-    restart with every byte and every address of a host, and name resolution has none.
-
-    Args:
-        url: Of the server; `${MOLVAE_NAME}` is replaced by the environment variable.
-        settings: The key of a payload.
+    restart with every byte and every address of a host, and name resolution has none. In the URL,
+    `${MOLVAE_NAME}` is replaced by the environment variable.
     """
 
     def __init__(self, url: str, settings: ExternalSettings) -> None:

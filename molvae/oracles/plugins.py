@@ -120,11 +120,8 @@ def computed_oracle(text: str, heads: Heads | None = None) -> Oracle | None:
     """Make the oracle of a text if molvae computes it (`is_computed`); None otherwise.
 
     Nothing is started, imported or called: the result is None for programs, servers and code of the user, and
-    for unknown names such as that of a measurement.
-
-    Args:
-        text: Of the oracle.
-        heads: Of the model that predicts `predicted_NAME`; without it, these oracles have no values.
+    for unknown names such as that of a measurement. Without the heads of a model, `predicted_NAME` has no
+    values.
 
     Raises:
         UnknownNameError: The model does not predict it.
@@ -204,14 +201,7 @@ _NAME = re.compile(r"\w+")
 
 @dataclass(frozen=True)
 class Entry:
-    """One oracle of the catalog.
-
-    Attributes:
-        name: Name in the registry.
-        kind: Its kind.
-        usage: Its text.
-        about: A short description.
-    """
+    """One oracle of the catalog: its name in the registry, how its text is written, and what it is about."""
 
     name: str
     kind: Kind
@@ -221,13 +211,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Definition:
-    """The definition of an oracle.
-
-    Attributes:
-        entry: Usage and description.
-        mean: Of its terms, if it has several.
-        terms: Oracle and weight of each; the weights sum to 1.
-    """
+    """An oracle and, if it has several terms, how they are combined; their weights sum to 1."""
 
     entry: Entry
     mean: Mean | None = None
@@ -246,11 +230,7 @@ def catalog() -> list[Entry]:
 
 
 def definition(text: str, *, trust: bool = False) -> Definition:
-    """The definition of a name of the catalog, or of any oracle.
-
-    Args:
-        text: Of the oracle.
-        trust: Whether programs, servers and code that an `mpo:` file names may be run.
+    """The definition of a name of the catalog, or of any oracle; `trust` as for `load_oracle`.
 
     Raises:
         UnknownNameError: No oracle has this name.

@@ -162,13 +162,7 @@ def _shown(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Untouched:
-    """State of a file when its contents were read; it has changed since if size or times differ.
-
-    Attributes:
-        path: The file.
-        size: In bytes.
-        modified: In nanoseconds.
-    """
+    """Size and time of a file when its contents were read: it has changed since if they differ."""
 
     path: str
     size: int

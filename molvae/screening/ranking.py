@@ -47,11 +47,8 @@ def leaders(goals: Array, k: int) -> NDArray[np.int64]:
     A row is sure to beat another if it is at least as good in every goal (of equal rows, the first one). With
     one goal these are the `k` best. With several, the utility depends on the range of each goal over all
     hits, which nobody knows before the last part; but it never falls when a goal rises, so whatever the
-    range turns out to be, the `k` best are among these rows (a k-skyband; Papadias 2005).
-
-    Args:
-        goals: Goals, all to be maximized, `n x m`.
-        k: How many of the best are wanted.
+    range turns out to be, the `k` best are among these rows (a k-skyband; Papadias 2005). Goals, `n x m`, are
+    to be maximized.
 
     >>> leaders(np.array([[1.0, 3.0], [2.0, 2.0], [1.5, 1.0], [3.0, 1.0]]), 1).tolist()
     [0, 1, 3]
@@ -74,11 +71,7 @@ def utilities(goals: Array, over: Range) -> Array:
 
     One goal: the score itself, with its sign turned when it is minimized. Several goals: each is put to the
     unit interval by its range over all hits (a goal that does not vary counts 1), and the utility is their
-    geometric mean: the same numbers a search gives to the same rows.
-
-    Args:
-        goals: Goals, all to be maximized, `n x m`.
-        over: Their range.
+    geometric mean: the same numbers a search gives to the same rows. Goals, `n x m`, are to be maximized.
     """
     if goals.shape[1] == 1:
         return goals[:, 0]
@@ -90,14 +83,9 @@ def utilities(goals: Array, over: Range) -> Array:
 
 
 def best(goals: Array, over: Range, k: int) -> tuple[NDArray[np.int64], Array]:
-    """The `k` best rows, best first, and the utility of every row.
+    """The `k` best rows, best first, and the utility of every row; goals are `n x m`, with `m` not 0.
 
     Rows of equal utility are ranked by their goals, and equal rows stay as they stand.
-
-    Args:
-        goals: Goals, all to be maximized, `n x m`, with `m` not 0.
-        over: Their range over all hits.
-        k: How many.
     """
     worth = utilities(goals, over)
     by_goals = order(goals)
