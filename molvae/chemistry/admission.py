@@ -29,14 +29,12 @@ class Rules:
     Attributes:
         standardize: How far it is standardized.
         keep_stereo: Whether stereochemistry stays.
-        min_heavy_atoms: Smaller ones are refused.
-        max_heavy_atoms: Larger ones are refused.
+        max_heavy_atoms: Larger ones are refused, and those without any.
         filters: Names of filters whose hits are refused.
     """
 
     standardize: Level = "basic"
     keep_stereo: bool = True
-    min_heavy_atoms: int = 1
     max_heavy_atoms: int = 999
     filters: tuple[str, ...] = ()
 
@@ -46,8 +44,8 @@ def admit(text: str, rules: Rules, *, is_molblock: bool = False) -> Molecule | R
 
     >>> admit("[Na+].CC(=O)[O-]", Rules())
     Molecule(smiles='CC(=O)O')
-    >>> admit("CC", Rules(min_heavy_atoms=3, max_heavy_atoms=50))
-    Refused(stage='filter', reason='2 heavy atoms; 3 to 50 were asked for')
+    >>> admit("CCO", Rules(max_heavy_atoms=2))
+    Refused(stage='filter', reason='3 heavy atoms; 1 to 2 were asked for')
     """
     read = read_text(text, is_molblock=is_molblock)
     admitted = read if isinstance(read, Refused) else admission(read, rules)
@@ -67,9 +65,8 @@ def admission(read: Molecule, rules: Rules) -> Standardized | Refused:
         return Refused("standardize", done.reason)
     molecule = done.molecule
     atoms = molecule.mol.GetNumHeavyAtoms()
-    if not rules.min_heavy_atoms <= atoms <= rules.max_heavy_atoms:
-        limits = f"{rules.min_heavy_atoms} to {rules.max_heavy_atoms}"
-        return Refused("filter", f"{atoms} heavy atoms; {limits} were asked for")
+    if not 1 <= atoms <= rules.max_heavy_atoms:
+        return Refused("filter", f"{atoms} heavy atoms; 1 to {rules.max_heavy_atoms} were asked for")
     if rules.filters and (hits := filter_reasons(molecule, rules.filters)):
         return Refused("filter", "; ".join(hits))
     return done

@@ -102,9 +102,6 @@ REMEMBERED = 1024
 class Facts:
     """One molecule and what has been computed of it so far.
 
-    Args:
-        molecule: The molecule.
-
     >>> from molvae.chemistry.molecule import parse
     >>> facts = Facts(parse("CCO"))
     >>> facts.descriptor("heavy_atoms"), facts.elements()["H"], facts.contains("[OH]")

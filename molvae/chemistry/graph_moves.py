@@ -115,11 +115,7 @@ def offspring(population: Sequence[tuple[float, str]], n: int, rng: Random) -> l
 
     Parents are drawn uniformly from the best 0.1 % to 100 % of the population, evenly on a logarithmic scale;
     nine children of ten are crossovers, the others mutations (Tripp and Hernandez-Lobato, arXiv:2310.09267).
-
-    Args:
-        population: Score (higher is better) and SMILES of each member; none may be NaN.
-        n: How many children to try for.
-        rng: Draws everything.
+    The population is the score (higher is better, never NaN) and SMILES of each member.
     """
     with rdBase.BlockLogs():  # the package turns logs off for good, here no longer than it works
         from mol_ga.graph_ga.gen_candidates import graph_ga_blended_generation

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -26,25 +27,6 @@ if TYPE_CHECKING:
 _COMMON = 1e-4  # share of the molecules that have a common bond or ring system
 _RING_ROUNDS = 6  # rounds of neighbors by which ring systems are distinguished
 _SHIFT, _FIRST, _SECOND = np.uint64(33), np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where a molecule can be unusual.
-
-    Attributes:
-        bonds: Key of each bond, `b`.
-        plain: Key of each bond by its elements, charges and order alone, `b`.
-        bond_atoms: Its two atoms, `b x 2`.
-        rings: Key of each ring system, `r`.
-        ring_atoms: Its atoms, `r` tuples.
-    """
-
-    bonds: Keys
-    plain: Keys
-    bond_atoms: NDArray[np.int64]
-    rings: Keys
-    ring_atoms: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -86,7 +68,7 @@ class Precedent:
         rings: Counter[int] = Counter()
         n = 0
         for n, molecule in enumerate(molecules, start=1):  # noqa: B007 - the last is their number
-            found = places(molecule)
+            found = Places(molecule)
             bonds.update({*found.bonds.tolist(), *found.plain.tolist()})
             rings.update(set(found.rings.tolist()))
         return cls(n, bonds, rings)
@@ -121,7 +103,7 @@ class Precedent:
         An unusual atom makes all bonds around it unusual: of those, the one whose elements are rarest is
         named, and a ring system only where its bonds are better known than the whole.
         """
-        found = places(molecule)
+        found = Places(molecule)
         rings = [(self._rings.get(key, 0), i) for i, key in enumerate(found.rings.tolist())]
         bonds = [
             (self._bonds.get(key, 0), self._bonds.get(plain, 0), i)
@@ -139,10 +121,10 @@ class Precedent:
 
     def covers(self, molecule: Molecule) -> bool:
         """Whether every bond and ring system of a standardized molecule occurs in the set."""
-        graph = _Graph(molecule.mol)
-        if not all(key in self._bonds for key in graph.bonds().tolist()):
+        found = Places(molecule)
+        if not all(key in self._bonds for key in found.bonds.tolist()):
             return False
-        return all(key in self._rings for key in graph.rings(_ring_systems(molecule.mol)).tolist())
+        return all(key in self._rings for key in found.rings.tolist())
 
     def arrays(self) -> dict[str, NDArray[np.int64]]:
         """Sorted keys and their counts, to be kept."""
@@ -163,22 +145,17 @@ class Precedent:
         return cls(int(arrays["n_molecules"][0]), bonds, rings)
 
 
-def places(molecule: Molecule) -> Places:
-    """Keys of the bonds and ring systems of a molecule, the same for every order of its atoms."""
-    graph, systems = _Graph(molecule.mol), _ring_systems(molecule.mol)
-    return Places(graph.bonds(), graph.plain_bonds(), graph.bond_atoms, graph.rings(systems), systems)
-
-
-class _Graph:
-    """Atoms and bonds of a molecule as numbers; each bond stands twice, atoms in ascending order.
+class Places:
+    """Where a molecule can be unusual, known by keys that are the same for every order of its atoms.
 
     Attributes:
         bond_atoms: The two atoms of each bond, `b x 2`.
     """
 
-    def __init__(self, mol: Chem.Mol) -> None:
+    def __init__(self, molecule: Molecule) -> None:
+        self._mol = mol = molecule.mol
         orders = (2 * Chem.GetAdjacencyMatrix(mol, useBO=True)).astype(np.uint64)  # n x n; aromatic is 3
-        self._begin, self._end = np.nonzero(orders)
+        self._begin, self._end = np.nonzero(orders)  # each bond twice, atoms in ascending order
         self._order = orders[self._begin, self._end]
         self._once = self._begin < self._end
         self.bond_atoms = np.stack([self._begin[self._once], self._end[self._once]], axis=1)
@@ -196,42 +173,45 @@ class _Graph:
             dtype=np.uint64,
         )
 
+    @cached_property
     def bonds(self) -> Keys:
         """Key of each bond, `b`."""
         labels = _refined(_packed(self._atoms), self._begin, self._end, self._order, rounds=1)
         return self._keys(labels)
 
-    def plain_bonds(self) -> Keys:
+    @cached_property
+    def plain(self) -> Keys:
         """Key of each bond by elements, charges and order alone, `b`."""
         return self._keys(_packed(self._atoms[:, :2]))
 
-    def rings(self, systems: tuple[tuple[int, ...], ...]) -> Keys:
+    @cached_property
+    def ring_atoms(self) -> tuple[tuple[int, ...], ...]:
+        """Atoms of each of `r` ring systems: rings that share an atom belong together."""
+        systems: list[set[int]] = []
+        for ring in map(set, self._mol.GetRingInfo().AtomRings()):
+            apart = [system for system in systems if not system & ring]
+            systems = [*apart, ring.union(*(system for system in systems if system & ring))]
+        return tuple(tuple(sorted(system)) for system in systems)
+
+    @cached_property
+    def rings(self) -> Keys:
         """Key of each ring system, `r`."""
-        if not systems:
+        if not self.ring_atoms:
             return np.empty(0, dtype=np.uint64)
         begin, end, order = self._begin, self._end, self._order
         member = np.full(len(self._atoms), -1)
-        for number, system in enumerate(systems):
+        for number, system in enumerate(self.ring_atoms):
             member[list(system)] = number
         a, b = member[begin], member[end]
         kept = ((a == b) & (a >= 0)) | ((order == 4) & (a != b) & ((a < 0) | (b < 0)))  # noqa: PLR2004 - double
         labels = _packed(self._atoms[:, :2])
         labels = _refined(labels, begin[kept], end[kept], order[kept], rounds=_RING_ROUNDS)
-        keys = [_mixed(labels[list(system)]).sum(dtype=np.uint64) for system in systems]
+        keys = [_mixed(labels[list(system)]).sum(dtype=np.uint64) for system in self.ring_atoms]
         return np.array(keys, dtype=np.uint64)
 
     def _keys(self, labels: Keys) -> Keys:
         begin, end = self._begin[self._once], self._end[self._once]
         return _mixed(_mixed(labels[begin]) + _mixed(labels[end]) + self._order[self._once])
-
-
-def _ring_systems(mol: Chem.Mol) -> tuple[tuple[int, ...], ...]:
-    """Atoms of each ring system: rings that share an atom belong together."""
-    systems: list[set[int]] = []
-    for ring in map(set, mol.GetRingInfo().AtomRings()):
-        apart = [system for system in systems if not system & ring]
-        systems = [*apart, ring.union(*(system for system in systems if system & ring))]
-    return tuple(tuple(sorted(system)) for system in systems)
 
 
 def _refined(

@@ -74,12 +74,9 @@ class Standardized:
 def standardize(
     molecule: Molecule | str, level: Level = "basic", *, keep_stereo: bool = True
 ) -> Molecule | Invalid:
-    """The standard form of a molecule.
+    """The standard form of a molecule that was read, or of a SMILES.
 
-    Args:
-        molecule: What was read, or a SMILES.
-        level: See `Level`.
-        keep_stereo: Whether stereochemistry stays (the canonical tautomer loses it where a tautomer passes).
+    Stereochemistry stays if it is to be kept, but where the canonical tautomer loses it.
 
     Raises:
         UnknownNameError: An unknown level.

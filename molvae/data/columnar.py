@@ -28,9 +28,6 @@ _TOO_LARGE = (
 class ParquetRows:
     """The rows of a Parquet file as text cells.
 
-    Args:
-        path: A local file.
-
     Raises:
         InputError: If the file is not a complete Parquet file.
     """
@@ -208,11 +205,7 @@ def _vectors(values: Sequence[Any], size: int) -> Any:
 def arrow_stream(columns: Mapping[str, Sequence[Any]], requested_schema: object = None) -> object:
     """Columns of one length as a stream of the Arrow PyCapsule protocol, for `__arrow_c_stream__`.
 
-    (arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html)
-
-    Args:
-        columns: Values by name; `None` is an absent value.
-        requested_schema: What the consumer would rather have, a capsule.
+    (arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html); `None` is an absent value.
     """
     import pyarrow as pa
 

@@ -15,6 +15,7 @@ class PrepareSettings(Settings):
         "min_merge_count": 100,
         "complete_merges": True,
         "n_randomized": 0,
+        "min_heavy_atoms": 1,
         "workers": None,
         "cache": None,
     }
@@ -45,8 +46,6 @@ class PrepareSettings(Settings):
     """How duplicates are found: their labels are joined, everything else comes from the first row."""
     filters: tuple[str, ...] = ()
     """Filter catalogs whose hits are rejected (pains, brenk, nih, …)."""
-    min_heavy_atoms: int = Field(default=1, ge=1)
-    """Minimum number of heavy atoms."""
     max_heavy_atoms: int = Field(default=200, ge=1)
     """Maximum number of heavy atoms."""
     tokenizer: str = "smiles"
@@ -78,6 +77,4 @@ class PrepareSettings(Settings):
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"a property is named twice: {', '.join(repeated)}")
-        if self.min_heavy_atoms > self.max_heavy_atoms:
-            raise ValueError("min_heavy_atoms is over max_heavy_atoms")
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from molvae.chemistry.admission import Refused, Rules, admission, read_text
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from molvae.chemistry.molecule import Molecule
     from molvae.chemistry.standardize import Standardized
     from molvae.data.config import PrepareSettings
-    from molvae.tokenizers.base import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +97,7 @@ class _RejectionError(Exception):
 
 @dataclass(frozen=True)
 class Examiner:
-    """Examines rows by fixed settings; a top-level class, so that it travels to worker processes.
-
-    Args:
-        settings: Of the whole preparation.
-    """
+    """Examines rows by fixed settings; a top-level class, so that it travels to worker processes."""
 
     settings: PrepareSettings
 
@@ -140,10 +135,15 @@ class Examiner:
             doubt=done.doubt,
         )
 
+    @cached_property
+    def _rules(self) -> Rules:
+        s = self.settings
+        return Rules(s.standardize, s.keep_stereo, s.max_heavy_atoms, s.filters)
+
     def _standardized(self, task: Task) -> Standardized:
         """The molecule to learn, and what was done to the row's."""
         read = read_text(task.text, is_molblock=task.is_molblock)
-        admitted = read if isinstance(read, Refused) else admission(read, _rules(self.settings))
+        admitted = read if isinstance(read, Refused) else admission(read, self._rules)
         if isinstance(admitted, Refused):
             raise _RejectionError(admitted.stage, admitted.reason)
         if admitted.molecule == read:  # stereochemistry it never had was left out, or a tautomer stayed
@@ -151,7 +151,7 @@ class Examiner:
         return admitted
 
     def _tokens(self, molecule: Molecule) -> str:
-        tokenizer = _tokenizer(self.settings.tokenizer)
+        tokenizer = TOKENIZERS.get(self.settings.tokenizer)
         try:
             tokens = tokenizer.split(molecule.smiles)
         except TokenizationError as error:
@@ -172,19 +172,3 @@ class Examiner:
             return index.to_bytes(16, "little")
         text = inchikey(molecule) if self.settings.deduplicate == "inchikey" else molecule.smiles
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
-
-
-@lru_cache(maxsize=4)
-def _rules(settings: PrepareSettings) -> Rules:
-    return Rules(
-        settings.standardize,
-        settings.keep_stereo,
-        settings.min_heavy_atoms,
-        settings.max_heavy_atoms,
-        settings.filters,
-    )
-
-
-@lru_cache(maxsize=4)
-def _tokenizer(name: str) -> type[Tokenizer]:
-    return TOKENIZERS.get(name)

@@ -48,10 +48,7 @@ _BROKEN = (OSError, EOFError, zlib.error)
 
 
 class Source:
-    """An opened input: its name, its first bytes, and its lines.
-
-    Args:
-        path: A file, or ``-`` for stdin.
+    """An opened file, or stdin (``-``): its name, its first bytes, and its lines.
 
     Raises:
         InputError: If the file is missing, a directory, unreadable or empty.
@@ -158,12 +155,7 @@ class Source:
 
 
 class DamagedInputError(InputError):
-    """An input that cannot be read on from some line.
-
-    Args:
-        line: The first line that could not be read.
-        reason: What went wrong.
-    """
+    """An input that cannot be read on from some line."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(f"line {line}: {reason}")

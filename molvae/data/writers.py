@@ -265,12 +265,7 @@ def safe_cell(text: str) -> str:
 
 
 class SafeTable(Closing):
-    """A CSV file of safe cells, written row by row.
-
-    Args:
-        path: The file to make.
-        columns: Its header.
-    """
+    """A CSV file of safe cells, written row by row."""
 
     def __init__(self, path: Path, columns: Iterable[str]) -> None:
         self._file = path.open("w", encoding="utf-8", newline="")

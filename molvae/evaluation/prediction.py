@@ -59,11 +59,7 @@ def prediction_metrics(
 ) -> MetricTable:
     """Errors of predictions and, with a variance, likelihood and calibration; rows with a NaN are left out.
 
-    Args:
-        truth: `n`, in the property's unit.
-        mean: `n`.
-        variance: `n`, squared unit.
-        name: Of the property, put after each figure.
+    All are `n`, in the unit of the property (the variance in its square); its name is put after each figure.
 
     Raises:
         UsageError: The lengths differ.
@@ -143,14 +139,10 @@ def _mean(values: NDArray[np.float64]) -> float:
 
 
 def linear_probe(z: NDArray[np.floating], y: NDArray[np.floating]) -> tuple[float, int]:
-    """R2 of ridge regression from vectors, each row predicted by a fit that did not see it, in five folds.
+    """R2 of ridge regression from vectors `n x d` to `n` values, and the rows it rests on.
 
-    Args:
-        z: Vectors, `n x d`.
-        y: What is read off them, `n`; rows with a NaN are left out.
-
-    Returns:
-        R2 and the rows it rests on; NaN for fewer than 20.
+    Each row is predicted by a fit that did not see it, in five folds. Rows with a NaN are left out; of fewer
+    than 20, R2 is NaN.
     """
     from sklearn.linear_model import RidgeCV
     from sklearn.model_selection import KFold, cross_val_predict

@@ -37,13 +37,7 @@ _SMALL_RING = 6
 
 
 class ComputedOracle:
-    """A function of one molecule that molvae computes, as an oracle.
-
-    Args:
-        name: Its text.
-        score: The score of a molecule.
-        span: Lowest and highest score.
-    """
+    """A function of a molecule that molvae computes; `span` is the lowest and the highest score."""
 
     computed: ClassVar[bool] = True
 

@@ -89,8 +89,7 @@ class Dockstring:
 class Docking:
     """A program and a receptor as an oracle in this process.
 
-    Args:
-        text: As `docking_oracle` wrote it: program, argument, exhaustiveness, seed and poses, in JSON.
+    Its text is what `docking_oracle` wrote: program, argument, exhaustiveness, seed and poses, in JSON.
     """
 
     def __init__(self, text: str) -> None:

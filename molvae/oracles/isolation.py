@@ -46,10 +46,7 @@ class ProgramFloods(Exception):  # noqa: N818 - it says what happened
 class Program:
     """A running program, which is killed with all its descendants when this object or process ends.
 
-    The end of its stderr is kept for messages.
-
-    Args:
-        command: Program and arguments; no shell is involved.
+    No shell is involved. The end of its stderr is kept for messages.
     """
 
     def __init__(self, command: Sequence[str]) -> None:

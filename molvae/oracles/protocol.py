@@ -68,13 +68,9 @@ def request(number: int, smiles: Sequence[str]) -> str:
 def read_answer(
     text: str, smiles: Sequence[str], *, number: int | None = None, key: str = "predictions"
 ) -> list[Score]:
-    """Read the scores of an answer, one for each molecule of the request.
+    """Read the scores of an answer, one for each molecule of the request, whose `id` is the number, if any.
 
-    Args:
-        text: The answer, JSON.
-        smiles: Of the request.
-        number: Required `id` of the answer, if any.
-        key: List of a REINVENT payload with the scores.
+    `key` is the list of a REINVENT payload with the scores.
 
     Raises:
         ProtocolError: It is not an answer to this request. An invalid score only fails its molecule.

@@ -106,12 +106,7 @@ def refuse_hidden_programs(text: str, computed: Collection[str], *, named: bool)
     """Refuse an oracle that would run something the user has not named.
 
     A journal, settings and an `mpo:` file may come from somebody else. What they name runs only if molvae
-    computes it, the user names it too, or the file is trusted.
-
-    Args:
-        text: Of the oracle.
-        computed: Names of the oracles that molvae computes.
-        named: Whether the user has named it; otherwise a file has.
+    computes it (`computed` has the names), the user names it too, or the file is trusted.
 
     Raises:
         ConfigError: A file it names cannot be read.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,13 +55,9 @@ class Merged:
 def merge(directories: Sequence[Path], *, output: Path | None = None, suffix: str | None = None) -> Merged:
     """Merge the parts of all shards, wherever they were screened, into one result.
 
-    The same parts give the same bytes, wherever they were screened. Memory use is constant.
-
-    Args:
-        directories: Outputs of `screen`.
-        output: Directory of the result; by default `result` in the first of them.
-        suffix: Format of the tables (.csv, .csv.gz, .parquet, .smi, .sdf, .jsonl); by default .csv, and
-            .parquet for vectors.
+    The same parts give the same bytes, wherever they were screened. Memory use is constant. The result is
+    `result` in the first directory unless another is given; tables are .csv (.parquet with vectors) unless
+    another suffix is: .csv.gz, .smi, .sdf or .jsonl.
 
     Raises:
         InputError: Parts are missing.
@@ -125,7 +121,7 @@ class _Gathered:
         settings = self.job.settings
         vectors = part.vectors() if settings.vectors and everything is not None else None
         for number, hit in enumerate(part.hits()):
-            moved = replace(hit, line=hit.line + self._lines)
+            moved = hit._replace(line=hit.line + self._lines)
             if everything is not None:
                 z = [] if vectors is None else [vectors[number]]
                 everything.write(_cells(moved, reason=settings.every_row) + z)

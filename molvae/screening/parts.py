@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -39,11 +39,35 @@ KIND, SCHEMA = "screened part", 2
 _FACTS, _HITS, _REJECTED, _VECTORS = "part.json", "hits.jsonl", "rejected.jsonl", "vectors.npy"
 _STAGE = 3  # where the stage stands in a row that is reported
 _PER_FOLDER = 1000
-_HIT = TypeAdapter(tuple[bool, int, str, str, list[float | None], list[str], str])
 _REJECTION = TypeAdapter(tuple[int, str, str, str, str])
 _NUMBERS = TypeAdapter(tuple[float, ...])
 _PATIENCE = 60.0  # seconds: writing a part takes a fraction of one
 _AT_RISK = 30.0  # seconds: while a call takes less, the next one has twice as many molecules
+
+
+class Hit(NamedTuple):
+    """A kept row: a hit, or any row if every row is kept.
+
+    Attributes:
+        leads: Whether it can be among the best.
+        line: Of the input; in a text file, of its part.
+        identifier: Its name.
+        smiles: Standardized; empty without a valid molecule.
+        numbers: A value for each of `Job.numbers`, `None` where there is none.
+        cells: The cells of its row.
+        reason: Why it was dropped, or "".
+    """
+
+    leads: bool
+    line: int
+    identifier: str
+    smiles: str
+    numbers: list[float | None]
+    cells: list[str]
+    reason: str = ""
+
+
+_HIT = TypeAdapter(Hit)
 
 
 @dataclass(frozen=True)
@@ -67,7 +91,7 @@ class StoredPart:
         with (self.path / _HITS).open("rb") as file:
             for line in file:
                 with reading(self.path / _HITS):
-                    hit = Hit(*_HIT.validate_json(line))
+                    hit = _HIT.validate_json(line)
                 yield hit
 
     def failed(self) -> set[int]:
@@ -89,29 +113,6 @@ class StoredPart:
                 with reading(self.path / _REJECTED):
                     row = _REJECTION.validate_json(line)
                 yield row
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A kept row: a hit, or any row if every row is kept.
-
-    Attributes:
-        leads: Whether it can be among the best.
-        line: Of the input; in a text file, of its part.
-        identifier: Its name.
-        smiles: Standardized; empty without a valid molecule.
-        numbers: A value for each of `Job.numbers`, `None` where there is none.
-        cells: The cells of its row.
-        reason: Why it was dropped, or "".
-    """
-
-    leads: bool
-    line: int
-    identifier: str
-    smiles: str
-    numbers: list[float | None]
-    cells: list[str]
-    reason: str = ""
 
 
 def part_path(directory: Path, number: int) -> Path:
@@ -136,22 +137,22 @@ def write_part(
         StorageError: It cannot be written.
     """
     names = job.numbers()
-    kept = [(entry.row.line, _hit(entry, names, job.columns), entry.z) for entry in screened.entries]
+    kept = [(_hit(entry, names, job.columns), entry.z) for entry in screened.entries]
     rejected, funnel, over = list(screened.rejected), screened.funnel, screened.over
     if before is not None:
         kept += _kept_before(before, vectors=job.settings.vectors)
         rejected += [row for row in before.rejected() if row[_STAGE] != "score"]
         funnel, over = before.funnel.without_unscored() + funnel, before.over | over
-        kept.sort(key=lambda row: row[0])
+        kept.sort(key=lambda row: row[0].line)
         rejected.sort(key=lambda row: row[0])
     target = part_path(directory, part.number)  # another shard may be writing the same bytes
     files = [_FACTS, _HITS, _REJECTED, *([_VECTORS] if job.settings.vectors else [])]
     with committed_directory(target, kind=KIND, schema=SCHEMA, holding=files, patience=_PATIENCE) as path:
         with (path / _HITS).open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(hit, allow_nan=False) + "\n" for _, hit, _ in kept)
+            file.writelines(json.dumps(hit, allow_nan=False) + "\n" for hit, _ in kept)
         if job.settings.vectors:
             none = np.full(job.latent_size, np.nan, dtype=np.float32)
-            rows = [none if z is None else z for _, _, z in kept]
+            rows = [none if z is None else z for _, z in kept]
             np.save(path / _VECTORS, np.array(rows, dtype=np.float32).reshape(len(rows), job.latent_size))
         with (path / _REJECTED).open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in rejected)
@@ -168,13 +169,11 @@ def write_part(
     return funnel
 
 
-def _kept_before(
-    before: StoredPart, *, vectors: bool
-) -> list[tuple[int, list[Any], NDArray[np.float32] | None]]:
+def _kept_before(before: StoredPart, *, vectors: bool) -> list[tuple[Hit, NDArray[np.float32] | None]]:
     """The kept rows of a part without those that had failed."""
     failed, z = before.failed(), before.vectors() if vectors else None
     return [
-        (hit.line, list(astuple(hit)), None if z is None else z[number])
+        (hit, None if z is None else z[number])
         for number, hit in enumerate(before.hits())
         if hit.line not in failed
     ]
@@ -210,14 +209,14 @@ def manifest_of(directory: Path, number: int) -> bytes:
     return (part_path(directory, number) / MANIFEST).read_bytes()
 
 
-def _hit(entry: Entry, names: Sequence[str], columns: Sequence[str]) -> list[Any]:
+def _hit(entry: Entry, names: Sequence[str], columns: Sequence[str]) -> Hit:
     row = entry.row
     smiles = "" if entry.molecule is None else entry.molecule.smiles
     numbers = [_number(entry.values.get(name)) for name in names]
     if isinstance(row, BadRow):
-        return [False, row.line, "", smiles, numbers, ["" for _ in columns], entry.reason]
+        return Hit(False, row.line, "", smiles, numbers, ["" for _ in columns], entry.reason)
     cells = [row.fields.get(name, "") for name in columns]
-    return [entry.leads, row.line, row.identifier, smiles, numbers, cells, entry.reason]
+    return Hit(entry.leads, row.line, row.identifier, smiles, numbers, cells, entry.reason)
 
 
 def _number(value: float | None) -> float | None:

@@ -101,7 +101,7 @@ class Screener:
 def rules_of(settings: ScreenSettings, model: MolVAE) -> Rules:
     """Standardization and filters before the model."""
     level = model.settings.standardize if settings.standardize == "model" else settings.standardize
-    return Rules(level, model.settings.keep_stereo, 1, _LARGEST, settings.filters)
+    return Rules(level, model.settings.keep_stereo, _LARGEST, settings.filters)
 
 
 class _Run:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from molvae.chemistry.molecule import parse, randomized_smiles
-from molvae.chemistry.precedent import Precedent, places
+from molvae.chemistry.precedent import Places, Precedent
 from molvae.chemistry.standardize import standardize
 
 KNOWN = ["CC(=O)Nc1ccc(O)cc1", "CC(C)Cc1ccc(C(C)C(=O)O)cc1", "O=C1CCCN1c1ccccn1", "CCOC(=O)c1cc[nH]n1"]
@@ -24,10 +24,10 @@ def test_the_order_of_atoms_changes_nothing(smiles):
     one = molecule(smiles)
     generator = np.random.default_rng(0)
     for _ in range(5):
-        other = places(parse(randomized_smiles(one, generator)))
-        assert sorted(other.bonds) == sorted(places(one).bonds)
-        assert sorted(other.plain) == sorted(places(one).plain)
-        assert sorted(other.rings) == sorted(places(one).rings)
+        other = Places(parse(randomized_smiles(one, generator)))
+        assert sorted(other.bonds) == sorted(Places(one).bonds)
+        assert sorted(other.plain) == sorted(Places(one).plain)
+        assert sorted(other.rings) == sorted(Places(one).rings)
 
 
 def test_what_was_counted_has_precedent(known):
@@ -50,7 +50,7 @@ def test_the_weakest_place_is_named(known, smiles, name):
 
 
 def ring(smiles):
-    return places(molecule(smiles)).rings.tolist()
+    return Places(molecule(smiles)).rings.tolist()
 
 
 @pytest.mark.parametrize(
@@ -99,5 +99,5 @@ def test_what_is_kept_comes_back(known):
 
 @pytest.mark.parametrize("smiles", ["C", "[Na]", "CC", "N#N"])
 def test_tiny_molecules_are_no_exception(known, smiles):
-    assert places(parse(smiles)).rings.size == 0
+    assert Places(parse(smiles)).rings.size == 0
     assert known.weakest(parse(smiles)) is None or known.weakest(parse(smiles)).kind == "bond"

@@ -265,7 +265,7 @@ class TestDuplicates:
 class TestLimitsAndFilters:
     def test_each_limit_says_why(self, run, molecules):
         rows = [["smiles"], *([text] for text in molecules)]
-        corpus, balance = run(rows, min_heavy_atoms=4, max_heavy_atoms=12, max_tokens=14)
+        corpus, balance = run([*rows, ["[H][H]"]], max_heavy_atoms=12, max_tokens=14)
         assert balance.rejected > 0
         reasons = {row["stage"] for row in read_csv(corpus.path / "rejected.csv")}
         assert reasons == {"filter", "tokenize"}
