@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from functools import cached_property
+from functools import cache
 from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -36,7 +36,7 @@ Gate: TypeAlias = "Callable[[Sequence[Molecule]], list[bool]]"
 """Decides which molecules may be proposed."""
 
 
-class PrecedentGate:
+def precedent_gate(model: LatentModel, start: Iterable[str]) -> Gate:
     """Passes molecules whose bonds and ring systems are common, and that have no unstable group.
 
     Each must occur in one in 10,000 of the model's training molecules, or in the SMILES `start`. Without a
@@ -44,64 +44,56 @@ class PrecedentGate:
     molecule, an external judge rejected 40 % of what passed.
     """
 
-    def __init__(self, model: LatentModel, start: Iterable[str]) -> None:
-        self._model, self._start = model, start
-
-    @cached_property
-    def _known(self) -> Precedent | None:
-        trained: Precedent | None = getattr(self._model, "precedent", None)
+    @cache
+    def known() -> Precedent | None:
+        trained: Precedent | None = getattr(model, "precedent", None)
         if trained is None:
             return None
-        return trained.at_least(trained.n_common).joined(Precedent.counted(_counted(self._start)))
+        return trained.at_least(trained.n_common).joined(Precedent.counted(_counted(start)))
 
-    def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:
-        """Whether each molecule has precedent."""
-        known = self._known
+    def passes(molecules: Sequence[Molecule]) -> list[bool]:
+        seen = known()
         return [
-            (known is None or known.covers(molecule)) and not filter_reasons(molecule, ["unstable"])
+            (seen is None or seen.covers(molecule)) and not filter_reasons(molecule, ["unstable"])
             for molecule in molecules
         ]
 
+    return passes
 
-class SimilarityGate:
+
+def similarity_gate(neighborhood: Neighborhood, *, at_least: bool) -> Gate:
     """Passes molecules with `at_least` the similarity of a neighborhood, or at most; the nearest counts.
 
     Raises:
         UsageError: A text of the neighborhood is not a molecule.
     """
+    references: list[Molecule] = []
+    for text in neighborhood.smiles:
+        molecule = standardize(text)
+        if not is_valid(molecule):
+            raise UsageError(f"{text!r} is not a molecule to compare with: {molecule.reason}")
+        references.append(molecule)
+    bound = neighborhood.similarity
 
-    def __init__(self, neighborhood: Neighborhood, *, at_least: bool) -> None:
-        self._bound, self._at_least = neighborhood.similarity, at_least
-        self._molecules: list[Molecule] = []
-        for text in neighborhood.smiles:
-            molecule = standardize(text)
-            if not is_valid(molecule):
-                raise UsageError(f"{text!r} is not a molecule to compare with: {molecule.reason}")
-            self._molecules.append(molecule)
+    def passes(molecules: Sequence[Molecule]) -> list[bool]:
+        nearest = [float(row.max()) for row in similarity_matrix(molecules, references)]
+        return [near >= bound if at_least else near <= bound for near in nearest]
 
-    def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:
-        """Whether each molecule is near enough, or far enough."""
-        nearest = [float(row.max()) for row in similarity_matrix(molecules, self._molecules)]
-        return [near >= self._bound if self._at_least else near <= self._bound for near in nearest]
+    return passes
 
 
-class SizeGate:
+def size_gate(start: Iterable[str]) -> Gate:
     """Passes molecules no larger than a drug, or than 99 % of the start.
 
     Exploration favors unfamiliar molecules, such as two whole molecules joined. A small start sets no limit.
     """
 
-    def __init__(self, start: Iterable[str]) -> None:
-        self._start = start
-
-    @cached_property
-    def _largest(self) -> float:
-        sizes = [molecule.mol.GetNumHeavyAtoms() for molecule in _counted(self._start)]
+    @cache
+    def largest() -> float:
+        sizes = [molecule.mol.GetNumHeavyAtoms() for molecule in _counted(start)]
         return max(_DRUG_SIZE, np.percentile(sizes, 99)) if len(sizes) >= _FEWEST_SIZES else math.inf
 
-    def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:
-        """Whether each molecule is small enough."""
-        return [molecule.mol.GetNumHeavyAtoms() <= self._largest for molecule in molecules]
+    return lambda molecules: [molecule.mol.GetNumHeavyAtoms() <= largest() for molecule in molecules]
 
 
 def _counted(start: Iterable[str]) -> list[Molecule]:
@@ -109,44 +101,36 @@ def _counted(start: Iterable[str]) -> list[Molecule]:
     return [m for text in islice(start, _START_COUNTED) if is_valid(m := parse(text))]
 
 
-class DomainGate:
+def domain_gate(model: LatentModel) -> Gate:
     """Passes molecules inside the model's applicability domain (`DomainScores.inside`).
 
     Raises:
         UsageError: The model is no `MolVAE`, or not calibrated.
     """
+    from molvae.latent.calibration import likelihood
+    from molvae.latent.codec import MolVAE
+    from molvae.latent.domain import require_domain
 
-    def __init__(self, model: LatentModel) -> None:
-        from molvae.latent.codec import MolVAE
-        from molvae.latent.domain import require_domain
-
-        if not isinstance(model, MolVAE):
-            raise UsageError("this model does not know its applicability domain")
-        self._model, self._domain = model, require_domain(model.domain)
-
-    def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:
-        """Whether each molecule lies inside."""
-        from molvae.latent.calibration import likelihood
-
-        return [bool(inside) for inside in self._domain.score(likelihood(self._model, molecules)).inside()]
+    if not isinstance(model, MolVAE):
+        raise UsageError("this model does not know its applicability domain")
+    domain = require_domain(model.domain)
+    return lambda molecules: [bool(x) for x in domain.score(likelihood(model, molecules)).inside()]
 
 
-class Remembering:
-    """A gate with a cache of its answers by SMILES, as offspring repeat themselves."""
+def remembering(gate: Gate) -> Gate:
+    """The gate with a cache of its answers by SMILES, as offspring repeat themselves."""
+    known: OrderedDict[str, bool] = OrderedDict()
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
-        self._known: OrderedDict[str, bool] = OrderedDict()
-
-    def __call__(self, molecules: Sequence[Molecule]) -> list[bool]:
-        """Whether each molecule passes the gate."""
-        new = {m.smiles: m for m in molecules if m.smiles not in self._known}
+    def passes(molecules: Sequence[Molecule]) -> list[bool]:
+        new = {m.smiles: m for m in molecules if m.smiles not in known}
         if new:
-            self._known.update(zip(new, self._gate(list(new.values())), strict=True))
-        answers = [self._known[molecule.smiles] for molecule in molecules]
-        while len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+            known.update(zip(new, gate(list(new.values())), strict=True))
+        answers = [known[molecule.smiles] for molecule in molecules]
+        while len(known) > _REMEMBERED:
+            known.popitem(last=False)
         return answers
+
+    return passes
 
 
 def kept_smarts(objectives: Iterable[Objective]) -> tuple[str, ...]:
@@ -168,12 +152,12 @@ def gates_of(settings: CampaignSettings, model: LatentModel, start: Iterable[str
     """
     gates: list[Gate] = []
     if settings.near is not None:
-        gates.append(SimilarityGate(settings.near, at_least=True))
+        gates.append(similarity_gate(settings.near, at_least=True))
     if settings.novel is not None:
-        gates.append(SimilarityGate(settings.novel, at_least=False))
+        gates.append(similarity_gate(settings.novel, at_least=False))
     if not settings.wild:
         cores = [core.smiles for core in kept_cores(settings.objectives)]
-        gates += [SizeGate(start), PrecedentGate(model, chain(cores, start))]
+        gates += [size_gate(start), precedent_gate(model, chain(cores, start))]
     if settings.in_domain:
-        gates.append(DomainGate(model))
-    return tuple(map(Remembering, gates))
+        gates.append(domain_gate(model))
+    return tuple(map(remembering, gates))

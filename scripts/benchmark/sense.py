@@ -27,7 +27,7 @@ from record import ROOT, kept, record, table_rows
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
-from molvae.campaign.gates import PrecedentGate
+from molvae.campaign.gates import precedent_gate
 from molvae.campaign.runner import run
 from molvae.campaign.utility import top_auc
 from molvae.chemistry.molecule import Molecule, is_valid, parse
@@ -148,7 +148,7 @@ def _of_the_model(model: MolVAE, held_out: list[str], n_draws: int) -> dict[str,
     return {
         "sane_prior": round(mean(map(sane, drawn)), 4),
         "sane_held_out": round(mean(sane(m.smiles) for m in molecules), 4),
-        "false_alarms": round(1 - mean(PrecedentGate(model, ())(molecules)), 4),
+        "false_alarms": round(1 - mean(precedent_gate(model, ())(molecules)), 4),
         "without_precedent": round(mean(not model.precedent.covers(m) for m in molecules), 4),
         "precedent_ms": round(1e3 * spent / len(molecules), 3),
     }

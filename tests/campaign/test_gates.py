@@ -10,9 +10,9 @@ import pytest
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings, Neighborhood
-from molvae.campaign.gates import SimilarityGate, SizeGate, gates_of
+from molvae.campaign.gates import gates_of, similarity_gate, size_gate
 from molvae.campaign.observations import Observation, StartMolecule
-from molvae.campaign.search.base import Parents, find_source
+from molvae.campaign.search.base import SOURCES, Parents
 from molvae.campaign.storage import Journal
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.fingerprints import similarity_matrix
@@ -99,7 +99,7 @@ def test_graph_moves_never_change_a_core_to_keep(calibrated, molecules, tmp_path
         settings = CampaignSettings.model_validate({"objectives": ({"name": "x"}, *bounds)})
         with Campaign.create(tmp_path / name, calibrated, settings, start=parents) as campaign:
             situation = campaign._situation()
-            source = find_source("graph")(situation, situation.latents(), 1.0)
+            source = SOURCES.get("graph")(situation, situation.latents(), 1.0)
             some = Parents(parents, np.arange(len(parents), dtype=float))
             counts = {"mutation": 30, "crossover": 20, "decoration": 20}
             found = source.offspring(some, counts, np.random.default_rng(0))
@@ -138,9 +138,9 @@ def test_what_fewer_than_one_training_molecule_in_ten_thousand_has_is_not_propos
 
 def test_proposals_are_no_larger_than_drugs_and_start_molecules():
     amide, peptide = parse("CC(=O)NC" * 5), parse("NCC(=O)" * 12 + "O")
-    assert SizeGate(["c1ccccc1"] * 30)([amide, peptide]) == [True, False]
-    assert SizeGate([peptide.smiles] * 30)([amide, peptide]) == [True, True]
-    assert SizeGate(["c1ccccc1"] * 3)([amide, peptide]) == [True, True]  # which says nothing about sizes
+    assert size_gate(["c1ccccc1"] * 30)([amide, peptide]) == [True, False]
+    assert size_gate([peptide.smiles] * 30)([amide, peptide]) == [True, True]
+    assert size_gate(["c1ccccc1"] * 3)([amide, peptide]) == [True, True]  # which says nothing about sizes
 
 
 @pytest.mark.parametrize("smiles", ["COOC", "CC(=O)Cl", "CN(C)Cl", "CC(O)NC"])
@@ -178,19 +178,19 @@ def test_one_lead_is_enough_to_stay_near(calibrated, tmp_path):
 
 def test_salts_and_charges_of_the_neighborhood_do_not_matter():
     charged = Neighborhood(smiles=("[Na+].CC(=O)[O-]",), similarity=0.99)
-    assert SimilarityGate(charged, at_least=True)([parse("CC(=O)O"), parse("CCO")]) == [True, False]
+    assert similarity_gate(charged, at_least=True)([parse("CC(=O)O"), parse("CCO")]) == [True, False]
 
 
 def test_a_similarity_gate_keeps_near_or_keeps_away():
     neighborhood = Neighborhood(smiles=("CCOc1ccccc1",), similarity=0.6)
     molecules = [parse("CCOc1ccccc1"), parse("N#CCCCC#N")]
-    assert SimilarityGate(neighborhood, at_least=True)(molecules) == [True, False]
-    assert SimilarityGate(neighborhood, at_least=False)(molecules) == [False, True]
+    assert similarity_gate(neighborhood, at_least=True)(molecules) == [True, False]
+    assert similarity_gate(neighborhood, at_least=False)(molecules) == [False, True]
 
 
 def test_a_neighborhood_of_an_invalid_molecule_is_rejected():
     with pytest.raises(UsageError, match="'c1cc' is not a molecule to compare with"):
-        SimilarityGate(Neighborhood(smiles=("c1cc",), similarity=0.4), at_least=True)
+        similarity_gate(Neighborhood(smiles=("c1cc",), similarity=0.4), at_least=True)
 
 
 def test_a_campaign_from_before_the_gate_goes_on_without_it(calibrated, tmp_path):
