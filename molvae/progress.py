@@ -35,12 +35,7 @@ SILENT = Progress()
 
 
 class PlainProgress(Progress):
-    """A plain line every few seconds: for log files and terminals without a cursor.
-
-    Args:
-        stream: Where the lines go.
-        every: Seconds between two lines of one task.
-    """
+    """A plain line per task `every` few seconds: for log files and terminals without a cursor."""
 
     def __init__(self, stream: TextIO, every: float = 5.0) -> None:
         self.stream = stream

@@ -21,7 +21,7 @@ from molvae.campaign.start import changes, check_files, check_model, checked, fi
 from molvae.campaign.storage import Event, Journal
 from molvae.campaign.table import Candidates, Row, all_rows, best_rows, charged_rows, rows_html
 from molvae.campaign.telling import Recognizer, news, one_by_one, tell_event, usable
-from molvae.campaign.utility import TracePoint, trace_of
+from molvae.campaign.utility import TOP, TracePoint, running_top
 from molvae.data.columnar import is_frame
 from molvae.errors import UsageError
 from molvae.persistence.locations import JOURNAL
@@ -276,7 +276,9 @@ class Campaign:
     def trace(self) -> list[TracePoint]:
         """Best and top-10 mean after each charged call; with several goals, utilities as they look now."""
         charged = charged_rows(self.table())
-        return trace_of([row.smiles for row in charged], [row.utility for row in charged])
+        best, top = running_top([row.utility for row in charged], TOP)
+        points = enumerate(zip(charged, best, top))
+        return [TracePoint(call, row.smiles, row.utility, *reached) for call, (row, *reached) in points]
 
     def _repr_html_(self) -> str:
         goals = ", ".join(map(str, self.settings.objectives))

@@ -30,12 +30,7 @@ _PARSED = 4_000  # molecules of about 20 KB
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A molecule in standard form.
-
-    Attributes:
-        smiles: Canonical SMILES of its standard form.
-        changed: Whether it was given in another form: a salt, charged, with a solvent.
-    """
+    """Canonical SMILES of a standard form, and whether it was given in another: a salt, charged, solvated."""
 
     smiles: str
     changed: bool
@@ -68,16 +63,6 @@ def flat(smiles: str) -> str:
         return smiles
     made = standardize(smiles, "none", keep_stereo=False)
     return made.smiles if is_valid(made) else smiles
-
-
-def are_stereoisomers(first: str, second: str) -> bool:
-    """Whether two different molecules, given as SMILES, are the same but for their stereochemistry.
-
-    >>> are_stereoisomers("C[C@H](N)O", "C[C@@H](N)O"), are_stereoisomers("CCO", "CCN")
-    (True, False)
-    """
-    flat = [standardize(text, keep_stereo=False) for text in (first, second)]
-    return all(map(is_valid, flat)) and len({molecule.smiles for molecule in flat if is_valid(molecule)}) == 1
 
 
 class MoleculeMemory:

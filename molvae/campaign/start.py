@@ -14,7 +14,7 @@ from molvae.campaign.measurements import Measurements, read_frame, read_molecule
 from molvae.campaign.objectives import KnownScores, check_objectives, unfolded
 from molvae.campaign.observations import StartMolecule
 from molvae.campaign.records import known_to_json, start_to_json
-from molvae.campaign.search.base import find_source, make_method
+from molvae.campaign.search.base import METHODS, SOURCES
 from molvae.chemistry.filters import FILTERS
 from molvae.config import differences, given
 from molvae.data.columnar import is_frame
@@ -42,9 +42,9 @@ def checked(
             no such head.
         UsageError: An impossible objective or start, or the model has no domain where one is needed.
     """
-    make_method(settings.method)
+    METHODS.get(settings.method)
     for source in settings.sources:
-        find_source(source)
+        SOURCES.get(source)
     for name in settings.filters:
         FILTERS.get(name)
     settings = unfolded(settings)

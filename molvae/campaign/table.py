@@ -115,10 +115,7 @@ def replicate_columns(
 ) -> dict[str, list[float | None]]:
     """Number and standard deviation of replicates: columns `NAME n` and `NAME sd` where there are any.
 
-    Args:
-        scores: Of molecules, one per name; rows may be empty.
-        names: Of the objectives; duplicates are ignored.
-        before: Prefix of the names of the columns.
+    Rows of scores may be empty, and names repeated; `before` is a prefix of the names of the columns.
     """
     columns: dict[str, list[float | None]] = {}
     for j, name in enumerate(names):

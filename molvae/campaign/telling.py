@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from molvae.campaign.measurements import CHANGED, recognized
-from molvae.campaign.molecules import Form, are_stereoisomers, form_of
+from molvae.campaign.molecules import Form, flat, form_of
 from molvae.campaign.observations import Observation, merge, score_of
 from molvae.campaign.records import known_to_json, scores_to_json
 from molvae.errors import MolvaeError, UsageError
@@ -139,7 +139,7 @@ def mismatch(history: History, identifier: str, smiles: str) -> str:
     asked = history.identifiers.get(identifier, smiles)
     if asked == smiles:
         return ""
-    other = "another stereoisomer of it" if are_stereoisomers(asked, smiles) else "another compound"
+    other = "another stereoisomer of it" if flat(asked) == flat(smiles) else "another compound"
     return (
         f"{identifier} is {asked} in this campaign, {smiles} is {other}. If that is what was made, "
         f"leave its identifier out, and report {identifier} as cancelled"

@@ -145,12 +145,6 @@ def running_top(values: Sequence[float], k: int) -> tuple[list[float], list[floa
     return best, mean
 
 
-def trace_of(smiles: Sequence[str], worth: Sequence[float]) -> list[TracePoint]:
-    """The progress of charged molecules, given with their utilities in the order of their calls."""
-    best, top = running_top(worth, TOP)
-    return [TracePoint(call, *point) for call, point in enumerate(zip(smiles, worth, best, top))]
-
-
 def top_auc(values: Sequence[float], *, budget: int = 10_000, frequency: int = 100) -> float:
     """Area under the curve of the mean of the ten best so far against calls, divided by the budget.
 
@@ -169,15 +163,11 @@ def top_auc(values: Sequence[float], *, budget: int = 10_000, frequency: int = 1
     _, means = running_top(used, TOP)
     area, previous, last = 0.0, 0.0, 0
     for i in range(frequency, min(len(used), budget), frequency):
-        now = _or_zero(means[i - 1])
+        now = float(np.nan_to_num(means[i - 1]))
         area += frequency * (now + previous) / 2
         previous, last = now, i
-    final = _or_zero(means[-1]) if means else 0.0
+    final = float(np.nan_to_num(means[-1])) if means else 0.0
     area += (len(used) - last) * (final + previous) / 2
     if len(used) < budget:
         area += (budget - len(used)) * final
     return area / budget
-
-
-def _or_zero(value: float) -> float:
-    return 0.0 if np.isnan(value) else value

@@ -35,9 +35,7 @@ class Acquisition(Protocol):
     def __call__(self, belief: Belief, incumbent: float) -> Tensor:
         """Values of `n` candidates.
 
-        Args:
-            belief: About one output (`n x 1`).
-            incumbent: Best score observed so far that satisfies the constraints.
+        The belief is about one output (`n x 1`); the incumbent is the best feasible score observed so far.
         """
 
 
@@ -62,11 +60,7 @@ class _PoolModel(Model):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class UpperConfidence:
-    """Mean + sqrt(beta) * standard deviation.
-
-    Attributes:
-        beta: Weight of the variance.
-    """
+    """Mean + sqrt(beta) * standard deviation."""
 
     beta: float
     logarithmic: ClassVar[bool] = False
@@ -94,11 +88,7 @@ class LogImprovement:
 
 @dataclass(frozen=True)
 class Thompson:
-    """One draw from the belief: joint where covariances are known, independent otherwise.
-
-    Attributes:
-        seed: Of the draw.
-    """
+    """One draw from the belief by a generator of this seed."""
 
     seed: int
     logarithmic: ClassVar[bool] = False
@@ -125,20 +115,11 @@ ACQUISITIONS: Registry[Callable[[AcquisitionSettings, torch.Generator], Acquisit
 """Name -> factory taking `AcquisitionSettings` and a generator; a call makes the function of one slot."""
 
 
+ACQUISITIONS.add("logei", lambda *_: LogImprovement())
+ACQUISITIONS.add("thompson", lambda _, draw: Thompson(int(torch.randint(2**31 - 1, (), generator=draw))))
+
+
 @ACQUISITIONS.register("ucb")
-def _ucb(settings: AcquisitionSettings, generator: torch.Generator) -> Acquisition:
-    del settings
+def _ucb(_: AcquisitionSettings, generator: torch.Generator) -> Acquisition:
     draw = torch.rand((), generator=generator, dtype=torch.float64).item()
     return UpperConfidence(10.0 ** (_LOWEST + draw * (_HIGHEST - _LOWEST)))
-
-
-@ACQUISITIONS.register("logei")
-def _logei(settings: AcquisitionSettings, generator: torch.Generator) -> Acquisition:
-    del settings, generator
-    return LogImprovement()
-
-
-@ACQUISITIONS.register("thompson")
-def _thompson(settings: AcquisitionSettings, generator: torch.Generator) -> Acquisition:
-    del settings
-    return Thompson(int(torch.randint(2**31 - 1, (), generator=generator)))

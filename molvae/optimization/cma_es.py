@@ -51,12 +51,7 @@ class Evolution:
         return np.stack([optimizer.ask() for _ in range(n)]) if n else np.empty((0, len(self.mean)))
 
     def after(self, points: Array, values: Array) -> Evolution:
-        """The distribution after a generation has been scored.
-
-        Args:
-            points: `n_population x d`.
-            values: Utility of each; higher is better.
-        """
+        """The distribution after points (`n_population x d`) have been scored; higher values are better."""
         optimizer = self._optimizer(0)
         optimizer.tell([(point, -float(value)) for point, value in zip(points, values, strict=True)])
         state = optimizer.__dict__

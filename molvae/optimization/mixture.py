@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from molvae.optimization.exact import ExactProcess, sites
-from molvae.optimization.kernels import MINIMUM_NOISE, Hyperparameters, MixtureFit, cross, gram, own
+from molvae.optimization.gaussian_process import (
+    MINIMUM_NOISE,
+    ExactProcess,
+    Hyperparameters,
+    MixtureFit,
+    covariances,
+    sites,
+)
 from molvae.optimization.surrogates import SURROGATES, Belief, Evidence, ScoreScaler, training_rows
 
 if TYPE_CHECKING:
@@ -78,9 +84,6 @@ class MixtureSurrogate:
     Inputs are molecules, not latent points, so that a score stays with the molecule it was measured on (Tripp
     et al., arXiv:2206.08767). Scores are standardized; missing ones are left out of their output only.
     Fitted hyperparameters are kept until the observations have grown by `_REFIT_GROWTH`.
-
-    Args:
-        settings: Fingerprints, descriptors, and whether hyperparameters are fitted.
     """
 
     def __init__(self, settings: MemberSettings) -> None:
@@ -100,7 +103,7 @@ class MixtureSurrogate:
         """Learn from a gallery whose last `n_pending` rows are pending; `y` is `n x m` for the others.
 
         Pending candidates are assumed to score their mean. The noise variance of a mean of n measurements is
-        divided by n; bounds are handled by `molvae.optimization.exact.sites`.
+        divided by n; bounds are handled by `sites`.
         """
         self._outputs, self._fits = [], []
         priors: dict[Hyperparameters, Tensor] = {}  # outputs with the same hyperparameters share a table
@@ -115,7 +118,8 @@ class MixtureSurrogate:
                 self._outputs.append(_Output(scaler, values, None, None))
                 continue
             if values not in priors:
-                priors[values] = gram(gallery, self.settings.views, values)
+                tables, numbers = map(gallery.gram, self.settings.views), gallery.numbers
+                priors[values] = covariances(values, tables, numbers, numbers)
             waiting = torch.arange(len(y), len(y) + n_pending)
             process, seen = _conditioned(priors[values], rows, targets, values, about)
             process = _expecting(process, priors[values], seen, waiting, values.noise)
@@ -136,16 +140,17 @@ class MixtureSurrogate:
         """The belief about candidates, with covariances between them if `joint`."""
         if not self._outputs:
             raise ValueError("fit the surrogate before asking it for a posterior")
-        views = self.settings.views
-        tables: dict[Hyperparameters, tuple[Tensor, Tensor]] = {}  # shared by outputs, as in `fit`
+        views, new, seen = self.settings.views, comparison.numbers, comparison.gallery.numbers
+        priors: dict[Hyperparameters, tuple[Tensor, Tensor]] = {}  # shared by outputs, as in `fit`
         found = []
         for output in self._outputs:
             values = output.values
-            if values not in tables:
-                variance = torch.full((len(comparison),), values.outputscale, dtype=torch.float64)
-                among = own(comparison, views, values) if joint else variance
-                tables[values] = cross(comparison, views, values), among
-            found.append(_believed(output, *tables[values]))
+            if values not in priors:
+                among = torch.full((len(comparison),), values.outputscale, dtype=torch.float64)
+                if joint:
+                    among = covariances(values, map(comparison.own, views), new, new)
+                priors[values] = covariances(values, map(comparison.cross, views), new, seen), among
+            found.append(_believed(output, *priors[values]))
         mean = torch.stack([mean for mean, _ in found], dim=1)
         if not joint:
             return Belief(mean, torch.stack([spread for _, spread in found], dim=1))
@@ -175,7 +180,7 @@ class MixtureSurrogate:
         start = Hyperparameters.from_json(remembered["values"]) if remembered else None
         counts, noise = (None, None) if about is None else (about.counts[rows[kept]], about.noise)
         values = MixtureFit(tables, numbers, targets[kept], counts=counts, noise=noise).run(start)
-        self._fits.append({"n": n_known, "values": values.to_json()})
+        self._fits.append({"n": n_known, "values": astuple(values)})
         return values
 
     def _fixed(self, p: int, noise: float | None) -> Hyperparameters:

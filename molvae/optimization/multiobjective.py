@@ -46,12 +46,8 @@ def chebyshev_functions(y: Tensor, n_scalarizations: int, generator: torch.Gener
 
     Weights are uniform on the simplex; objectives are first scaled to [0, 1] by their observed range.
     (Knowles, IEEE TEC 10, 2006; augmented with alpha = .05.) With one objective, or without a complete row of
-    `y`, the only function is the first objective.
-
-    Args:
-        y: Observed objectives, all to be maximized, `n x m`; NaN where missing.
-        n_scalarizations: How many weight vectors.
-        generator: Draws them.
+    `y` (observed objectives, all to be maximized, `n x m`, NaN where missing), the only function is the first
+    objective.
     """
     complete = torch.isfinite(y).all(-1)
     if y.shape[1] == 1 or not bool(complete.any()):

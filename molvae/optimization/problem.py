@@ -36,12 +36,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Bounds of the constrained outputs.
-
-    Attributes:
-        lower: `c`; -inf where there is none.
-        upper: `c`; inf where there is none.
-    """
+    """Lower and upper bounds of the constrained outputs, `c` each; infinite where there is none."""
 
     lower: Tensor
     upper: Tensor
@@ -93,13 +88,7 @@ _DRAWS = 64
 
 @dataclass(frozen=True)
 class Slot:
-    """One place in a batch, with the goal and acquisition function that fill it.
-
-    Attributes:
-        goal: Index of its goal.
-        acquisition: Its acquisition function.
-        member: Index of its surrogate.
-    """
+    """One place in a batch: its goal (an index), its acquisition function, and the index of its surrogate."""
 
     goal: int
     acquisition: Acquisition
@@ -108,12 +97,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Composition:
-    """Goals that are functions of several outputs; known outputs have no variance.
-
-    Attributes:
-        columns: The outputs, `m`.
-        functions: Of these, `... x m` to `...`, one per goal.
-    """
+    """Goals that are functions (`... x m` to `...`, one per goal) of the outputs in these columns, `m`."""
 
     columns: tuple[int, ...]
     functions: tuple[Callable[[Tensor], Tensor], ...]

@@ -55,12 +55,7 @@ def pcn(z: Points, step: NDArray[np.float64] | float, generator: np.random.Gener
 
     .. math:: z' = \sqrt{1 - b^2} z + b \xi, \quad \xi \sim N(0, I)
 
-    (Cotter et al., Statistical Science 28, 2013.)
-
-    Args:
-        z: Points, `q x d`.
-        step: b in [0, 1], one for all or one per point.
-        generator: Draws the noise.
+    (Cotter et al., Statistical Science 28, 2013.) Points are `q x d`, b is in [0, 1], one for all or each.
     """
     b = np.broadcast_to(np.asarray(step, dtype=np.float64), len(z))[:, None]
     noise = generator.standard_normal(z.shape)
@@ -73,12 +68,8 @@ def slerp(a: Points, b: Points, t: NDArray[np.float64] | float) -> Points:
     .. math::
         \hat z(t) = \frac{\sin((1 - t)\omega)}{\sin\omega} \hat a + \frac{\sin(t\omega)}{\sin\omega} \hat b
 
-    (Shoemake, SIGGRAPH 1985.) Parallel or zero vectors are interpolated linearly.
-
-    Args:
-        a: Starts, `q x d`.
-        b: Ends, `q x d`.
-        t: Fraction of the way in [0, 1], one for all or one per pair.
+    (Shoemake, SIGGRAPH 1985.) Parallel or zero vectors are interpolated linearly. Both ends are `q x d`, t is
+    in [0, 1], one for all or each.
     """
     share = np.broadcast_to(np.asarray(t, dtype=np.float64), len(a))[:, None]
     start, end = a.astype(np.float64), b.astype(np.float64)
@@ -129,11 +120,8 @@ class Slope:
     def fit(cls, z: Points, scores: NDArray[np.float64]) -> Slope:
         """Ridge regression on the normal scores of ranks, which is robust to outliers.
 
-        The penalty `d` gives weights the prior variance 1 / d, a score of unit variance under N(0, I).
-
-        Args:
-            z: Latent points, `n x d`.
-            scores: Of each, `n`; higher is better.
+        The penalty `d` gives weights the prior variance 1 / d, a score of unit variance under N(0, I), for
+        latent points `n x d`.
         """
         n, d = z.shape
         heights = ndtri((rankdata(scores) - 0.5) / n) if n else np.zeros(0)

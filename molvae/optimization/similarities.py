@@ -117,9 +117,6 @@ class MinMaxGallery:
     Intersections are a matrix product of indicators, dense for common pairs and sparse for rare ones. Either
     alone is ten times slower on fingerprints, which have a few hundred common features and tens of thousands
     of rare ones.
-
-    Args:
-        members: The gallery, `n`.
     """
 
     def __init__(self, members: Multisets) -> None:
@@ -170,13 +167,7 @@ class GramMemory:
         self._known: dict[str, tuple[dict[str, int], NDArray[np.float64]]] = {}
 
     def gram(self, view: str, names: Sequence[str], gallery: MinMaxGallery) -> NDArray[np.float64]:
-        """Similarities among the members of a gallery, `n x n`.
-
-        Args:
-            view: Name of the fingerprint.
-            names: Identity of each member, `n`, all different.
-            gallery: The members.
-        """
+        """Similarities by one fingerprint among the members of a gallery, `n x n`, whose names differ."""
         places, table = self._known.get(view, ({}, np.empty((0, 0))))
         old = np.array([places.get(name, -1) for name in names], dtype=np.int64)
         kept, new = np.flatnonzero(old >= 0), np.flatnonzero(old < 0)
@@ -191,12 +182,7 @@ class GramMemory:
 
 
 class Comparison:
-    """Similarities of candidates and observations; each table is computed on first use.
-
-    Attributes:
-        features: Of the candidates, `q`.
-        gallery: The observations.
-    """
+    """Similarities of `q` candidates to `n` observations, a gallery; each table is computed on first use."""
 
     def __init__(self, features: Features, gallery: Gallery) -> None:
         self.features = features

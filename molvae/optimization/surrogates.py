@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -97,12 +96,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class ScoreScaler:
-    """Scales one column of scores to zero mean and unit variance.
-
-    Attributes:
-        mean: Mean of the finite scores.
-        scale: Their standard deviation; their magnitude if they do not vary.
-    """
+    """Scales one column of scores to zero mean and unit variance; constant scores, by their magnitude."""
 
     mean: float
     scale: float
@@ -156,24 +150,16 @@ class Surrogate(Protocol):
         """State for the next fit, as JSON values; a fit is a function of this and its data."""
 
 
-SURROGATES: Registry[Callable[[MemberSettings], Surrogate]] = Registry("surrogate", "molvae.surrogates")
+SURROGATES: Registry[Callable[[MemberSettings], Surrogate]] = Registry(
+    "surrogate", "molvae.surrogates", ("molvae.optimization.mixture",)
+)
 """Name -> factory taking `MemberSettings`."""
-
-
-def make_surrogate(settings: MemberSettings) -> Surrogate:
-    """The surrogate that the settings name; `UnknownNameError` names the nearest match otherwise."""
-    import_module("molvae.optimization.mixture")  # registers itself
-    return SURROGATES.get(settings.kind)(settings)
 
 
 def training_rows(y: Tensor, n_best: int, n_random: int, priority: Tensor) -> Tensor:
     """Training rows: all, or the best `n_best` and `n_random` of the others, in order.
 
-    Args:
-        y: Scores to maximize, `n`; NaN ranks last.
-        n_best: Number of the best.
-        n_random: Number of the others.
-        priority: Random numbers, `n`: the others with the highest are kept.
+    Scores `y` are maximized, NaN ranks last; of the others those with the highest `priority` (`n`) are kept.
     """
     n = len(y)
     if n <= n_best + n_random:
@@ -205,7 +191,7 @@ class Portfolio:
     ) -> None:
         self.gallery = gallery
         self.names = tuple(member.name for member in members)
-        self.surrogates = [make_surrogate(member) for member in members]
+        self.surrogates = [SURROGATES.get(member.kind)(member) for member in members]
         more: dict[str, Any] = {} if evidence is None else {"evidence": evidence}
         for name, surrogate in zip(self.names, self.surrogates):
             surrogate.fit(

@@ -48,11 +48,7 @@ class LatentSurrogate:
     """Exact GP with an ARD Matern-5/2 kernel on latent points (`n x d`), one per output.
 
     Latent points are put into the unit cube; length scales have BoTorch's dimension-scaled LogNormal prior
-    (Hvarfner et al., ICML 2024) and are fitted by maximum a posteriori.
-
-    Args:
-        x: Latent points, `n x d`.
-        y: Scores, `n x m`; NaN where missing.
+    (Hvarfner et al., ICML 2024) and are fitted by maximum a posteriori. Scores are `n x m`, with NaN.
     """
 
     def __init__(self, x: Tensor, y: Tensor) -> None:
@@ -123,12 +119,7 @@ def from_cube(u: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Drawn:
-    """Precomputed values as an acquisition function.
-
-    Attributes:
-        values: In units of the scores, `n`.
-        scale: What `molvae.optimization.problem.constrained` divides scores by.
-    """
+    """Precomputed values (`n`) as an acquisition function; `scale` is what `constrained` divides by."""
 
     values: Tensor
     scale: float
@@ -205,12 +196,6 @@ class TrustRegion:
         """`n x d` points of the box: `center` with a random subset of coordinates from a Sobol sequence.
 
         Each coordinate is perturbed with probability min(1, 20 / d), at least one in every point.
-
-        Args:
-            center: The incumbent in the unit cube, `d`.
-            lengthscales: Of the surrogate, `d`.
-            n: Number of points.
-            seed: Of the Sobol scramble and the subsets.
         """
         lower, upper = self.box(center, lengthscales)
         d = len(center)

@@ -125,9 +125,6 @@ DAMAGED = (
 def reading(path: Path) -> Iterator[None]:
     """A block that makes something of what a file holds: of the wrong type, beyond all bounds, or not there.
 
-    Args:
-        path: The file.
-
     Raises:
         CheckpointError: That fails; errors of molvae's own pass.
     """
@@ -157,12 +154,7 @@ def directory_lock(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def file_lock(lock: Path, what: Path, *, patience: float = 0.0) -> Iterator[None]:
-    """Hold a lock file, which stays; links are not followed.
-
-    Args:
-        lock: The lock file.
-        what: What is held, for the message.
-        patience: Seconds to wait for another holder.
+    """Hold a lock file, which stays, for `what`; another holder is waited for with `patience` (seconds).
 
     Raises:
         LockedError: Another process holds it.

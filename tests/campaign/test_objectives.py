@@ -9,7 +9,7 @@ from play import optimize
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.runner import run
-from molvae.campaign.search.base import METHODS, make_method
+from molvae.campaign.search.base import METHODS
 from molvae.chemistry.descriptors import describe
 from molvae.chemistry.molecule import parse
 from molvae.chemistry.substructure import contains, core_pattern
@@ -18,7 +18,6 @@ from molvae.optimization.problem import Composition
 from molvae.optimization.surrogates import Belief
 from molvae.oracles.base import Score
 
-make_method("bo")
 START = ["CCCCCCCCCC", "c1ccccc1CC", "CCO", "OCCO", "c1ccccc1CCC", "CC(=O)O"]
 
 

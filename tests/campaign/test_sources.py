@@ -9,7 +9,7 @@ import pytest
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.observations import Observation
-from molvae.campaign.search.base import SOURCES, Draft, Offspring, Parents, Situation, find_source
+from molvae.campaign.search.base import SOURCES, Draft, Offspring, Parents, Situation
 from molvae.campaign.search.mix import FLOOR, Mix, MoveRecord, Shares, allotted
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.molecule import Invalid, is_valid, parse
@@ -38,7 +38,7 @@ def parents(model):
 
 
 def attempts_of(name, situation, parents, n=24, seed=0, widening=1.0):
-    source = find_source(name)(situation, situation.latents(), widening)
+    source = SOURCES.get(name)(situation, situation.latents(), widening)
     shares = {move: share for move, share in source.moves.items() if share > 0}
     total = sum(shares.values())
     counts = allotted({move: share / total for move, share in shares.items()}, n, np.random.default_rng(1))
@@ -99,7 +99,7 @@ def test_latent_moves_leave_out_what_the_model_cannot_encode(situation, parents)
 
 def test_an_unknown_source_is_a_sentence():
     with pytest.raises(UnknownNameError, match="did you mean 'latent'"):
-        find_source("latnet")
+        SOURCES.get("latnet")
 
 
 class TestShares:

@@ -14,9 +14,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from looks import counts, seen
 
 from molvae.optimization.config import SurrogateSettings
-from molvae.optimization.exact import sites
+from molvae.optimization.gaussian_process import sites
 from molvae.optimization.similarities import Gallery
-from molvae.optimization.surrogates import Belief, Evidence, ScoreScaler, make_surrogate
+from molvae.optimization.surrogates import SURROGATES, Belief, Evidence, ScoreScaler
 
 PLAIN, MIXED = SurrogateSettings().members[:2]
 
@@ -75,7 +75,7 @@ class TestBounds:
         )
         beliefs = []
         for more in ({}, {"evidence": evidence}):
-            surrogate, gallery = make_surrogate(settings), Gallery(x)
+            surrogate, gallery = SURROGATES.get(settings.kind)(settings), Gallery(x)
             surrogate.fit(gallery, known, **more)
             beliefs.append(surrogate.posterior(gallery.compare(x)).mean[high, 0])
         without, with_bounds = beliefs
@@ -88,7 +88,7 @@ def test_a_mean_of_many_measurements_is_believed_more():
     nothing = torch.full_like(y, torch.nan)
     counts = torch.ones_like(y)
     counts[0] = 20.0
-    surrogate, gallery = make_surrogate(PLAIN), Gallery(x)
+    surrogate, gallery = SURROGATES.get(PLAIN.kind)(PLAIN), Gallery(x)
     surrogate.fit(gallery, y, evidence=Evidence(nothing, nothing, counts, tensor(float(y.var()))))
     belief = surrogate.posterior(gallery.compare(x))
     assert float(belief.variance[0, 0]) < 0.3 * float(belief.variance[1:, 0].min())

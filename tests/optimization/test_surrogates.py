@@ -16,10 +16,15 @@ from looks import by_definition, counts, gallery, joined, seen
 from molvae.errors import UnknownNameError
 from molvae.optimization import mixture
 from molvae.optimization.config import MemberSettings, SurrogateSettings
-from molvae.optimization.exact import ExactProcess
-from molvae.optimization.kernels import NOISE_PRIOR, WEIGHT_PRIOR, Hyperparameters, MixtureFit
+from molvae.optimization.gaussian_process import (
+    NOISE_PRIOR,
+    WEIGHT_PRIOR,
+    ExactProcess,
+    Hyperparameters,
+    MixtureFit,
+)
 from molvae.optimization.similarities import Gallery
-from molvae.optimization.surrogates import Portfolio, make_surrogate, training_rows
+from molvae.optimization.surrogates import SURROGATES, Portfolio, training_rows
 from molvae.optimization.turbo import LatentSurrogate, exact_algebra
 
 PLAIN, MIXED = SurrogateSettings().members[:2]
@@ -41,7 +46,7 @@ def scores(n, seed=0):
 
 
 def fitted(settings, x, y, **more):
-    surrogate = make_surrogate(settings)
+    surrogate = SURROGATES.get(settings.kind)(settings)
     observed = Gallery(x)
     surrogate.fit(observed, y, **more)
     return surrogate, observed
@@ -113,7 +118,7 @@ class TestEverySurrogate:
 
     def test_unfitted_surrogate_refuses(self, settings):
         with pytest.raises(ValueError, match="fit the surrogate"):
-            make_surrogate(settings).posterior(gallery(look(2)).compare(look(1)))
+            SURROGATES.get(settings.kind)(settings).posterior(gallery(look(2)).compare(look(1)))
 
 
 class MinMax(Kernel):
@@ -223,7 +228,7 @@ class TestFit:
 
     def test_is_renewed_as_the_ones_left_out_grow_too(self):
         first, _ = fitted(MIXED, look(40), scores(40))
-        surrogate = make_surrogate(MIXED)
+        surrogate = SURROGATES.get(MIXED.kind)(MIXED)
         surrogate.fit(Gallery(look(40), n_left_out=30), scores(40), remembered=first.remembered())
         assert surrogate.remembered()[0]["n"] == 70
 
@@ -271,4 +276,4 @@ def test_training_rows_keep_the_best_and_a_sample_of_the_rest():
 
 def test_unknown_surrogate_names_the_nearest():
     with pytest.raises(UnknownNameError, match="did you mean 'mixture'"):
-        make_surrogate(MemberSettings(name="x", kind="mixtur"))
+        SURROGATES.get("mixtur")

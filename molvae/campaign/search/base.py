@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from molvae.campaign.model import Latents
@@ -140,16 +139,10 @@ class SearchMethod(Protocol):
         """At most `n` new molecules; fewer only if no more can be found."""
 
 
-METHODS: Registry[Callable[[], SearchMethod]] = Registry("search method", "molvae.methods")
+METHODS: Registry[Callable[[], SearchMethod]] = Registry(
+    "search method", "molvae.methods", ("molvae.campaign.search.bo", "molvae.campaign.search.baselines")
+)
 """Name -> factory of a method."""
-
-
-def make_method(name: str) -> SearchMethod:
-    """The search method of that name; `UnknownNameError` names the nearest match otherwise."""
-    import_module("molvae.campaign.search.bo")  # the methods there register themselves
-    if name != "bo":
-        import_module("molvae.campaign.search.baselines")
-    return METHODS.get(name)()
 
 
 N_PARENTS = 60
@@ -170,12 +163,7 @@ def n_offspring(effort: float, n: int = 0) -> int:
 
 @dataclass(frozen=True)
 class Parents:
-    """Parent molecules.
-
-    Attributes:
-        smiles: Canonical SMILES, `e`.
-        fitness: Of each, `e`; higher is better.
-    """
+    """Canonical SMILES of parent molecules, `e`, and the fitness of each, `e`; higher is better."""
 
     smiles: Sequence[str]
     fitness: NDArray[np.float64]
@@ -183,13 +171,7 @@ class Parents:
 
 @dataclass(frozen=True)
 class Offspring:
-    """One attempt of a source.
-
-    Attributes:
-        molecule: The result, or why there is none.
-        move: Name of the move.
-        parent: Canonical SMILES it was made from, if any.
-    """
+    """One attempt of a source: the result, the name of the move, the canonical SMILES it was made from."""
 
     molecule: Molecule | Invalid
     move: str
@@ -210,12 +192,6 @@ class ProposalSource(Protocol):
 
 
 SOURCES: Registry[Callable[[Situation, Latents, float], ProposalSource]] = Registry(
-    "proposal source", "molvae.proposal_sources"
+    "proposal source", "molvae.proposal_sources", ("molvae.campaign.search.sources",)
 )
 """Name -> factory taking the situation, the latent points and the widening of steps."""
-
-
-def find_source(name: str) -> Callable[[Situation, Latents, float], ProposalSource]:
-    """The factory of that name; `UnknownNameError` names the nearest match otherwise."""
-    import_module("molvae.campaign.search.sources")  # the sources there register themselves
-    return SOURCES.get(name)

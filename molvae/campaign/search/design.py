@@ -9,7 +9,7 @@ import numpy as np
 
 from molvae.campaign.gates import kept_cores
 from molvae.campaign.model import drawn
-from molvae.campaign.search.base import N_PARENTS, Batch, Draft, Parents, Situation, make_method, n_offspring
+from molvae.campaign.search.base import METHODS, N_PARENTS, Batch, Draft, Parents, Situation, n_offspring
 from molvae.campaign.search.mix import Mix
 from molvae.optimization.similarities import MinMaxGallery
 
@@ -42,7 +42,7 @@ def next_batch(situation: Situation, n: int, *, whole: bool) -> Batch:
         if not scored or len(first) == n or (first and not whole):
             return Batch(tuple(first), state=history.state)
     taken = {draft.smiles for draft in first}
-    found = make_method(history.settings.method).ask(situation, n)
+    found = METHODS.get(history.settings.method)().ask(situation, n)
     rest = [draft for draft in found.drafts if draft.smiles not in taken]
     return replace(found, drafts=(*first, *rest[: n - len(first)]))
 

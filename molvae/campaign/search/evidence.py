@@ -153,13 +153,9 @@ def evidence_of(
     tails: Sequence[Tails],
     columns: Sequence[int | None],
 ) -> Evidence | None:
-    """Censoring and replicates of the modeled columns; `None` if there are none.
+    """Censoring and replicates of `n` trials; `None` if there are none.
 
-    Args:
-        trials: Rows of the training data, `n`.
-        objectives: Of the campaign.
-        tails: Of its scores.
-        columns: Objective of each column, `m`; `None` for a scalarization.
+    `columns` has the position of the objective of each modeled column, `m`; `None` for a scalarization.
     """
     shape = (len(trials), len(columns))
     lower, upper, counts = np.full(shape, np.nan), np.full(shape, np.nan), np.ones(shape)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from molvae.campaign.search.base import Batch, Situation
     from molvae.chemistry.molecule import Molecule
-    from molvae.optimization.config import MemberSettings
 
 
 class Forecaster:
@@ -40,7 +39,8 @@ class Forecaster:
         self.fits: dict[str, Any] = {}
         if self.data is None:
             return
-        members = spokesmen(self.history.settings.search.surrogate.members)
+        everyone = self.history.settings.search.surrogate.members
+        members = [member for member in everyone if member.hyperparameters == "map"] or everyone
         several = self.history.settings.has_several_goals
         kept = self.history.state.get("forecast") if several else fits
         self.portfolio = fitted(situation, self.data, members, kept)
@@ -129,12 +129,6 @@ def candidates_of(situation: Situation, batch: Batch, n: int) -> tuple[list[Cand
         "known": known_to_json(history.known, [candidate.smiles for candidate in candidates]),
         "latents": {smiles: latent_to_text(z) for smiles, z in batch.latents.items()},
     }
-
-
-def spokesmen(members: Sequence[MemberSettings]) -> list[MemberSettings]:
-    """The surrogates with fitted hyperparameters; all, if there are none."""
-    fitted = [member for member in members if member.hyperparameters == "map"]
-    return fitted or list(members)
 
 
 def together(beliefs: Sequence[Belief]) -> Belief:

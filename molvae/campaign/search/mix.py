@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.campaign.search.base import find_source
+from molvae.campaign.search.base import SOURCES
 from molvae.campaign.utility import is_hit, tenth_best
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Mix:
             name: float(kept.get("widening", {}).get(name, 1.0)) for name in sorted(self.settings.sources)
         }
         self._sources: dict[str, ProposalSource] = {
-            name: find_source(name)(situation, latents, width) for name, width in self._widening.items()
+            name: SOURCES.get(name)(situation, latents, width) for name, width in self._widening.items()
         }
         self._source_of: dict[str, str] = {}
         prior: dict[str, float] = {}

@@ -29,10 +29,7 @@ _N_SLOPE = 2000  # best molecules a slope is fitted to
 _GRAPH_SHARES = {"mutation": 0.45, "crossover": 0.4, "decoration": 0.15}  # before experience changes them
 _ANOTHER = 0.25  # probability that an edit is followed by one more
 _MOST_EDITS = 4
-_NO_PARENTS = Invalid("", "there is no molecule to change")
-_NO_CHILD = Invalid("", "no edit of the parent gives a molecule")
-_NO_GRAFT = Invalid("", "the two molecules have no child")
-_NOTHING_LEFT = Invalid("", "every start molecule was proposed")
+_NOTHING = Invalid("", "no molecule can be made")
 
 
 @SOURCES.register("latent")
@@ -117,7 +114,7 @@ class GraphMoves:
         """Children of parents drawn by rank; mates of crossovers are drawn likewise."""
         moves = _spread(counts)
         if not len(parents.smiles):
-            return [Offspring(_NO_PARENTS, move) for move in moves]
+            return [Offspring(_NOTHING, move) for move in moves]
         weights = rank_weights(parents.fitness)
         first, second = generator.choice(len(weights), size=(2, len(moves)), p=weights)
         rng = Random(int(generator.integers(2**63)))
@@ -130,7 +127,7 @@ class GraphMoves:
     def _child(self, move: str, parent: str, mate: str, rng: Random) -> Molecule | Invalid:
         molecule, other = self.latents.molecules[parent], self.latents.molecules[mate]
         if molecule is None or other is None:
-            return _NO_CHILD
+            return _NOTHING
         if move == "crossover":
             text = crossed(molecule, other, rng, cores=self._cores)
         elif move == "decoration":
@@ -141,7 +138,7 @@ class GraphMoves:
                 n_edits += 1
             text = mutated(molecule, rng, n_edits=n_edits, cores=self._cores)
         if text is None:
-            return _NO_CHILD
+            return _NOTHING
         if text not in self._children:
             self._children[text] = parse(text)
         return self._children[text]
@@ -186,16 +183,16 @@ class LibraryMoves:
 
     def _drawn(self, generator: np.random.Generator) -> Molecule | Invalid:
         if not self.unseen:
-            return _NOTHING_LEFT
+            return _NOTHING
         text = self.unseen[int(generator.integers(len(self.unseen)))]
-        return self.latents.molecules[text] or _NOTHING_LEFT
+        return self.latents.molecules[text] or _NOTHING
 
     def _grafted(self, parent: str | None, rng: Random) -> Molecule | Invalid:
         if parent is None or not self.mates:
-            return _NO_GRAFT
+            return _NOTHING
         molecule, mate = self.latents.molecules[parent], self.latents.molecules[rng.choice(self.mates)]
         text = crossed(molecule, mate, rng) if molecule is not None and mate is not None else None
-        return _NO_GRAFT if text is None else parse(text)
+        return _NOTHING if text is None else parse(text)
 
 
 def _spread(counts: Mapping[str, int]) -> list[str]:

@@ -1,4 +1,6 @@
-r"""The mixed kernel, MinMax similarities of several fingerprints plus an RBF on numbers, and its fit.
+r"""Exact Gaussian processes: the mixed kernel, its fit, regression with censored scores.
+
+The kernel is a sum of MinMax similarities of several fingerprints and an RBF on numbers.
 
 .. math::
     k(a, b) = \sum_v w_v\, \mathrm{MinMax}_v(a, b)
@@ -13,15 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from linear_operator.utils.cholesky import psd_safe_cholesky
 from scipy.optimize import minimize
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
-
-    from molvae.optimization.similarities import Comparison, Gallery
 
 
 @dataclass(frozen=True)
@@ -47,32 +48,14 @@ class Hyperparameters:
         """Prior variance."""
         return sum(self.weights) + self.numbers_weight
 
-    def to_json(self) -> list[Any]:
-        """As JSON values."""
-        return [list(self.weights), self.numbers_weight, list(self.lengthscales), self.noise, self.mean]
-
     @classmethod
     def from_json(cls, row: Sequence[Any]) -> Hyperparameters:
-        """The inverse of `to_json`."""
+        """The inverse of `dataclasses.astuple`."""
         return cls(tuple(row[0]), row[1], tuple(row[2]), row[3], row[4])
 
 
-def gram(gallery: Gallery, views: Sequence[str], values: Hyperparameters) -> Tensor:
-    """Prior covariances among the observations, `n x n`."""
-    return _mixed([*map(gallery.gram, views)], gallery.numbers, gallery.numbers, values)
-
-
-def cross(comparison: Comparison, views: Sequence[str], values: Hyperparameters) -> Tensor:
-    """Prior covariances of candidates and observations, `q x n`."""
-    return _mixed([*map(comparison.cross, views)], comparison.numbers, comparison.gallery.numbers, values)
-
-
-def own(comparison: Comparison, views: Sequence[str], values: Hyperparameters) -> Tensor:
-    """Prior covariances among the candidates, `q x q`."""
-    return _mixed([*map(comparison.own, views)], comparison.numbers, comparison.numbers, values)
-
-
-def _mixed(tables: Sequence[Tensor], a: Tensor, b: Tensor, values: Hyperparameters) -> Tensor:
+def covariances(values: Hyperparameters, tables: Iterable[Tensor], a: Tensor, b: Tensor) -> Tensor:
+    """Prior covariances, `q x n`, from similarities (one table per view) and scaled numbers of both sides."""
     mixed = torch.zeros(len(a), len(b), dtype=torch.float64)
     for weight, table in zip(values.weights, tables, strict=True):
         mixed.add_(table, alpha=weight)
@@ -190,3 +173,110 @@ class MixtureFit:
         parts = [*values.weights, values.numbers_weight] if self.numbers is not None else [*values.weights]
         logs = np.log([*parts, *values.lengthscales, values.noise])
         return np.array([*logs, values.mean])
+
+
+@dataclass(frozen=True)
+class ExactProcess:
+    """A Gaussian process conditioned on `n` observations.
+
+    Attributes:
+        factor: Lower Cholesky factor of covariance + noise, `n x n`, float64.
+        residual: Factor^-1 (y - mean), `n`.
+        mean: Constant prior mean.
+    """
+
+    factor: Tensor
+    residual: Tensor
+    mean: float
+
+    @classmethod
+    def fit(cls, covariance: Tensor, y: Tensor, *, noise: Tensor | float, mean: float) -> ExactProcess:
+        """Condition on observations `y` (`n`) with prior covariance `n x n`, noise variances one or `n`."""
+        noisy = covariance.clone()
+        noisy.diagonal().add_(noise)
+        factor = psd_safe_cholesky(noisy, max_tries=6)
+        return cls(factor, _solved(factor, y - mean), mean)
+
+    def extended(self, cross: Tensor, own: Tensor, y: Tensor, noise: Tensor | float) -> ExactProcess:
+        """The process after `p` more observations `y`, from a block update of the factor in O(p n^2).
+
+        Given are prior covariances of new and old observations (`p x n`) and among the new ones (`p x p`),
+        and noise variances, one or `p`.
+        """
+        below = _solved(self.factor, cross.T).T  # p x n
+        rest = own - below @ below.T
+        rest.diagonal().add_(noise)
+        corner = psd_safe_cholesky(rest, max_tries=6)
+        upper = torch.cat([self.factor, torch.zeros(len(self.factor), len(y), dtype=torch.float64)], dim=1)
+        factor = torch.cat([upper, torch.cat([below, corner], dim=1)])
+        new = _solved(corner, y - self.mean - below @ self.residual)
+        return ExactProcess(factor, torch.cat([self.residual, new]), self.mean)
+
+    def posterior(self, cross: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+        """Means (`q`) of the noise-free function, and its variances (`q`) or covariances (`q x q`).
+
+        Given are prior covariances of candidates and observations (`q x n`), and the prior variances or
+        covariances of the candidates.
+        """
+        whitened = _solved(self.factor, cross.T)  # n x q
+        mean = self.mean + whitened.T @ self.residual
+        if own.dim() == 1:
+            return mean, (own - (whitened**2).sum(0)).clamp_min(0.0)
+        return mean, own - whitened.T @ whitened
+
+
+def _solved(factor: Tensor, right: Tensor) -> Tensor:
+    columns = right[:, None] if right.dim() == 1 else right
+    solved: Tensor = torch.linalg.solve_triangular(factor, columns, upper=False)
+    return solved[:, 0] if right.dim() == 1 else solved
+
+
+_SWEEPS = 30
+_DAMPING = 0.6
+_LEAST_PRECISION = 1e-8
+
+
+def sites(
+    mean: Tensor, covariance: Tensor, bound: Tensor, sign: Tensor, noise: float
+) -> tuple[Tensor, Tensor]:
+    r"""Gaussian pseudo-observations for bounds on `c` scores.
+
+    A score known to exceed b contributes the probability that it does, not a density (Tobin, Econometrica 26,
+    1958): :math:`p(y > b \mid f) = \Phi((f - b) / \sigma)`. Expectation propagation replaces each such factor
+    by the Gaussian that leaves the same posterior moments (Minka, UAI 2001; Rasmussen and Williams, section
+    3.6).
+
+    Args:
+        mean: Posterior mean of the noise-free scores given the measurements, `c`.
+        covariance: Their posterior covariance, `c x c`.
+        bound: The bounds, `c`.
+        sign: 1 where the score is above its bound, -1 where below, `c`.
+        noise: Variance of a measurement.
+
+    Returns:
+        Values and noise variances, `c` each.
+    """
+    precision = torch.zeros_like(mean)
+    shift = torch.zeros_like(mean)  # precision times value
+    cavity_mean = mean
+    for _ in range(_SWEEPS):
+        root = precision.sqrt()
+        factor = torch.linalg.cholesky(
+            torch.eye(len(mean), dtype=mean.dtype) + root[:, None] * covariance * root
+        )
+        half = torch.linalg.solve_triangular(factor, root[:, None] * covariance, upper=False)
+        posterior = covariance - half.T @ half
+        variance = posterior.diagonal().clamp_min(1e-12)
+        center = mean + posterior @ (shift - precision * mean)
+        cavity = 1.0 / (1.0 / variance - precision).clamp_min(1e-12)
+        cavity_mean = cavity * (center / variance - shift)
+        spread = (noise + cavity).sqrt()
+        z = sign * (cavity_mean - bound) / spread
+        ratio = torch.exp(-0.5 * z**2 - 0.5 * math.log(2 * math.pi) - torch.special.log_ndtr(z))
+        moved = cavity_mean + sign * cavity * ratio / spread
+        narrowed = cavity - cavity**2 * ratio * (z + ratio) / spread**2
+        fresh = (1.0 / narrowed - 1.0 / cavity).clamp_min(_LEAST_PRECISION)
+        precision = precision + _DAMPING * (fresh - precision)
+        shift = shift + _DAMPING * ((moved / narrowed - cavity_mean / cavity) - shift)
+    informed = precision > 10 * _LEAST_PRECISION
+    return torch.where(informed, shift / precision, cavity_mean), 1.0 / precision
