@@ -147,12 +147,15 @@ class Elites:
         fitness: Of each, `e`; higher is better.
         deviation: Standard deviations of the encoder's posterior, `e x d`; for noise moves.
         slope: Linear model of the scores; for ascents.
+        noise_levels: Whether the decoder is conditioned on noise levels: interpolations and ascents then end
+            with a pCN step, as without one they mostly find one of the elites again.
     """
 
     z: Points
     fitness: NDArray[np.float64]
     deviation: Points | None = None
     slope: Slope | None = None
+    noise_levels: bool = False
 
 
 def propose(
@@ -168,9 +171,10 @@ def propose(
     Elites are drawn by rank of their fitness. Steps of pCN and scales of noise are log-uniform in `STEPS`
     and `SCALES`, times `widening` (steps are kept below 1). Noise is scaled from
     the encoder's posterior. Slerp interpolates .2 to .8 of the way between two different elites. An ascent
-    follows a slope drawn from its posterior, by a log-uniform distance, after a short pCN step. Without
-    elites, all points come from the prior; with a single one, pCN replaces slerp. There must be as many
-    `prior_draws` (`n x d`) as points wanted of that move, or of all moves where there are no elites.
+    follows a slope drawn from its posterior, by a log-uniform distance, after a short pCN step. For a decoder
+    with noise levels, a pCN step ends both. Without elites, all points come from the prior; with a single
+    one, pCN replaces slerp. There must be as many `prior_draws` (`n x d`) as points wanted of that move, or
+    of all moves where there are no elites.
     """
     wanted = {move: int(counts.get(move, 0)) for move in (PCN, NOISE, SLERP, ASCENT, PRIOR)}
     if not len(elites.z):
@@ -216,16 +220,23 @@ def _crossed(elites: Elites, rows: Rows, generator: np.random.Generator, widenin
     del widening
     shift = generator.integers(1, len(elites.z), size=len(rows))
     others = (rows + shift) % len(elites.z)
-    return slerp(elites.z[rows], elites.z[others], generator.uniform(0.2, 0.8, size=len(rows))), 0.0
+    between = slerp(elites.z[rows], elites.z[others], generator.uniform(0.2, 0.8, size=len(rows)))
+    return _blurred(between, generator) if elites.noise_levels else (between, 0.0)
 
 
 def _climbed(elites: Elites, rows: Rows, generator: np.random.Generator, widening: float) -> Walked:
     if elites.slope is None:
         raise ValueError("ascents need a slope")
     steps = _log_uniform(CLIMBS, len(rows), generator) * widening
-    near = pcn(elites.z[rows], STEPS[0], generator)
-    climbed = near + steps[:, None] * elites.slope.directions(len(rows), generator)
-    return climbed.astype(np.float32), STEPS[0]
+    start = elites.z[rows] if elites.noise_levels else pcn(elites.z[rows], STEPS[0], generator)
+    climbed = (start + steps[:, None] * elites.slope.directions(len(rows), generator)).astype(np.float32)
+    return _blurred(climbed, generator) if elites.noise_levels else (climbed, STEPS[0])
+
+
+def _blurred(z: Points, generator: np.random.Generator) -> Walked:
+    """Points after pCN steps, and the lengths of these."""
+    steps = _log_uniform(STEPS, len(z), generator)
+    return pcn(z, steps, generator), steps
 
 
 def _log_uniform(bounds: tuple[float, float], n: int, generator: np.random.Generator) -> NDArray[np.float64]:

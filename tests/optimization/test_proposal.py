@@ -99,6 +99,18 @@ def test_the_step_is_the_share_of_noise():
     assert len(by_move["pcn"]) > 20
 
 
+def test_interpolations_and_ascents_end_with_noise_for_a_decoder_of_noise_levels():
+    place = normal(1)
+    unsure = Slope(np.zeros(32), np.eye(32), 0.0)  # an ascent that goes nowhere
+    elites = Elites(np.repeat(place, 4, axis=0), np.zeros(4), slope=unsure, noise_levels=True)
+    found = propose(elites, {"slerp": 300, "ascent": 300}, np.random.default_rng(0), normal(0))
+    assert (found.level.min(), found.level.max()) == pytest.approx(proposal.STEPS, abs=0.02)
+    level = found.level[:, None]
+    noise = (found.z - np.sqrt(1 - level**2) * place) / level
+    assert noise.mean() == pytest.approx(0.0, abs=0.03)
+    assert noise.std(axis=0) == pytest.approx(np.ones(32), rel=0.15)
+
+
 def test_noise_follows_the_deviations_of_the_posterior(monkeypatch):
     monkeypatch.setattr(proposal, "SCALES", (0.5, 0.5 + 1e-9))
     elites = normal(1)

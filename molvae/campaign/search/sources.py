@@ -57,7 +57,8 @@ class LatentMoves:
         names = [parents.smiles[int(row)] for row in encoded]
         deviation = self.latents.deviations(names) if counts.get("noise") else None
         slope = self._slope if counts.get("ascent") else None
-        elites = Elites(z[encoded], parents.fitness[encoded], deviation, slope)
+        noise_levels = isinstance(self.model, ReadsNoise) and self.model.noise_levels
+        elites = Elites(z[encoded], parents.fitness[encoded], deviation, slope, noise_levels)
         n = counts.get(PRIOR, 0) if len(encoded) else sum(counts.values())
         draws = self._draws(n, generator)
         moves = propose(elites, counts, generator, draws, widening=self.widening)
