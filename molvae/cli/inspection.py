@@ -163,7 +163,7 @@ def _corpus(path: Path) -> dict[str, Any]:
         "molecules": len(corpus),
         "parts": dict(corpus.balance.parts),
         "balance": str(corpus.balance),
-        "tokenizer": corpus.tokenizer_name,
+        "tokenizer": corpus.settings.tokenizer,
         "vocabulary": len(corpus.vocabulary),
         "longest": int(corpus.lengths.max()),
         "mean_length": float(corpus.lengths.mean()),

@@ -8,7 +8,7 @@ import numpy as np
 
 from molvae.data.arrays import RaggedReader, RaggedWriter, blocks
 from molvae.data.replicates import first_of_group, join_labels
-from molvae.data.splitting import TRAIN, SplitPlan, divided, held_out_sizes, largest_group
+from molvae.data.splitting import TRAIN, divided, held_out_sizes, largest_group
 from molvae.data.writers import SafeTable
 from molvae.errors import InputError
 from molvae.persistence.locations import named
@@ -85,12 +85,11 @@ def _list_duplicates(
 
 def divide(settings: PrepareSettings, columns: Columns) -> NDArray[np.uint8]:
     """The part of every molecule: 0 train, 1 valid, 2 test."""
-    plan = SplitPlan.of(settings)
-    if plan.column is not None:
+    if settings.split_column is not None:
         return columns.parts
     keys = columns.keys
     sizes = held_out_sizes(len(keys), settings.fractions)
-    if not plan.by_scaffold:
+    if settings.split == "random":
         return divided(keys, *sizes)
     _, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
     rare = counts[which] <= largest_group(len(keys), settings.fractions)  # enough to be held out

@@ -94,26 +94,15 @@ def find_column(wanted: str, names: Sequence[str], source: str) -> str:
     """The column of that name, or of that number, counted from 1, if none has it as its name.
 
     Raises:
-        UsageError: There is no such column.
+        UsageError: There is no such column; the message has the nearest, and all there are.
     """
-    if wanted not in names and wanted in map(str, range(1, len(names) + 1)):
+    if wanted in names:
+        return wanted
+    if wanted in map(str, range(1, len(names) + 1)):
         return names[int(wanted) - 1]
-    require_columns([wanted], names, source)
-    return wanted
-
-
-def require_columns(wanted: Sequence[str], names: Sequence[str], source: str) -> None:
-    """Check that columns exist.
-
-    Raises:
-        UsageError: Naming the first that does not, the nearest, and all there are.
-    """
-    for name in wanted:
-        if name not in names:
-            raise UsageError(
-                f"{source} has no column '{name}'{suggest(name, names)}",
-                hint=f"Its columns: {listed(names)}.",
-            )
+    raise UsageError(
+        f"{source} has no column '{wanted}'{suggest(wanted, names)}", hint=f"Its columns: {listed(names)}."
+    )
 
 
 def listed(names: Sequence[str]) -> str:

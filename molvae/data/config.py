@@ -69,6 +69,11 @@ class PrepareSettings(Settings):
     seed: int = Field(default=0, ge=0)
     """Seed of the split, and of the molecules that merges are learned from."""
 
+    @property
+    def split_column(self) -> str | None:
+        """The column that decides the split, if that is neither random nor by scaffold."""
+        return None if self.split in {"random", "scaffold"} else self.split
+
     @model_validator(mode="after")
     def _consistent(self) -> PrepareSettings:
         if min(self.fractions) < 0 or abs(sum(self.fractions) - 1) > 1e-6 or self.fractions[0] == 0:  # noqa: PLR2004

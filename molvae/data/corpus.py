@@ -162,11 +162,6 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    @property
-    def tokenizer_name(self) -> str:
-        """The notation of the tokens."""
-        return self.settings.tokenizer
-
     def rows(self, part: Literal["train", "valid", "test"]) -> NDArray[np.int64]:
         """Return the rows of one part, in the order of the input."""
         return np.flatnonzero(self.parts == PARTS.index(part))
@@ -186,10 +181,6 @@ class Corpus:
             if name in self.property_names:
                 labels[:, column] = self.labels[rows, self.property_names.index(name)]
         return labels
-
-    def tokens(self, row: int) -> NDArray[Any]:
-        """Return the token ids of one molecule, the end mark included; ``t``."""
-        return self.ids[row]
 
     def _texts(self, name: str, column: Ragged, rows: Iterable[int] | None) -> list[str]:
         with reading(self.path / f"{name}.npy"):

@@ -12,7 +12,7 @@ from molvae.chemistry.molecule import canonical
 from molvae.chemistry.standardize import inchikey
 from molvae.chemistry.substructure import murcko_scaffold
 from molvae.data.records import read_number
-from molvae.data.splitting import SplitPlan, key_of, part_of
+from molvae.data.splitting import key_of, part_of
 from molvae.tokenizers.base import TOKENIZERS, TokenizationError
 
 if TYPE_CHECKING:
@@ -112,15 +112,14 @@ class Examiner:
 
     def _accept(self, task: Task) -> Accepted:
         settings = self.settings
-        plan = SplitPlan.of(settings)
-        part = 0 if plan.column is None else part_of(task.part)
+        part = 0 if settings.split_column is None else part_of(task.part)
         if part is None:
             raise _RejectionError(
-                "split", f"{task.part!r} in column '{plan.column}' is not train, valid or test"
+                "split", f"{task.part!r} in column '{settings.split_column}' is not train, valid or test"
             )
         done = self._standardized(task)
         molecule = done.molecule
-        grouped = murcko_scaffold(molecule) if plan.by_scaffold else molecule.smiles
+        grouped = murcko_scaffold(molecule) if settings.split == "scaffold" else molecule.smiles
         numbers = [read_number(cell) for cell in task.labels]
         return Accepted(
             task=task,

@@ -15,7 +15,6 @@ from molvae.data.columns import find_column, listed
 from molvae.data.examination import Accepted, Examiner, Rejected, Task
 from molvae.data.readers import open_table
 from molvae.data.records import BadRow
-from molvae.data.splitting import SplitPlan
 from molvae.data.writers import SafeTable
 from molvae.errors import InputError, UsageError, suggest
 from molvae.parallel.mapping import ordered_map
@@ -134,7 +133,7 @@ def _tasks(settings: PrepareSettings, counts: Gathered, progress: Progress) -> I
     for source, path in enumerate(settings.input):
         table = open_table(path, smiles_column=settings.smiles_column, id_column=settings.id_column)
         progress.note(f"{table.name}: {table.note}")
-        part_column = SplitPlan.of(settings).column
+        part_column = settings.split_column
         labels = tuple(find_column(name, table.columns, table.name) for name in settings.labels)
         counts.labels = counts.labels or labels
         if len({*labels, *settings.descriptors}) < len(labels) + len(settings.descriptors):

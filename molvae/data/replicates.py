@@ -87,9 +87,15 @@ def join_labels(
             else:
                 for row, n, *numbers in joiner.numbers(p, name):
                     write(averaged, row, name, n, *(f"{number:.6g}" for number in numbers))
-        if settings.split not in ("random", "scaffold"):
+        if settings.split_column is not None:
             for row, parts in joiner.parts():
-                write(contradicted, row, settings.split, len(parts), _counted(PARTS[part] for part in parts))
+                write(
+                    contradicted,
+                    row,
+                    settings.split_column,
+                    len(parts),
+                    _counted(PARTS[part] for part in parts),
+                )
     return joiner.joined
 
 

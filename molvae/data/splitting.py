@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from molvae.data.config import PrepareSettings
 
 PARTS = ("train", "valid", "test")
 TRAIN, VALID, TEST = range(3)
@@ -22,25 +20,6 @@ _WORDS = {
     **dict.fromkeys(("test", "testing", "tst", "holdout", "hold-out", "heldout", "test_scaffolds"), TEST),
 }
 _LARGEST_SHARE = 0.1  # of the smaller held-out part: a scaffold with more molecules goes to the training part
-
-
-@dataclass(frozen=True)
-class SplitPlan:
-    """What kind of split was asked for.
-
-    Attributes:
-        column: The column that decides, or None.
-        by_scaffold: Whether molecules of one scaffold stay together.
-    """
-
-    column: str | None
-    by_scaffold: bool
-
-    @classmethod
-    def of(cls, settings: PrepareSettings) -> SplitPlan:
-        """Read the plan from settings: any other word than random and scaffold names a column."""
-        column = None if settings.split in {"random", "scaffold"} else settings.split
-        return cls(column, settings.split == "scaffold")
 
 
 def part_of(cell: str) -> int | None:

@@ -68,7 +68,7 @@ def fresh_model(
     _freeze(network, settings)
     codec = CodecSettings(
         model=settings.model,
-        tokenizer=corpus.tokenizer_name,
+        tokenizer=corpus.settings.tokenizer,
         max_length=longest,
         standardize=corpus.settings.standardize,
         keep_stereo=corpus.settings.keep_stereo,
@@ -77,13 +77,14 @@ def fresh_model(
         property_scale=scaler.scale,
         facts={"n_training_molecules": len(train_rows), "seed": settings.seed, **facts},
     )
-    return MolVAE(network, TOKENIZERS.get(corpus.tokenizer_name)(corpus.vocabulary), codec, prior)
+    return MolVAE(network, TOKENIZERS.get(corpus.settings.tokenizer)(corpus.vocabulary), codec, prior)
 
 
 def _copy_weights(source: MolVAE, network: SequenceVAE, corpus: Corpus) -> None:
     """Take over all weights, but the property head's if it is for other properties."""
     same_text = (
-        source.tokenizer.vocabulary == corpus.vocabulary and source.tokenizer.name == corpus.tokenizer_name
+        source.tokenizer.vocabulary == corpus.vocabulary
+        and source.tokenizer.name == corpus.settings.tokenizer
     )
     if not same_text:
         raise ConfigError(

@@ -136,7 +136,7 @@ def sampling(corpus: Corpus, codec: MolVAE | None, options: argparse.Namespace) 
     mean_length = float(corpus.lengths.mean())
     network = codec.network if codec is not None else _untrained(corpus, mean_length)
     tokenizer: Tokenizer = (
-        codec.tokenizer if codec is not None else TOKENIZERS.get(corpus.tokenizer_name)(corpus.vocabulary)
+        codec.tokenizer if codec is not None else TOKENIZERS.get(corpus.settings.tokenizer)(corpus.vocabulary)
     )
     max_length = codec.settings.max_length if codec is not None else int(corpus.lengths.max()) + 8
     generator = torch.Generator().manual_seed(0)
@@ -226,7 +226,7 @@ def _texts(corpus: Corpus, most: int = 20_000) -> list[list[str]]:
     """Training molecules as lists of tokens, a random part of them if there are many."""
     tokens = corpus.vocabulary.tokens
     rows = Seeds(0).numpy("texts").permutation(corpus.rows("train"))[:most]
-    return [[tokens[number] for number in corpus.tokens(row)[:-1]] for row in rows]
+    return [[tokens[number] for number in corpus.ids[row][:-1]] for row in rows]
 
 
 def main() -> None:

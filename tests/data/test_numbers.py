@@ -164,7 +164,7 @@ class TestBatching:
         for n, row in enumerate(rows):
             length = batch.lengths[n]
             assert length == corpus.lengths[row]
-            assert np.array_equal(batch.tokens[n, :length], corpus.tokens(row))
+            assert np.array_equal(batch.tokens[n, :length], corpus.ids[row])
             assert (batch.tokens[n, length:] == 0).all()
         assert batch.observed[:, 0].tolist() == [bool(row % 3) for row in rows]
         assert (batch.properties[~batch.observed] == 0).all()

@@ -328,7 +328,7 @@ class TestSplit:
         corpus, balance = run(rows, split="fold", n_merges=0)
         assert "Br" not in corpus.vocabulary
         assert balance.unknown == {"Br": 3, "(": 1, ")": 1}
-        assert (corpus.tokens(2) == UNK).sum() == 1
+        assert (corpus.ids[2] == UNK).sum() == 1
         assert balance.n_vocabulary == len(corpus.vocabulary) == 7
 
     def test_nothing_to_train_on(self, run):
@@ -341,13 +341,13 @@ class TestTokens:
     def test_ids_mean_the_molecules(self, run, molecules, tokenizer):
         rows = [["smiles"], *([text] for text in molecules)]
         corpus, balance = run(rows, tokenizer=tokenizer, min_token_count=1)
-        notation = TOKENIZERS.get(corpus.tokenizer_name)(corpus.vocabulary)
+        notation = TOKENIZERS.get(corpus.settings.tokenizer)(corpus.vocabulary)
         assert corpus.ids.values.dtype == np.uint8
         assert balance.n_tokens == corpus.lengths.sum()
         for row, smiles in enumerate(corpus.smiles()):
-            assert corpus.lengths[row] == len(corpus.tokens(row))
-            if not (corpus.tokens(row) == UNK).any():
-                assert canonical(notation.decode(corpus.tokens(row))) == smiles
+            assert corpus.lengths[row] == len(corpus.ids[row])
+            if not (corpus.ids[row] == UNK).any():
+                assert canonical(notation.decode(corpus.ids[row])) == smiles
 
     def test_a_large_vocabulary_takes_two_bytes(self, run):
         elements = ["C", "N", "O", "S", "P", "Si"]
