@@ -27,53 +27,46 @@ from molvae.errors import MolvaeError, StorageError, suggest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SECTIONS: dict[str, dict[str, str]] = {
+SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Data": {
-        "fetch": "Download a known data set (zinc250k, moses, qm9), or list them.",
-        "prepare": "Make a clean training corpus from files of molecules.",
+        "fetch": ("data", "Download a known data set (zinc250k, moses, qm9), or list them."),
+        "prepare": ("data", "Make a clean training corpus from files of molecules."),
     },
     "Model": {
-        "train": "Train a model on a corpus.",
-        "fit-prior": "Fit the prior that samples are drawn from.",
-        "fit-heads": "Fit property heads to labels of your own.",
-        "sample": "Draw new molecules.",
-        "encode": "Molecules to latent vectors (and predicted properties).",
-        "decode": "Latent vectors to molecules.",
-        "interpolate": "Molecules on the path from one to another.",
-        "neighbors": "Find analogues of a molecule.",
-        "arithmetic": "Add or remove an attribute.",
+        "train": ("fitting", "Train a model on a corpus."),
+        "fit-prior": ("fitting", "Fit the prior that samples are drawn from."),
+        "fit-heads": ("fitting", "Fit property heads to labels of your own."),
+        "sample": ("sample", "Draw new molecules."),
+        "encode": ("vectors", "Molecules to latent vectors (and predicted properties)."),
+        "decode": ("vectors", "Latent vectors to molecules."),
+        "interpolate": ("analogues", "Molecules on the path from one to another."),
+        "neighbors": ("analogues", "Find analogues of a molecule."),
+        "arithmetic": ("analogues", "Add or remove an attribute."),
     },
     "Search": {
-        "oracles": "List objectives, score molecules, check an oracle.",
-        "optimize": "Find molecules with the properties you want.",
-        "ask": "Get the next batch to measure, as a file.",
-        "tell": "Add measured results.",
+        "oracles": ("oracles", "List objectives, score molecules, check an oracle."),
+        "optimize": ("optimize", "Find molecules with the properties you want."),
+        "ask": ("batches", "Get the next batch to measure, as a file."),
+        "tell": ("batches", "Add measured results."),
     },
     "Scale": {
-        "screen": "Screen a whole library with a model, and merge the shards.",
-        "predict": "Predict properties for a file of any size.",
-        "impute": "Fill a table of assays, rank compounds, suggest measurements.",
-        "embed": "Latent vectors for a file of any size.",
+        "screen": ("libraries", "Screen a whole library with a model, and merge the shards."),
+        "predict": ("libraries", "Predict properties for a file of any size."),
+        "impute": ("impute", "Fill a table of assays, rank compounds, suggest measurements."),
+        "embed": ("libraries", "Latent vectors for a file of any size."),
     },
     "Look": {
-        "report": "An HTML page of a run, a campaign, a screen or a file.",
-        "evaluate": "Metrics of a model, or of any generator's molecules.",
-        "domain": "Check whether molecules are in the model's domain.",
-        "calibrate": "Calibrate similarity radius and applicability domain.",
-        "explore": "Browse latent space, in the browser.",
-        "status": "Progress of a run, a campaign or a screen.",
-        "info": "Facts about a checkpoint, corpus, campaign or screen.",
+        "report": ("pages", "An HTML page of a run, a campaign, a screen or a file."),
+        "evaluate": ("evaluate", "Metrics of a model, or of any generator's molecules."),
+        "domain": ("vectors", "Check whether molecules are in the model's domain."),
+        "calibrate": ("fitting", "Calibrate similarity radius and applicability domain."),
+        "explore": ("pages", "Browse latent space, in the browser."),
+        "status": ("inspection", "Progress of a run, a campaign or a screen."),
+        "info": ("inspection", "Facts about a checkpoint, corpus, campaign or screen."),
     },
 }
+"""Commands by section, each with its module and what it is for."""
 _ALIASES = {"oracle": "oracles"}
-_MODULES = {
-    "fetch": "data", "prepare": "data", "encode": "vectors", "decode": "vectors",
-    "train": "fitting", "fit-prior": "fitting", "fit-heads": "fitting", "calibrate": "fitting",
-    "interpolate": "analogues", "neighbors": "analogues", "arithmetic": "analogues", "domain": "vectors",
-    "ask": "batches", "tell": "batches", "screen": "libraries", "predict": "libraries", "embed": "libraries",
-    "report": "pages", "explore": "pages", "status": "inspection", "info": "inspection",
-}  # fmt: skip
-"""Modules with several commands; the others are called like their command."""
 _WITHIN = {
     ("oracles", "check"): "oracles",
     ("screen", "merge"): "screening", ("predict", "merge"): "screening", ("embed", "merge"): "screening",
@@ -101,8 +94,10 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of that name; `None` if there is no such command."""
+        del ctx
         name = _ALIASES.get(cmd_name, cmd_name)
-        return _imported(_MODULES.get(name, name), name) if name in self.list_commands(ctx) else None
+        modules = {known: module for section in SECTIONS.values() for known, (module, _) in section.items()}
+        return _imported(modules[name], name) if name in modules else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -126,7 +121,7 @@ class LazyGroup(click.Group):
         del ctx
         for title, commands in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl(list(commands.items()), col_max=12)
+                formatter.write_dl([(name, text) for name, (_, text) in commands.items()], col_max=12)
 
 
 def _imported(module: str, name: str) -> click.Command:
