@@ -45,17 +45,8 @@ def calls_section(standing: Standing, history: History) -> Section:
             )
             for report in reports
         ]
-        header = (
-            "source",
-            "calls",
-            "hits",
-            "",
-            "hit rate",
-            f"best {standing.measure}",
-            "attempts",
-            "new",
-            "share",
-        )
+        best = f"best {standing.measure}"
+        header = ("source", "calls", "hits", "", "hit rate", best, "attempts", "new", "share")
         caption = (
             "A hit came among the ten best of its time. Attempts: molecules a source tried to make in the "
             "inner search; new: how many of these were acceptable and unseen; share: of the attempts of the "
@@ -90,36 +81,22 @@ def _surrogates(standing: Standing, history: History) -> Grid | None:
             chosen.setdefault(row.surrogate, []).append((hit, row.utility))
     settings = history.settings.search.surrogate
     members = [member.name for member in settings.members]
-    weights, skills = _credit(history, len(members))
-    names = list(dict.fromkeys([*members, *chosen])) if chosen or weights else []
+    credit = _credit(history, len(members))
+    if not chosen and credit is None:
+        return None
+    shares = {} if credit is None else dict(zip(members, credit.weights().tolist()))
+    skills = {} if credit is None or not credit.recent else dict(zip(members, credit.skills().tolist()))
     rows: list[tuple[Any, ...]] = []
-    for name in names:
+    for name in dict.fromkeys([*members, *chosen]):
         mine = chosen.get(name, [])
         worth = [utility for _, utility in mine if np.isfinite(utility)]
         n_hits = sum(hit for hit, _ in mine)
-        at = members.index(name) if name in members else None
-        rows.append(
-            (
-                name,
-                len(mine),
-                n_hits,
-                percent(n_hits / len(mine) if mine else None),
-                standing.sign * max(worth) if worth else None,
-                None if at is None or not skills else float(skills[at]),
-                "-" if at is None or not weights else percent(weights[at]),
-            )
-        )
-    if not rows:
-        return None
-    header = (
-        "surrogate",
-        "calls",
-        "hits",
-        "hit rate",
-        f"best {standing.measure}",
-        "rank correlation",
-        "share now",
-    )
+        rate = percent(n_hits / len(mine) if mine else None)
+        best = standing.sign * max(worth) if worth else None
+        share = percent(shares.get(name))
+        rows.append((name, len(mine), n_hits, rate, best, skills.get(name), share))
+    measure = f"best {standing.measure}"
+    header = ("surrogate", "calls", "hits", "hit rate", measure, "rank correlation", "share now")
     caption = (
         "Rank correlation: of its predictions with the newest scores, shrunk while they are few. Share now: "
         "of the next batch."
@@ -127,15 +104,10 @@ def _surrogates(standing: Standing, history: History) -> Grid | None:
     return Grid(header, rows, "Surrogates", caption)
 
 
-def _credit(history: History, n_members: int) -> tuple[list[float], list[float]]:
+def _credit(history: History, n_members: int) -> Credit | None:
     ledger = history.state.get("ledger")
-    if not ledger:
-        return [], []
-    credit = Credit.from_json(ledger["credit"])
-    if len(credit.picks) != n_members:
-        return [], []
-    weights = credit.weights()
-    return weights.tolist(), credit.skills().tolist() if credit.recent else []
+    credit = Credit.from_json(ledger["credit"]) if ledger else None
+    return credit if credit is not None and len(credit.picks) == n_members else None
 
 
 def failures_section(standing: Standing, history: History) -> Section:

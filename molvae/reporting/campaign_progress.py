@@ -93,29 +93,22 @@ def progress_cards(standing: Standing, other: Standing | None, seconds: float) -
     own, base = curves(standing, other)
     n, level = len(standing.called), _start_level(standing)
     n_failed = sum(any(s is not None and not s.is_measured for s in row.scores) for row in standing.called)
+    best, top = "", ""
+    if level is not None:
+        best, top = f"{shown(level[0])} among {level[2]}", f"{shown(level[1])} at the start"
     cards = [
         Card("calls", f"{n:,}", f"of {standing.settings.budget:,}"),
-        Card(
-            f"best {standing.measure}",
-            shown(_last(own.best)),
-            "" if level is None else f"{shown(level[0])} among {level[2]}",
-        ),
-        Card(
-            "mean of top 10",
-            shown(_last(own.top)),
-            "" if level is None else f"{shown(level[1])} at the start",
-        ),
+        Card(f"best {standing.measure}", shown(_last(own.best)), best),
+        Card("mean of top 10", shown(_last(own.top)), top),
         Card("AUC top 10", shown(own.auc), "area under the curve / budget" if standing.sign > 0 else "mean"),
     ]
     if base is not None and other is not None:
         cards.append(
             Card(f"{other.settings.method} AUC", shown(base.auc), f"top 10 {shown(_last(base.top))}")
         )
-    cards.append(
-        Card("with a failure", f"{n_failed:,}", percent(n_failed / n) + " of the calls" if n else "")
-    )
-    cards.append(Card("search", f"{shown(seconds / max(n, 1))} s", "per call, oracle not counted"))
-    return cards
+    share = percent(n_failed / n) + " of the calls" if n else ""
+    cards.append(Card("with a failure", f"{n_failed:,}", share))
+    return [*cards, Card("search", f"{shown(seconds / max(n, 1))} s", "per call, oracle not counted")]
 
 
 def progress_section(standing: Standing, other: Standing | None, numbers: Mapping[str, int]) -> Section:
@@ -123,10 +116,8 @@ def progress_section(standing: Standing, other: Standing | None, numbers: Mappin
     if not standing.called:
         return Section("progress", "Progress", [])
     first, *others = progress_charts(standing, other, numbers)
-    title, caption = (
-        f"{standing.measure} against oracle calls",
-        _explained(standing, *curves(standing, other)),
-    )
+    title = f"{standing.measure} against oracle calls"
+    caption = _explained(standing, *curves(standing, other))
     size: Size = "half" if len(standing.settings.objectives) < 3 else "small"  # noqa: PLR2004
     figures = [Figure(chart.svg(size), chart.title, size=size) for chart in others]
     return Section("progress", "Progress", [Figure(first.svg("wide"), title, caption, "wide"), *figures])
