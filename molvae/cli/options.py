@@ -207,24 +207,19 @@ def output(
         dirs=not rows,
         files=rows,
         required=required,
-        callback=(known_suffix_or_page if page else known_suffix) if rows else None,
+        callback=functools.partial(known_suffix, page=page) if rows else None,
     )
 
 
-def known_suffix(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
-    """The file for rows; a suffix that names no format is an error before any work is done."""
-    if value is not None and str(value) != "-":
+def known_suffix(
+    _context: click.Context, _parameter: click.Parameter, value: Path | None, *, page: bool = False
+) -> Path | None:
+    """The file for rows (or a `page`); a suffix that names no format is an error before any work is done."""
+    if value is not None and str(value) != "-" and not (page and is_page(value)):
         from molvae.data.writers import suffix_of
 
         suffix_of(value)
     return value
-
-
-def known_suffix_or_page(
-    context: click.Context, parameter: click.Parameter, value: Path | None
-) -> Path | None:
-    """As `known_suffix`, for rows that can be a page (`is_page`) too."""
-    return value if value is not None and is_page(value) else known_suffix(context, parameter, value)
 
 
 def is_page(target: Path) -> bool:
