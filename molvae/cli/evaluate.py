@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +134,8 @@ def evaluate_command(
             assessed = Assessment(measure(samples, training=known, **shared), samples)
     table = assessed.table
     written = [] if output is None else _write(output, assessed, references)
-    facts = {"source": source.name, **table.to_json(), "invalid": _reasons(assessed.samples)}
+    invalid = Counter({} if assessed.samples is None else assessed.samples.profile(()).reasons)
+    facts = {"source": source.name, **table.to_json(), "invalid": dict(invalid.most_common(_MOST_REASONS))}
     if output is not None:
         facts["output"] = str(output)
         session.note(f"wrote {', '.join(written)} to {output}")
@@ -271,8 +273,3 @@ def _draw_heads(output: Path, assessed: Assessment) -> list[str]:
             curves[name] = (found.levels, found.coverage)
     draw_calibration(curves, output / "calibration.png")
     return ["parity.png", "calibration.png"]
-
-
-def _reasons(samples: MoleculeSet | None) -> dict[str, int]:
-    counts = {} if samples is None else dict(samples.profile(()).reasons)
-    return dict(sorted(counts.items(), key=lambda item: -item[1])[:_MOST_REASONS])

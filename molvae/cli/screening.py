@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -191,8 +192,7 @@ def standing(path: Path) -> tuple[dict[str, Any], str]:
 
 def _account(funnel: Funnel) -> str:
     lines = [str(funnel), funnel.balance]
-    reasons = sorted(funnel.by_reason.items(), key=lambda item: -item[1])
-    if reasons:
-        rows = [(f"{count:,}", reason) for reason, count in reasons[:_MOST_REASONS]]
+    rows = [(f"{count:,}", reason) for reason, count in Counter(funnel.by_reason).most_common(_MOST_REASONS)]
+    if rows:
         lines += ["", table_text(("dropped", "why"), rows).rstrip()]
     return "\n".join(lines)

@@ -107,17 +107,12 @@ def compact(document: str) -> dict[tuple[str, float], str]:
     """
     found: dict[tuple[str, float], list[str]] = {}
     for path, rest in _PATH.findall(document):
-        color = _COLORS.get(_last_color(rest), "")
+        color = _COLORS.get("".join(_COLOR.findall(rest)[-1:]).upper(), "")
         stroked = "fill:none" in rest
         width = _WIDTH.search(rest)
         key = (f"{'s' if stroked else 'f'} {color}".strip(), float(width[1]) if stroked and width else 0.0)
         found.setdefault(key, []).append("".join(_relative(path)))
     return {key: "".join(paths) for key, paths in found.items()}
-
-
-def _last_color(style: str) -> str:
-    colors = _COLOR.findall(style)
-    return colors[-1].upper() if colors else ""
 
 
 def _relative(path: str) -> Iterator[str]:
