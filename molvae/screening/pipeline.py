@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
@@ -35,7 +34,7 @@ TASK = "screen"
 ENDS = "shards"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Outcome:
     """The outcome of a run of a shard.
 
@@ -46,10 +45,10 @@ class Outcome:
         seconds: CPU time of this run, by stage.
     """
 
-    funnel: Funnel
-    n_parts: int
-    n_skipped: int
-    seconds: dict[str, float]
+    funnel: Funnel = field(default_factory=Funnel)
+    n_parts: int = 0
+    n_skipped: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ def _run(
     progress: Progress,
     stop: Callable[[], bool] | None,
 ) -> Outcome:
-    done = _Done()
+    done = Outcome()
     here = partial(work, stop=stop) if engine == "local" and workers <= 0 else work
     n_rows = 0
     progress.start(TASK)
@@ -191,22 +190,16 @@ def _run(
     for funnel, seconds in results:
         done.funnel += funnel
         for stage, spent in seconds.items():
-            done.seconds[stage] += spent
+            done.seconds[stage] = done.seconds.get(stage, 0.0) + spent
         n_rows += funnel.read
         progress.advance(TASK, funnel.read, hits=done.funnel.hits)
     work.library.check()  # no later part may notice a truncated file
     progress.finish(TASK, rows=n_rows, hits=done.funnel.hits)
-    return Outcome(done.funnel, library.n_parts or 0, done.n_skipped, dict(done.seconds))
+    done.n_parts = library.n_parts or 0
+    return done
 
 
-class _Done:
-    def __init__(self) -> None:
-        self.funnel = Funnel()
-        self.seconds: defaultdict[str, float] = defaultdict(float)
-        self.n_skipped = 0
-
-
-def _unfinished(work: _Work, parts: Iterator[Part], done: _Done, progress: Progress) -> Iterator[Part]:
+def _unfinished(work: _Work, parts: Iterator[Part], done: Outcome, progress: Progress) -> Iterator[Part]:
     """The parts that are missing or damaged; the others are counted."""
     for part in parts:
         try:
