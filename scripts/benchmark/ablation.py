@@ -34,7 +34,7 @@ from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
 from molvae.campaign.runner import run
 from molvae.campaign.search.base import METHODS
-from molvae.campaign.search.bo import BayesianOptimization
+from molvae.campaign.search.bo import bayesian_optimization
 from molvae.campaign.utility import top_auc
 from molvae.latent.codec import MolVAE
 from molvae.oracles.base import Score, ask
@@ -109,14 +109,11 @@ class Noisy:
 
 
 @METHODS.register("no-reserve")
-class NoReserve(BayesianOptimization):
+def without_reserve(situation: Situation, n: int) -> Batch:
     """The default search without the leftovers of the last batch."""
-
-    def ask(self, situation: Situation, n: int) -> Batch:
-        """`n` molecules."""
-        for name in ("reserve", "reserve_elsewhere"):
-            situation.history.state.pop(name, None)
-        return super().ask(situation, n)
+    for name in ("reserve", "reserve_elsewhere"):
+        situation.history.state.pop(name, None)
+    return bayesian_optimization(situation, n)
 
 
 def main() -> None:

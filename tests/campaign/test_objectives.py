@@ -14,7 +14,7 @@ from molvae.chemistry.descriptors import describe
 from molvae.chemistry.molecule import parse
 from molvae.chemistry.substructure import contains, core_pattern
 from molvae.errors import UsageError
-from molvae.optimization.problem import Composition
+from molvae.optimization.acquisition import Composition
 from molvae.optimization.surrogates import Belief
 from molvae.oracles.base import Score
 

@@ -8,21 +8,19 @@ import torch
 
 from molvae.optimization.acquisition import (
     ACQUISITIONS,
-    LogImprovement,
-    Thompson,
-    UpperConfidence,
-)
-from molvae.optimization.config import AcquisitionSettings
-from molvae.optimization.problem import (
     Bounds,
+    LogImprovement,
     Problem,
     Slot,
     Standing,
+    Thompson,
+    UpperConfidence,
     constrained,
     log_feasibility,
     log_softplus,
     select_batch,
 )
+from molvae.optimization.config import AcquisitionSettings
 from molvae.optimization.surrogates import Belief
 
 NONE = Bounds(torch.empty(0).double(), torch.empty(0).double())

@@ -132,17 +132,10 @@ class Batch:
     latents: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
-class SearchMethod(Protocol):
-    """Finds the next candidates after the initial design."""
-
-    def ask(self, situation: Situation, n: int) -> Batch:
-        """At most `n` new molecules; fewer only if no more can be found."""
-
-
-METHODS: Registry[Callable[[], SearchMethod]] = Registry(
+METHODS: Registry[Callable[[Situation, int], Batch]] = Registry(
     "search method", "molvae.methods", ("molvae.campaign.search.bo", "molvae.campaign.search.baselines")
 )
-"""Name -> factory of a method."""
+"""Name -> function that finds the next molecules after the initial design: so many, if there are as many."""
 
 
 N_PARENTS = 60

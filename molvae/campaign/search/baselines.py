@@ -15,9 +15,8 @@ from molvae.campaign.search.data import Data, training_data
 from molvae.campaign.search.design import library, prior_drafts
 from molvae.chemistry.graph_moves import offspring
 from molvae.chemistry.molecule import parse
-from molvae.optimization.acquisition import draws
+from molvae.optimization.acquisition import Slot, draws
 from molvae.optimization.cma_es import Evolution
-from molvae.optimization.problem import Slot
 from molvae.optimization.turbo import Drawn, LatentSurrogate, TrustRegion, from_cube, to_cube
 
 if TYPE_CHECKING:
@@ -36,60 +35,51 @@ _ROUNDS = 20  # in which CMA-ES and the graph GA look for new molecules
 
 
 @METHODS.register("random")
-class RandomDraws:
+def random_draws(situation: Situation, n: int) -> Batch:
     """Random unseen molecules of the start library, then prior draws."""
-
-    def ask(self, situation: Situation, n: int) -> Batch:
-        """`n` molecules; their source says `library` or `prior`."""
-        generator = situation.generator("random")
-        drafts = [Draft(smiles, "library") for smiles in library(situation, n, generator)]
-        return Batch(tuple(prior_drafts(situation, n, generator, drafts)))
+    generator = situation.generator("random")
+    drafts = [Draft(smiles, "library") for smiles in library(situation, n, generator)]
+    return Batch(tuple(prior_drafts(situation, n, generator, drafts)))
 
 
 @METHODS.register("prior")
-class PriorDraws:
+def prior_draws(situation: Situation, n: int) -> Batch:
     """Draws from the model's prior."""
-
-    def ask(self, situation: Situation, n: int) -> Batch:
-        """`n` decoded draws."""
-        return Batch(tuple(prior_drafts(situation, n, situation.generator("prior"))))
+    return Batch(tuple(prior_drafts(situation, n, situation.generator("prior"))))
 
 
 @METHODS.register("cma-es")
-class CmaEs:
+def cma_es(situation: Situation, n: int) -> Batch:
     """CMA-ES in latent space, started at the best molecule of the initial design.
 
     A point without a valid decode is redrawn; one that decodes to a known molecule gets its score at no cost.
     """
-
-    def ask(self, situation: Situation, n: int) -> Batch:
-        """`n` new molecules decoded from the distribution."""
-        state = situation.history.state
-        worth = dict(zip(situation.history.trials, situation.history.utilities().tolist()))
-        evolution = (
-            Evolution.from_json(state["evolution"])
-            if "evolution" in state
-            else _first_evolution(situation, worth)
-        )
-        if evolution is None:
-            return Batch(tuple(prior_drafts(situation, n, situation.generator("fallback"))))
-        open_points: list[list[str]] = [list(pair) for pair in state.get("open", [])]
+    state = situation.history.state
+    worth = dict(zip(situation.history.trials, situation.history.utilities().tolist()))
+    evolution = (
+        Evolution.from_json(state["evolution"])
+        if "evolution" in state
+        else _first_evolution(situation, worth)
+    )
+    if evolution is None:
+        return Batch(tuple(prior_drafts(situation, n, situation.generator("fallback"))))
+    open_points: list[list[str]] = [list(pair) for pair in state.get("open", [])]
+    evolution, open_points = _caught_up(evolution, open_points, situation, worth)
+    drafts: dict[str, Draft] = {}
+    for number in range(_ROUNDS):
+        generator = situation.generator("cma-es", number)
+        z = evolution.candidates(2 * (n - len(drafts)), generator).astype(np.float32)
+        for point, molecule in zip(z, situation.all_acceptable(situation.model.decode(z))):
+            if molecule is None or molecule.smiles in drafts or len(drafts) == n:
+                continue
+            open_points.append([molecule.smiles, latent_to_text(point)])
+            if molecule.smiles not in situation.history.trials:
+                drafts[molecule.smiles] = Draft(molecule.smiles, "cma-es")
         evolution, open_points = _caught_up(evolution, open_points, situation, worth)
-        drafts: dict[str, Draft] = {}
-        for number in range(_ROUNDS):
-            generator = situation.generator("cma-es", number)
-            z = evolution.candidates(2 * (n - len(drafts)), generator).astype(np.float32)
-            for point, molecule in zip(z, situation.all_acceptable(situation.model.decode(z))):
-                if molecule is None or molecule.smiles in drafts or len(drafts) == n:
-                    continue
-                open_points.append([molecule.smiles, latent_to_text(point)])
-                if molecule.smiles not in situation.history.trials:
-                    drafts[molecule.smiles] = Draft(molecule.smiles, "cma-es")
-            evolution, open_points = _caught_up(evolution, open_points, situation, worth)
-            if len(drafts) == n:
-                break
-        found = prior_drafts(situation, n, situation.generator("fill"), list(drafts.values()))
-        return Batch(tuple(found), {"evolution": evolution.to_json(), "open": open_points})
+        if len(drafts) == n:
+            break
+    found = prior_drafts(situation, n, situation.generator("fill"), list(drafts.values()))
+    return Batch(tuple(found), {"evolution": evolution.to_json(), "open": open_points})
 
 
 def _first_evolution(situation: Situation, worth: dict[str, float]) -> Evolution | None:
@@ -119,36 +109,26 @@ def _caught_up(
 
 
 @METHODS.register("mol-ga")
-class GraphGA:
+def graph_ga(situation: Situation, n: int) -> Batch:
     """Crossovers and mutations of the scored molecules, the better ones more often; no surrogate."""
-
-    def ask(self, situation: Situation, n: int) -> Batch:
-        """`n` new children; prior draws while there is no score or no child is new."""
-        worth = situation.history.utilities().tolist()
-        population = [(u, smiles) for u, smiles in zip(worth, situation.history.trials) if np.isfinite(u)]
-        generator = situation.generator("mol-ga")
-        rng = Random(int(generator.integers(2**63)))
-        drafts: dict[str, Draft] = {}
-        for _ in range(_ROUNDS if population else 0):
-            if len(drafts) >= n:
-                break
-            children = offspring(population, n - len(drafts), rng)
-            accepted = situation.all_acceptable(parse(text) for text in children)
-            for smiles in situation.unseen(m.smiles for m in accepted if m is not None):
-                drafts.setdefault(smiles, Draft(smiles, "mol-ga"))
-        return Batch(tuple(prior_drafts(situation, n, generator, list(drafts.values())[:n])))
+    worth = situation.history.utilities().tolist()
+    population = [(u, smiles) for u, smiles in zip(worth, situation.history.trials) if np.isfinite(u)]
+    generator = situation.generator("mol-ga")
+    rng = Random(int(generator.integers(2**63)))
+    drafts: dict[str, Draft] = {}
+    for _ in range(_ROUNDS if population else 0):
+        if len(drafts) >= n:
+            break
+        children = offspring(population, n - len(drafts), rng)
+        accepted = situation.all_acceptable(parse(text) for text in children)
+        for smiles in situation.unseen(m.smiles for m in accepted if m is not None):
+            drafts.setdefault(smiles, Draft(smiles, "mol-ga"))
+    return Batch(tuple(prior_drafts(situation, n, generator, list(drafts.values())[:n])))
 
 
 @dataclass(frozen=True)
 class _TurboState:
-    """State between batches.
-
-    Attributes:
-        region: The trust region.
-        best: Best utility at the last update; `None` before the first batch of a region.
-        since: First trial of this region.
-        n_scored: Scored trials of this region at the last update.
-    """
+    """A trust region, the number of its first trial, best utility and scored trials at the last update."""
 
     region: TrustRegion
     best: float | None = None
@@ -157,25 +137,22 @@ class _TurboState:
 
 
 @METHODS.register("turbo")
-class Turbo:
+def turbo(situation: Situation, n: int) -> Batch:
     """GP with an ARD Matern kernel on z = encode(molecule), Thompson sampling in a trust region.
 
     A region that restarts begins with prior draws and ignores earlier trials.
     """
-
-    def ask(self, situation: Situation, n: int) -> Batch:
-        """`n` molecules decoded from Thompson samples around the incumbent."""
-        generator = situation.seeds.torch("turbo", situation.history.n_asks)
-        state = _turbo_state(situation)
-        data = training_data(situation, generator, since=state.since)
-        latents = situation.latents()
-        drafts: list[Draft] = []
-        if data is not None and len(data.smiles) >= min(n, situation.history.settings.n_initial):
-            drafts = _turbo_drafts(situation, data, latents, state.region, generator)[:n]
-        drafts = prior_drafts(situation, n, situation.generator("fill"), drafts)
-        latents([draft.smiles for draft in drafts])
-        fresh = {s: z for s, z in latents.known.items() if s not in situation.history.latents}
-        return Batch(tuple(drafts), asdict(state), fresh)
+    generator = situation.seeds.torch("turbo", situation.history.n_asks)
+    state = _turbo_state(situation)
+    data = training_data(situation, generator, since=state.since)
+    latents = situation.latents()
+    drafts: list[Draft] = []
+    if data is not None and len(data.smiles) >= min(n, situation.history.settings.n_initial):
+        drafts = _turbo_drafts(situation, data, latents, state.region, generator)[:n]
+    drafts = prior_drafts(situation, n, situation.generator("fill"), drafts)
+    latents([draft.smiles for draft in drafts])
+    fresh = {s: z for s, z in latents.known.items() if s not in situation.history.latents}
+    return Batch(tuple(drafts), asdict(state), fresh)
 
 
 def _turbo_state(situation: Situation) -> _TurboState:

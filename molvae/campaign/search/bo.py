@@ -19,8 +19,7 @@ from molvae.campaign.search.design import library, new_drafts
 from molvae.campaign.search.mix import Mix
 from molvae.campaign.search.pool import Pool, best_rank
 from molvae.campaign.search.retreat import Retreat
-from molvae.optimization.acquisition import ACQUISITIONS
-from molvae.optimization.problem import Slot
+from molvae.optimization.acquisition import ACQUISITIONS, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,31 +41,28 @@ _LOOKED_AT = 10  # start molecules checked for each that may enter the pool
 
 
 @METHODS.register("bo")
-class BayesianOptimization:
+def bayesian_optimization(situation: Situation, n: int) -> Batch:
     """Surrogates on molecules, proposals from latent space and graphs, inner search of the acquisition."""
-
-    def ask(self, situation: Situation, n: int) -> Batch:
-        """`n` molecules with the highest acquisition."""
-        generator = situation.seeds.torch("surrogate", situation.history.n_asks)
-        data = training_data(situation, generator, exact=True)
-        if data is None or not data.informative:
-            return _blind(situation, n)
-        latents = situation.latents()
-        latents(data.smiles)
-        search = _InnerSearch(situation, data, n, Mix(situation, latents), generator)
-        search.begin()
-        for number in search.generations():
-            numbers, parents = situation.generator("offspring", number), search.parents()
-            attempts: list[Offspring] = []
-            for source, counts in search.mix.plan(search.n_offspring, numbers):
-                attempts += source.offspring(parents, counts, numbers)
-            search.take(attempts, situation.all_acceptable(attempt.molecule for attempt in attempts))
-        drafts, state = search.choose(n)
-        drafts = new_drafts(situation, n, situation.generator("fill"), drafts)
-        latents([draft.smiles for draft in drafts])
-        wanted = {*(draft.smiles for draft in drafts), *data.smiles} - situation.history.latents.keys()
-        fresh = {smiles: z for smiles, z in latents.known.items() if smiles in wanted}
-        return Batch(tuple(drafts), state, fresh)
+    generator = situation.seeds.torch("surrogate", situation.history.n_asks)
+    data = training_data(situation, generator, exact=True)
+    if data is None or not data.informative:
+        return _blind(situation, n)
+    latents = situation.latents()
+    latents(data.smiles)
+    search = _InnerSearch(situation, data, n, Mix(situation, latents), generator)
+    search.begin()
+    for number in search.generations():
+        numbers, parents = situation.generator("offspring", number), search.parents()
+        attempts: list[Offspring] = []
+        for source, counts in search.mix.plan(search.n_offspring, numbers):
+            attempts += source.offspring(parents, counts, numbers)
+        search.take(attempts, situation.all_acceptable(attempt.molecule for attempt in attempts))
+    drafts, state = search.choose(n)
+    drafts = new_drafts(situation, n, situation.generator("fill"), drafts)
+    latents([draft.smiles for draft in drafts])
+    wanted = {*(draft.smiles for draft in drafts), *data.smiles} - situation.history.latents.keys()
+    fresh = {smiles: z for smiles, z in latents.known.items() if smiles in wanted}
+    return Batch(tuple(drafts), state, fresh)
 
 
 class _InnerSearch:

@@ -10,8 +10,8 @@ import torch
 
 from molvae.campaign.search.evidence import Tails, evidence_of, has_evidence, tails_of, tamed
 from molvae.campaign.utility import constrained_scores, goals, within
+from molvae.optimization.acquisition import Bounds, Composition, Problem, Standing
 from molvae.optimization.multiobjective import chebyshev_functions, columns_of
-from molvae.optimization.problem import Bounds, Composition, Problem, Standing
 from molvae.optimization.similarities import Gallery
 from molvae.optimization.surrogates import Portfolio, ScoreScaler, training_rows
 

@@ -42,7 +42,7 @@ def next_batch(situation: Situation, n: int, *, whole: bool) -> Batch:
         if not scored or len(first) == n or (first and not whole):
             return Batch(tuple(first), state=history.state)
     taken = {draft.smiles for draft in first}
-    found = METHODS.get(history.settings.method)().ask(situation, n)
+    found = METHODS.get(history.settings.method)(situation, n)
     rest = [draft for draft in found.drafts if draft.smiles not in taken]
     return replace(found, drafts=(*first, *rest[: n - len(first)]))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from molvae.campaign.observations import Candidate, Forecast
 from molvae.campaign.records import known_to_json, latent_to_text
 from molvae.campaign.search.data import composition_of, fitted, training_data
-from molvae.optimization.problem import log_feasibility
+from molvae.optimization.acquisition import log_feasibility
 from molvae.optimization.surrogates import Belief, Portfolio
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Forecaster:
         known = self.history.known
         own = [j for j, objective in enumerate(known.objectives) if objective.is_goal]
         mixed = [j for j in own if j in known.wholes]
-        composition = composition_of(known, [partial(_column, own.index(j)) for j in mixed])
+        composition = composition_of(known, [itemgetter((..., own.index(j))) for j in mixed])
         return {j: composition.belief(belief, place) for place, j in enumerate(mixed)}
 
     def _within(self, belief: Belief) -> NDArray[np.float64]:
@@ -136,10 +136,6 @@ def together(beliefs: Sequence[Belief]) -> Belief:
     mean = torch.stack([belief.mean for belief in beliefs]).mean(0)
     square = torch.stack([belief.variance + (belief.mean - mean) ** 2 for belief in beliefs]).mean(0)
     return Belief(mean, square)
-
-
-def _column(place: int, goals: torch.Tensor) -> torch.Tensor:
-    return goals[..., place]
 
 
 def _number(value: float) -> float | None:

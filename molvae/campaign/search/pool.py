@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from molvae.chemistry.substructure import murcko_scaffold
-from molvae.optimization.problem import select_batch
+from molvae.optimization.acquisition import select_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from molvae.campaign.search.base import Draft, Situation
     from molvae.campaign.search.data import Data
     from molvae.campaign.search.retreat import Retreat
-    from molvae.optimization.problem import Slot
+    from molvae.optimization.acquisition import Slot
     from molvae.optimization.similarities import Features
     from molvae.optimization.surrogates import Belief, Portfolio
 
