@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -19,7 +20,7 @@ from molvae.campaign.search.design import next_batch
 from molvae.campaign.search.forecast import Forecaster, candidates_of
 from molvae.campaign.start import changes, check_files, check_model, checked, first_event
 from molvae.campaign.storage import Event, Journal
-from molvae.campaign.table import Candidates, Row, all_rows, best_rows, charged_rows, rows_html
+from molvae.campaign.table import Candidates, Row, all_rows, charged_rows, rows_html
 from molvae.campaign.telling import Recognizer, news, one_by_one, tell_event, usable
 from molvae.campaign.utility import TOP, TracePoint, running_top
 from molvae.data.columnar import is_frame
@@ -251,14 +252,7 @@ class Campaign:
         return {"recognize": Recognizer(self.history), "stated": self.history.units, "expected": True}
 
     def predict(self, molecules: Sequence[str | Molecule]) -> list[Forecast | Invalid]:
-        """Forecasts for any molecules.
-
-        Args:
-            molecules: SMILES or molecules, which are standardized.
-
-        Returns:
-            One forecast each, in order; `Invalid` for what is not a molecule.
-        """
+        """Forecasts for any molecules, which are standardized, in order; `Invalid` for what is none."""
         forms = [form_of(m if isinstance(m, str) else m.smiles) for m in molecules]
         read = [self._features.molecules[f.smiles] for f in forms if isinstance(f, Form)]
         forecaster = Forecaster(self._situation(), self.history.state.get("fits"))
@@ -267,7 +261,8 @@ class Campaign:
 
     def best(self, k: int = 10) -> list[Row]:
         """The `k` best feasible molecules, highest utility first; of equal ones the one scored first."""
-        return best_rows(self.history, k)
+        rows = [row for row in self.table() if row.feasible and not math.isnan(row.utility)]
+        return sorted(rows, key=lambda row: -row.utility)[:k]
 
     def table(self) -> list[Row]:
         """Every molecule of the campaign, in order of appearance; molecules of the start only once scored."""
@@ -277,8 +272,10 @@ class Campaign:
         """Best and top-10 mean after each charged call; with several goals, utilities as they look now."""
         charged = charged_rows(self.table())
         best, top = running_top([row.utility for row in charged], TOP)
-        points = enumerate(zip(charged, best, top))
-        return [TracePoint(call, row.smiles, row.utility, *reached) for call, (row, *reached) in points]
+        return [
+            TracePoint(call, row.smiles, row.utility, best[call], top[call])
+            for call, row in enumerate(charged)
+        ]
 
     def _repr_html_(self) -> str:
         goals = ", ".join(map(str, self.settings.objectives))

@@ -84,10 +84,8 @@ class History:
     """State of a campaign.
 
     Attributes:
-        settings: Current settings.
         known: Computed objectives: every trial has their scores.
         given: Keys of the settings that were set when it began.
-        start: Start molecules.
         facts: About the model and the version of Python.
         trials: By canonical SMILES, in order of appearance.
         latents: Latent points, by canonical SMILES.
@@ -98,7 +96,7 @@ class History:
         seconds: Total time in `ask`.
         units: Units of objectives, if a table has them.
         identifiers: Canonical SMILES of the candidates, by identifier.
-        model: Model whose heads may predict objectives, if loaded.
+        model: Its heads may predict objectives.
     """
 
     settings: CampaignSettings

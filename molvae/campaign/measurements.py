@@ -180,16 +180,13 @@ def joined(parts: Sequence[Measurements], names: Sequence[str]) -> Measurements:
     for name, unit in (item for part in parts for item in part.units.items()):
         if plain(units.setdefault(name, unit)) != plain(unit):
             raise UsageError(f"{name} is in {units[name]} in one table and in {unit} in another")
-    balance = Balance(
-        used=found.balance.used,
-        averaged=found.balance.averaged + sum(part.balance.averaged for part in parts),
-        repeated=found.balance.repeated + sum(part.balance.repeated for part in parts),
-        notes=list(found.balance.notes),
-    )
+    balance = replace(found.balance, read=0, changed=0)  # rows are those of the parts
     for part in (part.balance for part in parts):
         balance.read += part.read
         balance.empty += part.empty
         balance.changed += part.changed
+        balance.averaged += part.averaged
+        balance.repeated += part.repeated
         balance.unreadable += part.unreadable
         balance.refused += part.refused
         balance.notes += part.notes

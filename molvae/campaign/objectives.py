@@ -112,12 +112,8 @@ class KnownScores:
 
     Objectives that molvae computes are known. Where nothing else is wanted at all, as in a search for `qed`
     alone, the goals take the place of what is dear: they are scored, charged and modeled like an assay, and
-    the bounds alone are known.
-
-    Args:
-        objectives: Of the campaign.
-        model: Its heads predict objectives called `predicted_NAME`, which are known as well; without it they
-            have no values.
+    the bounds alone are known. The heads of the model predict objectives called `predicted_NAME`, which are
+    known as well; without it they have no values.
 
     Attributes:
         oracles: Of all objectives that molvae computes, by name.

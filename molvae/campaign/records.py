@@ -8,7 +8,7 @@ import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
 from molvae.campaign.observations import StartMolecule, score_of
 from molvae.chemistry.molecule import MAX_CHARACTERS, is_valid, parse
@@ -159,14 +159,9 @@ class _Settings(_Part):
     changed: dict[Word, Any]
 
 
-_KINDS: dict[str, TypeAdapter[Any]] = {
-    "create": TypeAdapter(_Create),
-    "ask": TypeAdapter(_Ask),
-    "tell": TypeAdapter(_Tell),
-    "correct": TypeAdapter(_Tell),
-    "budget": TypeAdapter(_Budget),
-    "settings": TypeAdapter(_Settings),
-}
+_KINDS: dict[str, type[_Part]] = {
+    "create": _Create, "ask": _Ask, "tell": _Tell, "correct": _Tell, "budget": _Budget, "settings": _Settings,
+}  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -178,7 +173,7 @@ def understood(event: Event) -> Iterator[None]:
     """
     try:
         if event.kind in _KINDS:
-            _KINDS[event.kind].validate_python(event.payload)
+            _KINDS[event.kind].model_validate(event.payload)
         yield
     except _NOT_UNDERSTOOD as error:
         raise JournalError(

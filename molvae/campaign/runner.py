@@ -166,11 +166,7 @@ def needed_oracles(
 ) -> dict[str, Oracle]:
     """The oracles of the measured objectives, by name: the given ones, and others loaded by name.
 
-    Args:
-        known: The objectives.
-        given: Oracles by objective name.
-        named: Objectives named by the user, not only by a file.
-        trust: Whether to run programs, servers and code named only by a file.
+    Objectives that the user has `named` may be programs, servers and code; with `trust`, others too.
 
     Raises:
         UnknownNameError: An objective is not an oracle.

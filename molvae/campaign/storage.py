@@ -63,11 +63,7 @@ class Event:
 class Journal:
     """An append-only file of events; one process writes it at a time.
 
-    Use it as a context manager, or `close` it.
-
-    Args:
-        path: The file.
-        writable: Whether to take the writer's lock; a reader needs none.
+    Use it as a context manager, or `close` it. A reader needs no lock.
 
     Raises:
         JournalError: The file is damaged, of another kind, or of another version.

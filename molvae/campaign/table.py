@@ -83,12 +83,6 @@ def all_rows(history: History) -> list[Row]:
     return rows
 
 
-def best_rows(history: History, k: int) -> list[Row]:
-    """The `k` best feasible molecules, highest utility first; of equal ones the one scored first."""
-    rows = [row for row in all_rows(history) if row.feasible and not math.isnan(row.utility)]
-    return sorted(rows, key=lambda row: -row.utility)[:k]
-
-
 def charged_rows(table: Sequence[Row]) -> list[Row]:
     """The rows that were charged, in the order of their calls."""
     return sorted((row for row in table if row.call is not None), key=lambda row: row.call or 0)

@@ -18,13 +18,8 @@ if TYPE_CHECKING:
 class Evolution:
     """State of CMA-ES between two generations (Hansen, arXiv:1604.00772), computed by `cmaes`.
 
-    Attributes:
-        mean: Center of the distribution, `d`.
-        sigma: Step size.
-        covariance: `d x d`.
-        path: Evolution path of the covariance, `d`.
-        sigma_path: Evolution path of the step size, `d`.
-        generation: Number of generations so far.
+    Center, step size and covariance (`d x d`) of the distribution, the evolution paths of covariance and step
+    size (`d` each), and the number of generations so far.
     """
 
     mean: Array

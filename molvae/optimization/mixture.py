@@ -62,14 +62,7 @@ class _About:
 
 @dataclass(frozen=True)
 class _Output:
-    """A fitted output.
-
-    Attributes:
-        scaler: Of its scores.
-        values: Hyperparameters.
-        columns: Rows of the gallery it was fitted to; `None`: all.
-        process: `None` without scores.
-    """
+    """A fitted output, and the rows of the gallery it was fitted to (`None`: all)."""
 
     scaler: ScoreScaler
     values: Hyperparameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import torch
@@ -51,7 +52,7 @@ def chebyshev_functions(y: Tensor, n_scalarizations: int, generator: torch.Gener
     """
     complete = torch.isfinite(y).all(-1)
     if y.shape[1] == 1 or not bool(complete.any()):
-        return [_first]
+        return [itemgetter((..., 0))]
     observed = y[complete].double()
     seed = int(torch.randint(2**31 - 1, (), generator=generator))
     weights = sample_simplex(d=y.shape[1], n=n_scalarizations, qmc=False, seed=seed, dtype=torch.float64)
@@ -65,7 +66,3 @@ def columns_of(y: Tensor, functions: Sequence[Utility]) -> Tensor:
     for j, function in enumerate(functions):
         columns[complete, j] = function(y[complete].double())
     return columns
-
-
-def _first(y: Tensor) -> Tensor:
-    return y[..., 0]

@@ -140,15 +140,11 @@ class Slope:
 
 @dataclass(frozen=True)
 class Elites:
-    """Latent points to start from.
+    """Latent points to start from, `e x d`, with their fitness, `e`; higher is better.
 
-    Attributes:
-        z: `e x d`.
-        fitness: Of each, `e`; higher is better.
-        deviation: Standard deviations of the encoder's posterior, `e x d`; for noise moves.
-        slope: Linear model of the scores; for ascents.
-        noise_levels: Whether the decoder is conditioned on noise levels: interpolations and ascents then end
-            with a pCN step, as without one they mostly find one of the elites again.
+    Noise moves need the deviations of the encoder's posterior, `e x d`, and ascents a slope. With a decoder
+    that is conditioned on `noise_levels`, interpolations and ascents end with a pCN step, as without one they
+    mostly find one of the elites again.
     """
 
     z: Points

@@ -84,13 +84,7 @@ class Multisets:
 
 @dataclass(frozen=True)
 class Features:
-    """Inputs of a surrogate for `n` candidates.
-
-    Attributes:
-        views: Names of the fingerprints.
-        multisets: One per fingerprint.
-        numbers: Descriptors, `n x p`; NaN where one is missing.
-    """
+    """Inputs of a surrogate for `n` candidates: fingerprints by name, and descriptors, `n x p`, with NaN."""
 
     views: tuple[str, ...]
     multisets: tuple[Multisets, ...]

@@ -141,14 +141,8 @@ SUCCESS_TOLERANCE = 3
 class TrustRegion:
     """A box around the incumbent that grows on successes, shrinks on failures and restarts when too small.
 
-    (Eriksson et al., NeurIPS 2019, TuRBO-1.)
-
-    Attributes:
-        failure_tolerance: Failures in a row that halve the length.
-        length: Side length in the unit cube.
-        n_successes: Improvements in a row.
-        n_failures: Failures in a row.
-        n_restarts: Number of restarts.
+    (Eriksson et al., NeurIPS 2019, TuRBO-1.) Its side length in the unit cube is halved after
+    `failure_tolerance` failures in a row; successes and failures are counted in a row.
     """
 
     failure_tolerance: int

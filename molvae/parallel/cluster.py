@@ -75,12 +75,8 @@ def over_actors(
 class Actor:
     """A process of a Ray cluster with a function; started on the first call, and again after it was killed.
 
-    The cluster is that of the environment (`RAY_ADDRESS`), else a local one, which ends with this process.
-
-    Args:
-        make: Makes the function, in the actor.
-        start: Seconds for the cluster to place the actor, and for the actor to make its function.
-        of: Actors of the same caller, for which a local cluster has room.
+    The cluster is that of the environment (`RAY_ADDRESS`), else a local one, which ends with this process and
+    has room for the actors `of` the caller. It has `start` seconds to place the actor and make the function.
     """
 
     def __init__(self, make: Callable[[], Callable[[Any], Any]], *, start: float, of: int = 1) -> None:

@@ -19,13 +19,7 @@ _LARGEST = {".json": 16 << 20, ".safetensors": 4 << 30}  # bytes: what has more 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a committed directory holds.
-
-    Attributes:
-        kind: What the directory is ("model", "corpus", …).
-        schema: Version of the layout, counted up when it changes.
-        files: Relative file name -> sha256 as hex.
-    """
+    """The kind of a committed directory ("model", …), the version of its layout, the sha256 of each file."""
 
     kind: str
     schema: int

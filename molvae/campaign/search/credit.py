@@ -29,13 +29,9 @@ _MOST_PENDING = 1000  # candidates that are remembered until they are scored
 
 @dataclass(frozen=True)
 class Outcome:
-    """One candidate that was scored.
+    """One scored candidate: the surrogate that chose it (-1: none), and whether it is among the ten best.
 
-    Attributes:
-        member: Index of the surrogate that chose it; -1 if none did.
-        hit: Whether it is among the ten best.
-        value: Its score.
-        predicted: Prediction of each surrogate; empty if unknown.
+    Predictions are those of each surrogate; there are none if unknown.
     """
 
     member: int

@@ -58,11 +58,7 @@ class Shares:
 
     A move is weighted by its yield: credit over effort, both as shares of a batch, discounted, and starting
     from `_PRIOR_BATCHES` batches of average yield. Credit is given for molecules with the highest acquisition
-    of their pool and for hits.
-
-    Attributes:
-        prior: Shares before experience; they sum to 1.
-        records: Of each move.
+    of their pool and for hits. Shares before experience, the `prior`, sum to 1.
     """
 
     prior: Mapping[str, float]

@@ -11,7 +11,7 @@ In 20 runs of PMO with 1,000 calls each, 5,257 calls came after 100 or more with
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from molvae.campaign.utility import TOP, is_hit, tenth_best
 from molvae.optimization.similarities import MinMaxGallery
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -55,19 +55,15 @@ class Retreat:
     settled: int = 0
 
     @classmethod
-    def from_json(cls, kept: Mapping[str, Any]) -> Retreat:
-        """The inverse of `to_json`."""
-        return cls(tuple(kept["centers"]), tuple(kept["bars"]), kept["stale"], kept["settled"])
-
-    @classmethod
     def settle(cls, situation: Situation, n: int) -> Retreat:
         """The retreat before a batch of `n`, updated with all calls since the last batch.
 
         There is none with several goals.
         """
         history = situation.history
-        kept = history.state.get("retreat")
-        before = cls.from_json(kept) if kept else cls()
+        before = cls()
+        if kept := history.state.get("retreat"):
+            before = cls(tuple(kept["centers"]), tuple(kept["bars"]), kept["stale"], kept["settled"])
         trials = history.evaluated
         if history.settings.has_several_goals or not trials:
             return before
@@ -120,8 +116,6 @@ def _with_bars(
     """With the tenth best utility outside the basins, and overall."""
     order = [int(row) for row in np.argsort(-worth, kind="stable") if np.isfinite(worth[row])]
     overall = tenth_best(worth)
-    if not retreat.centers:
-        return replace(retreat, bars=(overall, overall))
     found: list[float] = []
     for first in range(0, len(order), 100):
         block = order[first : first + 100]

@@ -101,7 +101,7 @@ class GraphMoves:
     def __init__(self, situation: Situation, latents: Latents, widening: float) -> None:
         self._cores = kept_smarts(situation.history.settings.objectives)
         self.latents = latents
-        self.widening = widening
+        self._another = float(np.clip(_ANOTHER * widening, 0.0, 0.9))
         self._children: dict[str, Molecule | Invalid] = {}
 
     @property
@@ -143,11 +143,6 @@ class GraphMoves:
         if text not in self._children:
             self._children[text] = parse(text)
         return self._children[text]
-
-    @property
-    def _another(self) -> float:
-        """Probability of one more edit."""
-        return float(np.clip(_ANOTHER * self.widening, 0.0, 0.9))
 
 
 @SOURCES.register("library")
