@@ -135,7 +135,7 @@ class Batch:
 METHODS: Registry[Callable[[Situation, int], Batch]] = Registry(
     "search method", "molvae.methods", ("molvae.campaign.search.bo", "molvae.campaign.search.baselines")
 )
-"""Name -> function that finds the next molecules after the initial design: so many, if there are as many."""
+"""Name -> function that finds at most `n` new molecules; fewer only if no more can be found."""
 
 
 N_PARENTS = 60
