@@ -158,11 +158,7 @@ def run(
 
 
 def needed_oracles(
-    known: KnownScores,
-    given: Mapping[str, Oracle],
-    *,
-    named: Collection[str],
-    trust: bool = False,
+    known: KnownScores, given: Mapping[str, Oracle], *, named: Collection[str], trust: bool = False
 ) -> dict[str, Oracle]:
     """The oracles of the measured objectives, by name: the given ones, and others loaded by name.
 

@@ -34,12 +34,7 @@ class ActorLostError(Exception):
 
 
 def over_actors(
-    function: Callable[[A], B],
-    items: Iterable[A],
-    *,
-    workers: int,
-    stop: Callable[[], None],
-    gpu: bool,
+    function: Callable[[A], B], items: Iterable[A], *, workers: int, stop: Callable[[], None], gpu: bool
 ) -> Iterator[B]:
     """`map(function, items)` on the actors of a Ray cluster, in order; the rest is as in `ordered_map`.
 

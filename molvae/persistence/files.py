@@ -167,8 +167,7 @@ def file_lock(lock: Path, what: Path, *, patience: float = 0.0) -> Iterator[None
         held.acquire()
     except Timeout:
         raise LockedError(
-            f"{what} is being written by another process",
-            hint="Wait for it to end, or choose another place.",
+            f"{what} is being written by another process", hint="Wait for it to end, or choose another place."
         ) from None
     try:
         yield

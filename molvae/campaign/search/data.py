@@ -161,12 +161,7 @@ def fitted(
     names = [*data.smiles, *pending]
     gallery = Gallery(situation.features(names), names, situation.features.grams, data.n_left_out)
     return Portfolio(
-        members,
-        gallery,
-        data.y,
-        n_pending=len(pending),
-        remembered=remembered,
-        evidence=data.evidence,
+        members, gallery, data.y, n_pending=len(pending), remembered=remembered, evidence=data.evidence
     )
 
 

@@ -40,12 +40,7 @@ class Pool:
     """
 
     def __init__(
-        self,
-        situation: Situation,
-        data: Data,
-        portfolio: Portfolio,
-        slots: Sequence[Slot],
-        avoided: Retreat,
+        self, situation: Situation, data: Data, portfolio: Portfolio, slots: Sequence[Slot], avoided: Retreat
     ) -> None:
         self.situation, self.data, self.portfolio, self.slots = situation, data, portfolio, slots
         self.avoided = avoided
