@@ -11,6 +11,7 @@ from molvae.chemistry.depiction import grid_html
 from molvae.chemistry.fingerprints import tanimoto
 from molvae.chemistry.molecule import Invalid, Molecule, is_valid
 from molvae.errors import InputError, UsageError
+from molvae.latent.neighbors import decode_near, readable
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:
@@ -109,11 +110,7 @@ def interpolate(
     """
     if n_steps < 2:  # noqa: PLR2004 - both ends
         raise UsageError(f"a path has at least 2 steps, got {n_steps}")
-    ends = model.prepare([start, end])
-    for item in ends:
-        if isinstance(item, Invalid):
-            raise InputError(f"'{item.text}' is not a molecule: {item.reason}", hint=item.pointer() or None)
-    first, last = (item for item in ends if is_valid(item))
+    first, last = readable(model, [start, end])
     z = model.encode([first, last])
     if not np.isfinite(z).all():
         raise InputError("the model cannot read one of the two molecules", hint="It is too long.")
@@ -142,11 +139,7 @@ def _decode_with_tries(
         failed = [row for row, molecule in enumerate(molecules) if not is_valid(molecule)]
         if not failed:
             break
-        if model.noise_levels:
-            again = model.decode(points[failed], noise=_LEVEL, seed=int(generator.integers(2**31)))
-        else:
-            noise = generator.standard_normal((len(failed), points.shape[1]), dtype=np.float32)
-            again = model.decode(points[failed] + _JITTER * noise)
+        again = decode_near(model, points[failed], _JITTER, _LEVEL, generator)
         for row, molecule in zip(failed, again, strict=True):
             n_decodes[row] += 1
             molecules[row] = molecule if is_valid(molecule) else molecules[row]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,12 +110,7 @@ class SimilarityCurve:
 
     def to_fact(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return {
-            "radius": list(self.radius),
-            "similarity": list(self.similarity),
-            "validity": list(self.validity),
-            "n_molecules": self.n_molecules,
-        }
+        return asdict(self)
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> SimilarityCurve:
@@ -130,9 +125,34 @@ class SimilarityCurve:
                 "this checkpoint does not know how similarity falls with the radius",
                 hint="Give a radius, or run 'molvae calibrate' on it once.",
             )
-        return cls(
-            tuple(fact["radius"]), tuple(fact["similarity"]), tuple(fact["validity"]), fact["n_molecules"]
-        )
+        radius, similarity, validity = (tuple(fact[name]) for name in ("radius", "similarity", "validity"))
+        return cls(radius, similarity, validity, fact["n_molecules"])
+
+
+def readable(model: MolVAE, molecules: Sequence[str | Molecule]) -> list[Molecule]:
+    """Molecules, standardized as the model's training data were; one that is none is an `InputError`."""
+    found = []
+    for item in model.prepare(molecules):
+        if isinstance(item, Invalid):
+            raise InputError(f"'{item.text}' is not a molecule: {item.reason}", hint=item.pointer() or None)
+        found.append(item)
+    return found
+
+
+def decode_near(
+    model: MolVAE,
+    z: NDArray[np.float32],
+    spread: float | NDArray[np.float32],
+    level: float,
+    generator: np.random.Generator,
+) -> list[Molecule | Invalid]:
+    """Molecules near latent vectors `n x d`, one each.
+
+    A decoder trained with noise levels reads the vectors at a level; others read `z + spread * noise`.
+    """
+    if model.noise_levels:
+        return model.decode(z, noise=level, seed=int(generator.integers(2**31)))
+    return model.decode(z + spread * generator.standard_normal(z.shape, dtype=np.float32))
 
 
 def usual_radius(model: MolVAE) -> float:
@@ -165,16 +185,13 @@ def neighborhood(
         InputError: The parent is not a molecule, or the model cannot read it.
         UsageError: The radius is not a noise level.
     """
-    (molecule,) = model.prepare([parent])
-    if isinstance(molecule, Invalid):
-        raise InputError(
-            f"'{molecule.text}' is not a molecule: {molecule.reason}", hint=molecule.pointer() or None
-        )
+    (molecule,) = readable(model, [parent])
     mu, sigma = model.posterior([molecule], inference_steps=INFERENCE_STEPS)
     if not np.isfinite(mu).all():
         raise InputError(f"the model cannot read {molecule.smiles}", hint="It is too long.")
     radius = usual_radius(model) if radius is None else radius
-    decoded = _around(model, mu, sigma, radius, n_draws, Seeds(seed).numpy("neighbors"))
+    around = mu.repeat(n_draws, axis=0)
+    decoded = decode_near(model, around, np.float32(radius) * sigma, radius, Seeds(seed).numpy("neighbors"))
     found = [item for item in decoded if is_valid(item)]
     counts: dict[Molecule, int] = {}
     for item in found:
@@ -196,14 +213,8 @@ def measure_similarity(
 ) -> SimilarityCurve:
     """Measure how similarity falls with the radius, on molecules the model was not trained on.
 
-    The radii are `LEVELS` for a decoder trained with noise levels, else `RADII`.
-
-    Args:
-        model: The model.
-        molecules: Held-out molecules; those it cannot read are left out.
-        n_draws: Points around each molecule and radius.
-        seed: Of the draws.
-        progress: Where progress is reported.
+    The radii are `LEVELS` for a decoder trained with noise levels, else `RADII`; around each molecule that
+    the model can read, `n_draws` points are decoded at each.
 
     Raises:
         InputError: None of the molecules can be read.
@@ -219,7 +230,8 @@ def measure_similarity(
     radii = LEVELS if model.noise_levels else RADII
     progress.start("similarity by radius", len(radii))
     for radius in radii:
-        decoded = _around(model, mu[rows], sigma[rows], radius, n_draws, generator)
+        around, spread = (part[rows].repeat(n_draws, axis=0) for part in (mu, np.float32(radius) * sigma))
+        decoded = decode_near(model, around, spread, radius, generator)
         of = np.repeat(np.arange(len(rows)), n_draws)
         found = [
             float(tanimoto(parents[parent], [item])[0])
@@ -231,19 +243,3 @@ def measure_similarity(
         progress.advance("similarity by radius")
     progress.finish("similarity by radius")
     return SimilarityCurve(radii, tuple(similarity), tuple(validity), len(rows))
-
-
-def _around(
-    model: MolVAE,
-    mu: NDArray[np.float32],
-    sigma: NDArray[np.float32],
-    radius: float,
-    n: int,
-    generator: np.random.Generator,
-) -> list[Molecule | Invalid]:
-    """`n` molecules around each posterior `r x d`, those of one after those of the other."""
-    mu, sigma = mu.repeat(n, axis=0), sigma.repeat(n, axis=0)
-    if model.noise_levels:
-        return model.decode(mu, noise=radius, seed=int(generator.integers(2**31)))
-    noise = generator.standard_normal(mu.shape, dtype=np.float32)
-    return model.decode((mu + np.float32(radius) * sigma * noise).astype(np.float32))
