@@ -24,10 +24,25 @@ from molvae.tokenizers.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from molvae.persistence.manifest import Manifest
 
+_CARD = """---
+library_name: molvae
+tags: [chemistry, molecular-generation, vae, smiles]
+---
+
+# A molvae sequence VAE
+
+```python
+from molvae import MolVAE
+
+model = MolVAE.load("path/to/this/directory")
+model.reconstruct(["CC(=O)Nc1ccc(O)cc1"])
+```
+"""
 _UNITS = """Reconstruction, KL and property terms are in nats per molecule. Exact reconstruction is the share
 of molecules that come back as themselves, greedily, from the encoder's mean; more do from what `encode`
 gives, which is that mean moved by gradient steps. Validity is that of greedy, single-shot decodes of prior
@@ -61,39 +76,25 @@ def render_card(settings: CodecSettings, n_parameters: int) -> str:
     known = card_facts(settings, n_parameters)
     metrics = known.pop("metrics", {})
     known.pop("critic", None)  # a curve, which the report draws
-    lines = [
-        "---",
-        "library_name: molvae",
-        "tags: [chemistry, molecular-generation, vae, smiles]",
-        "---",
-        "",
-        "# A molvae sequence VAE",
-        "",
-        "```python",
-        "from molvae import MolVAE",
-        "",
-        'model = MolVAE.load("path/to/this/directory")',
-        'model.reconstruct(["CC(=O)Nc1ccc(O)cc1"])',
-        "```",
-        "",
-        "| fact | value |",
-        "|---|---|",
-        *(f"| {name.replace('_', ' ')} | {_shown(value)} |" for name, value in known.items()),
-    ]
+    lines = [_CARD, *_table("fact", known)]
     if metrics:
+        levels = [_LEVELS] if settings.model.noise_levels else []
         lines += [
             "",
             "## Measured on the validation split",
             "",
-            "| figure | value |",
-            "|---|---|",
-            *(f"| {name.replace('_', ' ')} | {_shown(value)} |" for name, value in metrics.items()),
+            *_table("figure", metrics),
             "",
             _UNITS,
-            *([_LEVELS] if settings.model.noise_levels else []),
+            *levels,
         ]
     lines += ["", "## Limits", "", _LIMITS]
     return "\n".join(lines) + "\n"
+
+
+def _table(name: str, facts: dict[str, Any]) -> list[str]:
+    rows = [f"| {key.replace('_', ' ')} | {_shown(value)} |" for key, value in facts.items()]
+    return [f"| {name} | value |", "|---|---|", *rows]
 
 
 def _shown(value: Any) -> str:
@@ -125,14 +126,10 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from None
 
 
-def load_weights(network: nn.Module, path: Path, *, assign: bool = False) -> None:
+def load_weights(network: nn.Module, path: Path) -> None:
     """Fill a network with the weights of a file.
 
-    Args:
-        network: The network.
-        path: A safetensors file.
-        assign: Replace the network's tensors instead of copying into them: for a network on the meta device,
-            so that sizes are checked before memory is taken.
+    The network is on the meta device, so that sizes are checked before memory is taken.
 
     Raises:
         CheckpointError: A name, shape or type differs from the network's, or a weight is not finite.
@@ -155,7 +152,7 @@ def load_weights(network: nn.Module, path: Path, *, assign: bool = False) -> Non
             )
         if not bool(torch.isfinite(tensor).all()):
             raise CheckpointError(f"the weight '{name}' of {path} is not finite")
-    network.load_state_dict(tensors, assign=assign)
+    network.load_state_dict(tensors, assign=True)
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -240,7 +237,7 @@ def _parts(directory: Path, manifest: Manifest) -> Parts:
     with torch.device("meta"):
         network = SequenceVAE(settings.model, len(vocabulary), len(settings.property_names))
     try:
-        load_weights(network, directory / WEIGHTS, assign=True)
+        load_weights(network, directory / WEIGHTS)
     except CheckpointError as error:
         if not (gone := ", ".join(retired_changes(CodecSettings, stored))):
             raise
@@ -253,9 +250,8 @@ def _parts(directory: Path, manifest: Manifest) -> Parts:
 
 
 def _load_domain(directory: Path, settings: CodecSettings) -> ApplicabilityDomain:
-    arrays = {name: tensor.numpy() for name, tensor in load_tensors(directory / DOMAIN).items()}
     try:
-        return ApplicabilityDomain.from_arrays(arrays, settings.model.latent_size)
+        return ApplicabilityDomain.from_arrays(_arrays(directory / DOMAIN), settings.model.latent_size)
     except ValueError as error:
         raise CheckpointError(f"the domain of {directory} is damaged: {error}") from None
 
@@ -266,11 +262,14 @@ def read_precedent(directory: Path) -> Precedent:
     Raises:
         CheckpointError: They are not there, or damaged.
     """
-    arrays = {name: tensor.numpy() for name, tensor in load_tensors(directory / PRECEDENT).items()}
     try:
-        return Precedent.of(arrays)
+        return Precedent.of(_arrays(directory / PRECEDENT))
     except (KeyError, ValueError, IndexError) as error:
         raise CheckpointError(f"the precedent of {directory} is damaged: {error}") from None
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    return {name: tensor.numpy() for name, tensor in load_tensors(path).items()}
 
 
 def _load_prior(directory: Path, settings: CodecSettings, network: SequenceVAE, *, stored: bool) -> Prior:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -30,19 +30,12 @@ _FEWEST = 100  # held-out molecules to calibrate on
 
 @dataclass(frozen=True, slots=True)
 class Likelihood:
-    """Terms of the ELBO for each of `n` molecules; NaN for what the model cannot read.
+    """Terms of the ELBO for each of `n` molecules; NaN for what the model cannot read."""
 
-    Attributes:
-        reconstruction: -log p(x | mu), in nats, `n`.
-        kl: KL(q(z|x) || N(0, I)), in nats, `n`.
-        n_tokens: Tokens, the end mark included, `n`.
-        mu: Posterior means, `n x d`.
-    """
-
-    reconstruction: NDArray[np.float64]
-    kl: NDArray[np.float64]
-    n_tokens: NDArray[np.float64]
-    mu: NDArray[np.float32]
+    reconstruction: NDArray[np.float64]  # -log p(x | mu), in nats, n
+    kl: NDArray[np.float64]  # KL(q(z|x) || N(0, I)), in nats, n
+    n_tokens: NDArray[np.float64]  # tokens, the end mark included, n
+    mu: NDArray[np.float32]  # posterior means, n x d
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +84,13 @@ def require_domain(domain: ApplicabilityDomain | None) -> ApplicabilityDomain:
 
 @dataclass(frozen=True)
 class ApplicabilityDomain:
-    """What it takes to score molecules: made from training molecules, calibrated on held-out ones.
+    """What it takes to score molecules: made from training molecules, calibrated on held-out ones."""
 
-    Attributes:
-        center: Mean of the training molecules' means, `d`.
-        factor: Cholesky factor of their covariance, `d x d`.
-        axes: Whitened principal axes, `d x c`.
-        reference: Training molecules on these axes, `m x c`.
-        quantiles: Of the four scores and the combined one on held-out molecules, `5 x q`.
-    """
-
-    center: NDArray[np.float32]
-    factor: NDArray[np.float32]
-    axes: NDArray[np.float32]
-    reference: NDArray[np.float32]
-    quantiles: NDArray[np.float32]
+    center: NDArray[np.float32]  # mean of the training molecules' means, d
+    factor: NDArray[np.float32]  # Cholesky factor of their covariance, d x d
+    axes: NDArray[np.float32]  # whitened principal axes, d x c
+    reference: NDArray[np.float32]  # training molecules on these axes, m x c
+    quantiles: NDArray[np.float32]  # of the four scores and the combined one on held-out molecules, 5 x q
 
     @classmethod
     def fit(
@@ -157,13 +142,7 @@ class ApplicabilityDomain:
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """What it takes to make this domain again."""
-        return {
-            "center": self.center,
-            "factor": self.factor,
-            "axes": self.axes,
-            "reference": self.reference,
-            "quantiles": self.quantiles,
-        }
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32]], latent_size: int) -> Self:
@@ -172,7 +151,7 @@ class ApplicabilityDomain:
         Raises:
             ValueError: They do not fit together.
         """
-        names = {"center", "factor", "axes", "reference", "quantiles"}
+        names = {field.name for field in fields(cls)}
         if arrays.keys() != names:
             raise ValueError(f"a domain has {', '.join(sorted(names))}, got {', '.join(sorted(arrays))}")
         n_axes = min(_COMPONENTS, latent_size)
