@@ -48,19 +48,12 @@ _TRIES_NOTE = f"valid in {MOST_TRIES} tries: greedy first, then drawn at T = 1 u
 
 @dataclass(frozen=True)
 class Assessment:
-    """What was measured, and what pictures of it are drawn from.
+    """What was measured, and what pictures of it are drawn from."""
 
-    Attributes:
-        table: The figures.
-        samples: What was measured of a generator, or written from the model's prior, greedy; None if nothing.
-        truth: Labels of the held-out molecules, `n x p`; None without labels or heads.
-        prediction: What the heads say about them from mu.
-    """
-
-    table: MetricTable
-    samples: MoleculeSet | None = None
-    truth: NDArray[np.float64] | None = None
-    prediction: PropertyPrediction | None = None
+    table: MetricTable  # the figures
+    samples: MoleculeSet | None = None  # of the model's prior; None if nothing was sampled
+    truth: NDArray[np.float64] | None = None  # labels of the held-out molecules, n x p, if there are heads
+    prediction: PropertyPrediction | None = None  # what the heads say about them from mu
 
 
 def assess(
@@ -85,8 +78,7 @@ def assess(
 
     Args:
         model: The model.
-        molecules: Held-out molecules; SMILES are standardized as the model's training data were, `Molecule`s
-            taken as they are.
+        molecules: Held-out molecules, as for `MolVAE.encode`.
         labels: Their properties in their own units, `n x p`, the columns those of the model's heads; NaN
             where missing.
         training: Some training molecules: posterior samples of them bound what any prior can reach.

@@ -37,13 +37,9 @@ def likelihood(
     *,
     encoded: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
 ) -> Likelihood:
-    """Likelihood terms of molecules, each encoded to its posterior mean; same length and order as given.
+    """Likelihood terms of `n` molecules, each encoded to its posterior mean.
 
-    Args:
-        model: The model.
-        molecules: SMILES or molecules, `n`.
-        encoded: What `MolVAE.posterior` says of them, `n x d` each, where that is known already: half of the
-            work is saved.
+    If `MolVAE.posterior` was asked already, what it said (`encoded`, `n x d` each) saves half of the work.
     """
     n = len(molecules)
     terms = np.full((3, n), np.nan)

@@ -41,16 +41,11 @@ class TextDecoder:
 
     Latent vectors are `n x d`; the levels `n` at which they were blurred (`levels`) are None for 0. A
     `condition` are the properties a conditional network sees, and which are known, `n x p` each.
-
-    Attributes:
-        network: The network.
-        tokenizer: Its tokenizer.
-        max_length: Longest text in tokens.
     """
 
     network: SequenceVAE
     tokenizer: Tokenizer
-    max_length: int
+    max_length: int  # tokens of the longest text
 
     def molecules(
         self,

@@ -167,9 +167,9 @@ class PanelFit:
         """Corrections as values of the assays and their variance: of all assays `n x p`, or of cells `c`.
 
         Args:
-            mean: Of the correction.
+            mean: Of the correction of what is expected.
             variance: Likewise.
-            expected: What it corrects, in units.
+            expected: In units.
             informed: 1 where some value of the molecule is known, else 0; `n x 1` or `c`.
             columns: The assays of the cells, `c`.
         """
@@ -219,14 +219,7 @@ class PanelFit:
         figures: tuple[AssayFigures, ...],
         n_members: int,
     ) -> PanelFit:
-        """What `tensors()` came from.
-
-        Args:
-            tensors: Those, maybe among others.
-            shape: Molecules and latent dimensions, `n` and `d`.
-            names: The assays, sorted.
-            figures: How well each was predicted.
-            n_members: Autoencoders.
+        """What `tensors()` came from: `n` molecules with `d` latent dimensions (`shape`), names sorted.
 
         Raises:
             KeyError: A tensor is missing.

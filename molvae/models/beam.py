@@ -30,15 +30,10 @@ _DONE_SHARE = 4  # once one in so many latent vectors is done, the others contin
 
 @dataclass(frozen=True, slots=True)
 class Beams:
-    """The most likely texts of each latent vector, best first.
+    """The most likely texts of each latent vector, best first."""
 
-    Attributes:
-        tokens: Token ids with the end mark and padding after it, `b x k x t`.
-        log_prob: Log-probability of each text, in nats, `b x k`; minus infinity where there are fewer.
-    """
-
-    tokens: Tensor
-    log_prob: Tensor
+    tokens: Tensor  # token ids with the end mark and padding after it, b x k x t
+    log_prob: Tensor  # log-probability of each text, in nats, b x k; -inf where there are fewer
 
 
 @torch.inference_mode()
@@ -55,15 +50,8 @@ def beam_search(
 
     Every step continues the `width` most likely unfinished texts; finished ones are collected apart, so that
     short ones do not displace longer ones. A latent vector is done when nothing unfinished could come among
-    its `n_best`, or within `margin` nats of its best; finished texts outside that are dropped.
-
-    Args:
-        decoder: The decoder.
-        z: Latent vectors, `b x d`.
-        max_length: Texts without an end mark after so many tokens are given up.
-        width: Unfinished texts kept.
-        n_best: Finished texts kept, `k`.
-        margin: In nats.
+    its `n_best`, or within `margin` nats of its best; finished texts outside that are dropped, and those
+    without an end mark after `max_length` tokens are given up.
     """
     if len(z) == 0:
         return Beams(torch.empty((0, n_best, 0), dtype=torch.long, device=z.device), z.new_empty((0, n_best)))
@@ -83,23 +71,16 @@ def _joined(parts: Sequence[Beams]) -> Beams:
 
 
 class _Search:
-    """The search for some latent vectors side by side, `r` of them with `w` unfinished texts each.
-
-    Attributes:
-        texts: The unfinished texts, `r w`.
-        score: Log-probability of the unfinished texts, `r x w`.
-        ended: Log-probability of the finished ones, `r x k`, with the step and the place they ended at.
-        chosen: Token and parent place of every unfinished text, `r x w` each, per step.
-    """
+    """The search for some latent vectors side by side, `r` of them with `w` unfinished texts each."""
 
     def __init__(self, decoder: GRUDecoder, z: Tensor, width: int, n_best: int) -> None:
-        self.texts = Steps(decoder, z.repeat_interleave(width, 0))
+        self.texts = Steps(decoder, z.repeat_interleave(width, 0))  # the unfinished ones, r w
         self.current = torch.full((len(z) * width,), BOS, device=z.device)
-        self.score = z.new_full((len(z), width), -torch.inf)
+        self.score = z.new_full((len(z), width), -torch.inf)  # their log-probability, r x w
         self.score[:, 0] = 0.0  # all begin alike: only one is continued
-        self.ended = z.new_full((len(z), n_best), -torch.inf)
+        self.ended = z.new_full((len(z), n_best), -torch.inf)  # that of the finished ones, r x k
         self.ended_at = torch.zeros((2, len(z), n_best), dtype=torch.long, device=z.device)  # step, place
-        self.chosen: list[tuple[Tensor, Tensor]] = []
+        self.chosen: list[tuple[Tensor, Tensor]] = []  # token and parent place of each text, r x w, per step
 
     def run(self, max_length: int, margin: float) -> Beams:
         """Search until nothing is left to be found, then read the texts back."""

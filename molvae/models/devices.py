@@ -62,14 +62,9 @@ def is_bfloat16(precision: str, device: torch.device) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Which process of how many this is.
+    """Which process of how many this is."""
 
-    Attributes:
-        rank: 0 writes the run directory.
-        size: Number of processes.
-    """
-
-    rank: int = 0
+    rank: int = 0  # 0 writes the run directory
     size: int = 1
 
     @property

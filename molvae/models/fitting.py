@@ -111,12 +111,12 @@ class Standing:
 
 
 class Fit:
-    """A network in training.
+    """A network in training, in place.
 
     A step that leaves a number that is not finite ends the fit; what was kept before stays.
 
     Args:
-        network: What is trained, in place.
+        network: What is trained.
         optimizer: Of its weights.
         recipe: How long and how fast.
         task: What progress calls it.

@@ -38,10 +38,6 @@ class Generation:
 class Steps:
     """A decoder one token at a time, in rows side by side; a text never has the begin mark or unknown tokens.
 
-    Args:
-        decoder: The decoder.
-        z: What it reads, `b x d`.
-
     Attributes:
         states: Hidden states of each layer, `b x h`.
         conditions: What z adds to each layer at every step, `b x 3h`.
@@ -138,24 +134,16 @@ def _draw(logits: Tensor, temperature: float, uniform: Tensor) -> Tensor:
 
 
 class _Loop:
-    """The places at which rows are written, and the queue of rows without a place.
-
-    Attributes:
-        texts: What is written at them.
-        rows: Row written at each place; the number of rows where a place is idle.
-        steps: Tokens already written of it.
-        current: The last of them.
-        longest: Tokens of the longest row so far.
-    """
+    """The places at which rows are written, and the queue of rows without a place."""
 
     def __init__(self, decoder: GRUDecoder, z: Tensor, width: int, max_length: int) -> None:
         self.z, self.max_length = z, max_length
         self.texts = Steps(decoder, z[:width])
-        self.rows = torch.arange(width, device=z.device)
-        self.steps = torch.zeros_like(self.rows)
-        self.current = torch.full_like(self.rows, BOS)
+        self.rows = torch.arange(width, device=z.device)  # at each place; the number of rows where it is idle
+        self.steps = torch.zeros_like(self.rows)  # tokens written of each row
+        self.current = torch.full_like(self.rows, BOS)  # the last of them
         self.n_begun = width
-        self.longest = 0
+        self.longest = 0  # tokens of the longest row so far
 
     @property
     def busy(self) -> bool:

@@ -52,23 +52,17 @@ def negative_log_likelihood(
 
 
 def moved(posterior: Posterior, nll: Callable[[Tensor, Tensor], Tensor], n_steps: int) -> Posterior:
-    """The posterior with its mean moved by gradient steps to where what was encoded is more likely.
+    """The posterior, `b x d`, with its mean moved by gradient steps to where what was encoded is more likely.
 
     An encoder finds all means by one pass over the tokens, and falls short of the best mean of each molecule
     (the amortization gap: Cremer et al., arXiv:1801.03558), which gradient steps from its answer close
     (Kim et al., arXiv:1802.02550). Lengths are counted in posterior standard deviations, and a step is as
     long as would take a linear -log p(x|z) to 0 (Polyak), so that there is no rate to choose; half of the
     step before is added. A mean stays where p(x|z) exceeds 1/2, and is the best of those that were
-    visited.
+    visited, after at most `n_steps`. Variances stay.
 
-    Args:
-        posterior: The encoder's, `b x d`.
-        nll: -log p(x|z) of what was encoded in some rows, `r`, from latent vectors `r x d` and the numbers of
-            the rows, `r`.
-        n_steps: How many at the most; 0 leaves the posterior as it is.
-
-    Returns:
-        A posterior with the same variances.
+    `nll` gives -log p(x|z) of what was encoded in some rows, `r`, from latent vectors `r x d` and the numbers
+    of the rows, `r`.
     """
     if n_steps == 0:
         return posterior

@@ -30,25 +30,15 @@ def draw_levels(n: int, exact: float, free: float, generator: Generator | None =
 
 
 def blurred(z: Tensor, levels: Tensor, generator: Generator | None = None) -> Tensor:
-    """z_s = sqrt(1 - s^2) z + s noise, `b x d`: N(0, I) stays N(0, I) at every level.
-
-    Args:
-        z: Latent vectors, `b x d`.
-        levels: s of each, `b`.
-        generator: Source of the noise.
-    """
+    """z_s = sqrt(1 - s^2) z + s noise, `b x d`, at levels s, `b`: N(0, I) stays N(0, I) at every level."""
     return kept(levels)[:, None] * z + levels[:, None] * normal(z, generator)
 
 
 def expected(z: Tensor, levels: Tensor) -> Tensor:
-    """The mean of z ~ N(0, I) given blurred vectors: sqrt(1 - s^2) z_s, `b x d`.
+    """The mean of z ~ N(0, I) given z_s `b x d` at levels s `b`: sqrt(1 - s^2) z_s, `b x d`.
 
     That is what the decoder reads, so that at level 0 it is z itself and at level 1 nothing: what is written
     then does not depend on z, nor on the noise in its place.
-
-    Args:
-        z: z_s, `b x d`.
-        levels: s of each, `b`.
     """
     return kept(levels)[:, None] * z
 

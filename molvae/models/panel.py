@@ -73,10 +73,7 @@ class PanelVAE(nn.Module):
     def encode(self, seen: Tensor, values: Tensor, shown: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Mean and log-variance, `b x u` each, of p(u | x) and of q(u | x, what is shown).
 
-        Args:
-            seen: What `molecule` makes of the features, `b x h`.
-            values: As in `PanelRows`, `b x p`.
-            shown: Which of them the encoder sees, `b x p`.
+        `seen` is what `molecule` makes of the features, `b x h`; values and which are shown are `b x p`.
         """
         mean, logvar = self.prior(seen).chunk(2, dim=-1)
         logvar = logvar.clamp(*_LOGVAR_RANGE)
@@ -118,10 +115,7 @@ class PanelVAE(nn.Module):
     def gains(self, rows: PanelRows, shown: Tensor, sizes: Tensor) -> Tensor:
         """Variance that a value of each cell would take from all cells that are not shown, `b x p`.
 
-        Args:
-            rows: The rows.
-            shown: Which of their cells the encoder sees, `b x p`.
-            sizes: What a step of the decoder is worth in each column, `p`.
+        `sizes`, `p`, say what a step of the decoder is worth in each column.
         """
         _, _, _, logvar = self.encode(self.molecule(rows.features), rows.values, shown)
         loadings = self.decoder.weight
@@ -168,13 +162,10 @@ class HeldOut:
 
 
 def fit_panel(model: PanelVAE, rows: PanelRows, held_out: HeldOut, generator: torch.Generator) -> PanelVAE:
-    """Train on rows, each time with another part of their known cells shown, and keep the best epoch.
+    """Train a model, in place, each time with another part of the known cells shown; keep the best epoch.
 
-    Args:
-        model: The model; it is changed.
-        rows: To train on.
-        held_out: Training ends when these are no longer predicted better.
-        generator: Of the batches, of what is shown and of u.
+    Training ends when held-out cells are no longer predicted better. The generator decides on the batches, on
+    what is shown and on u.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE, weight_decay=_DECAY)
     rounds = max(1, _BATCH * _LEAST_STEPS // len(rows))

@@ -91,10 +91,7 @@ def contraction(
     Rifai et al. 2011 penalize `||J||_F^2`. For u ~ N(0, I), `E ||J u||^2 = ||J||_F^2`, and `J u` is the
     central difference of the encoder along u: two more passes, and first-order gradients only.
 
-    Args:
-        encode: Inputs to means `b x d`; a row's means depend on its own inputs alone.
-        inputs: `t x b x e`.
-        generator: Source of the direction.
+    `encode` takes inputs `t x b x e` to means `b x d`; a row's means depend on its own inputs alone.
     """
     step = _STEP * normal(inputs, generator)
     along = (encode(inputs + step) - encode(inputs - step)) / (2 * _STEP)
@@ -102,14 +99,10 @@ def contraction(
 
 
 def mean_discrepancy(z: Tensor, generator: Generator | None = None) -> Tensor:
-    """Squared maximum mean discrepancy between a batch of z and N(0, I), unbiased; one number `b` times.
+    """Squared maximum mean discrepancy between a batch of z, `b x d`, and N(0, I); one number `b` times.
 
-    With inverse multiquadratic kernels `C / (C + |x - y|^2)` of several scales (Tolstikhin et al.,
-    arXiv:1711.01558).
-
-    Args:
-        z: Latent vectors, `b x d`, b at least 2.
-        generator: Source of the draws of N(0, I).
+    Unbiased, with inverse multiquadratic kernels `C / (C + |x - y|^2)` of several scales (Tolstikhin et
+    al., arXiv:1711.01558); 0 for a single row.
     """
     n, d = z.shape
     if n < 2:  # noqa: PLR2004 - no pairs

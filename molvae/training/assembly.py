@@ -64,7 +64,9 @@ def fresh_model(
         if settings.prior.name == source.prior.name:
             prior = source.prior  # until it is fitted again
         elif "decoder" in settings.frozen and settings.prior.name == StandardNormal.name:
-            prior, facts = source.prior, {**_of_prior(source), **facts}
+            prior = source.prior
+            described = source.settings.facts.get("prior")
+            facts = facts if described is None else {"prior": described, **facts}
     _freeze(network, settings)
     codec = CodecSettings(
         model=settings.model,
@@ -109,12 +111,6 @@ def _freeze(network: SequenceVAE, settings: TrainSettings) -> None:
         raise ConfigError("every part of the model is frozen: there is nothing to train")
 
 
-def _of_prior(source: MolVAE) -> dict[str, Any]:
-    """The description of the prior on the card of a model."""
-    described = source.settings.facts.get("prior")
-    return {} if described is None else {"prior": described}
-
-
 def chosen_rows(corpus: Corpus, settings: TrainSettings) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Training rows, and the validation rows in use."""
     train_rows, valid_rows = corpus.rows("train"), corpus.rows("valid")
@@ -136,17 +132,13 @@ _LEAST_STEPS = 60  # a language model needs to take up a new series; with many m
 _MEASURED = 1000  # molecules, at most, whose KL is measured
 _ROWS = 256
 _GROWING = ("encoder_hidden", "head_hidden")  # sizes that may exceed those of the checkpoint to start from
-# not of the model, but of how it learns
-_OF_TRAINING = ("token_dropout", "head_input")
+_OF_TRAINING = ("token_dropout", "head_input")  # not of the model, but of how it learns
 
 
 def as_begun(settings: TrainSettings, source: MolVAE, n_training: int) -> TrainSettings:
     """The settings with the sizes of the model that training begins with; its prior is fitted again.
 
-    Args:
-        settings: What was asked for; whatever it sets stays.
-        source: The model.
-        n_training: Training molecules.
+    Whatever the settings set stays.
     """
     asked, sizes = settings.model, source.settings.model
     own = {name: getattr(asked, name) for name in asked.model_fields_set.intersection(_OF_TRAINING)}
@@ -165,10 +157,8 @@ def as_begun(settings: TrainSettings, source: MolVAE, n_training: int) -> TrainS
 def with_kl_target(settings: TrainSettings, kl: float, written: Path) -> TrainSettings:
     """The settings with the KL that training is to keep, if they do not set one.
 
-    Args:
-        settings: What was asked for.
-        kl: Of the training molecules, in the model training begins with.
-        written: Settings of the run, if it was started before: its target is kept.
+    It is that of the training molecules in the model training begins with; a run that was started before
+    keeps the target in its `written` settings.
     """
     if "kl_target" in settings.model_fields_set:
         return settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from copy import deepcopy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from molvae.training.prior_fitting import encoded, must_be_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import Generator, Tensor
+    from torch import Tensor
 
     from molvae.data.corpus import Corpus
     from molvae.latent.codec import MolVAE
@@ -126,11 +126,12 @@ class _Unseen:
         return found
 
 
-class _Labels:
+class _Labels(NamedTuple):
     """Posteriors of molecules and their scaled properties, `n x p`, and which of these exist."""
 
-    def __init__(self, posterior: Posterior, properties: Tensor, observed: Tensor) -> None:
-        self.posterior, self.properties, self.observed = posterior, properties, observed
+    posterior: Posterior
+    properties: Tensor
+    observed: Tensor
 
     @classmethod
     def of(
@@ -152,17 +153,15 @@ class _Labels:
     def at(self, rows: NDArray[np.int64]) -> _Labels:
         """Those of some rows."""
         chosen = torch.from_numpy(rows).to(self.properties.device)
-        posterior = Posterior(self.posterior.mu[chosen], self.posterior.logvar[chosen])
-        return _Labels(posterior, self.properties[chosen], self.observed[chosen])
+        return _Labels(self.posterior_of(chosen), self.properties[chosen], self.observed[chosen])
+
+    def posterior_of(self, rows: Tensor) -> Posterior:
+        """The posteriors of some rows."""
+        return Posterior(self.posterior.mu[rows], self.posterior.logvar[rows])
 
     def nll(self, head: PropertyHead, points: Tensor, rows: Tensor | slice) -> Tensor:
         """Mean of -log p(properties|points) of these rows, in nats per molecule."""
         return gaussian_nll(head(points), self.properties[rows], self.observed[rows]).mean()
-
-    def points(self, rows: Tensor, generator: Generator) -> list[Tensor]:
-        """What the head learns from: a sample of each of these posteriors, and its mean."""
-        posterior = Posterior(self.posterior.mu[rows], self.posterior.logvar[rows])
-        return [posterior.rsample(generator), posterior.mu]
 
 
 def _learned(
@@ -193,7 +192,8 @@ def _learned(
         if at.batch == 0:
             order = torch.randperm(n_rows, generator=generator).to(train.properties.device)
         rows = order[at.batch * size : (at.batch + 1) * size]
-        points = train.points(rows, generator)
+        posterior = train.posterior_of(rows)  # a sample of each, and its mean
+        points = (posterior.rsample(generator), posterior.mu)
         return torch.stack([train.nll(head, each, rows) for each in points]).mean(), {}
 
     def measure(at: Standing) -> float:

@@ -45,18 +45,9 @@ def fit_language(
 ) -> LanguageModel:
     """The language model of a language prior, trained on these rows of the corpus.
 
-    It starts from the weights of the model's decoder, from another language prior, or from random weights if
-    it has a size of its own.
-
-    Args:
-        model: A trained model; it is not changed.
-        corpus: Of its vocabulary.
-        rows: Molecules to train on.
-        settings: How it is trained; by no epoch if it is to be `initial`'s.
-        initial: The language prior to continue from; it is not changed.
-        seeds: Root of the order of the batches: a function of the epoch.
-        progress: Where progress is reported.
-        states: Where the training keeps how far it is.
+    It starts from the weights of the model's decoder, from another language prior (`initial`, which is not
+    changed), or from random weights if it has a size of its own. The order of the batches is a function of
+    the epoch; no epoch leaves `initial` as it is.
 
     Raises:
         UsageError: `initial` has another size than the one that is asked for.

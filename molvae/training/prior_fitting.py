@@ -20,7 +20,7 @@ from molvae.progress import SILENT
 from molvae.seeding import Seeds
 from molvae.training.language_fitting import fit_language, nats_per_molecule
 from molvae.training.states import KeptStates, name_of
-from molvae.training.validation import on_prior
+from molvae.training.validation import UNIQUENESS, VALIDITY, on_prior
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,16 +160,8 @@ def kept_fit(
 ) -> KeptStates:
     """Where `fit_prior` with these arguments keeps its state: under `directory`, apart from other fits'.
 
-    The same fit, started again, resumes from there and gives, on one machine, the same prior.
-
-    Args:
-        directory: Created if need be.
-        model: As for `fit_prior`, like all that follows.
-        corpus: Its molecules.
-        settings: Its settings.
-        initial: The model whose prior it continues from.
-        seed: Its seed.
-        should_stop: Asked between steps; when true, the state is kept and `StoppedEarly` raised.
+    The same fit, started again, resumes from there and gives, on one machine, the same prior. When
+    `should_stop`, asked between steps, is true, the state is kept and `StoppedEarly` raised.
     """
     asked = {
         "settings": settings.model_dump(mode="json", exclude={"initial"}),
@@ -201,11 +193,8 @@ def encoded(
     progress.start("encode", len(rows))
     for start in range(0, len(rows), _ROWS):
         tokens, lengths = pad(corpus.ids, rows[start : start + _ROWS])
-        found.append(
-            model.network.encode(
-                torch.from_numpy(tokens).to(model.device), torch.from_numpy(lengths).to(model.device)
-            )
-        )
+        given = (torch.from_numpy(array).to(model.device) for array in (tokens, lengths))
+        found.append(model.network.encode(*given))
         progress.advance("encode", len(lengths))
     progress.finish("encode")
     return Posterior(torch.cat([p.mu for p in found]), torch.cat([p.logvar for p in found]))
@@ -255,7 +244,6 @@ def _prior_of(initial: MolVAE, kind: type[Prior], model: MolVAE) -> Prior:
 def _without_priors(model: MolVAE) -> dict[str, Any]:
     """The figures of a model's card, without those of priors fitted before."""
     fitted = [name for name in PRIORS.names() if name != StandardNormal.name]
-    gone = {f"{name}_{figure}" for name in fitted for figure in ("validity", "uniqueness")}
-    return {
-        name: value for name, value in model.settings.facts.get("metrics", {}).items() if name not in gone
-    }
+    gone = {f"{name}{figure}" for name in fitted for figure in (VALIDITY, UNIQUENESS)}
+    metrics = model.settings.facts.get("metrics", {})
+    return {name: value for name, value in metrics.items() if name not in gone}

@@ -37,12 +37,7 @@ EVERY = 500  # steps: seconds of a small network, a minute of a large one
 class KeptStates(FitStates):
     """Keeps the two newest states of one fit in a directory of its own, which appears with the first.
 
-    Args:
-        directory: Where they are.
-        should_stop: Asked after every step.
-        every: Steps between two states.
-        fit: What a person calls this fit.
-        world: The processes that share the work; the leading one writes.
+    `fit` is what a person calls the fit; the leading process of the world writes.
     """
 
     def __init__(
@@ -130,12 +125,7 @@ def _load(path: Path) -> State:
 
 
 def name_of(asked: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
-    """Twelve characters by which a fit is known: the same only if all that decides it is the same.
-
-    Args:
-        asked: What decides it, as JSON holds it.
-        tensors: Weights that decide it.
-    """
+    """Twelve characters by which a fit is known: the same only if what decides it, values and weights, is."""
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode())
     for name in sorted(tensors):
         digest.update(name.encode())

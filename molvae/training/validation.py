@@ -36,31 +36,22 @@ class BetaController:
 
     An integral controller on log beta: `log beta += gain * (KL / goal - 1)` with KL a running mean. The goal
     moves in a straight line from a first value to the target and stays there.
-
-    Attributes:
-        beta: Weight of the KL after its warm-up.
-        target: KL to end at in nats per molecule; None keeps beta.
-        warmup: Steps over which the weight rises from 0 to beta.
-        first: KL to start from.
-        n_moving: Steps over which the goal moves from `first` to `target`.
-        step: Steps seen.
-        mean_kl: Running mean of the KL; None before the first step.
     """
 
-    beta: float
-    target: float | None
-    warmup: int
-    first: float | None = None
-    n_moving: int = 0
-    step: int = 0
-    mean_kl: float | None = None
+    beta: float  # weight of the KL after its warm-up
+    target: float | None  # KL to end at in nats per molecule; None keeps beta
+    warmup: int  # steps over which the weight rises from 0 to beta
+    first: float | None = None  # KL to start from
+    n_moving: int = 0  # steps over which the goal moves from `first` to `target`
+    step: int = 0  # steps seen
+    mean_kl: float | None = None  # running mean of the KL; None before the first step
 
     @classmethod
     def start(cls, settings: TrainSettings, n_steps: int) -> BetaController:
         """The controller at the first of so many steps."""
         target = None if settings.fixed_beta else settings.kl_target
-        n_moving = round(settings.kl_moving * n_steps)
         warmup = min(settings.beta_warmup_steps, int(LARGEST_WARMUP * n_steps))
+        n_moving = round(settings.kl_moving * n_steps)
         return cls(settings.beta, target, warmup, settings.kl_start, n_moving)
 
     @property
@@ -78,8 +69,7 @@ class BetaController:
     def after(self, kl: float) -> BetaController:
         """The controller for the next step, having seen this step's KL (mean over the batch)."""
         mean = kl if self.mean_kl is None else _MEMORY * self.mean_kl + (1.0 - _MEMORY) * kl
-        beta = self.beta
-        goal = self.goal
+        beta, goal = self.beta, self.goal
         if goal is not None and self.step >= self.warmup:
             beta = min(max(beta * math.exp(_GAIN * (mean / goal - 1.0)), _BETA_RANGE[0]), _BETA_RANGE[1])
         return replace(self, beta=beta, step=self.step + 1, mean_kl=mean)
@@ -118,19 +108,12 @@ def to_tensors(batch: Batch, device: torch.device) -> dict[str, torch.Tensor]:
 def validate(
     model: MolVAE, corpus: Corpus, rows: NDArray[np.int64], *, n_samples: int, seed: int
 ) -> dict[str, float]:
-    """Figures of a model on corpus rows and on prior samples; all greedy.
-
-    Args:
-        model: The model.
-        corpus: Where the rows are.
-        rows: Held-out molecules, `n`.
-        n_samples: Prior samples drawn.
-        seed: Root of the posterior and prior draws.
+    """Figures of a model on corpus rows `n` and on prior samples; all greedy.
 
     Returns:
         `reconstruction`, `kl`, `property` in nats per molecule; of a decoder with noise levels also `free`,
-        -log p(x) at level 1; `exact_reconstruction` (same molecule, from
-        mu); `active_units`; `mae_NAME` per property; and what `on_prior` measures.
+        -log p(x) at level 1; `exact_reconstruction` (same molecule, from mu); `active_units`; `mae_NAME` per
+        property; and what `on_prior` measures.
     """
     return {**_on_molecules(model, corpus, rows, seed), **on_prior(model, n_samples=n_samples, seed=seed)}
 
@@ -194,11 +177,6 @@ def _exact(model: MolVAE, corpus: Corpus, rows: NDArray[np.int64], mu: torch.Ten
     written = generate(network.decoder, network.decoder_input(mu), max_length=model.settings.max_length)
     texts = model.tokenizer.decode_many(written.tokens.cpu().numpy())
     return sum(
-        text == smiles or _same_molecule(text, smiles)
+        text == smiles or (is_valid(molecule := parse(text)) and molecule.smiles == smiles)
         for text, smiles in zip(texts, corpus.smiles(rows), strict=True)
     )
-
-
-def _same_molecule(text: str, smiles: str) -> bool:
-    molecule = parse(text)
-    return is_valid(molecule) and molecule.smiles == smiles

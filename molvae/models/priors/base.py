@@ -33,9 +33,6 @@ class Prior(ABC):
     def through(self, network: SequenceVAE) -> Prior:
         """The same prior beside the network of its model, through whose encoder some draw.
 
-        Args:
-            network: What z is decoded with.
-
         Raises:
             ValueError: It does not fit that network.
         """
@@ -72,11 +69,7 @@ class LatentDensity(Prior):
 
 
 class StandardNormal(Prior):
-    """N(0, I), which the KL term pulls the posterior towards.
-
-    Args:
-        latent_size: `d`.
-    """
+    """N(0, I), which the KL term pulls the posterior towards."""
 
     name = "normal"
 
@@ -121,12 +114,7 @@ PRIORS.add(StandardNormal.name, StandardNormal)
 
 
 def check_tensors(prior: str, tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Check the names, shapes and values of the tensors of a prior.
-
-    Args:
-        prior: What it is called in an error ("a flow").
-        tensors: What was read.
-        shapes: What was expected.
+    """Check the names, shapes and values of the tensors of a prior, called so in errors ("a flow").
 
     Raises:
         ValueError: Names or shapes differ, or numbers are not floating point or not finite.

@@ -23,13 +23,7 @@ if TYPE_CHECKING:
 
 
 class ResidualBlock(nn.Module):
-    """h + contract(SiLU(expand(h) + clock(time))); inputs have unit variance, so that no layer needs a norm.
-
-    Args:
-        width: Units in and out.
-        hidden: Units inside.
-        clock: Size of the encoding of the time.
-    """
+    """h + contract(SiLU(expand(h) + clock(time))); inputs of unit variance, so that no layer needs a norm."""
 
     def __init__(self, width: int, hidden: int, clock: int) -> None:
         super().__init__()
@@ -138,17 +132,11 @@ network says there is made up, and may carry a point away."""
 
 @dataclass(frozen=True)
 class Standardization:
-    """Latent vectors in units of their standard deviations, along the axes in which these do not correlate.
+    """Latent vectors in units of their standard deviations, along axes in which these do not correlate."""
 
-    Attributes:
-        mean: `d`.
-        scale: Standard deviations, `d`.
-        axes: Eigenvectors of the correlation matrix, in columns, `d x d`.
-    """
-
-    mean: Tensor
-    scale: Tensor
-    axes: Tensor
+    mean: Tensor  # d
+    scale: Tensor  # standard deviations, d
+    axes: Tensor  # eigenvectors of the correlation matrix, in columns, d x d
 
     def apply(self, z: Tensor) -> Tensor:
         """Coordinates of latent vectors `n x d`, `n x d`."""
@@ -177,9 +165,8 @@ def standardization(posterior: Posterior) -> tuple[Standardization, Tensor]:
     """The units of an aggregated posterior, and its variances along the axes, `d`; on the CPU."""
     mu = posterior.mu.cpu().double()
     mean = mu.mean(0)
-    covariance = (mu - mean).t() @ (mu - mean) / len(mu) + posterior.logvar.cpu().double().exp().mean(
-        0
-    ).diag()
+    within = posterior.logvar.cpu().double().exp().mean(0)
+    covariance = (mu - mean).t() @ (mu - mean) / len(mu) + within.diag()
     scale = covariance.diagonal().clamp_min(_SMALL).sqrt()
     variances, axes = torch.linalg.eigh(covariance / torch.outer(scale, scale))
     # A factorization lays its result out by columns, a file by rows, and products round by the layout.
@@ -188,11 +175,7 @@ def standardization(posterior: Posterior) -> tuple[Standardization, Tensor]:
 
 
 def train_field(
-    field: VelocityField,
-    units: Standardization,
-    posterior: Posterior,
-    steps: int,
-    context: FitContext,
+    field: VelocityField, units: Standardization, posterior: Posterior, steps: int, context: FitContext
 ) -> VelocityField:
     """The field after so many training steps, on the CPU: the running mean of its weights."""
     device, n_rows = posterior.mu.device, len(posterior.mu)
@@ -226,11 +209,8 @@ def matching_loss(field: VelocityField, axes: Tensor, posterior: Posterior, gene
 
     .. math:: E[v | x] = \cos a\, m + \frac{\cos a \sin a (s - 1)}{\cos^2 a + s \sin^2 a} (x - \sin a\, m)
 
-    Args:
-        field: The field.
-        axes: Principal axes in which it works, columns, `d x d`.
-        posterior: Standardized posteriors, `b x d`.
-        generator: Source of the angles and the noise, on the CPU.
+    Posteriors are standardized, `b x d`; the columns of `axes`, `d x d`, are the principal axes in which the
+    field works; the generator is on the CPU.
     """
     center, variance = posterior.mu, posterior.logvar.exp()
     share = torch.randn(len(center), 1, generator=generator).mul_(_LOG_NOISE_STD).add_(_LOG_NOISE_MEAN).exp_()

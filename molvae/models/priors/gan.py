@@ -35,12 +35,8 @@ class LatentGAN(LatentDensity):
 
     After LatentGAN (Prykhodko et al. 2019, doi:10.1186/s13321-019-0397-9) with the loss of Gulrajani et al.
     (arXiv:1704.00028). Both work on principal coordinates of unit variance. The generator is rounded to half
-    precision, in which it is stored.
-
-    Args:
-        units: Where the latent vectors lie, and their principal axes.
-        generator: Principal coordinates of normal vectors, `n x d` to `n x d`.
-        critic: Mean difference of the critic's scores of real and generated vectors, by training step.
+    precision, in which it is stored. Of a prior just fitted, `critic` is the mean difference of the critic's
+    scores of real and generated vectors, by training step.
     """
 
     name = "gan"

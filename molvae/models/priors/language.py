@@ -23,14 +23,7 @@ if TYPE_CHECKING:
 
 
 class LanguageModel(nn.Module):
-    """p(x) of token rows, by a `GRUDecoder` whose latent vector has no columns.
-
-    Args:
-        vocabulary_size: `v`.
-        embedding_size: Dimensions of a token's embedding.
-        hidden: Hidden units of each layer.
-        n_layers: Layers.
-    """
+    """p(x) of token rows, by a `GRUDecoder` whose latent vector has no columns."""
 
     def __init__(self, vocabulary_size: int, *, embedding_size: int, hidden: int, n_layers: int = 1) -> None:
         super().__init__()
@@ -81,12 +74,8 @@ class LanguageModel(nn.Module):
     ) -> Tensor:
         """-log p(x) of token rows `b x t` of lengths `b`, end mark included, in nats, `b`.
 
-        Args:
-            tokens: Rows.
-            lengths: Of each.
-            dropout: Share of the units of the last layer that are hidden, the same ones at all steps of a row
-                (Gal and Ghahramani, arXiv:1512.05287); the others are scaled up.
-            generator: Which ones.
+        Dropout hides a share of the units of the last layer, the same ones at all steps of a row (Gal and
+        Ghahramani, arXiv:1512.05287); the others are scaled up.
         """
         states = self.decoder.states(shifted(tokens), _nothing(tokens))
         if dropout > 0.0:
