@@ -93,14 +93,20 @@ def open_writer(target: Path, columns: Sequence[Column]) -> Iterator[Writer]:
         UsageError: The suffix is not in `SUFFIXES`, or the table has no molecules and the format needs them.
         StorageError: The disk refuses; an existing file is intact.
     """
-    opener = _OPENERS[suffix_of(target)]
-    if opener is not _parquet_file and any(column.kind == "vector" for column in columns):
+    suffix = suffix_of(target)
+    if suffix != ".parquet" and any(column.kind == "vector" for column in columns):
         raise UsageError(
             f"a column of vectors cannot be written to {target.name}",
             hint="Use .parquet; 'molvae encode' gives every latent dimension a column of its own.",
         )
-    with written_aside(target) as temporary, opener(temporary, columns) as writer:
-        yield writer
+    with written_aside(target) as temporary:
+        if suffix == ".parquet":
+            table = ParquetWriter(temporary, columns)
+            yield table
+            table.close()
+        else:
+            with _text_stream(temporary, packed=suffix == ".csv.gz") as stream:
+                yield _TEXT[suffix](stream, columns)
 
 
 class CsvWriter:
@@ -178,43 +184,22 @@ class SdfWriter:
         self._stream.write(to_sdf([molecule], [properties], names))
 
 
-def _text_file(
-    kind: Callable[[TextIO, Sequence[Column]], Writer],
-) -> Callable[[Path, Sequence[Column]], contextlib.AbstractContextManager[Writer]]:
-    @contextlib.contextmanager
-    def opened(path: Path, columns: Sequence[Column]) -> Iterator[Writer]:
-        with path.open("w", encoding="utf-8", errors="replace", newline="") as stream:
-            yield kind(stream, columns)
-
-    return opened
-
-
-@contextlib.contextmanager
-def _compressed_csv(path: Path, columns: Sequence[Column]) -> Iterator[Writer]:
-    # no name and no time in the header: same rows, same bytes
-    with (
-        path.open("wb") as raw,
-        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
-        io.TextIOWrapper(packed, encoding="utf-8", errors="replace", newline="") as stream,
-    ):
-        yield CsvWriter(stream, columns)
-
-
-@contextlib.contextmanager
-def _parquet_file(path: Path, columns: Sequence[Column]) -> Iterator[Writer]:
-    writer = ParquetWriter(path, columns)
-    yield writer
-    writer.close()
-
-
-_OPENERS: dict[str, Callable[[Path, Sequence[Column]], contextlib.AbstractContextManager[Writer]]] = {
-    ".csv": _text_file(CsvWriter),
-    ".csv.gz": _compressed_csv,
-    ".parquet": _parquet_file,
-    ".smi": _text_file(SmilesWriter),
-    ".sdf": _text_file(SdfWriter),
-    ".jsonl": _text_file(JsonLinesWriter),
+_TEXT: dict[str, Callable[[TextIO, Sequence[Column]], Writer]] = {
+    ".csv": CsvWriter,
+    ".csv.gz": CsvWriter,
+    ".smi": SmilesWriter,
+    ".sdf": SdfWriter,
+    ".jsonl": JsonLinesWriter,
 }
+
+
+@contextlib.contextmanager
+def _text_stream(path: Path, *, packed: bool) -> Iterator[TextIO]:
+    with contextlib.ExitStack() as stack:
+        file: io.BufferedWriter | gzip.GzipFile = stack.enter_context(path.open("wb"))
+        if packed:  # no name and no time in the header: same rows, same bytes
+            file = stack.enter_context(gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0))
+        yield stack.enter_context(io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline=""))
 
 
 def _cell(value: Any, column: Column) -> str:
