@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,8 @@ from molvae.data.config import PrepareSettings
 from molvae.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from molvae.data.corpus import Balance
 
 _MOST_REASONS = 8
@@ -107,49 +109,37 @@ def prepare_command(session: Session, /, given: fields.Given[PrepareSettings], w
 
 
 def _text(corpus: Path, balance: Balance, *, labelled: bool) -> str:
+    """The balance, the rejected rows by reason, and a line for each fact there is."""
     lines = [str(balance), ""]
-    reasons = list(balance.by_reason.items())
+    reasons = [(f"{count:,}", reason) for reason, count in balance.by_reason.items()][:_MOST_REASONS]
     if reasons:
-        rows = [(f"{count:,}", reason) for reason, count in reasons[:_MOST_REASONS]]
-        lines += [table_text(("rejected", "why"), rows).rstrip(), ""]
+        lines += [table_text(("rejected", "why"), reasons).rstrip(), ""]
     parts = ", ".join(f"{count:,} {part}" for part, count in balance.parts.items())
-    lines.append(f"corpus      {corpus} ({parts})")
-    lines.append(
-        f"vocabulary  {balance.n_vocabulary} tokens, {balance.n_tokens / balance.kept:.1f} per molecule"
-    )
-    for what, counts, where in (
-        ("missing", balance.missing, ""),
-        ("unreadable", balance.unreadable, "; unreadable_labels.csv"),
-        ("unknown", balance.unknown, ""),
-    ):
-        shown = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
-        if shown:
-            lines.append(f"{what:<10}  {shown}{where}")
-    lines += _merged(balance)
-    if balance.stereo_groups:
-        lines.append(f"stereo      {balance.stereo_groups:,} with enhanced stereo, read as the isomer drawn")
-    if balance.changed:
-        labels = "; their labels are of what was written" if labelled else ""
-        steps = ", ".join(f"{step} {count:,}" for step, count in balance.steps.items())
-        lines.append(f"changed     {balance.changed:,} by standardization ({steps}){labels}")
-    if balance.doubtful:
-        lines.append(f"doubtful    {balance.doubtful:,} rows of several molecules; doubtful.csv")
-    if balance.duplicates:
-        lines.append(f"duplicates  {corpus / 'duplicates.csv'}")
-    if balance.rejected:
-        lines.append(f"rejected    {corpus / 'rejected.csv'}")
-    return "\n".join(lines)
+    averaged = [
+        f"{name} of {n:,} molecules (sd {balance.spread[name]:.2g})" for name, n in balance.replicates.items()
+    ]
+    conflicts = [
+        f"{name} of {n:,} molecules ({'label left out' if name in balance.missing else 'first kept'})"
+        for name, n in balance.contradictory.items()
+    ]
+    stereo, changed, unreadable = balance.stereo_groups, balance.changed, _counts(balance.unreadable)
+    labels = "; their labels are of what was written" if labelled else ""
+    facts: dict[str, Any] = {
+        "corpus": f"{corpus} ({parts})",
+        "vocabulary": f"{balance.n_vocabulary} tokens, {balance.n_tokens / balance.kept:.1f} per molecule",
+        "missing": _counts(balance.missing),
+        "unreadable": unreadable and f"{unreadable}; unreadable_labels.csv",
+        "unknown": _counts(balance.unknown),
+        "averaged": averaged and f"{', '.join(averaged)}; replicates.csv",
+        "conflicts": conflicts and f"{', '.join(conflicts)}; contradictions.csv",
+        "stereo": stereo and f"{stereo:,} with enhanced stereo, read as the isomer drawn",
+        "changed": changed and f"{changed:,} by standardization ({_counts(balance.steps)}){labels}",
+        "doubtful": balance.doubtful and f"{balance.doubtful:,} rows of several molecules; doubtful.csv",
+        "duplicates": balance.duplicates and corpus / "duplicates.csv",
+        "rejected": balance.rejected and corpus / "rejected.csv",
+    }
+    return "\n".join(lines + [f"{name:<10}  {text}" for name, text in facts.items() if text])
 
 
-def _merged(balance: Balance) -> list[str]:
-    """What became of the labels of molecules that stand in several rows."""
-    averaged = ", ".join(
-        f"{name} of {count:,} molecules (sd {balance.spread[name]:.2g})"
-        for name, count in balance.replicates.items()
-    )
-    conflicts = ", ".join(
-        f"{name} of {count:,} molecules ({'label left out' if name in balance.missing else 'first kept'})"
-        for name, count in balance.contradictory.items()
-    )
-    lines = [f"averaged    {averaged}; replicates.csv"] if averaged else []
-    return lines + ([f"conflicts   {conflicts}; contradictions.csv"] if conflicts else [])
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
