@@ -185,9 +185,10 @@ def optimize(
     from molvae.latent.codec import MolVAE
     from molvae.oracles.config import objectives
 
-    functions = {**(oracles or {}), **_functions(maximize), **_functions(minimize)}
+    (highest, high), (lowest, low) = _names_and_functions(maximize), _names_and_functions(minimize)
+    functions = {**(oracles or {}), **high, **low}
     given = {name: _as_oracle(name, function) for name, function in functions.items()}
-    wishes = [*_wishes(_names(maximize), _names(minimize), at_most, at_least), *objectives(keep=keep)]
+    wishes = [*_wishes(highest, lowest, at_most, at_least), *objectives(keep=keep)]
     settings = unfolded(_settings(CampaignSettings, {"objectives": wishes, **words}, "optimize"))
     named = {objective.name for objective in wanted(settings.objectives)}
     loaded = needed_oracles(  # an unknown name is an error before a model is loaded
@@ -238,12 +239,8 @@ def _wishes(
     return found
 
 
-def _names(goals: Goals) -> Names:
-    return list(goals) if isinstance(goals, Mapping) else goals
-
-
-def _functions(goals: Goals) -> dict[str, Callable[..., Any]]:
-    return dict(goals) if isinstance(goals, Mapping) else {}
+def _names_and_functions(goals: Goals) -> tuple[Names, Mapping[str, Callable[..., Any]]]:
+    return (list(goals), goals) if isinstance(goals, Mapping) else (goals, {})
 
 
 def _as_oracle(name: str, function: Any) -> Oracle:

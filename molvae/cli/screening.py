@@ -129,22 +129,21 @@ def _dotted(suffix: str | None) -> str | None:
 
 def _report(session: Session, merged: Merged) -> None:
     names = merged.job.numbers()
-    wanted = [objective.name for objective in merged.job.settings.objectives]
+    wanted = {wish.name: names.index(wish.name) for wish in merged.job.settings.objectives}
     facts = {
         **merged.funnel.facts(),
         "unscored": merged.funnel.unscored,
         "result": merged.path,
         "best": [
             {"smiles": hit.smiles, "utility": utility, "identifier": hit.identifier, "line": hit.line}
-            | {name: hit.numbers[names.index(name)] for name in wanted}
+            | {name: hit.numbers[index] for name, index in wanted.items()}
             for utility, hit in merged.best[:_SHOWN]
         ],
     }
     text = _account(merged.funnel)
     if merged.best:
-        wanted = list(dict.fromkeys(wanted))
         rows = [
-            [rank, *(hit.numbers[names.index(name)] for name in wanted), *_called(hit), hit.smiles]
+            [rank, *(hit.numbers[index] for index in wanted.values()), *_called(hit), hit.smiles]
             for rank, (_, hit) in enumerate(merged.best[:_SHOWN], start=1)
         ]
         text += "\n" + table_text(["rank", *wanted, "line", "name", "SMILES"], rows)
