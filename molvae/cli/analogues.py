@@ -45,14 +45,7 @@ _DRAWN = 25  # molecules in a picture
 @options.seed()
 @molecules.run()
 def interpolate_command(
-    run: Run,
-    start: str,
-    end: str,
-    steps: int,
-    kind: PathKind,
-    tries: int,
-    distinct: bool,
-    seed: int,
+    run: Run, start: str, end: str, steps: int, kind: PathKind, tries: int, distinct: bool, seed: int
 ) -> None:
     """Interpolate in latent space from the molecule START to the molecule END (SMILES).
 

@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 @campaigns.search_options(options.trust(), fields.option(CampaignSettings, "q", "-q", metavar="N"))
 @click.option("--retry-failed", is_flag=True, help="Score failed molecules again, without charge.")
 @options.several(
-    "--tracker",
-    text="Experiment tracker: tensorboard, mlflow, wandb, or a registered one",
-    metavar="NAME",
+    "--tracker", text="Experiment tracker: tensorboard, mlflow, wandb, or a registered one", metavar="NAME"
 )
 @options.path(
     "--table",

@@ -49,21 +49,13 @@ _ARTICLES = {
 )
 @options.integer("--molecules", "n_molecules", text="Structures drawn in the table.", default=200, least=0)
 @options.integer(
-    "--rows",
-    "n_rows",
-    text="Rows of the table: the best, or an even sample of a file.",
-    default=5000,
+    "--rows", "n_rows", text="Rows of the table: the best, or an even sample of a file.", default=5000
 )
 @options.columns()
 @options.device()
 @options.common()
 def report_command(
-    session: Session,
-    /,
-    path: Path,
-    output: Path,
-    columns: options.Columns,
-    **given: Any,
+    session: Session, /, path: Path, output: Path, columns: options.Columns, **given: Any
 ) -> None:
     """Make an HTML report of PATH: one file that works offline.
 

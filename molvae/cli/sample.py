@@ -39,13 +39,7 @@ _PER_REQUEST = 20  # draws to choose from for each molecule under a condition
 @options.seed()
 @molecules.run()
 def sample_command(
-    run: Run,
-    n: int,
-    prior: str | None,
-    condition: tuple[str, ...],
-    unique: bool,
-    seed: int,
-    **decoding: Any,
+    run: Run, n: int, prior: str | None, condition: tuple[str, ...], unique: bool, seed: int, **decoding: Any
 ) -> None:
     """Draw N new molecules from the model CHECKPOINT (a model directory, or a run).
 

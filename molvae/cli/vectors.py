@@ -39,12 +39,7 @@ _COORDINATE = re.compile(r"z(\d+)")
     least=0,
 )
 @molecules.run()
-def encode_command(
-    run: Run,
-    arguments: Arguments,
-    seed: int | None,
-    inference_steps: int,
-) -> None:
+def encode_command(run: Run, arguments: Arguments, seed: int | None, inference_steps: int) -> None:
     """Encode each MOLECULE: a SMILES, a file (.smi .csv .sdf .parquet ...), or - for stdin.
 
     The output has a row for each input row, in the same order; a row without a valid molecule has the reason
@@ -98,12 +93,7 @@ def _why_not(model: MolVAE, item: Molecule | Invalid) -> str:
 @molecules.describe()
 @options.seed()
 @molecules.run()
-def decode_command(
-    run: Run,
-    arguments: Arguments,
-    seed: int,
-    **decoding: Any,
-) -> None:
+def decode_command(run: Run, arguments: Arguments, seed: int, **decoding: Any) -> None:
     """Decode VECTORS: tables with columns z0, z1, ... as 'molvae encode' writes them, or - for stdin.
 
     Files of molecules and SMILES are encoded first, which shows how the model reconstructs them. The output

@@ -14,12 +14,7 @@ from molvae.chemistry.fingerprints import tanimoto
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.oracles.docking import kept_poses
 from molvae.reporting.campaign_account import calls_section, failures_section
-from molvae.reporting.campaign_progress import (
-    baseline_of,
-    front_section,
-    progress_cards,
-    progress_section,
-)
+from molvae.reporting.campaign_progress import baseline_of, front_section, progress_cards, progress_section
 from molvae.reporting.campaign_standing import Standing
 from molvae.reporting.drawings import Gallery, molecule_table, row_numbers
 from molvae.reporting.page import Attachment, Facts, Report, Section, Tile, Tiles

@@ -113,12 +113,8 @@ def _subtitle(model: MolVAE | None, found: Shown | None) -> str:
         return "no model has been saved yet"
     facts = model.facts()
     trained = facts.get("n_training_molecules")
-    words = [
-        facts["encoder"],
-        f"z {model.latent_size}",
-        facts["decoder"],
-        f"{model.n_parameters:,} parameters",
-    ]
+    words = [facts["encoder"], f"z {model.latent_size}", facts["decoder"]]
+    words.append(f"{model.n_parameters:,} parameters")
     words += [] if trained is None else [f"trained on {trained:,} molecules"]
     return ", ".join(words)
 
