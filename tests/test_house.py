@@ -6,6 +6,8 @@ import ast
 import json
 import subprocess
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,23 @@ def test_every_file_says_its_job_first_and_has_a_telling_name(path):
 def test_rooms_re_export_nothing(path):
     body = ast.parse(path.read_text(encoding="utf-8")).body
     assert [type(node) for node in body] == [ast.Expr], "the __init__ of a room is its docstring"
+
+
+def test_what_scripts_import_exists():
+    imported = {
+        (path.name, node.module, alias.name)
+        for path in [*ROOT.glob("scripts/**/*.py"), *ROOT.glob("docs/**/*.py")]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "molvae"
+        for alias in node.names
+    }
+    assert len(imported) > 100
+    missing = [
+        name
+        for name in sorted(imported)
+        if not hasattr(import_module(name[1]), name[2]) and find_spec(f"{name[1]}.{name[2]}") is None
+    ]
+    assert missing == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -31,7 +31,6 @@ from molvae.campaign.gates import precedent_gate
 from molvae.campaign.runner import run
 from molvae.campaign.utility import top_auc
 from molvae.chemistry.molecule import Molecule, is_valid, parse
-from molvae.chemistry.precedent import places
 from molvae.chemistry.standardize import standardize
 from molvae.latent.codec import MolVAE
 from molvae.oracles.config import Objective
@@ -142,7 +141,7 @@ def _of_the_model(model: MolVAE, held_out: list[str], n_draws: int) -> dict[str,
     molecules = [m for m in map(standardize, held_out) if isinstance(m, Molecule)]
     begun = time.process_time()
     for molecule in molecules:
-        places(molecule)
+        model.precedent.covers(molecule)
     spent = time.process_time() - begun
     drawn = [m.smiles for m in model.sample(n_draws, seed=0) if is_valid(m)]
     return {
