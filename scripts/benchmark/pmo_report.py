@@ -46,8 +46,8 @@ def report(work: Path) -> None:
 def merged(work: Path, results: Path = RESULTS) -> list[Row]:
     """Rows of the record before, and over them those of the finished runs in `work`, in a fixed order.
 
-    A run also counts for the smaller budgets, with its first calls. A run of the default method that was
-    stopped before its calls were spent is left out.
+    A run also counts for the smaller budgets, with its first calls. One that was stopped before its calls
+    were spent is left out.
     """
     rows: dict[tuple[Any, ...], Row] = {}
     before = results / f"{NAME}.json"
@@ -64,9 +64,7 @@ def merged(work: Path, results: Path = RESULTS) -> list[Row]:
     for row in [*first, *own]:  # a run of its own goes before the beginning of a longer one
         rows[tuple(row[key] for key in _IDENTITY)] = row
     return [
-        rows[key]
-        for key in sorted(rows, key=lambda key: (key[2], *map(str, key)))
-        if rows[key]["method"] != DEFAULT or is_whole(rows[key])
+        rows[key] for key in sorted(rows, key=lambda key: (key[2], *map(str, key))) if is_whole(rows[key])
     ]
 
 
@@ -85,6 +83,7 @@ def figures(table: Iterable[Row]) -> dict[str, float | int | None]:
         ("pmo20_1k", DEFAULT, _SMALL),
         ("pmo20_300", DEFAULT, _SHORT),
         ("pmo20_latent_only", LATENT_ONLY, _LARGE),
+        ("pmo20_latent_only_1k", LATENT_ONLY, _SMALL),
     ):
         if _complete(rows, label, budget, PUBLISHED):
             means = _means(rows, label, budget, "auc_top10")
