@@ -40,14 +40,10 @@ _PREPARED = 4096
 
 
 def mutated(molecule: Molecule, rng: Random, *, n_edits: int = 1, cores: tuple[str, ...] = ()) -> str | None:
-    """The molecule after random edits, as SMILES; nothing where none was found.
+    """The molecule after random edits, one after the other, as SMILES; nothing where none was found.
 
-    Args:
-        molecule: Stays as it is.
-        rng: Draws everything.
-        n_edits: How many, one after the other.
-        cores: SMARTS. Where the molecule has them, their atoms and bonds stay, nothing is hung where it would
-            hide them, and the results have them too.
+    Cores are SMARTS: where the molecule has them, their atoms and bonds stay, nothing is hung where it would
+    hide them, and the results have them too.
 
     >>> from random import Random
     >>> from molvae.chemistry.molecule import parse

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,22 +22,6 @@ if TYPE_CHECKING:
 
 CLASSES = ((0.0, 1.0), (-1.0, 1.0))
 """A column that holds no other values than one of these pairs holds classes: they are not averaged."""
-
-
-@dataclass(frozen=True)
-class Joined:
-    """What became of the labels of molecules that stand in several rows.
-
-    Attributes:
-        replicates: Molecules with several numbers, by column; their mean is kept.
-        spread: Pooled standard deviation of the replicates, by column.
-        contradictory: Molecules with two classes, by column of classes (their label is missing), and with
-            several parts, by split column (the first is kept).
-    """
-
-    replicates: dict[str, int]
-    spread: dict[str, float]
-    contradictory: dict[str, int]
 
 
 _MOLECULE = ("row", "identifier", "smiles")
@@ -63,7 +46,7 @@ def join_labels(
     ``contradictions.csv`` the classes that exclude one another. SMILES and identifiers of the rows are in
     `spill`; `firsts` is the first row that holds the molecule of each row, `n`.
     """
-    joiner = _Joiner(settings, columns, firsts)
+    joined = Joined(settings, columns, firsts)
     with (
         RaggedReader(spill, "smiles") as smiles,
         RaggedReader(spill, "identifiers") as names,
@@ -82,13 +65,13 @@ def join_labels(
 
         for p, name in enumerate(settings.labels):
             if _holds_classes(columns.labels[:, p]):
-                for row, values in joiner.classes(p, name):
+                for row, values in joined.classes(p, name):
                     write(contradicted, row, name, len(values), _counted(f"{value:g}" for value in values))
             else:
-                for row, n, *numbers in joiner.numbers(p, name):
+                for row, n, *numbers in joined.numbers(p, name):
                     write(averaged, row, name, n, *(f"{number:.6g}" for number in numbers))
         if settings.split_column is not None:
-            for row, parts in joiner.parts():
+            for row, parts in joined.parts():
                 write(
                     contradicted,
                     row,
@@ -96,11 +79,18 @@ def join_labels(
                     len(parts),
                     _counted(PARTS[part] for part in parts),
                 )
-    return joiner.joined
+    return joined
 
 
-class _Joiner:
-    """Joins the labels of the rows of each molecule that has several, column by column."""
+class Joined:
+    """Joins the labels of the rows of each molecule that has several, column by column.
+
+    Attributes:
+        replicates: Molecules with several numbers, by column; their mean is kept.
+        spread: Pooled standard deviation of the replicates, by column.
+        contradictory: Molecules with two classes, by column of classes (their label is missing), and with
+            several parts, by split column (the first is kept).
+    """
 
     def __init__(self, settings: PrepareSettings, columns: Columns, firsts: NDArray[np.int64]) -> None:
         self._settings, self._columns = settings, columns
@@ -108,7 +98,9 @@ class _Joiner:
         order = np.argsort(firsts[in_several], kind="stable")
         self._rows = np.flatnonzero(in_several)[order]
         self._firsts, self._group = np.unique(firsts[self._rows], return_inverse=True)
-        self.joined = Joined({}, {}, {})
+        self.replicates: dict[str, int] = {}
+        self.spread: dict[str, float] = {}
+        self.contradictory: dict[str, int] = {}
 
     def numbers(self, p: int, name: str) -> Iterator[tuple[Any, ...]]:
         """Average a column; yields (row, n, mean, standard deviation, least, most) of what was averaged."""
@@ -120,8 +112,8 @@ class _Joiner:
         squares = np.bincount(group, (values - mean[group]) ** 2, len(self._firsts))
         several = np.flatnonzero(n > 1).tolist()
         if several:
-            self.joined.replicates[name] = len(several)
-            self.joined.spread[name] = float(np.sqrt(squares[several].sum() / (n[several] - 1).sum()))
+            self.replicates[name] = len(several)
+            self.spread[name] = float(np.sqrt(squares[several].sum() / (n[several] - 1).sum()))
         for which in several:
             sd = np.sqrt(squares[which] / (n[which] - 1))
             yield int(self._firsts[which]), int(n[which]), mean[which], sd, least[which], most[which]
@@ -143,7 +135,7 @@ class _Joiner:
         self, name: str, values: NDArray[Any], group: NDArray[np.int64], which: NDArray[np.bool_]
     ) -> Iterator[tuple[int, NDArray[Any]]]:
         if which.any():
-            self.joined.contradictory[name] = int(which.sum())
+            self.contradictory[name] = int(which.sum())
         for number in np.flatnonzero(which).tolist():
             stretch = slice(*np.searchsorted(group, (number, number + 1)).tolist())
             yield int(self._firsts[number]), values[stretch]

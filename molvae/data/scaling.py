@@ -46,12 +46,7 @@ class PropertyScaler:
 
     @classmethod
     def fit(cls, labels: NDArray[np.floating], names: Sequence[str]) -> PropertyScaler:
-        """Take mean and standard deviation of the values that are not missing.
-
-        Args:
-            labels: ``n x p``, NaN where missing; of the training molecules only.
-            names: ``p`` properties.
-        """
+        """Take mean and standard deviation of the labels of training molecules, ``n x p``, NaN if missing."""
         values = np.asarray(labels, dtype=np.float64)
         observed = np.isfinite(values)
         count = np.maximum(observed.sum(axis=0), 1)

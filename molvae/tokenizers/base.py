@@ -115,10 +115,8 @@ class Tokenizer(ABC):
         """Return the SMILES of every row of ids.
 
         Whatever a model emits has an answer: an unknown or misplaced special token is spelled out
-        (``<unk>``), which no SMILES parser accepts.
-
-        Args:
-            ids: ``b x t``; each row ends at its first end or padding mark; a begin mark in front is skipped.
+        (``<unk>``), which no SMILES parser accepts. Each row, ``b x t``, ends at its first end or padding
+        mark; a begin mark in front is skipped.
         """
         return [self.write(text) for text in self._spell(np.asarray(ids, dtype=np.int64))]
 

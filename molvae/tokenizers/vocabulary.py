@@ -51,11 +51,10 @@ class Vocabulary:
 
     @classmethod
     def build(cls, tokens: Iterable[str] | Mapping[str, int], *, min_count: int = 1) -> Vocabulary:
-        """Learn a vocabulary: the most frequent token first, ties by text, so that the order is reproducible.
+        """Learn a vocabulary of all tokens of a text, or of how often each occurs.
 
-        Args:
-            tokens: Every token of the training text, or how often each occurs.
-            min_count: A rarer token is left out, and will be read as ``<unk>``.
+        The most frequent comes first, ties by text, so that the order is reproducible. A token rarer than
+        `min_count` is left out, and will be read as ``<unk>``.
         """
         counts = Counter(tokens)
         known = [token for token, n in counts.items() if n >= min_count and token not in SPECIALS]
@@ -105,15 +104,11 @@ def merged_vocabulary(
     min_count: int,
     complete: Callable[[Sequence[str]], bool],
 ) -> Vocabulary:
-    """Add the tokens that merges make to a vocabulary of units.
+    """Add at most `n_merges` tokens that merges make to a vocabulary of units.
 
-    Args:
-        units: The smallest units.
-        values: Their ids in all rows of a sample of text, one row after the other; special ones never merge.
-        lengths: Ids in each row.
-        n_merges: Tokens to add, at most.
-        min_count: A pair that occurs less often is not merged: there is too little to learn it from.
-        complete: Which sequences of units may be a token. Merges go through others on their way.
+    Values are the ids of the units in all rows of a sample of text, one row after the other. Special ones
+    never merge, nor does a pair that occurs less than `min_count` times, too little to learn it from.
+    Only what is `complete` becomes a token, but merges go through others on their way.
     """
     ids = np.asarray(values, dtype=np.int64)
     made: list[tuple[str, ...]] = [(token,) for token in units.tokens]
@@ -134,13 +129,8 @@ def learn_merges(
     """Learn pairs to merge by byte-pair encoding.
 
     Time and again the pair of neighbors that occurs most often becomes one id of its own (Sennrich et al.,
-    arXiv:1508.07909; for SMILES Li & Fourches, doi:10.1021/acs.jcim.0c01127).
-
-    Args:
-        values: Ids of all rows, one after the other.
-        lengths: Ids in each row; pairs do not cross rows.
-        n_units: Ids there are before the first merge; ids below 0 never merge.
-        min_count: Occurrences a pair needs.
+    arXiv:1508.07909; for SMILES Li & Fourches, doi:10.1021/acs.jcim.0c01127). Values are the ids of all rows,
+    one row after the other; pairs do not cross rows, and ids below 0 never merge.
 
     Yields:
         The pairs, in order, until none occurs so often; the k-th makes the id ``n_units + k``.
