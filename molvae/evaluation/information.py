@@ -113,15 +113,10 @@ def _table(n: int, kl: float, units: float, lower: float, upper: float) -> Metri
 
 
 def reconstruction(given: Sequence[str], decoded: Sequence[str], *, suffix: str = "") -> MetricTable:
-    """Match rates of molecules and what they were decoded to.
+    """Match rates of `n` canonical SMILES and the texts, whatever they are, that they were decoded to.
 
-    Args:
-        given: Canonical SMILES, `n`.
-        decoded: The text written for each, `n`; anything at all.
-        suffix: After the name of each figure: how it was decoded.
-
-    Returns:
-        `string match` (the very text), `molecule match` (another writing counts) and `decoded valid`.
+    They are `string match` (the very text), `molecule match` (another writing counts) and `decoded valid`,
+    each with a suffix that says how it was decoded.
 
     Raises:
         UsageError: Not one text for each molecule.

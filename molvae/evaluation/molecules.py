@@ -59,18 +59,11 @@ class MoleculeSet:
         device: str = "cpu",
         progress: Progress = SILENT,
     ) -> None:
-        self.texts = texts
-        self.name = name
-        self._rules = rules
-        self._alerts, self._cache, self._workers = alerts, cache, workers
+        self.texts, self.name, self.alerts = texts, name, alerts
+        self._rules, self._cache, self._workers = rules, cache, workers
         self._device, self._progress = device, progress
         self._profile: Profile | None = None
         self._chemnet: ChemNetStatistics | None = None
-
-    @property
-    def alerts(self) -> Path | None:
-        """Directory of the MOSES alerts its filters use."""
-        return self._alerts
 
     def profile(self, parts: Collection[Part]) -> Profile:
         """The profile with (at least) these parts."""
@@ -85,7 +78,7 @@ class MoleculeSet:
                 self.texts,
                 missing,
                 rules=self._rules,
-                alerts=self._alerts,
+                alerts=self.alerts,
                 workers=self._workers,
                 progress=self._progress,
                 task=f"profile of {self.name}",
@@ -114,7 +107,7 @@ class MoleculeSet:
         chemistry = f"rdkit-{version('rdkit')}-{_SCHEMA}"
         rules = self._rules
         form = "" if rules is None else f"-{rules.standardize}{'' if rules.keep_stereo else '-flat'}"
-        alerts = "-alerts" if self._alerts is not None else ""
+        alerts = "-alerts" if self.alerts is not None else ""
         return self._cache / f"profile-{chemistry}{form}{alerts}-{digest(self.texts)}.npz"
 
     def _kept(self) -> Profile | None:
