@@ -45,11 +45,7 @@ _MLFLOW_BATCH = 100  # parameters it takes at once
 
 
 class Trackers:
-    """Several trackers as one; a tracker that fails is reported and dropped.
-
-    Args:
-        names: Registered names.
-        progress: For messages on failures.
+    """Several trackers by their registered names as one; a tracker that fails is reported and dropped.
 
     Raises:
         UnknownNameError: An unknown name.

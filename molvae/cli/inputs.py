@@ -59,9 +59,7 @@ class Arguments:
     def rows(self, session: Session, *, vectors: bool = False) -> Iterator[Given]:
         """Every row of every argument, in order; nothing is dropped.
 
-        Args:
-            session: For notes on what is read from files.
-            vectors: Whether files with a column z0 (and stdin) have latent vectors, kept in `fields`.
+        With `vectors`, files with a column z0 (and stdin) have latent vectors, kept in `fields`.
 
         Raises:
             InputError: A file is missing or cannot be read as a table.

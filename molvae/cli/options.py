@@ -84,12 +84,9 @@ def stacked(*decorators: Decorator) -> Decorator:
 
 
 def bundled(name: str, gather: Callable[..., Any], *decorators: Decorator) -> Decorator:
-    """Options that reach the command as the one argument `name`.
+    """Options that reach the command as the one argument `name`, which `gather` makes of their values.
 
-    Args:
-        name: Of the argument.
-        gather: Makes its value from the values of the options; its parameters are called like them.
-        decorators: The options, as far as the command does not have them already.
+    The parameters of `gather` are called like the options; some of these the command may have already.
     """
     keys = tuple(inspect.signature(gather).parameters)
 

@@ -21,13 +21,7 @@ if TYPE_CHECKING:
 
 
 def batch_report(candidates: Candidates, history: History, title: str) -> Report:
-    """One page of a batch: a tile for each candidate, and a table to sort, search and download.
-
-    Args:
-        candidates: At least one.
-        history: Of their campaign.
-        title: What the batch is called.
-    """
+    """One page of a batch: a tile for each candidate, and a table to sort, search and download."""
     objectives = history.settings.objectives
     order = _best_first(candidates, history)
     columns = {name: [values[row] for row in order] for name, values in candidates.columns.items()}

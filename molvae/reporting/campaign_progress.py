@@ -128,10 +128,7 @@ def progress_charts(
 ) -> list[Chart]:
     """Best and top-10 so far against calls, and, where there are several objectives, each by itself.
 
-    Args:
-        standing: The campaign, with at least one call.
-        other: The baseline.
-        numbers: Row of the molecule table by SMILES.
+    The campaign has at least one call; dots refer to rows of the molecule table, whose numbers are by SMILES.
     """
     rows = numbers or {}
     own, base = curves(standing, other)

@@ -96,12 +96,7 @@ class Standing:
         return np.array(values, dtype=np.float64).reshape(len(rows), len(self.settings.objectives))
 
     def columns(self, rows: Sequence[Row], similar: Mapping[str, float]) -> list[TableColumn]:
-        """The molecule table of some rows.
-
-        Args:
-            rows: In order.
-            similar: Similarity to the parent by SMILES.
-        """
+        """The molecule table of some rows, with their similarity to their parents by SMILES."""
         objectives, places = self.settings.objectives, [self.places[row.smiles] for row in rows]
         scores = {objective.name: self.matrix(rows)[:, i] for i, objective in enumerate(objectives)}
         utility = [row.utility for row in rows]

@@ -48,9 +48,7 @@ class ExplorerServer(ThreadingHTTPServer):
     It listens on 127.0.0.1, answers no request that does not begin with its random token, and none that
     names another host: a page of the web whose name was pointed at this machine (DNS rebinding) gets nothing.
 
-    Args:
-        explorer: What is asked; one question at a time.
-        port: Where to listen; 0 for any free port.
+    The explorer is asked one question at a time. Port 0 is any free port.
 
     Raises:
         StorageError: The port is taken.
