@@ -29,38 +29,22 @@ _RIDGE = 1e-2  # times n, added to the scatter matrix of z
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """Where an attribute grows.
+    """Where an attribute grows, as `n` molecules say."""
 
-    Attributes:
-        name: The attribute.
-        vector: Step that raises it by one unit, as far as a linear model of it goes; `d`.
-        method: How it was found.
-        r2: Share of the attribute's variance that a linear model of z explains, on the molecules it was
-            learned from.
-        n: Molecules it was learned from.
-    """
-
-    name: str
-    vector: NDArray[np.float32]
+    name: str  # the attribute
+    vector: NDArray[np.float32]  # step that raises it by one unit, as far as a linear model of it goes, d
     method: DirectionMethod
-    r2: float
+    r2: float  # share of the attribute's variance that a linear model of z explains, on these molecules
     n: int
 
 
 @dataclass(frozen=True, slots=True)
 class Shifted:
-    """A molecule moved along a direction.
+    """A molecule moved along a direction."""
 
-    Attributes:
-        parent: Where it started, or why there is none.
-        molecule: What it became.
-        similarity: Tanimoto similarity of the two (count Morgan fingerprints of radius 3); NaN if either is
-            invalid.
-    """
-
-    parent: Molecule | Invalid
-    molecule: Molecule | Invalid
-    similarity: float
+    parent: Molecule | Invalid  # where it started, or why there is none
+    molecule: Molecule | Invalid  # what it became
+    similarity: float  # Tanimoto (count Morgan fingerprints of radius 3); NaN if either is invalid
 
 
 def learn_direction(
@@ -76,11 +60,7 @@ def learn_direction(
     attribute rises by one unit; for a yes/no attribute exactly the difference of the two means. `ridge`: the
     shortest step that raises a ridge regression of the attribute on z by one unit.
 
-    Args:
-        z: Latent vectors, `n x d`; rows that are not finite are left out.
-        values: The attribute, `n`; NaN is missing.
-        name: Of the attribute.
-        method: How.
+    Of latent vectors, `n x d`, rows that are not finite are left out, and so are values, `n`, that are NaN.
 
     Raises:
         InputError: Too few molecules have both, or the attribute never varies.
@@ -119,15 +99,9 @@ def shift(
 ) -> list[Shifted]:
     """Move molecules along a direction and decode; one result per molecule, order kept.
 
-    Args:
-        model: The model.
-        molecules: SMILES or molecules.
-        direction: Where to.
-        amount: How much of the attribute to add; negative removes.
-        n_tries: Points decoded per molecule: the first is the moved mean, the others with noise, that of the
-            posterior or, for a decoder trained with noise levels, a low level. The valid one most similar
-            to the parent, but not the parent, is kept.
-        seed: Of the samples.
+    They gain `amount` of the attribute; a negative one removes. Of `n_tries` points decoded per molecule, the
+    first is the moved mean, the others have noise, that of the posterior or, for a decoder trained with noise
+    levels, a low level. The valid one most similar to the parent, but not the parent, is kept.
     """
     prepared = model.prepare(molecules)
     mu, sigma = model.posterior(prepared, inference_steps=INFERENCE_STEPS)

@@ -68,13 +68,8 @@ def calibrate(
 ) -> MolVAE:
     """The same model with a similarity curve, an applicability domain and precedent.
 
-    Args:
-        model: The model.
-        training: All molecules it was trained on; the domain is fitted on 10,000 of them.
-        held_out: Molecules of the same kind that it was not trained on; some 2,000 are plenty.
-        n_parents: Of those, molecules around which the similarity curve is measured.
-        seed: Of all draws.
-        progress: Where progress is reported.
+    It takes all molecules the model was trained on, on 10,000 of which the domain is fitted, and held-out
+    ones of the same kind, of which some 2,000 are plenty. The curve is measured around `n_parents` of these.
 
     Raises:
         InputError: Too few molecules.

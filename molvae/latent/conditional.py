@@ -56,18 +56,11 @@ def sample_conditional(
 ) -> list[Molecule | Invalid]:
     """One molecule for each request; one that gets none, because the pool is exhausted, is `Invalid`.
 
-    A conditional decoder reads the properties, and each row is decoded once. For any other model a pool of
-    latent vectors is drawn from the prior and decoded, and molecules are selected by what the property heads
-    predict for them (encoded again, which is more accurate than the draw itself).
-
-    Args:
-        model: The model.
-        wanted: Requests in the properties' own units, `n x p`; NaN where anything goes.
-        temperature: As for `MolVAE.sample`.
-        seed: Root of all draws.
-        beam: As for `MolVAE.sample`, for a conditional decoder.
-        noise: As for `MolVAE.sample`.
-        n_pool: Draws that are chosen among; at least one per request is made.
+    Requests are `n x p`, in the properties' own units, NaN where anything goes. A conditional decoder reads
+    the properties, and each row is decoded once. For any other model a pool of latent vectors is drawn from
+    the prior and decoded, and molecules are selected by what the property heads predict for them (encoded
+    again, which is more accurate than the draw itself); of `n_pool` draws at least one per request is made,
+    without a beam. Other arguments are those of `MolVAE.sample`.
 
     Raises:
         UsageError: The model has no property heads.

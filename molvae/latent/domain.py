@@ -96,12 +96,10 @@ class ApplicabilityDomain:
     def fit(
         cls, training: NDArray[np.floating], held_out: Likelihood, *, generator: np.random.Generator
     ) -> Self:
-        """Learn where the training molecules lie and how held-out ones of the same kind score.
+        """Learn where training molecules lie and how held-out ones of the same kind score.
 
-        Args:
-            training: Posterior means of molecules the model was trained on, `n x d`; some 10,000 are plenty.
-            held_out: Of molecules like them that it was not trained on.
-            generator: Chooses the reference molecules, if there are many.
+        Of posterior means of the training molecules, `n x d`, some 10,000 are plenty; the generator chooses
+        the reference molecules among them, if there are many.
 
         Raises:
             InputError: Too few molecules can be read.

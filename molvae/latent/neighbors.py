@@ -85,19 +85,12 @@ class Neighborhood:
 
 @dataclass(frozen=True, slots=True)
 class SimilarityCurve:
-    """How similar to its parent a molecule decoded at a radius is, on average.
+    """How similar to its parent a molecule decoded at a radius is, on average, of held-out molecules."""
 
-    Attributes:
-        radius: Radii, increasing, in posterior standard deviations; with noise levels, levels.
-        similarity: Mean Tanimoto similarity of the valid molecules at each, the parent itself included.
-        validity: Share of draws that were molecules, at each.
-        n_molecules: Held-out molecules it was measured on.
-    """
-
-    radius: tuple[float, ...]
-    similarity: tuple[float, ...]
-    validity: tuple[float, ...]
-    n_molecules: int
+    radius: tuple[float, ...]  # increasing, in posterior standard deviations; with noise levels, levels
+    similarity: tuple[float, ...]  # mean Tanimoto of the valid molecules at each, the parent itself included
+    validity: tuple[float, ...]  # share of draws that were molecules, at each
+    n_molecules: int  # it was measured on
 
     def radius_for(self, similarity: float) -> float:
         """The smallest radius at which the mean similarity is down to `similarity`; the ends bound it.

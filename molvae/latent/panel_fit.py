@@ -166,12 +166,8 @@ class PanelFit:
     ) -> tuple[Array, Array]:
         """Corrections as values of the assays and their variance: of all assays `n x p`, or of cells `c`.
 
-        Args:
-            mean: Of the correction of what is expected.
-            variance: Likewise.
-            expected: In units.
-            informed: 1 where some value of the molecule is known, else 0; `n x 1` or `c`.
-            columns: The assays of the cells, `c`.
+        `expected`, in units, is what is corrected; `informed` is 1 where some value of the molecule is known,
+        else 0, `n x 1` or `c`; `columns` are the assays of the cells.
         """
         columns = np.arange(len(self.names)) if columns is None else columns
         moved = self.trust[informed, columns] * mean

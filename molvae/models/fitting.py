@@ -111,7 +111,7 @@ class Standing:
 
 
 class Fit:
-    """A network in training, in place.
+    """A network in training, in place; `at` is how far it is.
 
     A step that leaves a number that is not finite ends the fit; what was kept before stays.
 
@@ -124,9 +124,6 @@ class Fit:
         states: Where the state is kept.
         generator: Source of what `loss` draws, if its state belongs to that of the fit.
         world: The processes that share the work; each calls the same.
-
-    Attributes:
-        at: How far it is.
     """
 
     def __init__(
@@ -174,15 +171,12 @@ class Fit:
         measure: Callable[[Standing], float] | None = None,
         keep: Callable[[Standing], None] | None = None,
     ) -> nn.Module:
-        """Train to the last epoch, or until patience runs out.
+        """Train to the last epoch, or until patience runs out, and return `result`.
 
         Args:
             loss: The loss of the step that is next, and the figures to sum over an epoch.
             measure: What decides which epoch is best (lowest), asked after each of them.
             keep: Called after an epoch that is the best so far.
-
-        Returns:
-            `result`.
 
         Raises:
             DivergedError: The loss or a measurement is not a finite number.

@@ -24,15 +24,10 @@ _BELOW_ONE = 1.0 - 2.0**-22  # times a float32 it stays below that number, round
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What a decoder wrote.
+    """What a decoder wrote."""
 
-    Attributes:
-        tokens: Token ids with the end mark and padding after it, `b x t`.
-        log_prob: Log-probability of each row at temperature 1, in nats, `b`; `None` unless asked for.
-    """
-
-    tokens: Tensor
-    log_prob: Tensor | None
+    tokens: Tensor  # token ids with the end mark and padding after it, b x t
+    log_prob: Tensor | None  # of each row at temperature 1, in nats, b; None unless asked for
 
 
 class Steps:

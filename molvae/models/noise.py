@@ -16,13 +16,9 @@ N_COLUMNS = 2
 
 
 def draw_levels(n: int, exact: float, free: float, generator: Generator | None = None) -> Tensor:
-    """Levels to train on, `n`, in random order: a share at 0, a share at 1, the rest spread evenly between.
+    """Levels to train on, `n`, in random order: a share (`exact`) at 0, a share of the others (`free`) at 1.
 
-    Args:
-        n: How many.
-        exact: Share at 0.
-        free: Share of the others at 1.
-        generator: Source of the levels and of their order.
+    The rest is spread evenly between.
     """
     places = torch.randperm(n, generator=generator) + torch.rand(n, generator=generator)
     between = (places / n - exact) / max((1.0 - exact) * (1.0 - free), 1e-9)

@@ -49,11 +49,6 @@ class PanelVAE(nn.Module):
     The molecule gives p(u | x); known cells, summed over and so of any number and in any order, move it to
     q(u | x, known) and never make it wider. Without a known cell the two are the same. (Ma et al. 2019, EDDI,
     arXiv:1809.11142; Liang et al. 2018, Mult-VAE, arXiv:1802.05814.)
-
-    Args:
-        n_features: `f`.
-        n_columns: `p`.
-        seed: Of the first weights.
     """
 
     def __init__(self, n_features: int, n_columns: int, seed: int = 0) -> None:
@@ -93,13 +88,7 @@ class PanelVAE(nn.Module):
         kl = 0.5 * (logvar - narrowed + (narrowed.exp() + (moved - mean).square()) / logvar.exp() - 1.0)
         decoded = self.decoder(u)
         lognoise = self.lognoise.clamp(*_LOGVAR_RANGE)
-        gaussian = 0.5 * ((rows.values - decoded).square() / lognoise.exp() + lognoise)
-        probability = torch.sigmoid(rows.expected)
-        logits = rows.expected + decoded
-        bernoulli = functional.binary_cross_entropy_with_logits(
-            logits, (rows.values + probability).clamp(0.0, 1.0), reduction="none"
-        )
-        terms = torch.where(rows.binary, bernoulli, gaussian)
+        terms = _nll(rows.values, rows.expected, rows.binary, decoded, lognoise.exp(), lognoise)
         total = torch.where(rows.known, terms, 0.0).sum()
         return (total + beta * kl.sum()) / rows.known.sum().clamp(min=1)
 
@@ -125,6 +114,16 @@ class PanelVAE(nn.Module):
         among = torch.einsum("bq,qu,qv->buv", asked, loadings, loadings)
         shared = logvar.exp()[:, None] * loadings  # b x p x u
         return torch.einsum("bpu,buv,bpv->bp", shared, among, shared) / own
+
+
+def _nll(
+    values: Tensor, expected: Tensor, binary: Tensor, mean: Tensor, variance: Tensor, logvar: Tensor
+) -> Tensor:
+    """-log p of values as `PanelRows` has them, each a Gaussian, or a coin where it is binary, in nats."""
+    gaussian = 0.5 * ((values - mean).square() / variance + logvar)
+    truth = (values + torch.sigmoid(expected)).clamp(0.0, 1.0)
+    bernoulli = functional.binary_cross_entropy_with_logits(expected + mean, truth, reduction="none")
+    return torch.where(binary, bernoulli, gaussian)
 
 
 @dataclass(frozen=True)
@@ -154,10 +153,7 @@ class HeldOut:
         shown, total = self.shown(), 0.0
         for seen in (shown, torch.zeros_like(shown)):
             mean, variance = self.predict(model, seen)
-            gaussian = 0.5 * ((values - mean).square() / variance + variance.log())
-            truth = (values + torch.sigmoid(expected)).clamp(0.0, 1.0)
-            bernoulli = functional.binary_cross_entropy_with_logits(expected + mean, truth, reduction="none")
-            total += float(torch.where(binary, bernoulli, gaussian).mean())
+            total += float(_nll(values, expected, binary, mean, variance, variance.log()).mean())
         return total
 
 

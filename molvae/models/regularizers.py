@@ -18,13 +18,9 @@ if TYPE_CHECKING:
 
 
 def swap(tokens: Tensor, lengths: Tensor, share: float, generator: Generator | None = None) -> Tensor:
-    """Exchange neighboring tokens; the last token of a row, its end mark, stays.
+    """Exchange neighboring tokens of rows `b x t`; the end mark, the last of the `lengths` (`b`), stays.
 
-    Args:
-        tokens: Token ids, `b x t`.
-        lengths: Tokens in each row, the end mark included, `b`.
-        share: Chance of each place to begin an exchange; a token moves by one place at most.
-        generator: Source of the choice.
+    Each place begins an exchange with a chance of `share`; a token moves by one place at most.
     """
     if tokens.shape[1] < 3:  # noqa: PLR2004 - two tokens and an end mark
         return tokens
@@ -55,16 +51,10 @@ def penalty(
     z: Tensor,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Weighted sum of the penalties, `b`.
+    """Weighted sum of the penalties, `b`; a weight of 0 leaves one out.
 
-    Args:
-        weights: Of each; 0 leaves it out.
-        encoder: Whose posteriors are penalized.
-        source: What it has read, `b x s`.
-        lengths: Tokens in each row, `b`.
-        posterior: What it said of them, `b x d`.
-        z: A sample of each, `b x d`.
-        generator: Source of the random directions and of draws of N(0, I).
+    The encoder has read `source`, `b x s`, of lengths `b`, and said `posterior`, `b x d`, of which `z` is a
+    sample. The generator gives random directions and draws of N(0, I).
     """
     total = z.new_zeros(z.shape[0])
     if weights.sparse:

@@ -42,14 +42,8 @@ def fit_heads(
 
     Molecules are encoded once, and the head learns from their posteriors: minutes for a hundred thousand.
     Missing labels are left out. The head is that of the epoch with the best likelihood of the validation
-    split's labels, or of the last one if that has none.
-
-    Args:
-        model: A trained model; it is not changed.
-        corpus: Prepared with its vocabulary, with labels or descriptors.
-        settings: Size and training of the head.
-        seed: Root of the first weights, the order and the posterior noise.
-        progress: Where progress is reported.
+    split's labels, or of the last one if that has none. The model that is given is not changed; the seed is
+    the root of the first weights, the order and the posterior noise.
 
     Raises:
         InputError: The corpus was not prepared for this model, or has no labels to learn from.

@@ -53,18 +53,17 @@ def fit_prior(
 ) -> MolVAE:
     """The model with a prior fitted to the posteriors of the corpus's training molecules.
 
+    Its validity and uniqueness are measured and added to the card; the model that is given is not changed.
+
     Args:
-        model: A trained model; it is not changed.
+        model: A trained model.
         corpus: What it was trained on.
-        settings: Which prior, how it is fitted, and to how much.
+        settings: Which prior, and how it is fitted.
         initial: Model whose prior the fit continues from: a flow of this or a similar model, or a language
             model of the same vocabulary.
         seed: Root of the choice of molecules, the fit and the measurement.
         progress: Where progress is reported.
         states: Where a flow or a language model keeps how far its training is (`kept_fit`).
-
-    Returns:
-        The model with the prior, its validity and uniqueness measured and added to the card.
 
     Raises:
         UnknownNameError: There is no prior of that name.
@@ -175,11 +174,7 @@ def kept_fit(
 
 
 def posteriors(model: MolVAE, corpus: Corpus, n: int, *, seed: int, progress: Progress = SILENT) -> Posterior:
-    """The posteriors of (at most) `n` training molecules, drawn at random, `n x d`, on the model's device.
-
-    Raises:
-        InputError: The corpus was not prepared for this model, or has no training molecules.
-    """
+    """The posteriors of `chosen_molecules`, `n x d`, on the model's device."""
     rows = chosen_molecules(model, corpus, n, seed=seed)
     return encoded(model, corpus, by_length(rows, corpus.lengths), progress=progress)
 

@@ -126,7 +126,7 @@ def test_a_latent_gan_reports_the_critic_and_trains_both_networks_apart(fitted):
     points = moons(200, seed=1)
     units, _ = standardization(exact(points))
     pair = torch.nn.ModuleDict({"generator": _perceptron(SIZE, 5, SIZE), "critic": _perceptron(SIZE, 5, 1)})
-    game = _Game(pair, exact(points), units, BRIEF.gan, generator())
+    game = _Game(pair, exact(points), units, BRIEF.gan.steps, generator())
     moved = []
     for step in (3, 4):  # the critic alone; both
         game.random.manual_seed(0)

@@ -33,17 +33,12 @@ _FIELD, _VARIANCES = "velocity.", "velocity.variances"
 
 @PRIORS.register("flow")
 class FlowPrior(LatentDensity):
-    """Where an ordinary differential equation carries N(0, I) to.
+    """Where an ordinary differential equation carries normal noise of a standard deviation `temperature` to.
 
-    The field is that of `velocity`, integrated by the classical Runge-Kutta method (order 4) from the first
-    angle it was trained at; an untrained network leaves one Gaussian. The network is rounded to half
-    precision, in which it is stored, so that a prior that was saved and read draws what it drew before.
-
-    Args:
-        units: Where the latent vectors lie, and their principal axes.
-        velocity: The field along these axes.
-        n_steps: Runge-Kutta steps from noise to latent vectors.
-        temperature: Standard deviation of the noise that is carried.
+    The field is that of `velocity`, along the principal axes of `units`, integrated by the classical
+    Runge-Kutta method (order 4) in `n_steps` from the first angle it was trained at; an untrained network
+    leaves one Gaussian. The network is rounded to half precision, in which it is stored, so that a prior that
+    was saved and read draws what it drew before.
     """
 
     name = "flow"

@@ -51,14 +51,8 @@ class VelocityField(nn.Module):
 
     So points are kept divided by d, and the network, whose last layer begins at 0, has to know only how the
     distribution differs from a Gaussian. Its unit is the standard deviation the velocity has in the Gaussian
-    case, the square root of l over d.
-
-    Args:
-        variances: Of the latent vectors along their principal axes, `d`.
-        width: Units between the blocks.
-        hidden: Hidden units of a block.
-        n_blocks: Residual blocks.
-        n_harmonics: Cosines and sines of the angle the network reads.
+    case, the square root of l over d. The variances, `d`, are those along the principal axes; the network
+    reads `n_harmonics` cosines and sines of the angle.
     """
 
     variances: Tensor

@@ -17,7 +17,7 @@ from molvae.models.priors.flow_fitting import Standardization, standardization
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from molvae.models.config import FitSettings, GanSettings
+    from molvae.models.config import FitSettings
     from molvae.models.fitting import FitContext, Standing
 
 _HIDDEN = 256  # units of each of the three hidden layers of both networks
@@ -67,7 +67,7 @@ class LatentGAN(LatentDensity):
             )
         device = posterior.mu.device
         apart = [tensor.to(device) for tensor in (units.mean, units.scale, whitening)]
-        game = _Game(pair.to(device), posterior, Standardization(*apart), settings.gan, generator)
+        game = _Game(pair.to(device), posterior, Standardization(*apart), settings.gan.steps, generator)
         recipe = Recipe(
             epochs=1,
             steps=settings.gan.steps,
@@ -120,16 +120,17 @@ class _Game:
         pair: nn.ModuleDict,
         posterior: Posterior,
         units: Standardization,
-        settings: GanSettings,
-        generator: Generator,
+        n_steps: int,
+        random: Generator,
     ) -> None:
-        self.pair, self.posterior, self.settings, self.random = pair, posterior, settings, generator
+        self.pair, self.posterior, self.n_steps, self.random = pair, posterior, n_steps, random
         self.units = units  # whose axes are divided by the deviations along them
 
     def loss(self, at: Standing) -> tuple[Tensor, dict[str, float]]:
         """The critic's loss, and every few steps the generator's, which has no gradient by the critic."""
         real = self._real()
-        fake = self.pair["generator"](self._normal())
+        normal = torch.randn((_BATCH, real.shape[1]), generator=self.random).to(real.device)
+        fake = self.pair["generator"](normal)
         critic = self.pair["critic"]
         gap = critic(real).mean() - critic(fake.detach()).mean()
         total = _PENALTY * self._penalty(real, fake.detach()) - gap
@@ -138,20 +139,16 @@ class _Game:
             total = total - functional_call(critic, fixed, fake).mean()
         difference = float(gap.detach())
         curve = at.facts.setdefault("critic", {})
-        if at.step % max(self.settings.steps // _POINTS, 1) == 0:
+        if at.step % max(self.n_steps // _POINTS, 1) == 0:
             curve[str(at.step)] = round(difference, 4)
         return total, {"critic": difference}
 
     def _real(self) -> Tensor:
         """Samples of posteriors in principal coordinates of unit variance, `b x d`."""
-        n, size = len(self.posterior.mu), _BATCH
-        rows = torch.randint(n, (size,), generator=self.random).to(self.posterior.mu.device)
-        z = Posterior(self.posterior.mu[rows], self.posterior.logvar[rows]).rsample(self.random)
+        mu = self.posterior.mu
+        rows = torch.randint(len(mu), (_BATCH,), generator=self.random).to(mu.device)
+        z = Posterior(mu[rows], self.posterior.logvar[rows]).rsample(self.random)
         return self.units.apply(z)
-
-    def _normal(self) -> Tensor:
-        shape = (_BATCH, self.posterior.mu.shape[1])
-        return torch.randn(shape, generator=self.random).to(self.posterior.mu.device)
 
     def _penalty(self, real: Tensor, fake: Tensor) -> Tensor:
         """How far the critic's slope between real and fake is from 1."""

@@ -143,11 +143,7 @@ class LanguagePrior(Prior):
             parameter.data = parameter.data.half().float()
 
     def through(self, network: SequenceVAE) -> Self:
-        """The same prior, drawing through the encoder of this network.
-
-        Raises:
-            ValueError: The network has another vocabulary.
-        """
+        """The same prior, drawing through the encoder of this network; `ValueError` of another vocabulary."""
         if network.vocabulary_size != self.model.vocabulary_size:
             raise ValueError(
                 f"the language model has {self.model.vocabulary_size} tokens, "
