@@ -1,4 +1,4 @@
-"""`molvae fit-prior` writes a model that samples from its new prior, and `sample --prior` goes round it."""
+"""What is fitted to a corpus afterwards: a prior that is sampled from, heads that predict its labels."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from molvae.models.priors import flow_fitting
 from molvae.training import states
 
 SMALL = ("--set", "flow.steps=10")
+BRIEF = ("--epochs", 3, "--set", "hidden=16")
 pytestmark = pytest.mark.usefixtures("small_priors")
 
 
@@ -80,3 +81,31 @@ def test_a_fit_that_was_interrupted_goes_on_where_it_stood(
     whole, resumed = (MolVAE.load(tmp_path / name).prior.tensors() for name in ("whole", "model"))
     assert all((whole[name] == resumed[name]).all() for name in whole)
     assert not (tmp_path / "model-fitting").exists()
+
+
+def test_the_heads_are_replaced_and_their_errors_told(molvae, tiny_checkpoint, little_corpus, tmp_path):
+    target = tmp_path / "mine"
+    done = molvae("fit-heads", tiny_checkpoint, "--corpus", little_corpus, *BRIEF, "-o", target)
+    assert done.code == 0, done.err
+    names = MolVAE.load(target).property_names
+    told = {cells[0]: cells[1:] for line in done.out.splitlines() if len(cells := line.split()) == 4}
+    assert all(float(told[name][1]) > 0 for name in names)  # the mean error, after R2
+    if any(float(told[name][0]) <= 0 for name in names):
+        assert "do not trust" in done.err
+    header = molvae("encode", target, "CCO", "--predict").out.splitlines()[0]
+    assert all(f"predicted_{name}" in header for name in names), header
+    same = [molvae("sample", place, "-n", 9, "--seed", 1).out for place in (tiny_checkpoint, target)]
+    assert same[0] == same[1]
+
+
+def test_without_a_target_the_model_gets_other_heads(molvae, tiny_checkpoint, little_corpus, tmp_path):
+    target = tmp_path / "mine"
+    given = ("--corpus", little_corpus, *BRIEF)
+    assert molvae("fit-heads", tiny_checkpoint, *given, "-o", target).code == 0
+    before = MolVAE.load(target).network.head.layers[0].weight
+    again = molvae("fit-heads", target, *given, "--seed", 5, "--json")
+    assert again.code == 0, again.err
+    assert json.loads(again.out)["errors"].keys() == set(MolVAE.load(target).property_names)
+    assert not (MolVAE.load(target).network.head.layers[0].weight == before).all()
+    refused = molvae("fit-heads", target, "--corpus", tmp_path / "nowhere")
+    assert (refused.code, "molvae prepare" in refused.err) == (5, True)
