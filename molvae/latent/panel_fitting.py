@@ -157,7 +157,8 @@ def _members(panel: PanelFit, seeds: Seeds, progress: Progress) -> tuple[tuple[P
         others = others[np.isfinite(panel.values[others]).any(axis=1)]
         model = PanelVAE(rows.features.shape[1], len(panel.names), seeds.integer("panel-weights", number))
         generator = seeds.torch("panel-training", number)
-        members.append(fit_panel(model, rows.take(torch.from_numpy(others)), held_out, generator))
+        model = fit_panel(model, rows.take(torch.from_numpy(others)), held_out, generator)
+        members.append(model)
         shown = held_out.shown()
         both = (torch.zeros_like(shown), shown)
         informed = torch.stack([seen.any(dim=1).long() for seen in both]).numpy()

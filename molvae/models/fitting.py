@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -114,16 +115,6 @@ class Fit:
     """A network in training, in place; `at` is how far it is.
 
     A step that leaves a number that is not finite ends the fit; what was kept before stays.
-
-    Args:
-        network: What is trained.
-        optimizer: Of its weights.
-        recipe: How long and how fast.
-        task: What progress calls it.
-        progress: Where progress is reported.
-        states: Where the state is kept.
-        generator: Source of what `loss` draws, if its state belongs to that of the fit.
-        world: The processes that share the work; each calls the same.
     """
 
     def __init__(
@@ -132,11 +123,11 @@ class Fit:
         optimizer: torch.optim.Optimizer,
         recipe: Recipe,
         *,
-        task: str,
+        task: str,  # what progress calls it
         progress: Progress = SILENT,
-        states: FitStates = NOT_KEPT,
-        generator: Generator | None = None,
-        world: World | None = None,
+        states: FitStates = NOT_KEPT,  # where the state is kept
+        generator: Generator | None = None,  # of what `loss` draws, if its state belongs to that of the fit
+        world: World | None = None,  # the processes that share the work; each calls the same
     ) -> None:
         self.at = Standing()
         self._network, self._optimizer, self._recipe = network, optimizer, recipe
@@ -197,6 +188,17 @@ class Fit:
             self._states.save(self.at.step, self._state)
         self._progress.finish(self._task, loss=self.at.loss)
         return self.result
+
+    def best(self, loss: LossFunction, measure: Callable[[Standing], float]) -> nn.Module:
+        """Train as `run` does, and return a copy of `result` as it was after the best epoch."""
+        found = self.result
+
+        def keep(_: Standing) -> None:
+            nonlocal found
+            found = deepcopy(self.result)
+
+        self.run(loss, measure, keep)
+        return found
 
     def judge(self, measure: Callable[[Standing], float], keep: Callable[[Standing], None] | None) -> None:
         """Measure the network and keep it if it is the best one so far; the leading process does."""

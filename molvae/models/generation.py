@@ -31,12 +31,7 @@ class Generation:
 
 
 class Steps:
-    """A decoder one token at a time, in rows side by side; a text never has the begin mark or unknown tokens.
-
-    Attributes:
-        states: Hidden states of each layer, `b x h`.
-        conditions: What z adds to each layer at every step, `b x 3h`.
-    """
+    """A decoder one token at a time, rows side by side; it never writes the begin mark or unknown tokens."""
 
     def __init__(self, decoder: GRUDecoder, z: Tensor) -> None:
         self._decoder, self._table = decoder, decoder.token_inputs()
@@ -46,6 +41,7 @@ class Steps:
         self.states, self.conditions = self._begun(z)
 
     def _begun(self, z: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Hidden states of each layer, `b x h`, and what z adds to each layer at every step, `b x 3h`."""
         states = [self._decoder.initial(z, layer) for layer in range(len(self._decoder.layers))]
         return states, [project(z) for project in self._decoder.conditions]
 

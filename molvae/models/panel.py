@@ -158,7 +158,7 @@ class HeldOut:
 
 
 def fit_panel(model: PanelVAE, rows: PanelRows, held_out: HeldOut, generator: torch.Generator) -> PanelVAE:
-    """Train a model, in place, each time with another part of the known cells shown; keep the best epoch.
+    """Train a model, each time with another part of the known cells shown; the one of the best epoch.
 
     Training ends when held-out cells are no longer predicted better. The generator decides on the batches, on
     what is shown and on u.
@@ -174,7 +174,7 @@ def fit_panel(model: PanelVAE, rows: PanelRows, held_out: HeldOut, generator: to
         floor=1.0,
         patience=_PATIENCE,
     )
-    order, best = torch.empty(0), model.state_dict()
+    order = torch.empty(0)
 
     def loss(at: Standing) -> tuple[Tensor, dict[str, float]]:
         nonlocal order
@@ -186,11 +186,5 @@ def fit_panel(model: PanelVAE, rows: PanelRows, held_out: HeldOut, generator: to
         beta = _BETA * min(1.0, at.step / (_ANNEALED * recipe.n_steps))
         return model.loss(part, shown, beta, generator), {}
 
-    def keep(at: Standing) -> None:
-        nonlocal best
-        del at
-        best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-
-    Fit(model, optimizer, recipe, task="panel").run(loss, lambda _: held_out.loss(model), keep)
-    model.load_state_dict(best)
-    return model
+    fit = Fit(model, optimizer, recipe, task="panel")
+    return fit.best(loss, lambda _: held_out.loss(model))  # type: ignore[return-value]

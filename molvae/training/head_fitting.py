@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from copy import deepcopy
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -179,7 +178,7 @@ def _learned(
         ema_decay=EMA_DECAY,
     )
     fit = Fit(head.train(), adam(head), recipe, task=task, progress=progress)
-    order, best = torch.arange(n_rows), head
+    order = torch.arange(n_rows)
 
     def loss(at: Standing) -> tuple[Tensor, dict[str, float]]:
         nonlocal order
@@ -193,13 +192,7 @@ def _learned(
     def measure(at: Standing) -> float:
         return -float(at.epoch) if valid is None else _missed(fit.result, valid)  # type: ignore[arg-type]
 
-    def keep(at: Standing) -> None:
-        nonlocal best
-        del at
-        best = deepcopy(fit.result)  # type: ignore[assignment]
-
-    fit.run(loss, measure, keep)
-    return best.eval()
+    return fit.best(loss, measure).eval()  # type: ignore[return-value]
 
 
 @torch.no_grad()
