@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class MolVAE:
-    """A trained sequence VAE with its tokenizer: the landing between molecules and latent vectors.
+    """A trained sequence VAE with its tokenizer: molecules to latent vectors and back.
 
     Every method that takes `n` molecules gives `n` results in the same order; what is not a molecule is a NaN
     row or an `Invalid`, never an exception. Molecules are given as SMILES, which are standardized as the

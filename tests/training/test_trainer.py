@@ -158,6 +158,17 @@ def test_training_starts_from_a_checkpoint(little_corpus, tmp_path, uninterrupte
         torch.testing.assert_close(after.network.state_dict()[name], weight, rtol=0, atol=1e-6)
 
 
+def test_gradients_are_cut_to_a_norm(little_corpus, tmp_path, uninterrupted, monkeypatch):
+    monkeypatch.setattr(trainer, "_LARGEST_GRADIENT", 1e-14)  # far below the epsilon of Adam: no step
+    monkeypatch.setattr(trainer, "_WEIGHT_DECAY", 0.0)
+    given = {"initial": uninterrupted / "model", "epochs": 1}
+    train(little_corpus, tmp_path / "run", TrainSettings(**(SETTINGS.model_dump() | given)))
+    old = load_file(uninterrupted / "model" / "weights.safetensors")
+    new = load_file(saved_states(tmp_path / "run" / "states")[-1] / "weights.safetensors")
+    for name, weight in old.items():
+        torch.testing.assert_close(new[name], weight, rtol=0, atol=1e-6)
+
+
 def test_a_run_of_an_earlier_version_resumes_unless_its_retired_settings_differ(
     little_corpus, tmp_path, uninterrupted
 ):
@@ -195,7 +206,8 @@ def test_a_frozen_decoder_keeps_the_latent_space_and_its_prior(little_corpus, tm
     assert after.sample(5, seed=1) == fitted.sample(5, seed=1)
 
 
-def test_properties_teach_the_head(little_corpus, tmp_path, uninterrupted):
+def test_properties_teach_the_head(little_corpus, tmp_path, uninterrupted, monkeypatch):
+    monkeypatch.setattr(trainer, "_WEIGHT_DECAY", 0.0)  # which moves weights that learn nothing
     given = {"initial": uninterrupted / "model", "frozen": ["encoder", "decoder"]}
     train(little_corpus, tmp_path / "run", TrainSettings(**(SETTINGS.model_dump() | given | {"epochs": 1})))
     old = load_file(uninterrupted / "model" / "weights.safetensors")
