@@ -22,10 +22,10 @@ WIDTH = 8
 N_BEST = 32
 """Finished texts kept for each latent vector."""
 MARGIN = 12.0
-"""Nats below the best finished text at which another is given up: what is less likely than that, a stump of
-one or two atoms as a rule, has little to do with the latent vector."""
+"""Texts this many nats below the best finished one are dropped: usually fragments of one or two atoms,
+unrelated to the latent vector."""
 _STATES = 512  # texts written side by side: enough for full-speed matrix products
-_DONE_SHARE = 4  # once one in so many latent vectors is done, the others continue without them
+_DONE_SHARE = 4  # finished latent vectors are removed once one in four is done
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def beam_search(
 
 
 def _joined(parts: Sequence[Beams]) -> Beams:
-    """The beams of several lots of latent vectors after one another."""
+    """Concatenate the beams of several batches of latent vectors."""
     longest = max(part.tokens.shape[2] for part in parts)
     tokens = [torch.nn.functional.pad(p.tokens, (0, longest - p.tokens.shape[2]), value=PAD) for p in parts]
     return Beams(torch.cat(tokens), torch.cat([part.log_prob for part in parts]))
@@ -77,13 +77,13 @@ class _Search:
         self.texts = Steps(decoder, z.repeat_interleave(width, 0))  # the unfinished ones, r w
         self.current = torch.full((len(z) * width,), BOS, device=z.device)
         self.score = z.new_full((len(z), width), -torch.inf)  # their log-probability, r x w
-        self.score[:, 0] = 0.0  # all begin alike: only one is continued
+        self.score[:, 0] = 0.0  # all start the same: only one is continued
         self.ended = z.new_full((len(z), n_best), -torch.inf)  # that of the finished ones, r x k
         self.ended_at = torch.zeros((2, len(z), n_best), dtype=torch.long, device=z.device)  # step, place
         self.chosen: list[tuple[Tensor, Tensor]] = []  # token and parent place of each text, r x w, per step
 
     def run(self, max_length: int, margin: float) -> Beams:
-        """Search until nothing is left to be found, then read the texts back."""
+        """Search until every latent vector is done, then trace the texts back."""
         rows = torch.arange(len(self.score), device=self.score.device)
         order, parts = [], []
         for step in range(max_length):

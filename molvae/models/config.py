@@ -9,8 +9,8 @@ from molvae.config import Field, Settings
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 """The first ids of every vocabulary: padding, begin, end, unknown."""
 INFERENCE_STEPS = 30
-"""Most gradient steps on the posterior mean in encoding; each costs about as much as a training step, and a
-molecule that decodes to itself takes no more. Most molecules take none to three, large ones more."""
+"""Maximum gradient steps on the posterior mean in encoding; each costs about as much as a training step. A
+molecule stops once it decodes to itself: most take zero to three steps, large ones more."""
 
 
 class PenaltySettings(Settings):

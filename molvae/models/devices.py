@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The torch device of `auto`, `cpu`, `cuda` or `mps`; `UsageError` if it is not there."""
+    """The torch device of `auto`, `cpu`, `cuda` or `mps`; `UsageError` if it is not available."""
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
@@ -30,7 +30,7 @@ def resolve_device(name: str) -> torch.device:
 
 @contextlib.contextmanager
 def limited_threads(n: int) -> Iterator[None]:
-    """Let torch use so many CPU threads inside the block; sums round differently with each number."""
+    """Limit torch to `n` CPU threads inside the block; rounding depends on the number of threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:
@@ -43,10 +43,9 @@ _FAST = ("amx_bf16", "avx512_bf16")  # instructions of processors
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether products of bfloat16 matrices take a fraction of the time of float32 ones.
+    """Whether matrix products are much faster in bfloat16 than in float32.
 
-    So it is on GPUs, and on processors with matrix units (AMX) or wide products of bfloat16 (AVX-512 BF16);
-    others gain little by them or lose.
+    True on GPUs and on CPUs with AMX or AVX-512 BF16; other CPUs gain little or become slower.
     """
     if device.type == "cpu":
         capabilities = getattr(torch.cpu, "get_capabilities", None)  # earlier versions of torch have none
@@ -62,7 +61,7 @@ def is_bfloat16(precision: str, device: torch.device) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Which process of how many this is."""
+    """The rank of this process, and the number of processes."""
 
     rank: int = 0  # 0 writes the run directory
     size: int = 1
@@ -92,7 +91,7 @@ class World:
 
 @contextlib.contextmanager
 def world() -> Iterator[World]:
-    """The process group `torchrun` set up for this process, or a world of one."""
+    """The process group set up by `torchrun`, or a single process."""
     if not distributed.is_available() or not distributed.is_torchelastic_launched():
         yield World()
         return

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 LARGEST_WARMUP = 0.1  # share of the fit
 EMA_DECAY = 0.999
-"""Decay of the running mean of the weights of priors and heads, which is what is kept of them."""
-_SHOWN = 50  # steps the loss that is shown is a mean of
+"""Decay of the running mean of the weights of priors and heads; the mean is kept."""
+_SHOWN = 50  # steps over which the displayed loss is averaged
 
 
 class State(NamedTuple):
@@ -38,7 +38,7 @@ class State(NamedTuple):
 
 
 class FitStates:
-    """Where the state of a fit is saved, so that it can be resumed; this one saves nothing."""
+    """Storage of the state of a fit, so that it can be resumed; this base class saves nothing."""
 
     def newest(self) -> State | None:
         """The state that was saved last; None if the fit starts from the beginning."""
@@ -48,7 +48,7 @@ class FitStates:
         """Called after every step; saves the state from time to time.
 
         Raises:
-            StoppedEarly: The fit is to stop here; the state has been saved.
+            StoppedEarly: A stop was requested; the state has been saved.
         """
 
     def save(self, step: int, state: Callable[[], State]) -> None:
@@ -59,9 +59,9 @@ NOT_KEPT = FitStates()
 
 
 class FitContext(NamedTuple):
-    """What a fit runs with."""
+    """Random numbers, progress and saved states of a fit."""
 
-    generator: Generator  # source of all random numbers; its state belongs to that of the fit
+    generator: Generator  # source of all random numbers; its state is saved with the fit
     progress: Progress = SILENT  # receives every step
     states: FitStates = NOT_KEPT  # where the state of the fit is saved
 
@@ -70,14 +70,14 @@ class FitContext(NamedTuple):
 class Recipe:
     """How long and how fast a network is trained."""
 
-    epochs: int  # passes, after each of which the network is measured
-    steps: int  # of a pass
+    epochs: int  # the network is validated after each
+    steps: int  # per epoch
     learning_rate: float  # the peak
     gradient_clip: float  # norm to which a gradient is cut
     warmup: int = 100  # steps over which the learning rate rises, but no more than a tenth of all
     floor: float = 0.0  # share of the peak at which the cosine of the learning rate ends
-    ema_decay: float | None = None  # of the running mean of the weights, which is then what is kept
-    patience: int | None = None  # epochs without a better measurement after which the fit ends
+    ema_decay: float | None = None  # of the running mean of the weights, which is then kept
+    patience: int | None = None  # epochs without improvement after which the fit ends
 
     @property
     def n_steps(self) -> int:
@@ -87,7 +87,7 @@ class Recipe:
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0: linear warm-up, then half a cosine.
 
-        A function of the step alone, so that nothing of it belongs to the state of a fit.
+        A function of the step alone, so it needs no saved state.
         """
         warmup = min(self.warmup, int(LARGEST_WARMUP * self.n_steps))
         if step < warmup:
@@ -108,13 +108,13 @@ class Standing:
     best_epoch: int = 0  # epoch it was made after
     sums: dict[str, float] = field(default_factory=dict)  # of the current epoch's figures
     loss: float = 0.0  # mean of the last steps
-    facts: dict[str, Any] = field(default_factory=dict)  # what a loss function has to remember, as JSON
+    facts: dict[str, Any] = field(default_factory=dict)  # state of the loss function, as JSON
 
 
 class Fit:
-    """A network in training, in place; `at` is how far it is.
+    """Trains a network in place; `at` is its progress.
 
-    A step that leaves a number that is not finite ends the fit; what was kept before stays.
+    A loss or measurement that is not finite ends the fit; what was kept before stays.
     """
 
     def __init__(
@@ -165,13 +165,13 @@ class Fit:
         """Train to the last epoch, or until patience runs out, and return `result`.
 
         Args:
-            loss: The loss of the step that is next, and the figures to sum over an epoch.
-            measure: What decides which epoch is best (lowest), asked after each of them.
-            keep: Called after an epoch that is the best so far.
+            loss: Returns the loss of the next step, and figures to sum over the epoch.
+            measure: Called after each epoch; the epoch with the lowest value is the best.
+            keep: Called after each epoch that is the best so far.
 
         Raises:
             DivergedError: The loss or a measurement is not a finite number.
-            StoppedEarly: `states` said so; the state is kept.
+            StoppedEarly: A stop was requested; the state is saved.
         """
         self._progress.start(self._task, self._recipe.n_steps)
         if self.at.step:
@@ -201,7 +201,7 @@ class Fit:
         return found
 
     def judge(self, measure: Callable[[Standing], float], keep: Callable[[Standing], None] | None) -> None:
-        """Measure the network and keep it if it is the best one so far; the leading process does."""
+        """Measure the network, on the leading process, and keep it if it is the best so far."""
         at = self.at
         if self._world.leads:
             measured = measure(at)
@@ -211,7 +211,7 @@ class Fit:
                 at.best, at.best_epoch = measured, at.epoch
                 if keep is not None:
                     keep(at)
-        if self._world.size > 1:  # give every process the verdict, on which stopping depends
+        if self._world.size > 1:  # share the result with every process: stopping depends on it
             mine = [at.best or 0.0, float(at.best_epoch)] if self._world.leads else [0.0, 0.0]
             best, epoch = (value * self._world.size for value in self._world.mean(mine))
             at.best, at.best_epoch = best, round(epoch)
@@ -284,7 +284,7 @@ def _diverged(what: str) -> DivergedError:
 
 
 def _ema(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
-    """The update of a running mean that forgets its first weights soon."""
+    """Update of a running mean with a lower decay in the first steps."""
 
     @torch.no_grad()
     def update(means: Sequence[Tensor], weights: Sequence[Tensor], n: Tensor | int) -> None:

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 WINDOW = 256
 """Rows written side by side on a CPU: enough for full-speed matrix products, and they stay in the cache."""
 WINDOW_OF_A_GPU = 4096
-_SHARE = 8  # places are given away, or dropped, once this part (an eighth) of them is idle
+_SHARE = 8  # places are refilled, or dropped, once this fraction (an eighth) of them is idle
 _BELOW_ONE = 1.0 - 2.0**-22  # times a float32 it stays below that number, rounded or not
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What a decoder wrote."""
+    """The output of a decoder."""
 
     tokens: Tensor  # token ids with the end mark and padding after it, b x t
     log_prob: Tensor | None  # of each row at temperature 1, in nats, b; None unless asked for
@@ -41,7 +41,7 @@ class Steps:
         self.states, self.conditions = self._begun(z)
 
     def _begun(self, z: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Hidden states of each layer, `b x h`, and what z adds to each layer at every step, `b x 3h`."""
+        """Hidden states of each layer, `b x h`, and the projection of z into each layer, `b x 3h`."""
         states = [self._decoder.initial(z, layer) for layer in range(len(self._decoder.layers))]
         return states, [project(z) for project in self._decoder.conditions]
 
@@ -56,13 +56,13 @@ class Steps:
         return at_least_single(torch.addmm(self._bias, self.states[-1], self._decoder.output.weight.t()))
 
     def begin(self, places: Tensor, z: Tensor) -> None:
-        """Write from other latent vectors, `k x d`, in these rows, `k`."""
+        """Restart the rows `k` from other latent vectors, `k x d`."""
         states, conditions = self._begun(z)
         for old, new in zip([*self.states, *self.conditions], [*states, *conditions], strict=True):
             old.index_copy_(0, places, new)
 
     def keep(self, places: Tensor) -> None:
-        """Go on with these rows only."""
+        """Continue with these rows only."""
         self.states = [state.index_select(0, places) for state in self.states]
         self.conditions = [condition.index_select(0, places) for condition in self.conditions]
 
@@ -80,9 +80,9 @@ def generate(
 ) -> Generation:
     """Decode latent vectors `b x d`.
 
-    Any number of rows: `window` of them are written side by side, the others wait until one ends. What a row
-    becomes depends on its `z`, its number and the generator's state, never on the rows beside it or on the
-    window (apart from the rounding of matrix products of different sizes).
+    Up to `window` rows are written side by side; the others wait until one ends. The text of a row depends on
+    its `z`, its index and the generator's state, not on other rows or the window (apart from the rounding of
+    matrix products of different sizes).
 
     Args:
         decoder: The decoder.
@@ -90,7 +90,7 @@ def generate(
         max_length: Rows without an end mark after so many tokens are cut there.
         temperature: 0 is greedy; otherwise tokens are drawn from softmax(logits / temperature).
         generator: Source of the draws: `max_length` uniform numbers a row, in the order of the rows.
-        log_prob: Whether the probabilities are wanted; they cost a logarithm per vocabulary entry.
+        log_prob: Whether to compute log-probabilities, at the cost of a log-softmax per token.
         window: Rows written side by side; the default suits the device.
     """
     n_rows = z.shape[0]
@@ -100,7 +100,7 @@ def generate(
         draws = torch.rand(n_rows, max_length, generator=generator, device=device).to(z.device)
     width = window or (WINDOW if z.device.type == "cpu" else WINDOW_OF_A_GPU)
     loop = _Loop(decoder, z, min(width, n_rows), max_length)
-    # One more row than asked for: what a place writes after its row has ended goes there.
+    # One extra row receives what idle places write.
     tokens = torch.full((n_rows + 1, max_length), PAD, dtype=torch.long, device=z.device)
     total = at_least_single(z.new_zeros(n_rows + 1))
     while loop.busy:
@@ -142,7 +142,7 @@ class _Loop:
         return len(self.rows) > 0
 
     def advance(self, chosen: Tensor) -> None:
-        """Go on to the next step after these tokens `b`; places that are idle go to waiting rows."""
+        """Advance by one step with these tokens `b`; waiting rows take idle places."""
         self.current = chosen
         self.steps += 1
         ended = (chosen == EOS) | (self.steps == self.max_length)

@@ -22,16 +22,15 @@ _DIRECTIONS, _GATES = 2, 3  # of the encoder's GRU
 def take_over(
     parameter: Tensor, known: Tensor, rows: tuple[int, ...] = (), columns: tuple[int, ...] = ()
 ) -> None:
-    """Put the weights of a smaller layer into a larger one, so that its old units compute what they did.
+    """Copy the weights of a smaller layer into a larger one, so that its old units compute the same.
 
-    The rows of old units come first and read nothing of what is new; the rows of new units stay as they are
+    The rows of old units come first, with zero weights for new inputs; the rows of new units are unchanged
     (Chen et al., arXiv:1511.05641, but with random new units instead of copies).
 
     Args:
         parameter: A weight, `out x in`, or a bias, `out`; changed in place.
-        known: That of the smaller layer.
-        rows: How many equal parts the rows are made of, outermost first, each with units of its own: the
-            gates of a GRU, say.
+        known: The same parameter of the smaller layer.
+        rows: Numbers of equal parts the rows are divided into, outermost first, such as the gates of a GRU.
         columns: Likewise for the inputs.
 
     >>> weight = torch.ones(3, 3)
@@ -48,20 +47,20 @@ def take_over(
 def take_over_layers(
     larger: nn.Module, smaller: nn.Module, rows: tuple[int, ...] = (), columns: tuple[int, ...] = ()
 ) -> None:
-    """The same for every weight and bias of a module, whose layers are all made of such parts."""
+    """Apply `take_over` to every weight and bias of a module, with the same parts."""
     for own, known in zip(larger.parameters(), smaller.parameters(), strict=True):
         take_over(own, known, rows, columns)
 
 
 def take_over_network(larger: SequenceVAE, smaller: SequenceVAE, *, with_head: bool) -> None:
-    """Begin as another model, whose encoder and head may have fewer hidden units.
+    """Initialize a model from another, whose encoder and head may have fewer hidden units.
 
-    Its decoder may know no noise levels: that of the larger one then begins by ignoring them.
+    If only the larger decoder has noise levels, it ignores them at first.
 
     Args:
-        larger: Its weights are replaced.
-        smaller: Its other sizes are the same.
-        with_head: Take its property head too.
+        larger: The model to initialize; its weights are replaced.
+        smaller: The model to copy; apart from hidden units, its sizes are the same.
+        with_head: Copy the property head too.
     """
     _take_over_encoder(larger.encoder, smaller.encoder)
     take_over_layers(larger.decoder, smaller.decoder)
@@ -70,7 +69,7 @@ def take_over_network(larger: SequenceVAE, smaller: SequenceVAE, *, with_head: b
 
 
 def _take_over_encoder(larger: GRUEncoder, smaller: GRUEncoder) -> None:
-    """The same posteriors, with no fewer hidden units."""
+    """Initialize an encoder to give the same posteriors with at least as many hidden units."""
     take_over_layers(larger.embedding, smaller.embedding)
     take_over_layers(larger.inputs, smaller.inputs, (_DIRECTIONS, _GATES))
     take_over_layers(larger.forwards, smaller.forwards, (_GATES,))
@@ -80,11 +79,11 @@ def _take_over_encoder(larger: GRUEncoder, smaller: GRUEncoder) -> None:
 
 @torch.no_grad()
 def joined(members: Sequence[PropertyHead], into: PropertyHead, widened: Tensor) -> PropertyHead:
-    """One head that predicts the mean of several, its variance that of their mean logarithm times a factor.
+    """One head that predicts the mean of several heads; its variance is their geometric mean times a factor.
 
     Args:
         members: Heads of one size, for the same `p` properties.
-        into: A head with as many hidden units as all of them have; its weights are replaced.
+        into: A head with as many hidden units as all of them together; its weights are replaced.
         widened: Factors of the variances, `p`.
     """
     first, second, last = ([member.layers[n] for member in members] for n in (0, 2, 4))

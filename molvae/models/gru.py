@@ -13,8 +13,8 @@ from torch.autograd.function import once_differentiable
 def embedding(n: int, size: int) -> nn.Embedding:
     """A table of `n` vectors, N(0, 1) as torch draws them.
 
-    Drawn here because torch's own way to fill a table on the meta device, where checkpoints are laid out,
-    imports its compiler, which takes seconds.
+    Not left to `nn.Embedding`: on the meta device, used to load checkpoints, its initialization imports
+    torch's compiler, which takes seconds.
     """
     return nn.Embedding(n, size, _weight=torch.normal(0.0, 1.0, (n, size)))
 
@@ -71,7 +71,7 @@ class GRULayer(nn.Module):
 
 
 def _tanh_(values: Tensor) -> Tensor:
-    """Hyperbolic tangent in place, by the logistic function where that is two to three times as fast."""
+    """Hyperbolic tangent in place, from the logistic function where that is two to three times as fast."""
     if values.is_cuda or values.element_size() < 4:  # noqa: PLR2004 - half precision has no digits to spare
         return values.tanh_()
     return values.mul_(2.0).sigmoid_().mul_(2.0).sub_(1.0)
@@ -117,8 +117,7 @@ class _GRUFunction(torch.autograd.Function):
         grad_candidates = candidates.new_empty(n_steps, n_rows, size)
         carried = grad_states.new_zeros(n_rows, size)
         kept, scratch = torch.empty_like(carried), torch.empty_like(carried)
-        # Step by step and into memory that is there, so that what is worked on stays in the cache;
-        # addcmul with -1 is x (1 - y).
+        # Step by step and in place, so that the working set stays in the cache; addcmul with -1 is x (1 - y).
         for t in range(n_steps - 1, -1, -1):
             reset, update, recurrent = inner[t].split(size, dim=1)
             to_reset, to_update, to_candidate = grad_recurrent[t].split(size, dim=1)

@@ -1,4 +1,4 @@
-"""Posterior means that are moved, after encoding, to where the molecule is more likely."""
+"""Refine posterior means by gradient steps on the likelihood of the molecule."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
     from molvae.models.vae import SequenceVAE
 
-_REACH = 1 / 3  # of the length of a posterior sample's noise: no step is longer
+_REACH = 1 / 3  # longest step, relative to the length of a posterior sample's noise
 _MOMENTUM = 0.5
-_ENOUGH = math.log(2.0)  # nats: what has more than half of the probability is also what is decoded greedily
+_ENOUGH = math.log(2.0)  # nats: a molecule with probability above 1/2 is also the greedy decode
 _NOTHING = 1e-12
 
 
 def infer(network: SequenceVAE, tokens: Tensor, lengths: Tensor, *, n_steps: int) -> Posterior:
     """The posterior of token rows `b x t` of lengths `b`, its mean moved by at most `n_steps`."""
-    with torch.inference_mode(mode=False):  # where a caller is in it, tensors would have no gradients
+    with torch.inference_mode(mode=False):  # gradients are needed even if the caller is in inference mode
         tokens, lengths = tokens.clone(), lengths.clone()
         with torch.no_grad():
             posterior = network.encode(tokens, lengths)
@@ -43,8 +43,8 @@ def negative_log_likelihood(
 ) -> Tensor:
     """-log p(x|z) of token rows `b x t` of lengths `b` given latent vectors `b x d`, in nats, `b`.
 
-    It has a gradient by z, and none by the weights. `noise` are the levels `b` at which the vectors were
-    blurred; 0 if not given.
+    Differentiable with respect to z, not the weights. `noise` are the noise levels `b` of the vectors; 0 if
+    not given.
     """
     given = (shifted(tokens), network.decoder_input(z, noise=noise))
     logits = functional_call(network.decoder, network.decoder.state_dict(), given)
@@ -52,17 +52,14 @@ def negative_log_likelihood(
 
 
 def moved(posterior: Posterior, nll: Callable[[Tensor, Tensor], Tensor], n_steps: int) -> Posterior:
-    """The posterior, `b x d`, with its mean moved by gradient steps to where what was encoded is more likely.
+    """The posterior, `b x d`, with its mean refined by gradient steps on -log p(x|z).
 
-    An encoder finds all means by one pass over the tokens, and falls short of the best mean of each molecule
-    (the amortization gap: Cremer et al., arXiv:1801.03558), which gradient steps from its answer close
-    (Kim et al., arXiv:1802.02550). Lengths are counted in posterior standard deviations, and a step is as
-    long as would take a linear -log p(x|z) to 0 (Polyak), so that there is no rate to choose; half of the
-    step before is added. A mean stays where p(x|z) exceeds 1/2, and is the best of those that were
-    visited, after at most `n_steps`. Variances stay.
+    Gradient steps from the encoder's mean (Kim et al., arXiv:1802.02550) close the amortization gap (Cremer
+    et al., arXiv:1801.03558). Steps are measured in posterior standard deviations. The Polyak step size,
+    which would take a linear -log p(x|z) to 0, needs no learning rate; the momentum is 1/2. A row stops once
+    p(x|z) exceeds 1/2, or after `n_steps`, and keeps the best mean visited. Variances are unchanged.
 
-    `nll` gives -log p(x|z) of what was encoded in some rows, `r`, from latent vectors `r x d` and the numbers
-    of the rows, `r`.
+    `nll` gives -log p(x|z) of rows `r` from latent vectors `r x d` and the indices of the rows, `r`.
     """
     if n_steps == 0:
         return posterior

@@ -49,7 +49,7 @@ class Posterior:
         return self.mu + torch.exp(0.5 * self.logvar) * normal(self.mu, generator)
 
     def scaled(self, scale: float) -> Posterior:
-        """The same with its standard deviations times `scale`, from 0 (a point) on."""
+        """The posterior with its standard deviations multiplied by `scale`; 0 makes it a point."""
         shift = 2.0 * math.log(scale) if scale > 0.0 else -math.inf
         return Posterior(self.mu, self.logvar + shift)
 
@@ -65,13 +65,13 @@ class Posterior:
 
 
 def normal(like: Tensor, generator: Generator | None) -> Tensor:
-    """Standard normal noise of the shape and type of a tensor, drawn where the generator is."""
+    """Standard normal noise of the shape and type of a tensor, drawn on the generator's device."""
     device = like.device if generator is None else generator.device
     return torch.randn(like.shape, generator=generator, dtype=like.dtype, device=device).to(like.device)
 
 
 def chosen(like: Tensor, share: float, generator: Generator | None) -> Tensor:
-    """True with a chance of `share` for each element of a tensor, drawn where the generator is."""
+    """A mask that is true with probability `share` for each element, drawn on the generator's device."""
     device = like.device if generator is None else generator.device
     return (torch.rand(like.shape, generator=generator, device=device) < share).to(like.device)
 
@@ -110,7 +110,7 @@ class GRUEncoder(nn.Module):
         )
 
     def from_embedded(self, embedded: Tensor, lengths: Tensor) -> Posterior:
-        """The posterior of rows given as embeddings `t x b x e`, for derivatives by the input."""
+        """The posterior of rows given as embeddings `t x b x e`, to differentiate by the input."""
         ahead, back = self.inputs[0](embedded).chunk(2, dim=-1)
         reverse = _reversal(lengths, len(embedded))[:, :, None]
         return self._read(ahead, back.gather(0, reverse.expand_as(back)), lengths)
@@ -203,5 +203,5 @@ class PropertyHead(nn.Module):
 
 
 def condition(properties: Tensor, observed: Tensor) -> Tensor:
-    """Properties `b x p` as a network sees them: values, 0 where unknown, and which are known; `b x 2p`."""
+    """Properties `b x p` as network input: values, 0 where unknown, and the mask of known ones; `b x 2p`."""
     return torch.cat([torch.where(observed, properties, 0.0), observed.to(properties.dtype)], dim=-1)

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 N_COLUMNS = 2
-"""Of `columns`."""
+"""Number of `columns`."""
 
 
 def draw_levels(n: int, exact: float, free: float, generator: Generator | None = None) -> Tensor:
-    """Levels to train on, `n`, in random order: a share (`exact`) at 0, a share of the others (`free`) at 1.
+    """Training levels, `n`, in random order: a share `exact` at 0, and a share `free` of the others at 1.
 
-    The rest is spread evenly between.
+    The rest are spread evenly between.
     """
     places = torch.randperm(n, generator=generator) + torch.rand(n, generator=generator)
     between = (places / n - exact) / max((1.0 - exact) * (1.0 - free), 1e-9)
@@ -33,8 +33,8 @@ def blurred(z: Tensor, levels: Tensor, generator: Generator | None = None) -> Te
 def expected(z: Tensor, levels: Tensor) -> Tensor:
     """The mean of z ~ N(0, I) given z_s `b x d` at levels s `b`: sqrt(1 - s^2) z_s, `b x d`.
 
-    That is what the decoder reads, so that at level 0 it is z itself and at level 1 nothing: what is written
-    then does not depend on z, nor on the noise in its place.
+    This is the decoder's input: z itself at level 0, and zero at level 1, where the output does not depend on
+    z or on the noise.
     """
     return kept(levels)[:, None] * z
 

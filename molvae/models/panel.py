@@ -20,16 +20,16 @@ _BETA = 0.2  # weight of the KL, as in Mult-VAE
 _ANNEALED = 0.3  # share of training until it is reached
 _RATE, _DECAY, _BATCH = 2e-3, 1e-2, 256
 _EPOCHS, _PATIENCE = 60, 6
-_LEAST_STEPS = 20  # in an epoch: a small table is gone through more than once
+_LEAST_STEPS = 20  # per epoch: a small table is passed over more than once
 
 
 @dataclass(frozen=True)
 class PanelRows:
-    """Rows of a table, in units of each column's spread around what is expected of the cell."""
+    """Rows of a table, as residuals from a simpler model in units of each column's spread."""
 
-    features: Tensor  # what each row is, whatever is known of it, n x f
-    expected: Tensor  # what a simpler model expects, n x p; of a column of 0 and 1 its logit
-    values: Tensor  # known values less the expected ones (or their probability), 0 where not known, n x p
+    features: Tensor  # molecular features of each row, n x f
+    expected: Tensor  # predictions of the simpler model, n x p; logits in binary columns
+    values: Tensor  # known values minus the predictions (or probabilities), 0 where unknown, n x p
     known: Tensor  # where there is a value, n x p
     binary: Tensor  # which columns hold 0 and 1, p
 
@@ -46,14 +46,14 @@ class PanelRows:
 class PanelVAE(nn.Module):
     """A conditional partial VAE with a linear decoder, so that all its predictions are in closed form.
 
-    The molecule gives p(u | x); known cells, summed over and so of any number and in any order, move it to
-    q(u | x, known) and never make it wider. Without a known cell the two are the same. (Ma et al. 2019, EDDI,
-    arXiv:1809.11142; Liang et al. 2018, Mult-VAE, arXiv:1802.05814.)
+    The molecule gives the prior p(u | x); a sum over the known cells updates it to q(u | x, known), which is
+    never wider. Without known cells the two are equal. (Ma et al. 2019, EDDI, arXiv:1809.11142; Liang et al.
+    2018, Mult-VAE, arXiv:1802.05814.)
     """
 
     def __init__(self, n_features: int, n_columns: int, seed: int = 0) -> None:
         super().__init__()
-        with torch.random.fork_rng(devices=[]):  # modules draw weights when they are made
+        with torch.random.fork_rng(devices=[]):  # module constructors draw weights
             torch.manual_seed(seed)
             self.molecule = nn.Sequential(nn.Linear(n_features, _HIDDEN), nn.SiLU())
             self.prior = nn.Linear(_HIDDEN, 2 * _LATENT)
@@ -66,9 +66,9 @@ class PanelVAE(nn.Module):
             nn.init.zeros_(self.decoder.bias)
 
     def encode(self, seen: Tensor, values: Tensor, shown: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Mean and log-variance, `b x u` each, of p(u | x) and of q(u | x, what is shown).
+        """Mean and log-variance, `b x u` each, of p(u | x) and q(u | x, shown).
 
-        `seen` is what `molecule` makes of the features, `b x h`; values and which are shown are `b x p`.
+        `seen` is the output of `molecule`, `b x h`; `values` and the mask `shown` are `b x p`.
         """
         mean, logvar = self.prior(seen).chunk(2, dim=-1)
         logvar = logvar.clamp(*_LOGVAR_RANGE)
@@ -80,7 +80,7 @@ class PanelVAE(nn.Module):
         return mean, logvar, moved, logvar - any_shown * functional.softplus(narrowing)
 
     def loss(self, rows: PanelRows, shown: Tensor, beta: float, generator: torch.Generator) -> Tensor:
-        """Negative ELBO in nats per cell: all known cells from those that are shown."""
+        """Negative ELBO of all known cells given those that are shown, in nats per cell."""
         seen = self.molecule(rows.features)
         seen = seen * (torch.rand(seen.shape, generator=generator) >= _DROPPED) / (1.0 - _DROPPED)
         mean, logvar, moved, narrowed = self.encode(seen, rows.values, shown)
@@ -94,7 +94,7 @@ class PanelVAE(nn.Module):
 
     @torch.inference_mode()
     def predict(self, rows: PanelRows, shown: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of every cell less what is expected, `b x p`; of logits in columns of 0 and 1."""
+        """Mean and variance of every residual, `b x p`; of the logit in binary columns."""
         _, _, mean, logvar = self.encode(self.molecule(rows.features), rows.values, shown)
         spread = logvar.exp() @ self.decoder.weight.square().T
         noise = torch.where(rows.binary, 0.0, self.lognoise.clamp(*_LOGVAR_RANGE).exp())
@@ -102,9 +102,9 @@ class PanelVAE(nn.Module):
 
     @torch.inference_mode()
     def gains(self, rows: PanelRows, shown: Tensor, sizes: Tensor) -> Tensor:
-        """Variance that a value of each cell would take from all cells that are not shown, `b x p`.
+        """Reduction in the variance of all cells not shown by measuring each cell, `b x p`.
 
-        `sizes`, `p`, say what a step of the decoder is worth in each column.
+        `sizes`, `p`, weight the decoder's output in each column.
         """
         _, _, _, logvar = self.encode(self.molecule(rows.features), rows.values, shown)
         loadings = self.decoder.weight
@@ -119,7 +119,7 @@ class PanelVAE(nn.Module):
 def _nll(
     values: Tensor, expected: Tensor, binary: Tensor, mean: Tensor, variance: Tensor, logvar: Tensor
 ) -> Tensor:
-    """-log p of values as `PanelRows` has them, each a Gaussian, or a coin where it is binary, in nats."""
+    """-log p of the values of `PanelRows`, in nats: Gaussian, or Bernoulli in binary columns."""
     gaussian = 0.5 * ((values - mean).square() / variance + logvar)
     truth = (values + torch.sigmoid(expected)).clamp(0.0, 1.0)
     bernoulli = functional.binary_cross_entropy_with_logits(expected + mean, truth, reduction="none")
@@ -128,19 +128,19 @@ def _nll(
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Known cells of rows a model is not trained on, each to be predicted from the others of its row."""
+    """Known cells of held-out rows, each to be predicted from the other cells of its row."""
 
     rows: PanelRows  # a row for each cell, c
     columns: Tensor  # the column of each cell, c
 
     def shown(self) -> Tensor:
-        """All that is known but the cell, `c x p`."""
+        """The known cells of each row except the held-out one, `c x p`."""
         shown = self.rows.known.clone()
         shown[torch.arange(len(shown)), self.columns] = False
         return shown
 
     def predict(self, model: PanelVAE, shown: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of each cell less what is expected, `c` each."""
+        """Mean and variance of each residual, `c` each."""
         mean, variance = model.predict(self.rows, shown)
         at = (torch.arange(len(mean)), self.columns)
         return mean[at], variance[at]
@@ -158,10 +158,10 @@ class HeldOut:
 
 
 def fit_panel(model: PanelVAE, rows: PanelRows, held_out: HeldOut, generator: torch.Generator) -> PanelVAE:
-    """Train a model, each time with another part of the known cells shown; the one of the best epoch.
+    """Train a model with a random part of the known cells shown, and return it as of the best epoch.
 
-    Training ends when held-out cells are no longer predicted better. The generator decides on the batches, on
-    what is shown and on u.
+    Training ends when the held-out loss stops improving. The generator draws the batches, the cells shown and
+    u.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE, weight_decay=_DECAY)
     rounds = max(1, _BATCH * _LEAST_STEPS // len(rows))

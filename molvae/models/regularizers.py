@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def swap(tokens: Tensor, lengths: Tensor, share: float, generator: Generator | None = None) -> Tensor:
     """Exchange neighboring tokens of rows `b x t`; the end mark, the last of the `lengths` (`b`), stays.
 
-    Each place begins an exchange with a chance of `share`; a token moves by one place at most.
+    Each position is exchanged with probability `share`; a token moves by at most one position.
     """
     if tokens.shape[1] < 3:  # noqa: PLR2004 - two tokens and an end mark
         return tokens
@@ -34,7 +34,7 @@ def swap(tokens: Tensor, lengths: Tensor, share: float, generator: Generator | N
 
 
 def forget(observed: Tensor, share: float, generator: Generator | None = None) -> Tensor:
-    """Hide a share of the known properties, `b x p`, so that a model learns to do without each."""
+    """Hide a share of the known properties, `b x p`, so that the model learns to do without any of them."""
     return observed & ~chosen(observed, share, generator)
 
 
@@ -53,8 +53,8 @@ def penalty(
 ) -> Tensor:
     """Weighted sum of the penalties, `b`; a weight of 0 leaves one out.
 
-    The encoder has read `source`, `b x s`, of lengths `b`, and said `posterior`, `b x d`, of which `z` is a
-    sample. The generator gives random directions and draws of N(0, I).
+    `posterior`, `b x d`, is the encoder's output for `source`, `b x s`, of lengths `b`, and `z` a sample of
+    it. The generator draws random directions and samples of N(0, I).
     """
     total = z.new_zeros(z.shape[0])
     if weights.sparse:

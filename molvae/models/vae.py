@@ -29,12 +29,12 @@ _HIDDEN_CONDITIONS = 0.1  # share of the properties, so that any may be missing
 
 
 class SequenceVAE(nn.Module):
-    """A variational autoencoder of token sequences with property heads, and the family around it.
+    """A variational autoencoder of token sequences with property heads, and its variants.
 
-    After ChemVAE (doi:10.1021/acscentsci.7b00572). The members are settings: a Dirac posterior makes a plain
-    autoencoder, noise on the encoder's input a denoising one, penalties a sparse or contractive one, and
-    properties given to the decoder a conditional one. With noise levels the decoder is p(x | z_s, s), from
-    reconstruction at s = 0 to a language model at s = 1 (`molvae.models.noise`); the ELBO is that at s = 0.
+    After ChemVAE (doi:10.1021/acscentsci.7b00572). Settings select the variant: a Dirac posterior makes a
+    plain autoencoder, noise on the encoder's input a denoising one, penalties a sparse or contractive one,
+    and properties given to the decoder a conditional one. With noise levels the decoder is p(x | z_s, s),
+    from reconstruction at s = 0 to a language model at s = 1 (`molvae.models.noise`); the ELBO is at s = 0.
 
     Args:
         settings: Sizes, input noise and penalties.
@@ -60,11 +60,10 @@ class SequenceVAE(nn.Module):
     ) -> Elbo:
         """The ELBO's terms for a batch, from one reparameterized sample per molecule.
 
-        In training, a decoder that knows noise levels reads each sample at a level of its own.
+        In training, a decoder with noise levels reads each sample at a random level.
 
         Args:
-            tokens: What the encoder reads and the decoder must write, `b x t`, each row ending with the end
-                mark.
+            tokens: Encoder input and decoder target, `b x t`, each row ending with the end mark.
             lengths: Tokens in each row, end mark included, `b`.
             properties: Scaled property values, `b x p`; anything where not observed.
             observed: Which property values exist, `b x p`.
@@ -112,14 +111,13 @@ class SequenceVAE(nn.Module):
     def decoder_input(
         self, z: Tensor, properties: tuple[Tensor, Tensor] | None = None, noise: Tensor | None = None
     ) -> Tensor:
-        """What the decoder reads for latent vectors `b x d`: z, and conditions if it has any; `b x (d + c)`.
+        """The decoder's input for latent vectors `b x d`: z and any conditions, `b x (d + c)`.
 
         Args:
             z: Latent vectors, `b x d`.
             properties: Scaled values and which are known, `b x p` each, for a conditional decoder; none are
                 known if not given.
-            noise: Levels at which the vectors were blurred, `b`, for a decoder with noise levels; 0 if not
-                given.
+            noise: Noise levels of the vectors, `b`, for a decoder with noise levels; 0 if not given.
         """
         conditions = []
         if self.settings.conditional:
@@ -133,12 +131,12 @@ class SequenceVAE(nn.Module):
 
 
 def shifted(tokens: Tensor) -> Tensor:
-    """What the decoder reads when it is to write `tokens`, `b x t`: the begin mark and all but the last."""
+    """The decoder's input for the target `tokens`, `b x t`: the begin mark and all tokens but the last."""
     return torch.cat([torch.full_like(tokens[:, :1], BOS), tokens[:, :-1]], dim=1)
 
 
 def hide(tokens: Tensor, share: float, generator: Generator | None = None) -> Tensor:
-    """Replace a share of the tokens `b x t`, but no begin mark, by the unknown one (Vincent et al. 2008)."""
+    """Replace a share of the tokens `b x t`, except begin marks, by unknown (Vincent et al. 2008)."""
     return tokens.masked_fill(chosen(tokens, share, generator) & (tokens != BOS), UNK)
 
 
@@ -153,8 +151,8 @@ class Elbo:
         penalty: Weighted sum of the regularizers.
         posterior: What the terms were computed from.
         kl_by_dimension: The terms of `kl`, `b x d`.
-        noise: Level s at which the decoder read z; 0 but in the training of a model with noise levels, whose
-            ELBO is made of the rows at 0.
+        noise: Level s at which the decoder read z. Above 0 only when training with noise levels; the ELBO is
+            then that of the rows at 0.
     """
 
     reconstruction: Tensor
@@ -173,8 +171,8 @@ class Elbo:
     def loss(self, beta: float, property_weight: float = 1.0, free_bits: float = 0.0) -> Tensor:
         """Mean of reconstruction + beta * KL + property_weight * property + penalty, a scalar.
 
-        The KL of a dimension, averaged over the batch, costs no less below `free_bits` nats, so that nothing
-        is gained by emptying it (Kingma et al., arXiv:1606.04934).
+        The KL of each dimension, averaged over the batch, is charged as at least `free_bits` nats (Kingma et
+        al., arXiv:1606.04934).
         """
         kl = self.kl_by_dimension.mean(0)
         if free_bits > 0.0:
@@ -197,8 +195,8 @@ def gaussian_nll(prediction: Prediction, target: Tensor, observed: Tensor) -> Te
     """Negative log-likelihood of the observed of the properties `b x p`, in nats per molecule, `b`.
 
     Its gradient is that of the beta-NLL with beta = 1/2 (Seitzer et al., ICLR 2022, arXiv:2203.09168): each
-    term's, times the predicted standard deviation. Without it, a head that is sure of itself has gradients as
-    large as its variance is small, and drowns what the encoder learns of everything else.
+    term is scaled by the predicted standard deviation. Otherwise a confident head has gradients that
+    dominate the encoder's other losses.
     """
     error = torch.where(observed, target - prediction.mean, 0.0)
     terms = 0.5 * (error.square() / prediction.variance + prediction.variance.log() + math.log(2 * math.pi))

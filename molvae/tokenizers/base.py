@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_TOKENS = 512
-"""The longest text any tokenizer accepts, in units (merged tokens count as what they are made of)."""
+"""The longest text any tokenizer accepts, in units (a merged token counts as its units)."""
 
 
 class TokenizationError(InputError):
-    """This text has no form in the notation of the tokenizer, or is too long."""
+    """A text cannot be expressed in the tokenizer's notation, or is too long."""
 
 
 class Tokenizer(ABC):
-    """Between SMILES and the integers a model reads.
+    """Converts SMILES to token ids and back.
 
-    A subclass says how SMILES becomes a text in its notation (`spell`), how such a text is cut into units
-    (`cut`), and how it becomes SMILES again (`write`); everything else is final. A vocabulary may hold tokens
-    made of several units (`merging`): text is then cut into the longest tokens there are.
+    A subclass converts SMILES to its notation (`spell`), splits that into units (`cut`), and converts it back
+    (`write`); everything else is final. A vocabulary may hold tokens made of several units (`merging`): text
+    is then split into the longest tokens.
 
     Args:
-        vocabulary: The tokens that have an id of their own; any other unit becomes ``<unk>``.
+        vocabulary: The known tokens; any other unit becomes ``<unk>``.
     """
 
     name: ClassVar[str]
@@ -68,7 +68,7 @@ class Tokenizer(ABC):
 
     @classmethod
     def is_complete(cls, units: Sequence[str]) -> bool:
-        """Whether what these units open they also close, so that they stand for themselves in any text."""
+        """Whether every branch and ring these units open is closed, so that they are valid in any context."""
         return len(units) > 0
 
     @classmethod
@@ -114,9 +114,8 @@ class Tokenizer(ABC):
     def decode_many(self, ids: NDArray[np.integer]) -> list[str]:
         """Return the SMILES of every row of ids.
 
-        Whatever a model emits has an answer: an unknown or misplaced special token is spelled out
-        (``<unk>``), which no SMILES parser accepts. Each row, ``b x t``, ends at its first end or padding
-        mark; a begin mark in front is skipped.
+        Never fails: an unknown or misplaced special token is spelled out (``<unk>``), which no SMILES parser
+        accepts. Each row, ``b x t``, ends at its first end or padding mark; a leading begin mark is skipped.
         """
         return [self.write(text) for text in self._spell(np.asarray(ids, dtype=np.int64))]
 

@@ -19,7 +19,7 @@ _TOKEN = re.compile(r"\[[^\[\]]+\]|Br|Cl|%\(\d+\)|%\d\d|->|<-|.", re.DOTALL)
 class SmilesTokenizer(Tokenizer):
     """Atom-level SMILES: a bracket atom, a halogen and a two-digit ring closure are one token each.
 
-    Lossless on any text: what is not SMILES is cut into single characters.
+    Lossless on any text: anything that is not SMILES is split into single characters.
 
     >>> SmilesTokenizer.split("C[C@H](Br)c1ccccc1")
     ['C', '[C@H]', '(', 'Br', ')', 'c', '1', 'c', 'c', 'c', 'c', 'c', '1']
@@ -74,8 +74,8 @@ _SYMBOL = re.compile(r"\[[^\[\]]+\]|\.")
 class SelfiesTokenizer(Tokenizer):
     """SELFIES symbols (Krenn et al., doi:10.1088/2632-2153/aba947) under the default valence constraints.
 
-    `selfies` reads text it does not know as nothing at all, without a word; here such text is spelled out
-    instead, so that it counts as the failure it is.
+    `selfies` silently ignores text it cannot decode; here such text is spelled out, so that it counts as
+    invalid.
 
     >>> SelfiesTokenizer.split("CC=O")
     ['[C]', '[C]', '[=O]']
@@ -90,8 +90,8 @@ class SelfiesTokenizer(Tokenizer):
         """Translate SMILES into SELFIES.
 
         Raises:
-            TokenizationError: If the text is empty, over `MAX_CHARACTERS`, or SELFIES has no word for it
-                (a wildcard, a valence outside its constraints, text that is not SMILES).
+            TokenizationError: If the text is empty, longer than `MAX_CHARACTERS`, or not expressible in
+                SELFIES (a wildcard, a valence outside its constraints, text that is not SMILES).
         """
         if len(smiles) > MAX_CHARACTERS:
             raise TokenizationError(f"{len(smiles)} characters; the limit for SELFIES is {MAX_CHARACTERS}")
@@ -114,7 +114,7 @@ class SelfiesTokenizer(Tokenizer):
 
     @classmethod
     def write(cls, notation: str) -> str:
-        """Translate SELFIES into SMILES; what is not SELFIES comes back in angle brackets: not SMILES."""
+        """Translate SELFIES into SMILES; text that is not SELFIES is returned in angle brackets."""
         if _SYMBOLS.fullmatch(notation) is None or notation.count("[") > MAX_TOKENS:
             return f"<{notation}>"
         try:
@@ -124,6 +124,6 @@ class SelfiesTokenizer(Tokenizer):
 
 
 def _sentence(error: selfies.EncoderError) -> str:
-    """Keep the first line of what `selfies` says."""
+    """The first line of the message from `selfies`."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -22,13 +22,13 @@ SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """An ordered, duplicate-free set of tokens; the first four are always the special ones.
+    """An ordered set of distinct tokens; the first four are the special ones.
 
     Attributes:
         tokens: The text of every token; the position of a token is its id.
 
     Raises:
-        InputError: If the specials are not in front, or a token is empty or repeated.
+        InputError: If the special tokens are not first, or a token is empty or repeated.
 
     >>> vocabulary = Vocabulary.build(["C", "C", "O"])
     >>> vocabulary.tokens
@@ -51,10 +51,10 @@ class Vocabulary:
 
     @classmethod
     def build(cls, tokens: Iterable[str] | Mapping[str, int], *, min_count: int = 1) -> Vocabulary:
-        """Learn a vocabulary of all tokens of a text, or of how often each occurs.
+        """Build a vocabulary from the tokens of a text, or from their counts.
 
-        The most frequent comes first, ties by text, so that the order is reproducible. A token rarer than
-        `min_count` is left out, and will be read as ``<unk>``.
+        The most frequent token comes first, ties in alphabetical order. A token rarer than `min_count` is
+        left out, and will be read as ``<unk>``.
         """
         counts = Counter(tokens)
         known = [token for token, n in counts.items() if n >= min_count and token not in SPECIALS]
@@ -104,11 +104,11 @@ def merged_vocabulary(
     min_count: int,
     complete: Callable[[Sequence[str]], bool],
 ) -> Vocabulary:
-    """Add at most `n_merges` tokens that merges make to a vocabulary of units.
+    """Add at most `n_merges` merged tokens to a vocabulary of units.
 
-    Values are the ids of the units in all rows of a sample of text, one row after the other. Special ones
-    never merge, nor does a pair that occurs less than `min_count` times, too little to learn it from.
-    Only what is `complete` becomes a token, but merges go through others on their way.
+    Values are the ids of the units in all rows of a sample of text, one row after the other. Special tokens
+    never merge, nor does a pair that occurs fewer than `min_count` times. Only `complete` merges become
+    tokens, but they may be built from incomplete ones.
     """
     ids = np.asarray(values, dtype=np.int64)
     made: list[tuple[str, ...]] = [(token,) for token in units.tokens]
@@ -128,12 +128,12 @@ def learn_merges(
 ) -> Iterator[tuple[int, int]]:
     """Learn pairs to merge by byte-pair encoding.
 
-    Time and again the pair of neighbors that occurs most often becomes one id of its own (Sennrich et al.,
-    arXiv:1508.07909; for SMILES Li & Fourches, doi:10.1021/acs.jcim.0c01127). Values are the ids of all rows,
-    one row after the other; pairs do not cross rows, and ids below 0 never merge.
+    The most frequent pair of neighbors is repeatedly replaced by a new id (Sennrich et al., arXiv:1508.07909;
+    for SMILES Li & Fourches, doi:10.1021/acs.jcim.0c01127). Values are the ids of all rows, one row after the
+    other; pairs do not cross rows, and ids below 0 never merge.
 
     Yields:
-        The pairs, in order, until none occurs so often; the k-th makes the id ``n_units + k``.
+        The pairs, in order, while they are frequent enough; the k-th makes the id ``n_units + k``.
 
     >>> list(learn_merges(np.array([0, 1, 2, 0, 1]), np.array([3, 2]), 3))
     [(0, 1)]
@@ -158,7 +158,7 @@ def learn_merges(
 
 
 def _apart(starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Of pairs that overlap (a run of one id), take every other one, from the left."""
+    """Take every other one of overlapping pairs (a run of one id), from the left."""
     if len(starts) == 0:
         return starts
     first = np.diff(starts, prepend=-2) != 1
@@ -168,10 +168,10 @@ def _apart(starts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 class LongestMatch:
-    """Cuts a list of units into the longest tokens of a vocabulary, from left to right.
+    """Joins units into the longest tokens of a vocabulary, from left to right.
 
     Args:
-        tokens: The units of every token that is made of several.
+        tokens: The units of every merged token.
     """
 
     def __init__(self, tokens: Iterable[Sequence[str]]) -> None:
@@ -182,7 +182,7 @@ class LongestMatch:
             self._longest[start] = max(len(units), self._longest.get(start, 0))
 
     def __call__(self, units: list[str]) -> list[str]:
-        """Tokens of these units, in order.
+        """The tokens of these units, in order.
 
         >>> LongestMatch([("c", "c"), ("c", "c", "1")])(["c", "c", "c", "c", "1", "O"])
         ['cc', 'cc1', 'O']

@@ -1,4 +1,4 @@
-"""Base class of the priors, their registry, and N(0, I), which a VAE is trained towards."""
+"""Base class of the priors, their registry, and the standard normal prior."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Prior(ABC):
-    """A distribution over latent vectors, made of tensors alone."""
+    """A distribution over latent vectors, stored as tensors."""
 
     name: ClassVar[str]
 
@@ -31,22 +31,22 @@ class Prior(ABC):
         """`n` latent vectors, `n x d`, float32 on the CPU; a function of the generator's state."""
 
     def through(self, network: SequenceVAE) -> Prior:
-        """The same prior beside the network of its model, through whose encoder some draw.
+        """The same prior bound to the network of its model, whose encoder some priors need.
 
         Raises:
             ValueError: It does not fit that network.
         """
-        del network  # most need none
+        del network  # not needed by most priors
         return self
 
     @abstractmethod
     def tensors(self) -> dict[str, Tensor]:
-        """What it takes to make this prior again: it then draws the same vectors, bit for bit."""
+        """Tensors from which this prior can be restored; its samples are then the same, bit for bit."""
 
     @classmethod
     @abstractmethod
     def from_tensors(cls, tensors: dict[str, Tensor], latent_size: int) -> Self:
-        """Make the prior `tensors()` came from; `ValueError` if they do not fit together."""
+        """Restore a prior from `tensors()`; `ValueError` if they are inconsistent."""
 
 
 class LatentDensity(Prior):
@@ -60,16 +60,16 @@ class LatentDensity(Prior):
         """Fit to the aggregated posterior: the mixture, with equal weights, of the posteriors of molecules.
 
         Args:
-            posterior: Of the training molecules, `n x d` each; a log variance of minus infinity means that
-                only the mean counts.
-            settings: Of all priors; each reads its own part.
-            context: With a generator, on the CPU: the same state of it gives the same prior.
+            posterior: Posteriors of the training molecules, `n x d`; a log-variance of minus infinity makes
+                one a point.
+            settings: Settings of all priors; each reads its own part.
+            context: Its generator, on the CPU, determines the prior.
             initial: A prior of this kind to continue from, if the kind allows that.
         """
 
 
 class StandardNormal(Prior):
-    """N(0, I), which the KL term pulls the posterior towards."""
+    """N(0, I), the prior of the KL term."""
 
     name = "normal"
 
@@ -114,7 +114,7 @@ PRIORS.add(StandardNormal.name, StandardNormal)
 
 
 def check_tensors(prior: str, tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Check the names, shapes and values of the tensors of a prior, called so in errors ("a flow").
+    """Check the names, shapes and values of a prior's tensors; `prior` names it in errors ("a flow").
 
     Raises:
         ValueError: Names or shapes differ, or numbers are not floating point or not finite.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from molvae.models.fitting import FitContext
     from molvae.models.network import Posterior
 
-_ROWS = 2048  # points that travel at once
+_ROWS = 2048  # points integrated at once
 _STEPS, _MOST_STEPS = 5, 1000  # of Runge-Kutta
 _SIZES = {"width": 256, "hidden": 512, "n_blocks": 3, "n_harmonics": 4}  # of a new network
 _FIELD, _VARIANCES = "velocity.", "velocity.variances"
@@ -33,12 +33,12 @@ _FIELD, _VARIANCES = "velocity.", "velocity.variances"
 
 @PRIORS.register("flow")
 class FlowPrior(LatentDensity):
-    """Where an ordinary differential equation carries normal noise of a standard deviation `temperature` to.
+    """Normal noise of standard deviation `temperature`, transported by an ordinary differential equation.
 
-    The field is that of `velocity`, along the principal axes of `units`, integrated by the classical
-    Runge-Kutta method (order 4) in `n_steps` from the first angle it was trained at; an untrained network
-    leaves one Gaussian. The network is rounded to half precision, in which it is stored, so that a prior that
-    was saved and read draws what it drew before.
+    The velocity field `velocity`, along the principal axes of `units`, is integrated by the classical
+    Runge-Kutta method (order 4) in `n_steps` from the smallest training angle; an untrained network gives a
+    Gaussian. The network is rounded to half precision, in which it is stored, so that samples are the same
+    after saving and loading.
     """
 
     name = "flow"
@@ -56,7 +56,7 @@ class FlowPrior(LatentDensity):
     def fit(
         cls, posterior: Posterior, settings: FitSettings, context: FitContext, initial: Self | None = None
     ) -> Self:
-        """Flow matching to the posteriors, with their noise integrated out (`flow_fitting`).
+        """Fit by flow matching to the posteriors, with their noise integrated out (`flow_fitting`).
 
         A fit that continues from `initial` keeps its units, its temperature and the sizes of its network.
         """
@@ -75,7 +75,7 @@ class FlowPrior(LatentDensity):
         return self.from_normal(torch.randn(n, len(self.units.mean), generator=generator))
 
     def from_normal(self, noise: Tensor) -> Tensor:
-        """Latent vectors at the end of the paths that begin in `noise`, `n x d`."""
+        """Transport `noise`, `n x d`, to latent vectors, `n x d`."""
         arrived = self._travel(self.temperature * noise, FIRST_ANGLE, math.pi / 2)
         return self.units.restore(arrived * self.velocity.variances.sqrt())
 
@@ -102,7 +102,7 @@ class FlowPrior(LatentDensity):
         return x + step / 6.0 * (first + 2.0 * second + 2.0 * third + fourth)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Units, number of steps and temperature, and the field: its network in half precision."""
+        """Units, number of steps, temperature, and the network of the field in half precision."""
         field = {_FIELD + name: tensor.half() for name, tensor in self.velocity.state_dict().items()}
         field[_VARIANCES] = self.velocity.variances
         steps = torch.tensor([float(self.n_steps)])
@@ -115,7 +115,7 @@ class FlowPrior(LatentDensity):
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], latent_size: int) -> Self:
-        """The flow of this field."""
+        """Restore a flow; `ValueError` if the tensors are inconsistent."""
         velocity = _field_of(tensors, latent_size)
         shapes = {_FIELD + name: tuple(tensor.shape) for name, tensor in velocity.state_dict().items()}
         shapes |= Standardization.shapes(latent_size)
@@ -135,7 +135,7 @@ class FlowPrior(LatentDensity):
 
 
 def _field_of(tensors: dict[str, Tensor], latent_size: int) -> VelocityField:
-    """A field of the sizes the tensors have, without memory of its own; `ValueError` if they say none."""
+    """A field on the meta device, with sizes from the tensors; `ValueError` if these are inconsistent."""
     try:
         width = tensors[_FIELD + "enter.weight"].shape[0]
         n_harmonics = tensors[_FIELD + "clock.weight"].shape[1] // 2

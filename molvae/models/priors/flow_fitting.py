@@ -39,20 +39,20 @@ class ResidualBlock(nn.Module):
 
 
 class VelocityField(nn.Module):
-    r"""The velocity of points on their way from noise to latent vectors; an angle a goes from 0 to pi / 2.
+    r"""The velocity of points on paths from noise to latent vectors; the angle a goes from 0 to pi / 2.
 
     A point is x = cos(a) x0 + sin(a) x1 with x0 from N(0, I) and x1 a latent vector; the field is the mean of
-    its velocity -sin(a) x0 + cos(a) x1 over all such pairs that meet in x. (These are straight paths from
-    noise to data, scaled to keep the variance: Lipman et al., arXiv:2210.02747; Albergo & Vanden-Eijnden,
-    arXiv:2209.15571.) Were the latent vectors Gaussian with variance l along a coordinate, the point would
-    have the variance d(a)^2 along it and, divided by d(a), it would rest:
+    its velocity -sin(a) x0 + cos(a) x1 given x. (These are straight paths from noise to data, scaled to keep
+    the variance: Lipman et al., arXiv:2210.02747; Albergo & Vanden-Eijnden, arXiv:2209.15571.) If the latent
+    vectors were Gaussian with variance l along a coordinate, points would have variance d(a)^2 along it, and
+    points divided by d(a) would be constant:
 
     .. math:: d(a)^2 = \cos^2 a + l \sin^2 a
 
-    So points are kept divided by d, and the network, whose last layer begins at 0, has to know only how the
-    distribution differs from a Gaussian. Its unit is the standard deviation the velocity has in the Gaussian
-    case, the square root of l over d. The variances, `d`, are those along the principal axes; the network
-    reads `n_harmonics` cosines and sines of the angle.
+    So points are divided by d, and the network, whose last layer starts at 0, learns only the difference from
+    a Gaussian. Its output is in units of the standard deviation of the velocity in the Gaussian case,
+    sqrt(l) / d. The variances, `d`, are along the principal axes; the network reads `n_harmonics` cosines and
+    sines of the angle.
     """
 
     variances: Tensor
@@ -64,7 +64,7 @@ class VelocityField(nn.Module):
         super().__init__()
         size, clock = len(variances), 2 * n_harmonics
         self.register_buffer("variances", variances)
-        # Numbers of its own also where the weights have none yet; torch's ranges load a compiler there.
+        # Real values even on the meta device, where torch.arange would import torch's compiler.
         even = [2.0 * k for k in range(1, n_harmonics + 1)]
         self.register_buffer("multiples", torch.tensor(even, device="cpu"), persistent=False)
         self.enter = nn.Linear(size, width)
@@ -74,20 +74,20 @@ class VelocityField(nn.Module):
 
     @classmethod
     def drawn(cls, variances: Tensor, *, generator: Generator, **sizes: int) -> VelocityField:
-        """A field of these sizes with weights from `initialize`; the caller's random numbers stay unused."""
-        with torch.random.fork_rng(devices=[]):  # modules draw weights when they are made
+        """A field of these sizes with weights from `initialize`; torch's global generator is untouched."""
+        with torch.random.fork_rng(devices=[]):  # module constructors draw weights
             field = cls(variances, **sizes)
         field.initialize(generator)
         return field
 
     def initialize(self, generator: Generator) -> None:
-        """Fill the network: every layer keeps the variance of its inputs, but the last one begins at 0."""
+        """Initialize the network: every layer keeps the variance of its inputs; the last one is 0."""
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
                 nn.init.normal_(layer.weight, std=1.0 / math.sqrt(layer.in_features), generator=generator)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
-        for block in self.blocks:  # their sum adds as much variance as it finds
+        for block in self.blocks:  # together they double the variance
             block.get_parameter("contract.weight").data.div_(math.sqrt(len(self.blocks)))
         nn.init.zeros_(self.leave.weight)
 
@@ -100,7 +100,7 @@ class VelocityField(nn.Module):
         return self.correction(points, angles) * self.variances.sqrt() / self.deviations(angles).square()
 
     def correction(self, points: Tensor, angles: Tensor) -> Tensor:
-        """What the network adds to the velocities of a Gaussian, in its unit, `b x d`."""
+        """The network's correction to the Gaussian velocities, in its unit, `b x d`."""
         turns = angles * self.multiples
         clock = torch.cat([turns.cos(), turns.sin()], dim=1)
         states = self.enter(points) + self.clock(clock)
@@ -112,21 +112,20 @@ class VelocityField(nn.Module):
 
 _SMALL = 1e-6
 _BATCH, _RATE = 256, 1e-3  # posteriors in a step, peak of the learning rate
-_MOST_PASSES = 200  # over the posteriors, of which there may be few
-_LARGEST_GRADIENT = 0.5  # norm; in training it is about 0.1, and one step far above that undoes hours
+_MOST_PASSES = 200  # over the posteriors, when there are few
+_LARGEST_GRADIENT = 0.5  # norm; about 0.1 is usual, and one much larger step can undo hours of training
 _LOG_NOISE_MEAN, _LOG_NOISE_STD = (
     -1.0,
     1.0,
-)  # of cot(a), noise over signal: there is little to learn elsewhere
+)  # of cot(a), the noise-to-signal ratio, where the field differs most from a Gaussian's
 
 FIRST_ANGLE = math.pi / 2 - math.atan(math.exp(_LOG_NOISE_MEAN + 3.0 * _LOG_NOISE_STD))
-"""Where paths begin. Of smaller angles, where points are all but noise, training sees one in 700: what the
-network says there is made up, and may carry a point away."""
+"""Start of the paths. Only one training angle in 700 is smaller, so the network is unreliable there."""
 
 
 @dataclass(frozen=True)
 class Standardization:
-    """Latent vectors in units of their standard deviations, along axes in which these do not correlate."""
+    """Latent vectors standardized and rotated to their principal axes."""
 
     mean: Tensor  # d
     scale: Tensor  # standard deviations, d
@@ -141,12 +140,12 @@ class Standardization:
         return coordinates @ self.axes.t() * self.scale + self.mean
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a prior keeps of it."""
+        """Tensors from which this can be restored."""
         return {"mean": self.mean, "scale": self.scale, "axes": self.axes}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
-        """What `tensors` came from, among those of a prior."""
+        """Restore from the tensors of a prior."""
         return cls(*(tensors[name].float() for name in ("mean", "scale", "axes")))
 
     @staticmethod
@@ -163,7 +162,7 @@ def standardization(posterior: Posterior) -> tuple[Standardization, Tensor]:
     covariance = (mu - mean).t() @ (mu - mean) / len(mu) + within.diag()
     scale = covariance.diagonal().clamp_min(_SMALL).sqrt()
     variances, axes = torch.linalg.eigh(covariance / torch.outer(scale, scale))
-    # A factorization lays its result out by columns, a file by rows, and products round by the layout.
+    # eigh returns columns-first, a loaded file is rows-first, and the rounding of products depends on it.
     units = Standardization(mean.float(), scale.float(), axes.float().contiguous())
     return units, variances.clamp_min(_SMALL).float()
 
@@ -186,7 +185,7 @@ def train_field(
     )
 
     def loss(at: Standing) -> tuple[Tensor, dict[str, float]]:
-        del at  # every step draws anew
+        del at  # independent of the step
         rows = torch.randint(n_rows, (size,), generator=context.generator).to(device)
         return matching_loss(field, axes, Posterior(mu[rows], logvar[rows]), context.generator), {}
 
@@ -196,10 +195,10 @@ def train_field(
 
 
 def matching_loss(field: VelocityField, axes: Tensor, posterior: Posterior, generator: Generator) -> Tensor:
-    r"""Mean square of what the network misses, per dimension, at one random angle for each posterior.
+    r"""Mean squared error of the network, per dimension, at one random angle for each posterior.
 
-    A point x = cos(a) x0 + sin(a) x1 is drawn with x1 from the posterior N(m, s). Its velocity is then not
-    used as drawn but as its mean given x and the posterior, which has the same regression and less noise:
+    A point x = cos(a) x0 + sin(a) x1 is drawn with x1 from the posterior N(m, s). The target is the mean of
+    its velocity given x and the posterior, which has the same expectation and less noise:
 
     .. math:: E[v | x] = \cos a\, m + \frac{\cos a \sin a (s - 1)}{\cos^2 a + s \sin^2 a} (x - \sin a\, m)
 

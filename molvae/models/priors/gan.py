@@ -31,12 +31,12 @@ _NETWORK = "generator."
 
 @PRIORS.register("gan")
 class LatentGAN(LatentDensity):
-    """Where a generator carries N(0, I) to, trained against a critic (WGAN-GP).
+    """Samples of a generator trained against a critic (WGAN-GP).
 
     After LatentGAN (Prykhodko et al. 2019, doi:10.1186/s13321-019-0397-9) with the loss of Gulrajani et al.
-    (arXiv:1704.00028). Both work on principal coordinates of unit variance. The generator is rounded to half
-    precision, in which it is stored. Of a prior just fitted, `critic` is the mean difference of the critic's
-    scores of real and generated vectors, by training step.
+    (arXiv:1704.00028), on principal coordinates of unit variance. The generator is rounded to half precision,
+    in which it is stored. After fitting, `critic` holds the mean difference of the critic's scores of real
+    and generated vectors, by training step.
     """
 
     name = "gan"
@@ -53,8 +53,8 @@ class LatentGAN(LatentDensity):
     def fit(
         cls, posterior: Posterior, settings: FitSettings, context: FitContext, initial: Self | None = None
     ) -> Self:
-        """Generator and critic in turns, on samples of the posteriors; the mean of the generators stays."""
-        del initial  # a GAN starts afresh
+        """Train generator and critic in turns on posterior samples; the generators' running mean is kept."""
+        del initial  # a GAN cannot be continued
         generator = context.generator
         units, variances = standardization(posterior)
         whitening = units.axes / variances.sqrt()
@@ -87,7 +87,7 @@ class LatentGAN(LatentDensity):
         return self.from_normal(torch.randn(n, len(self.units.mean), generator=generator))
 
     def from_normal(self, noise: Tensor) -> Tensor:
-        """What the generator makes of `noise`, `n x d`."""
+        """The generator's output for `noise`, `n x d`."""
         with torch.inference_mode():
             return self.units.restore(self.generator(noise))
 
@@ -113,7 +113,7 @@ class LatentGAN(LatentDensity):
 
 
 class _Game:
-    """What generator and critic learn from each other in a step."""
+    """The losses of generator and critic."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class _Game:
         self.units = units  # whose axes are divided by the deviations along them
 
     def loss(self, at: Standing) -> tuple[Tensor, dict[str, float]]:
-        """The critic's loss, and every few steps the generator's, which has no gradient by the critic."""
+        """The critic's loss and, every few steps, the generator's, without gradients for the critic."""
         real = self._real()
         normal = torch.randn((_BATCH, real.shape[1]), generator=self.random).to(real.device)
         fake = self.pair["generator"](normal)
@@ -151,7 +151,7 @@ class _Game:
         return self.units.apply(z)
 
     def _penalty(self, real: Tensor, fake: Tensor) -> Tensor:
-        """How far the critic's slope between real and fake is from 1."""
+        """Squared deviation from 1 of the critic's gradient norm between real and fake."""
         share = torch.rand((len(real), 1), generator=self.random).to(real)
         between = (share * real + (1.0 - share) * fake).requires_grad_()
         (slope,) = torch.autograd.grad(self.pair["critic"](between).sum(), between, create_graph=True)
@@ -160,7 +160,7 @@ class _Game:
 
 
 def _perceptron(size: int, hidden: int, out: int) -> nn.Sequential:
-    """Three hidden layers."""
+    """An MLP with three hidden layers."""
     sizes = (size, hidden, hidden, hidden)
     layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.LeakyReLU(0.2))]
     return nn.Sequential(*layers, nn.Linear(hidden, out))

@@ -34,8 +34,8 @@ class LanguageModel(nn.Module):
 
     @classmethod
     def of_decoder(cls, decoder: GRUDecoder) -> LanguageModel:
-        """A language model as large as a decoder, which writes what that writes from the latent vector 0."""
-        with torch.random.fork_rng(devices=[]):  # modules draw weights when they are made
+        """A language model with a decoder's sizes and weights; it writes as the decoder does from z = 0."""
+        with torch.random.fork_rng(devices=[]):  # module constructors draw weights
             made = cls(
                 decoder.embedding.num_embeddings,
                 embedding_size=decoder.embedding.embedding_dim,
@@ -52,7 +52,7 @@ class LanguageModel(nn.Module):
 
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, Tensor]) -> LanguageModel:
-        """The language model with these weights, in single precision; `ValueError` if they fit no sizes."""
+        """The language model with these weights, in single precision; `ValueError` on wrong shapes."""
         try:
             vocabulary_size, embedding_size = tensors["decoder.embedding.weight"].shape
             hidden = tensors["decoder.output.weight"].shape[1]
@@ -107,21 +107,20 @@ _LONGEST = 4096  # tokens
 
 @PRIORS.register("language")
 class LanguagePrior(Prior):
-    r"""The aggregated posterior of all that a language model of the training molecules would write.
+    r"""The aggregated posterior of the samples of a language model of the training molecules.
 
     .. math:: p(z) = \sum_x p_{LM}(x) \, q(z|x)
 
-    The best prior of a VAE is the aggregated posterior of its data (Tomczak & Welling, arXiv:1705.07120),
-    which a density learned on latent vectors alone does not come near where codes are longer than molecules
-    have information. Here that mixture is drawn from instead of learned: x is written token by token, and z
-    is a sample of its posterior. What is decoded from z is then (nearly) x.
+    The optimal prior of a VAE is the aggregated posterior of its data (Tomczak & Welling, arXiv:1705.07120),
+    which is hard to learn as a density over high-dimensional latent vectors. Here it is sampled instead: x is
+    written token by token, and z is a sample of its posterior. z then decodes to x, or nearly so.
 
     Args:
         model: The language model; rounded to half precision, in which it is stored.
         max_length: Tokens after which a text is cut.
-        temperature: Of its tokens: below 1, texts are more typical and less diverse.
-        scale: Of the posteriors' standard deviations: below 1, more of the texts are what is decoded.
-        network: Whose encoder it draws through; None until it is known (`through`).
+        temperature: Of the tokens: below 1, texts are more typical and less diverse.
+        scale: Factor of the posteriors' standard deviations: below 1, z decodes to x more often.
+        network: Network whose encoder it samples through; None until set (`through`).
     """
 
     name = "language"
@@ -143,7 +142,7 @@ class LanguagePrior(Prior):
             parameter.data = parameter.data.half().float()
 
     def through(self, network: SequenceVAE) -> Self:
-        """The same prior, drawing through the encoder of this network; `ValueError` of another vocabulary."""
+        """The same prior bound to the encoder of this network; `ValueError` if the vocabularies differ."""
         if network.vocabulary_size != self.model.vocabulary_size:
             raise ValueError(
                 f"the language model has {self.model.vocabulary_size} tokens, "
@@ -174,7 +173,7 @@ class LanguagePrior(Prior):
         return self._network.encode(tokens, lengths).scaled(self.scale).rsample(generator)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The language model in half precision, and how it writes."""
+        """The language model in half precision, and the sampling parameters."""
         weights = {_MODEL + name: tensor.half() for name, tensor in self.model.state_dict().items()}
         return {
             **weights,
@@ -185,8 +184,8 @@ class LanguagePrior(Prior):
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], latent_size: int) -> Self:
-        """The prior of this language model, which does not know its encoder yet."""
-        del latent_size  # is the encoder's
+        """The prior of this language model, not yet bound to an encoder (see `through`)."""
+        del latent_size  # given by the encoder
         own = {name.removeprefix(_MODEL): t for name, t in tensors.items() if name.startswith(_MODEL)}
         model = LanguageModel.of_tensors(own)
         shapes = {_MODEL + name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
