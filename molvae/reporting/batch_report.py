@@ -50,7 +50,7 @@ def batch_report(candidates: Candidates, history: History, title: str) -> Report
 
 
 def _best_first(candidates: Candidates, history: History) -> list[int]:
-    """By the expected value of the first goal that is not known, as far as there is one."""
+    """Sorted by the expected value of the first measured goal, if any."""
     objectives, known = history.settings.objectives, history.known
     goals = [j for j, o in enumerate(objectives) if o.is_goal and j not in known.columns]
     if not goals:

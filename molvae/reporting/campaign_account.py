@@ -48,7 +48,7 @@ def calls_section(standing: Standing, history: History) -> Section:
         best = f"best {standing.measure}"
         header = ("source", "calls", "hits", "", "hit rate", best, "attempts", "new", "share")
         caption = (
-            "A hit came among the ten best of its time. Attempts: molecules a source tried to make in the "
+            "A hit was among the ten best when scored. Attempts: molecules a source tried to make in the "
             "inner search; new: how many of these were acceptable and unseen; share: of the attempts of the "
             "last batch."
         )
@@ -57,7 +57,7 @@ def calls_section(standing: Standing, history: History) -> Section:
         blocks.append(timeline)
     if grid := _surrogates(standing, history):
         blocks.append(grid)
-    return Section("calls", "Where the calls went", blocks)
+    return Section("calls", "Calls by source", blocks)
 
 
 def _timeline(called: Sequence[Row]) -> Figure | None:
@@ -74,7 +74,7 @@ def _timeline(called: Sequence[Row]) -> Figure | None:
 
 
 def _surrogates(standing: Standing, history: History) -> Grid | None:
-    """What each surrogate chose and how much of it came on top; its weight now, from the method's ledger."""
+    """Picks and hits of each surrogate, and its current weight from the method's state."""
     chosen: dict[str, list[tuple[bool, float]]] = {}
     for row, hit in zip(standing.called, hits([row.utility for row in standing.called]), strict=True):
         if row.surrogate is not None:
@@ -111,19 +111,17 @@ def _credit(history: History, n_members: int) -> Credit | None:
 
 
 def failures_section(standing: Standing, history: History) -> Section:
-    """What gave no number and why, what broke a bound, and what was refused at the start."""
+    """Failed scores with reasons, violated bounds, and refused start molecules."""
     blocks: list[Block] = []
     reasons: Counter[tuple[str, str, str]] = Counter()
     for row in standing.rows:
         for objective, score in zip(history.settings.objectives, row.scores, strict=True):
             if score is not None and not score.is_measured and score.status != "cancelled":
-                reasons[objective.name, score.status, score.detail or "no reason was given"] += 1
+                reasons[objective.name, score.status, score.detail or "no reason given"] += 1
     if reasons:
         most = max(reasons.values())
         rows = [(*key, n, bar(n / most, "c1")) for key, n in reasons.most_common(_MOST_REASONS)]
-        blocks.append(
-            Grid(("objective", "status", "why", "molecules", ""), rows, "Scores that were not to be had")
-        )
+        blocks.append(Grid(("objective", "status", "why", "molecules", ""), rows, "Scores without a value"))
     broken = _broken(standing)
     if broken:
         blocks.append(Grid(("bound", "scored", "outside", "", "share outside"), broken, "Bounds"))
@@ -134,7 +132,7 @@ def failures_section(standing: Standing, history: History) -> Section:
         )
     n_awaited = len(history.pending)
     if n_awaited:
-        blocks.append(Words(f"{n_awaited:,} candidates are handed out and their scores awaited."))
+        blocks.append(Words(f"{n_awaited:,} candidates are awaiting scores."))
     if not reasons and not refused:
         blocks.insert(0, Words("Nothing failed: every call gave a number."))
     return Section("failures", "What failed", blocks)

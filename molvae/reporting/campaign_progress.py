@@ -35,7 +35,7 @@ _LARGEST_FRONT = 4000  # rows compared with one another
 
 @dataclass(frozen=True)
 class Curve:
-    """Progress call by call, in the campaign's measure.
+    """Progress after each call, in the campaign's measure.
 
     Attributes:
         each: Value of each call's molecule, `n`; NaN when it failed or is not feasible.
@@ -51,7 +51,7 @@ class Curve:
 
 
 def curves(standing: Standing, other: Standing | None) -> tuple[Curve, Curve | None]:
-    """Curves of a campaign and its baseline, measured with one measure."""
+    """Curves of a campaign and its baseline, on the same scale."""
     both = [standing] if other is None else [standing, other]
     worth = [np.array([row.utility for row in one.called]) for one in both]
     if other is not None and not standing.single:  # goals are scaled by their ranges in both together
@@ -72,10 +72,10 @@ def _curve(worth: Array, sign: float, budget: int) -> Curve:
 
 
 def baseline_of(journal: Path, settings: CampaignSettings) -> Standing:
-    """A campaign to compare with.
+    """Load the campaign to compare with.
 
     Raises:
-        UsageError: Its objectives are others.
+        UsageError: Its objectives differ.
     """
     with Campaign.open(journal, writable=False) as campaign:
         found, rows = campaign.settings, campaign.table()
@@ -89,7 +89,7 @@ def baseline_of(journal: Path, settings: CampaignSettings) -> Standing:
 
 
 def progress_cards(standing: Standing, other: Standing | None, seconds: float) -> list[Card]:
-    """The figures that matter most."""
+    """The key figures."""
     own, base = curves(standing, other)
     n, level = len(standing.called), _start_level(standing)
     n_failed = sum(any(s is not None and not s.is_measured for s in row.scores) for row in standing.called)
@@ -112,7 +112,7 @@ def progress_cards(standing: Standing, other: Standing | None, seconds: float) -
 
 
 def progress_section(standing: Standing, other: Standing | None, numbers: Mapping[str, int]) -> Section:
-    """Best and top-10 so far against calls; each goal by itself where there are several."""
+    """Best and top-10 so far against calls; several goals also one by one."""
     if not standing.called:
         return Section("progress", "Progress", [])
     first, *others = progress_charts(standing, other, numbers)
@@ -126,7 +126,7 @@ def progress_section(standing: Standing, other: Standing | None, numbers: Mappin
 def progress_charts(
     standing: Standing, other: Standing | None = None, numbers: Mapping[str, int] | None = None
 ) -> list[Chart]:
-    """Best and top-10 so far against calls, and, where there are several objectives, each by itself.
+    """Best and top-10 so far against calls; several objectives also one by one.
 
     The campaign has at least one call; dots refer to rows of the molecule table, whose numbers are by SMILES.
     """
@@ -162,7 +162,7 @@ def _explained(standing: Standing, own: Curve, base: Curve | None) -> str:
     area += f", baseline {shown(base.auc)}." if base is not None else "."
     if not standing.single:
         area = "Utility is the geometric mean of the goals, each scaled by its range. " + area
-    return f"{area} Every dot is one call within all bounds; rest on it to see the molecule."
+    return f"{area} Every dot is one call within all bounds; hover over it to see the molecule."
 
 
 def _dots(standing: Standing, calls: Array, each: Array, numbers: Mapping[str, int]) -> list[Layer]:
@@ -196,7 +196,7 @@ def _each_objective(standing: Standing, calls: Array, numbers: Mapping[str, int]
 
 
 def front_section(standing: Standing, numbers: Mapping[str, int]) -> Section:
-    """Every two goals against one another, with the molecules no other beats in all goals."""
+    """Pairwise plots of the goals with their Pareto front."""
     charts, note = front_charts(standing, numbers)
     size: Size = "wide" if len(charts) == 1 else "half"
     figures = [Figure(chart.svg(size), chart.title, size=size) for chart in charts]
@@ -204,7 +204,7 @@ def front_section(standing: Standing, numbers: Mapping[str, int]) -> Section:
 
 
 def front_charts(standing: Standing, numbers: Mapping[str, int] | None = None) -> tuple[list[Chart], str]:
-    """A chart of every two goals with their Pareto front, and a sentence about it; none of a single goal."""
+    """A chart of each pair of goals with their Pareto front, and a caption; nothing for a single goal."""
     objectives = standing.settings.objectives
     scored = [row for row in standing.rows if row.feasible][:_LARGEST_FRONT]
     if len(standing.goal_indices) < 2 or not scored:  # noqa: PLR2004
@@ -230,14 +230,12 @@ def front_charts(standing: Standing, numbers: Mapping[str, int] | None = None) -
             layers.append(replace(on, form="line", label="", rows=None))
         title = f"{standing.labels[i]} and {standing.labels[j]}"
         charts.append(Chart([*layers, on], standing.short_wishes[i], standing.short_wishes[j], title))
-    note = (
-        f"{on_front.sum():,} of {len(scored):,} molecules within all bounds are beaten by none in all goals."
-    )
+    note = f"{on_front.sum():,} of {len(scored):,} molecules within all bounds are Pareto-optimal."
     return charts, note
 
 
 def _start_level(standing: Standing) -> tuple[float, float, str] | None:
-    """Best and mean of the top ten of what the search began with, and what that is; None if it is unknown."""
+    """Best and top-10 mean of the initial molecules, and their description; None if unknown."""
     given = [row for row in standing.rows if row.source in {"start", "known"}]
     first = standing.called[: standing.settings.n_initial]
     best = sorted((row.utility for row in given or first if np.isfinite(row.utility)), reverse=True)[:_TOP]

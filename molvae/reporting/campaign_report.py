@@ -35,7 +35,7 @@ _LONGEST_DESCENT = 8
 
 
 def campaign_report(journal: Path, *, baseline: Path | None, n_molecules: int, n_rows: int) -> Report:
-    """What a campaign's journal tells; another process may be writing it. Arguments as of `make_report`.
+    """The report of a campaign, also while it is running; arguments as in `make_report`.
 
     Raises:
         JournalError: It is damaged or holds no campaign.
@@ -64,9 +64,7 @@ def campaign_report(journal: Path, *, baseline: Path | None, n_molecules: int, n
         _best_section(standing, ranked, similar, gallery, precedent),
         calls_section(standing, history),
         failures_section(standing, history),
-        Section(
-            "settings", "Settings", [Facts(flat(history.settings), "Everything that decided this campaign")]
-        ),
+        Section("settings", "Settings", [Facts(flat(history.settings), "All settings of this campaign")]),
     ]
     return Report(
         kind="campaign",
@@ -88,7 +86,7 @@ def _subtitle(standing: Standing, n_start: int) -> str:
 
 
 def _ranked(rows: Sequence[Row]) -> list[Row]:
-    """Best first; what is not feasible after that, scored before failed, in the order of the calls."""
+    """Feasible molecules, best first; then infeasible, then failed ones, in call order."""
 
     def place(row: Row) -> tuple[Any, ...]:
         if row.feasible:
@@ -121,14 +119,14 @@ def _best_section(
     if not best:
         return Section("best", "Best molecules", [])
     caption = (
-        "Below each molecule the one it was made from, by which move, and how alike they are (Tanimoto "
+        "Below each molecule: its parent, the move, and their similarity (Tanimoto "
         "similarity of Morgan counts)."
     )
     tiles = [_tile(standing, row, similar.get(row.smiles), gallery, origin=True) for row in best]
     if precedent is not None:
         tiles = [replace(tile, lines=(*tile.lines, *_rarest(precedent, tile.smiles))) for tile in tiles]
         caption += (
-            " The last line of a molecule names the bond or ring system that fewest training molecules of "
+            " The last line names the bond or ring system found in the fewest training molecules of "
             "the model have; in the picture it is highlighted if they are fewer than one in 10,000."
         )
     blocks: list[Block] = [Tiles(tiles, caption=caption)]
@@ -142,8 +140,8 @@ def _best_section(
         blocks.append(
             Tiles(
                 line,
-                title="How the best one came about",
-                caption="From the first ancestor on record.",
+                title="Ancestry of the best molecule",
+                caption="From the first recorded ancestor.",
                 form="chain",
             )
         )
@@ -151,7 +149,7 @@ def _best_section(
 
 
 def _precedent(directory: Path) -> Precedent | None:
-    """What the training molecules of the campaign's model have; None if the model is not at hand."""
+    """Precedents of the campaign's model; None if the model is not available."""
     from molvae.latent.checkpoint import PRECEDENT, read_precedent
 
     checkpoint = remembered(directory)
@@ -159,7 +157,7 @@ def _precedent(directory: Path) -> Precedent | None:
 
 
 def _unusual(precedent: Precedent, molecule: Molecule) -> tuple[int, ...]:
-    """Atoms of the rarest place of a molecule, if it is not common."""
+    """Atoms of the rarest bond or ring system of a molecule, if uncommon."""
     weak = precedent.weakest(molecule)
     return () if weak is None or weak.count >= precedent.n_common else weak.atoms
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Standing:
-    """A campaign's rows seen through its objectives.
+    """A campaign's rows and objectives.
 
     Attributes:
         settings: Of the campaign.
@@ -54,17 +54,17 @@ class Standing:
 
     @cached_property
     def places(self) -> dict[str, int]:
-        """Where each molecule stands in the table."""
+        """Row of each molecule in the table."""
         return {row.smiles: place for place, row in enumerate(self.rows)}
 
     @property
     def single(self) -> bool:
-        """Whether there is one goal, whose own numbers are then its progress."""
+        """Whether there is a single goal; progress is then shown in its units."""
         return len(self.goal_indices) == 1
 
     @property
     def sign(self) -> float:
-        """-1 if the one goal is minimized: its number is the utility times this."""
+        """-1 if the single goal is minimized, else 1: utility times sign is its score."""
         return self.settings.objectives[self.goal_indices[0]].sign if self.single else 1.0
 
     @property
@@ -87,7 +87,7 @@ class Standing:
 
     @property
     def measure(self) -> str:
-        """What progress is measured in."""
+        """Name of the progress measure."""
         return self.labels[self.goal_indices[0]] if self.single else "utility"
 
     def matrix(self, rows: Sequence[Row]) -> Array:
@@ -114,12 +114,12 @@ class Standing:
                 else [TableColumn("utility", utility, "number", hint="geometric mean of scaled goals")]
             ),
             TableColumn("call", calls, "integer", hint="number of the evaluation"),
-            TableColumn("source", [row.source for row in rows], hint="what proposed it"),
+            TableColumn("source", [row.source for row in rows], hint="move or source that proposed it"),
             TableColumn("similarity to parent", alike, "number", hint="Tanimoto, Morgan counts"),
             TableColumn("feasible", [row.feasible for row in rows], "integer", bounded),
             TableColumn("trouble", trouble, shown=any(trouble_of(row.scores) for row in self.rows)),
             TableColumn("parent", [row.parent or "" for row in rows], "smiles", shown=False),
             TableColumn("surrogate", [row.surrogate or "" for row in rows], shown=False),
             TableColumn("identifier", [row.identifier or "" for row in rows], shown=False),
-            TableColumn("name", [row.name for row in rows], shown=named, hint="what you call it"),
+            TableColumn("name", [row.name for row in rows], shown=named, hint="your name for it"),
         ]

@@ -28,15 +28,15 @@ _MOST_DOTS = 3_000
 
 @dataclass(frozen=True)
 class Layer:
-    """What is drawn of one series.
+    """One series of a chart.
 
     Attributes:
-        x: Where, `n`.
-        y: How high, `n`; a point that is not finite is left out.
-        label: Its name in the legend; none if empty.
+        x: Horizontal positions, `n`.
+        y: Vertical positions, `n`; non-finite points are left out.
+        label: Name in the legend; empty for none.
         form: A line through the points, a staircase or dots.
         color: Class of the style sheet: c0 to c7, or soft.
-        dashed: Whether its line is.
+        dashed: Whether the line is dashed.
         rows: Row of the molecule table behind each point, `n`; -1 where there is none.
         shades: Number from 0 to 1 that colors each dot, `n`; NaN is grey.
     """
@@ -59,8 +59,8 @@ class Chart:
         layers: Drawn in order, the last on top.
         x: Name of the axis.
         y: Likewise.
-        title: Of the chart; also what a screen reader says.
-        whole_x: Whether x counts something.
+        title: Title, also read by screen readers.
+        whole_x: Whether x is a count.
         x_range: Fixed range.
         y_range: Fixed range.
         levels: (y, label) of dashed horizontal lines.
@@ -89,7 +89,7 @@ class Chart:
 
 @dataclass
 class _Frame:
-    """The plot area of one size of a chart, and what has been drawn in it."""
+    """The plot area of one size of a chart, and its drawn elements."""
 
     width: int
     height: int
@@ -102,7 +102,7 @@ class _Frame:
 
 
 def histogram(values: NDArray[np.float64], *, x: str) -> Markup:
-    """How numbers (`n`, named `x`) are distributed, as shares; what is not finite is left out."""
+    """Histogram of numbers (`n`, named `x`) as shares; non-finite ones are left out."""
     known = values[np.isfinite(values)]
     if not len(known):
         return Markup()
@@ -115,7 +115,7 @@ def histogram(values: NDArray[np.float64], *, x: str) -> Markup:
 
 
 def shade_legend(low: float, high: float, name: str) -> Markup:
-    """What the shades of dots mean: a strip from the lowest to the highest number."""
+    """Legend of the shades of dots: a strip from the lowest to the highest number."""
     cells = Markup().join(
         Markup('<rect class="q{}" x="{}" width="14" height="10"/>').format(k, 14 * k) for k in range(N_SHADES)
     )
@@ -125,7 +125,7 @@ def shade_legend(low: float, high: float, name: str) -> Markup:
 
 
 def bar(share: float, color: str = "c0", inner: float | None = None) -> Markup:
-    """A bar of a table cell: its share of the width, and a part of it set off."""
+    """A bar in a table cell: its share of the width, with an inner part highlighted."""
     template = '<svg class="bar" aria-hidden="true"><rect class="{} faint" width="{:.2f}%" height="100%"/>'
     drawn = Markup(template).format(color, 100 * min(max(share, 0.0), 1.0))  # noqa: S704
     if inner is not None:
@@ -212,7 +212,7 @@ def _draw_line(frame: _Frame, layer: Layer) -> None:
 
 
 def _telling(layer: Layer) -> NDArray[np.int64]:
-    """Points a line needs: the finite ones; of a staircase, those where it steps, and the last."""
+    """Points needed to draw a line: the finite ones; for a staircase only its steps and the last point."""
     known = np.flatnonzero(np.isfinite(layer.x) & np.isfinite(layer.y))
     if layer.form != "steps" or len(known) <= 2:  # noqa: PLR2004
         return known

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PANEL = (220, 160)
 """Width and height of a drawing, in pixels of RDKit's."""
-_GRAIN = 10  # whole numbers of a drawing to a pixel: RDKit writes tenths
+_GRAIN = 10  # integer units per pixel: RDKit writes tenths
 _VIEW = f"0 0 {PANEL[0] * _GRAIN} {PANEL[1] * _GRAIN}"
 
 _COLORS = {
@@ -38,7 +38,7 @@ _COLORS = {
     "#FF7F00": "P",
     "#FFCC66": "rare",  # HIGHLIGHT
 }
-"""RDKit's colors -> what the style sheet calls them; all others are drawn in ink."""
+"""RDKit's colors -> classes of the style sheet; all others use the text color."""
 
 _PATH = re.compile(r"<path [^>]*?d='([^']*)'([^>]*)>")
 _COLOR = re.compile(r"(?:stroke:|fill:|fill=')(#[0-9A-Fa-f]{6})")
@@ -49,11 +49,11 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 @dataclass
 class Gallery:
-    """The drawings of a page; a molecule that is named again is not drawn again.
+    """The drawings of a page; each molecule is drawn once.
 
     Attributes:
         symbols: `<symbol>` elements by canonical SMILES.
-        core: What the molecules have in common, if they are to be drawn alike.
+        core: Common substructure to align the drawings on, if any.
         marked: Atoms of a molecule whose bonds are highlighted.
     """
 
@@ -63,7 +63,7 @@ class Gallery:
     _numbers: dict[str, int] = field(default_factory=dict)
 
     def draw(self, molecule: Molecule | Invalid | str) -> int:
-        """Number of a molecule's drawing, which is made if there is none; -1 for invalid molecules."""
+        """Number of a molecule's drawing, drawn if necessary; -1 for invalid molecules."""
         known = parse(molecule) if isinstance(molecule, str) else molecule
         if isinstance(known, Invalid):
             return -1
@@ -99,7 +99,7 @@ def _paths(document: str) -> Markup:
 
 
 def compact(document: str) -> dict[tuple[str, float], str]:
-    """An RDKit drawing as few paths: what has one color and one width is one path of whole, relative steps.
+    """An RDKit drawing as few paths: one per color and width, in relative integer coordinates.
 
     Returns:
         Path data by (class, width of the stroke); the class is `s` for strokes or `f` for areas, and the
@@ -116,7 +116,7 @@ def compact(document: str) -> dict[tuple[str, float], str]:
 
 
 def _relative(path: str) -> Iterator[str]:
-    """Path data with whole numbers, counted from the last point but for the first of each part."""
+    """Path data with integers, relative to the last point except at the start of each part."""
     here = (0, 0)
     for command, text in _STEP.findall(path):
         if command == "Z":
@@ -133,11 +133,11 @@ def _relative(path: str) -> Iterator[str]:
 
 
 def _joined(numbers: list[int]) -> str:
-    """Numbers as short as path data may be: a minus sign stands for the blank before it."""
+    """Numbers as compact path data: a minus sign replaces the blank before it."""
     return "".join(f"{n}" if k == 0 or n < 0 else f" {n}" for k, n in enumerate(numbers))
 
 
-_DIGITS = 6  # significant digits of a number that is kept
+_DIGITS = 6  # significant digits kept
 
 
 @dataclass(frozen=True)
@@ -145,11 +145,11 @@ class TableColumn:
     """One column.
 
     Attributes:
-        name: Its header, and what searches and addresses call it.
+        name: Header, also used in searches and addresses.
         values: One per row, `None` if absent.
-        kind: What stands in it; text may come from outside.
-        shown: Whether the page shows it; a download always holds it.
-        hint: What it means, shown where the pointer rests.
+        kind: Type of the values; text may be untrusted.
+        shown: Whether the page shows it; downloads always include it.
+        hint: Tooltip.
     """
 
     name: str
@@ -165,8 +165,8 @@ class MoleculeTable:
 
     Attributes:
         columns: The first one is `smiles`.
-        n_total: Rows there are, of which these were taken.
-        name: What a download is called.
+        n_total: Number of rows these were selected from.
+        name: File name of downloads.
         drawings: Number of each row's drawing; -1 where there is none.
         blocks: Structures of the rows for SD files, one molblock each, empty where there is none.
     """
@@ -184,7 +184,7 @@ class MoleculeTable:
 
     @property
     def data(self) -> Markup:
-        """The table as JSON that may stand inside a script element."""
+        """The table as JSON that is safe inside a script element."""
         facts = {
             "name": self.name,
             "columns": [
@@ -207,7 +207,7 @@ def molecule_table(
     n_molecules: int,
     n_total: int | None = None,
 ) -> MoleculeTable:
-    """A table (of `n_total` rows, if these are a part) whose first `n_molecules` are drawn in the gallery."""
+    """A table (a selection of `n_total` rows, if given), its first `n_molecules` drawn in the gallery."""
     drawings, blocks = [], []
     drawn: set[int] = set()
     for smiles in columns[0].values:
@@ -225,7 +225,7 @@ def molecule_table(
 
 
 def row_numbers(table: MoleculeTable) -> Mapping[str, int]:
-    """Where each SMILES of the table first stands."""
+    """First row of each SMILES of the table."""
     numbers: dict[str, int] = {}
     for number, smiles in enumerate(table.columns[0].values):
         numbers.setdefault(str(smiles), number)
@@ -240,7 +240,7 @@ def _plain(value: Any) -> Any:
 
 
 def _inert(text: str) -> Markup:
-    """JSON in which nothing can end the element it stands in."""
+    """JSON that cannot end its enclosing element."""
     for character, code in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u2028", "\\u2028")):
         text = text.replace(character, code)
     return Markup(text.replace("\u2029", "\\u2029"))  # noqa: S704 - made inert above

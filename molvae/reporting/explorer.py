@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 _SIMILARITY = 0.6  # to the molecule, of the neighbors shown first
 COMPUTED = ("qed", "logp", "sa", "mw")
-"""Descriptors shown beside what the model predicts."""
+"""Descriptors shown beside the model's predictions."""
 _MOST_NEIGHBORS = 12
 
 
 class Explorer:
-    """A model to wander in, on a map of known molecules, else of `n_samples` draws of its prior."""
+    """A model to explore, with a map of known molecules, or else of `n_samples` prior draws."""
 
     def __init__(
         self, model: MolVAE, name: str, molecules: Sequence[Molecule] = (), *, n_samples: int = 500
@@ -44,7 +44,7 @@ class Explorer:
         self._n_samples = n_samples
 
     def facts(self) -> dict[str, Any]:
-        """What the page says of the model, and where it begins."""
+        """Description of the model, and the first molecule of the page."""
         settings = self.model.settings
         curve = SimilarityCurve.from_facts(settings.facts) if FACT in settings.facts else None
         return {
@@ -62,7 +62,7 @@ class Explorer:
         }
 
     def molecule(self, smiles: str) -> dict[str, Any]:
-        """A molecule, what the model makes of it, and what it says about it."""
+        """A molecule, its reconstruction, and its predicted properties."""
         molecule, z = self._read(smiles)
         (back,) = self.model.reconstruct([molecule])
         similar = float(tanimoto(molecule, [back])[0]) if is_valid(back) else math.nan
@@ -91,7 +91,7 @@ class Explorer:
         }
 
     def path(self, start: str, end: str, *, n_steps: int, seed: int) -> dict[str, Any]:
-        """Molecules on the way from one to another."""
+        """Molecules on the path from one to another."""
         path = interpolate(self.model, start, end, n_steps=n_steps, seed=seed)
         shown = self._all_shown([waypoint.molecule for waypoint in path])
         return {
@@ -102,7 +102,7 @@ class Explorer:
         }
 
     def map(self) -> dict[str, Any]:
-        """The known molecules on the plane in which they differ most, with predicted properties."""
+        """The known molecules on their first two principal axes, with predicted properties."""
         plane, z = self._plane
         places, values = plane.place(z), self.model.predict_latent(z).mean
         return {
@@ -115,20 +115,20 @@ class Explorer:
         }
 
     def place(self, smiles: str, *, x: float, y: float) -> dict[str, Any]:
-        """What a molecule becomes when its latent vector is moved to a place on the map."""
+        """The decoded molecule after moving a latent vector to a point on the map."""
         molecule, _ = self._read(smiles)
         moved = self._plane[0].moved(self.model.encode([molecule]), (x, y))
         (there,) = self.model.decode(moved)
         return self._shown(there, moved)
 
     def drawing(self, smiles: str) -> dict[str, Any]:
-        """A molecule as a picture, as it is written."""
+        """A drawing of a molecule as written."""
         (molecule,) = self.model.prepare([smiles])
         return self._shown(molecule, np.full((1, self.model.latent_size), np.nan))
 
     @cached_property
     def _known(self) -> list[Molecule]:
-        """Molecules of the map: those given that the model can read, else what it samples."""
+        """Molecules of the map: the given ones that the model can read, else its samples."""
         if self._given:
             readable = np.asarray(np.isfinite(self.model.encode(self._given, inference_steps=0)).all(axis=1))
             return [molecule for molecule, fine in zip(self._given, readable, strict=True) if fine]
@@ -149,7 +149,7 @@ class Explorer:
             raise InputError(
                 f"'{molecule.text}' is not a molecule: {molecule.reason}", hint=molecule.pointer() or None
             )
-        z = self.model.encode([molecule], inference_steps=0)  # as the map and the predictions see it
+        z = self.model.encode([molecule], inference_steps=0)  # as for the map and the predictions
         if not np.isfinite(z).all():
             raise InputError(f"the model cannot read {molecule.smiles}", hint="It is too long.")
         return molecule, z
@@ -181,7 +181,7 @@ class Explorer:
 
 
 def known_molecules(model: MolVAE, texts: Sequence[str], n: int) -> list[Molecule]:
-    """Up to `n` of some molecules, drawn at random, as the model reads them; invalid ones are left out."""
+    """Up to `n` random molecules, standardized for the model; invalid ones are left out."""
     order = Seeds(0).numpy("map").permutation(len(texts))[:n]
     prepared = model.prepare([texts[row] for row in order])
     return list(dict.fromkeys(item for item in prepared if is_valid(item)))

@@ -45,10 +45,9 @@ _LONGEST_ADDRESS = 4_000  # characters
 class ExplorerServer(ThreadingHTTPServer):
     """Serves the page and its answers at `url`, until `shutdown`.
 
-    It listens on 127.0.0.1, answers no request that does not begin with its random token, and none that
-    names another host: a page of the web whose name was pointed at this machine (DNS rebinding) gets nothing.
+    It listens on 127.0.0.1 and refuses requests without its random token or for another host (DNS rebinding).
 
-    The explorer is asked one question at a time. Port 0 is any free port.
+    Requests to the explorer are handled one at a time. Port 0 is any free port.
 
     Raises:
         StorageError: The port is taken.
@@ -68,21 +67,21 @@ class ExplorerServer(ThreadingHTTPServer):
             ) from error
 
     def server_bind(self) -> None:
-        """As in the standard library, without its look-up of a name for this machine, which may take long."""
+        """As in the standard library, without its host name lookup, which may be slow."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = LOOPBACK, self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that goes away in the middle of an answer is nothing to talk about."""
+        """Ignore browsers that disconnect during an answer."""
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """URL of the page."""
         return f"http://{LOOPBACK}:{self.server_port}/{self.token}/"
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers one request."""
+    """Handles one request."""
 
     server: ExplorerServer
     server_version = "molvae"
@@ -111,9 +110,9 @@ class _Handler(BaseHTTPRequestHandler):
     }
 
     def do_GET(self) -> None:
-        """Send a page, or the answer to a question as JSON."""
+        """Send a page, or an answer as JSON."""
         if not self._is_ours():
-            self._send(HTTPStatus.FORBIDDEN, "text/plain; charset=utf-8", b"the address is not complete\n")
+            self._send(HTTPStatus.FORBIDDEN, "text/plain; charset=utf-8", b"incomplete address\n")
             return
         address = urlsplit(self.path)
         name = address.path.split("/", 2)[2]
@@ -128,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json(HTTPStatus.NOT_FOUND, {"error": f"there is no '{name}'", "hint": None})
 
     def log_message(self, *_: Any) -> None:
-        """Nothing is logged: the address holds the token."""
+        """Log nothing: the address contains the token."""
 
     def _is_ours(self) -> bool:
         port = self.server.server_port
@@ -163,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def serve(server: ExplorerServer) -> None:
-    """Answer until interrupted, then let go of the port."""
+    """Serve until interrupted, then release the port."""
     try:
         server.serve_forever(poll_interval=0.2)
     finally:

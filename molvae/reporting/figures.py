@@ -53,7 +53,7 @@ def draw_learning_curves(metrics: Path, target: Path) -> None:
 
 
 def draw_progress(settings: CampaignSettings, table: Sequence[Row], target: Path) -> None:
-    """Draw best so far and mean of the ten best against oracle calls, and each objective.
+    """Draw best and top-10 mean so far against oracle calls, and each objective.
 
     Raises:
         InputError: No call has given a score.
@@ -68,7 +68,7 @@ def draw_progress(settings: CampaignSettings, table: Sequence[Row], target: Path
 
 
 def draw_front(settings: CampaignSettings, table: Sequence[Row], target: Path) -> bool:
-    """Draw two goals against one another with their Pareto front; False if there is nothing to draw."""
+    """Draw two goals with their Pareto front; False if there is nothing to draw."""
     from molvae.reporting.campaign_progress import front_charts
     from molvae.reporting.campaign_standing import Standing
 
@@ -123,7 +123,7 @@ def save_charts(charts: Sequence[Chart], target: Path) -> None:
 
     Raises:
         UsageError: The file is neither .png nor .svg.
-        StorageError: The disk refuses; an existing file is intact.
+        StorageError: It cannot be written; an existing file is intact.
     """
     suffix = target.suffix.lower()
     if suffix not in SUFFIXES:

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     Columns = dict[str, NDArray[np.float64] | list[str]]
 
 DESCRIPTORS = ("qed", "sa", "logp", "mw", "tpsa", "hbd", "hba", "rotatable_bonds", "rings", "fraction_sp3")
-"""What is computed of every molecule."""
+"""Descriptors computed for every molecule."""
 FILTERS = ("lipinski", "veber", "pains", "brenk")
-"""What every molecule is held against."""
+"""Filters applied to every molecule."""
 
 _GRID = 18
 _MOST_REASONS = 12
@@ -44,12 +44,12 @@ _MOST_COLUMNS = 30  # of the file's own
 
 @dataclass(frozen=True)
 class Read:
-    """An even draw of the rows of a file.
+    """A uniform sample of the rows of a file.
 
     Attributes:
         table: The file.
-        rows: (line, identifier, molecule, cells) of the rows that hold a molecule.
-        bad: (line, identifier, text, reason) of those that do not.
+        rows: (line, identifier, molecule, cells) of the rows with a valid molecule.
+        bad: (line, identifier, text, reason) of the others.
         n_total: Rows of the file.
     """
 
@@ -62,10 +62,10 @@ class Read:
 def molecules_report(
     path: Path, *, n_molecules: int, n_rows: int, smiles_column: str | None, id_column: str | None
 ) -> Report:
-    """What is in a file of molecules, in `n_rows` drawn evenly from a longer one.
+    """The report of a file of molecules; of a longer file, `n_rows` are sampled.
 
     Raises:
-        InputError: It cannot be read, or holds no molecule.
+        InputError: It cannot be read, or has no valid molecule.
     """
     read = read_molecules(path, n_rows, smiles_column=smiles_column, id_column=id_column)
     molecules = [molecule for _, _, molecule, _ in read.rows]
@@ -84,7 +84,7 @@ def molecules_report(
             TableColumn(_free(name, own), values[:, k].tolist(), "number", hint=meaning(name))
             for k, name in enumerate(DESCRIPTORS)
         ),
-        TableColumn("filters", ["; ".join(why) for why in reasons], hint="what the filters say"),
+        TableColumn("filters", ["; ".join(why) for why in reasons], hint="filter alerts"),
         TableColumn("line", [line for line, *_ in read.rows], "integer", shown=False),
     ]
     table = molecule_table(
@@ -110,10 +110,10 @@ def molecules_report(
 
 
 def read_molecules(path: Path, n: int, *, smiles_column: str | None, id_column: str | None) -> Read:
-    """Up to `n` rows of a file, drawn evenly from all of them (algorithm R, Vitter 1985; seed 0).
+    """Up to `n` rows of a file, sampled uniformly (algorithm R, Vitter 1985; seed 0).
 
     Raises:
-        InputError: The file cannot be read, or none of the drawn rows holds a molecule.
+        InputError: The file cannot be read, or none of the sampled rows has a valid molecule.
     """
     table = open_table(path, smiles_column=smiles_column, id_column=id_column)
     generator = np.random.default_rng(0)
@@ -154,7 +154,7 @@ def _own_columns(read: Read) -> Columns:
 
 
 def _free(name: str, taken: dict[str, Any]) -> str:
-    """A name for a computed column that no column of the file has."""
+    """A name for a computed column, distinct from the file's columns."""
     lowered = {key.lower() for key in taken}
     return f"{name} (computed)" if name in lowered else name
 
@@ -216,7 +216,7 @@ def _filters_section(molecules: Sequence[Molecule], reasons: Sequence[Sequence[s
 
 
 def _kind(reason_text: str) -> tuple[str, str]:
-    """A reason without the number of this molecule: `molecular weight 512 over 500` is one kind."""
+    """A reason without the molecule's own value, such as 512 in `molecular weight 512 over 500`."""
     name, _, reason = reason_text.partition(": ")
     if name in {"lipinski", "veber"}:
         words = reason.rsplit(" over ", 1)
@@ -227,7 +227,7 @@ def _kind(reason_text: str) -> tuple[str, str]:
 def _scaffolds_section(molecules: Sequence[Molecule], gallery: Gallery) -> Section:
     counts = Counter(murcko_scaffold(molecule) for molecule in molecules)
     common = [(smiles, count) for smiles, count in counts.most_common(_SCAFFOLDS + 1) if smiles][:_SCAFFOLDS]
-    if not common or common[0][1] < 2:  # noqa: PLR2004 - no scaffold is met twice
+    if not common or common[0][1] < 2:  # noqa: PLR2004 - no scaffold occurs twice
         return Section("scaffolds", "Scaffolds", [])
     tiles = [
         Tile(gallery.draw(smiles), smiles, (f"{count:,} molecules", percent(count / len(molecules))))

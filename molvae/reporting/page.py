@@ -1,4 +1,4 @@
-"""The parts of a report, and the HTML file they become, which loads nothing else."""
+"""The parts of a report, and its rendering as a self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _RIGHT = re.compile(r"-|-?[\d.,]+ %")
 
 @dataclass(frozen=True)
 class Card:
-    """One figure at the head of a report: what it is, its value as read, and a few words below it."""
+    """One key figure of a report: label, formatted value, and a note."""
 
     label: str
     value: str
@@ -50,7 +50,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Grid:
-    """A small table. Text is escaped, numbers are set to the right, bars (`charts.bar`) stand as they are."""
+    """A small table. Text is escaped, numbers are right-aligned, bars (`charts.bar`) are unchanged."""
 
     kind: ClassVar[str] = "grid"
     header: Sequence[str]
@@ -64,13 +64,13 @@ class Tile:
     """A molecule as a picture with a few lines.
 
     Attributes:
-        drawing: Its number in the gallery; -1 if it is invalid.
-        smiles: To be copied.
-        lines: Below the picture, the first one set off.
-        origin: Number of the drawing of the molecule it comes from; None if it comes from none.
-        origin_note: What joins them.
-        origin_smiles: To be copied.
-        good: Whether it is marked as right (True) or wrong (False); None for neither.
+        drawing: Number in the gallery; -1 if invalid.
+        smiles: For copying.
+        lines: Lines below the picture, the first one emphasized.
+        origin: Number of the drawing of its parent, if any.
+        origin_note: How it was derived from it.
+        origin_smiles: For copying.
+        good: Whether it is marked as right or wrong; None for neither.
     """
 
     drawing: int
@@ -84,7 +84,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Tiles:
-    """Molecules side by side: a chain if each leads to the next, pairs if each stands beside its origin."""
+    """Molecules side by side: a chain, or pairs of parent and molecule."""
 
     kind: ClassVar[str] = "tiles"
     tiles: Sequence[Tile]
@@ -95,7 +95,7 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Facts:
-    """Names and values, folded away until the title is clicked."""
+    """Names and values, collapsed until the title is clicked."""
 
     kind: ClassVar[str] = "facts"
     pairs: Sequence[tuple[str, Any]]
@@ -113,7 +113,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file within the page, saved by a click on its title."""
+    """A file embedded in the page, saved by a click on its title."""
 
     kind: ClassVar[str] = "attachment"
     name: str
@@ -131,7 +131,7 @@ Block = Figure | Grid | Tiles | Facts | Words | Attachment
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a report, `anchor` in addresses, with a note below its title; left out without blocks."""
+    """A section of a report, `anchor` in its URL, with a note below its title; omitted without blocks."""
 
     anchor: str
     title: str
@@ -141,17 +141,17 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole report.
+    """A report.
 
     Attributes:
-        kind: What it is about: training run, checkpoint, campaign, screen, molecules.
-        title: What was done.
-        subtitle: Of what, in a line.
-        when: When it was done, as far as the records say.
-        cards: The figures that matter most.
-        sections: The rest.
-        table: The molecule table; None where there are no molecules.
-        gallery: Every molecule that is drawn.
+        kind: Subject: training run, checkpoint, campaign, screen, molecules.
+        title: Title.
+        subtitle: One line of detail.
+        when: Time span, if recorded.
+        cards: Key figures.
+        sections: Sections, in order.
+        table: The molecule table, if any.
+        gallery: Drawings of molecules.
     """
 
     kind: str
@@ -167,8 +167,8 @@ class Report:
 def render(report: Report) -> str:
     """The report as one HTML file.
 
-    Whatever comes from data is escaped; beyond that a content security policy lets only the page's own
-    script and style run (by their sha256) and forbids every request.
+    All data are escaped; a content security policy also allows only the page's own script and style (by
+    sha256) and forbids all requests.
     """
     style, script = _asset("report.css"), _asset("report.js")
     return (
@@ -210,12 +210,12 @@ def _environment() -> Environment:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a cell stands to the right of its column."""
+    """Whether a cell is right-aligned."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return _RIGHT.fullmatch(value) is not None
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _shown(value: Any) -> Any:
-    """A cell as it is read; markup stays markup."""
+    """A cell as text; markup is unchanged."""
     return value if isinstance(value, str) else cell(value, shown)

@@ -1,4 +1,4 @@
-"""Make a report of a path: detect what it is, read its records, write one HTML file."""
+"""Make a report of a path: detect its kind, read its records, write one HTML file."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _SQLITE = b"SQLite format 3\x00"
 
 
 def kind_of(path: Path) -> Kind:
-    """What stands at a path, by the files that make it so.
+    """The kind of a path, by its files.
 
     Raises:
-        InputError: Nothing, or nothing a report can be made of; the message says what would be.
+        InputError: It does not exist, or no report can be made of it.
     """
     if path.is_file():
         return _kind_of_file(path)
     kind = kind_of_directory(path)
     if kind == "corpus":
         raise InputError(
-            f"{path} is a corpus; a report is made of a run trained on it, or of a file of molecules",
+            f"{path} is a corpus; reports are made of runs, or of files of molecules",
             hint=f"For example: molvae report RUN --corpus {path}",
         )
     if kind is not None:
@@ -38,7 +38,7 @@ def kind_of(path: Path) -> Kind:
     if not path.exists():
         raise InputError(f"nothing at {path}", hint="Check the path for a typing mistake.")
     raise InputError(
-        f"{path} holds no records a report can be made of",
+        f"{path} has no records for a report",
         hint="Give a training run, a checkpoint, a campaign, a screen (the directories that train, optimize "
         "and screen were given with -o) or a file of molecules.",
     )
@@ -55,21 +55,21 @@ def make_report(
     id_column: str | None = None,
     device: str = "cpu",
 ) -> Report:
-    """A report on what stands at a path, not yet rendered.
+    """The report of a path, not yet rendered.
 
     Args:
         path: A run, checkpoint, campaign (or journal), screen (or its result) or file of molecules.
         baseline: For a campaign: the campaign (or journal) to compare with.
-        corpus: For a model: the corpus it is shown on; of a run, the one beside it if not given.
-        n_molecules: Molecules of the table that are drawn.
-        n_rows: Rows of the table.
-        smiles_column: For a file: by name or number; found if not given.
+        corpus: For a model: corpus with held-out molecules; by default that of the run.
+        n_molecules: Number of molecules drawn in the table.
+        n_rows: Number of rows of the table.
+        smiles_column: For a file: name or number; by default detected.
         id_column: Likewise.
-        device: Where a model runs.
+        device: Device of the model.
 
     Raises:
         InputError: There is nothing to report on.
-        UsageError: An option that the kind has no use for.
+        UsageError: An option that does not apply to the kind.
     """
     kind = kind_of(path)
     noun = "file of molecules" if kind == "molecules" else kind
@@ -100,7 +100,7 @@ def write_report(report: Report, target: Path) -> int:
     """Render a report into one HTML file, and return its size in bytes.
 
     Raises:
-        StorageError: The disk refuses; an existing file is intact.
+        StorageError: It cannot be written; an existing file is intact.
         UsageError: The target does not end with .html.
     """
     if target.suffix.lower() not in {".html", ".htm"}:

@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from molvae.config import Settings
 
 _STEPS = (1.0, 2.0, 5.0, 10.0)
-_LARGE, _THOUSAND, _SMALL = 1e6, 1e3, 1e-3  # outside these a number is written with a power of ten
-_MARGIN = 0.04  # of a range, left free at both ends
+_LARGE, _THOUSAND, _SMALL = 1e6, 1e3, 1e-3  # outside these, numbers are written with an exponent
+_MARGIN = 0.04  # of a range, added at both ends
 _BINS, _FEWEST_BINS = 40, 8
 _EDGES = (0.2, 99.8)  # percentiles a histogram shows
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A straight map from data to places on the page.
+    """A linear scale from data to page coordinates.
 
     Attributes:
         low: Data value at `start`.
         high: Data value at `end`; never equal to `low`.
-        start: Place of `low`.
-        end: Place of `high`.
+        start: Coordinate of `low`.
+        end: Coordinate of `high`.
     """
 
     low: float
@@ -42,12 +42,12 @@ class Scale:
     end: float
 
     def __call__(self, value: float) -> float:
-        """The place of a value."""
+        """The coordinate of a value."""
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
 def span(values: Iterable[NDArray[np.float64]]) -> tuple[float, float]:
-    """The range of all finite values, with a margin; 0 to 1 where there is none.
+    """The range of all finite values, with a margin; 0 to 1 without values.
 
     >>> span([np.array([1.0, np.nan]), np.array([3.0])])
     (0.92, 3.08)
@@ -89,7 +89,7 @@ def bin_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(np.arange(np.floor(low) - 0.5, np.ceil(high) + 1.0, 1.0))
     if high <= low:
         low, high = low - 0.5, high + 0.5
-    few = int(np.ceil(2 * np.sqrt(len(values))))  # of a few numbers, narrow bins show a comb
+    few = int(np.ceil(2 * np.sqrt(len(values))))  # with few numbers, narrow bins look like a comb
     return np.asarray(np.linspace(low, high, min(_BINS, max(_FEWEST_BINS, few)) + 1))
 
 
@@ -100,7 +100,7 @@ def bin_shares(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArr
 
 
 def shown(value: float | None) -> str:
-    """A number in a few significant digits, thousands set apart; a dash where there is none.
+    """A number with a few significant digits and thousands separators; a dash for a missing one.
 
     >>> [shown(v) for v in (0.94812, 336.02, 12345.6, 3e-7, 0.0, float("nan"), None)]
     ['0.948', '336', '12,346', '3e-07', '0', '-', '-']
@@ -115,7 +115,7 @@ def shown(value: float | None) -> str:
 
 
 def marks(values: Sequence[float]) -> list[str]:
-    """Tick marks as text, all with as many decimals as the finest needs.
+    """Tick labels, all with the same number of decimals.
 
     >>> marks([0.0, 0.5, 1.0])
     ['0', '0.5', '1']
@@ -124,7 +124,7 @@ def marks(values: Sequence[float]) -> list[str]:
 
 
 def percent(share: float | None) -> str:
-    """A share as people say it.
+    """A share in percent.
 
     >>> percent(0.1234), percent(None), percent(1.0)
     ('12.3 %', '-', '100 %')
@@ -138,7 +138,7 @@ _LONGEST = 200  # characters of a value
 
 
 def flat(settings: Settings | Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Every setting by its dotted name; what is not set is left out.
+    """Every setting by its dotted name, without unset ones.
 
     >>> flat({"a": {"b": 1, "c": None}, "d": [1, 2], "e": [{"f": 3}]})
     [('a.b', 1), ('d', '1, 2'), ('e.0.f', 3)]
@@ -155,14 +155,14 @@ def flat(settings: Settings | Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _numbered(value: Any) -> Any:
-    """The same with each list of tables as a table of tables by number."""
+    """The same with lists of tables as tables with numbers as keys."""
     if isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value):
         value = dict(enumerate(value))
     return {key: _numbered(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def moment(written: str | float) -> str:
-    """A moment of a record (ISO 8601, or seconds since 1970), in UTC to the minute.
+    """A recorded time (ISO 8601, or seconds since 1970), in UTC to the minute.
 
     >>> moment("2026-11-22T13:49:09.123+00:00"), moment(0)
     ('2026-11-22 13:49 UTC', '1970-01-01 00:00 UTC')

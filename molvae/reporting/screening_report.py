@@ -34,7 +34,7 @@ _MOST_EXAMPLES = 20  # lines of rejected.csv
 _STEPS = {
     "read": "rows read",
     "valid": "valid molecules",
-    "kept": "pass the filters, not known",
+    "kept": "pass the filters, not in the reference",
     "in_domain": "in the model's domain",
     "hits": "hits",
 }
@@ -42,7 +42,7 @@ _SAME = 1e-12  # a range of numbers that are all the same
 
 
 def screening_report(path: Path, *, n_molecules: int, n_rows: int) -> Report:
-    """What a screen came to: of its directory, of a merged result, or of the parts done so far.
+    """The report of a screen directory, of a merged result, or of the finished parts.
 
     Raises:
         InputError: No part is done.
@@ -61,7 +61,7 @@ def screening_report(path: Path, *, n_molecules: int, n_rows: int) -> Report:
     title, subtitle = f"Screen {path.name}", "the merged result"
     if found.job is not None:
         settings = found.job.settings
-        facts = Facts(flat(settings), "Everything that decided this screen")
+        facts = Facts(flat(settings), "All settings of this screen")
         sections.append(Section("settings", "Settings", [facts]))
         wishes = ", ".join(map(str, settings.objectives)) or "every molecule that passes"
         checkpoint = settings.checkpoint
@@ -80,7 +80,7 @@ def screening_report(path: Path, *, n_molecules: int, n_rows: int) -> Report:
 
 
 def _columns(found: Screened) -> list[TableColumn]:
-    """Columns for the page: SMILES first, numbers as numbers, the library's own columns last."""
+    """Columns for the page: SMILES first, then computed columns, the library's own columns last."""
     cells = dict(zip(found.header, zip(*found.rows, strict=True), strict=True)) if found.rows else {}
     columns = [TableColumn("smiles", cells.pop("smiles", ()), "smiles")]
     first = [name for name in ("rank", "identifier", *found.wanted) if name in cells]
@@ -112,7 +112,7 @@ def _cards(found: Screened) -> list[Card]:
         for name, count in counts.items()
     ]
     if found.unmerged is not None:
-        cards.append(Card("not merged yet", f"{found.unmerged:,} parts", "those done so far"))
+        cards.append(Card("not merged yet", f"{found.unmerged:,} parts", "finished so far"))
     return cards
 
 
@@ -147,8 +147,8 @@ def _dropped_section(found: Screened) -> Section:
             Grid(("row", "identifier", "text", "stage", "reason"), found.rejected, "The first rejected rows")
         )
     if not blocks:
-        blocks.append(Words("Nothing was dropped."))
-    return Section("dropped", "Dropped, and why", blocks)
+        blocks.append(Words("No row was dropped."))
+    return Section("dropped", "Dropped rows", blocks)
 
 
 def _best_section(found: Screened, columns: Sequence[TableColumn], gallery: Gallery) -> Section:
@@ -176,18 +176,18 @@ def _properties_section(columns: Sequence[TableColumn]) -> Section:
 
 @dataclass(frozen=True)
 class Screened:
-    """What a screen left on disk.
+    """Records of a screen.
 
     Attributes:
         funnel: The account of all rows.
         header: Columns of the kept rows.
-        rows: The kept rows that are shown, as text.
-        n_kept: Kept rows there are.
-        ranked: Whether they are in order of rank.
-        job: What was asked; None where only the result is at hand.
-        rejected: Lines of rejected.csv that are shown.
-        when: Of its last file.
-        unmerged: How many parts this was put together from; None if it was merged.
+        rows: The kept rows shown, as text.
+        n_kept: Number of kept rows.
+        ranked: Whether they are sorted by rank.
+        job: The job; None if only the result is available.
+        rejected: Lines of rejected.csv shown.
+        when: Time of its last file.
+        unmerged: Number of finished parts, if not merged.
     """
 
     funnel: Funnel
@@ -208,7 +208,7 @@ class Screened:
 
 
 def read_screen(path: Path, n_rows: int) -> Screened:
-    """The records of a screen; its result where it is merged, else the parts that are done.
+    """The records of a screen: its merged result, or else the finished parts.
 
     Raises:
         InputError: No part is done.
@@ -234,7 +234,7 @@ def _merged(result: Path, job: Job | None, n_rows: int) -> Screened:
     if tables:
         opened = open_table(tables[0], smiles_column="smiles" if tables[0].suffix != ".smi" else None)
         header = list(opened.columns)
-        if opened.id_column is not None and "identifier" not in header:  # a .smi file has no header of ours
+        if opened.id_column is not None and "identifier" not in header:  # a .smi file has no header
             header[header.index(opened.id_column)] = "identifier"
         for row in opened.rows():
             n_kept += 1
@@ -274,6 +274,6 @@ def _from_parts(path: Path, job: Job, n_rows: int) -> Screened:
         left = _MOST_EXAMPLES - len(rejected)
         rejected += [[str(cell) for cell in line] for line in islice(part.rejected(), left)]
     if not n_parts:
-        raise InputError(f"no part of {path} is done yet", hint="Run the same 'molvae screen' on.")
+        raise InputError(f"no part of {path} is done yet", hint="Run the same 'molvae screen' again.")
     header = [column.name for column in job.table(ranked=True)[2:]]  # without rank and utility
     return Screened(funnel, header, rows, n_kept, False, job, rejected, when, n_parts)

@@ -1,4 +1,4 @@
-"""A model and the molecules a report shows it on: encoded, decoded, predicted."""
+"""A model and the molecules of its report: encoded, decoded, predicted."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ WELL_KNOWN = (
     ("diazepam", "CN1C(=O)CN=C(c2ccccc2)c2cc(Cl)ccc21"),
     ("imatinib", "Cc1ccc(NC(=O)c2ccc(CN3CCN(C)CC3)cc2)cc1Nc1nccc(-c2cccnc2)n1"),
 )
-"""What a model without a corpus at hand is asked to reconstruct."""
+"""Molecules to reconstruct where no corpus is available."""
 
-_MOST = 1000  # molecules a report looks at: encoding and decoding cost time
-_ALSO_CALLED = {"sas": "sa"}  # what common data sets call a descriptor
+_MOST = 1000  # most molecules of a report, to limit encoding and decoding
+_ALSO_CALLED = {"sas": "sa"}  # names of descriptors in common data sets
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A model and the molecules it is shown on.
+    """A model and the molecules of its report.
 
     Attributes:
         model: The model.
-        where: What the molecules are, in words.
+        where: Description of the molecules.
         molecules: n molecules it can encode.
-        identifiers: Their names, `n`.
+        identifiers: Names, `n`.
         mu: Their posterior means, `n x d`.
-        decoded: What `reconstruct` makes of the molecules, `n`.
+        decoded: Results of `reconstruct`, `n`.
         truth: Known properties, `n x p`, NaN where missing.
-        truth_is: What the known properties are, in words.
-        predicted: What the heads say, `n x p`.
-        deviation: Standard deviations of these, `n x p`.
-        samples: Draws of the prior.
-        asked: Number of the molecules, from the front, whose reconstruction is shown.
+        truth_is: Description of the known properties.
+        predicted: Predictions of the heads, `n x p`.
+        deviation: Their standard deviations, `n x p`.
+        samples: Prior samples.
+        asked: Number of leading molecules whose reconstruction is shown.
     """
 
     model: MolVAE
@@ -71,17 +71,17 @@ class Shown:
 
     @property
     def sample_validity(self) -> float:
-        """Share of the draws that are molecules."""
+        """Share of valid samples."""
         return sum(map(is_valid, self.samples)) / max(len(self.samples), 1)
 
     @property
     def exact(self) -> list[bool]:
-        """Whether each molecule comes back as itself, `n`."""
+        """Whether each molecule is reconstructed exactly, `n`."""
         return [is_valid(d) and d.smiles == m.smiles for m, d in zip(self.molecules, self.decoded)]
 
 
 def shown_on(model: MolVAE, corpus: Corpus, samples: Sequence[Molecule | Invalid], n_rows: int) -> Shown:
-    """The model on held-out molecules of a corpus: its test part, else its validation part."""
+    """The model on held-out molecules of a corpus: its test split, else its validation split."""
     part, name = corpus.rows("test"), "test"
     if not len(part):
         part, name = corpus.rows("valid"), "validation"
@@ -94,7 +94,7 @@ def shown_on(model: MolVAE, corpus: Corpus, samples: Sequence[Molecule | Invalid
 
 
 def shown_on_samples(model: MolVAE, samples: Sequence[Molecule | Invalid]) -> Shown:
-    """The model on well-known drugs and its own samples; truth is computed where a head is a descriptor."""
+    """The model on well-known drugs and its own samples; known properties are computed descriptors."""
     unique = list(dict.fromkeys(item.smiles for item in samples if is_valid(item)))
     texts = [smiles for _, smiles in WELL_KNOWN] + unique
     names = [name for name, _ in WELL_KNOWN] + [f"sample {n}" for n in range(1, len(unique) + 1)]
@@ -119,7 +119,7 @@ def _encoded(
     asked: int,
 ) -> Shown:
     prepared = model.prepare(texts)
-    mu = model.encode(prepared, inference_steps=0)  # as predictions and the map see them
+    mu = model.encode(prepared, inference_steps=0)  # as for predictions and the map
     fine = np.flatnonzero(np.isfinite(mu).all(axis=1))
     known = [item for item in (prepared[n] for n in fine.tolist()) if is_valid(item)]
     prediction = model.predict_latent(mu[fine])
@@ -139,7 +139,7 @@ def _encoded(
     )
 
 
-_FEWEST = 3  # points that make a plane
+_FEWEST = 3  # points that define a plane
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Plane:
     Attributes:
         center: Mean of the vectors it was fitted to, `d`.
         axes: Orthonormal axes, the one of greater variance first, `d x 2`.
-        share: Share of the whole variance along each of the two.
+        share: Share of the total variance along each axis.
     """
 
     center: NDArray[np.float64]
@@ -160,7 +160,7 @@ class Plane:
     def fit(cls, z: NDArray[np.floating]) -> Self:
         """The plane of greatest variance of vectors `n x d`; rows that are not finite are left out.
 
-        The sign of an axis is that of its largest component, so that the same vectors give the same map.
+        The largest component of each axis is positive, so that the same vectors give the same map.
 
         >>> plane = Plane.fit(np.array([[3.0, 0, 0], [-3, 0, 0], [0, 1, 0], [0, -1, 0]]))
         >>> plane.axes.round(6).tolist(), [round(s, 3) for s in plane.share]
@@ -181,11 +181,11 @@ class Plane:
         return cls(center, axes, (float(values[-1]) / total, float(values[-2]) / total))
 
     def place(self, z: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Where latent vectors `n x d` lie on the map, `n x 2`."""
+        """Map coordinates `n x 2` of latent vectors `n x d`."""
         return (np.asarray(z, dtype=np.float64) - self.center) @ self.axes
 
     def moved(self, z: NDArray[np.floating], to: tuple[float, float]) -> NDArray[np.float32]:
-        """Vectors `n x d` moved to a place on the map; what the map does not show stays as it is.
+        """Vectors `n x d` moved to a point on the map; components orthogonal to it are unchanged.
 
         >>> plane = Plane(np.zeros(3), np.eye(3)[:, :2], (0.5, 0.3))
         >>> plane.moved(np.array([[1.0, 2.0, 7.0]]), (0.0, 5.0)).tolist()

@@ -31,7 +31,7 @@ _DESCRIBED = ("qed", "logp", "sa", "mw")
 
 
 def model_table(found: Shown, gallery: Gallery, *, n_molecules: int) -> MoleculeTable:
-    """Every molecule the model was shown on, with what came back."""
+    """The molecules with their reconstructions."""
     columns = [
         TableColumn("smiles", [molecule.smiles for molecule in found.molecules], "smiles"),
         TableColumn("identifier", found.identifiers),
@@ -43,12 +43,12 @@ def model_table(found: Shown, gallery: Gallery, *, n_molecules: int) -> Molecule
         columns += [
             TableColumn(name, truth, "number", hint=found.truth_is),
             TableColumn(f"predicted {name}", predicted, "number", hint=hint),
-            TableColumn(f"deviation {name}", deviation, "number", shown=False, hint="the model's own"),
+            TableColumn(f"deviation {name}", deviation, "number", shown=False, hint="predicted by the model"),
         ]
     decoded = [item.smiles if is_valid(item) else "" for item in found.decoded]
     columns += [
-        TableColumn("exact", found.exact, "integer", hint="whether it comes back as itself"),
-        TableColumn("similarity", _alike(found), "number", hint="of what comes back to the molecule"),
+        TableColumn("exact", found.exact, "integer", hint="whether it is reconstructed exactly"),
+        TableColumn("similarity", _alike(found), "number", hint="of the reconstruction to the molecule"),
         TableColumn("decoded", decoded, "smiles", shown=False),
     ]
     return molecule_table(columns, gallery, name="molecules", n_molecules=n_molecules)
@@ -62,7 +62,7 @@ def _alike(found: Shown) -> list[float | None]:
 
 
 def samples_section(found: Shown, gallery: Gallery) -> Section:
-    """Samples of the prior: the valid ones as a grid, and why the others are invalid."""
+    """Samples of the prior: the valid ones as a grid, and reasons of invalid ones."""
     valid = [item for item in found.samples if is_valid(item)]
     unique = len({item.smiles for item in valid})
     blocks: list[Block] = []
@@ -89,7 +89,7 @@ def samples_section(found: Shown, gallery: Gallery) -> Section:
 
 
 def reconstruction_section(found: Shown, gallery: Gallery) -> Section:
-    """Molecules and what comes back, the failures among them included."""
+    """Molecules and their reconstructions, including failures."""
     n = found.asked
     exact, alike = found.exact[:n], _alike(found)[:n]
     if not n:
@@ -102,7 +102,7 @@ def reconstruction_section(found: Shown, gallery: Gallery) -> Section:
     tiles = []
     for k in picked:
         decoded = found.decoded[k]
-        outcome = "comes back as itself" if exact[k] else "invalid" if not is_valid(decoded) else ""
+        outcome = "exact" if exact[k] else "invalid" if not is_valid(decoded) else ""
         outcome = outcome or f"similarity {shown(alike[k])}"
         tiles.append(
             Tile(
@@ -120,20 +120,20 @@ def reconstruction_section(found: Shown, gallery: Gallery) -> Section:
     mean = float(np.mean(known)) if known else float("nan")
     note = (
         f"{n:,} molecules encoded to their posterior means and decoded greedily: "
-        f"{percent(len(right) / n)} come back as themselves, {percent(valid / n)} are valid, mean similarity "
-        f"{shown(mean)}. Both kinds are shown, failures not in proportion:"
+        f"{percent(len(right) / n)} reconstructed exactly, {percent(valid / n)} are valid, mean similarity "
+        f"{shown(mean)}. Examples of both, not in proportion:"
     )
     return Section("reconstruction", "Reconstruction", [Tiles(tiles, form="pairs")], note)
 
 
 def parity_section(found: Shown, numbers: Mapping[str, int]) -> Section:
-    """What the heads predict against what is known."""
+    """Predictions of the heads against known values."""
     at = _rows(found, numbers)
     figures = []
     for column, name in enumerate(found.model.property_names):
         x, y = found.truth[:, column], found.predicted[:, column]
         known = np.isfinite(x) & np.isfinite(y)
-        if known.sum() < 3:  # noqa: PLR2004 - no cloud
+        if known.sum() < 3:  # noqa: PLR2004 - too few to plot
             continue
         ends = span([x[known], y[known]])
         layer = Layer(x[known], y[known], form="dots", rows=at[known])
@@ -150,8 +150,8 @@ def parity_section(found: Shown, numbers: Mapping[str, int]) -> Section:
 
 
 def map_section(found: Shown, numbers: Mapping[str, int]) -> Section:
-    """The plane of latent space in which the molecules differ most, colored by each property."""
-    if len(found.molecules) < 3:  # noqa: PLR2004 - no plane
+    """Latent vectors on their first two principal axes, colored by each property."""
+    if len(found.molecules) < 3:  # noqa: PLR2004 - too few for a plane
         return Section("map", "Latent map", [])
     plane = Plane.fit(found.mu)
     places = plane.place(found.mu)

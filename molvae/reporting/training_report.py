@@ -43,10 +43,10 @@ _MOST_CARDS = 8
 
 
 def training_report(path: Path, *, corpus: Path | None, n_molecules: int, n_rows: int, device: str) -> Report:
-    """What a training run came to, possibly still in progress, and what its model does with molecules.
+    """The report of a training run, possibly in progress, with molecules of its model.
 
-    These are held-out molecules of the corpus. Without it: of the corpus of the run, if it lies beside the
-    run and is the same; else samples of the model itself.
+    The molecules are held-out ones of the corpus, by default that of the run if found; else the model's
+    samples.
 
     Raises:
         InputError: The run has neither an epoch nor a model yet.
@@ -88,7 +88,7 @@ def training_report(path: Path, *, corpus: Path | None, n_molecules: int, n_rows
 
 
 def _shown(model: MolVAE, path: Path, corpus: Path | None, n_rows: int) -> Shown:
-    """The model on held-out molecules where there are any, else on its own samples."""
+    """The model on held-out molecules if available, else on its own samples."""
     place = corpus if corpus is not None else _corpus_beside(path)
     samples = model.sample(_N_SAMPLES, seed=0)
     if place is None:
@@ -97,7 +97,7 @@ def _shown(model: MolVAE, path: Path, corpus: Path | None, n_rows: int) -> Shown
 
 
 def _corpus_beside(run: Path) -> Path | None:
-    """The corpus a run was trained on, if it lies beside it and is the same."""
+    """The corpus of a run, if it is beside the run and unchanged."""
     owner = run / "corpus.json"
     try:
         facts = json.loads(owner.read_text(encoding="utf-8"))
@@ -120,7 +120,7 @@ def _subtitle(model: MolVAE | None, found: Shown | None) -> str:
 
 
 def _cards(epochs: list[dict[str, Any]], model: MolVAE | None, found: Shown | None) -> list[Card]:
-    """Figures of the best epoch, or those on the card of the checkpoint, and what was measured here."""
+    """Metrics of the best epoch or of the checkpoint's card, and those measured here."""
     best = min(epochs, key=lambda record: float(record.get("loss") or "inf")) if epochs else {}
     figures = best.get("valid") or ({} if model is None else model.facts().get("metrics", {}))
     cards = []
@@ -173,11 +173,11 @@ PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("property term (nats per molecule)", ("train property", "valid property")),
     ("norm of the gradient", ("train gradient_norm",)),
 )
-"""Panel title -> metrics it shows, by section and name in `metrics.jsonl`; a star stands for any ending."""
+"""Panel title -> metrics, by section and name in `metrics.jsonl`; a star matches any ending."""
 
 
 def _flat_record(record: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"valid": {"kl": 3}}` as `{"valid kl": 3}`; numbers and missing numbers only."""
+    """`{"valid": {"kl": 3}}` as `{"valid kl": 3}`; numbers and null only."""
     return {
         name: value
         for name, value in flat_under(record, " ").items()
@@ -186,7 +186,7 @@ def _flat_record(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def words(name: str) -> str:
-    """The name of a metric as a legend says it.
+    """The name of a metric in a legend.
 
     >>> words("valid mae_qed"), words("valid prior_validity")
     ('qed', 'prior validity')
@@ -198,14 +198,14 @@ def words(name: str) -> str:
 
 _CAPTIONS = {
     "reconstruction (nats per molecule)": "minus log likelihood of a molecule given its latent vector",
-    "KL (nats per molecule)": "what the encoder says about a molecule",
+    "KL (nats per molecule)": "information the encoder gives about a molecule",
     "beta": "weight of the KL term, steered to its target",
-    "active units": "latent dimensions that carry something",
+    "active units": "latent dimensions that carry information",
 }
 
 
 def curve_charts(epochs: Sequence[Mapping[str, Any]]) -> list[Chart]:
-    """One chart per panel of `PANELS` that these records have figures for."""
+    """One chart per panel of `PANELS` for which these records have metrics."""
     records = [_flat_record(record) for record in epochs]
     seen = dict.fromkeys(name for record in records for name in record)
     charts = []

@@ -1,4 +1,4 @@
-// Wander in latent space: asks the local server for pictures and numbers, and lays them out.
+// Explore latent space: requests pictures and numbers from the local server, and shows them.
 "use strict";
 const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
@@ -33,7 +33,7 @@ function shown(value, digits = 3) {
 
 function picture(item) {
   const holder = make("div");
-  if (item.drawing) holder.innerHTML = item.drawing; // made by the server, its text escaped there
+  if (item.drawing) holder.innerHTML = item.drawing; // from the server, which escapes its text
   else holder.append(make("div", { className: "mol none", textContent: item.reason || "no molecule" }));
   return holder.firstElementChild;
 }
@@ -97,12 +97,12 @@ async function go(smiles) {
 function showMolecule(found) {
   const back = found.reconstruction;
   fill($("given"), "as given, standardized", found);
-  fill($("back"), "as the model writes it", back);
-  const badges = [back.exact ? ["good", "written back exactly"]
+  fill($("back"), "reconstruction", back);
+  const badges = [back.exact ? ["good", "exact reconstruction"]
     : back.smiles ? ["wrong", `another molecule, similarity ${shown(back.similarity, 2)}`]
-    : ["wrong", "not written as a molecule"]];
+    : ["wrong", "invalid reconstruction"]];
   if (found.p_value !== null) {
-    badges.push(found.p_value > 0.05 ? ["good", "a kind the model knows"] : ["wrong", "outside of what the model knows"]);
+    badges.push(found.p_value > 0.05 ? ["good", "in the applicability domain"] : ["wrong", "outside the applicability domain"]);
   }
   if (found.unknown_tokens.length) badges.push(["wrong", `unknown to it: ${found.unknown_tokens.join(" ")}`]);
   $("verdict").replaceChildren(...badges.map(([kind, text]) => make("span", { className: `badge ${kind}`, textContent: text })));

@@ -4,7 +4,7 @@
 (() => {
   const NS = "http://www.w3.org/2000/svg";
   const PAGE = 50; // rows shown at first, and by each "Show more"
-  const ON_PAPER = 200; // rows printed at least, where there are as many
+  const ON_PAPER = 200; // minimum number of rows printed, if available
   const find = (id) => document.getElementById(id);
   const make = (name, attributes = {}, ...children) => {
     const element = document.createElement(name);
@@ -83,7 +83,7 @@
     return (row) => row[index] !== null && tests[match[2]](row[index]);
   };
   const containing = (word) => {
-    const lowered = word.toLowerCase(), exact = word !== lowered; // a capital asks for capitals
+    const lowered = word.toLowerCase(), exact = word !== lowered; // a capital letter makes the word case-sensitive
     return (row) => row.some((value, index) => {
       if (typeof value !== "string") return false;
       return exact || columns[index].kind === "smiles" ? value.includes(word) : value.toLowerCase().includes(lowered);
@@ -97,7 +97,7 @@
     const order = isNumber(columns[index]) ? (a, b) => a - b : (a, b) => (a < b ? -1 : Number(a > b));
     const key = (number) => { const value = rows[number][index]; return typeof value === "boolean" ? Number(value) : value; };
     const absent = (value) => value === null || value === "";
-    found.sort((one, two) => { // rows without a value come last, either way
+    found.sort((one, two) => { // rows without a value come last in both directions
       const a = key(one), b = key(two);
       if (absent(a) || absent(b)) return absent(a) - absent(b) || one - two;
       return (state.descending ? order(b, a) : order(a, b)) || one - two;
@@ -140,7 +140,7 @@
   table.tHead.append(head);
   const draw = () => {
     body.replaceChildren(...found.slice(0, state.limit).map(line));
-    if (!found.length) body.append(make("tr", {}, make("td", { class: "empty", colspan: String(shownColumns.length + 1) }, "no molecule like that")));
+    if (!found.length) body.append(make("tr", {}, make("td", { class: "empty", colspan: String(shownColumns.length + 1) }, "no matching molecule")));
     for (const th of head.cells) th.removeAttribute("aria-sort");
     if (state.sort !== null) {
       const th = [...head.cells].find((one) => one.dataset.column === columns[state.sort].name);
@@ -151,7 +151,7 @@
     find("more").parentElement.hidden = found.length <= state.limit;
     find("more").textContent = `Show ${Math.min(PAGE * 2, found.length - state.limit)} more`;
   };
-  const fit = () => { // sticky headers and sideways scrolling exclude one another
+  const fit = () => { // sticky headers and horizontal scrolling exclude each other
     const holder = table.parentElement;
     holder.classList.remove("scrolling");
     holder.classList.toggle("scrolling", table.scrollWidth > holder.clientWidth + 1);
@@ -159,7 +159,7 @@
   addEventListener("resize", fit);
   const update = () => { select(); draw(); fit(); };
 
-  // ---- the address keeps what is looked at: #sort=-qed&search=Cl
+  // ---- the view is kept in the address: #sort=-qed&search=Cl
   const remember = () => {
     const parts = new URLSearchParams();
     if (state.sort !== null) parts.set("sort", (state.descending ? "-" : "") + columns[state.sort].name);
@@ -198,13 +198,13 @@
     find("printed").textContent = left ? `And ${left.toLocaleString("en-US")} more, in the file this was printed from.` : "";
   });
 
-  // ---- downloads: what was found, in the order shown
+  // ---- downloads: matching rows, in the order shown
   const save = (text, type, suffix) => {
     const link = make("a", { href: URL.createObjectURL(new Blob([text], { type })), download: `${data.name}.${suffix}` });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   };
-  // a spreadsheet runs a cell that begins so as a formula: an apostrophe goes before it, plain numbers stay
+  // spreadsheets run such cells as formulas: prefix an apostrophe, except to plain numbers
   const harmless = (text) => (/^[=+\-@\t\r]/.test(text) && !(text.trim() !== "" && Number.isFinite(Number(text))) ? `'${text}` : text);
   const quoted = (text) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const csvCell = (value, kind) => {
@@ -238,7 +238,7 @@
   find("csv").addEventListener("click", () => save(csv(), "text/csv", "csv"));
   find("sdf").addEventListener("click", async () => save(await sdf(), "chemical/x-mdl-sdfile", "sdf"));
 
-  // ---- what a dot of a chart stands for
+  // ---- tooltips of chart dots
   const tip = find("tip");
   const show = (dot) => {
     const number = Number(dot.dataset.row), row = rows[number];
@@ -258,7 +258,7 @@
     const dot = event.target.closest("[data-row]");
     if (dot) show(dot); else tip.hidden = true;
   });
-  document.addEventListener("click", (event) => { // a dot leads to its row
+  document.addEventListener("click", (event) => { // a dot links to its row
     const dot = event.target.closest("[data-row]");
     if (!dot) return;
     const number = Number(dot.dataset.row);
@@ -274,6 +274,6 @@
   document.querySelectorAll(".tools").forEach((part) => { part.hidden = false; });
   recall();
   update();
-  // for programs that drive the page, and for its tests
+  // for scripts and tests
   Object.defineProperty(window, "report", { value: Object.freeze({ csv, sdf, data }) });
 })();
