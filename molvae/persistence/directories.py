@@ -27,25 +27,24 @@ _HERE, _RENAME_EXCHANGE = -100, 2  # AT_FDCWD, and a flag of renameat2
 def committed_directory(
     target: Path, *, kind: str, schema: int, holding: Collection[str] = (), patience: float = 0.0
 ) -> Iterator[Path]:
-    """A directory to fill, which becomes `target` when the block ends well and vanishes when it does not.
+    """A directory that replaces `target` if the block succeeds, and is removed if it fails.
 
     On success a `MANIFEST.json` with the sha256 of every file is added, everything is flushed to the disk,
-    and the directory trades places with an existing `target` in one step (`renameat2`). Where the system has
-    no such step the old one is moved aside to `.NAME.previous` first; what a process killed in between leaves
-    is set right by `recover_directory`. One process at a time writes a `target`.
+    and the directory is exchanged with an existing `target` atomically (`renameat2`). Where that is not
+    supported, the old one is first moved to `.NAME.previous`; after a kill in between, `recover_directory`
+    restores it. One process at a time writes a `target`.
 
     Args:
-        target: Where the directory will stand.
+        target: Path of the directory.
         kind: What it is ("model", "corpus", …); checked on loading.
         schema: Version of its layout; checked on loading.
-        holding: Files it must hold: one that something else removed meanwhile is missed.
+        holding: Files it must contain, in case another process removed them.
         patience: Seconds to wait for another process that writes the same `target`.
 
     Raises:
-        UsageError: Something else stands at `target`; it is left alone.
+        UsageError: `target` is something else; it is unchanged.
         LockedError: Another process writes it.
-        StorageError: The disk refuses, or a file is gone; an existing `target` is intact and the message
-            names the path.
+        StorageError: It cannot be written, or a file is missing; an existing `target` is intact.
     """
     target = target.absolute()
     temporary = _aside(target)
@@ -71,16 +70,16 @@ def _refuse_gaps(directory: Path, holding: Collection[str]) -> None:
     gone = [name for name in holding if not (directory / name).is_file()]
     if gone:
         raise StorageError(
-            f"something else removed {', '.join(gone)} from {directory} while it was being written",
+            f"another process removed {', '.join(gone)} from {directory} while it was being written",
             hint="Run the command again.",
         )
 
 
 def refuse_to_replace(target: Path, kind: str) -> None:
-    """Check that a directory of some kind may be put at `target`: nothing else is there to be lost.
+    """Check that a directory of this kind may be written to `target` without overwriting anything else.
 
     Raises:
-        UsageError: It is a file, a directory of another kind, or one with files that are not ours.
+        UsageError: It is a file, a directory of another kind, or one with files not written by molvae.
     """
     if target.is_dir() and not any(target.iterdir()):
         return
@@ -88,7 +87,7 @@ def refuse_to_replace(target: Path, kind: str) -> None:
         found = stated_kind(target)
         if found not in {None, kind}:  # None: ours, and damaged
             raise UsageError(
-                f"{target} holds a {found}; a {kind} does not replace it", hint="Choose another directory."
+                f"{target} holds a {found}; a {kind} cannot replace it", hint="Choose another directory."
             )
         return
     if target.exists():
@@ -98,7 +97,7 @@ def refuse_to_replace(target: Path, kind: str) -> None:
 
 
 def verify_directory(path: Path, *, kind: str, schema: int) -> Manifest:
-    """Check that a committed directory is complete, unaltered, of the right kind and version.
+    """Check that a committed directory is complete, unchanged, and of the right kind and version.
 
     Raises:
         CheckpointError: With what is wrong and what to do; nothing in the directory has been executed.
@@ -109,7 +108,7 @@ def verify_directory(path: Path, *, kind: str, schema: int) -> Manifest:
 def read_directory(path: Path, read: Callable[[Manifest], T], *, kind: str, schema: int) -> T:
     """Check a committed directory (`verify_directory`) and `read` what its manifest lists.
 
-    Both are done again if another process has replaced it meanwhile.
+    Both are repeated if another process replaces it meanwhile.
 
     Raises:
         CheckpointError: With what is wrong and what to do; nothing in the directory has been executed.
@@ -128,7 +127,7 @@ def read_directory(path: Path, read: Callable[[Manifest], T], *, kind: str, sche
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """What is another one once a directory has been replaced."""
+    """Identity of a directory, which changes when it is replaced."""
     try:
         found = (path / MANIFEST).stat()
     except OSError:
@@ -152,10 +151,10 @@ def _checked(path: Path, kind: str, schema: int) -> Manifest:
 
 
 def recover_directory(target: Path) -> None:
-    """Put back what a process killed between the two renames of a replacement moved aside.
+    """Restore a directory whose replacement was killed between its two renames.
 
     Raises:
-        LockedError: A living process is about to put another one there.
+        LockedError: Another process is replacing it.
         StorageError: The disk refuses.
     """
     if target.exists() or not _previous(target).exists():
@@ -168,7 +167,7 @@ def recover_directory(target: Path) -> None:
 
 
 def remove_strays(target: Path) -> None:
-    """Remove what killed processes left beside `target` (half-written copies, replaced ones)."""
+    """Remove copies that killed processes left beside `target` (unfinished or replaced)."""
     with contextlib.suppress(LockedError, OSError), writing(target):
         _recover(target)
         _remove_strays(target)
@@ -202,10 +201,10 @@ def _put_in_place(temporary: Path, target: Path) -> None:
 
 
 def _exchanged(one: Path, other: Path) -> bool:
-    """Let two directories trade places in one step; False where system or file system cannot.
+    """Exchange two directories atomically; False if not supported here.
 
     Raises:
-        OSError: The disk refuses; nothing has changed.
+        OSError: It failed; nothing has changed.
     """
     system = ctypes.CDLL(None, use_errno=True)
     if not hasattr(system, "renameat2"):

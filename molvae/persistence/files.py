@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Closing:
-    """What closes itself at the end of a `with` block."""
+    """An object with a `close` method."""
 
     def close(self) -> None:
-        """Release what it holds."""
+        """Release its resources."""
 
     def __enter__(self) -> Self:
         return self
@@ -38,7 +38,7 @@ def sha256_of(path: Path) -> str:
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
-    """Write a file aside, flush it to the disk and rename it into place.
+    """Write a temporary file, flush it to disk and rename it into place.
 
     Raises:
         StorageError: The disk refuses; the old file is intact and the message names the path.
@@ -49,9 +49,9 @@ def write_atomically(path: Path, data: bytes | str) -> None:
 
 @contextlib.contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
-    """An empty file beside `path` to write to, which takes its place when the block ends well.
+    """A temporary file beside `path`, which replaces it if the block succeeds.
 
-    What killed processes left of earlier writes is removed; what a living one is writing is not.
+    Leftovers of killed processes are removed; files being written by others are not.
 
     Raises:
         StorageError: The disk refuses; the old file is intact and the message names the path.
@@ -78,7 +78,7 @@ def written_aside(path: Path) -> Iterator[Path]:
 
 
 def _opened_aside(path: Path) -> tuple[Path, int]:
-    """A new file, readable to whom the umask says, whose lock says that it is not abandoned."""
+    """A new locked file with the umask's permissions; the lock shows that it is in use."""
     while True:
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
@@ -86,11 +86,11 @@ def _opened_aside(path: Path) -> tuple[Path, int]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.fstat(descriptor).st_nlink:
             return temporary, descriptor
-        os.close(descriptor)  # it was taken for abandoned before it was locked
+        os.close(descriptor)  # another process removed it before it was locked
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Remove what killed processes left of earlier writes: files whose lock is not held."""
+    """Remove leftovers of killed processes: files whose lock is not held."""
     for stray in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         with contextlib.suppress(OSError), stray.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -108,7 +108,7 @@ def sync_directory(path: Path) -> None:
 
 DAMAGED = (
     OSError,
-    ValueError,  # also no JSON, no UTF-8, digits without end
+    ValueError,  # also invalid JSON or UTF-8, too many digits
     TypeError,
     AttributeError,
     LookupError,
@@ -118,15 +118,15 @@ DAMAGED = (
     SyntaxError,
     TokenError,  # the header of an .npy file
 )
-"""What reading a file may raise that holds something else than it should."""
+"""Exceptions that reading an invalid file may raise."""
 
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """A block that makes something of what a file holds: of the wrong type, beyond all bounds, or not there.
+    """A block that interprets the contents of a file; errors become `CheckpointError`.
 
     Raises:
-        CheckpointError: That fails; errors of molvae's own pass.
+        CheckpointError: The contents are invalid; molvae's own errors are unchanged.
     """
     try:
         yield
@@ -138,7 +138,7 @@ def reading(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def directory_lock(path: Path) -> Iterator[None]:
-    """Hold a directory for writing; the operating system releases it when the process ends, however it ends.
+    """Lock a directory for writing; the operating system releases the lock when the process ends.
 
     Raises:
         LockedError: Another process holds it.
@@ -154,7 +154,7 @@ def directory_lock(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def file_lock(lock: Path, what: Path, *, patience: float = 0.0) -> Iterator[None]:
-    """Hold a lock file, which stays, for `what`; another holder is waited for with `patience` (seconds).
+    """Hold a lock file, which is kept, for `what`; wait up to `patience` seconds for another holder.
 
     Raises:
         LockedError: Another process holds it.
@@ -172,17 +172,17 @@ def file_lock(lock: Path, what: Path, *, patience: float = 0.0) -> Iterator[None
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # what was done under the lock is done; the process's end frees it
+        with contextlib.suppress(OSError):  # the work is done, and the process's end releases the lock
             held.release()
 
 
 @contextlib.contextmanager
 def writing(target: Path, patience: float = 0.0) -> Iterator[None]:
-    """Hold `target` among its writers by a lock file beside it, which vanishes with the last of them."""
+    """Lock `target` by a file beside it, which the last writer removes."""
     lock = target.with_name(f".{target.name}.lock")
     with file_lock(lock, target, patience=patience):
         try:
             yield
-        finally:  # while it is held: who waits for a file that is gone makes a new one
+        finally:  # while the lock is held: waiting processes then create a new file
             with contextlib.suppress(OSError):
                 lock.unlink()

@@ -53,10 +53,10 @@ def kind_of_directory(path: Path) -> Kind | None:
 def model_directory(path: str | Path) -> Path:
     """The model directory meant by `path`: itself, the best model of a run, or the shipped one of that name.
 
-    What lies at the path comes before a name.
+    An existing path takes precedence over a name.
 
     Raises:
-        CheckpointError: There is no such directory; the message says what may have been meant.
+        CheckpointError: There is no such directory; the message suggests similar ones.
         UsageError: `path` is not a path.
     """
     if not isinstance(path, str | Path):
@@ -77,19 +77,19 @@ def model_directory(path: str | Path) -> Path:
 
 
 def named(path: Path) -> Path:
-    """The shipped model of that name, if nothing lies at the path; the path itself otherwise."""
+    """The shipped model of that name, unless the path exists; otherwise the path itself."""
     return path if path.exists() else shipped("checkpoints").get(str(path), path)
 
 
 def is_shipped(directory: Path) -> bool:
-    """Whether this is a model that came with molvae."""
+    """Whether this is a model shipped with molvae."""
     return any(directory.resolve() == model.resolve() for model in shipped("checkpoints").values())
 
 
 def _no_model(path: Path) -> CheckpointError:
     names = [name for name, place in shipped("checkpoints").items() if (place / MANIFEST).exists()]
     known = f"; shipped by name: {', '.join(names)}" if names else ""
-    trained = f"A checkpoint is what 'molvae train CORPUS -o run' makes{known}."
+    trained = f"'molvae train CORPUS -o run' makes a checkpoint{known}."
     if path.is_file():
         return CheckpointError(
             f"{path} is a file, and a checkpoint is a directory",
@@ -108,7 +108,7 @@ def _no_model(path: Path) -> CheckpointError:
 
 
 def nearest(path: Path) -> str:
-    """The end of a sentence that names what may have been meant: a neighbor, or the name one level down."""
+    """The end of a message that suggests a similar name, or the same name one level down."""
     for below in children(path.parent):
         if below.is_dir() and (below / path.name / MANIFEST).exists():
             return f"; did you mean '{below / path.name}'?"
@@ -116,7 +116,7 @@ def nearest(path: Path) -> str:
 
 
 def children(path: Path) -> list[Path]:
-    """What is in a directory and not hidden, sorted; nothing if it cannot be read."""
+    """Entries of a directory that are not hidden, sorted; none if it cannot be read."""
     with contextlib.suppress(OSError):
         return sorted(child for child in path.iterdir() if not child.name.startswith("."))
     return []

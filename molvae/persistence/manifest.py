@@ -13,8 +13,8 @@ from molvae.errors import CheckpointError
 from molvae.persistence.files import DAMAGED, sha256_of, sync_directory
 
 MANIFEST = "MANIFEST.json"
-_LARGEST_MANIFEST = 1 << 20  # bytes: a manifest lists a handful of files
-_LARGEST = {".json": 16 << 20, ".safetensors": 4 << 30}  # bytes: what has more is not read at all
+_LARGEST_MANIFEST = 1 << 20  # bytes; a manifest lists a few files
+_LARGEST = {".json": 16 << 20, ".safetensors": 4 << 30}  # bytes; larger files are not read
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Manifest:
 
 
 def seal(directory: Path, *, kind: str, schema: int) -> None:
-    """Add the manifest of what is in a directory, and flush all of it to the disk."""
+    """Add a manifest to a directory, and flush all its files to disk."""
     files = sorted(path for path in directory.rglob("*") if path.is_file())
     digests = {path.relative_to(directory).as_posix(): sha256_of(path) for path in files}
     manifest = {"kind": kind, "schema": schema, "files": digests}
@@ -40,7 +40,7 @@ def seal(directory: Path, *, kind: str, schema: int) -> None:
 
 
 def stated_kind(directory: Path) -> str | None:
-    """What a directory says it is; `None` where it has no manifest that can be read."""
+    """The kind in a directory's manifest; `None` without a readable manifest."""
     try:
         kind = json.loads((directory / MANIFEST).read_bytes())["kind"]
     except DAMAGED:
@@ -49,7 +49,7 @@ def stated_kind(directory: Path) -> str | None:
 
 
 def read_manifest(path: Path, kind: str) -> Manifest:
-    """What a directory says it holds.
+    """The manifest of a directory.
 
     Raises:
         CheckpointError: The manifest is missing, damaged, too large, or a link.
@@ -76,10 +76,10 @@ def read_manifest(path: Path, kind: str) -> Manifest:
 
 
 def check_files(directory: Path, manifest: Manifest) -> None:
-    """Check that a directory holds what its manifest lists, unaltered, and nothing else but hidden files.
+    """Check that a directory has exactly the files of its manifest, unchanged, and hidden ones.
 
     Raises:
-        CheckpointError: A file is missing, damaged, a link, absurdly large, outside, or not listed.
+        CheckpointError: A file is missing, damaged, a link, too large, outside, or not listed.
     """
     for name, digest in manifest.files.items():
         _check_file(directory, name, digest)
@@ -108,7 +108,7 @@ def _check_file(directory: Path, name: str, digest: str) -> None:
     if not plain:
         raise CheckpointError(f"{file} is not a plain file, or lies behind a link")
     if not small:
-        raise CheckpointError(f"{file} has {found.st_size:,} bytes, too many for what it claims to be")
+        raise CheckpointError(f"{file} has {found.st_size:,} bytes, too many for its type")
     if actual != digest:
         raise CheckpointError(
             f"{file} is damaged: its sha256 is {actual[:12]}…, the manifest says {digest[:12]}…",

@@ -1,1 +1,1 @@
-"""Screening: any number of molecules through a model, in parts that can be lost, repeated and shared."""
+"""Screening of libraries of any size with a model, in parts that can be resumed and shared."""

@@ -86,7 +86,7 @@ class Calibrated:
 
     meaning = (
         "outside: a molecule more unusual to the model than 95 of 100 held-out molecules, by reconstruction "
-        "and by the location of its vector; one in twenty molecules like the training set is lost"
+        "and by the location of its vector; drops one in twenty training-like molecules"
     )
 
     def __init__(self, model: MolVAE) -> None:
@@ -117,7 +117,7 @@ class Precedented:
     def __init__(self, model: MolVAE) -> None:
         if model.precedent is None:
             raise UsageError(
-                "this model does not know the bonds and ring systems of its training molecules",
+                "this model has no counts of the bonds and ring systems of its training molecules",
                 hint="Run 'molvae calibrate CHECKPOINT --corpus CORPUS' once.",
             )
         self._known = model.precedent

@@ -1,4 +1,4 @@
-"""Rows on their way through a screen, and the account of them: the funnel."""
+"""Rows of a screen in its stages, and their account: the funnel."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Funnel:
     by_reason: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        assert self.read == self.hits + sum(self.dropped.values()), self.balance  # noqa: S101 - the law
+        assert self.read == self.hits + sum(self.dropped.values()), self.balance  # noqa: S101 - invariant
 
     @property
     def valid(self) -> int:

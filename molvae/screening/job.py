@@ -24,8 +24,8 @@ _REMEMBERED = ".library.json"
 _STDIN = "-"
 VECTOR = "z"
 """Column of the latent vectors."""
-_PATIENCE = 60.0  # seconds: many shards may begin at once
-# settings that say where or how, not what
+_PATIENCE = 60.0  # seconds: many shards may start at once
+# settings that do not change the result
 _PLACES = {"library", "checkpoint", "reference", "failure_limit"}
 
 
@@ -71,7 +71,7 @@ class Job:
         return list(dict.fromkeys(names))
 
     def table(self, *, ranked: bool) -> list[Column]:
-        """The columns of a table of hits, in order; columns of the user with a name of ours are renamed."""
+        """The columns of a table of hits, in order; library columns with the same name are renamed."""
         own = [Column("rank", "integer"), Column("utility", "number")] if ranked else []
         own += [Column("line", "integer"), Column("identifier"), Column("smiles", "smiles")]
         own += [Column("reason")] if self.settings.every_row and not ranked else []
@@ -162,7 +162,7 @@ def _shown(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Untouched:
-    """Size and time of a file when its contents were read: it has changed since if they differ."""
+    """Size and time of a file when it was read, to detect later changes."""
 
     path: str
     size: int
@@ -193,7 +193,7 @@ class Untouched:
 def contents(settings: ScreenSettings, directory: Path) -> dict[str, str]:
     """The sha256 of all inputs, except stdin.
 
-    The directory keeps that of the library while the file is unchanged: a hundred shards need not read it.
+    The sha256 of the library is cached in the directory while the file is unchanged, for other shards.
     """
     found = {} if settings.library == _STDIN else {"library": _of_library(settings.library, directory)}
     found["checkpoint"] = sha256_of(settings.checkpoint / MANIFEST)

@@ -56,8 +56,8 @@ def make_known(
 ) -> Path | None:
     """Write the file of known molecules, unless it exists; returns its path, None without a reference.
 
-    The reference is a corpus directory or a file of molecules. They are standardized as the rules say, whose
-    sizes and filters do not matter. The name of the file depends on both.
+    The reference is a corpus directory or a file of molecules. They are standardized by the rules, without
+    their sizes and filters. The name of the file depends on both.
     """
     if reference is None:
         return None
@@ -95,8 +95,8 @@ def make_known(
 class Known:
     """Lookup in a file of known molecules.
 
-    Molecules are compared by a 64-bit hash of the canonical SMILES: of 20,000 screens of 10^9 molecules
-    against 10^6, about one takes a new molecule for a known one.
+    Molecules are compared by a 64-bit hash of the canonical SMILES: a screen of 10^9 molecules against 10^6
+    has a false match with probability 1 in 20,000.
 
     Raises:
         StorageError: It is damaged.

@@ -1,6 +1,6 @@
 """Screened parts on disk: each a directory that is committed atomically and verified.
 
-The scores of a part that is being screened are kept as they come: after a stop none is asked for again.
+Scores of an unfinished part are logged, so that no molecule is scored twice after a stop.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 KIND, SCHEMA = "screened part", 2
 _FACTS, _HITS, _REJECTED, _VECTORS = "part.json", "hits.jsonl", "rejected.jsonl", "vectors.npy"
-_STAGE = 3  # where the stage stands in a row that is reported
+_STAGE = 3  # position of the stage in a reported row
 _PER_FOLDER = 1000
 _REJECTION = TypeAdapter(tuple[int, str, str, str, str])
 _NUMBERS = TypeAdapter(tuple[float, ...])
 _PATIENCE = 60.0  # seconds: writing a part takes a fraction of one
-_AT_RISK = 30.0  # seconds: while a call takes less, the next one has twice as many molecules
+_AT_RISK = 30.0  # seconds: calls shorter than this double the next one
 
 
 class Hit(NamedTuple):
@@ -130,7 +130,7 @@ def write_part(
 ) -> Funnel:
     """Commit a part, and return the account of all its rows.
 
-    Where it was screened `before`, only the rows that had failed are `screened` again; it has the others.
+    If it was screened `before`, only its failed rows are `screened` again; the others are kept.
     `n_lines` is the offset for the lines of the next parts.
 
     Raises:
@@ -224,7 +224,7 @@ def _number(value: float | None) -> float | None:
 
 
 class ScoreLog:
-    """The successful scores of one part, in a file of JSON lines; failures are asked for again."""
+    """The successful scores of one part, in a file of JSON lines; failures are scored again."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -216,7 +216,7 @@ def _unfinished(work: _Work, parts: Iterator[Part], done: Outcome, progress: Pro
 
 @lru_cache(maxsize=1)
 def _equipment(work: _Work) -> Screener:
-    """The stages, made once in each process."""
+    """The stages, created once in each process."""
     settings = work.job.settings
     model = MolVAE.load(settings.checkpoint, device=work.device)
     if sha256_of(settings.checkpoint / MANIFEST) != dict(work.job.inputs)["checkpoint"]:

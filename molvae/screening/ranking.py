@@ -1,4 +1,4 @@
-"""Rank hits by one goal or several, and keep the few that can still be among the best."""
+"""Rank hits by one goal or several, and keep those that can still be among the best."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Range:
-    """Lowest and highest value of each goal over all hits, `m` each; empty before there is a hit."""
+    """Lowest and highest value of each goal over all hits, `m` each; empty without hits."""
 
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
@@ -36,19 +36,18 @@ class Range:
 
 
 def order(goals: Array) -> NDArray[np.int64]:
-    """Rows by their first goal, then the second and so on, highest first; equal rows as they stand."""
+    """Rows sorted by the first goal, then the second and so on, highest first; stable."""
     keys = [-goals[:, j] for j in reversed(range(goals.shape[1]))]
     return np.lexsort(keys) if keys else np.arange(len(goals))
 
 
 def leaders(goals: Array, k: int) -> NDArray[np.int64]:
-    """The rows that fewer than `k` others are sure to beat: all that can be among the `k` best, in order.
+    """The rows dominated by fewer than `k` others, in order: all that can be among the `k` best.
 
-    A row is sure to beat another if it is at least as good in every goal (of equal rows, the first one). With
-    one goal these are the `k` best. With several, the utility depends on the range of each goal over all
-    hits, which nobody knows before the last part; but it never falls when a goal rises, so whatever the
-    range turns out to be, the `k` best are among these rows (a k-skyband; Papadias 2005). Goals, `n x m`, are
-    to be maximized.
+    A row dominates another if it is at least as good in every goal (of equal rows, the first one). With one
+    goal these are the `k` best. With several, the utility depends on the range of each goal over all hits,
+    unknown before the last part; but it is monotone in every goal, so the `k` best are always among these
+    rows (a k-skyband; Papadias 2005). Goals, `n x m`, are maximized.
 
     >>> leaders(np.array([[1.0, 3.0], [2.0, 2.0], [1.5, 1.0], [3.0, 1.0]]), 1).tolist()
     [0, 1, 3]
@@ -58,7 +57,7 @@ def leaders(goals: Array, k: int) -> NDArray[np.int64]:
         return np.sort(ranked[:k])
     band = np.empty((len(goals), goals.shape[1] - 1))
     kept: list[int] = []
-    for row in ranked.tolist():  # who beats a row comes before it, and among those only leaders count
+    for row in ranked.tolist():  # rows that dominate a row precede it, and only leaders matter
         others = goals[row, 1:]
         if (band[: len(kept)] >= others).all(axis=1).sum() < k:
             band[len(kept)] = others
@@ -69,9 +68,9 @@ def leaders(goals: Array, k: int) -> NDArray[np.int64]:
 def utilities(goals: Array, over: Range) -> Array:
     """Utility of each row, `n`.
 
-    One goal: the score itself, with its sign turned when it is minimized. Several goals: each is put to the
-    unit interval by its range over all hits (a goal that does not vary counts 1), and the utility is their
-    geometric mean: the same numbers a search gives to the same rows. Goals, `n x m`, are to be maximized.
+    One goal: the score, negated if minimized. Several goals: each is scaled to [0, 1] by its range over all
+    hits (a constant goal counts 1), and the utility is their geometric mean, as in a search. Goals, `n x m`,
+    are maximized.
     """
     if goals.shape[1] == 1:
         return goals[:, 0]
@@ -85,7 +84,7 @@ def utilities(goals: Array, over: Range) -> Array:
 def best(goals: Array, over: Range, k: int) -> tuple[NDArray[np.int64], Array]:
     """The `k` best rows, best first, and the utility of every row; goals are `n x m`, with `m` not 0.
 
-    Rows of equal utility are ranked by their goals, and equal rows stay as they stand.
+    Rows of equal utility are ranked by their goals; equal rows keep their order.
     """
     worth = utilities(goals, over)
     by_goals = order(goals)

@@ -81,7 +81,7 @@ class Screener:
         """Run all stages for the rows of a part.
 
         The result depends on these rows alone: they form the batches of the network, which uses one thread.
-        The log has the scores of an interrupted run, and takes those of this one.
+        The log has the scores of an interrupted run, and records new ones.
 
         Raises:
             StoppedEarly: `stop` returned True.
@@ -285,6 +285,6 @@ class _Run:
 
 
 def _shown(row: Row | BadRow) -> str:
-    if isinstance(row, Row) and row.is_molblock:  # too long for a cell: its name stands for it
+    if isinstance(row, Row) and row.is_molblock:  # too long for a cell: use its name
         return row.identifier or "(molblock)"
     return row.text[:_LONGEST]

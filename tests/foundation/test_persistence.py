@@ -68,7 +68,7 @@ def test_a_failure_inside_leaves_the_old_one_and_nothing_else(tmp_path):
 
 def test_a_file_that_something_else_removed_is_missed_before_the_seal(tmp_path):
     _commit(tmp_path / "thing")
-    with pytest.raises(StorageError, match=r"something else removed b\.txt"):
+    with pytest.raises(StorageError, match=r"another process removed b\.txt"):
         _commit_and_lose(tmp_path / "thing")
     assert (tmp_path / "thing" / "a.txt").read_text() == "old"
     assert _strays(tmp_path) == []
