@@ -78,12 +78,12 @@ def judged(task: str, values: Sequence[Sequence[float | None]], budget: int) -> 
     }
 
 
-def plausibility(path: Path) -> dict[str, float]:
-    """Share of the best hundred of a finished run that the judge of sense.py finds sane, and their mean SA.
+def plausibility(path: Path, budget: int) -> dict[str, float]:
+    """Share of the best hundred after `budget` calls that sense.py finds sane, and their mean SA.
 
     An outside judge: it is not the gate of the search.
     """
-    _, lines = _read(path)
+    lines = _read(path)[1][:budget]
     scored = [(value, line[1]) for line, (value, *_) in zip(lines, _scores(lines)) if value is not None]
     best = [smiles for _, smiles in sorted(scored, key=lambda row: -row[0])[:_MANY]]
     return {

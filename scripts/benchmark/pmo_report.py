@@ -55,14 +55,14 @@ def merged(work: Path, results: Path = RESULTS) -> list[Row]:
         for row in json.loads(before.read_text(encoding="utf-8"))["table"]:
             rows[tuple(row[key] for key in _IDENTITY)] = row
     found = [path.with_suffix("") for path in sorted(work.rglob("*.json"))]
-    own = [
-        row | (plausibility(path) if row["task"] != PARETO else {})
-        for path in found
-        if (row := summary(path)) is not None
+    own = [(path, row) for path in found if (row := summary(path)) is not None]
+    first = [
+        (path, row) for b in (_SHORT, _SMALL) for path in found if (row := begun_as(path, b)) is not None
     ]
-    first = [row for b in (_SHORT, _SMALL) for path in found if (row := begun_as(path, b)) is not None]
-    for row in [*first, *own]:  # a run of its own goes before the beginning of a longer one
-        rows[tuple(row[key] for key in _IDENTITY)] = row
+    for path, row in [*first, *own]:  # a run of its own goes before the beginning of a longer one
+        judged = is_whole(row) and row["task"] != PARETO
+        best = plausibility(path, row["budget"]) if judged else {}
+        rows[tuple(row[key] for key in _IDENTITY)] = row | best
     return [
         rows[key] for key in sorted(rows, key=lambda key: (key[2], *map(str, key))) if is_whole(rows[key])
     ]
@@ -93,9 +93,11 @@ def figures(table: Iterable[Row]) -> dict[str, float | int | None]:
         found["beats_random_300"] = sum(best[task] > value for task, value in RANDOM_310.items())
     # of runs with all calls made, because calls get cheaper on the way
     whole = [row for row in _of(rows, DEFAULT, _LARGE) if row["calls"] == _LARGE]
-    for name in ("overhead_ms_per_call", "sane_top100", "sa_top100"):
-        if values := [row[name] for row in whole if row.get(name) is not None]:
-            found[name] = round(fmean(values), 3 if name != "overhead_ms_per_call" else 1)
+    if times := [row["overhead_ms_per_call"] for row in whole]:
+        found["overhead_ms_per_call"] = round(fmean(times), 1)
+    for name in ("sane_top100", "sa_top100"):
+        if values := [row[name] for row in _of(rows, DEFAULT, _SMALL) if name in row]:
+            found[f"{name}_1k"] = round(fmean(values), 3)
     for name, label in (("hypervolume_ratio_random", RANDOM), ("hypervolume_ratio_ga", GENETIC)):
         ratio = _volume_ratio(rows, label)
         if ratio is not None:
