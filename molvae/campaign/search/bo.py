@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.campaign.search.base import METHODS, N_GENERATIONS, N_PARENTS, Batch, Draft, Parents, n_offspring
+from molvae.campaign.search.base import METHODS, N_GENERATIONS, N_PARENTS, Batch, Draft, Parents
 from molvae.campaign.search.credit import Ledger, allotted
 from molvae.campaign.search.data import fitted, training_data
 from molvae.campaign.search.design import library, new_drafts
@@ -73,7 +73,7 @@ class _InnerSearch:
     ) -> None:
         self.situation, self.data, self.mix = situation, data, mix
         self.settings = situation.history.settings
-        self.n_offspring = n_offspring(self.settings.effort, n)
+        self.n_offspring = self.settings.n_offspring(n)
         self.ledger = Ledger.settled(situation)
         self.retreat = Retreat.settle(situation, n)
         away = bool(self.retreat.centers) and situation.history.n_asks % 2 == 1

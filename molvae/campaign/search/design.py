@@ -9,7 +9,7 @@ import numpy as np
 
 from molvae.campaign.gates import kept_cores
 from molvae.campaign.model import drawn
-from molvae.campaign.search.base import METHODS, N_PARENTS, Batch, Draft, Parents, Situation, n_offspring
+from molvae.campaign.search.base import METHODS, N_PARENTS, Batch, Draft, Parents, Situation
 from molvae.campaign.search.mix import Mix
 from molvae.optimization.similarities import MinMaxGallery
 
@@ -106,7 +106,7 @@ def bred(situation: Situation, n: int, generator: np.random.Generator, taken: se
 
     The violation is exact and costs no call, so it is minimized over generations.
     """
-    known, n_each = situation.history.known, n_offspring(situation.history.settings.effort)
+    known, n_each = situation.history.known, situation.history.settings.n_offspring()
     latents = situation.latents()
     mix = Mix(situation, latents)
     population = _first(situation, generator)
