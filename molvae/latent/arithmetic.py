@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from molvae.latent.codec import MolVAE
 
 DirectionMethod: TypeAlias = Literal["means", "ridge"]
-_FEWEST = 20  # molecules a direction is learned from
-_LEVEL = 0.3  # noise level of further tries, by a decoder trained with noise levels
+_FEWEST = 20  # minimum number of molecules to learn a direction
+_LEVEL = 0.3  # noise level of further tries, for a decoder trained with noise levels
 _RIDGE = 1e-2  # times n, added to the scatter matrix of z
 
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """Where an attribute grows, as `n` molecules say."""
+    """A direction in latent space along which an attribute grows, learned from `n` molecules."""
 
     name: str  # the attribute
-    vector: NDArray[np.float32]  # step that raises it by one unit, as far as a linear model of it goes, d
+    vector: NDArray[np.float32]  # step that raises it by one unit in a linear model, d
     method: DirectionMethod
-    r2: float  # share of the attribute's variance that a linear model of z explains, on these molecules
+    r2: float  # R2 of a linear model of the attribute on z, on these molecules
     n: int
 
 
@@ -42,8 +42,8 @@ class Direction:
 class Shifted:
     """A molecule moved along a direction."""
 
-    parent: Molecule | Invalid  # where it started, or why there is none
-    molecule: Molecule | Invalid  # what it became
+    parent: Molecule | Invalid
+    molecule: Molecule | Invalid  # the decoded result
     similarity: float  # Tanimoto (count Morgan fingerprints of radius 3); NaN if either is invalid
 
 
@@ -60,10 +60,10 @@ def learn_direction(
     attribute rises by one unit; for a yes/no attribute exactly the difference of the two means. `ridge`: the
     shortest step that raises a ridge regression of the attribute on z by one unit.
 
-    Of latent vectors, `n x d`, rows that are not finite are left out, and so are values, `n`, that are NaN.
+    Latent vectors, `n x d`, that are not finite and values, `n`, that are NaN are left out.
 
     Raises:
-        InputError: Too few molecules have both, or the attribute never varies.
+        InputError: Too few molecules have both, or the attribute is constant.
 
     >>> z = np.random.default_rng(0).normal(size=(500, 4))
     >>> step = learn_direction(z, 2.0 * z[:, 1], method="ridge").vector
@@ -99,9 +99,9 @@ def shift(
 ) -> list[Shifted]:
     """Move molecules along a direction and decode; one result per molecule, order kept.
 
-    They gain `amount` of the attribute; a negative one removes. Of `n_tries` points decoded per molecule, the
-    first is the moved mean, the others have noise, that of the posterior or, for a decoder trained with noise
-    levels, a low level. The valid one most similar to the parent, but not the parent, is kept.
+    The attribute changes by `amount`. Of `n_tries` points decoded per molecule, the first is the moved mean;
+    the others add posterior noise or, for a decoder trained with noise levels, use a low level. The valid
+    molecule most similar to the parent, other than the parent itself, is kept.
     """
     prepared = model.prepare(molecules)
     mu, sigma = model.posterior(prepared, inference_steps=INFERENCE_STEPS)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from molvae.progress import Progress
 
 MOST_TRIES = 5
-"""Decodes of one latent vector before it is given up, where decodes are rejected."""
+"""Maximum number of decodes of one latent vector in rejection sampling."""
 
 _SAMPLES_NOTE = (
     "valid, unique and all that compares with a reference: one sample for each draw of the model's prior, as "
@@ -48,12 +48,12 @@ _TRIES_NOTE = f"valid in {MOST_TRIES} tries: greedy first, then drawn at T = 1 u
 
 @dataclass(frozen=True)
 class Assessment:
-    """What was measured, and what pictures of it are drawn from."""
+    """Metrics of a model, and the data its figures are drawn from."""
 
     table: MetricTable  # the figures
     samples: MoleculeSet | None = None  # of the model's prior; None if nothing was sampled
     truth: NDArray[np.float64] | None = None  # labels of the held-out molecules, n x p, if there are heads
-    prediction: PropertyPrediction | None = None  # what the heads say about them from mu
+    prediction: PropertyPrediction | None = None  # predictions of the heads from mu
 
 
 def assess(
@@ -81,21 +81,21 @@ def assess(
         molecules: Held-out molecules, as for `MolVAE.encode`.
         labels: Their properties in their own units, `n x p`, the columns those of the model's heads; NaN
             where missing.
-        training: Some training molecules: posterior samples of them bound what any prior can reach.
+        training: Some training molecules; their posterior samples are an upper bound for any prior.
         known: Canonical SMILES of all training molecules, for novelty.
-        references: What samples are compared with.
+        references: Molecule sets that samples are compared with.
         n_samples: Prior samples compared with the references.
         n_variants: Samples of each other way to sample (N(0, I), T = 1, posteriors, several tries).
-        parts: What samples are compared by.
-        fcd: Whether by the Fréchet ChemNet Distance too.
-        guacamol: Whether by GuacaMol's scores too.
+        parts: Parts of the profile to compare.
+        fcd: Whether to compute the Fréchet ChemNet Distance.
+        guacamol: Whether to compute the GuacaMol scores.
         alerts: Directory of the MOSES alerts.
         workers: Processes for the chemistry.
         seed: Root of all draws.
         progress: Where progress is reported.
 
     Raises:
-        InputError: No held-out molecule that can be encoded.
+        InputError: No held-out molecule can be encoded.
         UsageError: The labels are not `n x p`.
     """
     held_out = _held_out(model, molecules, labels, seed, progress)
@@ -135,7 +135,7 @@ def _held_out(
     seed: int,
     progress: Progress,
 ) -> Assessment:
-    """What is measured on held-out molecules: reconstruction, code and heads."""
+    """Metrics on held-out molecules: reconstruction, latent code and heads."""
     prepared = model.prepare(molecules)
     mu, sigma = model.posterior(prepared)
     encoded = np.asarray(np.isfinite(mu).all(axis=1))
@@ -172,7 +172,7 @@ def _held_out(
 
 
 def _precedent(model: MolVAE, label: str, molecules: Sequence[Molecule]) -> MetricTable:
-    """The share of molecules whose bonds and ring systems all occur in training; of a calibrated model."""
+    """Share of molecules with only bonds and ring systems of the training set; empty if not calibrated."""
     if model.precedent is None or not molecules:
         return MetricTable(())
     covered = sum(map(model.precedent.covers, molecules)) / len(molecules)
@@ -198,7 +198,7 @@ def _variants(
     seed: int,
     progress: Progress,
 ) -> MetricTable:
-    """Validity and uniqueness of each way to sample; the ceiling of any prior fitted to the posterior."""
+    """Validity and uniqueness of each sampling method; posterior samples bound any fitted prior."""
     if n == 0:
         return MetricTable(())
     seeds = Seeds(seed)
@@ -234,7 +234,7 @@ def _variants(
 
 
 def _free(model: MolVAE, z: NDArray[np.float32], seed: int, progress: Progress) -> MetricTable:
-    """Validity and uniqueness at noise level 1, where z does not matter: by the temperature of the tokens."""
+    """Validity and uniqueness at noise level 1, where z is ignored, by sampling temperature."""
     table = MetricTable(())
     for temperature in (0.8, 1.0):
         how = f"noise 1, T = {temperature:g}"
@@ -257,7 +257,7 @@ def _shares(found: Sequence[str | None], label: str) -> MetricTable:
 
 
 def _retried(model: MolVAE, z: NDArray[np.float32], texts: Sequence[str], seed: int) -> float:
-    """The share of latent vectors with a valid decode among a greedy one and further ones at T = 1."""
+    """Share of latent vectors with a valid decode: greedy first, then sampled at T = 1."""
     left = np.array([canonical(text) is None for text in texts])
     for attempt in range(1, MOST_TRIES):
         rows = np.flatnonzero(left)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from molvae.latent.codec import MolVAE
     from molvae.progress import Progress
 
-_ENCODED = 10_000  # training molecules the domain is fitted on; more change next to nothing
+_ENCODED = 10_000  # training molecules the domain is fitted on; more change little
 _BLOCK = 4096
 
 
@@ -39,7 +39,8 @@ def likelihood(
 ) -> Likelihood:
     """Likelihood terms of `n` molecules, each encoded to its posterior mean.
 
-    If `MolVAE.posterior` was asked already, what it said (`encoded`, `n x d` each) saves half of the work.
+    Means and deviations already computed by `MolVAE.posterior` (`encoded`, `n x d` each) save half of the
+    work.
     """
     n = len(molecules)
     terms = np.full((3, n), np.nan)
@@ -68,8 +69,8 @@ def calibrate(
 ) -> MolVAE:
     """The same model with a similarity curve, an applicability domain and precedent.
 
-    It takes all molecules the model was trained on, on 10,000 of which the domain is fitted, and held-out
-    ones of the same kind, of which some 2,000 are plenty. The curve is measured around `n_parents` of these.
+    Takes the whole training set, 10,000 molecules of which the domain is fitted on, and held-out molecules
+    from the same source (2,000 are enough). The curve is measured around `n_parents` of the latter.
 
     Raises:
         InputError: Too few molecules.

@@ -54,7 +54,7 @@ molecule with its reconstruction before trusting its vector. Predicted propertie
 
 
 def card_facts(settings: CodecSettings, n_parameters: int) -> dict[str, Any]:
-    """What is known of a model, flat: sizes first, then what training recorded."""
+    """Facts about a model as a flat dict: sizes first, then records of training."""
     model = settings.model
     return {
         "tokenizer": settings.tokenizer,
@@ -72,7 +72,7 @@ def card_facts(settings: CodecSettings, n_parameters: int) -> dict[str, Any]:
 
 
 def render_card(settings: CodecSettings, n_parameters: int) -> str:
-    """The card in Markdown, with the YAML front matter model hubs read."""
+    """The model card in Markdown, with YAML front matter for model hubs."""
     known = card_facts(settings, n_parameters)
     metrics = known.pop("metrics", {})
     known.pop("critic", None)  # a curve, which the report draws
@@ -114,7 +114,7 @@ DOMAIN, PRECEDENT = "domain.safetensors", "precedent.safetensors"
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    """Write named tensors as safetensors, on the CPU and contiguous; a disk that refuses is an `OSError`."""
+    """Write named tensors as safetensors, on the CPU and contiguous; `OSError` if writing fails."""
     path.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
 
 
@@ -156,7 +156,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Shapes of the tensors of a file by name, as its header says: nothing else of it is read."""
+    """Shapes of the tensors of a file by name; only the header is read."""
     try:
         with safe_open(path, "pt") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
@@ -173,12 +173,12 @@ def read_json(path: Path) -> Any:
 
 
 def write_json(value: Any, path: Path) -> None:
-    """Write JSON that a person can read."""
+    """Write indented JSON."""
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 class Parts(NamedTuple):
-    """What a checkpoint holds, in the order of the arguments of `MolVAE`; the network is on the CPU."""
+    """The parts of a checkpoint, in the order of the arguments of `MolVAE`; the network is on the CPU."""
 
     network: SequenceVAE
     tokenizer: Tokenizer
@@ -189,7 +189,7 @@ class Parts(NamedTuple):
 
 
 def write_parts(parts: Parts, path: Path) -> None:
-    """Write a checkpoint directory, atomically; what stood there before is replaced."""
+    """Write a checkpoint directory, atomically; an existing one is replaced."""
     files = (CONFIG, VOCABULARY, WEIGHTS, CARD)
     with committed_directory(path, kind=KIND, schema=SCHEMA, holding=files) as directory:
         write_json(parts.settings.model_dump(mode="json"), directory / CONFIG)
@@ -205,7 +205,7 @@ def write_parts(parts: Parts, path: Path) -> None:
 
 
 def n_parameters(network: nn.Module) -> int:
-    """Trained numbers in a network."""
+    """Number of parameters of a network."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
@@ -213,7 +213,7 @@ def read_parts(directory: Path) -> Parts:
     """Read and check everything in a checkpoint directory.
 
     Raises:
-        CheckpointError: It is missing, incomplete, altered, of another version, or not what it says.
+        CheckpointError: It is missing, incomplete, altered, inconsistent, or of another version.
     """
     return read_directory(directory, lambda manifest: _parts(directory, manifest), kind=KIND, schema=SCHEMA)
 
@@ -260,7 +260,7 @@ def read_precedent(directory: Path) -> Precedent:
     """Bonds and ring systems of the training molecules of a calibrated model.
 
     Raises:
-        CheckpointError: They are not there, or damaged.
+        CheckpointError: They are missing or damaged.
     """
     try:
         return Precedent.of(_arrays(directory / PRECEDENT))

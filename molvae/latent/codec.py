@@ -40,23 +40,23 @@ if TYPE_CHECKING:
 class MolVAE:
     """A trained sequence VAE with its tokenizer: molecules to latent vectors and back.
 
-    Every method that takes `n` molecules gives `n` results in the same order; what is not a molecule is a NaN
-    row or an `Invalid`, never an exception. Molecules are given as SMILES, which are standardized as the
-    training data were, or as `Molecule` (or `Invalid`), which are taken as they are.
+    Every method that takes `n` molecules returns `n` results in the same order; an invalid molecule gives a
+    NaN row or an `Invalid`, never an exception. SMILES are standardized like the training data; `Molecule`
+    and `Invalid` are used unchanged.
 
     Attributes:
         network: The network.
         tokenizer: Its tokenizer.
-        settings: What the checkpoint's `config.json` says.
-        prior: Where latent vectors are drawn from; N(0, I) if none is given.
-        domain: Which molecules it knows about; None before it was calibrated.
-        precedent: Bonds and ring systems of its training molecules; likewise.
+        settings: Contents of the checkpoint's `config.json`.
+        prior: Distribution of latent vectors; N(0, I) if not given.
+        domain: Applicability domain; None before calibration.
+        precedent: Bonds and ring systems of the training molecules; None before calibration.
         latent_size: Dimensions of z, `d`.
         noise_levels: Whether the decoder was trained with noise levels.
-        property_names: What `predict` predicts.
-        prior_level: Noise level at which draws of the prior are decoded.
-        decoder: What writes texts from latent vectors.
-        path: The directory it was read from; None of a model that was made in memory.
+        property_names: Properties that `predict` returns.
+        prior_level: Noise level at which samples of the prior are decoded.
+        decoder: Decodes latent vectors to texts.
+        path: The directory it was read from; None for a model made in memory.
     """
 
     def __init__(
@@ -91,10 +91,10 @@ class MolVAE:
 
         Args:
             path: Its directory, the directory of a run, or the name of a shipped model (`zinc250k`).
-            device: `cpu`, `cuda`, `mps`, or `auto` for the best there is.
+            device: `cpu`, `cuda`, `mps`, or `auto` for the best available.
 
         Raises:
-            CheckpointError: It is missing, incomplete, altered, of another version, or not what it says.
+            CheckpointError: It is missing, incomplete, altered, inconsistent, or of another version.
         """
         directory = model_directory(path)
         model = cls(*read_parts(directory)).to(resolve_device(device))
@@ -102,12 +102,12 @@ class MolVAE:
         return model
 
     def save(self, path: str | Path) -> None:
-        """Write the checkpoint directory, atomically; what stood there before is replaced."""
+        """Write the checkpoint directory, atomically; an existing one is replaced."""
         write_parts(self._parts, Path(path))
 
     @property
     def n_parameters(self) -> int:
-        """Trained numbers in the network."""
+        """Number of parameters of the network."""
         return n_parameters(self.network)
 
     def encode(
@@ -115,8 +115,8 @@ class MolVAE:
     ) -> NDArray[np.float32]:
         """Latent vectors `n x d`: posterior means, or posterior samples when a seed is given.
 
-        Without `inference_steps` (see `posterior`) this is several times as fast, but fewer molecules decode
-        to themselves: enough where vectors are to be compared or learned from.
+        With `inference_steps=0` (see `posterior`) this is several times faster, but fewer molecules decode to
+        themselves: sufficient for vectors used as features or compared.
         """
         mu, sigma = self.posterior(molecules, inference_steps=inference_steps)
         if seed is None:
@@ -129,8 +129,8 @@ class MolVAE:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Posterior means and standard deviations, `n x d` each; NaN rows for what cannot be encoded.
 
-        A mean moves by at most so many gradient steps from the encoder's to where the decoder writes the
-        molecule (`molvae.models.inference`); 0 is the encoder alone. Negative is a `UsageError`.
+        The encoder's means are refined by at most `inference_steps` gradient steps on the likelihood of the
+        molecule (`molvae.models.inference`). A negative number is a `UsageError`.
         """
         return posteriors(self.network, self.tokenizer, self.prepare(molecules), inference_steps)
 
@@ -148,20 +148,20 @@ class MolVAE:
 
         Args:
             z: Latent vectors; a row that is not finite is invalid.
-            temperature: 0 writes the most likely token each time; otherwise tokens are drawn.
-            seed: Root of the draws.
-            beam: Replace text that is invalid, or that the model cannot read back, by the most likely valid
+            temperature: 0 is greedy; otherwise tokens are sampled.
+            seed: Root seed of the sampling.
+            beam: Replace text that is invalid, or that the model cannot encode, by the most likely valid
                 text, if a beam search finds any.
-            properties: Condition of a conditional model, `n x p` in their own units; NaN is unknown.
-            noise: Level s at which the decoder reads z, one or `n` of them: how much of it noise replaces
-                (`molvae.models.noise`), from 0 (it writes what z is) to 1 (what z is does not matter).
+            properties: Condition of a conditional model, `n x p` in original units; NaN is unknown.
+            noise: Noise level s of z, one or `n` of them (`molvae.models.noise`): at 0 the decoder
+                reconstructs, at 1 it ignores z.
 
         Raises:
             UsageError: `z` is not `n x d`, the model is not a conditional one, or `noise` is outside 0 to 1
                 or above 0 although the decoder was not trained with noise levels.
         """
         if properties is not None and not self.settings.model.conditional:
-            raise UsageError("this model's decoder does not see properties")
+            raise UsageError("this model is not conditional: its decoder does not take properties")
         condition = None if properties is None else self.scaled_properties(properties)
         return self.decoder.molecules(
             z, temperature=temperature, seed=seed, beam=beam, condition=condition, noise=noise
@@ -170,15 +170,15 @@ class MolVAE:
     def decode_moved(
         self, z: NDArray[np.floating], level: NDArray[np.floating], *, seed: int = 0
     ) -> list[Molecule | Invalid]:
-        """Molecules from latent vectors `n x d` that hold noise already: after pCN steps of lengths `n`.
+        """Molecules from latent vectors `n x d` after pCN steps of lengths `n`.
 
-        A decoder with noise levels takes the lengths as its levels; at level 1, where nothing is left of the
-        start, it draws tokens, elsewhere it writes the most likely one.
+        A decoder with noise levels uses the lengths as levels; it samples tokens at level 1 and is greedy
+        below.
         """
         return self.decoder.moved(z, level, seed) if self.noise_levels else self.decode(z)
 
     def scaled_properties(self, values: NDArray[np.floating]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Properties in their own units, `n x p`, as the network takes them: scaled, and which are known."""
+        """Properties in original units, `n x p`, as network input: scaled values and mask of known ones."""
         unit = self.scaler.to_unit(np.asarray(values, dtype=np.float32))
         observed = torch.from_numpy(np.isfinite(unit)).to(self.device)
         return torch.from_numpy(np.nan_to_num(unit)).float().to(self.device), observed
@@ -193,25 +193,25 @@ class MolVAE:
         beam: bool | None = None,
         noise: float | None = None,
     ) -> list[Molecule | Invalid]:
-        """Molecules from `n` draws of the prior, single shot: a draw that decodes to none is `Invalid`.
+        """Molecules from `n` samples of the prior, one decode each; failed decodes are `Invalid`.
 
-        A decoder trained with noise levels reads draws of N(0, I) at level 1, where it is a language model
-        and tokens are drawn; any other prior is read at level 0, greedily.
+        A decoder trained with noise levels decodes samples of N(0, I) at level 1, where it is a language
+        model and samples tokens; those of any other prior at level 0, greedily.
 
         Args:
-            n: How many.
-            temperature: As for `decode`; if not given, 1 at noise level 1 and 0 below.
-            seed: Root of the draws.
-            prior: `normal` draws from N(0, I) even if another prior was fitted.
-            beam: As for `decode`; False is greedy decoding, or drawing of tokens, alone. If not given, it is
-                asked below noise level 1: there is but one most likely molecule at 1.
+            n: Number of samples.
+            temperature: As for `decode`; by default 1 at noise level 1 and 0 below.
+            seed: Root seed.
+            prior: `normal` samples N(0, I) even if another prior was fitted.
+            beam: As for `decode`. By default used below noise level 1; at 1 it would always find the same
+                molecule.
             noise: As for `decode`.
 
         Raises:
             UsageError: `n` is negative; or as for `decode`.
         """
         if n < 0:
-            raise UsageError(f"n is how many molecules are drawn, got {n}")
+            raise UsageError(f"n must not be negative, got {n}")
         z = self.sample_latent(n, generator=Seeds(seed).numpy("sample"), prior=prior)
         how = self.sampling(temperature=temperature, beam=beam, noise=noise, prior=prior)
         return self.decode(z, seed=seed, **how)
@@ -219,7 +219,7 @@ class MolVAE:
     def sampling(
         self, *, temperature: float | None, beam: bool | None, noise: float | None, prior: str | None = None
     ) -> dict[str, Any]:
-        """How draws of the prior are decoded: arguments of `decode`, as `sample` fills in what is None."""
+        """Arguments of `decode` for samples of the prior, with the defaults of `sample` for None."""
         if noise is None:
             noise = float(self.noise_levels and prior == StandardNormal.name) if prior else self.prior_level
         free = noise == 1.0
@@ -229,7 +229,7 @@ class MolVAE:
     def sample_latent(
         self, n: int, *, generator: np.random.Generator, prior: str | None = None
     ) -> NDArray[np.float32]:
-        """Latent vectors `n x d` drawn from the prior, or from N(0, I) if `prior` is `normal`.
+        """Latent vectors `n x d` sampled from the prior, or from N(0, I) if `prior` is `normal`.
 
         Raises:
             UsageError: `prior` is neither the model's nor `normal`.
@@ -238,7 +238,7 @@ class MolVAE:
         return np.asarray(named_prior(self.prior, prior, self.latent_size).sample(n, own))
 
     def predict(self, molecules: Sequence[Text]) -> PropertyPrediction:
-        """Properties of molecules, read off the means the encoder gives them."""
+        """Properties of molecules, predicted from the encoder's means."""
         return self.predict_latent(self.encode(molecules, inference_steps=0))
 
     @torch.inference_mode()
@@ -258,11 +258,11 @@ class MolVAE:
         return MoleculeList(a if isinstance(a, Invalid) else b for a, b in zip(given, decoded, strict=True))
 
     def prepare(self, molecules: Sequence[Text]) -> list[Molecule | Invalid]:
-        """Parse and standardize SMILES and RDKit molecules as the training data were; others pass."""
+        """Parse and standardize SMILES and RDKit molecules like the training data; others pass unchanged."""
         return standardized(molecules, self.settings.standardize, keep_stereo=self.settings.keep_stereo)
 
     def unknown_tokens(self, molecules: Sequence[Text]) -> list[tuple[str, ...]]:
-        """Tokens of each molecule that the vocabulary lacks: the model reads them as unknown."""
+        """Tokens of each molecule that are not in the vocabulary and are read as unknown."""
         return [
             tuple(self.tokenizer.unknown(item.smiles)) if isinstance(item, Molecule) else ()
             for item in self.prepare(molecules)
@@ -292,9 +292,9 @@ class MolVAE:
         return table_html(["figure", "value"], rows, repr(self))
 
     def __sklearn_clone__(self) -> MolVAE:
-        """What scikit-learn works with when it copies a pipeline: a trained model is not trained again."""
+        """Returns this model: cloning a scikit-learn pipeline does not retrain it."""
         return self
 
     def facts(self) -> dict[str, Any]:
-        """What is known of the model: the contents of its card."""
+        """Facts about the model: the contents of its card."""
         return card_facts(self.settings, self.n_parameters)

@@ -22,25 +22,25 @@ if TYPE_CHECKING:
     from molvae.latent.prediction import PropertyPrediction
 
 POOL = 10_000
-"""Draws of the prior among which molecules are chosen."""
+"""Samples of the prior that molecules are selected from."""
 
 
 def wanted_values(model: MolVAE, condition: Mapping[str, float]) -> NDArray[np.float64]:
-    """A condition as a row of the model's properties, `p`, NaN where nothing is asked.
+    """A condition as a row of the model's properties, `p`, NaN where not specified.
 
     Raises:
-        UsageError: The model does not know a property, or no property is named.
+        UsageError: The model does not predict a property, or no property is named.
     """
     row = np.full(len(model.property_names), np.nan)
     for name, value in condition.items():
         if name not in model.property_names:
             raise UsageError(
-                f"the model does not know a property '{name}'{suggest(name, model.property_names)}",
-                hint=f"It knows {', '.join(model.property_names) or 'none'}.",
+                f"the model does not predict '{name}'{suggest(name, model.property_names)}",
+                hint=f"It predicts {', '.join(model.property_names) or 'none'}.",
             )
         row[model.property_names.index(name)] = value
     if not np.isfinite(row).any():
-        raise UsageError("a condition names at least one property")
+        raise UsageError("a condition must name at least one property")
     return row
 
 
@@ -54,13 +54,13 @@ def sample_conditional(
     noise: float | None = None,
     n_pool: int = POOL,
 ) -> list[Molecule | Invalid]:
-    """One molecule for each request; one that gets none, because the pool is exhausted, is `Invalid`.
+    """One molecule for each request, or `Invalid` if the pool is exhausted.
 
-    Requests are `n x p`, in the properties' own units, NaN where anything goes. A conditional decoder reads
-    the properties, and each row is decoded once. For any other model a pool of latent vectors is drawn from
-    the prior and decoded, and molecules are selected by what the property heads predict for them (encoded
-    again, which is more accurate than the draw itself); of `n_pool` draws at least one per request is made,
-    without a beam. Other arguments are those of `MolVAE.sample`.
+    Requests are `n x p`, in original units, NaN where not specified. A conditional decoder reads the
+    properties, and each row is decoded once. For any other model, `n_pool` samples of the prior (at least one
+    per request) are decoded without a beam, and molecules are selected by the predictions of the property
+    heads after encoding them again, which is more accurate than the sampled vector. Other arguments are those
+    of `MolVAE.sample`.
 
     Raises:
         UsageError: The model has no property heads.
@@ -88,13 +88,13 @@ def choose(
 ) -> NDArray[np.int64]:
     """The row of the pool for each request `n x p`, `n`; each row at most once, -1 if the pool is exhausted.
 
-    By Bayes' rule p(molecule | y) is the prior, of which the pool is a sample, times the heads' likelihood of
-    y: a row is taken with a chance in proportion to its likelihood and to the precision of its predictions,
-    since a head that is unsure of a molecule is wrong about it more often than it says.
+    By Bayes' rule p(molecule | y) is proportional to the prior, of which the pool is a sample, times the
+    heads' likelihood of y. A row is drawn with probability proportional to its likelihood and to the
+    precision of its predictions, as uncertain heads are overconfident.
     """
     known = np.asarray(np.isfinite(predicted.mean).all(axis=1))
     mean, variance = (np.where(known[:, None], of, 1.0) for of in (predicted.mean, predicted.variance))
-    score = np.where(known, 0.0, -np.inf)  # also of what is taken
+    score = np.where(known, 0.0, -np.inf)  # -inf also for rows already taken
     chosen = np.full(len(wanted), -1, dtype=np.int64)
     unsure = np.log(variance)
     for line, values in enumerate(np.asarray(wanted, dtype=np.float64)[: known.sum()]):

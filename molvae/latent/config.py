@@ -28,6 +28,6 @@ class CodecSettings(Settings):
     property_scale: tuple[float, ...] = ()
     """Standard deviation of each property over the training molecules."""
     prior: str = "normal"
-    """Where latent vectors are drawn from: normal for N(0, I), or the name of a fitted prior."""
+    """Prior of latent vectors: normal for N(0, I), or the name of a fitted prior."""
     facts: dict[str, Any] = Field(default_factory=dict)
-    """Where the model comes from and what was measured on it: the source of the card."""
+    """Origin and metrics of the model, shown on the card."""

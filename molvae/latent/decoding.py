@@ -1,4 +1,4 @@
-"""Latent vectors to texts and molecules, in batches; a beam search for what is no molecule."""
+"""Decode latent vectors to texts and molecules in batches, with a beam search where decoding fails."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Points = NDArray[np.float32]
     Condition = tuple[torch.Tensor, torch.Tensor]
 
-_WIDTHS = (8, 32)  # of the beams: the second is for what the first misses
+_WIDTHS = (8, 32)  # beam widths; the second is tried where the first finds nothing
 _SEARCHED = 1024  # latent vectors searched at once
 _WRITTEN = 16_384  # rows handed to the decoder at once, which writes a window of them side by side
 _SHOWN = 4096  # rows between two reports of progress
@@ -37,10 +37,10 @@ _SHOWN = 4096  # rows between two reports of progress
 
 @dataclass(frozen=True, slots=True)
 class TextDecoder:
-    """A network that writes molecules, and the tokenizer it writes them with.
+    """The decoder of a network with its tokenizer.
 
-    Latent vectors are `n x d`; the levels `n` at which they were blurred (`levels`) are None for 0. A
-    `condition` are the properties a conditional network sees, and which are known, `n x p` each.
+    Latent vectors are `n x d`; their noise levels (`levels`, `n`) are None for 0. A `condition` is the
+    properties of a conditional network and the mask of known ones, `n x p` each.
     """
 
     network: SequenceVAE
@@ -67,7 +67,7 @@ class TextDecoder:
     def moved(
         self, z: NDArray[np.floating], levels: NDArray[np.floating], seed: int
     ) -> list[Molecule | Invalid]:
-        """Molecules from latent vectors that hold noise of these levels: drawn at level 1, greedy below."""
+        """Molecules from latent vectors with noise of these levels: sampled at level 1, greedy below."""
         points, given = np.asarray(z, dtype=np.float32), np.asarray(levels, dtype=np.float32)
         molecules: list[Molecule | Invalid] = [Invalid("", "not decoded")] * len(points)
         for temperature, rows in ((0.0, np.flatnonzero(given < 1.0)), (1.0, np.flatnonzero(given == 1.0))):
@@ -87,9 +87,9 @@ class TextDecoder:
         progress: Progress = SILENT,
         task: str = "decode",
     ) -> list[str]:
-        """The texts written from latent vectors, valid or not; empty where a row is not finite.
+        """Texts decoded from latent vectors, valid or not; empty where a row is not finite.
 
-        Arguments are those of `MolVAE.decode`; progress is reported under the name of the task.
+        Arguments are those of `MolVAE.decode`; progress is reported under the name `task`.
         """
         points, levels = self._at_level(z, noise, seed)
         generator = Seeds(seed).torch("write")
@@ -107,13 +107,13 @@ class TextDecoder:
     def _at_level(
         self, z: NDArray[np.floating], noise: float | NDArray[np.floating], seed: int
     ) -> tuple[Points, torch.Tensor | None]:
-        """Latent vectors as the decoder reads them at noise levels; and these, `n`, None if all are 0."""
+        """The decoder's input at noise levels, and the levels `n`, None if all are 0."""
         points, size = np.asarray(z, dtype=np.float32), self.network.settings.latent_size
         if points.ndim != 2 or points.shape[1] != size:  # noqa: PLR2004 - rows and columns
             raise UsageError(f"latent vectors must be n x {size}, got shape {points.shape}")
         levels = np.broadcast_to(np.asarray(noise, dtype=np.float32), (len(points),))
         if not ((levels >= 0.0) & (levels <= 1.0)).all():
-            raise UsageError(f"a noise level lies between 0 and 1, got {noise}")
+            raise UsageError(f"a noise level must be between 0 and 1, got {noise}")
         if not levels.any():
             return points, None
         if not self.network.settings.noise_levels:
@@ -125,7 +125,7 @@ class TextDecoder:
         return blurred(self._tensor(points), asked, Seeds(seed).torch("noise")).cpu().numpy(), asked
 
     def _searched(self, z: Points, texts: list[str], levels: torch.Tensor | None) -> list[str]:
-        """Texts, those that are no molecule replaced as by `_search`."""
+        """Texts, with invalid ones replaced as by `_search`."""
         before = [parse(text) for text in texts]
         after = before.copy()
         self._search(z, after, levels)
@@ -157,7 +157,7 @@ class TextDecoder:
         levels: torch.Tensor | None,
         condition: Condition | None = None,
     ) -> list[str]:
-        """What is written from latent vectors, molecule or not; nothing from a row that is not finite."""
+        """Texts decoded from latent vectors, valid or not; empty where a row is not finite."""
         decoder, length = self.network.decoder, self.max_length
         texts: list[str] = []
         for start in range(0, len(z), _WRITTEN):
@@ -174,11 +174,11 @@ class TextDecoder:
         levels: torch.Tensor | None,
         condition: Condition | None = None,
     ) -> None:
-        """Replace, in place, what the model cannot read back by the most likely text it can, if there is one.
+        """Replace, in place, what the model cannot encode by the most likely text it can, if there is one.
 
-        Replaced are invalid molecules, and molecules whose SMILES RDKit cannot read or that has tokens the
-        model has not seen (radicals, for example). If a beam has no better text, such a molecule is kept.
-        Nothing is looked for where a row of `z` is not finite.
+        Replaces invalid molecules, and molecules whose SMILES RDKit cannot parse or that contain unknown
+        tokens (radicals, for example). Such a molecule is kept if the beam finds none better. Rows of `z`
+        that are not finite are skipped.
         """
         wrong = np.flatnonzero(np.isfinite(z).all(axis=1)).tolist()
         for width in _WIDTHS:
@@ -193,18 +193,18 @@ class TextDecoder:
     def _read(
         self, z: Points, rows: slice | list[int], levels: torch.Tensor | None, condition: Condition | None
     ) -> torch.Tensor:
-        """What the decoder reads for some rows of latent vectors; what is not finite is read as 0."""
+        """The decoder's input for some rows of latent vectors; values that are not finite become 0."""
         points = self._tensor(np.nan_to_num(z[rows]))
         properties = None if condition is None else (condition[0][rows], condition[1][rows])
         return self.network.decoder_input(points, properties, None if levels is None else levels[rows])
 
     def _tensor(self, values: Points) -> torch.Tensor:
-        """Numbers where the network is."""
+        """Values as a tensor on the network's device."""
         return torch.from_numpy(values).to(next(self.network.parameters()).device)
 
 
 def is_known(item: Molecule | Invalid, tokenizer: Tokenizer) -> TypeGuard[Molecule]:
-    """Whether it is a molecule, and its SMILES one that the model can read."""
+    """Whether it is a molecule whose SMILES the model can encode."""
     if not (is_valid(item) and is_valid(parse(item.smiles))):
         return False
     try:
@@ -214,7 +214,7 @@ def is_known(item: Molecule | Invalid, tokenizer: Tokenizer) -> TypeGuard[Molecu
 
 
 def _first_known(tokenizer: Tokenizer, texts: list[str], before: Molecule | Invalid) -> Molecule | Invalid:
-    """The first text that is a molecule the model can read; else what there was, or the first molecule."""
+    """The first molecule the model can encode; else `before` if valid, or the first molecule."""
     found = before
     for text in texts:
         molecule = parse(text, diagnose=False)

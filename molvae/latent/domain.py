@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 SCORES = ("reconstruction", "density", "neighbor", "surprise")
 """Single scores, higher for more unusual molecules; the first three are combined."""
 COMBINED = "combined"
-_N_COMBINED = 3  # not surprise: it grows with size, also within the domain
+_N_COMBINED = 3  # not surprise, which grows with molecular size within the domain too
 _GRID = 1001  # quantiles kept of each score on held-out molecules
 _REFERENCE = 8192  # training molecules kept for the neighbor distance
-_COMPONENTS = 32  # principal axes in which neighbors are looked for
+_COMPONENTS = 32  # principal axes of the neighbor search
 _RIDGE = 1e-4  # added to the covariance of the means
-_FEWEST = 100  # held-out molecules to calibrate on
+_FEWEST = 100  # minimum number of held-out molecules for calibration
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,17 @@ class Likelihood:
 
 @dataclass(frozen=True, slots=True)
 class DomainScores:
-    """How strange each of `n` molecules is to the model; NaN for what it cannot read.
+    """Out-of-domain scores of `n` molecules, higher for more unusual ones; NaN if the model cannot read them.
 
     Attributes:
-        reconstruction: -log p(x | mu) per token, in nats: can the model write it again?
+        reconstruction: -log p(x | mu) per token, in nats.
         density: Squared Mahalanobis distance of mu among the training molecules' means, over `d`.
         neighbor: Distance of mu to the nearest training molecule, on whitened principal axes.
-        surprise: Reconstruction + KL, the negative ELBO of the molecule as a whole, in nats.
-        combined: The first three as one (Fisher): -2 Σ log p, where p is the share of held-out molecules
-            whose score is at least as high. Near 6 for a typical molecule.
-        p_value: Share of held-out molecules with a combined score at least as high: the false-alarm rate at
-            which this molecule would just be called strange.
+        surprise: Reconstruction + KL, the negative ELBO of the whole molecule, in nats.
+        combined: The first three combined by Fisher's method: -2 Σ log p, where p is the share of held-out
+            molecules whose score is at least as high. Near 6 for a typical molecule.
+        p_value: Share of held-out molecules with a combined score at least as high: the lowest false-alarm
+            rate at which this molecule is outside the domain.
     """
 
     reconstruction: NDArray[np.float64]
@@ -61,18 +61,18 @@ class DomainScores:
     p_value: NDArray[np.float64]
 
     def inside(self, false_alarm: float = 0.05) -> NDArray[np.bool_]:
-        """Which molecules are in the domain, if this share of molecules like the training set may be lost.
+        """Which molecules are in the domain, at a false-alarm rate for molecules like the training set.
 
-        What the model cannot read is outside.
+        Molecules the model cannot read are outside.
         """
         return np.nan_to_num(self.p_value, nan=0.0) > false_alarm
 
 
 def require_domain(domain: ApplicabilityDomain | None) -> ApplicabilityDomain:
-    """A model's domain.
+    """The applicability domain of a model.
 
     Raises:
-        UsageError: It has none, not having been calibrated.
+        UsageError: The model was not calibrated.
     """
     if domain is None:
         raise UsageError(
@@ -84,7 +84,7 @@ def require_domain(domain: ApplicabilityDomain | None) -> ApplicabilityDomain:
 
 @dataclass(frozen=True)
 class ApplicabilityDomain:
-    """What it takes to score molecules: made from training molecules, calibrated on held-out ones."""
+    """Scores molecules; fitted on training molecules and calibrated on held-out ones."""
 
     center: NDArray[np.float32]  # mean of the training molecules' means, d
     factor: NDArray[np.float32]  # Cholesky factor of their covariance, d x d
@@ -96,10 +96,10 @@ class ApplicabilityDomain:
     def fit(
         cls, training: NDArray[np.floating], held_out: Likelihood, *, generator: np.random.Generator
     ) -> Self:
-        """Learn where training molecules lie and how held-out ones of the same kind score.
+        """Fit on training molecules, and calibrate on held-out ones from the same source.
 
-        Of posterior means of the training molecules, `n x d`, some 10,000 are plenty; the generator chooses
-        the reference molecules among them, if there are many.
+        10,000 posterior means of training molecules, `n x d`, are enough; the generator draws the reference
+        molecules from them, if there are many.
 
         Raises:
             InputError: Too few molecules can be read.
@@ -139,15 +139,15 @@ class ApplicabilityDomain:
         return DomainScores(reconstruction, density, neighbor, surprise, combined, p_value)
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """What it takes to make this domain again."""
+        """Arrays from which this domain can be restored."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32]], latent_size: int) -> Self:
-        """The domain these arrays came from.
+        """Restore a domain from its arrays.
 
         Raises:
-            ValueError: They do not fit together.
+            ValueError: The arrays are inconsistent.
         """
         names = {field.name for field in fields(cls)}
         if arrays.keys() != names:
@@ -166,7 +166,7 @@ class ApplicabilityDomain:
         if len(arrays["reference"]) == 0 or (np.diag(arrays["factor"]) <= 0).any():
             raise ValueError("the reference is empty or the factor is not a Cholesky factor")
         if (np.diff(arrays["quantiles"], axis=1) < 0).any():
-            raise ValueError("quantiles do not fall")
+            raise ValueError("quantiles do not decrease")
         return cls(**{name: arrays[name] for name in names})
 
     def _single(self, terms: Likelihood) -> NDArray[np.float64]:
@@ -193,7 +193,7 @@ def _share_above(values: NDArray[np.float64], quantiles: NDArray[np.floating]) -
 
 
 def _combine(singles: NDArray[np.float64], quantiles: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Fisher's sum over the combined scores, `n`; it keeps growing beyond the calibrated range."""
+    """Fisher's statistic of the combined scores, `n`; it keeps growing beyond the calibrated range."""
     total = np.zeros(singles.shape[1])
     pairs = zip(singles[:_N_COMBINED], quantiles[:_N_COMBINED], strict=True)
     for values, grid in pairs:

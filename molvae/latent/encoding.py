@@ -32,8 +32,7 @@ def standardized(
     """Parse and standardize text and RDKit molecules; `Molecule` and `Invalid` pass unchanged.
 
     Raises:
-        UsageError: It is one text, whose characters would be taken for molecules, or a table of several
-            columns.
+        UsageError: It is a single text, or a table of several columns.
     """
     if isinstance(molecules, str):
         raise UsageError("a sequence of SMILES is expected, got one text", hint="Put it in a list.")
@@ -62,7 +61,7 @@ def why_unreadable(tokenizer: Tokenizer, molecule: Molecule) -> str:
 def token_batches(
     tokenizer: Tokenizer, molecules: Sequence[Molecule | Invalid], n_rows: int = _ROWS
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
-    """Row numbers `b`, tokens `b x t` and lengths `b` of what can be read, in batches of similar length."""
+    """Row numbers `b`, tokens `b x t` and lengths `b` of readable molecules, batched by similar length."""
     encoded: dict[int, NDArray[np.int64]] = {}
     for row, item in enumerate(molecules):
         if not is_valid(item):
@@ -86,7 +85,7 @@ def posteriors(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Means and standard deviations of posteriors, `n x d` each: `MolVAE.posterior` of parsed molecules."""
     if inference_steps < 0:
-        raise UsageError(f"inference_steps is how often a mean may be moved, got {inference_steps}")
+        raise UsageError(f"inference_steps must not be negative, got {inference_steps}")
     device = next(network.parameters()).device
     mu = np.full((len(molecules), network.settings.latent_size), np.nan, dtype=np.float32)
     sigma = mu.copy()

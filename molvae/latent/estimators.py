@@ -28,12 +28,12 @@ _ALPHAS = np.logspace(-3, 4, 15)
 class MolVAETransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Molecules to latent vectors, as a step of a scikit-learn pipeline.
 
-    Takes SMILES as a sequence, an `n x 1` array or a one-column frame. What is not a molecule becomes a row
-    of NaN: put an imputer or a filter behind it where there may be such rows.
+    Takes SMILES as a sequence, an `n x 1` array or a one-column frame. An invalid molecule becomes a row of
+    NaN: add an imputer or a filter if there may be any.
 
     Args:
         checkpoint: Checkpoint directory, or a loaded model.
-        device: Where the network runs; `auto` for the best there is.
+        device: Where the network runs; `auto` for the best available.
 
     Attributes:
         model_: The loaded model.
@@ -53,7 +53,7 @@ class MolVAETransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:  # noqa: N803 - scikit-learn's name
-        """Posterior means as the encoder gives them, `n x d`."""
+        """Posterior means of the encoder, without refinement, `n x d`."""
         check_is_fitted(self)
         return self.model_.encode(_texts(X), inference_steps=0)
 
@@ -74,19 +74,19 @@ class MolVAETransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 class LatentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """A regressor on latent vectors that says how sure it is.
+    """A regressor on latent vectors with predictive standard deviations.
 
     Args:
         head: `ridge` is linear, its strength chosen by leave-one-out error; `gp` is an exact Gaussian process
-            with a Matérn kernel, for up to some thousand molecules.
-        seed: Of the restarts of the Gaussian process's fit, and of the rows its kernel is learned from.
-        n_fit: Rows the kernel of the Gaussian process is learned from, which takes many inversions; the
-            process itself is then given all.
+            with a Matérn kernel, for up to a few thousand molecules.
+        seed: Of the restarts of the Gaussian process's fit, and of the rows drawn for it.
+        n_fit: Maximum number of rows used to fit the hyperparameters of the Gaussian process, which is then
+            conditioned on all.
 
     Attributes:
         scaler_: Mean and standard deviation of each latent dimension.
         head_: The fitted scikit-learn regressor.
-        noise_: Standard deviation of the ridge's leave-one-out errors; of no use to `gp`, which has its own.
+        noise_: Standard deviation of the ridge's leave-one-out errors; not used by `gp`.
     """
 
     def __init__(self, head: Literal["ridge", "gp"] = "ridge", seed: int = 0, n_fit: int = 500) -> None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from molvae.latent.codec import MolVAE
 
 PathKind: TypeAlias = Literal["spherical", "linear"]
-_JITTER = 0.1  # of a standard normal, added to a point whose decode is no molecule
-_LEVEL = 0.3  # noise level at which such a point is read, by a decoder trained with noise levels
+_JITTER = 0.1  # standard deviation of noise added to a point whose decode is invalid
+_LEVEL = 0.3  # noise level of such a point, for a decoder trained with noise levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,10 @@ class Waypoint:
 
     Attributes:
         position: 0 at the start, 1 at the end.
-        molecule: What its point decodes to.
+        molecule: The decoded molecule.
         to_start: Tanimoto similarity to the start (count Morgan fingerprints of radius 3); NaN if invalid.
         to_end: Similarity to the end, likewise.
-        n_decodes: Points decoded until one was a molecule; 1 if the point itself was.
+        n_decodes: Points decoded until one was valid; 1 if the point itself was.
     """
 
     position: float
@@ -58,8 +58,8 @@ def path_points(
 ) -> NDArray[np.float32]:
     """Points `n_steps x d` from one latent vector `d` to another, both included.
 
-    A straight line between two draws of a high-dimensional normal passes through points far shorter than any
-    draw; the spherical path (White, arXiv:1609.04468) turns the direction and changes the length evenly.
+    A straight line between two samples of a high-dimensional normal passes through points of untypically
+    small norm; the spherical path (White, arXiv:1609.04468) interpolates direction and norm separately.
 
     >>> [[round(float(x), 3) for x in p] for p in path_points(np.array([2.0, 0.0]), np.array([0.0, 2.0]), 3)]
     [[2.0, 0.0], [1.414, 1.414], [0.0, 2.0]]
@@ -92,8 +92,7 @@ def interpolate(
 ) -> LatentPath:
     """Molecules on the path from one molecule to another.
 
-    The ends are what the model makes of the two molecules: where it does not reconstruct one, the path begins
-    or ends at its reconstruction, and the similarities say so.
+    The ends are the reconstructions of the two molecules; if one is not exact, the similarities show it.
 
     Args:
         model: The model.
@@ -101,8 +100,8 @@ def interpolate(
         end: Likewise.
         n_steps: Points on the path, both ends included; at least 2.
         kind: Shape of the path.
-        n_tries: A point that decodes to no molecule is tried again, with a little noise, so often at most.
-        seed: Of those moves.
+        n_tries: Maximum number of decodes of a point, with a little noise after a failure.
+        seed: Of that noise.
 
     Raises:
         InputError: An end is not a molecule.

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from molvae.progress import Progress
 
 RADII = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
-"""Radii at which a calibration measures, in posterior standard deviations."""
+"""Radii at which similarity is measured, in posterior standard deviations."""
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-"""Those of a decoder trained with noise levels: levels."""
+"""The same for a decoder trained with noise levels: levels."""
 FACT = "similarity_by_radius"
-"""Where the calibrated curve stands among a checkpoint's facts."""
+"""Key of the calibrated curve in a checkpoint's facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Neighbor:
     Attributes:
         molecule: The molecule.
         similarity: Tanimoto similarity to the parent (count Morgan fingerprints of radius 3).
-        n_found: Draws that decoded to it.
+        n_found: Number of points that decoded to it.
     """
 
     molecule: Molecule
@@ -49,15 +49,15 @@ class Neighbor:
 
 @dataclass(frozen=True, slots=True)
 class Neighborhood:
-    """What was found around a molecule.
+    """The molecules found around a parent.
 
     Attributes:
         parent: The molecule.
-        radius: Where it was looked, in posterior standard deviations; with noise levels, the level.
+        radius: Search radius, in posterior standard deviations; with noise levels, the level.
         neighbors: Distinct molecules other than the parent, the most similar first.
         n_draws: Points decoded.
-        n_valid: Of those, the ones that were molecules.
-        n_parent: Of those, the ones that were the parent itself.
+        n_valid: Valid ones among them.
+        n_parent: Those that decoded to the parent itself.
     """
 
     parent: Molecule
@@ -85,15 +85,15 @@ class Neighborhood:
 
 @dataclass(frozen=True, slots=True)
 class SimilarityCurve:
-    """How similar to its parent a molecule decoded at a radius is, on average, of held-out molecules."""
+    """Mean similarity of decoded molecules to their parent by radius, on held-out molecules."""
 
     radius: tuple[float, ...]  # increasing, in posterior standard deviations; with noise levels, levels
     similarity: tuple[float, ...]  # mean Tanimoto of the valid molecules at each, the parent itself included
-    validity: tuple[float, ...]  # share of draws that were molecules, at each
-    n_molecules: int  # it was measured on
+    validity: tuple[float, ...]  # share of valid decodes at each
+    n_molecules: int  # number of parents
 
     def radius_for(self, similarity: float) -> float:
-        """The smallest radius at which the mean similarity is down to `similarity`; the ends bound it.
+        """The smallest radius at which the mean similarity falls to `similarity`, within the measured range.
 
         >>> SimilarityCurve((0.5, 1.0, 2.0), (0.9, 0.7, 0.3), (1, 1, 1), 9).radius_for(0.5)
         1.5
@@ -102,12 +102,12 @@ class SimilarityCurve:
         return float(np.interp(similarity, falling, self.radius[::-1]))
 
     def to_fact(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """The curve as JSON."""
         return asdict(self)
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> SimilarityCurve:
-        """The curve among a checkpoint's facts.
+        """Read the curve from a checkpoint's facts.
 
         Raises:
             UsageError: The checkpoint was not calibrated.
@@ -115,7 +115,7 @@ class SimilarityCurve:
         fact = facts.get(FACT)
         if fact is None:
             raise UsageError(
-                "this checkpoint does not know how similarity falls with the radius",
+                "this checkpoint has no calibrated similarity by radius",
                 hint="Give a radius, or run 'molvae calibrate' on it once.",
             )
         radius, similarity, validity = (tuple(fact[name]) for name in ("radius", "similarity", "validity"))
@@ -123,7 +123,7 @@ class SimilarityCurve:
 
 
 def readable(model: MolVAE, molecules: Sequence[str | Molecule]) -> list[Molecule]:
-    """Molecules, standardized as the model's training data were; one that is none is an `InputError`."""
+    """Molecules, standardized like the model's training data; `InputError` if one is invalid."""
     found = []
     for item in model.prepare(molecules):
         if isinstance(item, Invalid):
@@ -141,7 +141,7 @@ def decode_near(
 ) -> list[Molecule | Invalid]:
     """Molecules near latent vectors `n x d`, one each.
 
-    A decoder trained with noise levels reads the vectors at a level; others read `z + spread * noise`.
+    A decoder trained with noise levels decodes the vectors at a level; others decode `z + spread * noise`.
     """
     if model.noise_levels:
         return model.decode(z, noise=level, seed=int(generator.integers(2**31)))
@@ -149,7 +149,7 @@ def decode_near(
 
 
 def usual_radius(model: MolVAE) -> float:
-    """Where neighbors are looked for if nothing is said: a level of 0.5, or one posterior deviation."""
+    """The default radius: a noise level of 0.5, or one posterior standard deviation."""
     return 0.5 if model.noise_levels else 1.0
 
 
@@ -163,8 +163,8 @@ def neighborhood(
 ) -> Neighborhood:
     """Decode points around a molecule.
 
-    A decoder trained with noise levels reads the posterior mean at a level, other decoders read points
-    `mu + radius * sigma * noise`, with the posterior's own sigma.
+    A decoder trained with noise levels decodes the posterior mean at a level; others decode points
+    `mu + radius * sigma * noise`, with the posterior's sigma.
 
     Args:
         model: The model.
@@ -204,7 +204,7 @@ def measure_similarity(
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> SimilarityCurve:
-    """Measure how similarity falls with the radius, on molecules the model was not trained on.
+    """Measure how similarity falls with the radius, on held-out molecules.
 
     The radii are `LEVELS` for a decoder trained with noise levels, else `RADII`; around each molecule that
     the model can read, `n_draws` points are decoded at each.

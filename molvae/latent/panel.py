@@ -37,15 +37,15 @@ _ASSAY = "An assay is a column of numbers, or of 0 and 1; its cells may be empty
 
 
 class AssayPanel(BaseEstimator):  # type: ignore[misc]
-    """Compounds by assays, mostly empty: every empty cell with a mean and a standard deviation.
+    """Predicts the empty cells of a sparse compound-by-assay table, with standard deviations.
 
-    A ridge regression on substructures and the latent vector says, assay by assay, what to expect of a
-    molecule. A small variational autoencoder, which sees the molecule and whatever else was measured of it,
-    says how far and how surely it departs from that, in all assays at once. Missing is masked, never 0.
+    A ridge regression on substructures predicts each assay from the molecule alone. A small variational
+    autoencoder, given the molecule and its other measurements, predicts the residuals of all assays jointly,
+    with their variances. Missing values are masked, never set to 0.
 
     Args:
-        checkpoint: Where latent vectors come from: a model, its directory, or the name of a shipped one.
-        seed: Of all draws; the same table gives the same panel, in whatever order its rows and columns are.
+        checkpoint: Model of the latent vectors: a model, its directory, or the name of a shipped one.
+        seed: Random seed; the same table in any order of rows and columns gives the same panel.
         device: Where the checkpoint's network runs; the panel itself is small and runs on the CPU.
 
     Attributes:
@@ -69,7 +69,7 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
 
         Args:
             table: Molecules and their assays. Rows of one molecule are averaged.
-            y: Not used; scikit-learn hands it to every estimator.
+            y: Ignored, for scikit-learn compatibility.
             progress: Where progress is reported.
 
         Raises:
@@ -103,23 +103,23 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
         return self.fitted_.figures
 
     def predict(self, table: Any = None) -> PropertyPrediction:
-        """Every cell of a table: measured values with variance 0, and predictions where there is none.
+        """Every cell of a table: measured values with variance 0, predictions elsewhere.
 
         Args:
             table: As for `fit`; its values join those of `fit`, whose table is the default.
 
         Returns:
-            A row for each row of the table, NaN where it holds no molecule. Of a column of 0 and 1 the mean
-            is a probability.
+            A row for each row of the table, NaN where it has no molecule. In a binary column the mean is a
+            probability.
         """
         rows, cells = self._cells(table)
         mean, variance = (self._placed(part, rows) for part in self.fitted_.predict(cells))
         return PropertyPrediction(self.names_, mean, variance)
 
     def gains(self, table: Any = None) -> NDArray[np.float64]:
-        """Information gain of measuring each empty cell about all empty cells of its molecule, `n x p`.
+        """Information gain of measuring each empty cell, `n x p`; NaN where a value is known.
 
-        It is the variance that would go, of each assay in units of its own spread; NaN where a value is.
+        The reduction in variance of all empty cells of the molecule, each assay in units of its spread.
         """
         rows, cells = self._cells(table)
         return self._placed(self.fitted_.gains(cells), rows)
@@ -127,7 +127,7 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
     def expected_improvement(
         self, assay: str, table: Any = None, *, lowest: bool = False
     ) -> NDArray[np.float64]:
-        """By how much each molecule would on average surpass the best measured one, `n`; NaN if measured.
+        """Expected improvement of each molecule over the best measured one, `n`; NaN if measured.
 
         Raises:
             UsageError: There is no such assay.
@@ -141,7 +141,7 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
         return np.asarray(beyond * norm.cdf(beyond / deviation) + deviation * norm.pdf(beyond / deviation))
 
     def column(self, assay: str) -> int:
-        """Which of `names_` an assay is.
+        """Index of an assay in `names_`.
 
         Raises:
             UsageError: There is no such assay.
@@ -155,12 +155,12 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
         return self.names_.index(assay)
 
     def _placed(self, part: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Answers in rows and columns as they were given; NaN rows where there is no molecule."""
+        """Results in the original order of rows and columns; NaN rows where there is no molecule."""
         order = [self.fitted_.names.index(name) for name in self.names_]
         return np.where((rows >= 0)[:, None], part[rows][:, order], np.nan)
 
     def _cells(self, table: Any) -> tuple[NDArray[np.int64], Cells | None]:
-        """Which molecule each row of a table holds, and these; None for those of `fit`."""
+        """Index of each row's molecule, and the cells of these molecules; None for the table of `fit`."""
         check_is_fitted(self, "fitted_")
         if table is None:
             return self.rows_, None
@@ -217,7 +217,7 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
         """Read what `save` wrote.
 
         Raises:
-            CheckpointError: It is missing, incomplete, altered, of another version, or not what it says.
+            CheckpointError: It is missing, incomplete, altered, inconsistent, or of another version.
         """
         place = Path(path)
         return read_directory(place, lambda _: cls._read(place, device), kind=_KIND, schema=_SCHEMA)
@@ -261,7 +261,7 @@ def _merged(values: NDArray[np.float64], rows: NDArray[np.int64], n: int) -> NDA
 def _assays(
     given: AssayTable, values: NDArray[np.float64]
 ) -> tuple[tuple[str, ...], NDArray[np.float64], Sequence[str]]:
-    """The assays that can be learned, their values in the order of their names, and why others cannot."""
+    """The assays that can be learned, sorted by name, their values, and why others were left out."""
     if not len(values):
         raise InputError("no row of the table holds a molecule")
     if not given.names:

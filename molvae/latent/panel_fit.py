@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 LARGEST = 6.0
-"""Of a value in units of its assay's spread: what is beyond is taken for it."""
+"""Values are clipped here, in units of their assay's spread."""
 _WIDTH = 4096  # of the folded Morgan counts
-_SURE = 0.02  # a probability is kept this far from 0 and 1 before it becomes a logit
+_SURE = 0.02  # probabilities are clipped this far from 0 and 1 before the logit
 _ROWS = 1024  # predicted at once
 
 
 def substructures(molecules: Sequence[Molecule]) -> Multisets:
-    """The Morgan counts of molecules."""
+    """Morgan count fingerprints of molecules."""
     return Multisets.of_entries(*count_entries(molecules, n_features=_WIDTH), width=_WIDTH)
 
 
 @dataclass(frozen=True)
 class KernelRidges:
-    """The fitted regressions: sums over the `m` molecules that any of them was fitted on."""
+    """Fitted kernel ridge regressions, in dual form over the `m` molecules used by any of them."""
 
     multisets: Multisets  # substructures of these molecules, m
     dual: NDArray[np.float32]  # weight of each in each assay, m x p; 0 where it was not measured
@@ -56,15 +56,15 @@ class KernelRidges:
 
 @dataclass(frozen=True)
 class AssayFigures:
-    """How held-out cells of an assay were predicted, each from the other values of its molecule.
+    """Accuracy on held-out cells of an assay, each predicted from the other values of its molecule.
 
     Attributes:
         name: The assay.
         kind: "number", or "0/1" for one whose values are predicted as probabilities.
         n: Measured values.
         held_out: How many of them were held out.
-        r2: 1 - squared error over that of the mean.
-        r2_alone: The same from the molecule alone, as for a compound without any measurement.
+        r2: Coefficient of determination.
+        r2_alone: The same from the molecule alone, as for a compound without measurements.
         spearman: Rank correlation.
         mae: Mean absolute error.
         within_90: Share within the 90 % interval; NaN for 0/1.
@@ -83,24 +83,24 @@ class AssayFigures:
 
 @dataclass(frozen=True)
 class Cells:
-    """Molecules to predict: `n` of them, all different, `p` assays."""
+    """Molecules to predict: `n` distinct ones, `p` assays."""
 
     multisets: Multisets  # their substructures
     z: NDArray[np.float32]  # their latent vectors, n x d
-    values: Array  # what is known of them, n x p, NaN elsewhere
-    known: NDArray[np.int64]  # which molecule of the fitted table each is, -1 for none of them, n
+    values: Array  # known values, n x p, NaN elsewhere
+    known: NDArray[np.int64]  # index of each in the fitted table, -1 if not in it, n
 
 
 @dataclass(frozen=True)
 class PanelFit:
-    """What is learned from a table; `n` molecules, `p` assays."""
+    """The fitted models of a table of `n` molecules and `p` assays."""
 
     names: tuple[str, ...]  # the assays, sorted
     binary: NDArray[np.bool_]  # which of them hold 0 and 1, p
     center: Array  # median of each, 0 for 0/1, p
     scale: Array  # robust spread of each, 1 for 0/1, p
-    spread: Array  # of what the ridge regressions leave, in units of `scale`, p
-    trust: Array  # how much of the autoencoder's correction is applied, without and with other values, 2 x p
+    spread: Array  # of the residuals of the ridge regressions, in units of `scale`, p
+    trust: Array  # factor of the autoencoder's correction, without and with other values, 2 x p
     widening: Array  # factor of the variances, likewise, 2 x p
     ridges: KernelRidges  # one regression for each assay
     members: tuple[PanelVAE, ...]  # the autoencoders
@@ -108,13 +108,13 @@ class PanelFit:
     z_scale: NDArray[np.float32]  # their standard deviations, d
     z: NDArray[np.float32]  # latent vectors, n x d
     values: Array  # as measured, n x p, NaN where not
-    expected: NDArray[np.float32]  # what the ridges expect, without the value itself, in units, n x p
-    figures: tuple[AssayFigures, ...]  # how good all this is, by assay
+    expected: NDArray[np.float32]  # leave-one-out predictions of the ridges, scaled, n x p
+    figures: tuple[AssayFigures, ...]  # accuracy by assay
 
     def rows(self, z: NDArray[np.float32], expected: NDArray[np.float32], values: Array) -> PanelRows:
-        """Molecules as the autoencoders read them."""
+        """Molecules as input of the autoencoders."""
         known = np.isfinite(values)
-        scaled = np.nan_to_num((z - self.z_center) / self.z_scale)  # of what cannot be encoded: average
+        scaled = np.nan_to_num((z - self.z_center) / self.z_scale)  # the mean for what cannot be encoded
         sure = np.clip(expected, _SURE, 1 - _SURE)
         units = np.clip((values - self.center) / self.scale, -LARGEST, LARGEST)
         rest = (units - np.where(self.binary, sure, expected)) / self.spread
@@ -129,7 +129,7 @@ class PanelFit:
         return PanelRows(features, offset, residuals, torch.from_numpy(known), torch.from_numpy(self.binary))
 
     def predict(self, cells: Cells | None = None) -> tuple[Array, Array]:
-        """Mean and variance of every cell, `n x p` each: measured ones are what they are, with variance 0."""
+        """Mean and variance of every cell, `n x p` each; measured values have variance 0."""
         means, variances = [], []
         for z, expected, values in self._parts(cells):
             rows = self.rows(z, expected, values)
@@ -144,9 +144,9 @@ class PanelFit:
         return np.concatenate(means), np.concatenate(variances)
 
     def gains(self, cells: Cells | None = None) -> Array:
-        """Variance that a measurement of each empty cell takes from all empty cells of its row, `n x p`.
+        """Reduction in variance of all empty cells of a row by measuring each of them, `n x p`.
 
-        Of each assay in units of its own spread; NaN where there is a value.
+        Each assay in units of its spread; NaN where there is a value.
         """
         sizes = torch.from_numpy(np.where(self.binary, 0.5, self.spread)).float()
         gains = []
@@ -164,10 +164,10 @@ class PanelFit:
         informed: NDArray[np.integer],
         columns: Any = None,
     ) -> tuple[Array, Array]:
-        """Corrections as values of the assays and their variance: of all assays `n x p`, or of cells `c`.
+        """Predicted values and variances from corrections: of all assays, `n x p`, or of cells, `c`.
 
-        `expected`, in units, is what is corrected; `informed` is 1 where some value of the molecule is known,
-        else 0, `n x 1` or `c`; `columns` are the assays of the cells.
+        The corrections are added to `expected` (scaled); `informed` is 1 where some value of the molecule is
+        known, else 0, `n x 1` or `c`; `columns` are the assays of the cells.
         """
         columns = np.arange(len(self.names)) if columns is None else columns
         moved = self.trust[informed, columns] * mean
@@ -182,7 +182,7 @@ class PanelFit:
         )
 
     def _parts(self, cells: Cells | None) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], Array]]:
-        """Latent vectors, expectations and values, some rows at a time."""
+        """Latent vectors, ridge predictions and values, in batches of rows."""
         z, expected, values = self.z, self.expected, self.values
         if cells is not None:
             known, z, values = cells.known, cells.z, cells.values.copy()
@@ -194,7 +194,7 @@ class PanelFit:
             yield z[start:stop], expected[start:stop], values[start:stop]
 
     def tensors(self) -> dict[str, Tensor]:
-        """All of it but names and figures."""
+        """All arrays; names and figures are not included."""
         arrays = {
             **{f"ridge.{name}": getattr(self.ridges, name) for name in ("dual", "constant")},
             **{f"ridge.{name}": getattr(self.ridges.multisets, name) for name in ("keys", "offsets")},
@@ -215,11 +215,11 @@ class PanelFit:
         figures: tuple[AssayFigures, ...],
         n_members: int,
     ) -> PanelFit:
-        """What `tensors()` came from: `n` molecules with `d` latent dimensions (`shape`), names sorted.
+        """Restore from `tensors()`, for `n` molecules with `d` latent dimensions (`shape`), names sorted.
 
         Raises:
             KeyError: A tensor is missing.
-            ValueError: A tensor has another shape than the rest says.
+            ValueError: A tensor has the wrong shape.
             RuntimeError: The same, in an autoencoder.
         """
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     Whole = NDArray[np.int64]
 
 _STRENGTHS = 10.0 ** np.arange(-2.0, 1.1, 0.5)
-_N_CHOICE = 600  # rows the strength is chosen on, which takes an eigendecomposition
-_N_FIT = 2000  # rows an assay is fitted on: memory grows with their square, time with their cube
-_MEMBERS = 4  # each is trained without a quarter of the molecules, which decide when to stop and measure it
-_N_HELD_OUT = 5000  # cells a member is judged by
+_N_CHOICE = 600  # rows used to choose the strength, by an eigendecomposition
+_N_FIT = 2000  # rows an assay is fitted on: memory grows quadratically, time cubically
+_MEMBERS = 4  # each holds out a quarter of the molecules, for early stopping and evaluation
+_N_HELD_OUT = 5000  # held-out cells per member
 _SHRINKAGE = 30  # cells at which an assay's own calibration counts as much as that of all assays
 _WITHIN = 0.9
 _REACH = float(norm.ppf(0.5 + _WITHIN / 2))  # standard deviations to the ends of the 90 % interval
@@ -37,9 +37,9 @@ _REACH = float(norm.ppf(0.5 + _WITHIN / 2))  # standard deviations to the ends o
 
 @dataclass(frozen=True)
 class Judged:
-    """Cells `c` of molecules that a member was not trained on, and what it says of them.
+    """Held-out cells `c` and a member's predictions of them.
 
-    It says that twice, `2 x c`: of the molecule alone, and with its other values.
+    There are two predictions, `2 x c`: from the molecule alone, and with its other values.
     """
 
     row: Whole  # molecule of each, c
@@ -97,8 +97,7 @@ def _kernel_ridges(
 
     Returns:
         fitted: The regressions.
-        expected: `n x p`: where a value was fitted, what the others say of it (leave-one-out, which is exact
-            and costs nothing), so that a value never helps to predict itself.
+        expected: Predictions, `n x p`; where a value was fitted, the exact leave-one-out prediction.
     """
     constant = np.nanmean(values, axis=0).astype(np.float32)
     dual = np.zeros(values.shape, dtype=np.float32)
@@ -195,7 +194,7 @@ def _calibrated(panel: PanelFit, members: tuple[PanelVAE, ...], judged: Judged) 
 
 
 def _trust(rest: Array, mean: Array, column: Whole, n: int) -> Array:
-    """How much of the correction is right, by least squares, drawn towards what holds for all assays."""
+    """Factor of the correction by least squares, shrunk towards that of all assays."""
     overall = np.clip((rest * mean).sum() / max((mean**2).sum(), 1e-12), 0.0, 1.0)
     right = np.bincount(column, rest * mean, minlength=n)
     square = np.bincount(column, mean**2, minlength=n)
@@ -205,7 +204,7 @@ def _trust(rest: Array, mean: Array, column: Whole, n: int) -> Array:
 
 
 def _widening(ratio: Array, column: Whole, n: int) -> Array:
-    """Factor of the variance with which the 90 % interval holds 90 %, drawn towards that of all assays."""
+    """Factor of the variance that gives the 90 % interval its coverage, shrunk towards that of all assays."""
     overall = np.quantile(ratio, _WITHIN) / _REACH
     factors = np.full(n, overall)
     for j in np.unique(column):

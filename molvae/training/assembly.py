@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from molvae.data.corpus import Corpus
     from molvae.models.priors.base import Prior
 
-_MARGIN = 8  # tokens a decode may be longer than the longest training molecule
+_MARGIN = 8  # tokens a decoded text may exceed the longest training molecule by
 
 
 def fresh_model(
@@ -42,13 +42,13 @@ def fresh_model(
     facts: dict[str, Any],
     source: MolVAE | None = None,
 ) -> MolVAE:
-    """A model on the CPU: a new one, or one that begins with the weights and the prior of `source`.
+    """A model on the CPU: a new one, or one initialized with the weights and the prior of `source`.
 
-    Properties are scaled by the training rows, or, if `source` predicts the same ones, as it scales them.
+    Properties are scaled by the training rows or, if `source` predicts the same ones, as in `source`.
 
     Raises:
-        ConfigError: The corpus was not prepared with the vocabulary of `initial`; or parts are frozen, but
-            there is no `initial`, or no other part.
+        ConfigError: The corpus was not prepared with the vocabulary of `initial`; or parts are frozen without
+            `initial`; or all parts are.
     """
     prior, longest = None, int(corpus.lengths[train_rows].max()) + _MARGIN
     scaler = PropertyScaler.fit(corpus.labels[train_rows], corpus.property_names)
@@ -83,7 +83,7 @@ def fresh_model(
 
 
 def _copy_weights(source: MolVAE, network: SequenceVAE, corpus: Corpus) -> None:
-    """Take over all weights, but the property head's if it is for other properties."""
+    """Copy all weights, except those of a property head for other properties."""
     same_text = (
         source.tokenizer.vocabulary == corpus.vocabulary
         and source.tokenizer.name == corpus.settings.tokenizer
@@ -97,7 +97,7 @@ def _copy_weights(source: MolVAE, network: SequenceVAE, corpus: Corpus) -> None:
 
 
 def _freeze(network: SequenceVAE, settings: TrainSettings) -> None:
-    """Keep the parts from training that the settings say."""
+    """Freeze the parts named in the settings."""
     if settings.frozen and settings.initial is None:
         raise ConfigError(
             "only parts of a trained model can be frozen",
@@ -126,19 +126,19 @@ def chosen_rows(corpus: Corpus, settings: TrainSettings) -> tuple[NDArray[np.int
 
 
 _GENTLE: dict[str, Any] = {"learning_rate": 5e-4, "beta": 0.03, "beta_warmup_steps": 0}
-"""What suits a model that has learned already, where nothing else is asked for."""
+"""Defaults for fine-tuning."""
 _GENTLE_LANGUAGE: dict[str, Any] = {"dropout": 0.2}
-_LEAST_STEPS = 60  # a language model needs to take up a new series; with many more it recites it
-_MEASURED = 1000  # molecules, at most, whose KL is measured
+_LEAST_STEPS = 60  # a language model needs to learn a new series; many more steps overfit
+_MEASURED = 1000  # maximum number of molecules whose KL is measured
 _ROWS = 256
 _GROWING = ("encoder_hidden", "head_hidden")  # sizes that may exceed those of the checkpoint to start from
-_OF_TRAINING = ("token_dropout", "head_input")  # not of the model, but of how it learns
+_OF_TRAINING = ("token_dropout", "head_input")  # affect training only, not the model
 
 
 def as_begun(settings: TrainSettings, source: MolVAE, n_training: int) -> TrainSettings:
-    """The settings with the sizes of the model that training begins with; its prior is fitted again.
+    """The settings completed by the sizes and the prior of the initial model.
 
-    Whatever the settings set stays.
+    Explicit settings take precedence.
     """
     asked, sizes = settings.model, source.settings.model
     own = {name: getattr(asked, name) for name in asked.model_fields_set.intersection(_OF_TRAINING)}
@@ -155,10 +155,10 @@ def as_begun(settings: TrainSettings, source: MolVAE, n_training: int) -> TrainS
 
 
 def with_kl_target(settings: TrainSettings, kl: float, written: Path) -> TrainSettings:
-    """The settings with the KL that training is to keep, if they do not set one.
+    """The settings with a KL target, if they do not set one.
 
-    It is that of the training molecules in the model training begins with; a run that was started before
-    keeps the target in its `written` settings.
+    The target is the KL of the training molecules in the initial model; a resumed run takes it from its
+    `written` settings.
     """
     if "kl_target" in settings.model_fields_set:
         return settings
@@ -180,7 +180,7 @@ def mean_kl(model: MolVAE, corpus: Corpus, rows: NDArray[np.int64]) -> float:
 
 
 def prior_to_go_on_from(source: MolVAE | None, name: str) -> MolVAE | None:
-    """The model training began with, if the prior of that name is trained in steps and is the one it has."""
+    """The initial model, if its prior has this name and is of a kind that can be continued."""
     if source is None or source.prior.name != name:
         return None
     return source if isinstance(source.prior, FlowPrior | LanguagePrior) else None

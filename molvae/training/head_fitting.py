@@ -37,19 +37,19 @@ _LARGEST_GRADIENT = 5.0  # norm
 def fit_heads(
     model: MolVAE, corpus: Corpus, settings: FitHeadsSettings, *, seed: int = 0, progress: Progress = SILENT
 ) -> MolVAE:
-    """The model with property heads for the labels of a corpus, in the place of those it had.
+    """The model with new property heads for the labels of a corpus.
 
-    Molecules are encoded once, and the head learns from their posteriors: minutes for a hundred thousand.
-    Missing labels are left out. The head is that of the epoch with the best likelihood of the validation
-    split's labels, or of the last one if that has none. The model that is given is not changed; the seed is
-    the root of the first weights, the order and the posterior noise.
+    Molecules are encoded once, and the heads are trained on their posteriors: minutes for a hundred thousand.
+    Missing labels are ignored. The epoch with the best likelihood on the validation split is kept, or the
+    last one if that has no labels. The given model is unchanged; the seed determines the initial weights, the
+    order and the posterior noise.
 
     Raises:
         InputError: The corpus was not prepared for this model, or has no labels to learn from.
         UsageError: The model's decoder is conditional on properties.
     """
     if model.settings.model.conditional:
-        raise UsageError("the properties of a conditional model belong to its decoder: train it anew")
+        raise UsageError("the decoder of a conditional model depends on its properties: train a new model")
     must_be_of(model, corpus)
     train_rows, valid_rows = _labelled(corpus, "train"), _labelled(corpus, "valid")
     if len(train_rows) == 0:
@@ -80,13 +80,13 @@ def fit_heads(
 
 
 def _folds(n: int, seeds: Seeds) -> list[NDArray[np.int64]]:
-    """Rows of each fold, drawn at random; one fold of all rows where there are too few to leave some out."""
+    """Rows of each random fold; a single fold of all rows if there are too few."""
     n_folds = _FOLDS if n >= 2 * _FOLDS else 1
     return [np.sort(fold) for fold in np.array_split(seeds.numpy("folds").permutation(n), n_folds)]
 
 
 class _Unseen:
-    """What members say of labelled molecules they were not trained on, in scaled units, `n x p`."""
+    """Out-of-fold predictions of the members, in scaled units, `n x p`."""
 
     def __init__(self, train: _Labels) -> None:
         self._lessons = train
@@ -95,12 +95,12 @@ class _Unseen:
 
     @torch.no_grad()
     def add(self, member: PropertyHead, fold: NDArray[np.int64]) -> None:
-        """Note what a member says of the fold it was trained without."""
+        """Add a member's predictions for the fold it was trained without."""
         said = member(self._lessons.posterior.mu[torch.from_numpy(fold).to(self._lessons.properties.device)])
         self._mean[fold], self._variance[fold] = said.mean.cpu().numpy(), said.variance.cpu().numpy()
 
     def widening(self) -> Tensor:
-        """By what their variances are multiplied to be what they missed, `p`; 1 where it is not known."""
+        """Factors that match the variances to the squared errors, `p`; 1 where unknown."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing
             missed = np.nanmean((self._true - self._mean) ** 2 / self._variance, axis=0)
@@ -135,7 +135,7 @@ class _Labels(NamedTuple):
         scaler: PropertyScaler,
         progress: Progress,
     ) -> _Labels | None:
-        """Those of rows of a corpus; None of no row."""
+        """Labels of rows of a corpus; None if there are no rows."""
         if len(rows) == 0:
             return None
         unit = torch.from_numpy(scaler.to_unit(corpus.labels[rows])).to(model.device)
@@ -144,7 +144,7 @@ class _Labels(NamedTuple):
         return cls(posterior, torch.where(observed, unit, 0.0), observed)
 
     def at(self, rows: NDArray[np.int64]) -> _Labels:
-        """Those of some rows."""
+        """A subset of rows."""
         chosen = torch.from_numpy(rows).to(self.properties.device)
         return _Labels(self.posterior_of(chosen), self.properties[chosen], self.observed[chosen])
 
@@ -166,7 +166,7 @@ def _learned(
     task: str,
     progress: Progress,
 ) -> PropertyHead:
-    """The head of the best epoch."""
+    """Train a head, and return it as of the best epoch."""
     generator, n_rows = seeds.torch("heads"), len(train.properties)
     size = min(_BATCH, n_rows)
     steps = -(-n_rows // size)
@@ -209,7 +209,7 @@ def _labelled(corpus: Corpus, part: str) -> NDArray[np.int64]:
 def _with_head_for(
     model: MolVAE, scaler: PropertyScaler, settings: FitHeadsSettings, n_members: int, seed: int
 ) -> MolVAE:
-    """The same model with an untrained head for these properties, as large as so many members."""
+    """The same model with an untrained head for these properties, sized for this many members."""
     sizes = model.settings.model.model_copy(
         update={"head_hidden": n_members * settings.hidden, "head_input": "both"}
     )

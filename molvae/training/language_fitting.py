@@ -46,11 +46,11 @@ def fit_language(
     """The language model of a language prior, trained on these rows of the corpus.
 
     It starts from the weights of the model's decoder, from another language prior (`initial`, which is not
-    changed), or from random weights if it has a size of its own. The order of the batches is a function of
-    the epoch; no epoch leaves `initial` as it is.
+    changed), or from random weights if its size is set. The order of the batches is a function of the epoch;
+    with 0 epochs `initial` is copied.
 
     Raises:
-        UsageError: `initial` has another size than the one that is asked for.
+        UsageError: `initial` has another size than requested.
     """
     language = _begun(model, settings, initial, seeds).to(model.device)
     generator = seeds.torch("language")
@@ -84,7 +84,7 @@ def fit_language(
 def _begun(
     model: MolVAE, settings: LanguageSettings, initial: LanguagePrior | None, seeds: Seeds
 ) -> LanguageModel:
-    """What the training begins with."""
+    """The language model that training starts from."""
     if initial is not None:
         hidden = initial.model.decoder.output.in_features
         if settings.hidden not in (None, hidden):
@@ -108,7 +108,7 @@ def _begun(
 
 @torch.inference_mode()
 def nats_per_molecule(language: LanguageModel, corpus: Corpus, rows: NDArray[np.int64]) -> float:
-    """Mean of -log p(x) of these rows of the corpus; NaN of none."""
+    """Mean of -log p(x) of these rows of the corpus; NaN if there are none."""
     ordered = by_length(rows, corpus.lengths)
     found = []
     for start in range(0, len(ordered), _ROWS):

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from molvae.training.config import PriorSettings
 
 _ROWS = 512
-_MOST_MOLECULES = 250_000  # whose posteriors a prior is fitted to
+_MOST_MOLECULES = 250_000  # maximum number of posteriors a prior is fitted to
 N_VALIDATION = 1000
-"""Samples that the validity of a prior is measured on."""
+"""Number of samples to measure the validity of a prior."""
 
 
 def fit_prior(
@@ -53,23 +53,23 @@ def fit_prior(
 ) -> MolVAE:
     """The model with a prior fitted to the posteriors of the corpus's training molecules.
 
-    Its validity and uniqueness are measured and added to the card; the model that is given is not changed.
+    Its validity and uniqueness are measured and added to the card; the given model is unchanged.
 
     Args:
         model: A trained model.
-        corpus: What it was trained on.
-        settings: Which prior, and how it is fitted.
+        corpus: The corpus it was trained on.
+        settings: The kind of prior and its training.
         initial: Model whose prior the fit continues from: a flow of this or a similar model, or a language
             model of the same vocabulary.
-        seed: Root of the choice of molecules, the fit and the measurement.
+        seed: Root seed of the choice of molecules, the fit and the measurement.
         progress: Where progress is reported.
-        states: Where a flow or a language model keeps how far its training is (`kept_fit`).
+        states: Storage of training states of a flow or a language model (`kept_fit`).
 
     Raises:
         UnknownNameError: There is no prior of that name.
         InputError: The corpus was not prepared for this model, or has no training molecules.
         UsageError: There is no prior to continue from, or its kind cannot be continued.
-        StoppedEarly: `states` said so.
+        StoppedEarly: A stop was requested; the state is saved.
     """
     kind = PRIORS.get(settings.name)
     begun = None if initial is None else _prior_of(initial, kind, model)
@@ -157,10 +157,10 @@ def kept_fit(
     seed: int = 0,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> KeptStates:
-    """Where `fit_prior` with these arguments keeps its state: under `directory`, apart from other fits'.
+    """Storage of the state of `fit_prior` with these arguments, in its own directory under `directory`.
 
-    The same fit, started again, resumes from there and gives, on one machine, the same prior. When
-    `should_stop`, asked between steps, is true, the state is kept and `StoppedEarly` raised.
+    The same fit, started again, resumes from there and gives, on one machine, the same prior. If
+    `should_stop`, called between steps, returns true, the state is saved and `StoppedEarly` raised.
     """
     asked = {
         "settings": settings.model_dump(mode="json", exclude={"initial"}),
@@ -212,7 +212,7 @@ def must_be_of(model: MolVAE, corpus: Corpus) -> None:
     """Raise an `InputError` if the corpus was not prepared with the vocabulary of the model."""
     if corpus.vocabulary.tokens != model.tokenizer.vocabulary.tokens:
         raise InputError(
-            f"the corpus {corpus.path} was not prepared for this model: its vocabulary is another",
+            f"the corpus {corpus.path} was not prepared for this model: its vocabulary is different",
             hint="Give the corpus the model was trained on, or prepare one: --vocabulary CHECKPOINT.",
         )
 
@@ -220,24 +220,22 @@ def must_be_of(model: MolVAE, corpus: Corpus) -> None:
 def _prior_of(initial: MolVAE, kind: type[Prior], model: MolVAE) -> Prior:
     """The prior of a model that a fit of this kind continues from."""
     if not issubclass(kind, FlowPrior | LanguagePrior):
-        raise UsageError(
-            f"a fit of the prior '{kind.name}' begins anew: only flow and language are trained in steps"
-        )
+        raise UsageError(f"a fit of the prior '{kind.name}' cannot be continued: only flow and language can")
     if not isinstance(initial.prior, kind):
         raise UsageError(
-            f"there is no {kind.name} to go on from: the prior of that model is '{initial.prior.name}'"
+            f"there is no {kind.name} to continue from: the prior of that model is '{initial.prior.name}'"
         )
     if issubclass(kind, FlowPrior) and initial.latent_size != model.latent_size:
         raise UsageError(
-            f"that flow is of {initial.latent_size} dimensions, and this model has {model.latent_size}"
+            f"that flow has {initial.latent_size} dimensions, but this model has {model.latent_size}"
         )
     if issubclass(kind, LanguagePrior) and initial.tokenizer.vocabulary != model.tokenizer.vocabulary:
-        raise UsageError("that language model has another vocabulary than this model")
+        raise UsageError("that language model has a different vocabulary from this model")
     return initial.prior
 
 
 def _without_priors(model: MolVAE) -> dict[str, Any]:
-    """The figures of a model's card, without those of priors fitted before."""
+    """The metrics on a model's card, without those of earlier priors."""
     fitted = [name for name in PRIORS.names() if name != StandardNormal.name]
     gone = {f"{name}{figure}" for name in fitted for figure in (VALIDITY, UNIQUENESS)}
     metrics = model.settings.facts.get("metrics", {})

@@ -1,4 +1,4 @@
-"""What a fit leaves on disk: states from which it resumes exactly, and the records of a run."""
+"""Files of a training run: states from which it resumes exactly, its settings and metrics."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 _KIND, _SCHEMA = "training-state", 1
 _FACTS = "state.json"
 _KEPT = 2  # states: the newest, and the one before in case the newest is damaged
-EVERY = 500  # steps: seconds of a small network, a minute of a large one
+EVERY = 500  # steps between states: seconds for a small network, a minute for a large one
 
 
 class KeptStates(FitStates):
-    """Keeps the two newest states of one fit in a directory of its own, which appears with the first.
+    """Keeps the two newest states of one fit in its own directory, created with the first.
 
-    `fit` is what a person calls the fit; the leading process of the world writes.
+    `fit` names the fit in messages; only the leading process writes.
     """
 
     def __init__(
@@ -53,15 +53,15 @@ class KeptStates(FitStates):
         self._every, self._fit, self._world = every or EVERY, fit, world or World()
 
     def newest(self) -> State | None:
-        """The newest state that is not damaged; None if there is none at all.
+        """The newest state that is not damaged; None if there are no states.
 
         Raises:
             CheckpointError: There are states, but all are damaged or of an earlier version.
         """
-        for stray in self.directory.glob(".step-*.tmp"):  # what a killed process was writing
+        for stray in self.directory.glob(".step-*.tmp"):  # left by a killed process
             shutil.rmtree(stray, ignore_errors=True)
         if (self.directory / "state.safetensors").exists():
-            raise self._refused("an earlier version of molvae began it")
+            raise self._refused("it was started by an earlier version of molvae")
         problem: CheckpointError | None = None
         for path in reversed(saved_states(self.directory)):
             try:
@@ -74,15 +74,15 @@ class KeptStates(FitStates):
 
     def _refused(self, why: str) -> CheckpointError:
         return CheckpointError(
-            f"{self._fit} cannot be resumed: {why}", hint=f"Remove {self.directory} to start afresh."
+            f"{self._fit} cannot be resumed: {why}", hint=f"Remove {self.directory} to start over."
         )
 
     def after_step(self, step: int, state: Callable[[], State]) -> None:
-        """Keep the state every few hundred steps, and when asked to stop.
+        """Save the state every few hundred steps, and when asked to stop.
 
         Raises:
-            StoppedEarly: `should_stop` said so, to any of the processes.
-            StorageError: The disk refuses.
+            StoppedEarly: `should_stop` returned true in any of the processes.
+            StorageError: The state cannot be written.
         """
         stops = self._world.anyone(self._should_stop())
         if stops or step % self._every == 0:
@@ -107,7 +107,7 @@ class KeptStates(FitStates):
         self._world.barrier()
 
     def forget(self) -> None:
-        """Remove the states, once the result is safe, and the directory above if no other fit is in it."""
+        """Remove the states once the result is saved, and the parent directory if it is then empty."""
         shutil.rmtree(self.directory, ignore_errors=True)
         if self.directory.parent.is_dir() and not any(self.directory.parent.iterdir()):
             self.directory.parent.rmdir()
@@ -125,7 +125,7 @@ def _load(path: Path) -> State:
 
 
 def name_of(asked: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
-    """Twelve characters by which a fit is known: the same only if what decides it, values and weights, is."""
+    """Twelve characters that identify a fit: a digest of its arguments and tensors."""
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode())
     for name in sorted(tensors):
         digest.update(name.encode())
@@ -137,7 +137,7 @@ _FREE = {"device", "threads", "precision", "checkpoint_every", "trackers"}  # ma
 
 
 def claim(directory: Path, settings: TrainSettings, corpus: Corpus) -> None:
-    """Tie a run directory to its settings and corpus, or check that it is tied to these.
+    """Record the settings and corpus of a run directory, or check that they match an existing run.
 
     Raises:
         ConfigError: It belongs to a run with other settings, or to another corpus.
@@ -173,7 +173,7 @@ def write_epoch(directory: Path, epoch: int, step: int, figures: dict[str, Any])
 
 
 def truncate(directory: Path, epoch: int) -> None:
-    """Drop what a killed process logged after its last saved state, as those epochs are trained again."""
+    """Drop metrics logged after the last saved state: those epochs are trained again."""
     path = directory / "metrics.jsonl"
     if path.exists():
         kept = [record for record in read_events(path) if record["epoch"] <= epoch]
@@ -181,7 +181,7 @@ def truncate(directory: Path, epoch: int) -> None:
 
 
 def line(epoch: int, figures: dict[str, Any]) -> str:
-    """One line for the reader: the figures of an epoch that matter most."""
+    """A one-line summary of the main metrics of an epoch."""
     valid = figures["valid"]
     prior = next(name.removesuffix(VALIDITY) for name in valid if name.endswith(VALIDITY))
     source = "N(0, I)" if prior == StandardNormal.name else f"the prior '{prior}'"

@@ -51,12 +51,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What a finished training leaves.
+    """The result of a finished training.
 
     Attributes:
         checkpoint: The model directory, of the epoch with the lowest validation loss.
         epochs: Epochs trained.
-        metrics: Validation figures of that epoch and of the fitted prior.
+        metrics: Validation metrics of that epoch and of the fitted prior.
     """
 
     checkpoint: Path
@@ -81,24 +81,24 @@ def train(
 
     The run directory holds `settings.toml`, `metrics.jsonl`, `states/` (two newest), `model/` (the
     checkpoint of the best epoch so far) and, while a prior is fitted, `prior-states/`. Calling again with the
-    same arguments resumes; on one CPU build and thread count the result is the same, bit for bit, as that of
-    a run never stopped. Under `torchrun`, all processes share the work.
+    same arguments resumes; on one CPU build and thread count the result is bit for bit that of an
+    uninterrupted run. Under `torchrun`, all processes share the work.
 
     Args:
         corpus_path: A corpus made by `prepare`.
-        run_directory: Created if need be.
-        settings: How to train.
+        run_directory: Created if needed.
+        settings: Training settings.
         progress: Where progress is reported.
-        should_stop: Asked between steps; when true, the state is saved and `StoppedEarly` raised.
+        should_stop: Called between steps; if it returns true, the state is saved and `StoppedEarly` raised.
         facts: Added to the card (where the data come from, the command).
 
     Raises:
-        StoppedEarly: `should_stop` said so.
-        ConfigError: The directory holds a run with other settings or another corpus; or the loss is no longer
-            a finite number: the best model so far stays.
+        StoppedEarly: `should_stop` returned true.
+        ConfigError: The directory holds a run with other settings or another corpus; or the loss is not
+            finite (the best model so far is kept).
         InputError: The corpus has no training molecules.
         MissingDependencyError: A tracker's package is not installed.
-        StorageError: The disk refuses, or another process writes the directory.
+        StorageError: Writing failed, or another process is using the directory.
     """
     corpus_path, run_directory = Path(corpus_path), Path(run_directory)
     with world() as processes:
@@ -118,7 +118,7 @@ _WEIGHT_DECAY = 0.01
 
 
 class _Run:
-    """One training: the network, what it learns from, and what is kept of it."""
+    """A training run: the network, its data, and its files."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class _Run:
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.directory, self.world, self.should_stop = directory, processes, should_stop
-        PRIORS.get(settings.prior.name)  # an unknown name ends here, not after the last epoch
+        PRIORS.get(settings.prior.name)  # fail on an unknown name now, not after the last epoch
         self.progress = progress if processes.leads else SILENT
         self.trackers = Trackers(settings.trackers if processes.leads else (), self.progress)
         self.seeds = Seeds(settings.seed)
@@ -216,7 +216,7 @@ class _Run:
         return TrainResult(checkpoint, at.epoch, metrics)
 
     def _fit_prior(self, checkpoint: Path) -> None:
-        """Give the best model its prior, unless a run that ended here before has done so."""
+        """Fit the prior of the best model, unless an earlier run has done so."""
         best = MolVAE.load(checkpoint, device=str(self.device))
         if "prior" in best.settings.facts:
             return
@@ -236,7 +236,7 @@ class _Run:
         return self.terms(self._batches(at.epoch)[at.batch], at)
 
     def terms(self, rows: NDArray[np.int64], at: Standing) -> tuple[torch.Tensor, dict[str, float]]:
-        """The loss of a batch of rows, and the figures it is made of."""
+        """The loss of a batch of rows, and its terms."""
         settings = self.settings
         mine = rows[self.world.rank :: self.world.size]
         batch = collate(self.corpus, mine, scaler=self.model.scaler)
@@ -256,13 +256,13 @@ class _Run:
         return loss, figures
 
     def _controller(self, at: Standing) -> BetaController:
-        """Beta as it stands."""
+        """The current beta controller."""
         if "controller" in at.facts:
             return BetaController(**at.facts["controller"])
         return BetaController.start(self.settings, self.settings.epochs * self.n_batches)
 
     def _measure(self, at: Standing) -> float:
-        """Validate the model, and write what was measured."""
+        """Validate the model, and log the metrics."""
         self.model.network.eval()
         n_samples = min(self.settings.n_validation, len(self.train_rows))
         seed = self.seeds.integer("validation")
@@ -273,7 +273,7 @@ class _Run:
         self.measured = measured
         figures = {"valid": measured, "loss": loss, "beta": controller.weight}
         if at.step == 0:
-            self.progress.note(f"begins with {self.settings.initial}: {line(0, figures)}")
+            self.progress.note(f"starting from {self.settings.initial}: {line(0, figures)}")
         elif math.isfinite(loss):
             figures = {"train": {name: value / self.n_batches for name, value in at.sums.items()}, **figures}
             write_epoch(self.directory, at.epoch, at.step, figures)

@@ -1,4 +1,4 @@
-"""Validation after each epoch, the weight of the KL, and what decides the best epoch."""
+"""Validation after each epoch, the KL weight controller, and the loss that selects the best epoch."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _BETA_RANGE = (1e-4, 10.0)
 
 @dataclass(frozen=True, slots=True)
 class BetaController:
-    """Steers the KL to a target by multiplying beta, once it has been warmed up.
+    """Controls the KL towards a target by adapting beta, after a warm-up.
 
     An integral controller on log beta: `log beta += gain * (KL / goal - 1)` with KL a running mean. The goal
-    moves in a straight line from a first value to the target and stays there.
+    moves linearly from a first value to the target.
     """
 
     beta: float  # weight of the KL after its warm-up
@@ -48,7 +48,7 @@ class BetaController:
 
     @classmethod
     def start(cls, settings: TrainSettings, n_steps: int) -> BetaController:
-        """The controller at the first of so many steps."""
+        """The controller at the first of `n_steps`."""
         target = None if settings.fixed_beta else settings.kl_target
         warmup = min(settings.beta_warmup_steps, int(LARGEST_WARMUP * n_steps))
         n_moving = round(settings.kl_moving * n_steps)
@@ -67,7 +67,7 @@ class BetaController:
         return self.beta * min(1.0, (self.step + 1) / self.warmup) if self.warmup else self.beta
 
     def after(self, kl: float) -> BetaController:
-        """The controller for the next step, having seen this step's KL (mean over the batch)."""
+        """The controller for the next step, given this step's KL (mean over the batch)."""
         mean = kl if self.mean_kl is None else _MEMORY * self.mean_kl + (1.0 - _MEMORY) * kl
         beta, goal = self.beta, self.goal
         if goal is not None and self.step >= self.warmup:
@@ -78,9 +78,9 @@ class BetaController:
 def validation_loss(
     measured: Mapping[str, float], controller: BetaController, property_weight: float
 ) -> float:
-    """What decides the best epoch: reconstruction + property + KL beyond its target (else beta KL).
+    """The loss that selects the best epoch: reconstruction + property + KL above its target (else beta KL).
 
-    Of a decoder with noise levels, reconstruction at level 1 is added to that at 0.
+    With noise levels, the reconstruction at level 1 is added to that at 0.
     """
     beyond = (
         controller.beta * measured["kl"]
@@ -92,7 +92,7 @@ def validation_loss(
 
 
 VALIDITY, UNIQUENESS = "_validity", "_uniqueness"
-"""How the names of the figures of a prior's samples end, after the name of the prior."""
+"""Suffixes of the metrics of a prior's samples, after the name of the prior."""
 
 _ROWS = 256
 _ACTIVE = 0.01  # a dimension is active if the variance of its mean is above (Burda et al., arXiv:1509.00519)

@@ -131,7 +131,7 @@ def test_what_cannot_be_fitted_is_explained(tiny_model, corpus, tmp_path):
         prepare(wanted, workers=0)
     with pytest.raises(InputError, match="no labels to learn from"):
         fit_heads(tiny_model, Corpus.open(tmp_path / "bare"), SETTINGS)
-    with pytest.raises(InputError, match="its vocabulary is another"):
+    with pytest.raises(InputError, match="its vocabulary is different"):
         fit_heads(tiny_model, Corpus.open(tmp_path / "other"), SETTINGS)
     told = ModelSettings.model_validate({**tiny_model.settings.model.model_dump(), "conditional": True})
     network = SequenceVAE(told, tiny_model.network.vocabulary_size, 3)

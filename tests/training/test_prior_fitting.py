@@ -84,7 +84,9 @@ def test_a_flow_goes_on_from_another_in_its_units_and_sizes(tiny_model, corpus, 
     with pytest.raises(UsageError, match="trained in steps"):
         fit_prior(tiny_model, corpus, settings("gan"), initial=first)
     for name in ("flow", "language"):
-        with pytest.raises(UsageError, match=f"no {name} to go on from: the prior of that model is 'normal'"):
+        with pytest.raises(
+            UsageError, match=f"no {name} to continue from: the prior of that model is 'normal'"
+        ):
             fit_prior(tiny_model, corpus, settings(name), initial=tiny_model)
 
 
