@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 BLOCK = 16_384
-"""Rows handled at once when a whole column is passed over."""
+"""Rows per block when a whole column is read."""
 
 
 class ArrayWriter(Closing):
@@ -37,7 +37,7 @@ class ArrayWriter(Closing):
         self.n += len(array)
 
     def close(self) -> None:
-        """Write the final number of rows into the header, for which numpy leaves room."""
+        """Write the final number of rows into the header, which numpy pads for this."""
         self._file.seek(0)
         self._write_header()
         self._file.close()
@@ -74,7 +74,7 @@ class RaggedWriter:
 
 
 class RaggedReader(Closing):
-    """Slices of what a `RaggedWriter` wrote, by plain reads: nothing stays in memory as a map would."""
+    """Reads slices of the files of a `RaggedWriter`, without memory mapping."""
 
     def __init__(self, directory: Path, name: str) -> None:
         self._values = _Column(directory / f"{name}.npy")

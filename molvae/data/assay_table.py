@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEWEST = 10
-"""Values an assay needs to be learned from."""
+"""Minimum number of values to learn an assay from."""
 
 _NUMBERS = 0.5  # share of the filled cells of a column that must be numbers for it to be an assay
 
 
 @dataclass(frozen=True)
 class AssayTable:
-    """Rows of molecules, columns of numbers.
+    """A table of molecules (rows) and assays (columns).
 
     Attributes:
-        smiles: Of each row, as given, `n`.
+        smiles: SMILES of each row, as given, `n`.
         identifiers: The user's name for each row, or an empty text, `n`.
         names: The assays, `p`.
         values: `n x p`, NaN where there is no number.
@@ -51,10 +51,10 @@ class AssayTable:
     def read(
         cls, path: str | Path, *, smiles_column: str | None = None, id_column: str | None = None
     ) -> AssayTable:
-        """Read a file of any format molvae knows; every column of numbers is an assay.
+        """Read a file of any supported format; every column of numbers is an assay.
 
         Raises:
-            InputError: It cannot be read.
+            InputError: The file cannot be read.
             UsageError: A chosen column does not exist.
         """
         table = open_table(path, smiles_column=smiles_column, id_column=id_column)
@@ -75,7 +75,7 @@ class AssayTable:
 
     @classmethod
     def of(cls, table: Any) -> AssayTable:
-        """The same from what a caller has: one of these, a path, a frame (pandas, polars, Arrow), or columns.
+        """Convert an `AssayTable`, a path, a frame (pandas, polars, Arrow), or columns by name.
 
         Raises:
             InputError: The file cannot be read.
@@ -124,7 +124,7 @@ def _table(
 
 
 def _number(cell: Any) -> float | None:
-    """The number of a cell, NaN where it is empty, None where it is something else."""
+    """The number in a cell; NaN if it is empty, None if it is not a number."""
     if cell is None:
         return math.nan
     if isinstance(cell, str):

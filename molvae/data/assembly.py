@@ -1,4 +1,4 @@
-"""From accepted rows to the arrays of a corpus: duplicates merged, split, vocabulary learned, tokens."""
+"""Build a corpus from accepted rows: merge duplicates, split, learn the vocabulary, tokenize."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _TWINS = ("row", "identifier", "text", "first_row", "first_identifier", "file", 
 def merge_duplicates(
     settings: PrepareSettings, columns: Columns, spill: Path, directory: Path, kept: Path
 ) -> tuple[Columns, Joined]:
-    """Keep one row for every molecule: final columns go to `directory`, those still worked on to `kept`.
+    """Keep one row per molecule: final columns go to `directory`, intermediate ones to `kept`.
 
-    It is the first one, with the labels of all; the others are listed in ``duplicates.csv``.
+    The first row is kept, with the labels of all; the others are listed in ``duplicates.csv``.
     """
     firsts = first_of_group(columns.digests)
     joined = join_labels(settings, columns, firsts, spill, directory)
@@ -84,7 +84,7 @@ def _list_duplicates(
 
 
 def divide(settings: PrepareSettings, columns: Columns) -> NDArray[np.uint8]:
-    """The part of every molecule: 0 train, 1 valid, 2 test."""
+    """The split of every molecule: 0 train, 1 valid, 2 test."""
     if settings.split_column is not None:
         return columns.parts
     keys = columns.keys
@@ -101,7 +101,7 @@ def divide(settings: PrepareSettings, columns: Columns) -> NDArray[np.uint8]:
 def write_tokens(
     settings: PrepareSettings, kept: Path, directory: Path, tokens: dict[str, int], vocabulary: Vocabulary
 ) -> tuple[int, dict[str, int]]:
-    """Write the final ids of every molecule; returns how many they are, and how often a unit is unknown."""
+    """Write the final ids of every molecule; returns their number, and the count of each unknown unit."""
     tokenizer = TOKENIZERS.get(settings.tokenizer)(vocabulary)
     names = list(tokens)
     dtype = np.uint8 if len(vocabulary) < SMALL_VOCABULARY else np.uint16
@@ -126,7 +126,7 @@ def write_tokens(
 def _merged(
     tokenizer: Tokenizer, names: list[str], values: NDArray[Any], lengths: NDArray[Any]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Final ids of rows given as provisional ids that end with the end mark, and how many in each row."""
+    """Final ids of rows given as provisional ids, end marks included, and the length of each row."""
     index = tokenizer.vocabulary.index
     units = [names[value] for value in values.tolist()]
     ids: list[int] = []
@@ -139,14 +139,14 @@ def _merged(
     return np.array(ids, dtype=np.int64), np.array(widths, dtype=np.int64)
 
 
-_MERGE_SAMPLE = 50_000  # training molecules that merges are learned from: more change next to nothing
-_LEAST_PAIRS = 100  # of these that hold a pair that is merged
+_MERGE_SAMPLE = 50_000  # training molecules that merges are learned from; more change little
+_LEAST_PAIRS = 100  # minimum count of a pair to be merged
 
 
 def learn_vocabulary(
     settings: PrepareSettings, kept: Path, in_train: NDArray[np.bool_], tokens: dict[str, int]
 ) -> Vocabulary:
-    """Choose the tokens worth an id: units often enough in the training part, and units merged.
+    """Learn a vocabulary: units frequent enough in the training split, and merged units.
 
     Raises:
         InputError: If the settings name a vocabulary that cannot be read.
@@ -170,7 +170,7 @@ def learn_vocabulary(
 
 
 def read_vocabulary(path: Path) -> Vocabulary:
-    """Read the vocabulary of a checkpoint (a directory or a shipped one's name) or corpus, or a file of one.
+    """Read the vocabulary of a checkpoint (directory or name of a shipped one), a corpus, or a file.
 
     Raises:
         InputError: If there is none, or it is not a vocabulary.
@@ -209,7 +209,7 @@ def _sample(
 def _learn_units(
     settings: PrepareSettings, kept: Path, in_train: NDArray[np.bool_], tokens: dict[str, int]
 ) -> Vocabulary:
-    """Count the units of the training part, and choose those worth an id."""
+    """Count the units of the training split, and select the frequent ones."""
     counts = np.zeros(len(tokens), dtype=np.int64)
     with RaggedReader(kept, "tokens") as column:
         for start, stop in blocks(len(in_train)):

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Batch:
-    """What a model is trained on at once.
+    """A training batch.
 
     Attributes:
-        tokens: What the decoder writes, ``b x t`` int64: body, end mark, padding.
+        tokens: Target of the decoder, ``b x t`` int64: tokens, end mark, padding.
         lengths: Tokens of each row, the end mark included; ``b`` int64.
         properties: ``b x p`` float32, scaled; 0 where not observed.
         observed: ``b x p`` bool.
@@ -41,9 +41,9 @@ def epoch_batches(
 ) -> list[NDArray[np.int64]]:
     """Divide rows into batches of (nearly) one length each, in random order.
 
-    Rows of one length are shuffled, laid out by length and cut; the batches are shuffled. Each row comes
-    once, every batch but one is full, and the result depends on the arguments (also on the order of the rows)
-    and the generator only. `lengths` are those of all molecules of the corpus.
+    Rows of one length are shuffled, sorted by length and cut; the batches are shuffled. Each row occurs once,
+    every batch but one is full, and the result depends only on the arguments (including the order of the
+    rows) and the generator. `lengths` are those of all molecules of the corpus.
 
     >>> batches = epoch_batches(np.arange(6), np.array([3, 9, 3, 9, 3, 9]), 3, np.random.default_rng(0))
     >>> sorted(sorted(batch.tolist()) for batch in batches)

@@ -30,14 +30,14 @@ class Dataset:
     """One public file of molecules.
 
     Attributes:
-        name: What it is called here.
+        name: Name in the catalog.
         about: One sentence: rows, columns, origin.
-        address: Where anyone can download it.
-        license: Of the data.
-        mirrored: Where it lies in a local mirror, relative.
-        sha256: Of the file at that address, or None where no digest is published; the digest of
-            the download is then reported, to be compared by hand.
-        mirrored_sha256: Of the unpacked file in the mirror, where it is another one than at the address.
+        address: Public download URL.
+        license: License of the data.
+        mirrored: Relative path in a local mirror.
+        sha256: Digest of the file at that address, or None if none is published; the digest of the download
+            is then reported instead of checked.
+        mirrored_sha256: Digest of the unpacked file in the mirror, if it differs from that at the address.
     """
 
     name: str
@@ -60,31 +60,31 @@ _LISTED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="
 CATALOG = {name: Dataset(name, **facts) for name, facts in _LISTED.items()}
 
 STARTER = "starter"
-"""The small set that is shipped with molvae."""
+"""The small data set shipped with molvae."""
 
 
 def dataset_names() -> list[str]:
-    """Return every name `fetch` knows."""
+    """Return the names `fetch` accepts."""
     return [STARTER, *CATALOG]
 
 
 def cache_directory() -> Path:
-    """The user's directory for what can be had again."""
+    """The user's cache directory."""
     import pooch
 
     return Path(pooch.os_cache("molvae"))
 
 
 def fetch(name: str, directory: Path, *, mirror: Path | None = None, progress: Progress = SILENT) -> Path:
-    """Bring a data set into a directory, from the mirror if it lies there, else from its address.
+    """Copy a data set into a directory from a local mirror, or download it.
 
-    A mirror is a local directory laid out like the catalog (``zinc250k/zinc250k.csv.gz``, …). What arrives is
-    checked by sha256 before it takes its place; a file that is there already is kept.
+    A mirror is a local directory laid out like the catalog (``zinc250k/zinc250k.csv.gz``, …). The file is
+    verified by sha256 before it is put in place; an existing file is kept.
 
     Raises:
         UnknownNameError: If there is no such data set.
-        InputError: If it is neither in the mirror nor reachable, or arrives damaged; the message says what to
-            download by hand and where to put it.
+        InputError: If it is neither in the mirror nor reachable, or is damaged; the message says how to
+            download it manually.
     """
     if name == STARTER:
         return _copy(starter_path(), directory, None, progress)
@@ -168,7 +168,7 @@ def _download(dataset: Dataset, directory: Path, mirror: Path | None, progress: 
 
 
 class _Cap:
-    """Stands where pooch expects a progress bar, and ends a download that does not end."""
+    """A progress bar for pooch that aborts downloads over a size limit."""
 
     total = 0
 
@@ -179,8 +179,8 @@ class _Cap:
         self._arrived += n
         if self._arrived > _LARGEST:
             raise InputError(
-                f"the download has more than {_LARGEST >> 20:,} MiB and was ended",
-                hint="No known data set is that large: look at the address.",
+                f"the download exceeds {_LARGEST >> 20:,} MiB and was stopped",
+                hint="No known data set is that large: check the address.",
             )
 
     def reset(self) -> None: ...
@@ -190,7 +190,7 @@ class _Cap:
 
 @contextlib.contextmanager
 def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Silence pooch: what matters is reported through the progress."""
+    """Silence pooch's log; progress is reported separately."""
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
@@ -231,10 +231,10 @@ def _content(path: Path) -> Iterator[bytes]:
 
 
 def _by_hand(dataset: Dataset, target: Path, mirror: Path | None) -> str:
-    searched = f" (the mirror {mirror} does not hold {dataset.mirrored})" if mirror is not None else ""
+    searched = f" (the mirror {mirror} does not have {dataset.mirrored})" if mirror is not None else ""
     return (
-        f"Download {dataset.address} by hand and put it at {target}; or set MOLVAE_DATA to a directory "
-        f"that holds {dataset.mirrored}{searched}."
+        f"Download {dataset.address} manually to {target}; or set MOLVAE_DATA to a directory that contains "
+        f"{dataset.mirrored}{searched}."
     )
 
 

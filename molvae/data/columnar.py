@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 _BATCH = 4096  # rows in memory at once
 _CHUNK = 8192  # rows written at once
 _LARGEST_CELL = 1_000_000  # characters
-_AT_ONCE = 64 << 20  # bytes of a column turned into Python's objects at once
-_LARGEST_CHUNK = 1 << 28  # values of a column, or its bytes unpacked, in one row group
+_AT_ONCE = 64 << 20  # bytes of a column converted to Python objects at once
+_LARGEST_CHUNK = 1 << 28  # values of a column, or its uncompressed bytes, in one row group
 _LARGEST_LISTS = 1 << 25  # likewise where a row may have any number of values
 _NUMBER = 8  # characters, about
 _TOO_LARGE = (
-    "Write it again with smaller row groups, or look where it comes from: a few bytes can ask for gigabytes."
+    "Rewrite it with smaller row groups, or check its origin: a small file can decompress to gigabytes."
 )
 
 
@@ -76,12 +76,12 @@ class ParquetRows:
             self._file.close()
 
     def _texts(self) -> list[str]:
-        """Columns of text, also inside others: read as dictionaries, a text repeated is in memory once."""
+        """Text columns, including nested ones: read as dictionaries, which store repeated texts once."""
         columns = map(self._file.schema.column, range(len(self._file.schema)))
         return [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
 
     def _check_sizes(self) -> None:
-        """Refuse what would fill the memory when it is unpacked, by what the file says of itself."""
+        """Reject a file whose metadata says it would not fit in memory."""
         metadata = self._file.metadata
         for group in map(metadata.row_group, range(metadata.num_row_groups)):
             for column in map(group.column, range(group.num_columns)):
@@ -95,7 +95,7 @@ class ParquetRows:
                     )
 
     def _rows_at_once(self, column: Any) -> int:
-        """How many rows of a column may become Python's objects at once."""
+        """Number of rows of a column to convert to Python objects at once."""
         longest = _longest(column)
         if longest > _LARGEST_CELL:
             raise InputError(
@@ -106,7 +106,7 @@ class ParquetRows:
 
 
 def _longest(column: Any) -> float:
-    """About how many characters the longest cell has, or more."""
+    """An upper estimate of the characters in the longest cell."""
     from pyarrow import types
 
     if types.is_dictionary(column.type):
@@ -120,7 +120,7 @@ def _longest(column: Any) -> float:
 
 
 def _characters(column: Any) -> float:
-    """About how many characters a column has as text, at most; texts are dictionaries here."""
+    """An upper estimate of the characters of a column as text; text columns are dictionaries."""
     from pyarrow import compute, types
 
     if types.is_dictionary(column.type):
@@ -136,7 +136,7 @@ def _characters(column: Any) -> float:
 
 
 def _text(cell: Any) -> str:
-    """A cell as text; bytes are UTF-8, or as they are for `parse` to say what they hold."""
+    """A cell as text; bytes that are not UTF-8 are kept, for `parse` to diagnose."""
     if cell is None:
         return ""
     if isinstance(cell, bytes):
@@ -194,7 +194,7 @@ def _arrow_type(column: Column) -> Any:
 
 
 def _vectors(values: Sequence[Any], size: int) -> Any:
-    """A column of vectors, absent where one is not finite."""
+    """A column of vectors; null where one is not finite."""
     import pyarrow as pa
 
     rows = np.array(values, dtype=np.float32).reshape(len(values), size)
@@ -230,12 +230,12 @@ def to_pandas(columns: Mapping[str, Sequence[Any]]) -> Any:
 
 
 def is_frame(thing: object) -> bool:
-    """Whether it is a table of a library that speaks the protocol: pandas, polars, pyarrow, DuckDB, ..."""
+    """Whether it is a table that supports the protocol: pandas, polars, pyarrow, DuckDB, ..."""
     return hasattr(thing, "__arrow_c_stream__") and not hasattr(thing, "dtype")  # a series has one type
 
 
 def columns_of(frame: Any) -> dict[str, list[Any]]:
-    """The columns of such a table as Python values; not-a-number and null are `None`.
+    """The columns of such a table as Python values; NaN and null become `None`.
 
     >>> import pyarrow as pa
     >>> columns_of(pa.table({"smiles": ["C", None], "x": [1.0, float("nan")]}))

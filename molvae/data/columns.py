@@ -1,4 +1,4 @@
-"""Detect the columns of SMILES and names in a table, with the reason."""
+"""Detect the SMILES and name columns of a table, with the reason."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ ID_NAMES = (
 _NAME = re.compile(r"#?[\w .()-]+")
 _SHOWN_NAMES, _SHOWN_CHARACTERS = 30, 60  # of the columns in a message
 _ENOUGH = 0.5  # share of sampled cells that must be molecules for a column to be taken as SMILES
-_ENOUGH_BY_NAME = 0.05  # the same where the name says that it holds SMILES: they may well be broken
+_ENOUGH_BY_NAME = 0.05  # the same for a column named like SMILES, which may be mostly invalid
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What each column of a table is.
+    """The roles of the columns of a table.
 
     Attributes:
         names: All columns, in order.
         smiles: The column that holds the SMILES.
         identifier: The column that holds the names, if any.
         has_header: Whether the first row is a header.
-        note: One sentence that says what was chosen and why.
+        note: One sentence on what was chosen and why.
     """
 
     names: tuple[str, ...]
@@ -54,9 +54,9 @@ def choose_columns(
     id_column: str | None,
     header: bool | None = None,
 ) -> Columns:
-    """Decide from the first rows of a table whether it has a header, and which columns to read.
+    """Detect from the first rows of a table whether it has a header, and which columns to read.
 
-    The user's choice of a column is its name, or its number from 1; `header` is given where it is known.
+    A chosen column is given by name or by number from 1; `header` skips detection.
 
     Raises:
         UsageError: If a chosen column does not exist.
@@ -91,10 +91,10 @@ def is_smiles_name(cell: str) -> bool:
 
 
 def find_column(wanted: str, names: Sequence[str], source: str) -> str:
-    """The column of that name, or of that number, counted from 1, if none has it as its name.
+    """The column with this name or, if there is none, this number, counted from 1.
 
     Raises:
-        UsageError: There is no such column; the message has the nearest, and all there are.
+        UsageError: There is no such column; the message suggests the nearest and lists all.
     """
     if wanted in names:
         return wanted
@@ -114,9 +114,9 @@ def listed(names: Sequence[str]) -> str:
 
 
 def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]], wanted: Sequence[str | None]) -> bool:
-    """Whether the first row names the columns: one that holds a molecule or a number is data.
+    """Whether the first row is a header: a row with a molecule or a number is data.
 
-    One letter is a molecule only where the cells below it are molecules: N or F may well name a column.
+    A single letter counts as a molecule only if the cells below it are molecules: N or F may be names.
     """
     if any(name is not None and not name.isdigit() and name in first for name in wanted):
         return True
@@ -131,7 +131,7 @@ def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]], wanted: Sequ
 
 
 def _is_smiles(cell: str) -> bool:
-    """Whether a cell reads as a molecule of more than a letter: N or F may well be column names."""
+    """Whether a cell is a SMILES of more than one letter: N or F may be column names."""
     return len(cell) > 1 and is_valid(parse(cell, diagnose=False))
 
 
@@ -140,7 +140,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _molecules(sample: Sequence[Sequence[str]], n: int) -> tuple[float, int]:
-    """Share and number of cells of a column that are molecules; letters count where there is nothing else."""
+    """Share and number of molecules in a column; single letters count only if there are no others."""
     cells = [cell for row in sample if (cell := row[n].strip()).lower() not in MISSING]
     long = [cell for cell in cells if len(cell) > 1] or cells
     count = sum(is_valid(parse(cell, diagnose=False)) for cell in long)
@@ -148,7 +148,7 @@ def _molecules(sample: Sequence[Sequence[str]], n: int) -> tuple[float, int]:
 
 
 def _find_smiles(names: Sequence[str], sample: Sequence[Sequence[str]]) -> tuple[str, str]:
-    """The column that holds molecules; of several the one with the best name, else with the most of them."""
+    """The column of molecules; of several, the one with the best name, then the one with the most."""
     found = [_molecules(sample, n) for n in range(len(names))]
     ranks = [_rank(name) for name in names]
     worst = len(SMILES_NAMES) + 1
@@ -183,7 +183,7 @@ def _rank(name: str) -> int:
 def _find_id(
     names: Sequence[str], smiles: str, sample: Sequence[Sequence[str]], *, header: bool
 ) -> str | None:
-    """The column of names: by its own name, or the only one of a table without header that could be."""
+    """The column of names: by its header, or the only candidate in a table without header."""
     others = [n for n, name in enumerate(names) if name != smiles and _molecules(sample, n)[0] < _ENOUGH]
     if header:
         by_plain = {as_name(names[n]): names[n] for n in reversed(others)}
@@ -196,7 +196,7 @@ def _find_id(
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Name nameless columns by their number, and count repeated names up."""
+    """Name unnamed columns by number, and number repeated names."""
     seen: dict[str, int] = {}
     result = []
     for number, name in enumerate(names, start=1):
@@ -207,5 +207,5 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 
 def as_name(name: str) -> str:
-    """A column's name for comparison: letters and digits alone, in lower case."""
+    """A column name normalized for comparison: letters and digits, in lower case."""
     return re.sub(r"[^a-z0-9]", "", name.lower())

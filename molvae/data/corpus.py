@@ -1,4 +1,4 @@
-"""A prepared corpus: memory-mapped molecules, tokens, labels and split, and what became of its input."""
+"""A prepared corpus: memory-mapped molecules, tokens, labels and split, and a balance of its input."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ if TYPE_CHECKING:
 
 KIND = "corpus"
 SCHEMA = 1
-"""Version of the layout, counted up when it changes."""
+"""Version of the layout."""
 
 
 @dataclass(frozen=True)
 class Balance:
-    """What became of the rows of an input: ``rows = kept + duplicates + rejected``, always.
+    """Counts of the rows of an input: always ``rows = kept + duplicates + rejected``.
 
     Attributes:
         rows: Rows read, without blank lines and headers.
         kept: Molecules in the corpus.
-        duplicates: Rows that hold a molecule which an earlier row holds already; their labels are joined.
+        duplicates: Rows with the molecule of an earlier row; their labels are joined.
         rejected: Rows that cannot be used.
         by_reason: Rejected rows by "stage: reason"; rare reasons are counted together.
         parts: Molecules in train, valid and test.
         missing: Molecules without a value, by property.
-        unreadable: Label cells that hold something else than a number, by column; read as missing.
+        unreadable: Label cells that are not numbers, by column; read as missing.
         replicates: Molecules with several numbers, by column; their mean is kept.
         spread: Pooled standard deviation of these numbers, by column.
         contradictory: Molecules with both of two classes, by column: the label is missing; or with several
             parts, by split column: the first is kept.
-        unknown: Occurrences in the whole corpus of tokens the vocabulary lacks, by token.
-        changed: Rows not rejected whose molecule standardization made another (a charge or a salt is gone).
-        steps: The same by what standardization did; a row may have several.
-        doubtful: Rows not rejected where it is doubtful which fragment is meant; the largest is kept.
+        unknown: Occurrences in the whole corpus of tokens not in the vocabulary, by token.
+        changed: Rows not rejected whose molecule was changed by standardization (a salt or charge removed).
+        steps: The same by standardization step; a row may have several.
+        doubtful: Rows not rejected with an ambiguous main fragment; the largest is kept.
         stereo_groups: Rows not rejected with enhanced stereo, read as the isomer that is drawn.
-        n_tokens: Tokens of all molecules, the end marks included.
-        n_vocabulary: Tokens the vocabulary knows, the special ones included.
+        n_tokens: Tokens of all molecules, including end marks.
+        n_vocabulary: Size of the vocabulary, including special tokens.
 
     >>> str(Balance(rows=10, kept=7, duplicates=2, rejected=1))
     '10 in = 7 kept + 2 duplicates + 1 rejected'
@@ -108,9 +108,9 @@ class Corpus:
 
     Attributes:
         path: Its directory.
-        settings: How it was made.
-        balance: What became of the rows of its input.
-        vocabulary: Learned on its training part.
+        settings: Settings of its preparation.
+        balance: Counts of the rows of its input.
+        vocabulary: Vocabulary learned on its training split.
         property_names: ``p`` names, given columns first, then descriptors.
         labels: ``n x p`` float32, NaN where missing, original units.
         lengths: Tokens of each molecule, the end mark included; ``n``.
@@ -171,11 +171,11 @@ class Corpus:
         return self._texts("smiles", self._smiles, rows)
 
     def identifiers(self, rows: Iterable[int] | None = None) -> list[str]:
-        """Return the names of some molecules, or of all; an empty text if absent."""
+        """Return the names of some molecules, or of all; empty if absent."""
         return self._texts("identifiers", self._identifiers, rows)
 
     def labels_of(self, names: Sequence[str], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Labels of `n` rows for the properties of those names, ``n x p``; NaN for those the corpus lacks."""
+        """Labels of `n` rows for the named properties, ``n x p``; NaN for properties not in the corpus."""
         labels = np.full((len(rows), len(names)), np.nan)
         for column, name in enumerate(names):
             if name in self.property_names:

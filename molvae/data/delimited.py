@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 MAX_CELLS = 20_000
-"""Cells one row may have."""
+"""Maximum number of cells of a row."""
 
 MAX_CONTINUATION = 20
-"""Lines one quoted cell may run over; a quotation mark that is still open then was a mistake."""
+"""Maximum number of lines of a quoted cell; a quotation mark open for longer is taken as an error."""
 
 _SHOWN = 200  # characters of a bad row that are kept
 
@@ -35,7 +35,7 @@ Cells = tuple[int, list[str]]
 
 
 def delimiter_of(lines: Sequence[str], suffix: str) -> str:
-    """Guess the delimiter from the suffix and the first lines; a blank means a SMILES, then a name.
+    """Guess the delimiter from the suffix and the first lines; a space means SMILES, then name.
 
     >>> (
     ...     delimiter_of(["smiles;logp;what, if any"], ".csv"),
@@ -64,7 +64,7 @@ def delimiter_of(lines: Sequence[str], suffix: str) -> str:
 
 
 def _most_regular(lines: Sequence[str]) -> str:
-    """The delimiter that cuts most lines into as many cells as the first; of several, the most frequent."""
+    """The delimiter that splits most lines into as many cells as the first; in a tie, the most frequent."""
     plain = [_QUOTED.sub("", _EXTENSION.sub("", line)) for line in lines if line.strip()] or [""]
 
     def merit(delimiter: str) -> tuple[bool, bool, int, int]:
@@ -78,10 +78,10 @@ def _most_regular(lines: Sequence[str]) -> str:
 
 
 def cut_rows(lines: Iterator[tuple[int, str]], delimiter: str) -> Iterator[Cells | BadRow]:
-    """Yield (line, cells) for every row that is not blank, or a `BadRow`; cells are stripped of outer blanks.
+    """Yield (line, cells), or a `BadRow`, for every row that is not blank; cells are stripped.
 
-    A quoted cell may run over a few lines. A quotation mark that stays open costs its own row only: the lines
-    after it are read again as rows.
+    A quoted cell may span a few lines. An unclosed quotation mark spoils its own row only: the lines after it
+    are read as rows.
     """
     waiting: deque[tuple[int, str]] = deque()
 
@@ -116,7 +116,7 @@ def cut_rows(lines: Iterator[tuple[int, str]], delimiter: str) -> Iterator[Cells
 
 
 def _refusal(line: str, delimiter: str) -> str | None:
-    """Why a line is not looked into."""
+    """Why a line is rejected unread."""
     if line.endswith(OVER_LONG):
         return f"the line has over {MAX_LINE:,} characters"
     if delimiter != " " and line.count(delimiter) >= MAX_CELLS:
@@ -125,7 +125,7 @@ def _refusal(line: str, delimiter: str) -> str | None:
 
 
 def _hidden(text: str, delimiter: str) -> str:
-    """The line with other characters for the delimiters inside extensions of CXSMILES."""
+    """The line with delimiters inside CXSMILES extensions replaced."""
     if " |" not in text:
         return text
     return _EXTENSION.sub(lambda found: found[0].replace(delimiter, _STAND_IN), text)
@@ -136,7 +136,7 @@ def _shown_again(cell: str, delimiter: str) -> str:
 
 
 def _words(line: str) -> list[str]:
-    """A SMILES, with its extension if it has one, and the rest of the line, its name."""
+    """The SMILES, with its extension if any, and the rest of the line as its name."""
     smiles, extension, name = cut_extension(line)
     return [f"{smiles} |{extension}|", *([name] if name else [])] if extension else line.split(None, 1)
 
@@ -155,10 +155,10 @@ def _quoted(text: str, delimiter: str) -> list[str] | str | None:
 
 
 MAX_CHARACTERS = 250_000
-"""Characters one record may have."""
+"""Maximum number of characters of a record."""
 
 MAX_RECORD = 20_000
-"""Lines one record may have; a longer one is refused unread."""
+"""Maximum number of lines of a record; a longer one is rejected unread."""
 
 _FIELD = re.compile(r"^>.*?<(?P<name>[^>\n]*)>", re.MULTILINE)
 _LONGEST_NAME = 1000  # characters
@@ -166,7 +166,7 @@ _MOST_FIELDS = 10_000
 
 
 def field_names(blocks: Iterable[str]) -> tuple[str, ...]:
-    """The names of the data fields of all records, as they first appear, in an SD file cut anywhere.
+    """The names of the data fields of all records of an SD file, given in blocks, in order of appearance.
 
     Raises:
         InputError: There are too many to be columns.

@@ -34,7 +34,7 @@ class Task:
         labels: The cells of the label columns.
         part: The cell of the split column, if there is one.
         is_molblock: Whether `text` is a molblock.
-        fault: Why the row could not even be read, if so.
+        fault: Why the row could not be read, if so.
     """
 
     index: int
@@ -66,12 +66,12 @@ class Accepted:
         smiles: Canonical SMILES of the standardized molecule.
         tokens: Its tokens, joined by blanks.
         labels: The numbers of the label cells, NaN where missing or not a number.
-        unreadable: Positions of label cells that hold something else than a number.
+        unreadable: Positions of label cells that are not numbers.
         digest: 16 bytes that identify the molecule.
         key: Places the molecule in a random or scaffold split.
         part: 0 train, 1 valid, 2 test in a split by column.
-        changed: What standardization did that made another molecule of it (`Standardized.changed`).
-        doubt: What is doubtful about the fragment it kept, or an empty text.
+        changed: Standardization steps that changed the molecule (`Standardized.changed`).
+        doubt: Why the choice of the main fragment is ambiguous, or an empty text.
     """
 
     task: Task
@@ -97,12 +97,12 @@ class _RejectionError(Exception):
 
 @dataclass(frozen=True)
 class Examiner:
-    """Examines rows by fixed settings; a top-level class, so that it travels to worker processes."""
+    """Examines rows with fixed settings; picklable, for worker processes."""
 
     settings: PrepareSettings
 
     def __call__(self, task: Task) -> Accepted | Rejected:
-        """Return what becomes of a row; never raises on any text."""
+        """Accept or reject a row; never raises on any text."""
         if task.fault is not None:
             return Rejected(task, "read", task.fault)
         try:
@@ -140,7 +140,7 @@ class Examiner:
         return Rules(s.standardize, s.keep_stereo, s.max_heavy_atoms, s.filters)
 
     def _standardized(self, task: Task) -> Standardized:
-        """The molecule to learn, and what was done to the row's."""
+        """The standardized molecule of a row, with the steps taken."""
         read = read_text(task.text, is_molblock=task.is_molblock)
         admitted = read if isinstance(read, Refused) else admission(read, self._rules)
         if isinstance(admitted, Refused):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 TASK = "examine rows"
 END = 0
-"""Provisional id of the end mark; the other tokens are numbered as they turn up."""
+"""Provisional id of the end mark; other tokens are numbered in order of appearance."""
 
 _CHUNK = 256  # rows sent to a worker at once
 _FLUSH = 4096  # accepted rows held before they are written
@@ -40,7 +40,7 @@ _MAX_TOKENS_KNOWN = (1 << 16) - 1
 
 @dataclass
 class Gathered:
-    """What was counted while gathering, as in `molvae.data.corpus.Balance`.
+    """Counts while gathering, as in `molvae.data.corpus.Balance`.
 
     Attributes:
         labels: The label columns of the first table, by name.
@@ -171,7 +171,7 @@ def _reject(outcome: Rejected, settings: PrepareSettings, counts: Gathered, tabl
 
 
 def _shown(task: Task) -> str:
-    """A molblock is too long for a cell: its name stands for it."""
+    """The text of a task, or the name of a molblock, which is too long for a cell."""
     return task.identifier or "(molblock)" if task.is_molblock else task.text
 
 

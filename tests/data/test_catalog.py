@@ -137,7 +137,7 @@ def test_a_full_disk_is_not_the_network_and_a_download_ends(tmp_path, network, m
         fetch("moses-test", tmp_path)
     network.error = None
     monkeypatch.setattr(catalog, "_LARGEST", 5)
-    with pytest.raises(InputError, match="was ended"):
+    with pytest.raises(InputError, match="was stopped"):
         fetch("moses-test", tmp_path)
     assert list(tmp_path.iterdir()) == []
 

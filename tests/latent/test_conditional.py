@@ -56,7 +56,7 @@ def test_unknown_properties_are_named(tiny_model):
         wanted_values(tiny_model, {"logP_": 1.0})
     with pytest.raises(UsageError, match="at least one"):
         wanted_values(tiny_model, {})
-    with pytest.raises(UsageError, match="does not see"):
+    with pytest.raises(UsageError, match="does not take properties"):
         tiny_model.decode(np.zeros((1, tiny_model.latent_size)), properties=np.zeros((1, 3)))
 
 

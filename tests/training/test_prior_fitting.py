@@ -81,7 +81,7 @@ def test_a_flow_goes_on_from_another_in_its_units_and_sizes(tiny_model, corpus, 
     assert all(torch.equal(kept[name], after[name]) for name in ("mean", "scale", "axes"))
     assert missed(second, corpus) < missed(first, corpus)
     assert second.facts()["prior"].endswith("going on from an earlier flow")
-    with pytest.raises(UsageError, match="trained in steps"):
+    with pytest.raises(UsageError, match="cannot be continued"):
         fit_prior(tiny_model, corpus, settings("gan"), initial=first)
     for name in ("flow", "language"):
         with pytest.raises(
