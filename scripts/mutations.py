@@ -1,4 +1,4 @@
-"""Break lines of molvae one by one in a copy of the tree, and say which of them the tests notice."""
+"""Break lines of molvae one by one in a copy of the tree, and report which ones the tests detect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machine's own ceiling: seconds that the matrix products of our loops take with nothing around them.
+"""The speed limit of the machine: seconds that the matrix products of our loops alone take.
 
 Written as rows x inner x columns, with b rows at once, t tokens each, v tokens in the vocabulary, hidden
 sizes h (decoder) and e (encoder, two directions) and latent size d:

@@ -1,7 +1,7 @@
 """Count the faults: many trials of each family of tests/faults, and what they found.
 
-`scripts/faults` calls it. A trial that breaks a promise is told with its family, number and reason, and
-counted; the exit code is 1 when there is one.
+`scripts/faults` calls it. A trial that breaks a guarantee is reported with its family, number and reason, and
+counted; the exit code is 1 if there is one.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def figures_of(rows: list[dict[str, Any]]) -> dict[str, float | int | None]:
 
 
 def write(rows: list[dict[str, Any]], seed: int, started_at: str) -> None:
-    """Record what there is: a night that is stopped leaves the families it came to."""
+    """Record the results so far: a run that is stopped keeps the families it finished."""
     summary = [{key: row[key] for key in SHOWN} for row in rows]
     figures = figures_of(rows)
     record("faults", figures=figures, table=rows, seeds=[seed], started_at=started_at, summary=summary)

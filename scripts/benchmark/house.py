@@ -1,4 +1,4 @@
-"""How large the code is, and how far a search reaches into it.
+"""Measure the size of the code, and how much of it a search runs.
 
     scripts/mutate --json mutations.json
     python scripts/benchmark/house.py --mutations mutations.json

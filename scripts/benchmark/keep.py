@@ -1,4 +1,4 @@
-"""How many candidates of a search break the promise of `--keep`: another look than the search itself has.
+"""Count the candidates of a search that violate `--keep`, by a check independent of the search.
 
 For sense.py. Without attachment points a core must occur; with them, no other atom of it may have grown.
 """

@@ -1,8 +1,8 @@
-"""What it is worth that computed terms of an objective enter exactly: taken apart against one black box.
+"""Compare an objective with exactly computed terms to the same objective as one black box.
 
-Two objectives, each of one dear term and several computed ones. One arm gives the search the `mpo:` file, so
-that the dear term alone is modeled; the other gives it the same function whole, as an oracle of one's own.
-Both begin with the same draws and spend the same calls.
+Two objectives, each of one expensive term and several computed ones. One arm gives the search the `mpo:`
+file, so that only the expensive term is modeled; the other gives it the whole function as a custom oracle.
+Both start from the same molecules and use the same number of calls.
 
     python scripts/benchmark/known_goals.py
 
@@ -55,7 +55,7 @@ terms = [
 ]
 """,
 }
-"""What is wanted; `potency` is the dear term."""
+"""The objectives; `potency` is the expensive term."""
 RULE = {
     "C(=O)[NX3;H1]": 0.8,
     "c1ccncc1": 0.7,
@@ -110,7 +110,7 @@ def main() -> None:
 
 
 def dear_of(problem: str) -> Oracle:
-    """The dear term of a problem: a rule of groups, or likeness to a ligand."""
+    """The expensive term of a problem: a rule of groups, or similarity to a ligand."""
     if problem == "additive":
         return FunctionOracle(_potency, DEAR)
     return _Named(load_oracle(f"similarity[atom_pair]:{LIGAND}"))
@@ -139,7 +139,7 @@ def _potency(smiles: str) -> float:
 def _whole(problem: str, text: str) -> Oracle:
     """The same objective as one function."""
     whole, dear = taken_apart(text), dear_of(problem)
-    assert whole is not None  # noqa: S101 - one term is dear
+    assert whole is not None  # noqa: S101 - one term is expensive
     oracles = {name: dear if name == DEAR else computed_oracle(name) for name in whole.parts}
 
     def score(smiles: list[str]) -> list[float]:

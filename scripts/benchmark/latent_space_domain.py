@@ -1,4 +1,4 @@
-"""Tell foreign molecules from test molecules of ZINC250k: the model's domain score beside two references."""
+"""Distinguish out-of-domain molecules from ZINC250k test molecules: the domain score and two baselines."""
 
 from __future__ import annotations
 

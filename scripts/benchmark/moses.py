@@ -1,7 +1,7 @@
-"""Measure a checkpoint by the official protocol of MOSES, and what of Test it writes back.
+"""Measure a checkpoint by the official protocol of MOSES, and its reconstruction of Test.
 
-30,000 samples, single shot, as `MolVAE.sample` draws them without a beam: at noise level 1, tokens drawn at
-T = 1, if the decoder was taught noise levels. They are compared with Test (176,074 molecules) and TestSF
+30,000 samples, single shot, as `MolVAE.sample` draws them without a beam: at noise level 1, tokens sampled at
+T = 1, if the decoder has noise levels. They are compared with Test (176,074 molecules) and TestSF
 (176,225). Beside that: reconstruction of molecules of Test from the encoder alone, the KL, and the neighbors
 of molecules of Test, single shot, at the levels where their mean similarity is .8, .6, .4 and .2.
 

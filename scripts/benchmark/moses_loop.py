@@ -1,9 +1,9 @@
-"""The loops of the MOSES VAE, written anew from its published settings, to measure ours against.
+"""The loops of the MOSES VAE, reimplemented from its published settings, as a baseline for speed.
 
-After Polykarpov et al., "Molecular Sets (MOSES)", doi:10.3389/fphar.2020.565644. What makes them what they
-are: every molecule of a batch becomes a tensor of its own, sorted by length and packed; the decoder reads
-[embedding; z] at every step of a packed sequence; sampling takes as many steps as the longest molecule may
-have, for every row, and the texts are put together token by token. Nothing here knows of molvae.
+After Polykarpov et al., "Molecular Sets (MOSES)", doi:10.3389/fphar.2020.565644. Every molecule of a batch is
+a separate tensor, sorted by length and packed; the decoder reads [embedding; z] at every step of a packed
+sequence; sampling always takes the maximum number of steps for every row, and texts are joined token by
+token. Independent of molvae.
 """
 
 from __future__ import annotations

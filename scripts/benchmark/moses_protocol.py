@@ -1,11 +1,11 @@
 """Train three objectives on MOSES molecules and compare what they reconstruct and what they sample.
 
-MOSES's 1.58 million training molecules are not asked for: of its 176,074 test molecules 20,000 are held out
-and the others teach (2,000 of them choose the best epoch). Three weights of the KL: so large that the latent
-vector carries nothing (a language model), the one MOSES's VAE ends with, and molvae's, steered to a KL. That
-is done twice: to a code that a density fitted to latent vectors can follow, and, by a smaller network in
-half the passes, to a longer one, which makes no difference to a language prior. The first two write at
-temperature 1 from N(0, I), as MOSES does; molvae as `MolVAE.sample` does.
+Instead of MOSES's 1.58 million training molecules, its 176,074 test molecules are used: 20,000 are held out
+and the others are for training (2,000 of them for validation). Three weights of the KL: so large that the
+latent vector carries no information (a language model), the final one of MOSES's VAE, and molvae's, adapted
+to a target KL. There are two targets: one low enough for a density fitted to latent vectors, and a higher
+one, for a smaller network in half the passes, with a language prior. The first two sample at temperature 1
+from N(0, I), as MOSES does; molvae as `MolVAE.sample` does.
 
     python scripts/benchmark/moses_protocol.py
     python scripts/benchmark/moses_protocol.py --only-language-model  # beside it, on another core

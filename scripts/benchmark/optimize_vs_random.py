@@ -1,7 +1,7 @@
 """Compare latent-space Bayesian optimization with random search at the same budget, and print the table.
 
-Every arm begins with the same ten molecules of the library and spends the same number of calls. Random search
-goes on with draws from the prior, or from the library; the better of the two is the figure that is quoted.
+Every arm starts from the same ten molecules of the library and uses the same number of calls. Random search
+continues with samples of the prior, or of the library; the better of the two is reported.
 
     python scripts/benchmark/optimize_vs_random.py
 

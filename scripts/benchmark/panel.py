@@ -1,8 +1,8 @@
-"""Fill tables of compounds by assays whose cells are hidden, and compare with models of one assay at a time.
+"""Impute hidden cells of compound-by-assay tables, and compare with single-assay models.
 
 Two tables: docking scores of 58 proteins (DOCKSTRING, nine cells of ten hidden), and the ChEMBL assays that
-share most compounds (a fifth hidden). A tenth of the compounds is wholly new to every model. All models see
-the same cells and are judged by the same hidden ones.
+share most compounds (a fifth hidden). For a tenth of the compounds all cells are hidden. All models see the
+same cells and are evaluated on the same hidden ones.
 
     MOLVAE_DATA=../shared/data python scripts/benchmark/panel.py
 

@@ -1,4 +1,4 @@
-"""Take parts of the search away, one at a time, and print what is left of it (controllers: `ablation.py`).
+"""Ablate parts of the search, one at a time (controllers: `ablation.py`).
 
 Every arm plays the same tasks of PMO from the same start molecules; a cell is the area under the curve of the
 mean of the ten best so far. Differences of a few hundredths are luck with one seed.

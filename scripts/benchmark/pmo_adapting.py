@@ -1,8 +1,8 @@
-"""A run of PMO whose model learns from what the search finds, for the ablation: does that pay?
+"""A run of PMO with weighted retraining of the decoder, for the ablation.
 
 After every hundred calls the decoder is trained on molecules drawn by rank from those scored so far (weighted
 as by Tripp et al., arXiv:2006.09191), and on as many of the run's library, so that it stays general. The
-encoder stays, and with it the latent vectors on record. Training begins at the checkpoint each time.
+encoder is frozen, so recorded latent vectors stay valid. Training starts from the checkpoint each time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What finished runs of the PMO benchmark left on disk: written, read, judged, scored again."""
+"""Records of finished PMO runs on disk: write, read, check and score them again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prepare ZINC250k in a child process; record what became of the rows, the time and the memory.
+"""Prepare ZINC250k in a child process; record the balance of rows, the time and the memory.
 
 MOLVAE_DATA names the directory that holds zinc250k/zinc250k.csv.gz. Another table and its options may be
 given instead, and are not recorded: python scripts/benchmark/prepare.py $MOLVAE_DATA/moses/train.csv.gz

@@ -1,9 +1,8 @@
-"""Search with and without the gate of precedent, and let an outside judge look at what comes out.
+"""Search with and without the precedent filter, and check the results with an external filter.
 
 Ten objectives that are not among PMO's, ten random ZINC250k molecules to start from, 300 calls, batches of
-10; the arms differ in `wild` alone and share start and seed. The judge is chembl-gen-check, which the
-search never sees: a molecule is sane if ChEMBL has all its ring systems and none of its bonds is without
-precedent there.
+10; the arms differ only in `wild` and share start and seed. The external filter is chembl-gen-check, which
+the search does not use: a molecule is sane if all its ring systems and bonds occur in ChEMBL.
 
     MOLVAE_DATA=../shared/data python scripts/benchmark/sense.py
 

@@ -1,9 +1,9 @@
 """From an assay table to the next two plates, judged by the hidden rule behind the table.
 
 A made-up series of 397 compounds, messy as a laboratory sends it (see its README), is the start of a
-campaign: the potency is to be raised, the core kept, logP and synthetic accessibility within bounds. Two
-batches of 24 are asked for with `molvae ask`; between them the first is told with values of the rule plus
-its noise. The rule judges proposals and stands in for the laboratory; the search never sees it.
+campaign: maximize the potency, keep the core, and keep logP and synthetic accessibility within bounds. Two
+batches of 24 are proposed with `molvae ask`; in between, the first is reported with noisy values of the rule.
+The hidden rule simulates the laboratory and evaluates the proposals.
 
     MOLVAE_DATA=../shared/data python scripts/benchmark/series.py --series ../shared/cases/series
 

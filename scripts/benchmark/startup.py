@@ -1,9 +1,9 @@
-"""Measure how long a user waits before anything is done: `import molvae` and `molvae --help`, by the clock.
+"""Measure the startup time of `import molvae` and `molvae --help`.
 
     python scripts/benchmark/startup.py
 
-Each is a process of its own, started from nothing; the bare interpreter is measured beside them. That neither
-loads torch, RDKit or BoTorch is looked at in the same way.
+Each runs in a new process; the bare interpreter is measured for comparison. Also checks that neither loads
+torch, RDKit or BoTorch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Makes `datasets/starter.csv.gz`: about 10,000 drug-like molecules, from building blocks by known reactions.
+"""Make `datasets/starter.csv.gz`: about 10,000 drug-like molecules, from building blocks by known reactions.
 
     python scripts/datasets/enumerate_starter.py            write the file and the summary in its README
     python scripts/datasets/enumerate_starter.py --check    make it again and compare, write nothing
@@ -113,7 +113,7 @@ def _template(reaction: str) -> AllChem.ChemicalReaction:
 def _block(smiles: str) -> Chem.Mol:
     molecule = parse(smiles)
     if not isinstance(molecule, Molecule):
-        raise InputError(f"a building block is no molecule: {molecule}")
+        raise InputError(f"a building block is not a molecule: {molecule}")
     return molecule.mol
 
 

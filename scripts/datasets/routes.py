@@ -1,4 +1,4 @@
-"""Reactions and routes of the starter set: what is made from what, in which order."""
+"""Reactions and synthesis routes of the starter set."""
 
 from __future__ import annotations
 
