@@ -24,7 +24,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is asked of a molecule.
+    """Criteria for accepting a molecule.
 
     Attributes:
         standardize: How far it is standardized.
@@ -53,13 +53,13 @@ def admit(text: str, rules: Rules, *, is_molblock: bool = False) -> Molecule | R
 
 
 def read_text(text: str, *, is_molblock: bool = False) -> Molecule | Refused:
-    """The molecule of a SMILES or molblock as it is written, or why there is none: how `admit` begins."""
+    """Parse a SMILES or molblock without standardizing it: the first step of `admit`."""
     read = parse_molblock(text) if is_molblock else parse(text)
     return Refused("parse", read.reason) if isinstance(read, Invalid) else read
 
 
 def admission(read: Molecule, rules: Rules) -> Standardized | Refused:
-    """What standardizing a molecule that was read did, or why it is refused: how `admit` ends."""
+    """Standardize a parsed molecule and check the rules: the second step of `admit`."""
     done = standardization(read, rules.standardize, keep_stereo=rules.keep_stereo)
     if isinstance(done, Invalid):
         return Refused("standardize", done.reason)

@@ -62,7 +62,7 @@ def uncharged(mol: Chem.Mol) -> Chem.Mol:
 
 
 def _strongest_first(mol: Chem.Mol, acids: list[list[int]]) -> Iterator[int]:
-    """Acid atoms in the order in which they give up a proton: no center its second before all their first."""
+    """Acid atoms in order of deprotonation: every center its first proton before any its second."""
     ranks = list(Chem.CanonicalRankAtoms(mol))
     given: dict[int, int] = {}
     keyed = []

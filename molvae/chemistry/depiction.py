@@ -26,7 +26,7 @@ _SHARED, _SECONDS, _SMALLEST_CORE = 0.8, 3, 5  # share of the molecules, time to
 
 
 class Core:
-    """The largest core that most molecules of a series share, placed once, so that all are drawn alike."""
+    """The largest common core of most molecules of a series, with fixed coordinates for aligned drawings."""
 
     def __init__(self, molecules: Sequence[Molecule]) -> None:
         self._reference = self._pattern = None
@@ -47,7 +47,7 @@ class Core:
                 break
 
     def place(self, mol: Chem.Mol) -> None:
-        """Coordinates for a molecule, its core where that of the others is; its own where it has none."""
+        """Compute coordinates of a molecule, aligned to the core if it has it."""
         if self._reference is None:
             rdDepictor.Compute2DCoords(mol, useRingTemplates=True)
             return
@@ -59,7 +59,7 @@ class Core:
 def molecule_svg(
     molecule: Molecule | Invalid, *, width: int = 300, height: int = 240, legend: str = ""
 ) -> str:
-    """One molecule as an `<svg>` element that can stand in HTML; an `Invalid` is an empty picture."""
+    """One molecule as an `<svg>` element for HTML; an `Invalid` gives an empty picture."""
     canvas = rdMolDraw2D.MolDraw2DSVG(width, height)
     with rdBase.BlockLogs():
         canvas.DrawMolecule(_drawable(molecule), legend=one_line(legend, _LONGEST_LEGEND))

@@ -74,7 +74,7 @@ def too_deep(text: str, limit: int) -> int | None:
 
 
 def explain(text: str, parameters: Chem.SmilesParserParams) -> tuple[str, int | None]:
-    """Reads a refused SMILES again, slowly: `(reason, position)`."""
+    """Parse an invalid SMILES again with diagnostics: `(reason, position)`."""
     other = _other_notation(text)
     if other is not None:
         return other
@@ -96,7 +96,7 @@ def explain(text: str, parameters: Chem.SmilesParserParams) -> tuple[str, int | 
 
 
 def explain_molblock(text: str) -> str:
-    """Reads a refused molblock again and says why, in one sentence."""
+    """Parse an invalid molblock again, and return the reason in one sentence."""
     try:
         with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
             # in ASCII, for RDKit cuts fields at bytes and its log may end inside a character
@@ -128,7 +128,7 @@ def _other_notation(text: str) -> tuple[str, int | None] | None:
 
 
 def _other_symbol(text: str, position: int) -> tuple[str, int] | None:
-    """What stands at a position where SMILES have an atom: an abbreviation, an R group, a pattern."""
+    """Name the non-SMILES symbol at an atom's position: an abbreviation, an R group, a pattern."""
     for found in _ABBREVIATION.finditer(text):
         if found.start() <= position < found.end():
             what = "an R group" if found[0].startswith("R") else "an abbreviation"

@@ -1,7 +1,7 @@
-"""What is known of a molecule, computed once: descriptors, fingerprints, composition, substructures.
+"""Cached properties of a molecule: descriptors, fingerprints, composition, substructures.
 
-Several terms of one objective, and several objectives of one search, look at the same molecule within
-moments. Each value is computed when it is first wanted and shared by all of them.
+Terms of one objective, and objectives of one search, need the same values of a molecule. Each is computed on
+first use and shared.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def parse_formula(text: str) -> dict[str, int]:
     """Element symbol to count; an element that is written twice (`CH3CH2OH`) is added up.
 
     Raises:
-        UsageError: Not a formula; the message names the character or the element that is to blame.
+        UsageError: Not a formula; the message names the offending character or element.
 
     >>> parse_formula("CH3CH2OH")
     {'C': 2, 'H': 6, 'O': 1}
@@ -100,7 +100,7 @@ REMEMBERED = 1024
 
 
 class Facts:
-    """One molecule and what has been computed of it so far.
+    """A molecule and its cached properties.
 
     >>> from molvae.chemistry.molecule import parse
     >>> facts = Facts(parse("CCO"))
@@ -162,10 +162,10 @@ class Facts:
 
 @lru_cache(maxsize=REMEMBERED)
 def facts_of(molecule: Molecule) -> Facts:
-    """The facts of a molecule, the same object for as long as it is remembered.
+    """The facts of a molecule; the same object while it is cached.
 
-    They are those of the text it was first read from: read from another, with its atoms in another order,
-    sums over them may differ in their last digit.
+    Values are computed from the text the molecule was first parsed from: another order of atoms may change
+    the last digit of sums.
     """
     return Facts(molecule)
 

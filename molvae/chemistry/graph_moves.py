@@ -42,8 +42,8 @@ _PREPARED = 4096
 def mutated(molecule: Molecule, rng: Random, *, n_edits: int = 1, cores: tuple[str, ...] = ()) -> str | None:
     """The molecule after random edits, one after the other, as SMILES; nothing where none was found.
 
-    Cores are SMARTS: where the molecule has them, their atoms and bonds stay, nothing is hung where it would
-    hide them, and the results have them too.
+    Cores are SMARTS: where the molecule has them, their atoms and bonds are unchanged, no group is attached
+    where the core would no longer match, and the results contain them.
 
     >>> from random import Random
     >>> from molvae.chemistry.molecule import parse
@@ -89,7 +89,7 @@ def decorated(
     *,
     cores: tuple[str, ...] = (),
 ) -> str | None:
-    """The molecule with a group hung on it, or put in the place of another, as SMILES.
+    """The molecule with a group attached, or replacing another, as SMILES.
 
     Groups are those common in drug-like molecules unless others are given; cores are kept as in `mutated`.
     """

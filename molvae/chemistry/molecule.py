@@ -1,7 +1,7 @@
-"""Text to molecule: `Molecule | Invalid`, with the caps and refusals that belong before RDKit's parser.
+"""Text to molecule: `Molecule | Invalid`, with checks before RDKit's parser.
 
-RDKit reads some texts silently wrong (`"C C"` is methane to it, `""` is a molecule of no atoms) and takes
-minutes over others (very long chains, very deep nests). Both are refused here, first.
+RDKit silently misreads some texts (`"C C"` as methane, `""` as a molecule without atoms) and takes minutes
+for others (very long chains, very deep nesting). Both are rejected here first.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def has_stereo_groups(text: str) -> bool:
 
 
 def changed_by(extension: str) -> str:
-    """What the extension says that its SMILES does not, if that is another structure; else empty.
+    """The feature of the extension that changes the structure of its SMILES; empty if there is none.
 
     >>> changed_by("$;;label$"), changed_by("Sg:n:0,1::ht")
     ('', 'a polymer or another S-group')

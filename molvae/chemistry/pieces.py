@@ -1,4 +1,4 @@
-"""Pieces of molecules with open ends, cut and joined, and marks on atoms of a core, which stays whole."""
+"""Cut molecules into pieces with open ends, join pieces, and mark the atoms of cores to keep."""
 
 from __future__ import annotations
 
@@ -113,13 +113,13 @@ def core_side(pieces: tuple[Piece, Piece]) -> Piece:
 
 
 def growing(mol: Chem.Mol) -> list[int]:
-    """Atoms that have a hydrogen to give."""
+    """Atoms with a hydrogen that can be replaced."""
     free = (index for (index,) in mol.GetSubstructMatches(_WITH_HYDROGEN))
     return [index for index in free if not is_closed(mol.GetAtomWithIdx(index))]
 
 
 def opened(mol: Chem.Mol, rng: Random) -> Piece | None:
-    """The molecule with its open end at a random atom that has a hydrogen to give."""
+    """The molecule with its open end at a random atom with a replaceable hydrogen."""
     free = growing(mol)
     return Piece(mol, (rng.choice(free),)) if free else None
 
@@ -199,7 +199,7 @@ def is_kept(atom: Chem.Atom) -> bool:
 
 
 def is_closed(atom: Chem.Atom) -> bool:
-    """Whether an atom belongs to a core that is lost where something is hung on the atom."""
+    """Whether an atom belongs to a core that no longer matches if a group is attached to the atom."""
     return bool(atom.HasProp(_CLOSED))
 
 
@@ -224,7 +224,7 @@ def _marked(mol: Chem.Mol, cores: Sequence[str], places: Sequence[frozenset[int]
 
 
 def _may_grow(mol: Chem.Mol, index: int, core: str, atoms: frozenset[int]) -> bool:
-    """Whether the core is still there with a methyl group on one of its atoms."""
+    """Whether the core still matches with a methyl group on one of its atoms."""
     grown = Chem.RWMol(mol)
     grown.AddBond(index, grown.AddAtom(Chem.Atom(6)), Chem.BondType.SINGLE)
     if Chem.SanitizeMol(grown, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:

@@ -1,4 +1,4 @@
-"""The physicochemical profile of a molecule: the few numbers that most scores are made of.
+"""The physicochemical profile of a molecule: descriptors that most scores depend on.
 
 A surrogate reads tens of thousands of molecules, so this is written for speed: element counts,
 hydrogens and charge come from the formula, the others but complexity from RDKit's compiled descriptors.
@@ -101,7 +101,7 @@ def complexity(mol: Chem.Mol) -> float:
 
 
 def _information(counts: Iterable[float]) -> float:
-    """Bits it takes to say of each of the things counted which kind it is."""
+    """Total information of the counts, in bits: n log2 n - sum of n_i log2 n_i."""
     kinds = list(counts)
     total = sum(kinds)
     return -sum(count * log2(count / total) for count in kinds if count > 0)

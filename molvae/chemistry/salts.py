@@ -1,4 +1,4 @@
-"""Salts, solvents and metals: find the main fragment, refuse what has no standard form."""
+"""Salts, solvents and metals: find the main fragment, and reject molecules without a standard form."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _is_counter_ion(atom: Chem.Atom) -> bool:
 
 
 def main_fragment(mol: Chem.Mol) -> tuple[Chem.Mol, str]:
-    """The fragment that a record is about, and what is doubtful about the choice ("" if nothing is).
+    """The main fragment, and why the choice is ambiguous ("" if it is not).
 
     Known counter-ions, solvents and what has no carbon framework are set aside; of the rest the fragment with
     most heavy atoms is kept. If nothing is left, a known organic acid, base or solvent is kept, else an

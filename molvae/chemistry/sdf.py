@@ -1,4 +1,4 @@
-"""SD files and conformers: molecules as SD blocks, and one conformer in space, always the same one."""
+"""SD files and conformers: molecules as SD blocks, and one reproducible conformer."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def parse_molblock(text: str) -> Molecule | Invalid:
 
 
 def _why_no_molecule(mol: Chem.Mol, text: str) -> str:
-    """Why a drawing stands for no single molecule, "" if it does."""
+    """Why a drawing is not a single molecule, "" if it is."""
     return next(_faults(mol, text), "")
 
 
@@ -131,7 +131,7 @@ def _record(molecule: Molecule, properties: Mapping[str, str], name: str) -> str
 
 
 def _block(molecule: Molecule, title: str) -> tuple[str, bool]:
-    """A molblock and whether it reads back as the molecule: in a crowded drawing wedges may not do."""
+    """A molblock, and whether it parses back to the molecule: wedges can fail in a crowded drawing."""
     block = ""
     with rdBase.BlockLogs():
         for draw in _DRAWINGS:
@@ -145,7 +145,7 @@ def _block(molecule: Molecule, title: str) -> tuple[str, bool]:
 
 
 def _with_open_double_bonds(mol: Chem.Mol) -> Chem.Mol:
-    """A copy whose double bonds of unknown configuration are drawn so, not the way they happen to lie."""
+    """A copy with double bonds of unknown configuration drawn as such."""
     copy = Chem.Mol(mol)
     for found in Chem.FindPotentialStereo(copy):
         if found.type == Chem.StereoType.Bond_Double and found.specified == _UNKNOWN:

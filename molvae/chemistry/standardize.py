@@ -189,9 +189,8 @@ def _together(known: tuple[str, ...], new: Iterable[str]) -> tuple[str, ...]:
 def _drawing(mol: Chem.Mol) -> Chem.Mol | None:
     """Functional groups drawn in RDKit's way, whose rules are those of ChEMBL and MolVS.
 
-    A sulfoxide is drawn [S+]-[O-], as ChEMBL does, nitro groups and N-oxides likewise: one drawing for the
-    whole house. S=O would do as well, but the corpora and checkpoints there are have learned this one. What
-    looks for patterns is shown S=O too (`substructure`, `filters`), so that nothing is blamed for charges.
+    A sulfoxide is drawn [S+]-[O-], as in ChEMBL, and nitro groups and N-oxides likewise: existing corpora and
+    checkpoints use this form. Pattern searches see S=O too (`substructure`, `filters`).
     """
     if all(_is_ordinary(atom) or _is_ammonium(atom) for atom in mol.GetAtoms()):
         return None

@@ -105,7 +105,7 @@ class PartRows:
 
 @dataclass(frozen=True)
 class PartReader:
-    """Reads any part of one input; small, so that it travels to worker processes.
+    """Reads any part of one input; cheap to pickle for worker processes.
 
     Attributes:
         path: The input.

@@ -106,7 +106,7 @@ def prepare(settings: PrepareSettings, *, workers: int = -1, progress: Progress 
 
 
 def _check(settings: PrepareSettings) -> None:
-    """Fail before hours of work rather than after."""
+    """Check names before starting hours of work."""
     TOKENIZERS.get(settings.tokenizer)
     if settings.vocabulary is not None:
         assembly.read_vocabulary(settings.vocabulary)

@@ -19,7 +19,7 @@ class Row:
 
     Attributes:
         line: Line of the file on which the row starts (the row number in a Parquet file), counted from 1.
-        text: SMILES, or a molblock if `is_molblock`, as it stands in the file.
+        text: SMILES, or a molblock if `is_molblock`, as in the file.
         identifier: The name of the molecule, or an empty text.
         fields: Every cell by column name; an absent cell is an empty text.
         is_molblock: Whether `text` is a molblock.

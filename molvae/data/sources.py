@@ -255,7 +255,7 @@ def guess_encoding(sample: bytes) -> str:
 
 
 def text_of(binary: BinaryIO, encoding: str, *, at_start: bool = True) -> io.TextIOWrapper:
-    """A stream of text with line ends of any kind.
+    """A text stream with any line endings.
 
     Bytes that are not UTF-8 are read one by one as Windows-1252, so that an accent deep in a long file, or
     one row pasted from another program, survives too. Only at the start may a byte order mark stand in front.

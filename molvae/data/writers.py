@@ -63,7 +63,7 @@ def suffix_of(path: Path) -> str:
 
 
 def neutralize(text: str) -> str:
-    """Foreign text made harmless for spreadsheets, which run a cell starting with = + - @ as a formula.
+    """Escape text for spreadsheets, which run a cell starting with = + - @ as a formula.
 
     An apostrophe is put before such a cell, in full width too, and before what would be one where a
     spreadsheet separates cells by semicolons or tabs; plain numbers stay as they are.
@@ -233,7 +233,7 @@ def _identifier_column(columns: Sequence[Column]) -> int | None:
 
 
 def safe_cell(text: str) -> str:
-    """Make a cell that no spreadsheet takes for a formula, printable and not too long.
+    """Make a cell printable, limited in length, and safe from being run as a formula.
 
     A cell that starts with ``= + - @`` gets an apostrophe in front, unless it is a number; no valid SMILES
     starts with any of these. Control characters are spelled out.

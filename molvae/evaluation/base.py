@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Direction = Literal["higher", "lower", "neither"]
-"""Which way a figure is better; `neither` where more is only different."""
+"""Which direction of a metric is better; `neither` if none is."""
 
 _ARROWS: dict[Direction, str] = {"higher": "↑", "lower": "↓", "neither": ""}
 
@@ -22,9 +22,9 @@ class Metric:
     """One figure.
 
     Attributes:
-        name: What was measured, as papers call it.
-        value: The figure; NaN where it cannot be measured on what was given.
-        n: How many molecules, pairs or values it rests on.
+        name: Name of the metric, as in the literature.
+        value: The value; NaN if it cannot be computed.
+        n: Number of molecules, pairs or values it is based on.
         direction: Which way is better.
     """
 
@@ -39,8 +39,8 @@ class MetricTable:
     """Figures in the order they are read.
 
     Attributes:
-        rows: The figures; no name comes twice.
-        notes: Sentences a reader must know to read them.
+        rows: The metrics; names are unique.
+        notes: Remarks needed to interpret them.
 
     >>> table = MetricTable((Metric("valid", 0.5, 4, "higher"), Metric("FCD", math.nan, 1, "lower")))
     >>> table["valid"], table.to_json()["metrics"][1]["value"]

@@ -1,4 +1,4 @@
-"""How like a reference the molecules of a generator are: the metrics of MOSES (Polykovskiy 2020).
+"""Compare the molecules of a generator to a reference: the metrics of MOSES (Polykovskiy 2020).
 
 All follow the code of MOSES: after validity, everything is measured on the canonical valid molecules in the
 order given, duplicates kept; `unique@k` looks at the first k of them.
@@ -65,12 +65,12 @@ def measure(
     workers: int = 0,
     progress: Progress = SILENT,
 ) -> MetricTable:
-    """Measure what a generator wrote, invalid texts included.
+    """Evaluate the output of a generator, including invalid texts.
 
     Args:
-        samples: What it wrote, in order.
-        references: What that is compared with; a row `METRIC/REFERENCE` for each metric and reference.
-        training: Canonical SMILES of what the generator was trained on (`canonical_set`), for novelty.
+        samples: The output, in order.
+        references: Sets to compare with; a row `METRIC/REFERENCE` for each metric and reference.
+        training: Canonical SMILES of the training set (`canonical_set`), for novelty.
         parts: Which parts of the profiles to compare; each costs time.
         fcd: Whether to measure the Fréchet ChemNet Distance (needs `fcd_torch`).
         guacamol: Whether to add the KL and FCD scores of GuacaMol.

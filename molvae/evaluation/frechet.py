@@ -61,7 +61,7 @@ def bytes_to_texts(data: NDArray[np.uint8]) -> list[str]:
 
 
 CHUNK = 10_000  # activations held in memory at once
-_FEWEST = 2  # molecules a covariance can be had from
+_FEWEST = 2  # minimum number of molecules for a covariance
 
 
 @dataclass(frozen=True)

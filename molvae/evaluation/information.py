@@ -26,7 +26,7 @@ _BLOCK = 256  # rows whose densities under all posteriors are held at once
 def information_metrics(
     mu: NDArray[np.floating], sigma: NDArray[np.floating], *, generator: np.random.Generator
 ) -> MetricTable:
-    """What is known of a code from the means and standard deviations of posteriors, `n x d` each.
+    """Metrics of a latent code from the means and standard deviations of posteriors, `n x d` each.
 
     Rows with a NaN are left out; the generator draws the samples that estimate the mutual information.
     """
@@ -91,7 +91,7 @@ def _mean_kl_to_aggregate(mu: NDArray[np.float64], sigma: NDArray[np.float64]) -
 
     The squares cancel: what remains is half of log |C| minus the mean of log |diag sigma²|.
     """
-    if len(mu) <= mu.shape[1]:  # too few to know a covariance by: the bound would be too low to be one
+    if len(mu) <= mu.shape[1]:  # too few for a covariance: the bound would be invalid
         return math.nan
     centered = mu - mu.mean(axis=0)
     covariance = centered.T @ centered / len(mu) + np.diag((sigma**2).mean(axis=0))

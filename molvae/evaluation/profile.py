@@ -1,4 +1,4 @@
-"""Profile of a set of molecules: all that the distribution metrics compare."""
+"""Profile of a set of molecules: the data of the distribution metrics."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ _TOLD_EVERY = 256
 
 @dataclass(frozen=True)
 class Profile:
-    """What a set of texts is made of. Duplicates are kept everywhere; what was not asked for is None.
+    """Features of a set of texts. Duplicates are kept everywhere; features not requested are None.
 
     Attributes:
         n_texts: Texts given.
@@ -157,7 +157,7 @@ def profile(
     progress: Progress = SILENT,
     task: str = "profile",
 ) -> Profile:
-    """Gather the profile of SMILES, whatever they are: those that are no molecule are counted.
+    """Compute the profile of SMILES; invalid ones are counted.
 
     With rules molecules are standardized; those without a standard form stay as read. `alerts` is the folder
     of `moses_reasons`.
