@@ -79,14 +79,14 @@ class Trackers:
         for name, tracker in list(self._trackers.items()):
             try:
                 do(tracker)
-            except Exception as error:  # noqa: BLE001 - a tracker's trouble is not the run's
+            except Exception as error:  # noqa: BLE001 - a failing tracker must not stop the run
                 del self._trackers[name]
                 why = one_line(f"{type(error).__name__}: {error}")
-                self._progress.note(f"the tracker '{name}' failed and is not used any more: {why}")
+                self._progress.note(f"the tracker '{name}' failed and is no longer used: {why}")
 
 
 class TrackedProgress(Progress):
-    """A listener before another one, which logs the figures of one task to trackers; steps are units done."""
+    """Logs the figures of one task to trackers and forwards all events; steps are units done."""
 
     def __init__(self, trackers: Trackers, task: str, listener: Progress = SILENT) -> None:
         self._trackers, self._task, self._listener = trackers, task, listener

@@ -112,7 +112,7 @@ def domain_gate(model: LatentModel) -> Gate:
     from molvae.latent.domain import require_domain
 
     if not isinstance(model, MolVAE):
-        raise UsageError("this model does not know its applicability domain")
+        raise UsageError("this model has no calibrated applicability domain")
     domain = require_domain(model.domain)
     return lambda molecules: [bool(x) for x in domain.score(likelihood(model, molecules)).inside()]
 

@@ -72,7 +72,7 @@ def _faults(mol: Chem.Mol, text: str) -> Iterator[str]:
         elif _abbreviates(alias, atom.GetSymbol()):
             yield f"'{alias}' at atom {number} is an abbreviation: expand it where it was drawn"
     if any(bond.HasQuery() or bond.GetBondType() == Chem.BondType.UNSPECIFIED for bond in mol.GetBonds()):
-        yield "a query: a bond stands for several orders"
+        yield "a query: a bond may have several orders"
     for name in _ABBREVIATED_GROUP.findall(text):
         yield f"'{name.strip()}' is an abbreviation: expand it where it was drawn"
 

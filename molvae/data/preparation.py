@@ -74,7 +74,7 @@ def prepare(settings: PrepareSettings, *, workers: int = -1, progress: Progress 
         sizes = np.bincount(parts, minlength=len(PARTS))
         if sizes[TRAIN] == 0:
             raise InputError(
-                f"none of the {n:,} molecules is in the training part", hint="Check the split column."
+                f"none of the {n:,} molecules is in the training split", hint="Check the split column."
             )
         vocabulary = assembly.learn_vocabulary(settings, kept, parts == TRAIN, gathered.tokens)
         n_tokens, unknown = assembly.write_tokens(settings, kept, directory, gathered.tokens, vocabulary)
@@ -137,7 +137,8 @@ def _refuse_empty_labels(
             continue
         if name in contradictory:
             raise InputError(
-                f"column '{name}' says 0 and 1 of every molecule it labels", hint="Leave it out of --labels."
+                f"column '{name}' has both 0 and 1 for every labelled molecule",
+                hint="Leave it out of --labels.",
             )
         if name not in gathered.first_unreadable:
             raise InputError(f"column '{name}' is empty", hint="Leave it out of --labels.")

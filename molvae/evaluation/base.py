@@ -57,7 +57,7 @@ class MetricTable:
     def __post_init__(self) -> None:
         names = [row.name for row in self.rows]
         if len(set(names)) != len(names):
-            raise ValueError(f"a name comes twice among {', '.join(names)}")
+            raise ValueError(f"a name is repeated among {', '.join(names)}")
 
     def __getitem__(self, name: str) -> float:
         return next(row.value for row in self.rows if row.name == name)

@@ -76,7 +76,7 @@ def require_domain(domain: ApplicabilityDomain | None) -> ApplicabilityDomain:
     """
     if domain is None:
         raise UsageError(
-            "this model does not know its applicability domain",
+            "this model has no calibrated applicability domain",
             hint="Run 'molvae calibrate CHECKPOINT --corpus CORPUS' once.",
         )
     return domain

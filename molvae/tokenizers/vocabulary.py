@@ -46,7 +46,7 @@ class Vocabulary:
             raise InputError(f"a vocabulary starts with {' '.join(SPECIALS)}, got {got!r}")
         ids = {token: position for position, token in enumerate(self.tokens)}
         if len(ids) != len(self.tokens) or "" in ids:
-            raise InputError("a vocabulary holds every token once, and none of them is empty")
+            raise InputError("the tokens of a vocabulary must be distinct and not empty")
         object.__setattr__(self, "_ids", ids)
 
     @classmethod
@@ -91,7 +91,7 @@ class Vocabulary:
         if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
             raise InputError("a vocabulary is a JSON list of strings")
         if any("\ud800" <= character <= "\udfff" for token in tokens for character in token):
-            raise InputError("a vocabulary holds text: half of a surrogate pair is none")
+            raise InputError("the tokens of a vocabulary must not contain lone surrogates")
         return cls(tuple(tokens))
 
 

@@ -332,7 +332,7 @@ class TestSplit:
         assert balance.n_vocabulary == len(corpus.vocabulary) == 7
 
     def test_nothing_to_train_on(self, run):
-        with pytest.raises(InputError, match="training part"):
+        with pytest.raises(InputError, match="training split"):
             run("smiles,fold\nC,test\n", split="fold")
 
 

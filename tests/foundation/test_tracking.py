@@ -82,7 +82,7 @@ def test_a_tracker_that_fails_is_told_of_and_let_go(notes):
     trackers.close()
     assert notes == [("log", {"loss": 1.0}, 12)]
     assert listener.said == [
-        "the tracker 'notes' failed and is not used any more: ConnectionError: the server is away"
+        "the tracker 'notes' failed and is no longer used: ConnectionError: the server is away"
     ]
 
 
