@@ -49,7 +49,7 @@ def prepare(
     Args:
         files: Tables of SMILES, SD files, Parquet.
         output: Directory of the corpus.
-        workers: Processes; 0 for none but this, -1 for one per core.
+        workers: Processes; 0 for only this one, -1 for one per core.
         progress: Progress listener.
         words: Any setting of `PrepareSettings`: `labels=["pIC50"]`, `vocabulary="zinc250k"`.
 
@@ -160,14 +160,14 @@ def optimize(
         minimize: Scores to minimize, likewise.
         at_most: Upper bounds of scores.
         at_least: Lower bounds of scores.
-        keep: Cores that every candidate contains: SMARTS, or SMILES that grow at their attachment points
-            `[*:1]` alone.
-        output: Directory of the campaign, with its journal `journal.sqlite` and where its model lies (a copy
-            of one that was made in memory), so that `molvae ask` goes on with it.
+        keep: Cores that every candidate contains: SMARTS, or SMILES extended only at their attachment points
+            `[*:1]`.
+        output: Directory of the campaign, with its journal `journal.sqlite` and the path of its model (or a
+            copy, if it is not on disk), so that `molvae ask` can continue it.
         start: Molecules to begin with, with or without known scores, or a table of them.
-        oracles: Functions or oracles for names in bounds, or in an `mpo:` file.
-        retry_failed: First score again the molecules that an oracle failed on before.
-        trust: Whether programs, servers and code that an `mpo:` file names may be run.
+        oracles: Functions or oracles for names in bounds or in an `mpo:` file.
+        retry_failed: First score again the molecules that an oracle failed on.
+        trust: Whether programs, servers and code named by an `mpo:` file may be run.
         progress: Progress listener.
         words: Any setting of `CampaignSettings`: `budget=200`, `q=8`, `seed=7`, `effort=4`.
 
@@ -191,7 +191,7 @@ def optimize(
     wishes = [*_wishes(highest, lowest, at_most, at_least), *objectives(keep=keep)]
     settings = unfolded(_settings(CampaignSettings, {"objectives": wishes, **words}, "optimize"))
     named = {objective.name for objective in wanted(settings.objectives)}
-    loaded = needed_oracles(  # an unknown name is an error before a model is loaded
+    loaded = needed_oracles(  # raises for unknown names before a model is loaded
         KnownScores(settings.objectives), given, named=named, trust=trust
     )
     directory = _path(output, "output")
@@ -259,7 +259,7 @@ def _as_oracle(name: str, function: Any) -> Oracle:
 
 
 def _settings(cls: type[S], words: Mapping[str, Any], call: str) -> S:
-    """Settings from keywords: also a single text for a list, and names of nested settings."""
+    """Settings from keywords, which may be a single text for a list, or names of nested settings."""
     known = [name for name, _, _ in field_help(cls)]
     values: dict[str, Any] = {}
     nested: dict[str, Any] = {}

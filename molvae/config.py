@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_args
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic import Field as Field  # noqa: PLC0414 - for the rooms, as is the next
+from pydantic import Field as Field  # noqa: PLC0414 - re-exported, as is the next
 from pydantic import model_validator as model_validator  # noqa: PLC0414
 from pydantic_core import PydanticUndefined
 
@@ -43,9 +43,9 @@ class Settings(BaseModel):
         frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True, allow_inf_nan=False
     )
     retired: ClassVar[dict[str, Any]] = {}
-    """Settings of earlier versions, and the constants they became; None where they decide no result."""
+    """Settings of earlier versions, and the constants they became; None if they do not affect results."""
     instead: ClassVar[dict[str, str]] = {}
-    """What to use instead of retired settings, where that is something else than a constant."""
+    """Replacements of retired settings that did not become constants."""
 
 
 def load_settings(
@@ -58,8 +58,8 @@ def load_settings(
 ) -> S:
     """Settings of class `cls` from a TOML file (optional), then `values`, then `key=value` overrides.
 
-    Dotted keys reach nested settings: `model.latent_size=64`. Retired settings may stand in the file as what
-    they are now, and as anything if it is one that molvae has `stored`.
+    Dotted keys reach nested settings: `model.latent_size=64`. Retired settings are accepted in the file with
+    their constant value, or with any value if molvae has `stored` it.
 
     Raises:
         ConfigError: Names the file or override, the key, the value, and what is allowed.
@@ -94,7 +94,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         raise ConfigError(f"expected key=value, got '{text}'", hint="For example: --set model.latent_size=64")
     try:
         value = tomllib.loads(f"value = {raw}")["value"]
-    except (ValueError, RecursionError):  # text, or too large a number or nesting
+    except (ValueError, RecursionError):  # text, or a number or nesting that is too large
         value = raw.strip()
     return key.strip(), value
 
@@ -194,12 +194,12 @@ def differences(
 
 
 def without_retired(cls: type[Settings], stored: Any, *, changed: bool = True) -> Any:
-    """Settings that maybe an earlier version has written, without retired ones.
+    """Settings that an earlier version may have written, without retired ones.
 
     Args:
         cls: Their class.
-        stored: As read from a file.
-        changed: Whether to leave out also retired settings that are not what they are now.
+        stored: Values from a file.
+        changed: Whether to also drop retired settings that differ from their constant.
     """
     if isinstance(stored, list):
         return [without_retired(cls, row, changed=changed) for row in stored]
@@ -215,7 +215,7 @@ def without_retired(cls: type[Settings], stored: Any, *, changed: bool = True) -
 
 
 def retired_changes(cls: type[Settings], stored: Any, prefix: str = "") -> list[str]:
-    """The retired settings in such a file that were not what they are now."""
+    """The retired settings in such a file that differ from their constants."""
     changes: list[str] = []
     for part in stored if isinstance(stored, list) else [stored] if isinstance(stored, dict) else []:
         now = flat(cls.retired)

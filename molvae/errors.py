@@ -4,7 +4,7 @@
 MolvaeError                  exit code 1
 ├── UsageError               2   a wrong option, argument or call
 │   ├── ConfigError          2   a settings file or key
-│   │   └── DivergedError    2   a fit that ended in a number that is not finite
+│   │   └── DivergedError    2   a fit that diverged
 │   ├── UnknownNameError     2   a name that is not registered
 │   └── MissingDependencyError 2  an optional package that is not installed
 ├── InputError               3   no usable input
@@ -16,7 +16,7 @@ MolvaeError                  exit code 1
 └── StoppedEarly             75  stopped before the end; the same command resumes
 ```
 
-A message says what happened, what was got and what was expected; the hint says what to do.
+A message says what happened, what was given and what was expected; the hint says what to do.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class MolvaeError(Exception):
     """Base of all exceptions of molvae.
 
     Args:
-        message: One sentence: what happened, what was got, what was expected.
-        hint: One sentence: what to do about it.
+        message: One sentence: what happened, what was given, what was expected.
+        hint: One sentence: what to do.
     """
 
     exit_code: ClassVar[int] = 1
@@ -54,11 +54,11 @@ class UsageError(MolvaeError):
 
 
 class ConfigError(UsageError):
-    """A settings file, key or value that is not understood."""
+    """An invalid settings file, key or value."""
 
 
 class DivergedError(ConfigError):
-    """A number that is not finite ended a fit: the learning rate, say, is too high."""
+    """A fit diverged to a non-finite number; for example, the learning rate is too high."""
 
 
 class UnknownNameError(UsageError):
@@ -70,7 +70,7 @@ class MissingDependencyError(UsageError):
 
 
 class InputError(MolvaeError):
-    """No usable input: a missing file, an unreadable table, no row that can be used."""
+    """No usable input: a missing file, an unreadable table, no usable row."""
 
     exit_code = 3
 
@@ -99,14 +99,14 @@ class LockedError(StorageError):
     """A directory that another process is writing."""
 
 
-class StoppedEarly(MolvaeError):  # noqa: N818 - it is an outcome with an exit code, not a mistake
-    """Stopped before the end; what was finished is saved and the same command resumes."""
+class StoppedEarly(MolvaeError):  # noqa: N818 - an outcome with an exit code, not an error
+    """Stopped before the end; finished work is saved and the same command resumes."""
 
     exit_code = 75
 
 
 def suggest(word: str, options: Iterable[str]) -> str:
-    """The end of an error message with the nearest option, or "".
+    """The end of an error message that suggests the nearest option, or "".
 
     >>> suggest("qde", ["qed", "logp"])
     "; did you mean 'qed'?"

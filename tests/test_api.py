@@ -167,5 +167,5 @@ def test_a_shipped_model_is_never_written_to(little_corpus, capsys):
     before = {path.name: path.stat().st_mtime_ns for path in model.iterdir()}
     for command in ("fit-heads", "fit-prior", "calibrate"):
         assert run([command, "zinc250k", "--corpus", str(little_corpus)]) == 2
-        assert "comes with molvae and is not changed" in capsys.readouterr().err
+        assert "is shipped with molvae and cannot be changed" in capsys.readouterr().err
     assert before == {path.name: path.stat().st_mtime_ns for path in model.iterdir()}

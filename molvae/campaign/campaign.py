@@ -71,14 +71,14 @@ class Campaign:
         *,
         start: Iterable[StartMolecule | str] | Measurements = (),
     ) -> Campaign:
-        """Begin a campaign, or resume it: the same call on the same path goes on.
+        """Begin a campaign, or resume it with the same call on the same path.
 
         Args:
             path: The journal file.
             model: Proposes molecules.
-            settings: Objectives, budget, method. To resume, those that were set must be unchanged, but the
-                budget may grow and `EXECUTION` may change.
-            start: Molecules to begin with, with or without known scores: SMILES, `StartMolecule`s, or a table
+            settings: Objectives, budget, method. On resuming, explicitly set ones must be unchanged, except
+                that the budget may grow and `EXECUTION` may change.
+            start: Start molecules, with or without known scores: SMILES, `StartMolecule`s, or a table
                 (pandas, polars, Arrow) with a column `smiles`, and scores in columns named like objectives.
                 Salts and charged forms are standardized; repeated measurements are averaged.
 
@@ -110,7 +110,7 @@ class Campaign:
         """Open a campaign's journal.
 
         Args:
-            path: The journal file, or the directory it is in.
+            path: The journal file, or its directory.
             model: Required by `ask` only.
             writable: Whether to write; a reader needs no lock.
 
@@ -120,7 +120,7 @@ class Campaign:
             UsageError: The model or a file of an oracle has changed since it began.
         """
         file = Path(path) / JOURNAL if Path(path).is_dir() else Path(path)
-        journal = Journal(file, writable=writable and file.is_file())  # a missing one must not be created
+        journal = Journal(file, writable=writable and file.is_file())  # do not create a missing one
         try:
             campaign = cls(journal, model)
             if model is not None:
@@ -163,7 +163,7 @@ class Campaign:
         return self.history.remaining
 
     def ask(self, n: int | None = None, *, deliver: Callable[[Candidates], None] | None = None) -> Candidates:
-        """The next candidates: different molecules, never scored nor handed out before.
+        """The next candidates: distinct molecules that were never scored or proposed before.
 
         Args:
             n: Maximum number, within the budget; default: `q`, growing to `q_most`.
@@ -214,7 +214,7 @@ class Campaign:
     def tell(self, observations: Iterable[Observation] | Measurements, *, correct: bool = False) -> Receipt:
         """Report scores: late, in part, repeatedly, in any order.
 
-        A failure is replaced by a later number. A molecule that was not a candidate is not charged. Salts and
+        A failure is replaced by a later number. Molecules that were not candidates are not charged. Salts and
         charged forms are standardized.
 
         Args:
@@ -252,7 +252,7 @@ class Campaign:
         return {"recognize": Recognizer(self.history), "stated": self.history.units, "expected": True}
 
     def predict(self, molecules: Sequence[str | Molecule]) -> list[Forecast | Invalid]:
-        """Forecasts for any molecules, which are standardized, in order; `Invalid` for what is none."""
+        """Forecasts for any molecules, standardized, in order; `Invalid` for invalid ones."""
         forms = [form_of(m if isinstance(m, str) else m.smiles) for m in molecules]
         read = [self._features.molecules[f.smiles] for f in forms if isinstance(f, Form)]
         forecaster = Forecaster(self._situation(), self.history.state.get("fits"))
@@ -260,16 +260,16 @@ class Campaign:
         return [next(forecasts) if isinstance(form, Form) else form for form in forms]
 
     def best(self, k: int = 10) -> list[Row]:
-        """The `k` best feasible molecules, highest utility first; of equal ones the one scored first."""
+        """The `k` best feasible molecules, highest utility first; ties in order of scoring."""
         rows = [row for row in self.table() if row.feasible and not math.isnan(row.utility)]
         return sorted(rows, key=lambda row: -row.utility)[:k]
 
     def table(self) -> list[Row]:
-        """Every molecule of the campaign, in order of appearance; molecules of the start only once scored."""
+        """Every molecule of the campaign, in order of appearance; start molecules only once scored."""
         return all_rows(self.history)
 
     def trace(self) -> list[TracePoint]:
-        """Best and top-10 mean after each charged call; with several goals, utilities as they look now."""
+        """Best and top-10 mean after each charged call; several goals are scaled by their current ranges."""
         charged = charged_rows(self.table())
         best, top = running_top([row.utility for row in charged], TOP)
         return [
@@ -295,5 +295,5 @@ class Campaign:
         self._journal.__exit__(kind, error, trace)
 
     def _situation(self) -> Situation:
-        model = cast("LatentModel", self._model)  # `ask` requires one, forecasts do not
+        model = cast("LatentModel", self._model)  # required by `ask`, not by forecasts
         return Situation(self.history, model, self._features, self._seeds, self._gates)

@@ -113,7 +113,7 @@ class ColumnReader:
         return Score(value, "ok", sd=sd if math.isfinite(sd) else None), ""
 
     def _foreign(self, unit: str) -> str:
-        """What is wrong with a unit."""
+        """The problem with a unit."""
         column = self.unit or self.stated
         if unit and plain(unit) != plain(column):
             return f"is in {unit}, " + (f"the column in {column}" if column else "other cells have no unit")

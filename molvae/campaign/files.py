@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _HEADER = b"SQLite format 3\x00"
 _LARGEST_FILE = 8 << 30  # bytes
 _COMPANIONS = ("{}", "{}-wal", "{}-shm", "{}-journal", ".{}.lock", ".{}.tally")
-_TALLY_LENGTH = 20 + 1 + 64 + 1 + 16 + 1  # count, digest, check, each with what ends it
+_TALLY_LENGTH = 20 + 1 + 64 + 1 + 16 + 1  # count, digest, check, each with a separator
 
 APPLICATION_ID = 0x6D6F6C76  # "molv"
 SCHEMA = 1
@@ -48,7 +48,7 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def refuse_special_files(path: Path) -> None:
-    """Refuse links, pipes and devices in place of a journal and its companions.
+    """Refuse links, pipes and devices as a journal or one of its companion files.
 
     The target of a symbolic link would be locked, overwritten or removed.
     """
@@ -91,7 +91,7 @@ def writer_lock(path: Path) -> Iterator[None]:
 
     Raises:
         LockedError: Another process holds it.
-        StorageError: The disk refuses.
+        StorageError: It cannot be written.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -143,10 +143,9 @@ def _schema() -> list[tuple[str, str, str, str]]:
 class Tally:
     """The number of committed events, in the file `.NAME.tally` beside a journal open for writing.
 
-    SQLite takes a damaged frame of its write-ahead log for the end of the log, so that after a kill and a
-    flipped bit the last events would be dropped silently. The tally is written after each commit and removed
-    when the log has been folded into the journal: if it is left, the journal must have at least this many
-    events.
+    SQLite treats a damaged frame of its write-ahead log as the end of the log, so that a bit flip after a
+    kill would drop the last events silently. The tally is written after each commit and removed when the log
+    has been merged into the journal: if it exists, the journal must have at least this many events.
     """
 
     def __init__(self, journal: Path) -> None:
@@ -175,7 +174,7 @@ class Tally:
         if number.isdecimal() and line == _line(int(number), digest):
             return int(number), digest
         raise JournalError(
-            f"{self.path} is damaged: it keeps how many events of {self._journal.name} were written",
+            f"{self.path} is damaged: it has the number of events of {self._journal.name}",
             hint="Restore both from a copy, or remove it to read the journal without this check.",
         )
 
@@ -196,12 +195,12 @@ class Tally:
         """Record a commit, in a single write, so that a kill leaves the old line or the new one."""
         if self._file is None:
             return
-        with contextlib.suppress(OSError):  # the event is safe; an older count still holds
+        with contextlib.suppress(OSError):  # the event is safe; an older count is still valid
             os.pwrite(self._file, _line(n_events, digest), 0)
             os.fdatasync(self._file)
 
     def settle(self) -> None:
-        """Remove the file, if it was begun, unless events are left in the write-ahead log.
+        """Remove the file, if it exists, unless events remain in the write-ahead log.
 
         Errors are ignored: all events are safe, and a remaining tally is harmless.
         """

@@ -62,10 +62,10 @@ def precedent_gate(model: LatentModel, start: Iterable[str]) -> Gate:
 
 
 def similarity_gate(neighborhood: Neighborhood, *, at_least: bool) -> Gate:
-    """Passes molecules with `at_least` the similarity of a neighborhood, or at most; the nearest counts.
+    """Passes molecules whose nearest neighbor is `at_least`, or at most, as similar as the threshold.
 
     Raises:
-        UsageError: A text of the neighborhood is not a molecule.
+        UsageError: A reference is not a valid molecule.
     """
     references: list[Molecule] = []
     for text in neighborhood.smiles:
@@ -105,7 +105,7 @@ def domain_gate(model: LatentModel) -> Gate:
     """Passes molecules inside the model's applicability domain (`DomainScores.inside`).
 
     Raises:
-        UsageError: The model is no `MolVAE`, or not calibrated.
+        UsageError: The model is not a `MolVAE`, or not calibrated.
     """
     from molvae.latent.calibration import likelihood
     from molvae.latent.codec import MolVAE
@@ -118,7 +118,7 @@ def domain_gate(model: LatentModel) -> Gate:
 
 
 def remembering(gate: Gate) -> Gate:
-    """The gate with a cache of its answers by SMILES, as offspring repeat themselves."""
+    """The gate with a cache of results by SMILES, as offspring are often repeated."""
     known: OrderedDict[str, bool] = OrderedDict()
 
     def passes(molecules: Sequence[Molecule]) -> list[bool]:
@@ -140,12 +140,12 @@ def kept_smarts(objectives: Iterable[Objective]) -> tuple[str, ...]:
 
 
 def kept_cores(objectives: Iterable[Objective]) -> list[Molecule]:
-    """These cores as molecules, as far as they are drawn in full."""
+    """These cores as molecules, without those that are query patterns."""
     return [core for text in kept_smarts(objectives) if (core := core_molecule(text)) is not None]
 
 
 def gates_of(settings: CampaignSettings, model: LatentModel, start: Iterable[str]) -> tuple[Gate, ...]:
-    """The gates of a campaign, the cheapest first.
+    """The gates of a campaign, cheapest first.
 
     Raises:
         UsageError: The domain is requested and the model is not calibrated, or a reference is not a molecule.

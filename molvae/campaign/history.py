@@ -85,18 +85,18 @@ class History:
 
     Attributes:
         known: Computed objectives: every trial has their scores.
-        given: Keys of the settings that were set when it began.
-        facts: About the model and the version of Python.
+        given: Keys of the settings set explicitly when it began.
+        facts: Identity of the model, version of Python.
         trials: By canonical SMILES, in order of appearance.
         latents: Latent points, by canonical SMILES.
         state: State of the search method after the last `ask`.
         n_asks: Number of batches.
         n_calls: Evaluations charged.
-        n_failed_in_a_row: Evaluations since the last one that gave a number.
+        n_failed_in_a_row: Evaluations since the last successful one.
         seconds: Total time in `ask`.
         units: Units of objectives, if a table has them.
         identifiers: Canonical SMILES of the candidates, by identifier.
-        model: Its heads may predict objectives.
+        model: Model whose heads may predict objectives.
     """
 
     settings: CampaignSettings
@@ -136,7 +136,7 @@ class History:
         stored = payload["settings"]
         if changed := retired_changes(CampaignSettings, stored):
             _LOG.warning("ignored, as these settings no longer exist: %s", ", ".join(changed))
-        # campaigns of versions without the precedent gate go on without it
+        # campaigns of versions without the precedent gate continue without it
         kept = {"wild": True, **without_retired(CampaignSettings, stored)}
         settings = CampaignSettings.model_validate(kept)
         history = cls(
@@ -229,7 +229,7 @@ class History:
         return self.known.completed(joined)
 
     def trial(self, smiles: str, recorded: Sequence[Score | None] | None = None) -> Trial:
-        """The trial of a canonical SMILES; created if necessary, with computed scores as recorded, if any."""
+        """The trial of a canonical SMILES, created if necessary with recorded computed scores."""
         if smiles not in self.trials:
             scores: list[Score | None] = [None] * len(self.settings.objectives)
             if recorded is not None:
@@ -242,7 +242,7 @@ class History:
         return self.trials[smiles]
 
     def is_redrawn(self, smiles: str) -> bool:
-        """Whether a molecule is a stereoisomer of one of the campaign.
+        """Whether a molecule is a stereoisomer of one in the campaign.
 
         Features ignore stereochemistry, so surrogates would propose stereoisomers of the best molecules.
         """

@@ -53,7 +53,7 @@ class Measurements:
 
 
 CHANGED = "changed"
-"""Remark of `recognized` for a molecule that was given in another form."""
+"""Remark of `recognized` for a molecule given in another form."""
 
 
 def recognized(row: Row) -> tuple[str, str, str]:
@@ -77,11 +77,11 @@ def read_rows(
     """Molecules and scores of the rows of a table; rows of one molecule are merged, their numbers averaged.
 
     Args:
-        rows: Of a table.
-        names: Of the objectives, in the campaign's order.
+        rows: Rows of a table.
+        names: Objectives, in the campaign's order.
         columns: Column by objective name.
-        recognize: Returns the molecule of a row in standard form, a problem (with a molecule the row is
-            refused, without one unreadable), and a remark.
+        recognize: Returns the molecule of a row in standard form, a problem (the row is refused, or
+            unreadable without a molecule), and a remark.
         stated: Units of the campaign, by objective name.
         expected: Whether every row should have a result; others are counted and skipped.
         where: Word before the line number in messages.
@@ -123,7 +123,7 @@ def read_frame(frame: Any, names: Sequence[str], *, asked: Sequence[str], **opti
     Columns are looked up for the measured objectives, `asked`.
 
     Raises:
-        InputError: No column is called like SMILES.
+        InputError: There is no SMILES column.
     """
     columns = columns_of(frame)
     smiles = next((name for name in columns if is_smiles_name(name)), None)
@@ -180,7 +180,7 @@ def joined(parts: Sequence[Measurements], names: Sequence[str]) -> Measurements:
     for name, unit in (item for part in parts for item in part.units.items()):
         if plain(units.setdefault(name, unit)) != plain(unit):
             raise UsageError(f"{name} is in {units[name]} in one table and in {unit} in another")
-    balance = replace(found.balance, read=0, changed=0)  # rows are those of the parts
+    balance = replace(found.balance, read=0, changed=0)  # rows were counted in the parts
     for part in (part.balance for part in parts):
         balance.read += part.read
         balance.empty += part.empty

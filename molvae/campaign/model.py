@@ -1,4 +1,4 @@
-"""The model of a campaign: what it must do, latent points of molecules, the note of which model it is."""
+"""The model of a campaign: its protocol, latent points of molecules, the note of its path."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LatentModel(Protocol):
         """Number of latent coordinates, `d`."""
 
     def encode(self, molecules: Sequence[Molecule], /) -> np.ndarray:
-        """Latent points, `n x d` float32; NaN rows for what cannot be encoded."""
+        """Latent points, `n x d` float32; NaN rows where encoding fails."""
 
     def decode(self, z: np.ndarray, /) -> list[Molecule | Invalid]:
         """Molecules of latent points `n x d`, `n` of them."""
@@ -42,7 +42,7 @@ class TellsPosterior(Protocol):
     """A model whose encoder has a posterior."""
 
     def posterior(self, molecules: Sequence[Molecule], /) -> tuple[np.ndarray, np.ndarray]:
-        """Posterior means and deviations, `n x d` float32 each; NaN rows for what cannot be encoded."""
+        """Posterior means and deviations, `n x d` float32 each; NaN rows where encoding fails."""
 
 
 @runtime_checkable
@@ -51,11 +51,11 @@ class ReadsNoise(Protocol):
 
     @property
     def noise_levels(self) -> bool:
-        """Whether it does."""
+        """Whether its decoder is conditioned."""
 
     @property
     def prior_level(self) -> float:
-        """Level at which draws of the prior are decoded."""
+        """Noise level for decoding prior draws."""
 
     def decode_moved(self, z: np.ndarray, level: np.ndarray, /, *, seed: int) -> list[Molecule | Invalid]:
         """Molecules of latent points `n x d` after pCN steps of these lengths, `n`."""
@@ -78,7 +78,7 @@ def drawn(model: LatentModel, n: int, generator: np.random.Generator) -> list[Mo
 
 
 class Latents:
-    """Latent points of molecules, known or encoded when they are first asked for.
+    """Latent points of molecules, known or encoded on first use.
 
     Attributes:
         known: All points so far, by canonical SMILES.
@@ -94,7 +94,7 @@ class Latents:
         self._deviations: dict[str, NDArray[np.float32]] = {}
 
     def __call__(self, smiles: Sequence[str]) -> NDArray[np.float32]:
-        """Latent points, `n x d`, new ones encoded in one batch; NaN rows for what cannot be encoded."""
+        """Latent points, `n x d`, new ones encoded in one batch; NaN rows where encoding fails."""
         molecules = self._missing(smiles, self.known)
         if molecules:
             if isinstance(self.model, TellsPosterior):

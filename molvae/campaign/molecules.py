@@ -90,7 +90,7 @@ class MoleculeMemory:
 
 
 class FeatureMemory:
-    """Cache of features by canonical SMILES: those that the surrogates of a campaign use.
+    """Cache of the features used by the surrogates, by canonical SMILES.
 
     Attributes:
         views: The fingerprints.

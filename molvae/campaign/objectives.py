@@ -1,4 +1,4 @@
-"""The objectives of a campaign: checks, composite ones as their parts, and scores that need no call."""
+"""The objectives of a campaign: checks, decomposition of composite ones, and computed scores."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def unfolded(settings: CampaignSettings) -> CampaignSettings:
 
     Raises:
         ConfigError: A file cannot be read.
-        UsageError: A term is written wrongly.
+        UsageError: A term is invalid.
     """
     names = {objective.name for objective in settings.objectives}
     found = [whole for o in settings.objectives if (whole := taken_apart(o.name)) is not None]
@@ -61,7 +61,7 @@ def wholes(objectives: Sequence[Objective]) -> dict[int, Whole]:
 
 
 def check_objectives(objectives: Sequence[Objective]) -> None:
-    """Refuse bounds that nothing satisfies and names that are nearly those of computed objectives.
+    """Refuse bounds that no molecule satisfies and names that resemble those of computed objectives.
 
     Raises:
         UsageError: A key in a URL, an invalid computed objective, a bound outside the range of its score, a
@@ -90,7 +90,7 @@ def _check_measured(objective: Objective) -> None:
         if inner.name not in known_oracles() and not OWN.fullmatch(str(inner)):
             raise UsageError(
                 f"'{objective.name}' is a desirability of '{inner}', which molvae does not compute",
-                hint=f"For something that is measured, bound the measurement itself: at least {inner}=LOW, "
+                hint=f"For a measured score, set bounds on the measurement: at least {inner}=LOW, "
                 f"at most {inner}=HIGH.",
             )
         return
@@ -108,25 +108,25 @@ _REMEMBERED = 100_000  # molecules with a few scores each
 
 
 class KnownScores:
-    """Scores of the objectives that need no call: exact for every molecule, charged to nobody, never modeled.
+    """Computed scores of objectives: exact for every molecule, not charged, never modeled.
 
-    Objectives that molvae computes are known. Where nothing else is wanted at all, as in a search for `qed`
-    alone, the goals take the place of what is dear: they are scored, charged and modeled like an assay, and
-    the bounds alone are known. The heads of the model predict objectives called `predicted_NAME`, which are
-    known as well; without it they have no values.
+    Objectives that molvae computes are known. If all are computed, as in a search for `qed` alone, goals are
+    scored, charged and modeled like an assay, and only bounds are known. Objectives called `predicted_NAME`
+    come from the model's heads and are known too; without the model they have no values.
 
     Attributes:
         oracles: Of all objectives that molvae computes, by name.
-        columns: Positions of the known objectives.
-        bounds: Those of them that are bounds.
-        wholes: Composite objectives by position; neither known nor asked for.
-        measured: Positions of the objectives that are asked for.
-        modeled: Positions of what surrogates learn: goals and parts that are asked for, then all bounds.
-        refused: How many molecules each bound has turned away since `refused` was last cleared.
+        columns: Positions of known objectives.
+        bounds: Known bounds.
+        wholes: Composite objectives by position; neither known nor measured.
+        measured: Positions of measured objectives.
+        modeled: Positions of the surrogates' outputs: measured goals and parts, then all bounds that are not
+            known.
+        refused: Number of molecules that violated each bound since it was last cleared.
 
     Raises:
         UnknownNameError: The model has no such head.
-        UsageError: An objective that is computed, but not written as it must be.
+        UsageError: A computed objective with wrong options or argument.
     """
 
     def __init__(self, objectives: Sequence[Objective], model: LatentModel | None = None) -> None:
@@ -157,15 +157,15 @@ class KnownScores:
 
     @property
     def lacks_model(self) -> bool:
-        """Whether it predicts some, and is not there to do so."""
+        """Whether the model predicts some, but is missing."""
         return self._heads.asked and not self._heads.ready
 
     def is_computed(self, name: str) -> bool:
-        """Whether molvae has the score of an objective as soon as what is asked for has come."""
+        """Whether an objective is known, or follows from measured scores."""
         return name in self.oracles or any(self.objectives[j].name == name for j in self.wholes)
 
     def completed(self, scores: Sequence[Score | None]) -> list[Score | None]:
-        """Scores with those that are put together in their places, as far as all their parts are there."""
+        """Scores with composite ones filled in where all their parts are available."""
         found = list(scores)
         for j, whole in self.wholes.items():
             parts = {name: found[self.place(name)] for name in whole.parts}
@@ -178,19 +178,19 @@ class KnownScores:
         return next(j for j, objective in enumerate(self.objectives) if objective.name == name)
 
     def filled(self, molecule: Molecule, scores: Sequence[Score | None]) -> list[Score | None]:
-        """Scores with those that are known in their places, whatever stood there."""
+        """Scores with known ones filled in, replacing any others."""
         whole = list(scores)
         for j in self.columns:
             whole[j] = self._scores(j, [molecule])[0]
         return whole
 
     def values(self, molecules: Sequence[Molecule]) -> NDArray[np.float64]:
-        """Known scores, `n x k` in the order of `columns`; NaN where a molecule has none."""
+        """Known scores, `n x k` in the order of `columns`; NaN where missing."""
         columns = [[score.value for score in self._scores(j, molecules)] for j in self.columns]
         return np.array(columns, dtype=np.float64).reshape(len(self.columns), len(molecules)).T
 
     def admits(self, molecules: Sequence[Molecule]) -> list[bool]:
-        """Which molecules are within all known bounds; one without a value is not."""
+        """Which molecules satisfy all known bounds; those without a value do not."""
         passed = [True] * len(molecules)
         for j in self.bounds:
             objective = self.objectives[j]
@@ -202,9 +202,9 @@ class KnownScores:
         return passed
 
     def excess(self, molecules: Sequence[Molecule]) -> NDArray[np.float64]:
-        """How far molecules are outside the known bounds, `n`: 0 within, infinite where there is no value.
+        """Violation of the known bounds, `n`: 0 if satisfied, infinite without a value.
 
-        Each bound counts in units of the spread of its scores among these molecules.
+        Each violation is scaled by the spread of its scores among these molecules.
         """
         total = np.zeros(len(molecules))
         for j in self.bounds:

@@ -161,7 +161,7 @@ _RANK = {
 _SIGN = {"above": 1.0, "below": -1.0}
 EVALUATED = frozenset({"ok", "above", "below", "failed", "timeout"})
 """Statuses of scores that are charged."""
-_FEWEST_DIGITS = 2  # of a rounded number that is taken for a longer one
+_FEWEST_DIGITS = 2  # of a rounded number that matches a longer one
 
 
 def merge(old: Score | None, new: Score | None, what: str) -> Score | None:
@@ -240,7 +240,7 @@ def shown(score: Score) -> str:
 
 
 def _agree(a: Score, b: Score) -> bool:
-    """Whether two reports may be of the same measurement."""
+    """Whether two reports may describe the same measurement."""
     for number, other in ((a, b), (b, a)):
         if other.status in CENSORED and number.is_measured and number.status != other.status:
             return _SIGN[other.status] * (number.value - other.value) >= 0
@@ -259,7 +259,7 @@ def _precedence(score: Score) -> tuple[int, float, int, str]:
 
 
 def _decimals(value: float) -> int:
-    """Decimals of a number as it is printed; negative for zeros before the point."""
+    """Decimals of a number as printed; negative for trailing zeros of an integer."""
     return -int(Decimal(repr(value)).normalize().as_tuple().exponent)
 
 

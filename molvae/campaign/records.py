@@ -38,7 +38,7 @@ def scores_to_json(scores: Sequence[Score | None]) -> list[list[Any] | None]:
 
 
 def scores_from_json(rows: Sequence[list[Any] | float | None]) -> list[Score | None]:
-    """The inverse of `scores_to_json`; a bare number is a value (so earlier versions wrote known scores)."""
+    """The inverse of `scores_to_json`; a bare number is a value (known scores of earlier versions)."""
     found: list[Score | None] = []
     for row in rows:
         if not isinstance(row, list):
@@ -53,7 +53,7 @@ def scores_from_json(rows: Sequence[list[Any] | float | None]) -> list[Score | N
 
 
 def known_from_json(payload: Mapping[str, Any], smiles: str) -> list[Score | None] | None:
-    """Known scores of a molecule that an event has recorded; nothing where it has none."""
+    """Known scores of a molecule recorded by an event, if any."""
     recorded = payload.get("known", {}).get(smiles)
     return None if recorded is None else scores_from_json(recorded)
 
@@ -84,11 +84,11 @@ def latent_from_text(text: str) -> NDArray[np.float32]:
 
 
 def known_to_json(known: KnownScores, smiles: Sequence[str]) -> dict[str, list[list[Any] | None]]:
-    """What is computed of molecules, for the journal: reading it then computes nothing again."""
+    """Computed scores of molecules for the journal, so that reading it computes nothing."""
     if not known.columns or known.lacks_model:
         return {}
     molecules = [molecule for text in smiles if is_valid(molecule := parse(text))]
-    known.values(molecules)  # of all at once, where a model predicts them
+    known.values(molecules)  # in one batch, as a model may predict them
     blank = [None] * len(known.objectives)
     return {m.smiles: scores_to_json([known.filled(m, blank)[j] for j in known.columns]) for m in molecules}
 
@@ -101,7 +101,7 @@ Word = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]*\z", max_length=4 *
 Number = Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)]
 
 
-# not strict, as JSON has lists alone; replicates have a number and a deviation
+# not strict, as JSON has only lists; replicates have a number and a deviation
 _One = Annotated[tuple[Status, Number | None, str], Field(strict=False)]
 _Several = Annotated[
     tuple[Status, Number | None, str, Annotated[int, Field(ge=1)], Number | None], Field(strict=False)
@@ -177,7 +177,7 @@ def understood(event: Event) -> Iterator[None]:
         yield
     except _NOT_UNDERSTOOD as error:
         raise JournalError(
-            f"event {event.number} of the journal is not what a campaign writes: {describe_error(error)}",
+            f"event {event.number} of the journal is invalid: {describe_error(error)}",
             hint="Restore the journal from a copy, or read it with the version of molvae that wrote it.",
         ) from error
 
@@ -195,6 +195,6 @@ def going_on_from(path: Path) -> Iterator[None]:
         yield
     except _NOT_UNDERSTOOD as error:
         raise JournalError(
-            f"the search cannot go on from what the journal {path} holds: {describe_error(error)}",
-            hint="Somebody may have changed it; if nobody did, this is a bug in molvae, and -vv shows where.",
+            f"the search cannot continue from the journal {path}: {describe_error(error)}",
+            hint="If it was not edited, this is a bug in molvae; -vv shows where.",
         ) from error

@@ -45,7 +45,7 @@ class Result:
         path: The journal.
         settings: Of the campaign.
         n_calls: Evaluations charged, in all runs of this campaign.
-        n_failed: Those without a number.
+        n_failed: Failed ones.
         spent: Whether the budget was spent.
         seconds_searching: Time in `ask`, in all runs of this campaign.
         seconds_scoring: Time in oracles, in this run.
@@ -83,7 +83,7 @@ class Result:
 
     @property
     def pareto(self) -> list[Row]:
-        """Feasible molecules that no other dominates; with one goal, the best."""
+        """Feasible nondominated molecules; with one goal, the best."""
         shape = len(self.table), len(self.settings.objectives)
         values = np.array([values_of(row) for row in self.table], dtype=np.float64).reshape(shape)
         chosen = front(values, self.settings.objectives)
@@ -149,9 +149,9 @@ def run(
         n_barren = 0 if campaign.n_calls > before or retried else n_barren + 1
         if n_barren == _MOST_BARREN:
             raise OracleError(
-                f"{n_barren} batches in a row were scored and nothing could be charged; the last molecule: "
+                f"{n_barren} batches in a row gave no chargeable score; the last molecule: "
                 + candidates[-1].smiles,
-                hint="The oracle calls every molecule invalid or skips it.",
+                hint="The oracle returns invalid or skipped for every molecule.",
             )
     progress.finish(TASK, calls=campaign.n_calls)
     return _result_of(campaign, scoring)
@@ -160,7 +160,7 @@ def run(
 def needed_oracles(
     known: KnownScores, given: Mapping[str, Oracle], *, named: Collection[str], trust: bool = False
 ) -> dict[str, Oracle]:
-    """The oracles of the measured objectives, by name: the given ones, and others loaded by name.
+    """The oracles of the measured objectives, by name; those not given are loaded.
 
     Objectives that the user has `named` may be programs, servers and code; with `trust`, others too.
 
@@ -236,7 +236,7 @@ def _result_of(campaign: Campaign, scoring: float) -> Result:
 
 @dataclass(frozen=True)
 class MoveReport:
-    """Report of one move, or another source (start, library, prior).
+    """Statistics of one move, or another source (start, library, prior).
 
     Attributes:
         move: Its name.
@@ -263,7 +263,7 @@ class MoveReport:
 
 
 def move_reports(table: Sequence[Row], state: Mapping[str, Any]) -> list[MoveReport]:
-    """Reports of all moves that were attempted or scored, most hits first; `state` is that of the method."""
+    """Statistics of all moves that were attempted or scored, most hits first; `state` is the method's."""
     called = charged_rows(table)
     reached = hits([row.utility for row in called])
     moves: Mapping[str, Mapping[str, Any]] = state.get("sources", {}).get("moves", {})

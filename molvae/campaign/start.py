@@ -40,7 +40,7 @@ def checked(
         InputError: Start molecules were given and none is valid.
         UnknownNameError: Unknown method, proposal source or filter, with the nearest match; or the model has
             no such head.
-        UsageError: An impossible objective or start, or the model has no domain where one is needed.
+        UsageError: An invalid objective or start, or the model has no domain and one is needed.
     """
     METHODS.get(settings.method)
     for source in settings.sources:
@@ -101,7 +101,7 @@ def carried(history: History, objectives: Sequence[Objective]) -> Measurements:
     return replace(read, units=units)
 
 
-_CARRY = "Put it back as it was; or begin a new campaign with what was measured in this one: --start {path}."
+_CARRY = "Put it back as it was; or begin a new campaign with the measurements of this one: --start {path}."
 
 
 def first_event(settings: CampaignSettings, model: LatentModel, start: Measurements) -> dict[str, Any]:
@@ -126,22 +126,22 @@ def first_event(settings: CampaignSettings, model: LatentModel, start: Measureme
 def changes(
     history: History, settings: CampaignSettings, start: Measurements, path: Path
 ) -> list[tuple[str, dict[str, Any]]]:
-    """Events for changes when a campaign is resumed: of its budget and of `EXECUTION`.
+    """Events for changes of the budget and of `EXECUTION` when a campaign is resumed.
 
-    A setting that was never set stays as it was when the campaign began, even if its default has changed.
+    A setting that was never set keeps its original default, even if the default has changed.
 
     Raises:
         UsageError: Other settings, another start or other files than it began with.
     """
     mine, theirs = history.settings.model_dump(mode="json"), settings.model_dump(mode="json")
-    parts = [o for o in mine["objectives"] if o["direction"] == "part"]  # of the same file: it is checked
+    parts = [o for o in mine["objectives"] if o["direction"] == "part"]  # of the same, checked file
     for dumped in (mine, theirs):
         dumped["objectives"] = [o for o in dumped["objectives"] if o["direction"] != "part"]
     asked = {name: theirs[name] for name in EXECUTION if name in given(settings)}
     changed = {name: value for name, value in asked.items() if value != mine[name]}
     cores = [[{**o, "name": core_of(o["name"])} for o in part["objectives"]] for part in (mine, theirs)]
     if mine["objectives"] != theirs["objectives"] and cores[0] == cores[1]:
-        mine["objectives"] = theirs["objectives"]  # other workers or time-outs
+        mine["objectives"] = theirs["objectives"]  # only workers or time-outs differ
         changed["objectives"] = [*theirs["objectives"], *parts]
     budgets = mine.pop("budget"), theirs.pop("budget")
     for name in EXECUTION:
@@ -158,7 +158,7 @@ def changes(
     if now and now != _start(history, standard=False) and now != _start(history, standard=True):
         raise UsageError(
             f"the campaign {path} began with other start molecules",
-            hint="Leave the start out to go on with it, or choose another path; tell adds known scores.",
+            hint="Omit the start to continue it, or choose another path; tell adds known scores.",
         )
     if budgets[1] < budgets[0]:
         raise UsageError(f"the budget of {path} is {budgets[0]} and can only grow, got {budgets[1]}")
@@ -199,7 +199,7 @@ def check_model(facts: Mapping[str, Any], model: LatentModel, path: Path) -> Non
     """Check that the model is that of the campaign.
 
     Raises:
-        UsageError: It is another.
+        UsageError: It is another one.
     """
     begun, now = facts.get("model"), model_identity(model)
     if begun and now and begun != now:

@@ -1,10 +1,10 @@
 """The journal: one append-only SQLite file whose events are chained by sha256.
 
 SQLite in WAL mode with synchronous=FULL keeps every committed event through a kill or a power cut. It does
-not detect flipped bits in a value, so each event has the sha256 of itself and its predecessor, and a head row
+not detect bit flips in a value, so each event has the sha256 of itself and its predecessor, and a head row
 has the number of events and the last digest: a changed, missing or truncated event is refused.
 
-A killed process leaves its last events in the write-ahead log, where SQLite takes a damaged frame for the end
+A killed process leaves its last events in the write-ahead log, where SQLite treats a damaged frame as the end
 and drops events silently. While a journal is open for writing, the number of committed events is kept beside
 it (`molvae.campaign.files.Tally`), and a journal with fewer is refused.
 
@@ -50,7 +50,7 @@ class Event:
     Attributes:
         number: Counted from 1.
         kind: create, ask, tell, correct, budget, settings.
-        payload: What happened, as JSON values.
+        payload: Contents, as JSON values.
         written_at: UTC time, ISO 8601.
     """
 
@@ -91,7 +91,7 @@ class Journal:
                 if not writable:
                     self._database = self._readable(self._database)
                 self._prepare()
-                # one snapshot for everything that is read from here on, while another process goes on
+                # one snapshot for all reads, while another process continues
                 # writing; a reader keeps it until it closes
                 self._database.execute("BEGIN")
                 self._head = self._verify()
@@ -147,7 +147,7 @@ class Journal:
         return Event(n_events + 1, kind, json.loads(text), moment)
 
     def check_in_place(self) -> None:
-        """Check that the path still leads to the open file.
+        """Check that the path still refers to the open file.
 
         Raises:
             StorageError: The file was removed or replaced.
@@ -155,11 +155,11 @@ class Journal:
         if identity(self.path) != self._identity:
             raise StorageError(
                 f"the journal {self.path} was removed or replaced while it was being written",
-                hint="What was written until then is in the file that was removed, not in what is there now.",
+                hint="Earlier events are in the removed file, not in the current one.",
             )
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and release it."""
+        """Merge the write-ahead log into the file and close it."""
         self._closing.close()
 
     def _keep_promise(self, promised: tuple[int, str] | None) -> None:

@@ -58,7 +58,7 @@ class Row:
 
 
 def all_rows(history: History) -> list[Row]:
-    """Every molecule of a campaign, in order of appearance; molecules of the start only once scored."""
+    """Every molecule of a campaign, in order of appearance; start molecules only once scored."""
     trials, objectives = list(history.trials.values()), history.settings.objectives
     values = np.array([trial.values for trial in trials]).reshape(len(trials), len(objectives))
     rows = []
@@ -107,7 +107,7 @@ def rows_html(rows: Sequence[Row], objectives: Sequence[Objective], caption: str
 def replicate_columns(
     scores: Sequence[Sequence[Score | None]], names: Sequence[str], before: str = ""
 ) -> dict[str, list[float | None]]:
-    """Number and standard deviation of replicates: columns `NAME n` and `NAME sd` where there are any.
+    """Number and standard deviation of replicates, if any: columns `NAME n` and `NAME sd`.
 
     Rows of scores may be empty, and names repeated; `before` is a prefix of the names of the columns.
     """
@@ -145,7 +145,7 @@ class Candidates(list[Candidate]):
     """Result of `ask`: a list of candidates that is a table to pandas, polars and Arrow.
 
     Attributes:
-        columns: Values by name, also of forecasts; scores that are to be measured are empty.
+        columns: Values by name, also of forecasts; scores to be measured are empty.
     """
 
     def __init__(self, candidates: Sequence[Candidate], history: History) -> None:
@@ -156,7 +156,7 @@ class Candidates(list[Candidate]):
         }
         trials = [history.trials[c.smiles] for c in candidates]
         for j, objective in enumerate(history.settings.objectives):
-            if j not in history.known.wholes:  # a whole comes with its parts
+            if j not in history.known.wholes:  # composite scores follow from their parts
                 columns.setdefault(objective.name, [value_of(trial.scores[j]) for trial in trials])
         columns |= forecast_columns([c.forecast for c in candidates], history)
         self.columns = columns | descent_columns([c.ancestor for c in candidates], history)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def usable(history: History, measurements: Measurements, *, correct: bool) -> list[Observation]:
-    """The rows without contradictions; the others are listed in the balance."""
+    """The rows without contradictions; others are listed in the balance."""
     balance, taken = measurements.balance, []
     for molecule, line in zip(measurements.molecules, measurements.lines, strict=True):
         name = "" if molecule.name in history.identifiers else molecule.name
@@ -130,7 +130,7 @@ class Recognizer:
         if problem := mismatch(self._history, word, smiles):
             return smiles, problem, ""
         if changed == CHANGED and smiles in self._history.trials:
-            return smiles, "", f"{row.text} is taken for {smiles}, another form of it"
+            return smiles, "", f"{row.text} is another form of {smiles}"
         return smiles, "", changed
 
 

@@ -80,7 +80,7 @@ def front(values: NDArray[np.float64], objectives: Sequence[Objective]) -> NDArr
 
 
 TOP = 10
-"""A molecule that comes among this many best is a hit."""
+"""A molecule among this many best is a hit."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class TracePoint:
 
 
 def tenth_best(worth: NDArray[np.float64]) -> float | None:
-    """The tenth best utility, which a hit exceeds; `None` if there are fewer than ten."""
+    """The tenth best utility, which hits exceed; `None` if there are fewer than ten."""
     reached = np.sort(worth[np.isfinite(worth)])[::-1]
     return float(reached[TOP - 1]) if len(reached) >= TOP else None
 
@@ -129,7 +129,7 @@ def hits(values: Sequence[float]) -> list[bool]:
 
 
 def running_top(values: Sequence[float], k: int) -> tuple[list[float], list[float]]:
-    """Best and mean of the `k` best after each value; NaN values count as calls only.
+    """Best and mean of the `k` best after each value; NaN values only count as calls.
 
     >>> running_top([1.0, float("nan"), 3.0], 2)
     ([1.0, 1.0, 3.0], [1.0, 1.0, 2.0])
@@ -152,7 +152,7 @@ def top_auc(values: Sequence[float], *, budget: int = 10_000, frequency: int = 1
     the budget if the run stopped early. (Gao et al., NeurIPS 2022 datasets and benchmarks, PMO.)
 
     Args:
-        values: Scores in call order; NaN (a failed call) counts as a call and never among the best.
+        values: Scores in call order; NaN (a failed call) only counts as a call.
         budget: Calls the area is divided by.
         frequency: Calls between points of the curve.
 

@@ -33,13 +33,13 @@ _DRAWN = 25  # molecules in a picture
 @options.choice(
     "--path",
     "kind",
-    text="Shape of the path; a straight line leaves the region populated by molecules.",
+    text="Shape of the path; a straight line leaves the region of high prior density.",
     of=["spherical", "linear"],
     default="spherical",
     show_default=True,
 )
 @molecules.tries()
-@click.option("--distinct", is_flag=True, help="Each molecule once, where the path first reaches it.")
+@click.option("--distinct", is_flag=True, help="Keep only the first occurrence of each molecule.")
 @molecules.describe()
 @molecules.picture()
 @options.seed()

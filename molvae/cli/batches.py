@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @options.output(
     page=True, meaning="Output file (.csv .parquet .smi .sdf .jsonl, or a page .html).  [default: stdout]"
 )
-@click.option("--pending", is_flag=True, help="Write the molecules still awaited; propose nothing new.")
+@click.option("--pending", is_flag=True, help="Write the pending molecules again; propose no new ones.")
 @options.path("--checkpoint", text="The model; required to begin, remembered later.", metavar="DIR")
 @campaigns.search_options()
 @options.device()
@@ -52,9 +52,9 @@ def ask_command(
 ) -> None:
     """Propose the next molecules to make and measure in CAMPAIGN (a directory).
 
-    The first call names the model and the objectives; an objective may be anything you measure. Later,
-    'molvae ask CAMPAIGN' is enough. Fill in the empty columns of the file, in part or in whole, and return it
-    with 'molvae tell', days later if need be. Computed objectives are filled in already.
+    The first call names the model and the objectives; an objective may be any measurement of yours. Later,
+    'molvae ask CAMPAIGN' is enough. Fill in the empty columns of the file, all or some, and return it with
+    'molvae tell' at any time. Computed objectives are filled in already.
 
     \b
     Examples:
@@ -74,7 +74,7 @@ def ask_command(
     if not exists and not told and checkpoint is None:
         raise UsageError(
             f"there is no campaign at {campaign} yet",
-            hint="To begin one, name a model and what you measure: --checkpoint DIR --maximize potency",
+            hint="To begin one, give a model and the measured objective: --checkpoint DIR --maximize potency",
         )
     changed = bool(wanted or start.texts or given.any)
     if exists and pending and not changed:
@@ -114,7 +114,7 @@ def _deliver(session: Session, output: Path | None, opened: Campaign, handed: Se
 
 
 def _with_forecasts(opened: Campaign, candidates: Sequence[Candidate]) -> Candidates:
-    """The batch, with forecasts also of the molecules no surrogate chose."""
+    """The batch, with forecasts for all molecules, also those no surrogate chose."""
     from molvae.campaign.observations import Forecast
     from molvae.campaign.table import Candidates
 
@@ -177,9 +177,9 @@ def tell_command(
     """Add measured results to CAMPAIGN: RESULTS are files with a column per objective, or - for stdin.
 
     Rows are matched by SMILES (salts and charged forms too) or by identifier, that of the batch or your own.
-    An empty cell is still awaited; '>10000' and '<5' are bounds; 'failed', 'n.d.' and other words mean a
+    An empty cell is pending; '>10000' and '<5' are bounds; 'failed', 'n.d.' and other words mean a
     failed measurement; 'cancelled' a molecule that will not be made, which is not charged. Several rows of
-    one molecule are averaged. Rows for molecules never asked for are used, and not charged.
+    one molecule are averaged. Rows of other molecules are used, and not charged.
 
     Results may be late, partial or repeated. A row that cannot be used is reported with its line and skipped.
 

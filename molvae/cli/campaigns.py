@@ -1,4 +1,4 @@
-"""What searches and screens share: options of objectives and bounds, settings, and opening a campaign."""
+"""Shared by searches and screens: options of objectives and bounds, settings, opening a campaign."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Bound(click.ParamType):  # type: ignore[type-arg]  # generic only in the n
     """`NAME=value`, split at the last equals sign, as a SMILES may contain some.
 
     Args:
-        name: How it is written, for help.
+        name: Its syntax, for help.
         example: For the error message.
         above: The value must be above this.
-        default: The value where NAME stands alone; by default it may not.
+        default: The value of NAME alone; by default a value is required.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ def sources_option() -> Decorator:
 
 
 def gate_options() -> Decorator:
-    """`--near`, `--novel`, `--wild` and `--in-domain`: limits of what is proposed."""
+    """`--near`, `--novel`, `--wild` and `--in-domain`: constraints on proposals."""
     near = "Only molecules at least this similar to one in FILE (or to a SMILES)."
     novel = "Only molecules at most this similar to all in FILE."
     wild = "Also molecules with unstable groups, or with bonds or ring systems found in fewer than 1 in "
@@ -139,14 +139,14 @@ def as_settings(
 def named(
     wanted: Sequence[dict[str, Any]], objectives: Sequence[Objective], assignments: Sequence[str]
 ) -> set[str]:
-    """Names of the objectives on the command line, as options or --set, and not only in a file."""
+    """Names of the objectives on the command line (options or --set), not only in a file."""
     if any(assignment.startswith("objectives") for assignment in assignments):
         return {objective.name for objective in objectives if objective.direction != "part"}
     return {objective["name"] for objective in wanted}
 
 
 def search_options(*more: Decorator) -> Decorator:
-    """What `optimize` and `ask` search for, and how; `more` come after the objectives."""
+    """Objectives and settings of `optimize` and `ask`; `more` come after the objectives."""
     return stacked(
         objective_options(),
         *more,
@@ -204,21 +204,19 @@ def _neighborhoods(given: Mapping[str, Any], session: Session) -> dict[str, Any]
 
 
 def load_model(directory: Path, checkpoint: Path | None, device: str) -> MolVAE:
-    """The model of a campaign: the given checkpoint, or the one it was begun with."""
+    """The model of a campaign: the given checkpoint, or the recorded one."""
     from molvae.latent.codec import MolVAE
 
     if checkpoint is not None:
         return MolVAE.load(places.checkpoint(checkpoint), device=device)
     written = remembered(directory)
     if written is None:
-        raise UsageError(
-            f"the campaign {directory} does not say which model it uses", hint="Give it with --checkpoint."
-        )
+        raise UsageError(f"the campaign {directory} has no recorded model", hint="Give it with --checkpoint.")
     return MolVAE.load(written, device=device)
 
 
 def opened(journal: Path, *, writable: bool = True) -> Campaign:
-    """A campaign, with its model where that predicts some of the objectives."""
+    """A campaign, with its model if that predicts an objective."""
     from molvae.campaign.campaign import Campaign
 
     campaign = Campaign.open(journal, writable=writable)
@@ -229,7 +227,7 @@ def opened(journal: Path, *, writable: bool = True) -> Campaign:
 
 
 def why_so_few(campaign: Campaign) -> str:
-    """Why a search found fewer molecules than requested."""
+    """The reason why a search found fewer molecules than requested."""
     if not (turned_away := campaign.turned_away):
         return "nothing new was found; more --start molecules may help"
     most = sorted(turned_away.items(), key=lambda pair: -pair[1])

@@ -36,8 +36,8 @@ _MOST_REASONS = 8
 def fetch_command(session: Session, name: str | None, output: Path | None, mirror: Path | None) -> None:
     """Download the data set NAME, or list all.
 
-    Files are verified by sha256 where one is published. Without a network, the message says what to download
-    by hand and where to put it.
+    Files are verified by sha256 where one is published. Without a network, a message explains how to download
+    them by hand.
 
     \b
     Examples:
@@ -51,7 +51,7 @@ def fetch_command(session: Session, name: str | None, output: Path | None, mirro
         rows = [(STARTER, "MIT", "About 10,000 drug-like molecules; comes with molvae.")]
         rows += [(dataset.name, dataset.license, dataset.about) for dataset in CATALOG.values()]
         listing = [dict(zip(("name", "license", "about"), row, strict=True)) for row in rows]
-        session.report({"datasets": listing}, table_text(("name", "license", "what it is"), rows))
+        session.report({"datasets": listing}, table_text(("name", "license", "description"), rows))
         return
     with session.progress() as progress:
         path = fetch(name, output or Path(), mirror=mirror, progress=progress)
@@ -81,7 +81,7 @@ def prepare_command(session: Session, /, given: fields.Given[PrepareSettings], w
 
     Reads .smi .txt .csv .tsv .sdf (plain or .gz), .parquet, or - for stdin; standardizes, filters, merges
     duplicates, splits into train, valid and test, builds the vocabulary, and computes properties. Every row
-    is accounted for: rejected.csv lists the rows that were not used, with the reason; duplicates.csv,
+    is accounted for: rejected.csv lists unused rows with the reason; duplicates.csv,
     replicates.csv (averaged numbers) and contradictions.csv list what was merged.
 
     \b
@@ -109,7 +109,7 @@ def prepare_command(session: Session, /, given: fields.Given[PrepareSettings], w
 
 
 def _text(corpus: Path, balance: Balance, *, labelled: bool) -> str:
-    """The balance, the rejected rows by reason, and a line for each fact there is."""
+    """The balance, the rejected rows by reason, and a line for each fact."""
     lines = [str(balance), ""]
     reasons = [(f"{count:,}", reason) for reason, count in balance.by_reason.items()][:_MOST_REASONS]
     if reasons:
@@ -123,7 +123,7 @@ def _text(corpus: Path, balance: Balance, *, labelled: bool) -> str:
         for name, n in balance.contradictory.items()
     ]
     stereo, changed, unreadable = balance.stereo_groups, balance.changed, _counts(balance.unreadable)
-    labels = "; their labels are of what was written" if labelled else ""
+    labels = "; their labels are those of the original form" if labelled else ""
     facts: dict[str, Any] = {
         "corpus": f"{corpus} ({parts})",
         "vocabulary": f"{balance.n_vocabulary} tokens, {balance.n_tokens / balance.kept:.1f} per molecule",

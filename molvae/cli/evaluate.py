@@ -40,7 +40,7 @@ _TITLES = ("logP", "SA", "QED", "weight (g/mol)")
 @options.path(
     "--corpus",
     "corpus_path",
-    text="Corpus of 'molvae prepare' as reference and training set; what is compared with it is standardized "
+    text="Corpus of 'molvae prepare' as reference and training set; compared molecules are standardized "
     "like it.",
     metavar="DIR",
 )
@@ -70,7 +70,9 @@ _TITLES = ("logP", "SA", "QED", "weight (g/mol)")
     metavar="DIR",
     files=False,
 )
-@options.integer("--workers", text="Processes; 0 none but this.  [default: one per core]", least=0, most=1024)
+@options.integer(
+    "--workers", text="Processes; 0 for only this one.  [default: one per core]", least=0, most=1024
+)
 @options.columns()
 @options.seed()
 @options.device()
@@ -112,7 +114,7 @@ def evaluate_command(
     chosen = {**given, "alerts": _alert_directory(alerts)}
     chosen["workers"] = workers if workers is not None else (cores if cores > 1 else 0)
     corpus = None if corpus_path is None else Corpus.open(places.corpus(corpus_path))
-    if corpus is not None:  # what is compared with it is standardized like it
+    if corpus is not None:  # standardize compared molecules like the corpus
         chosen["rules"] = Rules(corpus.settings.standardize, corpus.settings.keep_stereo)
     source = places.named(source)
     if source.is_dir() and corpus is None:
@@ -169,7 +171,7 @@ def _model(source: Path, corpus: Corpus, chosen: dict[str, Any], **shared: Any) 
 def _compared(
     session: Session, corpus: Corpus | None, chosen: Mapping[str, Any]
 ) -> tuple[list[MoleculeSet], set[str] | None]:
-    """The references, and the canonical SMILES of the training molecules where they are known."""
+    """The references, and the canonical SMILES of the training molecules, if known."""
     from molvae.data.catalog import cache_directory
     from molvae.evaluation.distribution import canonical_set
 
@@ -192,7 +194,7 @@ def _compared(
 def _molecules(
     texts: Sequence[str], name: str, chosen: Mapping[str, Any], cache: Path | None = None
 ) -> MoleculeSet:
-    """A set of molecules, to be profiled as the options say."""
+    """A set of molecules, to be profiled according to the options."""
     from molvae.evaluation.molecules import MoleculeSet
     from molvae.models.devices import resolve_device
 
@@ -202,7 +204,7 @@ def _molecules(
 
 
 def _read_texts(argument: str, session: Session, chosen: Mapping[str, Any]) -> list[str]:
-    """The SMILES column of a file; empty, and so invalid, for a row that cannot be read."""
+    """The SMILES column of a file; unreadable rows are empty, and so invalid."""
     if not inputs.is_file(argument):
         raise InputError(f"no file '{argument}'", hint="Check the path for a typing mistake.")
     rows = inputs.Arguments([argument], chosen["columns"]).rows(session)
@@ -223,7 +225,7 @@ def _held_out_rows(corpus: Corpus, split: str) -> np.ndarray:
 def _alert_directory(path: Path | None) -> Path | None:
     """The directory of the MOSES alerts: the given one or its `filters/`; None if not found.
 
-    Where the user names it, and not the environment, it is an error that it has none.
+    A directory given by the user, not by the environment, must have them.
     """
     from molvae.chemistry.filters import ALERT_FILES
 
@@ -239,7 +241,7 @@ def _alert_directory(path: Path | None) -> Path | None:
 
 
 def _write(output: Path, assessed: Assessment, references: Sequence[MoleculeSet]) -> list[str]:
-    """Write metrics and the pictures that can be drawn; the names of the files."""
+    """Write metrics and the available pictures; returns the names of the files."""
     from molvae.reporting.figures import draw_histograms
 
     write_atomically(output / "metrics.json", json.dumps(assessed.table.to_json(), indent=2) + "\n")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound="Settings")
 
-_LONG = 60  # characters of a default that are shown
-_FEW = 12  # settings that are listed at once, nested ones too
+_LONG = 60  # maximum length of a default in help
+_FEW = 12  # maximum number of settings to list including nested ones
 _EVERYTHING = "molvae.every-setting"
 
 
@@ -42,7 +42,7 @@ class Given(Generic[S]):
 
     @property
     def any(self) -> bool:
-        """Whether any was given."""
+        """Whether any setting was given."""
         return bool(
             self.config or self.assignments or any(v not in (None, ()) for v in self.options.values())
         )
@@ -51,7 +51,7 @@ class Given(Generic[S]):
         """The settings: from the file, then the options and `more`, then --set.
 
         Args:
-            config: A file that molvae has written, if none is given.
+            config: A file written by molvae, used if none is given.
             more: Further values, as the options.
 
         Raises:
@@ -104,13 +104,13 @@ def option(cls: type[Settings], key: str, *flags: str, metavar: str | None = Non
 
 
 class SettingsCommand(click.Command):
-    """A command whose settings reach it as one argument `given`; its help ends with those without option.
+    """A command that gets its settings as one argument `given`; its help ends with those without an option.
 
-    Where there are many, --help shows those of the first level, and --help-all the others too.
+    If there are many, --help shows only the first level, and --help-all all of them.
 
     Args:
         settings: Their class.
-        without: Settings that this command does not use.
+        without: Settings not used by this command.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class SettingsCommand(click.Command):
     def _rows(self) -> list[tuple[str, str]]:
         from molvae.config import field_help
 
-        own = {parameter.name for parameter in self.params}  # these have been shown as options
+        own = {parameter.name for parameter in self.params}  # already shown as options
         rows = []
         for key, default, text in field_help(self.settings):
             if key.replace(".", "__") in own or key in self.without:
@@ -174,7 +174,7 @@ def _help_all() -> click.Option:
 
 
 def _option_type(annotation: Any) -> click.ParamType[Any]:
-    """The click type for the annotation of a settings field, which is no flag."""
+    """The click type for the annotation of a settings field that is not a flag."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
         inner = [part for part in arguments if part is not type(None)]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from molvae.data.corpus import Corpus
     from molvae.latent.codec import MolVAE
 
-_HELD_OUT = 2_000  # molecules; more change next to nothing
+_HELD_OUT = 2_000  # molecules; more hardly change the result
 
 
 @click.command(cls=fields.SettingsCommand, settings=TrainSettings)
@@ -80,11 +80,11 @@ def train_command(
     written = output / "settings.toml"
     if resume and given.config is None and not written.is_file():
         raise InputError(f"no run to resume in {output}", hint="Leave --resume out to start one.")
-    leads = os.environ.get("RANK", "0") == "0"  # of the processes of torchrun, one reports
+    leads = os.environ.get("RANK", "0") == "0"  # only one process of torchrun reports
     if not leads:
         session.verbosity = -1
     settings = given.build(config=written if resume else None)
-    corpus = places.corpus(corpus)  # a wrong path is an error before libraries are loaded
+    corpus = places.corpus(corpus)  # check the path before loading libraries
     output = places.room_for(output, "run")
 
     from molvae.reporting.figures import draw_learning_curves
@@ -103,10 +103,10 @@ def train_command(
 
 @dataclass(frozen=True)
 class Fit:
-    """What is fitted.
+    """The inputs of a fit.
 
     Attributes:
-        model: Of the checkpoint.
+        model: Model of the checkpoint.
         corpus: Training data.
         target: Directory of the changed model.
         seed: Random seed.

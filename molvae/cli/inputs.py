@@ -57,13 +57,13 @@ class Arguments:
     columns: Columns = field(default_factory=lambda: _BY_HEADER)
 
     def rows(self, session: Session, *, vectors: bool = False) -> Iterator[Given]:
-        """Every row of every argument, in order; nothing is dropped.
+        """All rows of all arguments, in order.
 
-        With `vectors`, files with a column z0 (and stdin) have latent vectors, kept in `fields`.
+        With `vectors`, latent vectors of files with a column z0 (and stdin) are kept in `fields`.
 
         Raises:
             InputError: A file is missing or cannot be read as a table.
-            UsageError: A column is named, and there is no file.
+            UsageError: A column is given, but no file.
         """
         from molvae.chemistry.molecule import cut_extension
 
@@ -90,10 +90,10 @@ def argument(name: str) -> Decorator:
 
 
 def refuse_columns(columns: Columns) -> None:
-    """Refuse a column name where there is no file.
+    """Refuse a column name without a file.
 
     Raises:
-        UsageError: With what to leave out.
+        UsageError: A column name is given.
     """
     name = columns["smiles_column"] or columns["id_column"]
     if name is not None:
@@ -142,7 +142,7 @@ def prepared(model: MolVAE, rows: Sequence[Given]) -> list[Molecule | Invalid]:
 
 
 def is_file(text: str) -> bool:
-    """Whether an argument means a file (or stdin) and not a SMILES.
+    """Whether an argument is a file (or stdin), not a SMILES.
 
     A SMILES may contain slashes, so the path of a missing file is recognized by its suffix alone.
 
@@ -159,12 +159,12 @@ def is_file(text: str) -> bool:
         if path.is_dir():
             raise InputError(f"'{text}' is a directory, expected a file of molecules")
         return path.is_file()
-    except (OSError, ValueError):  # longer than a file name may be, or with a NUL in it
+    except (OSError, ValueError):  # too long for a file name, or with a NUL
         return False
 
 
 def chunks(rows: Iterable[Given], size: int) -> Iterator[list[Given]]:
-    """Lists of up to `size` rows; the first is read now, so that a missing file is an error before output."""
+    """Lists of up to `size` rows; the first is read immediately, to report missing files before output."""
     iterator = iter(rows)
     first = list(islice(iterator, size))
 

@@ -44,7 +44,7 @@ def status_command(session: Session, path: Path, picture: Path | None) -> None:
         facts, text = screening.standing(path)
     else:
         raise UsageError(
-            f"{path} is a {kind}, which is finished", hint=f"'molvae info {path}' shows what it holds."
+            f"{path} is a {kind}, which has no progress", hint=f"'molvae info {path}' shows what it holds."
         )
     if picture is not None:
         facts["picture"] = picture

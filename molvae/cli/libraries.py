@@ -76,13 +76,13 @@ def predict_command(session: Session, /, given: fields.Given[ScreenSettings], **
 
     The output has a row for each input row, in the same order, with its columns, the model's properties with
     standard deviations, descriptors if requested, and, for a calibrated checkpoint, 'domain_p_value' (.05 and
-    below: outside the applicability domain). A row that has no valid molecule, or tokens unknown to the
-    model, has the reason.
+    below: outside the applicability domain). Rows without a valid molecule, or with tokens unknown to the
+    model, have the reason.
 
     It runs like 'molvae screen': in parts, in shards, in constant memory; after a stop (exit 75) the same
     command resumes. For a few molecules, 'molvae encode --predict' is quicker.
 
-    'molvae predict --campaign DIR FILE' scores molecules of yours with the surrogates of a campaign.
+    'molvae predict --campaign DIR FILE' scores your own molecules with the surrogates of a campaign.
 
     \b
     Examples:
@@ -104,7 +104,7 @@ def predict_command(session: Session, /, given: fields.Given[ScreenSettings], **
 @options.output()
 @options.common()
 def campaign_command(session: Session, arguments: Arguments, campaign: Path, output: Path | None) -> None:
-    """Score molecules of yours with the surrogates of CAMPAIGN.
+    """Score your own molecules with the surrogates of CAMPAIGN.
 
     For each molecule: the computed objectives, prediction and standard deviation of the measured ones, the
     probability of being within the bounds, and the most similar measured molecule.

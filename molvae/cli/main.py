@@ -65,7 +65,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "info": ("inspection", "Facts about a checkpoint, corpus, campaign or screen."),
     },
 }
-"""Commands by section, each with its module and what it is for."""
+"""Commands by section, each with its module and summary."""
 _ALIASES = {"oracle": "oracles"}
 _WITHIN = {
     ("oracles", "check"): "oracles",
@@ -85,7 +85,7 @@ _INTERRUPTED = "Finished work is saved; for train and optimize the same command 
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command when it is called: help loads no library."""
+    """A group that imports a command when it is called, so that help is fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All command names, in the order they are used."""
@@ -102,7 +102,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As in click, with commands of two words, and the nearest match when there is no such command."""
+        """As in click, with commands of two words, and suggestions for unknown commands."""
         known = [*self.list_commands(ctx), *_ALIASES]
         name, second = _ALIASES.get(args[0], args[0]), "".join(args[1:2])
         if (name, second) in _WITHIN:
@@ -117,7 +117,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table above, section by section."""
+        """The commands, section by section."""
         del ctx
         for title, commands in SECTIONS.items():
             with formatter.section(title):
@@ -188,7 +188,7 @@ def _HELP(ctx: click.Context) -> None:  # noqa: N802 - a constant: the one comma
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run one command line and return its exit code; any error is a sentence on stderr."""
+    """Run one command line and return its exit code; errors are messages on stderr."""
     session = Session()
     try:
         words = [at_home(word) for word in argv]
@@ -212,7 +212,7 @@ def run(argv: Sequence[str]) -> int:
     except Terminated:
         code = 143
         session.error("terminated", hint=_INTERRUPTED, code=code)
-    except Exception as error:  # noqa: BLE001 - any other error is a message and exit code 1
+    except Exception as error:  # noqa: BLE001 - unexpected errors have exit code 1
         code = _internal(session, error)
     return code
 
@@ -244,7 +244,7 @@ def _internal(session: Session, error: Exception) -> int:
 def _refused(session: Session, error: OSError) -> int:
     """An error of the operating system that no command handles, such as a full disk."""
     if isinstance(error, BrokenPipeError) and reader_is_gone():
-        return 141  # what a shell reports for SIGPIPE: the reader (head, less) had enough
+        return 141  # what a shell reports for SIGPIPE: the reader (head, less) has closed the pipe
     reason = error.strerror or error
     session.error(
         f"cannot write the output: {reason}" if error.filename is None else f"{error.filename}: {reason}",
@@ -254,7 +254,7 @@ def _refused(session: Session, error: OSError) -> int:
     )
     try:
         sys.stdout.flush()
-    except OSError:  # stdout itself: the interpreter would flush once more at exit
+    except OSError:  # stdout itself: the interpreter would flush it again at exit
         flush_nowhere()
     return StorageError.exit_code
 

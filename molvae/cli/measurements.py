@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from molvae.oracles.config import Objective
 
 _LONGEST_PATH = 1000  # longer texts are SMILES
-_SHOWN = 10  # lines of each kind, unless more is asked for
+_SHOWN = 10  # lines of each kind, unless verbose
 
 
 class Start(inputs.Arguments):
@@ -35,7 +35,7 @@ class Start(inputs.Arguments):
 
         Raises:
             InputError: A file is missing or cannot be read as a table, or there is no molecule.
-            UsageError: A column is named and there is no file.
+            UsageError: A column is given, but no file.
         """
         from molvae.campaign.campaign import Campaign
         from molvae.campaign.cells import find_columns, refuse_near_misses
@@ -79,7 +79,7 @@ def start_options() -> Decorator:
     """`--start` and the columns of its files; reach the command as `start`."""
 
     def gather(texts: tuple[str, ...], columns: Columns, known_scores: bool) -> Start:
-        del known_scores  # accepted as before
+        del known_scores  # accepted for compatibility
         return Start(texts, columns)
 
     text = "Start molecules, with known scores in columns named like objectives, or the directory of another "
@@ -98,7 +98,7 @@ def read_results(
 ) -> Measurements:
     """Read a file of results (or stdin), with columns as OBJECTIVE=COLUMN in `pairs`.
 
-    A file without SMILES is read by its identifiers.
+    Rows of a file without SMILES are matched by identifier.
     """
     from molvae.campaign.measurements import read_rows
 
@@ -122,7 +122,7 @@ def refuse_filled(file: Path, asked: Sequence[str]) -> None:
         return
     try:
         table = _opened(str(file), Columns(smiles_column=None, id_column=None))
-    except (InputError, UsageError):  # not a table: nothing was filled in
+    except (InputError, UsageError):  # not a table: no results
         return
     columns = find_columns(table.columns, asked).values()
     rows = [row for row in table.rows() if isinstance(row, Row)]
@@ -137,7 +137,7 @@ def refuse_filled(file: Path, asked: Sequence[str]) -> None:
 
 
 def account(session: Session, found: Measurements, names: Sequence[str], file: str) -> None:
-    """Report how many rows of a file were used, and which could not be."""
+    """Report how many rows of a file were used, and which were not."""
     balance = found.balance
     session.note(f"{file}: {balance}")
     for text in found.counts(list(dict.fromkeys(names))):
@@ -178,7 +178,7 @@ def _opened(result: str, columns: Columns) -> Table:
 
 
 def _columns(table: Table, names: Sequence[str], pairs: Sequence[str], session: Session) -> dict[str, str]:
-    """Column by objective name, by the header or by the user.
+    """Column by objective name, from the header or the user.
 
     Raises:
         UsageError: No such objective or column, or no column for any objective.

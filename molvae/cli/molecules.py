@@ -1,4 +1,4 @@
-"""Molecules as rows of output: SMILES or the reason why there is none, properties, and pictures."""
+"""Molecules as rows of output: SMILES or a reason, properties, and pictures."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Run:
 
     Attributes:
         session: For messages and progress.
-        checkpoint: Directory of the model, which exists.
-        device: Of the model.
+        checkpoint: Existing directory of the model.
+        device: Device of the model.
         output: File of the rows; stdout if None.
         describe: Descriptors to add as columns.
         predict: Whether to add the properties the model predicts.
@@ -95,7 +95,7 @@ class Run:
         return rows
 
     def draw(self, pictured: Iterable[tuple[Molecule | Invalid, str]], *, columns: int = 5) -> None:
-        """Draw molecules with their legends as a grid, if a picture is wanted."""
+        """Draw molecules with their legends as a grid, if requested."""
         from molvae.chemistry.depiction import grid_png, grid_svg
         from molvae.persistence.files import write_atomically
 
@@ -108,7 +108,7 @@ class Run:
 
 
 def run() -> Decorator:
-    """The last options of a command with CHECKPOINT that writes rows; it gets them as a `Run`, first.
+    """The last options of a command with CHECKPOINT that writes rows; passed as a `Run`, first.
 
     `--describe`, `--predict` and `--picture` are part of it, where the command has them.
     """
@@ -162,7 +162,7 @@ def describe() -> Decorator:
             from molvae.chemistry.descriptors import DESCRIPTORS
 
             for name in names:
-                DESCRIPTORS.get(name)  # an unknown name is an error before any work
+                DESCRIPTORS.get(name)  # raises for unknown names before any work
         return names
 
     text = "Descriptors to add as columns (qed,logp,sa,mw, ...)."
@@ -212,25 +212,25 @@ def decoding(*, sampling: bool) -> Decorator:
 
 
 def identity(row: Given, molecule: Molecule | Invalid, reason: str | None = None) -> Cells:
-    """Identifier, input, SMILES, and `reason`, by default the reason why there is no molecule."""
+    """Identifier, input, SMILES, and `reason`, by default that of an invalid molecule."""
     why = reason_or_none(molecule) if reason is None else reason
     return [row.identifier, row.text, smiles_or_none(molecule), why]
 
 
 def chunk_seed(seed: int, name: str, number: int) -> int:
-    """The seed of a chunk: of the first the root seed, of later ones one of their own."""
+    """The seed of a chunk: the root seed for the first, derived ones for the others."""
     from molvae.seeding import Seeds
 
     return seed if number == 0 else Seeds(seed).integer(f"{name}-chunk", number)
 
 
 def smiles_or_none(molecule: Molecule | Invalid) -> str | None:
-    """The canonical SMILES, if there is a molecule."""
+    """The canonical SMILES of a valid molecule, or ""."""
     return getattr(molecule, "smiles", None)
 
 
 def reason_or_none(molecule: Molecule | Invalid) -> str | None:
-    """Why there is no molecule."""
+    """The reason of an invalid molecule, or ""."""
     return getattr(molecule, "reason", None)
 
 

@@ -93,7 +93,7 @@ def optimize_command(
     checkpoint = places.checkpoint(checkpoint)
     model = MolVAE.load(checkpoint, device=device)
     with Campaign.create(output / places.JOURNAL, model, settings, start=molecules) as campaign:
-        settings = campaign.settings  # defaults are those of the time when the campaign began
+        settings = campaign.settings  # with the defaults at the time the campaign began
         save_settings(settings, output / campaigns.SETTINGS)
         remember_checkpoint(output, checkpoint)
         with session.progress() as progress, _tracked(progress, tracker, output, settings) as listener:

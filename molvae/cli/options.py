@@ -68,7 +68,7 @@ def several(*names: str, text: str, metavar: str, **more: Any) -> Decorator:
 
 
 def choice(*names: str, text: str, of: Sequence[str], **more: Any) -> Decorator:
-    """An option for one of several words; `text` is its help."""
+    """An option with several choices; `text` is its help."""
     return click.option(*names, type=click.Choice(of), help=text, **more)
 
 
@@ -84,9 +84,9 @@ def stacked(*decorators: Decorator) -> Decorator:
 
 
 def bundled(name: str, gather: Callable[..., Any], *decorators: Decorator) -> Decorator:
-    """Options that reach the command as the one argument `name`, which `gather` makes of their values.
+    """Options combined by `gather` into the argument `name` of the command.
 
-    The parameters of `gather` are called like the options; some of these the command may have already.
+    The parameters of `gather` have the names of the options, some of which the command may already have.
     """
     keys = tuple(inspect.signature(gather).parameters)
 
@@ -101,7 +101,7 @@ def bundled(name: str, gather: Callable[..., Any], *decorators: Decorator) -> De
 
 
 def _with_bundles(function: Callable[..., Any]) -> tuple[list[Any], Callable[..., Any]]:
-    """A list of bundles, and the function that is called with what they gather."""
+    """A list of bundles, and the function called with their values."""
     bundles: list[tuple[str, tuple[str, ...], Callable[..., Any]]] = []
 
     @functools.wraps(function)
@@ -117,8 +117,8 @@ def _with_bundles(function: Callable[..., Any]) -> tuple[list[Any], Callable[...
 def common(*, quiet: Sequence[str] = ("-q", "--quiet")) -> Decorator:
     """`-v`, `-q` and `--json`, which reach the command as a `Session`, its first argument.
 
-    A command that needs `-q` for itself leaves `--quiet` alone. They are applied before anything else is
-    read, so that errors in other options follow them too.
+    A command that uses `-q` itself has only `--quiet`. They are processed first, so that they apply to errors
+    in other options.
     """
 
     def sets(attribute: str, meaning: Callable[[Any], Any]) -> Callable[..., None]:
@@ -153,7 +153,7 @@ def seed() -> Decorator:
 
 def workers() -> Decorator:
     """`--workers`."""
-    text = "Processes: -1 one per core, 0 none but this."
+    text = "Processes: -1 for one per core, 0 for only this one."
     return integer("--workers", text=text, default=-1, least=-1, most=1024)
 
 
@@ -164,9 +164,9 @@ def device() -> Decorator:
 
 
 def threads() -> Decorator:
-    """`--threads`, in force while the command runs; the command does not see it.
+    """`--threads`, applied while the command runs; not passed to it.
 
-    One by default: matrices are small, waiting threads burn cores, and other numbers round differently.
+    One by default: matrices are small, idle threads burn cores, and results depend on the number.
     """
     text = "CPU threads.  [default: OMP_NUM_THREADS, else 1]"
     option = click.option("--threads", type=click.IntRange(0, 1024), default=0, metavar="N", help=text)
@@ -211,7 +211,7 @@ def output(
 def known_suffix(
     _context: click.Context, _parameter: click.Parameter, value: Path | None, *, page: bool = False
 ) -> Path | None:
-    """The file for rows (or a `page`); a suffix that names no format is an error before any work is done."""
+    """The file for rows (or a `page`); raises early for an unknown suffix."""
     if value is not None and str(value) != "-" and not (page and is_page(value)):
         from molvae.data.writers import suffix_of
 
@@ -225,7 +225,7 @@ def is_page(target: Path) -> bool:
 
 
 class Columns(TypedDict):
-    """Columns of a file of molecules, as keywords of its readers; None where they are found by the header."""
+    """Columns of a file of molecules, as keywords of its readers; None to detect them by the header."""
 
     smiles_column: str | None
     id_column: str | None

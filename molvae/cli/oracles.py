@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _TITLES = {
     "descriptor": "Descriptors",
-    "aimed": "With an argument of yours",
+    "aimed": "With an argument",
     "desirability": "Desirabilities: map any SCORE to 0 (worst) to 1 (best)",
     "benchmark": "Published objectives (PMO, GuacaMol)",
 }
@@ -49,12 +49,12 @@ def oracles_command(
     columns: options.Columns,
     trust: bool,
 ) -> None:
-    """List what --maximize, --minimize, --at-most and --at-least can name.
+    """List the scores for --maximize, --minimize, --at-most and --at-least.
 
     With NAME, show the definition of that oracle; with molecules too, score them, and list the scores of its
     terms. 'molvae oracles check ORACLE' tests a program, server or function of your own.
 
-    An objective of your own is a TOML file, named as mpo:FILE.toml:
+    A custom objective is a TOML file, given as mpo:FILE.toml:
 
     \b
       mean = "geometric"                # or "arithmetic"
@@ -181,7 +181,7 @@ def _score(session: Session, oracle: Oracle, arguments: Arguments, output: Path 
 
 
 def _scores(oracle: Oracle, read: Sequence[Molecule | Invalid]) -> list[list[Score]]:
-    """The score of each and those of its terms; where there is no molecule, why."""
+    """The scores of each molecule and of the terms, or the reason why it is invalid."""
     from molvae.chemistry.molecule import is_valid
     from molvae.oracles.base import Score, ask
 
@@ -195,6 +195,6 @@ def _scores(oracle: Oracle, read: Sequence[Molecule | Invalid]) -> list[list[Sco
 
 
 def _terms(oracle: Oracle) -> tuple[Oracle, ...]:
-    """Its terms, if there are several."""
+    """The terms of an oracle, if there are several."""
     terms: tuple[Oracle, ...] = getattr(oracle, "terms", ())
     return terms if len(terms) > 1 else ()

@@ -45,7 +45,7 @@ class Session:
     def error(
         self, message: str, *, hint: str | None = None, code: int = 1, traced_from: int | None = None
     ) -> None:
-        """The error message, what to do, and the traceback if verbosity is at least `traced_from`."""
+        """The error message, the hint, and the traceback if verbosity is at least `traced_from`."""
         if self.as_json:
             _say(json.dumps({"error": message, "hint": hint, "exit_code": code}))
         else:
@@ -56,7 +56,7 @@ class Session:
             _say(traceback.format_exc().rstrip())
 
     def report(self, facts: Mapping[str, Any], text: str | None = None) -> None:
-        """The result of a command that makes no rows: one JSON object, or `text`, or a line per fact."""
+        """The result of a command without rows: one JSON object, or `text`, or a line per fact."""
         if self.as_json:
             sys.stdout.write(json.dumps(jsonable(facts)) + "\n")
         else:
@@ -87,9 +87,7 @@ class Session:
         with open_writer(target, columns) as writer:
             yield writer
         if writer.skipped:
-            self.note(
-                f"{writer.skipped} rows without a molecule are not in {target}, which has molecules only"
-            )
+            self.note(f"{writer.skipped} rows without a valid molecule are not in {target}")
 
     def wrote(self, target: Path | None, facts: Mapping[str, Any]) -> None:
         """After rows: a summary line, or with --json and a file, the summary on stdout."""
@@ -101,7 +99,7 @@ class Session:
 
 
 class LiveProgress(Progress):
-    """Shows the tasks of a long-running call as bars, its figures beside them and its notes above."""
+    """Shows tasks of a long-running call as progress bars, with their metrics and notes."""
 
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
@@ -114,7 +112,7 @@ class LiveProgress(Progress):
         self._tasks[task] = self._bars.add_task(task, total=total, figures="")
 
     def advance(self, task: str, n: int = 1, **fields: Any) -> None:
-        """Move the bar on and show the figures."""
+        """Advance the bar and show the metrics."""
         if task not in self._tasks:
             self.start(task)
         if fields:
@@ -138,7 +136,7 @@ class LiveProgress(Progress):
 
 @contextlib.contextmanager
 def live_progress() -> Iterator[LiveProgress]:
-    """Bars on stderr for as long as the block runs."""
+    """Progress bars on stderr while the block runs."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
@@ -157,7 +155,7 @@ def live_progress() -> Iterator[LiveProgress]:
 
 
 class _Shown:
-    """A terminal that receives only printable text."""
+    """A terminal that prints only printable characters."""
 
     def __init__(self, terminal: TextIO) -> None:
         self._terminal = terminal
@@ -214,7 +212,7 @@ def jsonable(value: Any) -> Any:
 
 
 def _say(text: str) -> None:
-    with contextlib.suppress(OSError):  # stderr is closed: the work goes on
+    with contextlib.suppress(OSError):  # stderr is closed: continue without messages
         sys.stderr.write(f"{printable(text)}\n")
         sys.stderr.flush()
 

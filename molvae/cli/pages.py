@@ -1,4 +1,4 @@
-"""`molvae report` and `molvae explore`: pages to look at in a browser."""
+"""`molvae report` and `molvae explore`: pages for the browser."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _ARTICLES = {
 )
 @options.integer("--molecules", "n_molecules", text="Structures drawn in the table.", default=200, least=0)
 @options.integer(
-    "--rows", "n_rows", text="Rows of the table: the best, or an even sample of a file.", default=5000
+    "--rows", "n_rows", text="Rows of the table: the best, or a uniform sample of a file.", default=5000
 )
 @options.columns()
 @options.device()
@@ -60,10 +60,10 @@ def report_command(
     """Make an HTML report of PATH: one file that works offline.
 
     PATH is a training run (or a checkpoint), a campaign, a screen, or a file of molecules (.csv .smi .sdf
-    .parquet, plain or .gz). The report is made from records alone; a campaign or a run may still be running.
+    .parquet, plain or .gz). The report uses existing records only; a campaign or a run may still be running.
 
     Its table of molecules can be sorted, searched ('Cl qed>0.8'), copied and downloaded as CSV or SDF.
-    An address like report.html#sort=-qed&search=Cl opens it so.
+    A URL like report.html#sort=-qed&search=Cl opens it in that state.
 
     \b
     Examples:
@@ -133,7 +133,7 @@ def explore_command(
       molvae explore run --molecules mine.csv
       molvae explore run --no-browser --port 8050      # then: ssh -L 8050:...
     """
-    checkpoint = places.checkpoint(checkpoint)  # a wrong path is an error before libraries are loaded
+    checkpoint = places.checkpoint(checkpoint)  # check the path before loading libraries
 
     from molvae.latent.codec import MolVAE
     from molvae.reporting.explorer import Explorer
@@ -149,14 +149,14 @@ def explore_command(
         session.note(f"{server.url}\nCtrl-C stops it.")
     if not no_browser:
         webbrowser.open(server.url)
-    with contextlib.suppress(KeyboardInterrupt):  # the usual way to stop
+    with contextlib.suppress(KeyboardInterrupt):  # the normal way to stop
         serve(server)
 
 
 def _known(
     model: MolVAE, session: Session, given: str | None, n: int, columns: options.Columns
 ) -> list[Molecule]:
-    """The molecules of the map; none, if none were given and the starter set is not installed."""
+    """The molecules of the map; empty if none are given and the starter set is not installed."""
     from molvae.data.catalog import starter_path
     from molvae.errors import InputError
     from molvae.reporting.explorer import known_molecules

@@ -24,17 +24,19 @@ def room_for_model(output: Path | None, source: Path) -> Path:
     """Directory of a changed model: `output`, by default `source`.
 
     Raises:
-        UsageError: The directory has something else, or `source` comes with molvae.
+        UsageError: The directory holds something else, or `source` is shipped with molvae.
     """
     if output is not None:
         return room_for(output, "model")
     if locations.is_shipped(source):
-        raise UsageError(f"{source} comes with molvae and is not changed", hint="Give a directory with -o.")
+        raise UsageError(
+            f"{source} is shipped with molvae and cannot be changed", hint="Give a directory with -o."
+        )
     return source
 
 
 def corpus(path: Path) -> Path:
-    """The corpus directory meant by `path`: itself.
+    """Check that `path` is a corpus directory.
 
     Raises:
         CheckpointError: It is not a corpus.
@@ -58,15 +60,15 @@ def journal(path: Path) -> Path:
 
 
 def kind_of(path: Path) -> Kind:
-    """The kind of what is at `path`, by its files.
+    """The kind of `path`, by its files.
 
     Raises:
-        InputError: There is nothing, or something else.
+        InputError: It does not exist, or is of no known kind.
     """
     if path.suffix.lower() in _TABLES and path.is_file():
         raise InputError(
             f"{path} is a file of molecules, expected a checkpoint, corpus, run or campaign",
-            hint="encode, domain, oracles, screen and prepare read such files.",
+            hint="Use encode, domain, oracles, screen or prepare for such files.",
         )
     if path.is_file():
         return "campaign"
@@ -85,9 +87,9 @@ def room_for(path: Path, kind: Kind) -> Path:
     """The directory for a new or resumed output of a kind: `path`.
 
     Raises:
-        UsageError: It has something else.
+        UsageError: It holds something else.
     """
-    if kind in {"model", "corpus"}:  # these are put in place whole
+    if kind in {"model", "corpus"}:  # these are replaced as a whole
         refuse_to_replace(path, kind)
         return path
     found = locations.kind_of_directory(path)

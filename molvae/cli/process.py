@@ -1,4 +1,4 @@
-"""Words and their mistakes, signals and standard streams of the process."""
+"""Arguments and their errors, signals and standard streams of the process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def at_home(word: str) -> str:
-    """A path in the home directory: a shell leaves `--output=~/x` and what is quoted as they are.
+    """Expand `~`, which a shell does not in `--output=~/x` and quoted arguments.
 
     >>> at_home("--output=~nobody/x"), at_home("CCO")
     ('--output=~nobody/x', 'CCO')
@@ -32,10 +32,10 @@ def at_home(word: str) -> str:
 
 
 def check_words(argv: Sequence[str]) -> None:
-    """Refuse what no name can contain.
+    """Refuse invalid characters in arguments.
 
     Raises:
-        UsageError: A word is not UTF-8, or contains a NUL character.
+        UsageError: An argument is not UTF-8, or contains a NUL character.
     """
     for word in argv:
         if not word.isprintable() and any("\ud800" <= character <= "\udfff" for character in word):
@@ -55,7 +55,7 @@ _PLAIN_WORDS = {
 
 
 def usage_sentence(error: click.UsageError) -> str:
-    """An error of click in plain words, with the nearest option where there is no such one."""
+    """A click error in plain words, with a suggestion for unknown options."""
     if isinstance(error, click.NoSuchOption) and error.ctx is not None:
         known = [name for param in error.ctx.command.get_params(error.ctx) for name in param.opts]
         return f"no option '{error.option_name}'{_nearest_option(error.option_name, known)}"
@@ -66,7 +66,7 @@ def usage_sentence(error: click.UsageError) -> str:
 
 
 def _nearest_option(name: str, known: Sequence[str]) -> str:
-    """The option that is written like it, or whose initials it is (--lr, --bs)."""
+    """The option with a similar spelling, or with these initials (--lr, --bs)."""
     initials = {"".join(word[:1] for word in option.strip("-").split("-")): option for option in known}
     meant = initials.get(name.strip("-"))
     if meant is not None and "-" in meant.strip("-"):
@@ -132,13 +132,13 @@ def stopping(max_minutes: float | None, *, resumable: bool = False) -> Iterator[
 def mend_streams() -> None:
     """Reopen closed streams, and replace characters that a stream cannot encode.
 
-    A file opened while stdout is closed would get its descriptor, and results would be written into it.
+    Otherwise a file opened while stdout is closed would get its descriptor and receive the results.
     """
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDONLY)  # takes the free number; writing to it is an error
+            os.open(os.devnull, os.O_RDONLY)  # takes the free descriptor; writing to it is an error
         if getattr(sys, name) is None:
             setattr(sys, name, open(descriptor, "r" if name == "stdin" else "w", closefd=False))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -147,14 +147,14 @@ def mend_streams() -> None:
 
 
 def reader_is_gone() -> bool:
-    """Whether stdout is a pipe without reader (`molvae sample ... | head`)."""
+    """Whether stdout is a pipe without a reader (`molvae sample ... | head`)."""
     try:
         poll = select.poll()
         poll.register(sys.stdout.fileno(), 0)
         gone = any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
-        if gone:  # the interpreter flushes once more at exit
+        if gone:  # the interpreter flushes again at exit
             flush_nowhere()
-    except (AttributeError, OSError, ValueError):  # no poll on this system, or no file behind stdout
+    except (AttributeError, OSError, ValueError):  # no poll on this system, or stdout is not a file
         return False
     return gone
 

@@ -31,11 +31,11 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(("smiles", "parent"), "smiles"),
     **dict.fromkeys(("call", "feasible"), "integer"),
 }
-"""Columns whose kind does not follow from their values."""
+"""Types of columns that cannot be inferred from their values."""
 
 
 def named_values(row: Row, objectives: Sequence[Objective]) -> dict[str, float | None]:
-    """The scores of a row by the name of the objective; a goal that is bounded too counts once."""
+    """The scores of a row by name of the objective; a goal with a bound occurs once."""
     return {o.name: value_of(score) for o, score in zip(objectives, row.scores, strict=True)}
 
 
@@ -62,7 +62,7 @@ def best_text(best: Sequence[Row], objectives: Sequence[Objective]) -> str:
 
 
 def write_table(session: Session, target: Path, table: Sequence[Row], history: History) -> None:
-    """Write molecules of a campaign in the order given, with the forecasts of those a surrogate chose."""
+    """Write molecules of a campaign in the given order, with forecasts of those chosen by a surrogate."""
     from molvae.campaign.table import descent_columns, forecast_columns, replicate_columns
 
     objectives = history.settings.objectives
@@ -93,7 +93,7 @@ def write_columns(session: Session, target: Path | None, values: Mapping[str, Se
 
 
 def write_poses(path: Path, settings: CampaignSettings, best: Sequence[Row]) -> dict[str, Path]:
-    """Write the docking poses of the best molecules, if they were kept; the file for a summary."""
+    """Write the docking poses of the best molecules, if saved; returns the file for a summary."""
     from molvae.chemistry.molecule import is_valid, parse
     from molvae.oracles.docking import kept_poses
 
@@ -133,7 +133,7 @@ def draw(
 
 
 def comparison(settings: CampaignSettings, table: Sequence[Row]) -> list[dict[str, Any]]:
-    """Start against found, per goal: best and mean of the ten best among the molecules within all bounds.
+    """Start and found molecules compared per goal: best and top-10 mean within all bounds.
 
     The start is the user's molecules, library molecules tried later included; without any, the first samples
     of the prior.
@@ -165,7 +165,7 @@ def comparison(settings: CampaignSettings, table: Sequence[Row]) -> list[dict[st
 
 
 def summary_text(settings: CampaignSettings, best: Sequence[Row], table: Sequence[Row]) -> str:
-    """The best molecules, and start against found."""
+    """The best molecules, and the comparison with the start."""
     text = best_text(best, settings.objectives)
     compared = comparison(settings, table)
     text += "\n" + table_text(tuple(compared[0]), [tuple(line.values()) for line in compared])

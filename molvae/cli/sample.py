@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _CHUNK = 10_000  # draws held in memory at once
 _MOST_ROUNDS = 200
-_DESCRIPTOR_OF = {"sas": "sa"}  # labels of well-known data sets that are named differently here
-_SMALLEST_POOL = 2000  # draws to choose from under a condition
-_PER_REQUEST = 20  # draws to choose from for each molecule under a condition
+_DESCRIPTOR_OF = {"sas": "sa"}  # labels of common data sets with another name here
+_SMALLEST_POOL = 2000  # minimum number of draws with a condition
+_PER_REQUEST = 20  # draws per requested molecule with a condition
 
 
 @click.command()
@@ -43,8 +43,8 @@ def sample_command(
 ) -> None:
     """Draw N new molecules from the model CHECKPOINT (a model directory, or a run).
 
-    The output has a row for each draw. Where greedy decoding gives no valid molecule, a beam search looks for
-    the most likely one; a draw without any has the reason. --unique writes different valid molecules only.
+    The output has a row for each draw. If greedy decoding gives no valid molecule, a beam search finds the
+    most likely one; failed draws have the reason. --unique writes different valid molecules only.
     --condition draws many more and chooses by the model's property heads (a conditional model is conditioned
     directly); the error is reported.
 
@@ -59,7 +59,7 @@ def sample_command(
 
     model = run.load()
     wanted = _wanted(model, condition)
-    model.sample_latent(0, generator=np.random.default_rng(0), prior=prior)  # an unknown prior fails now
+    model.sample_latent(0, generator=np.random.default_rng(0), prior=prior)  # fails early for unknown priors
     columns = [Column("identifier"), Column("smiles", "smiles"), Column("reason")]
     columns += run.property_columns(model)
     drawn, written = 0, 0
@@ -96,7 +96,7 @@ def sample_command(
 
 
 def _new(batch: Sequence[Molecule | Invalid], seen: set[str]) -> list[Molecule | Invalid]:
-    """The valid molecules that were not seen before, each once, in order."""
+    """The new valid molecules, each once, in order."""
     found: dict[str, Molecule | Invalid] = {}
     for molecule in batch:
         smiles = molecules.smiles_or_none(molecule)
@@ -108,7 +108,7 @@ def _new(batch: Sequence[Molecule | Invalid], seen: set[str]) -> list[Molecule |
 def _draws(
     draw: Callable[..., list[Molecule | Invalid]], n: int, seed: int, *, endless: bool
 ) -> Iterator[list[Molecule | Invalid]]:
-    """Draws in chunks: the first as `draw(n, seed=seed)`, each later one with a seed of its own."""
+    """Draws in chunks: the first as `draw(n, seed=seed)`, later ones with their own seeds."""
     left = n
     for number in range(_MOST_ROUNDS if endless else n):
         count = min(_CHUNK, left)
@@ -147,7 +147,7 @@ def _wanted(model: MolVAE, condition: Sequence[str]) -> np.ndarray | None:
 def _deviations(
     model: MolVAE, wanted: np.ndarray | None, batch: Sequence[Molecule | Invalid]
 ) -> Iterator[tuple[str, list[float]]]:
-    """Absolute deviations from the targets: by descriptor where there is one, else by head."""
+    """Absolute deviations from the targets, computed by a descriptor if available, else by a head."""
     from molvae.chemistry.descriptors import DESCRIPTORS, describe_many
 
     if wanted is None:

@@ -1,4 +1,4 @@
-"""Options and steps that `screen`, `predict` and `embed` share: shards of a library, and merging them."""
+"""Options and steps shared by `screen`, `predict` and `embed`: shards of a library, merging."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST_REASONS = 8
 _WIDEST_NAME = 30  # characters
 
 RANKING = ("objectives", "top", "keep_all", "every_row")
-"""Settings without effect where every row is kept."""
+"""Settings without effect if every row is kept."""
 
 FORMATS = ("csv", "csv.gz", "parquet", "smi", "sdf", "jsonl")
 
@@ -44,7 +44,7 @@ def library(meaning: str) -> options.Decorator:
 
 
 def running() -> options.Decorator:
-    """How the work is shared: `--shard`, `--workers`, `--engine`, `--max-minutes`, `--device`."""
+    """Distribution of the work: `--shard`, `--workers`, `--engine`, `--max-minutes`, `--device`."""
     shard = "Share of the library, from 0/N to (N-1)/N."
     engine = "Local processes, or actors of a Ray cluster."
     kinds = click.Choice(["local", "ray"])
@@ -171,7 +171,7 @@ def _called(hit: Hit) -> tuple[int, str]:
 
 
 def standing(path: Path) -> tuple[dict[str, Any], str]:
-    """Progress of a screen, as facts and text: the account of its result, or of the parts done so far."""
+    """Progress of a screen, as facts and text: the account of its result, or of the finished parts."""
     from molvae.reporting.screening_report import read_screen
 
     found = read_screen(path, 0)

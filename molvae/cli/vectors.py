@@ -1,4 +1,4 @@
-"""`molvae encode`, `decode` and `domain`: latent vectors of molecules, back, and whether they are known."""
+"""`molvae encode`, `decode` and `domain`: molecules to latent vectors and back, and the domain."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _COORDINATE = re.compile(r"z(\d+)")
 @options.integer("--seed", text="Sample each vector from its posterior.  [default: posterior mean]", least=0)
 @options.integer(
     "--inference-steps",
-    text="Most gradient steps that refine a vector until it decodes to its molecule. 0 uses the encoder "
+    text="Maximum gradient steps to refine a vector until it decodes to its molecule. 0 uses the encoder "
     "alone: several times as fast, and good enough for comparison or regression.",
     default=INFERENCE_STEPS,
     least=0,
@@ -124,7 +124,7 @@ def decode_command(run: Run, arguments: Arguments, seed: int, **decoding: Any) -
 
 
 def _latent(model: MolVAE, rows: Sequence[Given]) -> tuple[np.ndarray, list[str]]:
-    """Latent vectors (n x d, NaN rows where there is none) and the reasons for those."""
+    """Latent vectors (n x d, NaN rows for missing ones) and the reasons."""
     z = np.full((len(rows), model.latent_size), np.nan, dtype=np.float32)
     reasons = [row.reason for row in rows]
     to_encode = []
@@ -146,7 +146,7 @@ def _latent(model: MolVAE, rows: Sequence[Given]) -> tuple[np.ndarray, list[str]
             try:
                 z[number] = [plain_number(row.fields[name]) for name in names]
             except ValueError:
-                reasons[number] = "not every coordinate is a number"
+                reasons[number] = "a coordinate is not a number"
     prepared = inputs.prepared(model, [rows[number] for number in to_encode])
     for number, item, vector in zip(to_encode, prepared, model.encode(prepared), strict=True):
         z[number] = vector
@@ -174,7 +174,7 @@ def domain_command(run: Run, arguments: Arguments, false_alarm: float) -> None:
     (reconstruction), how populated its region of latent space is (density), and the distance to the nearest
     training molecule (neighbor). 'p_value' is the share of held-out molecules at least as unusual, all scores
     combined; the checkpoint must be calibrated. 'weakest' is the bond or ring system rarest among the
-    training molecules, and 'seen' the number of them that have it; searches propose nothing never seen.
+    training molecules, and 'seen' the number of these that have it; searches propose none with 0.
 
     \b
     Examples:
@@ -206,7 +206,7 @@ def domain_command(run: Run, arguments: Arguments, false_alarm: float) -> None:
 
 
 def _weakest(precedent: Precedent | None, molecule: Molecule | Invalid) -> list[int | str | None]:
-    """Count and name of the rarest bond or ring system of a molecule, where the model has precedents."""
+    """Count and name of a molecule's rarest bond or ring system, if the model has precedents."""
     if precedent is None:
         return []
     from molvae.chemistry.molecule import is_valid

@@ -26,7 +26,7 @@ _LONGEST_DETAIL = 300
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The answer of an oracle for one molecule: a value, or why there is none.
+    """The result of an oracle for one molecule: a value, or the reason why there is none.
 
     >>> Score.ok(0.5).value, Score.failed("no licence").status
     (0.5, 'failed')
@@ -39,9 +39,9 @@ class Score:
     detail: str = ""
     """The error, on one line."""
     n: int = field(default=1, repr=False)
-    """Measurements the value is the mean of."""
+    """Number of measurements averaged."""
     sd: float | None = field(default=None, repr=False)
-    """Standard deviation of these measurements, where it is known."""
+    """Standard deviation of these measurements, if known."""
 
     def __post_init__(self) -> None:
         """Make the detail one printable line."""
@@ -55,7 +55,7 @@ class Score:
 
     @property
     def is_measured(self) -> bool:
-        """Whether there is a value, or a bound of one."""
+        """Whether there is a value or a bound."""
         return self.status in {"ok", "above", "below"}
 
     @classmethod
@@ -65,27 +65,27 @@ class Score:
 
     @classmethod
     def invalid(cls, detail: str) -> Score:
-        """No score, because there was no molecule."""
+        """No score: not a molecule."""
         return cls(math.nan, "invalid", detail)
 
     @classmethod
     def failed(cls, detail: str) -> Score:
-        """No score, because the oracle gave none."""
+        """No score: the oracle failed."""
         return cls(math.nan, "failed", detail)
 
     @classmethod
     def timed_out(cls, detail: str) -> Score:
-        """No score, because the oracle did not answer in time."""
+        """No score: the oracle timed out."""
         return cls(math.nan, "timeout", detail)
 
     @classmethod
     def skipped(cls, detail: str) -> Score:
-        """No score, because the oracle was not asked."""
+        """No score: the oracle was not called."""
         return cls(math.nan, "skipped", detail)
 
     @classmethod
     def of(cls, answer: object) -> Score:
-        """The score a raw answer stands for: a finite number is a value, anything else a failure.
+        """The score of a raw answer: a finite number is a value, anything else a failure.
 
         >>> Score.of(1), Score.of(None).detail
         (Score(value=1.0, status='ok', detail=''), 'expected a number, got None')
@@ -101,7 +101,7 @@ class Score:
             if isinstance(answer, (str, bytes, bytearray)) or not isinstance(answer, SupportsFloat):
                 return cls.failed(f"expected a number, got {describe_answer(answer)}")
             value = float(answer)
-        except Exception as error:  # noqa: BLE001 - a stranger's __float__ may raise anything
+        except Exception as error:  # noqa: BLE001 - a third party's __float__ may raise anything
             return cls.failed(f"expected a number, got {describe_answer(answer)} ({describe_error(error)})")
         return cls.ok(value) if math.isfinite(value) else cls.failed(f"expected a finite number, got {value}")
 
@@ -129,7 +129,7 @@ class Oracle(Protocol):
 
     @property
     def name(self) -> str:
-        """The text that makes this oracle (`qed`, `similarity:CCO`, `docking:score`)."""
+        """The text that specifies this oracle (`qed`, `similarity:CCO`, `docking:score`)."""
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
         """One score for each molecule."""
@@ -187,20 +187,20 @@ class OracleText:
 
 
 OracleFactory = Callable[[OracleText], Oracle]
-"""Makes an oracle from its text; raises `UsageError` where options or argument are not what it needs."""
+"""Makes an oracle from its text; raises `UsageError` for wrong options or argument."""
 
 ORACLES: Registry[OracleFactory] = Registry("oracle", "molvae.oracles")
 """Oracle factory by name; third parties add theirs under the entry-point group `molvae.oracles`."""
 
 
 def ask(oracle: Oracle, molecules: Sequence[Molecule]) -> list[Score]:
-    """The scores of any oracle: one `Score` for each molecule, whatever it does.
+    """The scores of any oracle: always one `Score` for each molecule.
 
-    If it raises, or breaks the protocol in another way, all of these molecules have failed.
+    If it raises or breaks the protocol, all of these molecules fail.
     """
     try:
         answers = list(oracle(molecules))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code; a failure is a value
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - third-party code; a failure is a value
         return [Score.failed(describe_error(error))] * len(molecules)
     if len(answers) != len(molecules):
         detail = f"{len(answers)} answers for {len(molecules)} molecules"
@@ -218,10 +218,10 @@ def scores_of(oracle: Oracle, smiles: Sequence[str]) -> list[Score]:
 
 
 def is_computed(oracle: Oracle) -> bool:
-    """Whether an oracle is a function of the molecule that molvae computes, in milliseconds.
+    """Whether molvae computes the oracle from the molecule, in milliseconds.
 
-    Its attribute `computed` says so. A search has such scores for every molecule, without a surrogate
-    and without charge.
+    It has the attribute `computed`. A search uses such scores for every molecule, without a surrogate or
+    charge.
     """
     return bool(getattr(oracle, "computed", False))
 
@@ -233,26 +233,26 @@ def span_of(oracle: Oracle) -> tuple[float, float]:
 
 
 def n_workers(oracle: Oracle) -> int:
-    """How many molecules an oracle scores at a time, from the attribute `workers`; 1 by default."""
+    """Number of molecules an oracle scores in parallel, from the attribute `workers`; 1 by default."""
     return int(getattr(oracle, "workers", 1))
 
 
 def describe_error(error: BaseException) -> str:
-    """Type and message of an exception, on one line, even if its message cannot be had."""
+    """Type and message of an exception, on one line, even if its `__str__` fails."""
     try:
         message = str(error)
-    except Exception:  # noqa: BLE001 - a stranger's __str__
+    except Exception:  # noqa: BLE001 - a third party's __str__
         message = ""
     kind = type(error).__name__
     return one_line(f"{kind}: {message}" if message else kind, _LONGEST_DETAIL)
 
 
 def describe_answer(answer: object) -> str:
-    """A wrong answer as an error message shows it."""
+    """A wrong answer for error messages."""
     if answer is None:
         return "None"
     try:
         shown = repr(answer)
-    except Exception:  # noqa: BLE001 - a stranger's __repr__
+    except Exception:  # noqa: BLE001 - a third party's __repr__
         shown = "..."
     return one_line(f"{type(answer).__name__} {shown}")[:80]

@@ -1,4 +1,4 @@
-"""A program as an oracle: `cmd:PROGRAM ARGS`, kept running, in a process group of its own."""
+"""A program as an oracle: `cmd:PROGRAM ARGS`, kept running in its own process group."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class _ProgramWorker:
 
 
 class CommandWorker(_ProgramWorker):
-    """A program that speaks the protocol; started on the first call, and again after a failure."""
+    """A program that follows the protocol; started on the first call, restarted after a failure."""
 
     def greet(self) -> dict[str, Any]:
         """Restart the program and return its greeting.
@@ -64,13 +64,15 @@ class CommandWorker(_ProgramWorker):
             line = program.exchange(greeting(), time.monotonic() + self._settings.start)
             return read_greeting(line)
         except ProgramLate:
-            detail = f"the program did not say hello within {self._settings.start:g} s"
+            detail = f"the program did not answer the greeting within {self._settings.start:g} s"
             raise self._failed(detail, status="timeout", again=False, apart=False) from None
         except (ProgramEnded, ProgramFloods) as error:
-            raise self._failed(f"before it said hello, {error}", apart=False, starting=True) from None
+            raise self._failed(
+                f"before answering the greeting, {error}", apart=False, starting=True
+            ) from None
         except ProtocolError as error:
             raise self._failed(
-                f"instead of a hello: {error}", again=False, apart=False, starting=True
+                f"instead of answering the greeting: {error}", again=False, apart=False, starting=True
             ) from None
         except BaseException:
             self._kill()
@@ -100,7 +102,7 @@ class CommandWorker(_ProgramWorker):
             raise
 
     def close(self) -> None:
-        """Close the program's input, wait a moment for it to exit, and kill it."""
+        """Close the program's input, wait briefly for it to exit, and kill it."""
         program, self._program = self._program, None
         if program is not None:
             program.close()
@@ -123,7 +125,7 @@ class ReinventWorker(_ProgramWorker):
             Trouble: The request failed.
         """
         program = self._program = Program(self._command)
-        limit = seconds + self._settings.start  # it loads its models every time
+        limit = seconds + self._settings.start  # it loads its models for every request
         try:
             text = program.exchange("\n".join(smiles), time.monotonic() + limit, last=True)
             return read_answer(text, smiles, key=self._settings.key)
@@ -147,14 +149,14 @@ class ReinventWorker(_ProgramWorker):
 
 
 def command_oracle(text: OracleText) -> ExternalOracle:
-    """`cmd:PROGRAM ARGS` or `cmd[timeout=60,workers=4]:PROGRAM ARGS`: a program that speaks the protocol.
+    """`cmd:PROGRAM ARGS` or `cmd[timeout=60,workers=4]:PROGRAM ARGS`: a program that follows the protocol.
 
     Raises:
         ConfigError: An unknown option.
         UsageError: There is no such program, or it does not answer the greeting.
     """
     settings = external_settings(text)
-    text.require_argument("an oracle that is a program needs a command", example="cmd:python dock.py")
+    text.require_argument("a program oracle needs a command", example="cmd:python dock.py")
     try:
         command = shlex.split(text.argument)
     except ValueError as error:
@@ -191,7 +193,7 @@ def started(
 
 
 def external_settings(text: OracleText) -> ExternalSettings:
-    """The settings in the brackets of an oracle's text; a name alone means true.
+    """The settings in the brackets of an oracle's text; a bare name means true.
 
     Raises:
         ConfigError: An unknown option, or a wrong value.
@@ -205,9 +207,9 @@ def external_settings(text: OracleText) -> ExternalSettings:
 def isolated(
     text: str, settings: ExternalSettings | None = None, *, name: str | None = None, kind: Kind | None = None
 ) -> ExternalOracle:
-    """An oracle in separate processes; the first starts now, so that errors in the text are raised now.
+    """An oracle in separate processes; the first starts immediately, to raise errors in the text.
 
-    Its name is its text unless another is given; `kind` says how it is made, if not from such a text.
+    Its name is its text unless another is given; `kind` is how it is made, if not from such a text.
 
     Raises:
         UsageError: The oracle cannot be made.
@@ -237,7 +239,7 @@ def isolated_oracle(text: OracleText) -> ExternalOracle:
 
 
 def inline_oracle(text: OracleText, load: Callable[[str], Oracle]) -> Oracle:
-    """`inline:module:function`: a function of the user in this process, fast but without protection.
+    """`inline:module:function`: a user function in this process: fast, but not isolated.
 
     Raises:
         UsageError: There are options, or no function.

@@ -46,7 +46,7 @@ class CompositeOracle:
     """The weighted mean of several oracles.
 
     Terms are usually desirabilities between 0 and 1, of equal weight by default. A molecule without a value
-    for one of them has none here. Fingerprints and descriptors that terms share are computed once.
+    for one of them has no value. Fingerprints and descriptors that terms share are computed once.
 
     Raises:
         UsageError: No term, an unknown mean, or not one positive weight for each term.
@@ -80,7 +80,7 @@ class CompositeOracle:
 
     @property
     def computed(self) -> bool:
-        """Whether all terms are."""
+        """Whether all terms are computed."""
         return all(is_computed(term) for term in self.terms)
 
     @property
@@ -91,7 +91,7 @@ class CompositeOracle:
 
     @property
     def workers(self) -> int:
-        """Molecules scored at a time: the most of any term."""
+        """Molecules scored in parallel: the maximum over the terms."""
         return max(n_workers(term) for term in self.terms)
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
@@ -100,7 +100,7 @@ class CompositeOracle:
 
     def breakdown(self, molecules: Sequence[Molecule]) -> Iterator[tuple[Score, ...]]:
         """The scores of all terms, molecule by molecule."""
-        size = REMEMBERED // 4  # so that facts are still cached for the last term
+        size = REMEMBERED // 4  # so that shared features are still cached for the last term
         for first in range(0, len(molecules), size):
             part = molecules[first : first + size]
             yield from zip(*(ask(term, part) for term in self.terms), strict=True)
@@ -121,7 +121,7 @@ def combined(oracle: CompositeOracle, scores: Sequence[Score]) -> Score:
 
 
 def mpo_oracle(text: OracleText, load: Callable[[str], Oracle]) -> CompositeOracle:
-    """`mpo:FILE.toml`: an objective of your own made of several scores; `mpo[name]:FILE.toml` one of many.
+    """`mpo:FILE.toml`: a custom objective of several scores; `mpo[name]:FILE.toml` selects one of several.
 
     Raises:
         ConfigError: The file cannot be read, or is incomplete.
@@ -141,7 +141,7 @@ def mpo_oracle(text: OracleText, load: Callable[[str], Oracle]) -> CompositeOrac
     if not text.options and len(names) > 1:
         raise UsageError(
             f"{path} has {len(names)} objectives: {', '.join(names)}",
-            hint=f"Say which: mpo[{names[0]}]:{path}.",
+            hint=f"Choose one: mpo[{names[0]}]:{path}.",
         )
     return composite(objectives[wanted], molecules, load, name=str(text))
 
@@ -149,7 +149,7 @@ def mpo_oracle(text: OracleText, load: Callable[[str], Oracle]) -> CompositeOrac
 def composite(
     settings: MpoSettings, molecules: Mapping[str, Molecule], load: Callable[[str], Oracle], *, name: str
 ) -> CompositeOracle:
-    """The oracle of some settings, whose terms may name `molecules`.
+    """The oracle of some settings, whose terms may refer to `molecules`.
 
     Raises:
         UsageError: A term is not an oracle; the message names the objective.
@@ -229,7 +229,7 @@ def benchmark_names() -> list[str]:
 
 
 def benchmark_oracle(text: OracleText, load: Callable[[str], Oracle]) -> CompositeOracle:
-    """The published objective of this name.
+    """The published objective with this name.
 
     Raises:
         UsageError: The text has options or an argument.

@@ -52,7 +52,7 @@ class ComputedOracle:
 
 
 def descriptor_oracle(name: str) -> ComputedOracle:
-    """A descriptor as a score; `failed` where it has no value.
+    """A descriptor as a score; `failed` if it has no value.
 
     Raises:
         UnknownNameError: There is no such descriptor.
@@ -73,21 +73,21 @@ def descriptor_oracle(name: str) -> ComputedOracle:
 
 
 def similarity_oracle(text: OracleText) -> ComputedOracle:
-    """`similarity[ecfp4]:SMILES`: likeness to a molecule, 0 to 1; or ecfp6, fcfp4, fcfp6, atom_pair, phco.
+    """`similarity[ecfp4]:SMILES`: similarity to a molecule, 0 to 1; or ecfp6, fcfp4, fcfp6, atom_pair, phco.
 
     Tanimoto similarity on unfolded counts, as in GuacaMol and PMO; `phco` and `ecfp4_bits` (2,048 bits, as in
-    most lead optimization) are bits. Both molecules are compared in their standard form, so that every
-    drawing and salt of the target has similarity 1. `rediscovery` is another name for it.
+    most lead optimization) are bits. Both molecules are standardized first, so that every form and salt of
+    the target has similarity 1. `rediscovery` is another name for it.
 
     Raises:
-        UsageError: Not a molecule, or an unknown fingerprint.
+        UsageError: Invalid molecule, or unknown fingerprint.
 
     >>> from molvae.chemistry.molecule import parse
     >>> similarity_oracle(OracleText.read("similarity:CCO"))([parse("OCC")])[0].value
     1.0
     """
     example = f"{text.name}:CC(=O)Nc1ccccc1"
-    text.require_argument(f"a {text.name} needs a molecule to resemble", example=example)
+    text.require_argument(f"a {text.name} needs a target molecule", example=example)
     fingerprint = (text.option(f"a {text.name} has one fingerprint") or "ecfp4").lower()
     if fingerprint not in FINGERPRINTS:
         raise UsageError(
@@ -100,7 +100,7 @@ def similarity_oracle(text: OracleText) -> ComputedOracle:
         raise UsageError(f"the target of a similarity is not a molecule: {molecule}")
     target = Facts(molecule)
     try:
-        target.fingerprint(kind, radius)  # a target that is too large is an error now
+        target.fingerprint(kind, radius)  # raises early if the target is too large
     except InputError as error:
         raise UsageError(f"the target of '{text}': {error.message}") from None
 
@@ -121,7 +121,7 @@ def isomer_oracle(text: OracleText) -> ComputedOracle:
     formula count in the total only.
 
     Raises:
-        UsageError: Not a formula, or an unknown mean.
+        UsageError: Invalid formula, or unknown mean.
 
     >>> from molvae.chemistry.molecule import parse
     >>> ethanol = isomer_oracle(OracleText.read("isomers:C2H6O"))
@@ -149,7 +149,7 @@ def isomer_oracle(text: OracleText) -> ComputedOracle:
 def substructure_oracle(text: OracleText) -> ComputedOracle:
     """`substructure:SMARTS`: 1 where the pattern occurs, else 0; `substructure[absent]:SMARTS` the reverse.
 
-    It is looked for in the standard form of a molecule.
+    Molecules are standardized first.
 
     Raises:
         UsageError: Not a SMARTS pattern, or an option other than `absent`.
@@ -163,7 +163,7 @@ def substructure_oracle(text: OracleText) -> ComputedOracle:
     if text.options not in {(), ("absent",), ("present",)}:
         raise UsageError(f"a substructure is [present] or [absent], got [{','.join(text.options)}]")
     smarts, wanted = text.argument, text.options != ("absent",)
-    pattern(smarts)  # what is no pattern is an error now
+    pattern(smarts)  # raises early if it is not a SMARTS pattern
     return ComputedOracle(
         str(text), lambda m: Score.ok(float(facts_of(m).standard.contains(smarts) is wanted))
     )
@@ -189,7 +189,7 @@ def penalized_logp_oracle(text: OracleText) -> ComputedOracle:
     """`penalized_logp[zinc]`: logP - SA - large cycles, standardized over ZINC250k; or tdc, or raw.
 
     logP - synthetic accessibility - excess of the largest cycle over six, each standardized. The score grows
-    without bound with the length of a carbon chain: read it beside QED, SA and the number of atoms. The
+    without bound with the length of a carbon chain: compare it with QED, SA and the number of atoms. The
     variants differ in the third digit, `raw` in the first.
 
     Raises:

@@ -18,7 +18,7 @@ other."""
 MEANS: tuple[Mean, ...] = get_args(Mean)
 
 Kind = Literal["own", "registered", "docking", "admet"]
-"""How an oracle in a separate process is made: from a function of the user, from the text of any oracle, or
+"""How an oracle in a separate process is made: from a user function, from the text of any oracle, or
 from the text of `docking_oracle` or `admet_oracle`."""
 
 
@@ -45,21 +45,21 @@ class Objective(Settings):
 
     @property
     def is_constraint(self) -> bool:
-        """Whether it is a bound."""
+        """Whether it is a constraint."""
         return self.direction in {"at_most", "at_least"}
 
     @property
     def is_goal(self) -> bool:
-        """Whether it is maximized or minimized."""
+        """Whether it is a goal."""
         return self.direction in {"maximize", "minimize"}
 
     @property
     def sign(self) -> float:
-        """-1 for minimize, else 1: times its sign, every goal is maximized."""
+        """-1 for minimize, else 1: scores times the sign are maximized."""
         return -1.0 if self.direction == "minimize" else 1.0
 
     def admits(self, value: float) -> bool:
-        """Whether a score satisfies the bound; any score does without one."""
+        """Whether a score satisfies the bound, if any."""
         if self.bound is None:
             return True
         return value <= self.bound if self.direction == "at_most" else value >= self.bound
@@ -69,7 +69,7 @@ class Objective(Settings):
         return self.called(self.name)
 
     def called(self, name: str) -> str:
-        """The same with another name, such as a shorter one."""
+        """The same with another name, for example a shorter one."""
         if self.bound is None:
             return f"{self.direction} {name}"
         return f"{name} {self.direction.replace('_', ' ')} {self.bound:g}"
@@ -83,9 +83,9 @@ def objectives(
     at_least: Mapping[str, float] | None = None,
     keep: Sequence[str] | str = (),
 ) -> tuple[Objective, ...]:
-    """Objectives as the command line names them, goals first.
+    """Objectives from the command line's options, goals first.
 
-    A core to keep is a constraint: `substructure:CORE` at least 1 (`molvae.chemistry.substructure`).
+    A core to keep becomes a constraint: `substructure:CORE` at least 1 (`molvae.chemistry.substructure`).
 
     >>> [str(o.direction) for o in objectives(maximize=["qed"], at_most={"sa": 3.5})]
     ['maximize', 'at_most']
@@ -125,7 +125,7 @@ class MpoSettings(Settings):
     """The scores; a text alone has weight 1."""
 
     mean: Mean = "geometric"
-    """How they are combined."""
+    """How the scores are combined."""
 
     about: str = ""
     """A one-line description."""
@@ -141,8 +141,8 @@ class ExternalSettings(Settings):
     """Seconds for a program to start and answer the greeting; for REINVENT, per request."""
 
     patience: float = Field(default=60.0, ge=0)
-    """Seconds of restarts if a program exits before its greeting, which no molecule causes (no free licence,
-    for example); then its molecules fail, and the next ones do not wait."""
+    """Seconds of restarts if a program exits before its greeting, for example without a free licence; after
+    that its molecules fail, and later ones do not wait."""
 
     workers: int = Field(default=1, ge=1, le=256)
     """Programs, or open requests, in parallel."""
@@ -170,7 +170,7 @@ class DockingSettings(ExternalSettings):
     """Runs of Vina's search for each molecule; time is proportional."""
 
     seed: int = Field(default=974528263, ge=1, lt=2**31)
-    """Of the conformer and of the search."""
+    """Seed of the conformer and of the search."""
 
     poses: str | None = None
     """Directory for the best pose of each molecule, as INCHIKEY.sdf."""

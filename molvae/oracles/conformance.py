@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from molvae.oracles.base import Oracle
 
 Verdict = Literal["good", "note", "wrong"]
-"""`note`: allowed, but worth knowing. `wrong`: a campaign could not rely on the scores."""
+"""`note`: allowed, but worth knowing. `wrong`: the scores are unreliable."""
 
 _ORDINARY = (
     "CC(=O)Oc1ccccc1C(=O)O",
@@ -51,7 +51,7 @@ class Finding:
     verdict: Verdict
     """Its outcome."""
     sentence: str
-    """The finding, and what to do if something is wrong."""
+    """The finding, and what to do if it is wrong."""
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Examination:
 
 
 def examine(oracle: Oracle, *, large: int = 64) -> Examination:
-    """Call an oracle with ordinary, odd, repeated and many molecules, and check the answers.
+    """Call an oracle with ordinary, odd, repeated and many molecules, and check its answers.
 
     Args:
         oracle: Any; one outside this process is also called with texts that are not molecules.
@@ -98,7 +98,7 @@ def examine(oracle: Oracle, *, large: int = 64) -> Examination:
         asked.found("repeatable", _repetition(asked, ordinary, first))
         repeatable = asked.report.findings[-1].verdict == "good"
         order = _order(asked, ordinary, first)
-        if repeatable:  # else differences say nothing more
+        if repeatable:  # otherwise differences are meaningless
             asked.found("order", order)
         asked.found("large batch", _many(asked, large))
     asked.found("odd molecules", _odd(asked, first))

@@ -21,12 +21,12 @@ Shape = Callable[[float], float]
 """Maps a score to 0 to 1."""
 
 SHAPES: Registry[Callable[..., Shape]] = Registry("desirability", "molvae.desirabilities")
-"""Makes a shape from its numbers, by name; raises `ValueError` for wrong ones."""
+"""Makes a shape from its numbers; raises `ValueError` for invalid ones."""
 
 
 @SHAPES.register("clipped")
 def clipped(upper: float) -> Shape:
-    """Rises in proportion to the score and is 1 from `upper` on."""
+    """Proportional to the score, 1 from `upper` on."""
     if upper <= 0:
         raise ValueError(f"upper must be positive, got {upper:g}")
     return lambda x: min(max(x / upper, 0.0), 1.0)
@@ -84,7 +84,7 @@ def logistic(middle: float, slope: float) -> Shape:
 
 
 class DesirabilityOracle:
-    """The desirability of another oracle's score; none where that has no value.
+    """The desirability of another oracle's score, if that has a value.
 
     >>> from molvae.chemistry.molecule import parse
     >>> from molvae.oracles.computed import descriptor_oracle
@@ -102,12 +102,12 @@ class DesirabilityOracle:
 
     @property
     def computed(self) -> bool:
-        """Whether the inner oracle is."""
+        """Whether the inner oracle is computed."""
         return is_computed(self.oracle)
 
     @property
     def workers(self) -> int:
-        """Molecules scored at a time by the inner oracle."""
+        """Molecules scored in parallel by the inner oracle."""
         return n_workers(self.oracle)
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
@@ -126,7 +126,7 @@ def desirability_oracle(text: OracleText, load: Callable[[str], Oracle]) -> Desi
         UsageError: Wrong numbers, or no score.
     """
     make = SHAPES.get(text.name)
-    text.require_argument(f"'{text}' needs a score to act on", example=f"{shape_usage(text.name)[:-5]}logp")
+    text.require_argument(f"'{text}' needs a score", example=f"{shape_usage(text.name)[:-5]}logp")
     try:
         numbers = [float(option) for option in text.options]
     except ValueError:

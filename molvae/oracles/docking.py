@@ -1,7 +1,7 @@
-"""Docking by its text, `docking[vina]:TARGET`: how well a molecule fits a pocket, and the poses it keeps.
+"""Docking oracles, `docking[vina]:TARGET`, and their saved poses.
 
-A target is a prepared one of DOCKSTRING, by name, or a file with a box. The docking itself runs in processes
-of its own (`docking_programs.py`).
+A target is a prepared one of DOCKSTRING, by name, or a receptor file with a box. Docking runs in separate
+processes (`docking_programs.py`).
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ PROGRAMS = {
     "vina": ("vina", "meeko", "gemmi", "scipy", "openbabel"),
     "dockstring": ("dockstring", "openbabel"),
 }
-"""What each program needs, by the names Python imports."""
+"""Python modules that each program needs."""
 INSTALL = "pip install 'molvae[docking]'"
 _AXES = ("x", "y", "z")
 _SLOW = {"timeout": 1800.0, "start": 600.0, "batch": 1}
-"""Defaults other than those of any external oracle: a docking takes minutes, and libraries and receptor are
-loaded first; with one molecule per request, a kill or a time-out costs one docking."""
+"""Defaults that differ from other external oracles: a docking takes minutes, after loading libraries and
+receptor; with one molecule per request, a kill or a time-out costs one docking."""
 
 
 def docking_oracle(text: OracleText) -> ExternalOracle:
-    """`docking[vina]:TARGET`: docking score in kcal/mol, low is good; or of receptor.pdbqt@x,y,z,size.
+    """`docking[vina]:TARGET`: docking score in kcal/mol, low is good; or TARGET is receptor.pdbqt@x,y,z,size.
 
     Raises:
         ConfigError: Unknown option.
-        MissingDependencyError: What it needs is not installed.
+        MissingDependencyError: A required package is not installed.
         UnknownNameError: There is no such target.
         UsageError: No receptor, or one that cannot be used.
     """
@@ -53,7 +53,7 @@ def docking_oracle(text: OracleText) -> ExternalOracle:
     absent = [name for name in PROGRAMS[program] if find_spec(name) is None]
     if absent:
         raise MissingDependencyError(
-            f"docking needs what is not installed: {', '.join(absent)}", hint=INSTALL
+            f"docking needs packages that are not installed: {', '.join(absent)}", hint=INSTALL
         )
     if program == "dockstring" and "@" in text.argument:
         raise UsageError(
@@ -73,13 +73,13 @@ def docking_oracle(text: OracleText) -> ExternalOracle:
 
 
 def _read(text: OracleText) -> tuple[str, DockingSettings]:
-    """The program and the settings that stand in the brackets."""
+    """The program and the settings in the brackets."""
     words = [option for option in text.options if "=" not in option] or ["vina"]
     unknown = [word for word in words if word not in PROGRAMS]
     if unknown or len(words) > 1:
         wrong = (unknown or words[1:])[0]
         raise UsageError(
-            f"'{wrong}' in '{text}' is no docking program{suggest(wrong, PROGRAMS)}",
+            f"'{wrong}' in '{text}' is not a docking program{suggest(wrong, PROGRAMS)}",
             hint=f"One of {', '.join(PROGRAMS)}; another program is cmd:PROGRAM.",
         )
     values = dict(parse_assignment(option) for option in text.options if "=" in option)
@@ -91,7 +91,7 @@ def _read(text: OracleText) -> tuple[str, DockingSettings]:
 
 @dataclass(frozen=True)
 class Receptor:
-    """A rigid receptor and where in it ligands are looked for.
+    """A rigid receptor and its docking box.
 
     Attributes:
         path: PDBQT file.
@@ -110,14 +110,14 @@ def receptor_of(argument: str) -> Receptor:
     Raises:
         MissingDependencyError: A target by name needs the package dockstring.
         UnknownNameError: There is no such target; the nearest is named.
-        UsageError: There is no such file, or the box is none.
+        UsageError: There is no such file, or the box is invalid.
     """
     path, at, box = argument.rpartition("@")
     if at:
         return _of_file(Path(path), box, argument)
     if argument.lower().endswith((".pdbqt", ".pdb")):
         raise UsageError(
-            f"the receptor '{argument}' has no box to dock in",
+            f"the receptor '{argument}' has no docking box",
             hint=f"Write its center and length of side, in Å: {argument}@10,5.5,-3,20.",
         )
     return _of_target(argument)
@@ -175,12 +175,12 @@ def _of_file(path: Path, box: str, argument: str) -> Receptor:
 
 
 def kept_poses(texts: Iterable[str], molecules: Sequence[Molecule]) -> str:
-    """SDF of the poses of molecules, in their order, one for each docking among the oracles that kept one."""
+    """SDF of the saved poses of molecules, in order, one for each docking oracle."""
     places = dict.fromkeys(Path(place) for text in texts for place in _places(text))
     names = [f"{inchikey(molecule)}.sdf" for molecule in molecules] if places else []
     files = [(place / name, molecule) for name, molecule in zip(names, molecules) for place in places]
     records = [(path.read_text(encoding="utf-8"), molecule) for path, molecule in files if path.is_file()]
-    # tautomers share an InChIKey: the title says which one it was
+    # tautomers share an InChIKey: the title has the docked one
     return "".join(text for text, molecule in records if text.partition("\n")[0] == molecule.smiles)
 
 

@@ -1,4 +1,4 @@
-"""The docking itself, in the process that is called: AutoDock Vina 1.2, or DOCKSTRING's whole recipe."""
+"""Docking in the worker process: AutoDock Vina 1.2, or the DOCKSTRING protocol."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
     from molvae.chemistry.molecule import Molecule
 
 PH = 7.4
-"""At which ligands are protonated."""
+"""pH at which ligands are protonated."""
 
 _ELEMENTS = frozenset({"H", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br", "I"})
-"""Of a ligand: those Vina has parameters for."""
+"""Elements that Vina has parameters for."""
 
 
 class Program(Protocol):
     """Docks one ligand at a time."""
 
     def dock(self, smiles: str) -> tuple[float, str, str]:
-        """Score in kcal/mol, SMILES as it was protonated, molblock of the pose.
+        """Score in kcal/mol, protonated SMILES, molblock of the pose.
 
         Raises:
-            Exception: Any, where there is no score.
+            Exception: Any, if docking fails.
         """
 
 
 class Vina:
-    """AutoDock Vina 1.2 with Meeko's ligands; the maps of the receptor are computed once."""
+    """AutoDock Vina 1.2 with ligands prepared by Meeko; receptor maps are computed once."""
 
     def __init__(self, receptor: Receptor, exhaustiveness: int, seed: int) -> None:
         from vina import Vina as Engine
@@ -67,10 +67,10 @@ class Vina:
 
 
 class Dockstring:
-    """The recipe of DOCKSTRING (Vina 1.1.2, exhaustiveness 8), whose scores are those of its data set."""
+    """The DOCKSTRING protocol (Vina 1.1.2, exhaustiveness 8), which reproduces the scores of its data set."""
 
     def __init__(self, target: str, seed: int) -> None:
-        here = str(Path(sys.executable).parent)  # where its obabel is
+        here = str(Path(sys.executable).parent)  # directory of its obabel
         os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
         from dockstring import load_target
 
@@ -78,8 +78,8 @@ class Dockstring:
 
     def dock(self, smiles: str) -> tuple[float, str, str]:
         """Score, protonated SMILES and pose."""
-        if "$" in smiles:  # it writes the SMILES into a command line of a shell
-            raise ValueError("dockstring takes no quadruple bonds")
+        if "$" in smiles:  # dockstring passes the SMILES to a shell
+            raise ValueError("dockstring does not support quadruple bonds")
         score, found = self._target.dock(smiles, num_cpus=1, seed=self._seed)
         if score is None:
             raise ValueError("no pose was found")
@@ -89,7 +89,7 @@ class Dockstring:
 class Docking:
     """A program and a receptor as an oracle in this process.
 
-    Its text is what `docking_oracle` wrote: program, argument, exhaustiveness, seed and poses, in JSON.
+    Its text, written by `docking_oracle`, is JSON: program, argument, exhaustiveness, seed and poses.
     """
 
     def __init__(self, text: str) -> None:
@@ -103,7 +103,7 @@ class Docking:
             self._program = Vina(receptor_of(asked["argument"]), asked["exhaustiveness"], asked["seed"])
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
-        """One score for each molecule; a failure says why."""
+        """One score for each molecule; failures have a reason."""
         return [self._score(molecule) for molecule in molecules]
 
     def _score(self, molecule: Molecule) -> Score:
@@ -114,7 +114,7 @@ class Docking:
             return Score.failed(f"docking has no parameters for {', '.join(unknown)}")
         try:
             score, charged, block = self._program.dock(parent.smiles)
-        except Exception as error:  # noqa: BLE001 - four libraries, which raise all kinds
+        except Exception as error:  # noqa: BLE001 - four libraries may raise anything
             return Score.failed(str(error) if type(error) is ValueError else describe_error(error))
         if self._poses is not None:
             fields = {"SMILES": molecule.smiles, "docked as": charged, core_of(self.name): f"{score:g}"}
@@ -128,7 +128,7 @@ class Docking:
 
 
 def protonated(smiles: str) -> str:
-    """The SMILES of a molecule with the charges Open Babel gives it at pH 7.4.
+    """The SMILES of a molecule protonated by Open Babel at pH 7.4.
 
     Raises:
         ValueError: It cannot read the molecule.

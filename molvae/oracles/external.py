@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 30.0  # seconds
 
 
-class Trouble(Exception):  # noqa: N818 - a word that the code below reads well with
+class Trouble(Exception):  # noqa: N818 - reads well below
     """A failed request.
 
     Args:
@@ -29,8 +29,8 @@ class Trouble(Exception):  # noqa: N818 - a word that the code below reads well 
         status: Of the molecules, if retries fail too.
         again: Whether a retry may succeed.
         apart: Whether a single molecule may be the cause, so that each is sent alone.
-        starting: Whether the worker did not start, which no molecule causes: no free licence, a server that
-            is starting.
+        starting: Whether the worker did not start, regardless of the molecules: no free licence, a server
+            that is starting.
     """
 
     def __init__(
@@ -60,17 +60,17 @@ class Worker(Protocol):
         """
 
     def close(self) -> None:
-        """Release resources; the next request acquires them again."""
+        """Release resources; the next request reacquires them."""
 
     def interrupt(self) -> None:
         """End the current request, so that `ask` returns in another thread."""
 
 
 class ExternalOracle(Closing):
-    """Scores molecules with programs or servers; each molecule gets a score, whatever they do.
+    """Scores molecules with programs or servers; every molecule gets a `Score`.
 
     A request of several molecules that fails as a whole (crash, time-out, malformed answer) is repeated
-    molecule by molecule, so that a bad one fails alone. `make` makes a worker.
+    molecule by molecule, so that only bad ones fail. `make` makes a worker.
     """
 
     def __init__(self, name: str, make: Callable[[], Worker], settings: ExternalSettings) -> None:
@@ -87,12 +87,12 @@ class ExternalOracle(Closing):
 
     @property
     def workers(self) -> int:
-        """Requests in parallel; with fewer molecules than this, some workers are idle."""
+        """Number of parallel requests."""
         return self._settings.workers
 
     @property
     def troubles(self) -> list[str]:
-        """Errors of whole requests so far, also if a retry succeeded."""
+        """Errors of whole requests so far, including retried ones."""
         return list(self._troubles)
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
@@ -146,7 +146,7 @@ class ExternalOracle(Closing):
                 waited += max(pause, _SHORTEST_PAUSE)
                 continue
             if failure.starting:
-                self._patient = False  # until a worker starts: the next molecules do not wait
+                self._patient = False  # later molecules do not wait until a worker starts
             if not failure.again or attempt == self._settings.retries:
                 break
             self._closing.wait(min(self._settings.pause * 2**attempt, _LONGEST_PAUSE))

@@ -1,4 +1,4 @@
-"""Functions of the user as oracles: `module:function`, `path/to/file.py:function`, or Python objects."""
+"""User functions as oracles: `module:function`, `path/to/file.py:function`, or Python objects."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 
 Style = Literal["many", "one"]
-"""Whether a function takes a list of SMILES (and returns as many numbers) or a single one."""
+"""Whether a function takes a list of SMILES (and returns a list of numbers) or a single one."""
 
 OWN = re.compile(r"(?P<module>[A-Za-z_][\w.]*|.+\.py):(?P<attribute>[A-Za-z_][\w.]*)")
-"""The text of a function of the user."""
+"""The text of a user function."""
 
 
 class FunctionOracle:
     """A function of canonical SMILES.
 
     Exceptions, NaN, `None` and answers of a wrong type or length become `failed` scores. A list function that
-    fails on a batch is called again for each molecule, so that a bad one fails alone. Whether it takes a list
-    or one text is known from its annotation, or from the first call.
+    fails on a batch is called for each molecule, so that only bad ones fail. Whether it takes a list or one
+    SMILES is inferred from its annotation or the first call.
 
     >>> from molvae.chemistry.molecule import parse
     >>> def carbons(smiles: str) -> float:
@@ -89,7 +89,7 @@ class FunctionOracle:
         return Score.failed(f"given a list: {as_list.detail}; given a text: {as_text.detail}")
 
     def _batch(self, smiles: list[str]) -> list[Score] | Score:
-        """A score for each, or the one failure of the whole batch."""
+        """A score for each, or one failure of the whole batch."""
         answer = self._called(list(smiles))
         if isinstance(answer, Score):
             return answer
@@ -99,7 +99,7 @@ class FunctionOracle:
             return Score.failed(f"expected a list of {len(smiles)} numbers, got {describe_answer(answer)}")
         try:
             answers = list(islice(answer, len(smiles) + 1))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's iterator
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a third party's iterator
             return Score.failed(describe_error(error))
         if len(answers) != len(smiles):
             count = f"{len(answers)}" if len(answers) < len(smiles) else f"more than {len(smiles)}"
@@ -107,10 +107,10 @@ class FunctionOracle:
         return [Score.of(item) for item in answers]
 
     def _called(self, argument: str | list[str]) -> Any:
-        """What the function returns, or a failed score with what it raises (`SystemExit` too)."""
+        """The function's result, or a failed score if it raises (including `SystemExit`)."""
         try:
             return self._function(argument)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's function
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a user function
             return Score.failed(describe_error(error))
 
 
@@ -128,7 +128,7 @@ def check_own(text: str, known: Iterable[str] = ()) -> None:
     """Refuse a text whose module does not exist, without importing anything; `known` names are suggested.
 
     Raises:
-        UsageError: Another text, or there is no such module or file.
+        UsageError: Invalid text, or there is no such module or file.
     """
     name = _parts(text)[0]
     if name.endswith(".py"):
@@ -139,7 +139,7 @@ def check_own(text: str, known: Iterable[str] = ()) -> None:
     if top not in sys.builtin_module_names and PathFinder.find_spec(top, [*sys.path, str(folder)]) is None:
         raise UsageError(
             f"the oracle '{text}' names a module that is not found: {name}{suggest(name, known)}",
-            hint=f"Looked in {folder} and among what is installed.",
+            hint=f"Searched {folder} and the installed packages.",
         )
 
 
@@ -148,7 +148,7 @@ def own_oracle(text: str) -> Oracle:
 
     Raises:
         UnknownNameError: The module has no such function.
-        UsageError: Another text, or the module cannot be imported.
+        UsageError: Invalid text, or the module cannot be imported.
     """
     check_own(text)
     module_name, attribute = _parts(text)

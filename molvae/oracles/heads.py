@@ -26,10 +26,10 @@ _REMEMBERED = 20_000
 
 
 class Heads:
-    """The property heads of a model, which may not be loaded yet: then their oracles have no values.
+    """The property heads of a model; their oracles have no values until it is loaded.
 
     Attributes:
-        asked: Whether an oracle was requested, so that the model is needed.
+        asked: Whether an oracle was requested, which requires the model.
     """
 
     def __init__(self, model: Any = None) -> None:
@@ -44,14 +44,14 @@ class Heads:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of their oracles."""
+        """Names of the oracles."""
         return tuple(f"{PREDICTED}{name}" for name in getattr(self._model, "property_names", ()))
 
     def oracle(self, name: str) -> HeadOracle:
         """The oracle of a head.
 
         Raises:
-            UnknownNameError: The model has no such head; the message names those it has.
+            UnknownNameError: The model has no such head.
         """
         self.asked = True
         if self.ready and name not in self.names:
@@ -62,7 +62,7 @@ class Heads:
         return HeadOracle(name, self)
 
     def predict(self, name: str, molecules: Sequence[Molecule]) -> list[float]:
-        """One property of molecules, to six digits; further ones depend on the batch."""
+        """One property of molecules, rounded to six digits, as further ones depend on the batch."""
         new = list({m.smiles: m for m in molecules if m.smiles not in self._memory}.values())
         if new:
             rows = self._model.predict(new).mean
@@ -75,7 +75,7 @@ class Heads:
 
 
 class HeadOracle:
-    """One property that a model predicts, `predicted_NAME`, in its own units."""
+    """A property predicted by a model, `predicted_NAME`, in its own units."""
 
     computed: ClassVar[bool] = True
 
@@ -116,11 +116,11 @@ class Admet:
         self._model = ADMETModel(include_physchem=False, drugbank_path=None, num_workers=0)
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
-        """One score for each molecule, to five digits: what else was asked shows in the seventh."""
+        """One score for each molecule, to five digits, as further ones depend on the batch."""
         smiles = [molecule.smiles for molecule in molecules]
         found = self._model.predict(smiles)[self._endpoint]
-        if list(found.index) != smiles:  # it drops what it cannot read
-            return [Score.failed("ADMET-AI left molecules of this request out")] * len(smiles)
+        if list(found.index) != smiles:  # it drops molecules it cannot read
+            return [Score.failed("ADMET-AI omitted molecules of this request")] * len(smiles)
         return [Score.of(float(f"{value:.5g}")) for value in found]
 
 
@@ -130,8 +130,8 @@ def admet_oracle(text: OracleText) -> ExternalOracle:
     Raises:
         ConfigError: Unknown option.
         MissingDependencyError: ADMET-AI is not installed.
-        UnknownNameError: It has no such endpoint.
-        UsageError: No endpoint, or it does not start.
+        UnknownNameError: There is no such endpoint.
+        UsageError: No endpoint, or the worker does not start.
     """
     text.require_argument("admet needs an endpoint", example="admet:hERG")
     settings = external_settings(text)
@@ -140,13 +140,13 @@ def admet_oracle(text: OracleText) -> ExternalOracle:
         listed = ", ".join(f"{name} ({unit})" if unit else name for name, unit in known.items())
         raise UnknownNameError(
             f"ADMET-AI has no endpoint '{text.argument}'{suggest(text.argument, known)}",
-            hint=f"Known, probabilities where there is no unit: {listed}.",
+            hint=f"Known (probabilities if without unit): {listed}.",
         )
     return isolated(text.argument, settings, name=str(text), kind="admet")
 
 
 def endpoints() -> dict[str, str]:
-    """The unit of each endpoint by its name; none of those that are probabilities.
+    """The unit of each endpoint by name; empty for probabilities.
 
     Raises:
         MissingDependencyError: ADMET-AI is not installed.

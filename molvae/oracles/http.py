@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 _LONGEST_ANSWER = 64 << 20  # bytes
 _OK = 200
-_BUSY = (425, 429, 500, 502, 503)  # may do better a moment later
-_LATE = (408, 504)  # a server in between, or the oracle's own, did not wait longer
+_BUSY = (425, 429, 500, 502, 503)  # may succeed on a retry
+_LATE = (408, 504)  # time-out of a proxy or of the server
 
 
 class HttpWorker:
-    """One request at a time to a server, each on its own connection.
+    """Requests to a server, one at a time, each on its own connection.
 
-    The request runs in a thread, and the caller waits no longer than the time-out: time-outs of sockets
-    restart with every byte and every address of a host, and name resolution has none. In the URL,
+    The request runs in a thread, so that the time-out is a total one: socket time-outs restart with every
+    byte and address, and name resolution has none. In the URL,
     `${MOLVAE_NAME}` is replaced by the environment variable.
     """
 
@@ -59,7 +59,7 @@ class HttpWorker:
             exchange.cut()
         if late or isinstance(exchange.error, TimeoutError):
             raise self._too_late(f"no answer within {seconds:g} s")
-        if isinstance(exchange.error, http.client.IncompleteRead):  # one molecule may be to blame
+        if isinstance(exchange.error, http.client.IncompleteRead):  # one molecule may be the cause
             raise Trouble(f"the answer of {exchange.host} ends {exchange.error.expected} bytes too early")
         if exchange.error is not None:
             detail = f"no answer from {exchange.host}: {describe_error(exchange.error)}"
@@ -67,7 +67,7 @@ class HttpWorker:
         if exchange.problem:
             raise Trouble(exchange.problem, again=False)
         if exchange.answer is None:
-            raise Trouble(f"the request to {exchange.host} was broken off", again=False, apart=False)
+            raise Trouble(f"the request to {exchange.host} was aborted", again=False, apart=False)
         return self._read(*exchange.answer, exchange.host, smiles)
 
     def close(self) -> None:
@@ -101,8 +101,8 @@ class _Exchange:
 
     Attributes:
         answer: HTTP status and text.
-        error: Of the connection.
-        problem: With the answer.
+        error: Error of the connection.
+        problem: Problem with the answer.
     """
 
     def __init__(self, parts: SplitResult, body: str, over: threading.Event) -> None:
@@ -121,7 +121,7 @@ class _Exchange:
             connection = kind(self.host, timeout=seconds)
             try:
                 connection.connect()
-                self._socket = connection.sock  # the connection drops it if the server will close it
+                self._socket = connection.sock  # the connection forgets it if the server will close it
                 if not self._cut:
                     self.answer = self._exchanged(connection)
             finally:
@@ -168,5 +168,5 @@ def http_oracle(text: OracleText) -> ExternalOracle:
     if not host:
         raise UsageError(f"'{text}' names no host", hint="Write the whole URL: http://localhost:8000/score.")
     refuse_secrets(url)
-    with_secrets(url)  # a missing variable is an error now
+    with_secrets(url)  # raises early if a variable is missing
     return ExternalOracle(str(text), partial(HttpWorker, url, settings), settings)

@@ -1,9 +1,9 @@
-"""A program in a separate process group: lines in, lines out, with time-outs, and no process left behind.
+"""A program in a separate process group: lines in, lines out, with time-outs and cleanup.
 
-This file is also the guardian of the program, started as `python -I -S isolation.py FD PROGRAM ARGS...`, so
-it needs only Python. The caller has the other end of the pipe FD, which the operating system closes however
-the caller ends, kill -9 included; then the program is killed with all its descendants. On Linux the guardian
-also adopts orphans of the program, so that processes that left its group end as well.
+This file is also the program's guardian, started as `python -I -S isolation.py FD PROGRAM ARGS...`, so it
+uses only the standard library. The caller holds the other end of the pipe FD, which the operating system
+closes when the caller ends in any way (even kill -9); then the guardian kills the program and all its
+descendants. On Linux it also adopts orphans of the program, to end processes that left its group.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ProgramFloods(Exception):  # noqa: N818 - it says what happened
 
 
 class Program:
-    """A running program, which is killed with all its descendants when this object or process ends.
+    """A running program, killed with all its descendants when this object or process ends.
 
     No shell is involved. The end of its stderr is kept for messages.
     """
@@ -81,7 +81,8 @@ class Program:
 
         Raises:
             ProgramEnded: It has ended; the message has its exit code and the end of stderr.
-            ProgramLate: It did not answer in time. Kill it, as a late answer would be taken for the next one.
+            ProgramLate: It did not answer in time. Kill it, as a late answer would be mistaken for the next
+                one.
             ProgramFloods: The answer is too long.
         """
         waiting, searched = memoryview(text.encode()), 0
@@ -122,7 +123,7 @@ class Program:
 
     @property
     def exit_code(self) -> int | None:
-        """Of the program: 128 + the signal that ended it; `None` while it runs."""
+        """Exit code of the program (128 + signal if killed); `None` while it runs."""
         return self._process.poll()
 
     def _written(self, waiting: memoryview, *, last: bool) -> memoryview:
@@ -132,7 +133,7 @@ class Program:
         except BlockingIOError:
             return waiting
         except (BrokenPipeError, OSError):
-            waiting = memoryview(b"")  # it reads no more; its answer shows whether that matters
+            waiting = memoryview(b"")  # it stopped reading; its answer shows whether that matters
         if last and self._process.stdin is not None and not self._process.stdin.closed:
             self._process.stdin.close()
         return waiting
@@ -166,7 +167,7 @@ class Program:
         return bool(data)
 
     def obituary(self) -> str:
-        """How it ended, with the last line it wrote to stderr."""
+        """How it ended, with its last line of stderr."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_FAREWELL)
         with contextlib.suppress(BlockingIOError):
@@ -214,7 +215,7 @@ def guard(arguments: list[str]) -> int:
     ended, bell = os.pipe()
     os.set_blocking(bell, False)
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: None)  # only wakes this process: the pipe decides
+        signal.signal(number, lambda *_: None)  # only wakes this process; the pipe is the signal
     signal.set_wakeup_fd(bell)
     try:
         program = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - the user's own command
@@ -222,7 +223,7 @@ def guard(arguments: list[str]) -> int:
         sys.stderr.write(f"cannot run {command[0]}: {error.strerror or error}\n")
         return _CANNOT_RUN
     nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):  # its pipes end when it ends, not when this process does
+    for stream in (0, 1, 2):  # its pipes must close when it ends, not when this process does
         os.dup2(nowhere, stream)
     while program.poll() is None:
         ready, _, _ = select.select([lifeline, ended], [], [])
@@ -243,7 +244,7 @@ def _end_all(program: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(OSError):
         os.killpg(program.pid, signal.SIGKILL)
     program.wait()
-    for _ in range(100):  # children of killed processes become ours
+    for _ in range(100):  # orphans are reparented to this process
         left = _children()
         for process in left:
             with contextlib.suppress(OSError):

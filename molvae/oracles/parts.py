@@ -1,4 +1,4 @@
-"""Decompose an objective into the scores it is made of, and recombine them."""
+"""Decompose a composite objective into its scores, and recombine them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Whole:
 
     Attributes:
         oracle: The tree whose leaves are the parts.
-        parts: Their texts, each once.
+        parts: Texts of the distinct parts.
     """
 
     oracle: Oracle
@@ -45,15 +45,15 @@ class Whole:
         return _score(self.oracle, scores)
 
     def values(self, columns: Mapping[str, Array]) -> Array:
-        """The values of any number of molecules, given those of the parts as arrays of one shape."""
+        """The values of molecules, given those of the parts as arrays of equal shape."""
         return _values(self.oracle, columns)
 
 
 def taken_apart(text: str) -> Whole | None:
     """An `mpo:` (or a desirability of one) with expensive parts as a function of them; None otherwise.
 
-    Nothing is started, imported or called: a part that molvae does not compute may be a program, a server, a
-    function of the user, or a measurement.
+    Nothing is started, imported or called: parts that molvae does not compute may be programs, servers, user
+    functions or measurements.
 
     Raises:
         ConfigError: The file cannot be read.
@@ -117,12 +117,12 @@ def _score(oracle: Oracle, scores: Mapping[str, Score]) -> Score:
         return _number(scores[oracle.name], oracle.name)
     if isinstance(oracle, DesirabilityOracle):
         return oracle.worth(_score(oracle.oracle, scores))
-    assert isinstance(oracle, CompositeOracle)  # noqa: S101 - nothing else is made of parts
+    assert isinstance(oracle, CompositeOracle)  # noqa: S101 - only these have parts
     return combined(oracle, [_score(term, scores) for term in oracle.terms])
 
 
 def _number(score: Score, name: str) -> Score:
-    """The score if it is a number, else a failure; a bound is not a number."""
+    """The score if it is a number, else a failure (also for bounds)."""
     if score.status in {"above", "below"}:
         sign = ">" if score.status == "above" else "<"
         return Score.failed(f"{name} is only known as {sign}{score.value:g}")
@@ -136,7 +136,7 @@ def _values(oracle: Oracle, columns: Mapping[str, Array]) -> Array:
         inner = _values(oracle.oracle, columns)
         worth = [oracle.shape(value) for value in inner.ravel().tolist()]
         return np.array(worth, dtype=np.float64).reshape(inner.shape)
-    assert isinstance(oracle, CompositeOracle)  # noqa: S101 - nothing else is made of parts
+    assert isinstance(oracle, CompositeOracle)  # noqa: S101 - only these have parts
     terms = [_values(term, columns) for term in oracle.terms]
     pairs = list(zip(oracle.weights, terms, strict=True))
     if oracle.mean == "arithmetic":

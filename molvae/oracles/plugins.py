@@ -1,4 +1,4 @@
-"""Make an oracle from its text (a name, a descriptor, a function of the user), and list all there are."""
+"""Make an oracle from its text (a name, a descriptor, a user function), and list all oracles."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def load_oracle(text: str, *, named: bool = True, trust: bool = False) -> Oracle
     """Make the oracle of a text.
 
     * `qed`, `logp`, `sa`, ...: any descriptor;
-    * `similarity:SMILES`, `similarity[fcfp4]:SMILES`: likeness to a molecule;
+    * `similarity:SMILES`, `similarity[fcfp4]:SMILES`: similarity to a molecule;
     * `isomers:FORMULA`, `substructure:SMARTS`, `penalized_logp[variant]`;
     * `gaussian[2,0.5]:logp` and other desirabilities, of any oracle;
     * `mpo:FILE.toml`: the mean of several of these;
@@ -52,13 +52,13 @@ def load_oracle(text: str, *, named: bool = True, trust: bool = False) -> Oracle
     * `docking[vina]:TARGET`: a docking score; `admet:NAME`: a prediction of ADMET-AI;
     * `module:function` or `path/to/file.py:function`: a function of a list of SMILES, or of one, in a
       separate process; `inline:module:function` in this one;
-    * `cmd:PROGRAM ARGS`: a program that speaks `molvae.oracles.protocol`; `http://...`: a server that does;
+    * `cmd:PROGRAM ARGS`: a program that follows `molvae.oracles.protocol`; `http://...`: such a server;
     * `isolated[workers=4,timeout=60]:ORACLE`: any of these in separate processes, and
       `ray[workers=40]:ORACLE` in actors of a Ray cluster.
 
     Args:
-        text: Of the oracle.
-        named: Whether the user has named it, rather than a file (a journal, settings).
+        text: Text of the oracle.
+        named: Whether the user named it, rather than a file (a journal, settings).
         trust: Whether files may name programs, servers and code: the one with this text, and an `mpo:` file.
 
     Raises:
@@ -112,16 +112,15 @@ def _loaded(text: str) -> Oracle:
 
 
 def known_oracles() -> list[str]:
-    """Names of all oracles except functions of the user, sorted."""
+    """Names of all oracles except user functions, sorted."""
     return sorted({*ORACLES.names(), *DESCRIPTORS.names()})
 
 
 def computed_oracle(text: str, heads: Heads | None = None) -> Oracle | None:
     """Make the oracle of a text if molvae computes it (`is_computed`); None otherwise.
 
-    Nothing is started, imported or called: the result is None for programs, servers and code of the user, and
-    for unknown names such as that of a measurement. Without the heads of a model, `predicted_NAME` has no
-    values.
+    Nothing is started, imported or called: the result is None for programs, servers, user code and unknown
+    names (measurements). Without a model's heads, `predicted_NAME` has no values.
 
     Raises:
         UnknownNameError: The model does not predict it.
@@ -163,14 +162,14 @@ _PLAIN: dict[str, OracleFactory] = {
     "substructure": substructure_oracle,
     "penalized_logp": penalized_logp_oracle,
 }
-"""Functions of the molecule alone."""
+"""Functions of the molecule only."""
 
 _NESTED: dict[str, _Nested] = {
     "mpo": mpo_oracle,
     **dict.fromkeys(SHAPES.names(), desirability_oracle),
     **dict.fromkeys(benchmark_names(), benchmark_oracle),
 }
-"""Made of other oracles, which they load."""
+"""Oracles made from other oracles."""
 
 _OUTSIDE: dict[str, OracleFactory] = {
     "docking": docking_oracle,
@@ -182,7 +181,7 @@ _OUTSIDE: dict[str, OracleFactory] = {
     "ray": partial(ray_oracle, load=_loaded),
     "inline": partial(inline_oracle, load=_loaded),
 }
-"""Programs, servers, and code of the user."""
+"""Programs, servers and user code."""
 
 for _name, _factory in {**_PLAIN, **_OUTSIDE}.items():
     ORACLES.add(_name, _factory)
@@ -201,7 +200,7 @@ _NAME = re.compile(r"\w+")
 
 @dataclass(frozen=True)
 class Entry:
-    """One oracle of the catalog: its name in the registry, how its text is written, and what it is about."""
+    """One oracle of the catalog: its registered name, usage and description."""
 
     name: str
     kind: Kind

@@ -1,6 +1,6 @@
 """The protocol of external oracles: JSON objects, version 1.
 
-A program receives a greeting and answers it; then requests, each a line that is answered by a line:
+A program receives and answers a greeting, then requests, one line each:
 
     molvae   {"molvae": "oracle", "version": 1}
     oracle   {"version": 1}

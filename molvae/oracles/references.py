@@ -1,4 +1,4 @@
-"""What the text of an oracle refers to (files, hidden programs, secrets), and a short label for it."""
+"""What an oracle's text refers to (files, hidden programs, secrets), and short labels."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from molvae.persistence.files import sha256_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-WRAPPERS = frozenset({"isolated", "inline", "ray"})  # of another oracle, whose text is their argument
+WRAPPERS = frozenset({"isolated", "inline", "ray"})  # of another oracle, given as their argument
 _OUTSIDE = frozenset({"isolated", "ray", "cmd", "http", "https", "docking"})
 _MEANING = frozenset({"reinvent", "key", "vina", "dockstring", "exhaustiveness", "seed"})
 """Options that change the score, not the execution."""
 
 LONGEST = 26
-"""Characters of a label that stand well on an axis."""
+"""Maximum length of an axis label."""
 
 _VARIABLE = re.compile(r"\$\{(MOLVAE_\w+)\}")
 _URL = re.compile(r"https?(?:\[[^\]]*\])?://\S+")
@@ -49,7 +49,7 @@ def core_of(text: str) -> str:
 
 
 def files_of(text: str) -> dict[str, str]:
-    """sha256 of each local file that the oracle depends on, by its path as written.
+    """sha256 of each local file that the oracle depends on, by path as written.
 
     These are the file of an `mpo:` and the files of its terms, the file of `file.py:function` or of a module
     in the current directory, the receptor of a `docking:`, and files with a suffix in the command line of a
@@ -103,10 +103,10 @@ def _terms(path: Path) -> list[str]:
 
 
 def refuse_hidden_programs(text: str, computed: Collection[str], *, named: bool) -> None:
-    """Refuse an oracle that would run something the user has not named.
+    """Refuse an oracle that would run code the user has not named.
 
-    A journal, settings and an `mpo:` file may come from somebody else. What they name runs only if molvae
-    computes it (`computed` has the names), the user names it too, or the file is trusted.
+    Journals, settings and `mpo:` files may be untrusted. An oracle they name runs only if molvae computes it
+    (`computed` has the names), the user names it too, or the file is trusted.
 
     Raises:
         ConfigError: A file it names cannot be read.
@@ -129,7 +129,7 @@ def refuse_hidden_programs(text: str, computed: Collection[str], *, named: bool)
 def with_secrets(url: str) -> str:
     """A URL with the values of the environment for each `${MOLVAE_NAME}`.
 
-    Other variables are not looked up, so that somebody else's URL cannot read them.
+    Other variables are not read, so that an untrusted URL cannot leak them.
 
     Raises:
         UsageError: There is no such variable.
@@ -147,7 +147,7 @@ def refuse_secrets(text: str) -> None:
     """Refuse a password or a key in a URL: the text of an oracle is kept in journals, tables and reports.
 
     Raises:
-        UsageError: With how to avoid it.
+        UsageError: There is one; the hint says how to avoid it.
     """
     for url in _URL.findall(text):
         if "@" in url.partition("://")[2].partition("/")[0]:
@@ -165,7 +165,7 @@ def refuse_secrets(text: str) -> None:
 
 
 def labels_of(names: Sequence[str]) -> list[str]:
-    """A label of each of several different names.
+    """A distinct label for each of several names.
 
     A long name loses its options and directories, then its argument, or, if others begin alike, the middle.
 

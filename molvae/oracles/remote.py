@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class RayWorker:
-    """An actor with the oracle; killed after a time-out, and restarted where there is room."""
+    """An actor with the oracle; killed after a time-out, and restarted on any free node."""
 
     def __init__(self, load: Callable[[str], Oracle], text: str, settings: ExternalSettings) -> None:
-        make = partial(_scorer, load, text, tuple(sys.path), os.getcwd())  # noqa: PTH109 - it travels as text
+        make = partial(_scorer, load, text, tuple(sys.path), os.getcwd())  # noqa: PTH109 - it is sent as text
         self._actor = Actor(make, start=settings.start, of=settings.workers)
 
     def ask(self, smiles: Sequence[str], seconds: float) -> list[Score]:
@@ -52,8 +52,8 @@ class RayWorker:
 def ray_oracle(text: OracleText, load: Callable[[str], Oracle]) -> ExternalOracle:
     """`ray[workers=40,timeout=600]:ORACLE`: any oracle, in actors of a Ray cluster.
 
-    The nodes need the same files as this machine, and the programs of the oracle. It is made once here too,
-    so that errors in the text are raised now.
+    The nodes need the same files as this machine, and the programs of the oracle. It is also made once here,
+    to raise errors in the text early.
 
     Raises:
         ConfigError: An unknown option.
@@ -72,6 +72,6 @@ def _scorer(
 ) -> Callable[[Sequence[str]], list[Score]]:
     """Make the oracle in an actor, with the path and current directory of the caller."""
     sys.path.extend(entry for entry in path if entry not in sys.path)
-    if os.path.isdir(folder):  # noqa: PTH112 - a cluster may have no such folder
+    if os.path.isdir(folder):  # noqa: PTH112 - the node may not have this folder
         os.chdir(folder)
     return partial(scores_of, load(text))

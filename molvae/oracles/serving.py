@@ -1,6 +1,6 @@
 """The process of an isolated oracle, which answers on its pipes (`command.py` starts it).
 
-It speaks `molvae.oracles.protocol` for any oracle. What the oracle prints goes to stderr.
+It follows `molvae.oracles.protocol` for any oracle. Output of the oracle goes to stderr.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def serve(kind: str, text: str, requests: TextIO, answers: TextIO) -> None:
-    """Answer requests about an oracle, made as `kind` says (`molvae.oracles.config.Kind`), until they end."""
+    """Answer requests for an oracle of a `kind` (`molvae.oracles.config.Kind`) until the input ends."""
     requests.readline()  # the greeting
     try:
         oracle = _MAKERS[kind](text)
@@ -38,7 +38,7 @@ def serve(kind: str, text: str, requests: TextIO, answers: TextIO) -> None:
 
 
 def _registered(text: str) -> Oracle:
-    from molvae.oracles.plugins import load_oracle  # imports much that a function of the user does not need
+    from molvae.oracles.plugins import load_oracle  # slow import that user functions do not need
 
     return load_oracle(text, trust=True)  # checked by the parent process
 
@@ -69,7 +69,7 @@ def _say(answers: TextIO, message: dict[str, object]) -> None:
 
 
 def main() -> None:
-    """Serve the oracle of the first two arguments."""
+    """Serve the oracle given by the first two arguments."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the oracle prints must not mix with the answers
+    os.dup2(2, 1)  # output of the oracle must not mix with the answers
     serve(sys.argv[1], sys.argv[2], sys.stdin, answers)

@@ -18,7 +18,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 _SPARE_CPUS = 1  # Ray Data stalls where actors hold all CPUs
-_STARTING = threading.Lock()  # two threads must not start two clusters
+_STARTING = threading.Lock()  # so that two threads do not start two clusters
 
 
 class ActorLateError(Exception):
@@ -26,7 +26,7 @@ class ActorLateError(Exception):
 
 
 class ActorLostError(Exception):
-    """The actor died, or had not even `started`; with the message of Ray."""
+    """The actor died, or never `started`; with Ray's message."""
 
     def __init__(self, detail: str, *, started: bool) -> None:
         super().__init__(detail)
@@ -36,7 +36,7 @@ class ActorLostError(Exception):
 def over_actors(
     function: Callable[[A], B], items: Iterable[A], *, workers: int, stop: Callable[[], None], gpu: bool
 ) -> Iterator[B]:
-    """`map(function, items)` on the actors of a Ray cluster, in order; the rest is as in `ordered_map`.
+    """`map(function, items)` on the actors of a Ray cluster, in order; see `ordered_map`.
 
     `stop` is called between results, and raises to stop.
     """
@@ -68,7 +68,7 @@ def over_actors(
 
 
 class Actor:
-    """A process of a Ray cluster with a function; started on the first call, and again after it was killed.
+    """A process of a Ray cluster with a function; started on the first call, restarted after a kill.
 
     The cluster is that of the environment (`RAY_ADDRESS`), else a local one, which ends with this process and
     has room for the actors `of` the caller. It has `start` seconds to place the actor and make the function.
@@ -134,7 +134,7 @@ def _ray() -> Any:
 
 
 def joined(ray: Any, workers: int) -> bool:
-    """Join the cluster of the environment, or start a local one without dashboard; false if already joined.
+    """Join the cluster of the environment, or start a local one without dashboard; False if already joined.
 
     A local one has room for `workers` actors, or for one per core.
 
@@ -148,7 +148,7 @@ def joined(ray: Any, workers: int) -> bool:
     before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(log_to_driver=False, logging_level="ERROR", **here)
-    except Exception as error:  # Ray raises all kinds, bare ones too
+    except Exception as error:  # Ray may raise anything
         raise MolvaeError(
             f"Ray does not start: {_said(error)}",
             hint="Check RAY_ADDRESS. A node that Ray starts has 15 s for its agent, which a busy machine can "
@@ -167,13 +167,13 @@ def _said(error: BaseException) -> str:
 
 @dataclass(frozen=True)
 class _Opaque:
-    """Wraps a value so that Ray Data does not convert it."""
+    """Wraps a value to keep Ray Data from converting it."""
 
     value: Any
 
 
 class _MapWorker:
-    """An actor of a map, which keeps the function."""
+    """An actor of a map with its function."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self._function = function
@@ -183,7 +183,7 @@ class _MapWorker:
 
 
 class _Held:
-    """An actor that keeps the function it has made."""
+    """An actor that keeps its function."""
 
     def __init__(self, make: Callable[[], Callable[[Any], Any]]) -> None:
         self._function = make()

@@ -25,7 +25,7 @@ Engine = Literal["local", "ray"]
 """Kind of workers: local processes, or actors of a Ray cluster."""
 
 _ASKED_EVERY = 0.25  # seconds between two calls of `stop`
-_SAFE_PATH = {"PYTHONSAFEPATH": "1"}  # child processes import nothing from the current directory
+_SAFE_PATH = {"PYTHONSAFEPATH": "1"}  # child processes do not import from the current directory
 _LOOKED_EVERY = 1.0  # seconds between two checks of a worker for its parent
 
 
@@ -44,7 +44,7 @@ def ordered_map(
     Args:
         function: Importable by name (worker processes are fresh interpreters).
         items: Read lazily: at most `2 * workers + 2` chunks are in flight.
-        workers: 0 computes in this process.
+        workers: Number of processes; 0 computes in this one.
         chunk: Items sent to a worker at once.
         stop: Whether to stop; called between results and while waiting. Work in flight is dropped.
         engine: `ray` uses the actors of a Ray cluster: that of the environment (`RAY_ADDRESS`), else a local
@@ -81,7 +81,7 @@ def ordered_map(
         yield from chain.from_iterable(_awaited(future, stop) for future in _drained(pending))
         complete = True
     except BrokenProcessPool as error:
-        _heed(stop)  # a batch system may have stopped the workers first
+        _heed(stop)  # a batch system may have stopped the workers already
         raise _died(str(error)) from error
     finally:
         executor.shutdown(wait=True, kill_workers=not complete)
@@ -90,8 +90,7 @@ def ordered_map(
 def _start_trackers() -> None:
     """Start the resource trackers of Python and loky without the current directory in their path.
 
-    They are started with `python -c`, which imports from the current directory first: a `random.py` there
-    would run.
+    They are started with `python -c`, which would import a `random.py` from the current directory.
     """
     from multiprocessing import resource_tracker as of_python
 
@@ -117,7 +116,7 @@ def _died(said: str) -> MolvaeError:
             hint="Run the same command again; with fewer workers it needs less memory.",
         )
     codes = said.rpartition("{")[2].rstrip("}") or "no exit code"
-    return MolvaeError(f"a worker process died ({codes})", hint="Use one worker to see which row it is.")
+    return MolvaeError(f"a worker process died ({codes})", hint="Use one worker to find the row.")
 
 
 def _awaited(future: Future[list[B]], stop: Callable[[], bool] | None) -> list[B]:

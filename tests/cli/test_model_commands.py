@@ -46,7 +46,7 @@ def test_prepare_says_how_many_molecules_are_not_as_they_were_written(molvae, tm
     assert "changed     1 by standardization (main fragment 1, charges 1)\n" in alone.out
     labelled = molvae("prepare", table, "-o", tmp_path / "d", "--labels", "y", "--workers", 0)
     assert (
-        "1 by standardization (main fragment 1, charges 1); their labels are of what was written"
+        "1 by standardization (main fragment 1, charges 1); their labels are those of the original form"
         in labelled.out
     )
 
@@ -174,7 +174,7 @@ def test_sdf_names_and_properties(molvae, tiny_checkpoint, tmp_path):
     valid = text.count("$$$$")
     assert ">  <mw>" in text
     assert "s000" in text.splitlines()[0]
-    assert valid == 10 or f"{10 - valid} rows without a molecule" in done.err
+    assert valid == 10 or f"{10 - valid} rows without a valid molecule" in done.err
 
 
 def test_a_damaged_checkpoint_is_refused(molvae, tiny_checkpoint, tmp_path):

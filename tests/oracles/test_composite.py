@@ -169,7 +169,7 @@ def test_an_invalid_file_is_an_error(tmp_path, text, error, message):
     ("text", "message"),
     [
         ("gaussian:logp", r"gaussian\[mu,sigma\]:SCORE; got none"),
-        ("gaussian[2,0.5]", "needs a score to act on"),
+        ("gaussian[2,0.5]", "needs a score"),
         ("gaussian[2,0]:logp", "sigma must be positive, got 0"),
         ("gaussian[2,x]:logp", "got 2, x"),
         ("gaussian[nan,1]:logp", "got nan, 1"),

@@ -49,11 +49,11 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(monkeypatch)
     [
         ("docking", UsageError, "needs a target"),
         ("docking:DRD1", UnknownNameError, r"unknown docking target 'DRD1'; did you mean 'DRD2'\?"),
-        ("docking[vine]:DRD2", UsageError, r"'vine' .* is no docking program; did you mean 'vina'\?"),
+        ("docking[vine]:DRD2", UsageError, r"'vine' .* is not a docking program; did you mean 'vina'\?"),
         ("docking[exhaustivness=1]:DRD2", ConfigError, "exhaustiveness"),
         ("docking[dockstring,exhaustiveness=1]:DRD2", UsageError, "cannot be set"),
         ("docking[dockstring]:r.pdbqt@1,2,3,20", UsageError, "its own targets"),
-        ("docking:r.pdbqt", UsageError, "has no box"),
+        ("docking:r.pdbqt", UsageError, "has no docking box"),
         ("docking:r.pdbqt@1,2,3", UsageError, "is not x,y,z,size"),
         ("docking:r.pdbqt@1,2,3,0", UsageError, "is not x,y,z,size"),
         ("docking:r.pdbqt@1,2,nan,20", UsageError, "is not x,y,z,size"),
