@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from molvae.optimization.config import AcquisitionSettings
 
-_LOWEST, _HIGHEST = -2.0, 0.0  # exponents of beta, drawn anew for every slot
+_LOWEST, _HIGHEST = -2.0, 0.0  # exponents of beta, drawn for every slot
 
 
 class Acquisition(Protocol):
@@ -126,7 +126,7 @@ def _ucb(_: AcquisitionSettings, generator: torch.Generator) -> Acquisition:
     return UpperConfidence(10.0 ** (_LOWEST + draw * (_HIGHEST - _LOWEST)))
 
 
-_TINY = 1e-150  # least standard deviation of a constrained output
+_TINY = 1e-150  # minimum standard deviation of a constrained output
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def log_softplus(x: Tensor) -> Tensor:
 def log_feasibility(belief: Belief, bounds: Bounds) -> Tensor:
     """Logarithm of the probability that every constrained output (`n x c`) lies within its bounds, `n`.
 
-    Outputs are taken for independent. It is 0 without constraints.
+    Outputs are assumed independent. It is 0 without constraints.
     """
     lower, upper = bounds.lower, bounds.upper
     spread = belief.variance.sqrt().clamp_min(_TINY)
@@ -209,7 +209,7 @@ class Composition:
         """The belief about a goal, `n x 1`: its mean and variance over quasi-random draws of the outputs."""
         mean, deviation = belief.mean[:, self.columns], belief.variance[:, self.columns].sqrt()
         noise = draw_sobol_normal_samples(len(self.columns), _DRAWS, dtype=torch.float64, seed=0)  # s x m
-        noise = (noise - noise.mean(0)) / noise.std(0, correction=0)  # so that linear goals are exact
+        noise = (noise - noise.mean(0)) / noise.std(0, correction=0)  # exact for linear goals
         values = self.functions[goal](mean + deviation * noise[:, None, :])  # s x n
         return Belief(values.mean(0)[:, None], values.var(0, correction=0)[:, None])
 
@@ -249,7 +249,7 @@ class Problem:
         return torch.stack(found)
 
     def after(self, belief: Belief, row: int) -> Problem:
-        """The problem after candidate `row` has scored its mean: incumbents may rise."""
+        """The problem after candidate `row` scored its mean: incumbents may improve."""
         standings = list(self.standings)
         for goal, standing in enumerate(standings):
             believed = float(self.goal(belief.take(row), goal).mean)

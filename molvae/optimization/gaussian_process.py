@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Of one output, in units of its scaled scores.
+    """Hyperparameters of one output, in units of its scaled scores.
 
     Attributes:
         weights: Prior variance of each fingerprint's part, one per view.
-        numbers_weight: Prior variance of the part that sees numbers; 0 without it.
+        numbers_weight: Prior variance of the RBF part on numbers; 0 without it.
         lengthscales: Of each number, `p`; empty without that part.
         noise: Noise variance.
         mean: Constant prior mean.
@@ -74,9 +74,9 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
 
 MINIMUM_NOISE = 1e-6
 WEIGHT_PRIOR = (0.3, 1.5)
-"""Of the variance of each part, log-normal: its median, and the spread of its logarithm."""
+"""Log-normal prior of the variance of each part: median, and standard deviation of the logarithm."""
 NOISE_PRIOR = (0.01, 1.5)
-"""Of the noise variance, likewise."""
+"""Prior of the noise variance, likewise."""
 _KNOWN_SPREAD = 0.3  # of the logarithm of a noise variance known from replicates
 _ITERATIONS = 40
 _LOWEST, _HIGHEST = math.log(1e-4), math.log(1e4)
@@ -91,7 +91,7 @@ class MixtureFit:
 
     Args:
         tables: Similarities among the observations, one per view, `n x n` each.
-        numbers: Scaled numbers, `n x p`; absent: no part sees numbers.
+        numbers: Scaled numbers, `n x p`; absent: no RBF part.
         y: Scaled scores, `n`.
         counts: Measurements each score is the mean of, `n`; absent: one.
         noise: Variance of a single measurement, if known from replicates.
@@ -121,7 +121,7 @@ class MixtureFit:
         self._spread = torch.tensor([*spread, noise_spread, 1.0], dtype=torch.float64)
 
     def run(self, start: Hyperparameters | None = None) -> Hyperparameters:
-        """The fit, from `start` or from the medians of the priors; those if the fit fails."""
+        """The fit, from `start` or the medians of the priors, which are returned if it fails."""
         begin = self._center.numpy() if start is None else self._vector(start)
         low, high = np.full(len(begin), _LOWEST), np.full(len(begin), _HIGHEST)
         low[-2], low[-1], high[-1] = math.log(MINIMUM_NOISE), -10.0, 10.0

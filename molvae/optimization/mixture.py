@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from molvae.optimization.similarities import Comparison, Gallery
 
 
-OUTPUTSCALE = 10.0  # prior variance without a fit; large, to explore what is unlike all observations
+OUTPUTSCALE = 10.0  # prior variance without a fit; large, to explore molecules unlike all observations
 NOISE = 1e-3  # variance of scaled scores without a fit
 _FEWEST_TO_FIT = 4
-_N_FIT = 300  # most observations hyperparameters are fitted to: the best half and a random half
-_REFIT_GROWTH = 1.3  # of the observations, until hyperparameters are fitted again
+_N_FIT = 300  # maximum observations for fitting hyperparameters: half the best, half random
+_REFIT_GROWTH = 1.3  # growth of the observations before hyperparameters are refitted
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class _Output:
 class MixtureSurrogate:
     """Exact GPs, one per output, with MinMax kernels on fingerprints and an RBF on numbers.
 
-    Inputs are molecules, not latent points, so that a score stays with the molecule it was measured on (Tripp
+    Inputs are molecules, not latent points, so that a score belongs to the measured molecule (Tripp
     et al., arXiv:2206.08767). Scores are standardized; missing ones are left out of their output only.
     Fitted hyperparameters are kept until the observations have grown by `_REFIT_GROWTH`.
     """
@@ -93,7 +93,7 @@ class MixtureSurrogate:
         remembered: Sequence[dict[str, Any]] = (),
         evidence: Evidence | None = None,
     ) -> None:
-        """Learn from a gallery whose last `n_pending` rows are pending; `y` is `n x m` for the others.
+        """Fit to a gallery whose last `n_pending` rows are pending; `y` is `n x m` for the others.
 
         Pending candidates are assumed to score their mean. The noise variance of a mean of n measurements is
         divided by n; bounds are handled by `sites`.
@@ -132,7 +132,7 @@ class MixtureSurrogate:
     def posterior(self, comparison: Comparison, *, joint: bool = False) -> Belief:
         """The belief about candidates, with covariances between them if `joint`."""
         if not self._outputs:
-            raise ValueError("fit the surrogate before asking it for a posterior")
+            raise ValueError("fit the surrogate before requesting a posterior")
         views, new, seen = self.settings.views, comparison.numbers, comparison.gallery.numbers
         priors: dict[Hyperparameters, tuple[Tensor, Tensor]] = {}  # shared by outputs, as in `fit`
         found = []

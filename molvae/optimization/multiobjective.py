@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def non_dominated(y: Tensor) -> Tensor:
     """Which rows of `y` (`n x m`, all to be maximized) no other row dominates, `n` booleans.
 
-    A row with a missing score is never on the front; of equal rows all are.
+    Rows with a missing score are never on the front; equal rows all are.
     """
     complete = torch.isfinite(y).all(-1)
     front = torch.zeros(len(y), dtype=torch.bool)

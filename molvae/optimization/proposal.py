@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     Points = NDArray[np.float32]
     Rows = NDArray[np.int64]
-    Walked = tuple[Points, NDArray[np.float64] | float]  # and the lengths of their pCN steps
+    Walked = tuple[Points, NDArray[np.float64] | float]  # with the lengths of their pCN steps
 
 PCN, NOISE, SLERP, ASCENT, PRIOR = "pcn", "noise", "slerp", "ascent", "prior"
 SHARES = {PCN: 0.2, NOISE: 0.2, SLERP: 0.25, ASCENT: 0.3, PRIOR: 0.05}
-"""Shares of the moves before experience changes them."""
+"""Initial shares of the moves."""
 STEPS = (0.2, 0.8)
 """Shortest and longest pCN step."""
 SCALES = (0.5, 2.0)
@@ -143,8 +143,8 @@ class Elites:
     """Latent points to start from, `e x d`, with their fitness, `e`; higher is better.
 
     Noise moves need the deviations of the encoder's posterior, `e x d`, and ascents a slope. With a decoder
-    that is conditioned on `noise_levels`, interpolations and ascents end with a pCN step, as without one they
-    mostly find one of the elites again.
+    that is conditioned on `noise_levels`, interpolations and ascents end with a pCN step; otherwise they
+    mostly decode to the elites.
     """
 
     z: Points
@@ -169,8 +169,8 @@ def propose(
     the encoder's posterior. Slerp interpolates .2 to .8 of the way between two different elites. An ascent
     follows a slope drawn from its posterior, by a log-uniform distance, after a short pCN step. For a decoder
     with noise levels, a pCN step ends both. Without elites, all points come from the prior; with a single
-    one, pCN replaces slerp. There must be as many `prior_draws` (`n x d`) as points wanted of that move, or
-    of all moves where there are no elites.
+    one, pCN replaces slerp. There must be one of the `prior_draws` (`n x d`) per point of that move, or per
+    point of all moves without elites.
     """
     wanted = {move: int(counts.get(move, 0)) for move in (PCN, NOISE, SLERP, ASCENT, PRIOR)}
     if not len(elites.z):

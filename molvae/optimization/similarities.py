@@ -1,4 +1,4 @@
-"""Count fingerprints and descriptors of candidates, and their similarities to the observations."""
+"""Count fingerprints and descriptors of candidates, and similarities to the observations."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Features:
 
 
 class MinMaxGallery:
-    r"""Multisets to compare others with.
+    r"""A gallery of multisets to compare others with.
 
     .. math:: k(a, b) = \frac{|A \cap B|}{|A| + |B| - |A \cap B|}
 
@@ -208,7 +208,7 @@ class Comparison:
 
 
 class Gallery:
-    """Observations of a surrogate, to compare candidates with.
+    """Observations of a surrogate, compared with candidates.
 
     Descriptors are standardized over the observations; a missing one counts as average, a constant one is
     only centered.

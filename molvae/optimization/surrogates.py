@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from molvae.optimization.config import MemberSettings
     from molvae.optimization.similarities import Comparison, Gallery
 
-_NUGGET = 1e-6  # of a candidate taken to score its mean, in units of its variance
+_NUGGET = 1e-6  # noise of a candidate assumed to score its mean, in units of its variance
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Belief:
         return Belief(torch.cat([self.mean, known], dim=1), variance, covariance)
 
     def believing(self, row: int) -> Belief:
-        """The belief after candidate `row` has scored exactly its mean (kriging believer).
+        """The belief after candidate `row` scored exactly its mean (kriging believer).
 
         Means stay, and the uncertainty near that candidate decreases.
         """
@@ -103,7 +103,7 @@ class ScoreScaler:
 
     @classmethod
     def fit(cls, y: Tensor) -> ScoreScaler:
-        """The scaler of the finite entries of `y` (n).
+        """The scaler fitted to the finite entries of `y` (n).
 
         >>> ScoreScaler.fit(torch.tensor([1.0, 3.0])).to_unit(torch.tensor([2.0])).item()
         0.0
@@ -136,7 +136,7 @@ class Surrogate(Protocol):
         remembered: Sequence[dict[str, Any]] = (),
         evidence: Evidence | None = None,
     ) -> None:
-        """Learn from the observations in a gallery and their scores `y` (`n x m`, NaN where one is missing).
+        """Fit to the observations in a gallery and their scores `y` (`n x m`, NaN where one is missing).
 
         The last `n_pending` rows of the gallery are pending: they are assumed to score their mean.
         `remembered` is what `remembered()` returned after an earlier fit of the same campaign. `evidence` is
@@ -173,8 +173,9 @@ def training_rows(y: Tensor, n_best: int, n_random: int, priority: Tensor) -> Te
 class Portfolio:
     """Several surrogates of one gallery, which share its similarities.
 
-    No single kernel is best for every score: for similarities to a molecule it is an unfitted fingerprint
-    kernel that keeps exploring, for formulas and properties a fit that finds the relevant numbers.
+    No single kernel is best for every score: an unfitted fingerprint kernel, which keeps exploring, is best
+    for similarities to a molecule; a fitted one, which finds the relevant descriptors, for formulas and
+    properties.
 
     Arguments are those of `Surrogate.fit`; `remembered` is what `remembered()` returned for the last batch.
     """

@@ -33,7 +33,7 @@ _FIT_ITERATIONS = 50
 
 @contextmanager
 def exact_algebra() -> Iterator[None]:
-    """Cholesky at every size, so that results do not jump at a size limit; no advice on input scaling."""
+    """Cholesky at every size, for results independent of size limits; no input scaling warnings."""
     with ExitStack() as stack:
         stack.enter_context(gpytorch.settings.max_cholesky_size(1_000_000))
         stack.enter_context(gpytorch.settings.max_eager_kernel_size(1))
@@ -119,7 +119,7 @@ def from_cube(u: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Drawn:
-    """Precomputed values (`n`) as an acquisition function; `scale` is what `constrained` divides by."""
+    """Precomputed values (`n`) as an acquisition function, in units of `scale` as in `constrained`."""
 
     values: Tensor
     scale: float
@@ -162,7 +162,7 @@ class TrustRegion:
         return cls(**{field.name: state[field.name] for field in fields(cls)})
 
     def after(self, improved: bool) -> TrustRegion:  # noqa: FBT001 - the only argument
-        """The region after a batch that did or did not improve on the incumbent.
+        """The region after a batch, depending on whether it improved on the incumbent.
 
         >>> TrustRegion.new(dimension=4, q=1).after(True).n_successes
         1

@@ -182,7 +182,7 @@ def test_an_invalid_file_is_an_error(tmp_path, text, error, message):
         ("isomers[geometrical]:CH4", "did you mean 'geometric'"),
         ("substructure:[C", "is not a SMARTS pattern"),
         ("substructure[missing]:C", r"\[present\] or \[absent\], got \[missing\]"),
-        ("rediscovery", "a rediscovery needs a molecule"),
+        ("rediscovery", "a rediscovery needs a target molecule"),
         ("similarity[phco]:CCX", r"syntax error at character 3 \('X'\)"),
         ("mpo", "mpo:FILE.toml"),
     ],

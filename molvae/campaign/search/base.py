@@ -1,4 +1,4 @@
-"""Search methods and proposal sources: their protocols and registries, and the situation they work on."""
+"""Search methods and proposal sources: protocols, registries and input."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Situation:
     """Input of a method, which is a deterministic function of it.
 
     Attributes:
-        history: Of the campaign.
-        model: Encodes and decodes.
+        history: State of the campaign.
+        model: Encodes and decodes molecules.
         features: Cache of the features of molecules.
         seeds: Named generators; indices must include `history.n_asks`.
         gates: Further requirements on proposals besides filters and bounds.
@@ -45,15 +45,15 @@ class Situation:
     gates: tuple[Gate, ...] = ()
 
     def latents(self) -> Latents:
-        """Latent points of molecules: those of the journal, to which others are added."""
+        """Latent points of molecules: those of the journal, and new ones."""
         return Latents(self.model, self.history.latents, self.features.molecules)
 
     def generator(self, name: str, *indices: int) -> np.random.Generator:
-        """A generator of this batch."""
+        """A random generator for this batch."""
         return self.seeds.numpy(name, self.history.n_asks, *indices)
 
     def unseen(self, smiles: Iterable[str]) -> list[str]:
-        """Those that are new to the campaign, each once, in order."""
+        """The molecules new to the campaign, each once, in order."""
         trials, key = self.history.trials, self.history.key
         return [text for text in dict.fromkeys(smiles) if key(text) not in trials]
 
@@ -68,7 +68,7 @@ class Situation:
         return molecule if not settings.filters or _passes(molecule, settings.filters) else None
 
     def all_acceptable(self, molecules: Iterable[Molecule | Invalid]) -> list[Molecule | None]:
-        """As `acceptable` for each, and within the known bounds and the gates of the campaign.
+        """The acceptable molecules that satisfy the known bounds and the campaign's gates.
 
         Cheap checks come first.
         """
@@ -93,7 +93,7 @@ class Situation:
         return found
 
 
-@lru_cache(maxsize=4096)  # offspring repeat themselves
+@lru_cache(maxsize=4096)  # offspring are often repeated
 def _passes(molecule: Molecule, filters: tuple[str, ...]) -> bool:
     return not filter_reasons(molecule, filters)
 
@@ -105,7 +105,7 @@ class Draft:
     Attributes:
         smiles: Canonical SMILES.
         source: Move that proposed it.
-        parent: Canonical SMILES it was made from, if any.
+        parent: Canonical SMILES of its parent, if any.
         surrogate: Name of the surrogate that chose it, if any.
         ancestor: Canonical SMILES of the measured molecule it descends from, if any.
     """
@@ -122,7 +122,7 @@ class Batch:
     """Result of a method.
 
     Attributes:
-        drafts: New, different molecules, never scored nor handed out before.
+        drafts: Distinct molecules that were never scored or proposed before.
         state: State of the method for its next call, as JSON values in the journal.
         latents: Latent points to keep in the journal, by canonical SMILES.
     """
@@ -154,7 +154,7 @@ class Parents:
 
 @dataclass(frozen=True)
 class Offspring:
-    """One attempt of a source: the result, the name of the move, the canonical SMILES it was made from."""
+    """One attempt of a source: result, name of the move, canonical SMILES of the parent."""
 
     molecule: Molecule | Invalid
     move: str
@@ -171,7 +171,7 @@ class ProposalSource(Protocol):
     def offspring(
         self, parents: Parents, counts: Mapping[str, int], generator: np.random.Generator
     ) -> list[Offspring]:
-        """`counts` attempts of each move, in any order; there may be no parents."""
+        """`counts` attempts of each move, in any order; parents may be empty."""
 
 
 SOURCES: Registry[Callable[[Situation, Latents, float], ProposalSource]] = Registry(

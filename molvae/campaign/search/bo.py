@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from molvae.chemistry.molecule import Molecule
 
 
-_N_LIBRARY = 100  # unseen start molecules that come into the pool of each batch
+_N_LIBRARY = 100  # unseen start molecules in the pool of each batch
 _ELITE_PER_PARENT = 3
 _ENOUGH = 0.2  # share of the offspring that pass all bounds and are new: .2 to .35 without narrow bounds
-_MOST_GENERATIONS = 4  # times `N_GENERATIONS`, while they are not enough
+_MOST_GENERATIONS = 4  # times `N_GENERATIONS`, while too few offspring pass
 _RESERVES = ("reserve", "reserve_elsewhere")
-_LOOKED_AT = 10  # start molecules checked for each that may enter the pool
+_LOOKED_AT = 10  # start molecules checked per place in the pool
 
 
 @METHODS.register("bo")
@@ -78,19 +78,19 @@ class _InnerSearch:
         self.retreat = Retreat.settle(situation, n)
         away = bool(self.retreat.centers) and situation.history.n_asks % 2 == 1
         avoided = self.retreat if away else Retreat()
-        self._reserve = _RESERVES[away]  # of batches like this one
+        self._reserve = _RESERVES[away]  # of batches of this kind
         members = self.settings.search.surrogate.members
         portfolio = fitted(situation, data, members, situation.history.state.get("fits"), data.pending)
         self.pool = Pool(situation, data, portfolio, self._slots(n, generator), avoided)
         rows = _elite(data, _ELITE_PER_PARENT * N_PARENTS, ~avoided.near(situation.features, data.smiles))
         self.elite = [data.smiles[row] for row in rows]
         self.elite_values = self.pool.judge(self.elite, portfolio.gallery.features.take(rows))
-        self.elite_values[:, ~data.admitted[rows]] = -np.inf  # parents only if there are no others
+        self.elite_values[:, ~data.admitted[rows]] = -np.inf  # parents only as a last resort
 
     def begin(self) -> None:
         """Fill the pool with the reserve of the last batch and with unseen library molecules.
 
-        With the library as the only source, these are all of them.
+        With the library as the only source, there are no others.
         """
         kept = [Draft(*row) for row in self.situation.history.state.get(self._reserve, ())]
         self.pool.add([draft for draft in kept if not self.situation.history.is_redrawn(draft.smiles)])
@@ -101,7 +101,7 @@ class _InnerSearch:
             self.pool.add([Draft(smiles, "library") for smiles in drawn])
 
     def generations(self) -> Iterator[int]:
-        """Numbers of the generations; where bounds refuse most offspring there are more of them."""
+        """Numbers of the generations; more if bounds reject most offspring."""
         enough = len(self.pool.drafts) + round(_ENOUGH * N_GENERATIONS * self.n_offspring)
         for number in range(0 if self.settings.library_alone else _MOST_GENERATIONS * N_GENERATIONS):
             if number >= N_GENERATIONS and len(self.pool.drafts) >= enough:
@@ -109,7 +109,7 @@ class _InnerSearch:
             yield number
 
     def parents(self) -> Parents:
-        """The best of the observations and of the pool."""
+        """The best observations and pool members, as parents."""
         values = np.concatenate([self.elite_values, self.pool.values], axis=1)
         smiles = [*self.elite, *(draft.smiles for draft in self.pool.drafts)]
         fitness = best_rank(values)
@@ -117,7 +117,7 @@ class _InnerSearch:
         return Parents([smiles[row] for row in top], fitness[top])
 
     def take(self, attempts: Sequence[Offspring], accepted: Sequence[Molecule | None]) -> None:
-        """Take the acceptable molecules of some attempts into the pool."""
+        """Add the acceptable molecules of some attempts to the pool."""
         drafts: list[Draft] = []
         for attempt, molecule in zip(attempts, accepted, strict=True):
             if molecule is not None:
@@ -146,7 +146,7 @@ class _InnerSearch:
         return [replace(draft, surrogate=pool.portfolio.names[m]) for draft, m, _ in batch], state
 
     def _slots(self, n: int, generator: torch.Generator) -> list[Slot]:
-        """Goal, acquisition function and surrogate of each place of the batch."""
+        """Goal, acquisition function and surrogate of each slot of the batch."""
         members = allotted(self.ledger.credit.weights(), n, self.situation.generator("members"))
         settings = self.settings.search.acquisition
         acquisition, n_goals = ACQUISITIONS.get(settings.name), len(self.data.problem.standings)
@@ -159,7 +159,7 @@ class _InnerSearch:
 def _blind(situation: Situation, n: int) -> Batch:
     """Half random library molecules, half prior draws; with library as the only source, all from it.
 
-    If all scores are equal, an acquisition function only prefers unfamiliar, absurd molecules.
+    If all scores are equal, acquisition functions only prefer unusual, implausible molecules.
     """
     settings = situation.history.settings
     n_library = n if settings.library_alone else (n + 1) // 2 if "library" in settings.sources else 0

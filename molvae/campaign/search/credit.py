@@ -1,4 +1,4 @@
-"""Credit of the surrogates, by the hits they chose and by how well they ranked new molecules."""
+"""Credit of the surrogates: hits among their picks, and rank correlation on new molecules."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 FLOOR = 0.2
-"""Part of every batch that all surrogates share equally."""
+"""Share of every batch divided equally among the surrogates."""
 N_RECENT = 60
 """Latest scored candidates that predictions are compared with."""
 _HALF_LIFE = 60.0  # in scored candidates, of a hit or a miss
-_PRIOR_PICKS = 4.0  # candidates of average success that each surrogate begins with
-_MOST_PENDING = 1000  # candidates that are remembered until they are scored
+_PRIOR_PICKS = 4.0  # prior candidates of average success per surrogate
+_MOST_PENDING = 1000  # pending candidates to remember
 
 
 @dataclass(frozen=True)
 class Outcome:
     """One scored candidate: the surrogate that chose it (-1: none), and whether it is among the ten best.
 
-    Predictions are those of each surrogate; there are none if unknown.
+    Predictions are those of each surrogate; empty if unknown.
     """
 
     member: int
@@ -42,7 +42,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Credit:
-    """Success of the surrogates, discounted with time.
+    """Discounted success of the surrogates.
 
     Attributes:
         picks: Discounted number of candidates each surrogate chose.
@@ -103,7 +103,7 @@ class Credit:
 
 
 def allotted(weights: NDArray[np.float64], n: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Member of each of `n` places: in proportion to the weights, rounding at random, in random order.
+    """Member of each of `n` slots: in proportion to the weights, rounded at random, in random order.
 
     >>> allotted(np.array([0.5, 0.5]), 4, np.random.default_rng(0)).tolist().count(0)
     2

@@ -1,4 +1,4 @@
-"""Observations of a campaign as training data of surrogates, and its goals as functions of outputs."""
+"""Training data of surrogates from a campaign, and goals as functions of their outputs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from molvae.oracles.config import Objective
 
 
-_N_BEST, _N_RANDOM = 1000, 500  # observations surrogates keep: the best, and some of the others
+_N_BEST, _N_RANDOM = 1000, 500  # training observations: the best, and a sample of the others
 _RECENCY = 2000.0  # decay constant of the weight an observation is drawn with, in later observations
 _N_SCALARIZATIONS = 4  # of several goals, per batch
 
@@ -42,12 +42,12 @@ class Data:
         smiles: Molecules with at least one score, `n`.
         y: Goals (one, several scalarizations, or their parts), then constrained scores, `n x m`; NaN where
             missing.
-        pending: Molecules handed out without scores yet.
+        pending: Candidates without scores.
         problem: Goals and constraints.
-        worth: Observed goals, or scalarizations of them, `n x s`.
+        worth: Observed goals or scalarizations, `n x s`.
         allowed: Which observations satisfy all bounds, `n`.
         admitted: Which observations satisfy the known bounds, `n`.
-        n_left_out: Number of scored molecules that are not among these.
+        n_left_out: Number of scored molecules left out.
         evidence: Censoring and replicates, if any.
     """
 
@@ -63,7 +63,7 @@ class Data:
 
     @property
     def informative(self) -> bool:
-        """Whether scores differ at all."""
+        """Whether any scores differ."""
         known = [column[torch.isfinite(column)] for column in self.y.T]
         return any(len(column) and bool(column.max() > column.min()) for column in known)
 
@@ -79,7 +79,7 @@ def training_data(
     """The observations as tensors, thinned for the surrogates; `None` without scores.
 
     Args:
-        situation: Has the history.
+        situation: Its history is used.
         generator: Draws scalarizations.
         since: Leave out trials before this one.
         scalarized: Whether several goals are scalarized; otherwise each measured one is a column.
@@ -132,7 +132,7 @@ def training_data(
 
 
 def _kept(situation: Situation, worth: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
-    """Rows of the observations that surrogates keep, mostly the same from batch to batch.
+    """Rows of the training observations, mostly the same from batch to batch.
 
     The best, and a sample of the others by priority: Gumbel noise plus a slope, of which the highest are a
     draw without replacement that favors recent observations (Efraimidis and Spirakis, Information Processing

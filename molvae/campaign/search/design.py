@@ -24,14 +24,14 @@ _PRIOR_ROUNDS = 20
 _SMALLEST_DRAW = 16
 _GENERATIONS = 20
 _LARGEST = 400  # molecules of the first population
-_TO_CHOOSE_FROM = 5  # molecules within the bounds for each that is chosen
+_TO_CHOOSE_FROM = 5  # molecules within the bounds per chosen one
 
 
 def next_batch(situation: Situation, n: int, *, whole: bool) -> Batch:
     """The next batch: of the initial design, then of the search method.
 
-    One that ends the initial design is short, unless `n` are wanted as a `whole`. Start molecules with scores
-    count for the initial design.
+    The last one of the initial design is shorter, unless `whole`. Start molecules with scores count toward
+    the initial design.
     """
     history = situation.history
     first: list[Draft] = []
@@ -92,7 +92,7 @@ def prior_drafts(
 def new_drafts(
     situation: Situation, n: int, generator: np.random.Generator, drafts: Sequence[Draft] = ()
 ) -> list[Draft]:
-    """As `prior_drafts`; where few draws are within the bounds or near what is asked for, `bred` ones too."""
+    """As `prior_drafts`; if few draws satisfy the bounds and gates, also `bred` ones."""
     found = prior_drafts(situation, n, generator, drafts)
     history, settings = situation.history, situation.history.settings
     narrow = bool(history.known.bounds) or settings.near is not None
@@ -133,7 +133,7 @@ def bred(situation: Situation, n: int, generator: np.random.Generator, taken: se
 
 
 def _varied(situation: Situation, drafts: list[Draft], n: int) -> list[Draft]:
-    """`n` drafts, each the least similar to those before it and to the molecules of the campaign."""
+    """`n` drafts, each least similar to the previous ones and to the molecules of the campaign."""
     trials = list(situation.history.trials)[-_LARGEST:]
     features = situation.features([*trials, *(draft.smiles for draft in drafts)]).multisets[0]
     similarity = MinMaxGallery(features).similarities(features.take(range(len(trials), len(features))))
@@ -147,7 +147,7 @@ def _varied(situation: Situation, drafts: list[Draft], n: int) -> list[Draft]:
 
 
 def _first(situation: Situation, generator: np.random.Generator) -> list[Molecule]:
-    """The first population: cores to keep, molecules of the campaign, of its start, and of the prior."""
+    """The first population: required cores, molecules of the campaign, of its start, and of the prior."""
     history, features = situation.history, situation.features
     cores = [m for core in kept_cores(history.settings.objectives) if (m := situation.acceptable(core))]
     start = [molecule.smiles for molecule in history.start]

@@ -1,4 +1,4 @@
-"""Outliers, censored scores and replicates: in the training data of surrogates, in remarks on results."""
+"""Outliers, censored scores and replicates: in training data, and in notes on results."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 
-_FAR = 5.0  # gaps to the next score, in ranges of all others
-_BEYOND = 0.05  # how far beyond them such a score is put, in the same
+_FAR = 5.0  # minimum gap to the next score, in ranges of all others
+_BEYOND = 0.05  # distance beyond them to move such a score to, in the same unit
 _FEWEST = 8
-_SHARE = 4  # at most a fourth of the scores is far
-_DISCOVERIES = 100  # more good outliers than one in a hundred, if they differ, are a discovery
+_SHARE = 4  # at most a quarter of the scores are outliers
+_DISCOVERIES = 100  # distinct good outliers are real if more than one in a hundred
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Tails:
     Attributes:
         low: Lowest score of the bulk; -inf without outliers.
         high: Highest score of the bulk.
-        width: Its range.
-        ends: Its lowest and highest score; infinite if there are too few scores.
+        width: Range of the bulk.
+        ends: Lowest and highest score of the bulk; infinite with too few scores.
     """
 
     low: float = -math.inf
@@ -210,7 +210,7 @@ def _far_values(
         more = f" and {len(far) - 1} more" if len(far) > 1 else ""
         yield (
             f"check {objective.name} of {name}{more}: {side * value:g} is far from all others "
-            f"({tails.ends[0]:g} to {tails.ends[1]:g}). The search counts it as just beyond them."
+            f"({tails.ends[0]:g} to {tails.ends[1]:g}). The search treats it as just beyond them."
         )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Forecaster:
     """Surrogates fitted to all measurements of a campaign, each objective in its own units.
 
-    Only surrogates with fitted hyperparameters are used, if there are any: fixed ones favor exploration, and
+    Surrogates with fitted hyperparameters are preferred: fixed ones favor exploration, and
     their deviations are not calibrated. With one goal, the `fits` of the search are reused.
     """
 
@@ -99,7 +99,7 @@ class Forecaster:
         return {j: composition.belief(belief, place) for place, j in enumerate(mixed)}
 
     def _within(self, belief: Belief) -> NDArray[np.float64]:
-        assert self.data is not None  # noqa: S101 - the caller has looked
+        assert self.data is not None  # noqa: S101 - checked by the caller
         problem = self.data.problem
         bounded = slice(problem.n_goals, None)
         constraints = Belief(belief.mean[:, bounded], belief.variance[:, bounded])
@@ -107,9 +107,9 @@ class Forecaster:
 
 
 def candidates_of(situation: Situation, batch: Batch, n: int) -> tuple[list[Candidate], dict[str, Any]]:
-    """The first `n` drafts of a batch as candidates, and the event that hands them out.
+    """The first `n` drafts of a batch as candidates, and their event.
 
-    Those that a surrogate chose have a forecast.
+    Those chosen by a surrogate have a forecast.
     """
     history, drafts, state = situation.history, batch.drafts[:n], batch.state
     chosen = [draft.smiles for draft in drafts if draft.surrogate is not None]
@@ -139,5 +139,5 @@ def together(beliefs: Sequence[Belief]) -> Belief:
 
 
 def _number(value: float) -> float | None:
-    """Six digits, which depend neither on caches nor on the number of threads."""
+    """Rounded to six digits, which do not depend on caches or threads."""
     return float(f"{value:.6g}") if np.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""The sources of a campaign: shares of their moves and step widths, which adapt."""
+"""The sources of a campaign, with adaptive shares of their moves and step widths."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 FLOOR = 0.2
 """Minimum share of a move, as a fraction of its initial share."""
 _HALF_LIFE = 10.0  # of effort and credit, in batches
-_HIT_WEIGHT = 0.5  # of hits; the rest for offspring among the best of the pool
-_PRIOR_BATCHES = 2.0  # batches of average success that each move begins with
+_HIT_WEIGHT = 0.5  # weight of hits; the rest for offspring among the best of the pool
+_PRIOR_BATCHES = 2.0  # prior batches of average success per move
 _NARROWEST, _WIDEST = 0.25, 2.5
-_WIDEN_ABOVE, _NARROW_BELOW = 0.6, 0.15  # shares of the valid offspring that repeat what is known
-_PATIENCE = 200  # calls in a row without a hit after which steps creep wider
+_WIDEN_ABOVE, _NARROW_BELOW = 0.6, 0.15  # shares of known molecules among valid offspring
+_PATIENCE = 200  # calls in a row without a hit after which steps slowly widen
 _WIDER, _NARROWER, _CREEPING = 1.3, 1 / 1.15, 1.05
 
 
@@ -74,13 +74,13 @@ class Shares:
         )
 
     def now(self) -> dict[str, float]:
-        """Shares of the next attempts; they sum to 1, and no move falls below `FLOOR` times its prior."""
+        """Shares of the next attempts; they sum to 1, each at least `FLOOR` times its prior."""
         worth = {move: share * self._yield(move) for move, share in self.prior.items()}
         total = sum(worth.values())
         return {move: FLOOR * p + (1 - FLOOR) * worth[move] / total for move, p in self.prior.items()}
 
     def after(self, batch: Mapping[str, MoveRecord], hits: Counter[str]) -> Shares:
-        """The shares after a batch, and after the hits among the scores since the one before."""
+        """The shares updated with a batch, and with hits since the previous one."""
         fading = 0.5 ** (1.0 / _HALF_LIFE)
         n_attempts = sum(record.attempts for record in batch.values())
         n_top = sum(record.top for record in batch.values())
@@ -132,7 +132,7 @@ def allotted(shares: Mapping[str, float], n: int, generator: np.random.Generator
 class Mix:
     """The sources of the settings, each with its step width, and the shares of their moves.
 
-    What was learned is in the state of the last batch.
+    Adapted values are in the state of the last batch.
     """
 
     def __init__(self, situation: Situation, latents: Latents) -> None:
@@ -188,7 +188,7 @@ class Mix:
         }
 
     def _next_width(self, name: str) -> float:
-        """Wider if most valid offspring are known, narrower if few are; slowly wider on a plateau."""
+        """Wider if most valid offspring are known, narrower if few; slowly wider on a plateau."""
         width = self._widening[name]
         mine = [tally for move, tally in self._batch.items() if self._source_of.get(move) == name]
         valid, new = sum(tally.valid for tally in mine), sum(tally.new for tally in mine)

@@ -1,4 +1,4 @@
-"""Pool of candidates of one batch: their acquisition values, and the choice of the batch among them."""
+"""Pool of candidates of one batch: acquisition values, and selection of the batch."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from molvae.optimization.surrogates import Belief, Portfolio
 
 N_JOINT = 256
-"""Candidates with the highest acquisition among which the batch is chosen."""
-_SIMILARITY_CAP = 0.9  # two molecules of one batch are less similar (MinMax), where the pool allows
-_BLOCK = 4096  # molecules judged at a time, which bounds memory
+"""Number of candidates with the highest acquisition to choose the batch from."""
+_SIMILARITY_CAP = 0.9  # maximum similarity (MinMax) within a batch, if the pool allows
+_BLOCK = 4096  # molecules evaluated at a time, to bound memory
 
 
 class Pool:
@@ -54,7 +54,7 @@ class Pool:
         return np.concatenate([np.empty((len(self.slots), 0)), *self._values], axis=1)
 
     def add(self, drafts: Sequence[Draft]) -> list[Draft]:
-        """Add those that are new to the campaign and to the pool, and not avoided; and return them."""
+        """Add and return those that are new to the campaign and the pool, and not avoided."""
         here = {draft.smiles for draft in self.drafts}
         first = {draft.smiles: draft for draft in reversed(drafts)}
         fresh = [first[text] for text in self.situation.unseen(d.smiles for d in drafts) if text not in here]
@@ -90,7 +90,7 @@ class Pool:
     def select(self, order: NDArray[np.int64], n: int) -> list[tuple[Draft, int, tuple[float, ...]]]:
         """The batch: for each slot a draft, its surrogate, and the predictions of all surrogates.
 
-        `order` are rows of the pool, best first. There are no predictions of the utility of several goals.
+        `order` has rows of the pool, best first. Predictions are empty with several goals.
         """
         top = self._top(order, n)
         rows, beliefs = self._chosen(top, n)
@@ -105,7 +105,7 @@ class Pool:
         ]
 
     def _top(self, order: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-        """The first rows of `order`, of each scaffold at most `scaffold_cap`."""
+        """The first rows of `order`, at most `scaffold_cap` per scaffold."""
         most = self.situation.history.settings.search.acquisition.scaffold_cap
         if most is None:
             return order[:N_JOINT]
@@ -139,7 +139,7 @@ def best_rank(values: NDArray[np.float64]) -> NDArray[np.float64]:
     order = np.argsort(-values, axis=1, kind="stable")
     ranks = np.empty_like(order)
     np.put_along_axis(ranks, order, np.arange(values.shape[1])[None, :].repeat(len(values), axis=0), axis=1)
-    return np.asarray(-ranks.min(axis=0), dtype=np.float64)  # negated as integers: no minus zero
+    return np.asarray(-ranks.min(axis=0), dtype=np.float64)  # negated as integers to avoid -0.0
 
 
 def varied(order: Iterable[int], family: Callable[[int], str], most: int, least: int, n: int) -> list[int]:

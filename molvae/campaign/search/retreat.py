@@ -1,11 +1,11 @@
 """Retreat from exhausted basins: after a long time without a hit, every other batch avoids them.
 
-A surrogate with hundreds of variants of one molecule proposes more of them, since everything unlike them is
-predicted to be average. When no call in a basin has been a hit for a while, its best molecule becomes a
+A surrogate trained on hundreds of variants of one molecule proposes more of them, as it predicts dissimilar
+molecules to be average. When no call in a basin has been a hit for a while, its best molecule becomes a
 center, and every other batch is restricted to molecules dissimilar to all centers. When the next basin is
-exhausted, it gets a center as well; after `MOST` of them all are dropped, so that both sides can be combined.
+exhausted, it gets a center as well; after `MOST` centers all are dropped, so that basins can be combined.
 
-In 20 runs of PMO with 1,000 calls each, 5,257 calls came after 100 or more without a hit; three were hits.
+In 20 PMO runs with 1,000 calls each, 5,257 calls followed 100 or more without a hit; three were hits.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Retreat:
     def settle(cls, situation: Situation, n: int) -> Retreat:
         """The retreat before a batch of `n`, updated with all calls since the last batch.
 
-        There is none with several goals.
+        Not used with several goals.
         """
         history = situation.history
         before = cls()
@@ -78,7 +78,7 @@ class Retreat:
         return _with_bars(after, situation, trials, worth)
 
     def near(self, features: FeatureMemory, smiles: Sequence[str]) -> NDArray[np.bool_]:
-        """Which molecules belong to the basin of a center."""
+        """Whether each molecule belongs to the basin of a center."""
         if not self.centers or not smiles:
             return np.zeros(len(smiles), dtype=bool)
         centers = MinMaxGallery(features(self.centers).multisets[0])
@@ -86,7 +86,7 @@ class Retreat:
 
 
 def _after(retreat: Retreat, worth: NDArray[np.float64], near: NDArray[np.bool_]) -> Retreat:
-    """After these calls, in order; `stale` is -1 after a hit in an exhausted basin."""
+    """Updated with these calls, in order; `stale` is -1 after a hit in an exhausted basin."""
     stale, (bar, near_bar) = retreat.stale, retreat.bars
     for utility, close in zip(worth.tolist(), near.tolist(), strict=True):
         hit = is_hit(utility, near_bar if close else bar)
@@ -100,7 +100,7 @@ def _after(retreat: Retreat, worth: NDArray[np.float64], near: NDArray[np.bool_]
 def _moved(
     retreat: Retreat, situation: Situation, trials: Sequence[Trial], worth: NDArray[np.float64]
 ) -> Retreat:
-    """With one more center, or with none after `MOST`."""
+    """With one more center, or none after `MOST`."""
     if len(retreat.centers) >= MOST:
         return replace(retreat, centers=(), stale=0)
     for row in np.argsort(-worth, kind="stable"):  # NaN is last

@@ -1,4 +1,4 @@
-"""The proposal sources: moves in latent space, edits of molecular graphs, start molecules, grafts of them."""
+"""The proposal sources: moves in latent space, graph edits, start molecules and grafts of them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from molvae.chemistry.molecule import Molecule
 
 
-_N_SLOPE = 2000  # best molecules a slope is fitted to
-_GRAPH_SHARES = {"mutation": 0.45, "crossover": 0.4, "decoration": 0.15}  # before experience changes them
-_ANOTHER = 0.25  # probability that an edit is followed by one more
+_N_SLOPE = 2000  # number of best molecules to fit the linear model to
+_GRAPH_SHARES = {"mutation": 0.45, "crossover": 0.4, "decoration": 0.15}  # initial shares
+_ANOTHER = 0.25  # probability of another edit
 _MOST_EDITS = 4
 _NOTHING = Invalid("", "no molecule can be made")
 
@@ -71,7 +71,7 @@ class LatentMoves:
         ]
 
     def _draws(self, n: int, generator: np.random.Generator) -> NDArray[np.float32]:
-        """Prior draws; the first are drawn for all generations at once, as a learned prior is slow."""
+        """Prior draws; the first ones are drawn for all generations at once, as a learned prior is slow."""
         if n > len(self._drawn):
             missing = n - len(self._drawn) if len(self._drawn) else n * N_GENERATIONS
             fresh = self.model.sample_latent(missing, generator=generator)
@@ -93,7 +93,7 @@ class LatentMoves:
 
 @SOURCES.register("graph")
 class GraphMoves:
-    """Mutations, decorations with common groups, and crossovers, which never change cores to keep.
+    """Mutations, decorations with common groups, and crossovers, which preserve required cores.
 
     `widening` is a factor on the mean number of edits beyond the first.
     """
@@ -157,7 +157,7 @@ class LibraryMoves:
 
     @property
     def moves(self) -> Mapping[str, float]:
-        """Half of each; grafts only once every start molecule was proposed."""
+        """Half of each; only grafts once every start molecule was proposed."""
         return {"library": 1.0 if self.unseen else 0.0, "graft": 1.0}
 
     def offspring(
