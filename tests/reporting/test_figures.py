@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import numpy as np
@@ -91,5 +92,12 @@ def test_other_suffixes_are_refused(metrics, tmp_path):
         draw_learning_curves(metrics, tmp_path / "c.pgn")
 
 
-def test_no_global_state_of_pyplot_is_used():
-    assert "matplotlib.pyplot" not in sys.modules
+def test_no_global_state_of_pyplot_is_used(metrics, tmp_path):
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from molvae.reporting.figures import draw_learning_curves\n"
+        "draw_learning_curves(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "sys.exit('matplotlib.pyplot' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(metrics), str(tmp_path / "a.png")]
+    assert subprocess.run(command, check=False).returncode == 0
