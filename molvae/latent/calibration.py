@@ -48,7 +48,7 @@ def likelihood(
     for rows, tokens, lengths in token_batches(model.tokenizer, model.prepare(molecules)):
         given, widths = torch.from_numpy(tokens).to(model.device), torch.from_numpy(lengths).to(model.device)
         if encoded is None:
-            posterior = model.network.encode(given, widths)
+            posterior = model.network.encoder(given, widths)
         else:
             mu, sigma = (torch.from_numpy(part[rows]).to(model.device) for part in encoded)
             posterior = Posterior(mu, 2.0 * sigma.log())

@@ -29,7 +29,7 @@ def infer(network: SequenceVAE, tokens: Tensor, lengths: Tensor, *, n_steps: int
     with torch.inference_mode(mode=False):  # gradients are needed even if the caller is in inference mode
         tokens, lengths = tokens.clone(), lengths.clone()
         with torch.no_grad():
-            posterior = network.encode(tokens, lengths)
+            posterior = network.encoder(tokens, lengths)
 
         def nll(z: Tensor, rows: Tensor) -> Tensor:
             longest = int(lengths[rows].max())

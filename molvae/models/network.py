@@ -200,8 +200,3 @@ class PropertyHead(nn.Module):
         """Predictions from latent vectors `b x d`."""
         mean, logvar = at_least_single(self.layers(z)).chunk(2, dim=-1)
         return Prediction(mean, logvar.clamp(*_LOGVAR_OF_PROPERTIES).exp())
-
-
-def condition(properties: Tensor, observed: Tensor) -> Tensor:
-    """Properties `b x p` as network input: values, 0 where unknown, and the mask of known ones; `b x 2p`."""
-    return torch.cat([torch.where(observed, properties, 0.0), observed.to(properties.dtype)], dim=-1)

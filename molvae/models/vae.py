@@ -18,7 +18,6 @@ from molvae.models.network import (
     PropertyHead,
     at_least_single,
     chosen,
-    condition,
 )
 from molvae.models.noise import N_COLUMNS, blurred, columns, draw_levels, expected
 from molvae.models.regularizers import forget, penalty, swap
@@ -37,7 +36,6 @@ class SequenceVAE(nn.Module):
     from reconstruction at s = 0 to a language model at s = 1 (`molvae.models.noise`); the ELBO is at s = 0.
 
     Args:
-        settings: Sizes, input noise and penalties.
         vocabulary_size: `v`; ids 0 to 3 are padding, begin, end and unknown.
         n_properties: `p`; 0 makes a model without a head.
     """
@@ -96,11 +94,6 @@ class SequenceVAE(nn.Module):
             penalized = penalty(settings.penalties, self.encoder, source, lengths, posterior, z, generator)
         return Elbo(reconstruction, kl.sum(-1), on_properties, penalized, posterior, kl, noise)
 
-    def encode(self, tokens: Tensor, lengths: Tensor) -> Posterior:
-        """The posterior of token rows `b x t` of the given lengths `b`."""
-        posterior: Posterior = self.encoder(tokens, lengths)
-        return posterior
-
     def predict(self, z: Tensor) -> Prediction:
         """Scaled properties from latent vectors `b x d`; empty columns when the model has no head."""
         if self.head is None:
@@ -121,8 +114,9 @@ class SequenceVAE(nn.Module):
         """
         conditions = []
         if self.settings.conditional:
-            unknown = z.new_zeros(len(z), 2 * self.n_properties)
-            conditions.append(unknown if properties is None else condition(*properties))
+            unknown = z.new_zeros(len(z), self.n_properties)
+            values, known = (unknown, unknown.bool()) if properties is None else properties
+            conditions += [torch.where(known, values, 0.0), known.to(values.dtype)]
         if self.settings.noise_levels:
             levels = z.new_zeros(len(z)) if noise is None else noise
             z = expected(z, levels)

@@ -189,7 +189,7 @@ def encoded(
     for start in range(0, len(rows), _ROWS):
         tokens, lengths = pad(corpus.ids, rows[start : start + _ROWS])
         given = (torch.from_numpy(array).to(model.device) for array in (tokens, lengths))
-        found.append(model.network.encode(*given))
+        found.append(model.network.encoder(*given))
         progress.advance("encode", len(lengths))
     progress.finish("encode")
     return Posterior(torch.cat([p.mu for p in found]), torch.cat([p.logvar for p in found]))

@@ -1,7 +1,7 @@
 """The loops of the MOSES VAE, reimplemented from its published settings, as a baseline for speed.
 
-After Polykarpov et al., "Molecular Sets (MOSES)", doi:10.3389/fphar.2020.565644. Every molecule of a batch is
-a separate tensor, sorted by length and packed; the decoder reads [embedding; z] at every step of a packed
+After Polykovskiy et al., "Molecular Sets (MOSES)", doi:10.3389/fphar.2020.565644. Every molecule of a batch
+is a separate tensor, sorted by length and packed; the decoder reads [embedding; z] at every step of a packed
 sequence; sampling always takes the maximum number of steps for every row, and texts are joined token by
 token. Independent of molvae.
 """

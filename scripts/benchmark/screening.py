@@ -122,7 +122,7 @@ def floors(smiles: list[str], checkpoint: Path) -> dict[str, float]:
     with torch.inference_mode(), limited_threads(1):
         encoding = time.process_time()
         for _, tokens, lengths in batches:
-            posterior = model.network.encode(torch.from_numpy(tokens), torch.from_numpy(lengths))
+            posterior = model.network.encoder(torch.from_numpy(tokens), torch.from_numpy(lengths))
             model.network.predict(posterior.mu)
         encoded = time.process_time()
     spent = {"parse": parsed - started, "canonicalize": written - parsed, "standardize": standard - begun}

@@ -99,11 +99,11 @@ def test_a_larger_model_begins_as_the_smaller_one():
     smaller, larger = model(encoder_hidden=4, head_hidden=3), model(encoder_hidden=7, head_hidden=8)
     take_over_network(larger, smaller, with_head=True)
     tokens, lengths = torch.randint(4, 11, (6, 9)), torch.tensor([9, 9, 8, 5, 2, 1])
-    before, after = smaller.encode(tokens, lengths), larger.encode(tokens, lengths)
+    before, after = smaller.encoder(tokens, lengths), larger.encoder(tokens, lengths)
     torch.testing.assert_close((after.mu, after.logvar), (before.mu, before.logvar))
     z = before.mu
     torch.testing.assert_close(larger.predict(z).mean, smaller.predict(z).mean)
     torch.testing.assert_close(larger.decoder(tokens, z), smaller.decoder(tokens, z))
-    larger.encode(tokens, lengths).mu.sum().backward()
+    larger.encoder(tokens, lengths).mu.sum().backward()
     new = larger.encoder.posterior.weight.grad.view(12, 2, 7)[:6, :, 4:]
     assert (new != 0).all()  # what is new can learn

@@ -37,10 +37,10 @@ def _batch(padding=0):
 def test_padding_and_neighbours_change_nothing(layers):
     model = _model(decoder_layers=layers).eval()
     batch, padded = _batch(), _batch(padding=3)
-    whole = model.encode(batch["tokens"], batch["lengths"])
-    torch.testing.assert_close(model.encode(padded["tokens"], padded["lengths"]).mu, whole.mu)
+    whole = model.encoder(batch["tokens"], batch["lengths"])
+    torch.testing.assert_close(model.encoder(padded["tokens"], padded["lengths"]).mu, whole.mu)
     for row, length in enumerate(batch["lengths"].tolist()):
-        alone = model.encode(batch["tokens"][row : row + 1, :length], batch["lengths"][row : row + 1])
+        alone = model.encoder(batch["tokens"][row : row + 1, :length], batch["lengths"][row : row + 1])
         torch.testing.assert_close(alone.mu[0], whole.mu[row])
         torch.testing.assert_close(alone.logvar[0], whole.logvar[row])
     logits = model.decoder(padded["tokens"], whole.mu)
@@ -54,11 +54,11 @@ def test_padding_and_neighbours_change_nothing(layers):
 def test_the_encoder_reads_every_token_from_both_ends():
     model = _model().eval()
     batch = _batch()
-    before = model.encode(batch["tokens"], batch["lengths"]).mu
+    before = model.encoder(batch["tokens"], batch["lengths"]).mu
     for position in range(4):
         changed = batch["tokens"].clone()
         changed[0, position] = 3
-        after = model.encode(changed, batch["lengths"]).mu
+        after = model.encoder(changed, batch["lengths"]).mu
         assert not torch.allclose(after[0], before[0])
         torch.testing.assert_close(after[1:], before[1:])
 

@@ -210,7 +210,7 @@ def test_a_language_prior_draws_the_posteriors_of_what_its_model_writes(tiny_mod
     again = torch.Generator().manual_seed(3)
     written = prior.model.write(700, max_length=prior.max_length, temperature=1.0, generator=again)
     with torch.inference_mode():
-        posterior = tiny_model.network.encode(written, (written != 0).sum(1))
+        posterior = tiny_model.network.encoder(written, (written != 0).sum(1))
     away = (z - posterior.mu) / posterior.logvar.mul(0.5).exp()
     assert abs(float(away.mean())) < 0.02
     assert float(away.std()) == pytest.approx(scale, abs=0.02)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
+    from molvae.models.network import Posterior
     from molvae.models.vae import SequenceVAE
 
 
@@ -170,7 +171,8 @@ class LanguagePrior(Prior):
     @torch.inference_mode()
     def _place(self, tokens: Tensor, lengths: Tensor, generator: Generator) -> Tensor:
         assert self._network is not None  # noqa: S101 - `sample` has looked
-        return self._network.encode(tokens, lengths).scaled(self.scale).rsample(generator)
+        posterior: Posterior = self._network.encoder(tokens, lengths)
+        return posterior.scaled(self.scale).rsample(generator)
 
     def tensors(self) -> dict[str, Tensor]:
         """The language model in half precision, and the sampling parameters."""
