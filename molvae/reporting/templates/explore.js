@@ -242,7 +242,7 @@ async function clickMap(event) {
   try {
     const found = await ask("place", { smiles: state.current.smiles, x: state.scales.fromX(point.x), y: state.scales.fromY(point.y) });
     if (found.smiles) go(found.smiles);
-    else say(new Error(`What lies there is no molecule: ${found.reason}`));
+    else say(new Error(`Invalid molecule at this point: ${found.reason}`));
   } catch (error) { say(error); }
 }
 
