@@ -54,7 +54,7 @@ class TestOneForm:
             ask_for(campaign, PARENT)
             receipt = campaign.tell(frame(f"smiles,qed\n{form},0.5\n"))
             assert (campaign.pending, receipt.charged) == ([], 1)
-            assert f"taken for {PARENT}" in receipt.balance.notes[0]
+            assert f"is another form of {PARENT}" in receipt.balance.notes[0]
             assert len(campaign.table()) == 1
 
     @pytest.mark.parametrize(

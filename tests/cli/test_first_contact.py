@@ -59,7 +59,7 @@ MISTAKES = [
     ("prepare mine.csv -o c --set fractions=0.5,0.5", 2, "a list is expected, as in [1, 2]", ""),
     ("train corpus -o r --config mine.csv", 2, "mine.csv is not valid TOML", ""),
     # what is there is not mixed up or overwritten
-    ("prepare mine.csv -o models/zinc", 2, "models/zinc holds a model; a corpus does not replace", "another"),
+    ("prepare mine.csv -o models/zinc", 2, "models/zinc holds a model; a corpus cannot replace", "another"),
     ("prepare mine.csv -o folder", 2, "folder exists and is not a corpus", "another"),
     ("train corpus -o models/zinc", 2, "models/zinc holds a model; a run needs a directory of its", "-o"),
     ("train corpus -o corpus", 2, "corpus holds a corpus; a run needs a directory of its own", "-o"),

@@ -143,7 +143,7 @@ def test_filters_say_why_and_screening_loses_no_alert(tmp_path):
 
 
 def test_a_name_comes_once_and_a_table_comes_back():
-    with pytest.raises(ValueError, match="twice"):
+    with pytest.raises(ValueError, match="repeated"):
         MetricTable((Metric("a", 1.0, 1), Metric("a", 2.0, 1)))
     table = MetricTable((Metric("a", math.nan, 3, "lower"), Metric("b", 0.25, 4)), ("a note",))
     back = MetricTable.from_json(json.dumps(table.to_json()))

@@ -34,7 +34,7 @@ def test_ambiguous_input_is_rejected(tiny_model):
         tiny_model.encode("CCO")
     with pytest.raises(UsageError, match="one column of SMILES is expected, got a table"):
         tiny_model.encode(np.array([["CCO", "CCN"]]))
-    with pytest.raises(UsageError, match="how many molecules are drawn, got -1"):
+    with pytest.raises(UsageError, match="n must not be negative, got -1"):
         tiny_model.sample(-1)
     with pytest.raises(UsageError, match=r"start is a list of SMILES or a table, got the text 'mine.csv'"):
         molvae.optimize(tiny_model, maximize="qed", start="mine.csv", budget=2, output="never")
