@@ -26,6 +26,8 @@ PARETO = "pareto"
 """Not a task of PMO: three goals at once, judged by hypervolume."""
 CELECOXIB = "Cc1ccc(-c2cc(C(F)(F)F)nn2-c2ccc(S(N)(=O)=O)cc2)cc1"
 GOALS = {PARETO: (("qed", "maximize"), (f"similarity:{CELECOXIB}", "maximize"), ("sa", "minimize"))}
+PERFECT = 1.0
+"""The highest score of a task of PMO."""
 _MANY = 100
 _EASY, _HARD = 1.0, 10.0  # ends of the scale of synthetic accessibility
 RANDOM_LIBRARY = "random-library"
@@ -39,6 +41,13 @@ def summary(path: Path) -> dict[str, Any] | None:
         return None
     row: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return row
+
+
+def is_whole(row: dict[str, Any], most: int | None = None) -> bool:
+    """Whether a run made its calls, or `most` of them, or no further one could change its figure."""
+    asked = row["budget"] if most is None else min(most, row["budget"])
+    spent = row.get("calls") or 0
+    return bool(spent >= asked or row.get("top10") == PERFECT or row.get("exhausted"))
 
 
 def begun_as(path: Path, budget: int) -> dict[str, Any] | None:

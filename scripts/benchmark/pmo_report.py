@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pmo_anchors import METHODS, PUBLISHED, RANDOM_310
-from pmo_records import PARETO, begun_as, plausibility, summary
+from pmo_records import PARETO, begun_as, is_whole, plausibility, summary
 from record import RESULTS, record
 
 from molvae.campaign.config import CampaignSettings
@@ -27,7 +27,6 @@ HELD = ", held"
 """Suffix of the labels of older runs that were stopped: their last mean is held, which is a lower bound."""
 _LARGE, _SMALL, _SHORT, _PARETO_BUDGET = 10_000, 1_000, 300, 500
 _MOST_ARMS = 5
-PERFECT = 1.0  # the highest score of every task
 _IDENTITY = ("task", "method", "budget", "seed")
 
 
@@ -70,12 +69,6 @@ def merged(work: Path, results: Path = RESULTS) -> list[Row]:
         for key in sorted(rows, key=lambda key: (key[2], *map(str, key)))
         if is_whole(rows[key]) or rows[key]["method"].endswith(HELD)
     ]
-
-
-def is_whole(row: Row) -> bool:
-    """Whether all calls of a run's budget were made, or no further one could change its figure."""
-    spent = row.get("calls") or 0
-    return bool(spent >= row["budget"] or row.get("top10") == PERFECT or row.get("exhausted"))
 
 
 def figures(table: Iterable[Row]) -> dict[str, float | int | None]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pmo_records import GOALS, PARETO, RANDOM_LIBRARY, judged, number, summary, write
+from pmo_records import GOALS, PARETO, PERFECT, RANDOM_LIBRARY, is_whole, judged, number, summary, write
 from record import ROOT, commit, table_rows
 
 from molvae.campaign.campaign import Campaign
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from molvae.oracles.base import Oracle
 
 
-_TOP, _PERFECT = 10, 1.0
+_TOP = 10
 _ZINC = Path("zinc250k") / "zinc250k.csv.gz"
 
 
@@ -178,7 +178,7 @@ def planned(
 def play(run_: Run) -> dict[str, Any]:
     """The row of a run: what is on disk if it is finished, else played or gone on with until it is."""
     finished = summary(run_.path)
-    if finished is not None and _is_whole(run_, finished):
+    if finished is not None and is_whole(finished, run_.most):
         return finished
     settings = _settings(run_)
     oracles = {name: Timed(load_oracle(name)) for name, _ in run_.goals}
@@ -230,13 +230,7 @@ def _is_enough(run_: Run, campaign: Campaign) -> bool:
     if run_.most is not None and campaign.n_calls >= run_.most:
         return True
     best = campaign.best(_TOP) if run_.task != PARETO else []
-    return len(best) == _TOP and all(row.utility >= _PERFECT for row in best)
-
-
-def _is_whole(run_: Run, row: dict[str, Any]) -> bool:
-    """Whether there is nothing to add to the row of a run that ended."""
-    asked = run_.budget if run_.most is None else min(run_.most, run_.budget)
-    return bool(row["calls"] >= asked or row.get("top10") == _PERFECT or row.get("exhausted"))
+    return len(best) == _TOP and all(row.utility >= PERFECT for row in best)
 
 
 def identity(run_: Run) -> dict[str, Any]:
