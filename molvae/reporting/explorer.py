@@ -14,7 +14,7 @@ from molvae.chemistry.molecule import Invalid, Molecule, is_valid
 from molvae.errors import InputError
 from molvae.latent.calibration import likelihood
 from molvae.latent.interpolation import interpolate
-from molvae.latent.neighbors import FACT, SimilarityCurve, neighborhood, usual_radius
+from molvae.latent.neighbors import FACT, SimilarityCurve, neighborhood, readable, usual_radius
 from molvae.reporting.drawings import svg
 from molvae.reporting.shown_model import Plane
 from molvae.seeding import Seeds
@@ -144,11 +144,7 @@ class Explorer:
         return Plane.fit(z), z
 
     def _read(self, smiles: str) -> tuple[Molecule, NDArray[np.float32]]:
-        (molecule,) = self.model.prepare([smiles])
-        if isinstance(molecule, Invalid):
-            raise InputError(
-                f"'{molecule.text}' is not a molecule: {molecule.reason}", hint=molecule.pointer() or None
-            )
+        (molecule,) = readable(self.model, [smiles])
         z = self.model.encode([molecule], inference_steps=0)  # as for the map and the predictions
         if not np.isfinite(z).all():
             raise InputError(f"the model cannot read {molecule.smiles}", hint="It is too long.")
