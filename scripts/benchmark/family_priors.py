@@ -45,7 +45,6 @@ PRIORS = ("training molecules", "normal", "flow", "gan", "language")
 SHOWN = {"fcd": "FCD", "valid": "valid", "unique": "unique"}
 _COMMON = 3  # held-out molecules of a scaffold that counts as common
 _PARTS: tuple[Part, ...] = ("fingerprints", "scaffolds")
-_DECIDING = ("n_samples", "n_training", "n_held_out")
 
 
 def main() -> None:

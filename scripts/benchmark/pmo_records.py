@@ -8,7 +8,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sense import sane
 
 from molvae.campaign.utility import running_top, top_auc
 from molvae.chemistry.descriptors import describe_smiles
@@ -92,6 +91,8 @@ def plausibility(path: Path, budget: int) -> dict[str, float]:
 
     An outside judge: it is not the gate of the search.
     """
+    from sense import sane  # with it comes the search
+
     lines = _read(path)[1][:budget]
     scored = [(value, line[1]) for line, (value, *_) in zip(lines, _scores(lines)) if value is not None]
     best = [smiles for _, smiles in sorted(scored, key=lambda row: -row[0])[:_MANY]]

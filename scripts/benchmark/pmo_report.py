@@ -60,10 +60,11 @@ def merged(work: Path, results: Path = RESULTS) -> list[Row]:
     first = [
         (path, row) for b in (_SHORT, _SMALL) for path in found if (row := begun_as(path, b)) is not None
     ]
-    for path, row in [*first, *own]:  # a run of its own goes before the beginning of a longer one
+    # a run of its own goes before the beginning of a longer one
+    fresh = {tuple(row[key] for key in _IDENTITY): (path, row) for path, row in [*first, *own]}
+    for identity, (path, row) in fresh.items():
         judged = is_whole(row) and row["task"] != PARETO
-        best = plausibility(path, row["budget"]) if judged else {}
-        rows[tuple(row[key] for key in _IDENTITY)] = row | best
+        rows[identity] = row | (plausibility(path, row["budget"]) if judged else {})
     return [
         rows[key]
         for key in sorted(rows, key=lambda key: (key[2], *map(str, key)))
