@@ -164,11 +164,9 @@ def given(settings: Settings, prefix: str = "") -> list[str]:
     ['inner.size']
     """
     found: list[str] = []
-    for name in type(settings).model_fields:
-        value = getattr(settings, name)
-        if name not in settings.model_fields_set:
-            continue
-        found += given(value, f"{prefix}{name}.") if isinstance(value, Settings) else [f"{prefix}{name}"]
+    for name, value in settings:
+        if name in settings.model_fields_set:
+            found += given(value, f"{prefix}{name}.") if isinstance(value, Settings) else [f"{prefix}{name}"]
     return found
 
 
@@ -209,16 +207,23 @@ def without_retired(cls: type[Settings], stored: Any, *, changed: bool = True) -
     for name, value in stored.items():
         if inner := _section(cls, name, rows=True):
             kept[name] = without_retired(inner, value, changed=changed)
-        elif name not in cls.retired or not (changed or value == cls.retired[name]):
+        elif name not in cls.retired or not (changed or _is_constant(value, cls.retired[name])):
             kept[name] = value
     return kept
+
+
+def _is_constant(value: Any, constant: Any) -> bool:
+    """Whether a retired setting, or each one of a table of them, has the value that it always has now."""
+    if isinstance(value, dict) and isinstance(constant, dict):
+        return all(key in constant and _is_constant(item, constant[key]) for key, item in value.items())
+    return bool(value == constant)
 
 
 def retired_changes(cls: type[Settings], stored: Any, prefix: str = "") -> list[str]:
     """The retired settings in such a file that differ from their constants."""
     changes: list[str] = []
+    now = flat(cls.retired)
     for part in stored if isinstance(stored, list) else [stored] if isinstance(stored, dict) else []:
-        now = flat(cls.retired)
         was = {name: value for name, value in flat(part).items() if value != now.get(name, value)}
         changes += [f"{prefix}{name} was {value}, now {now[name]}" for name, value in was.items()]
         for name, value in part.items():
@@ -274,8 +279,8 @@ def _sentence(cls: type[Settings], error: ErrorDetails, where: str) -> str:
     if error["type"] == "extra_forbidden":
         *parents, name = map(str, error["loc"])
         section: type[Settings] | None = cls
-        for parent in parents:
-            section = _section(section, parent) if section else None
+        for parent in [part for part in parents if not part.isdecimal()]:  # places in a list
+            section = _section(section, parent, rows=True) if section else None
         if section and name in section.retired:
             fixed = section.retired[name]
             always = "" if fixed is None else f"it is always {toml_value(fixed)}"

@@ -95,7 +95,7 @@ class SearchSettings(Settings):
         "shares": {"adapt": True, "floor": 0.2, "half_life": 10.0, "hit_weight": 0.5, "prior_batches": 2.0},
         "trust_region": {
             "length": 0.8, "shortest": 2.0**-7, "longest": 1.6, "success_tolerance": 3,
-            "failure_tolerance": None, "n_candidates": 2000,
+            "n_candidates": 2000,
         },
         "retreat": {"patience": 100, "n_batches": 4, "apart": 0.4, "most": 2},
     }  # fmt: skip

@@ -20,6 +20,7 @@ from molvae.config import (
 )
 from molvae.data.config import PrepareSettings
 from molvae.errors import ConfigError, MolvaeError, UnknownNameError, UsageError
+from molvae.optimization.config import SearchSettings
 from molvae.registry import Registry
 
 
@@ -42,6 +43,35 @@ class Outer(Settings):
     """What it is called."""
     many: tuple[int, ...] = ()
     """Numbers."""
+
+
+class Tables(Settings):
+    """Settings that were tables once."""
+
+    retired: ClassVar = {"shares": {"floor": 0.2, "adapt": True}}
+    rows: tuple[Inner, ...] = ()
+    """Rows."""
+
+
+def test_part_of_a_retired_table_is_accepted_if_it_is_as_it_always_is(tmp_path):
+    file = tmp_path / "s.toml"
+    file.write_text("[shares]\nfloor = 0.2\n[[rows]]\nsize = 7\ndepth = 2\n")
+    assert load_settings(Tables, file) == Tables(rows=(Inner(size=7),))
+    file.write_text("[shares]\nfloor = 0.3\n")
+    with pytest.raises(ConfigError, match=r"'shares' in .* is no longer a setting; it is always \{floor = 0.2"):
+        load_settings(Tables, file)
+    file.write_text("[[rows]]\ndepth = 3\n")
+    with pytest.raises(ConfigError, match=r"'rows.0.depth' in .* is no longer a setting; it is always 2"):
+        load_settings(Tables, file)
+
+
+def test_a_search_file_of_an_earlier_version_at_its_defaults_is_read(tmp_path):
+    file = tmp_path / "s.toml"
+    file.write_text("[trust_region]\nlength = 0.8\n")
+    assert load_settings(SearchSettings, file) == SearchSettings()
+    file.write_text("[trust_region]\nlength = 0.5\n")
+    with pytest.raises(ConfigError, match=r"'trust_region' in .* is no longer a setting"):
+        load_settings(SearchSettings, file)
 
 
 @given(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.none() | st.text())
