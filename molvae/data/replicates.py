@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def join_labels(
     ``contradictions.csv`` the classes that exclude one another. SMILES and identifiers of the rows are in
     `spill`; `firsts` is the first row that holds the molecule of each row, `n`.
     """
-    joined = Joined(settings, columns, firsts)
+    joiner = _Joiner(settings, columns, firsts)
     with (
         RaggedReader(spill, "smiles") as smiles,
         RaggedReader(spill, "identifiers") as names,
@@ -65,13 +66,13 @@ def join_labels(
 
         for p, name in enumerate(settings.labels):
             if _holds_classes(columns.labels[:, p]):
-                for row, values in joined.classes(p, name):
+                for row, values in joiner.classes(p, name):
                     write(contradicted, row, name, len(values), _counted(f"{value:g}" for value in values))
             else:
-                for row, n, *numbers in joined.numbers(p, name):
+                for row, n, *numbers in joiner.numbers(p, name):
                     write(averaged, row, name, n, *(f"{number:.6g}" for number in numbers))
         if settings.split_column is not None:
-            for row, parts in joined.parts():
+            for row, parts in joiner.parts():
                 write(
                     contradicted,
                     row,
@@ -79,11 +80,12 @@ def join_labels(
                     len(parts),
                     _counted(PARTS[part] for part in parts),
                 )
-    return joined
+    return joiner.joined
 
 
+@dataclass
 class Joined:
-    """Joins the labels of the rows of each molecule that has several, column by column.
+    """Counts of the labels that were joined.
 
     Attributes:
         replicates: Molecules with several numbers, by column; their mean is kept.
@@ -92,15 +94,21 @@ class Joined:
             several parts, by split column (the first is kept).
     """
 
+    replicates: dict[str, int] = field(default_factory=dict)
+    spread: dict[str, float] = field(default_factory=dict)
+    contradictory: dict[str, int] = field(default_factory=dict)
+
+
+class _Joiner:
+    """Joins the labels of the rows of each molecule that has several, column by column."""
+
     def __init__(self, settings: PrepareSettings, columns: Columns, firsts: NDArray[np.int64]) -> None:
         self._settings, self._columns = settings, columns
         in_several = np.isin(firsts, firsts[firsts != np.arange(len(firsts))])
         order = np.argsort(firsts[in_several], kind="stable")
         self._rows = np.flatnonzero(in_several)[order]
         self._firsts, self._group = np.unique(firsts[self._rows], return_inverse=True)
-        self.replicates: dict[str, int] = {}
-        self.spread: dict[str, float] = {}
-        self.contradictory: dict[str, int] = {}
+        self.joined = Joined()
 
     def numbers(self, p: int, name: str) -> Iterator[tuple[Any, ...]]:
         """Average a column; yields (row, n, mean, standard deviation, least, most) of what was averaged."""
@@ -112,8 +120,8 @@ class Joined:
         squares = np.bincount(group, (values - mean[group]) ** 2, len(self._firsts))
         several = np.flatnonzero(n > 1).tolist()
         if several:
-            self.replicates[name] = len(several)
-            self.spread[name] = float(np.sqrt(squares[several].sum() / (n[several] - 1).sum()))
+            self.joined.replicates[name] = len(several)
+            self.joined.spread[name] = float(np.sqrt(squares[several].sum() / (n[several] - 1).sum()))
         for which in several:
             sd = np.sqrt(squares[which] / (n[which] - 1))
             yield int(self._firsts[which]), int(n[which]), mean[which], sd, least[which], most[which]
@@ -135,7 +143,7 @@ class Joined:
         self, name: str, values: NDArray[Any], group: NDArray[np.int64], which: NDArray[np.bool_]
     ) -> Iterator[tuple[int, NDArray[Any]]]:
         if which.any():
-            self.contradictory[name] = int(which.sum())
+            self.joined.contradictory[name] = int(which.sum())
         for number in np.flatnonzero(which).tolist():
             stretch = slice(*np.searchsorted(group, (number, number + 1)).tolist())
             yield int(self._firsts[number]), values[stretch]
