@@ -168,8 +168,8 @@ def tanimoto(
     >>> tanimoto(parse("CCO"), [parse("CCO"), parse("CCN")], radius=1).round(3).tolist()
     [1.0, 0.333]
     """
-    vectors = [sparse_counts(molecule, kind, radius) for molecule in molecules]
-    return np.array(DataStructs.BulkTanimotoSimilarity(sparse_counts(query, kind, radius), vectors))
+    similarity: np.ndarray = similarity_matrix([query], molecules, kind, radius)[0]
+    return similarity
 
 
 def similarity_matrix(

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from molvae.evaluation.profile import Part
     from molvae.latent.assessment import Assessment
 
-_PARTS = ("train", "valid", "test")  # of a corpus
 
 _MOST_REASONS = 10
 _MOST_TRAINING = 2_000  # training molecules whose posteriors are sampled
@@ -213,10 +212,12 @@ def _read_texts(argument: str, session: Session, chosen: Mapping[str, Any]) -> l
 
 def _held_out_rows(corpus: Corpus, split: str) -> np.ndarray:
     """The rows of parts of a corpus given as `test` or `test,valid`."""
+    from molvae.data.splitting import PARTS
+
     parts = options.split_names([split])
-    if not parts or set(parts) - set(_PARTS):
-        raise UsageError(f"the parts of a corpus are {', '.join(_PARTS)}, got '{split}'")
-    rows = np.flatnonzero(np.isin(corpus.parts, [_PARTS.index(part) for part in parts]))
+    if not parts or set(parts) - set(PARTS):
+        raise UsageError(f"the parts of a corpus are {', '.join(PARTS)}, got '{split}'")
+    rows = np.flatnonzero(np.isin(corpus.parts, [PARTS.index(part) for part in parts]))
     if not len(rows):
         raise InputError(f"the corpus has no molecule in {split}", hint="Choose another --split.")
     return rows
