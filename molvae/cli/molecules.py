@@ -225,12 +225,12 @@ def chunk_seed(seed: int, name: str, number: int) -> int:
 
 
 def smiles_or_none(molecule: Molecule | Invalid) -> str | None:
-    """The canonical SMILES of a valid molecule, or ""."""
+    """The canonical SMILES of a valid molecule, or None."""
     return getattr(molecule, "smiles", None)
 
 
 def reason_or_none(molecule: Molecule | Invalid) -> str | None:
-    """The reason of an invalid molecule, or ""."""
+    """The reason of an invalid molecule, or None."""
     return getattr(molecule, "reason", None)
 
 

@@ -98,7 +98,8 @@ class Standing:
     def columns(self, rows: Sequence[Row], similar: Mapping[str, float]) -> list[TableColumn]:
         """The molecule table of some rows, with their similarity to their parents by SMILES."""
         objectives, places = self.settings.objectives, [self.places[row.smiles] for row in rows]
-        scores = {objective.name: self.matrix(rows)[:, i] for i, objective in enumerate(objectives)}
+        matrix = self.matrix(rows)
+        scores = {objective.name: matrix[:, i] for i, objective in enumerate(objectives)}
         utility = [row.utility for row in rows]
         calls = [None if row.call is None else row.call + 1 for row in rows]
         alike = [similar.get(row.smiles) for row in rows]
