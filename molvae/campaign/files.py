@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _HEADER = b"SQLite format 3\x00"
 _LARGEST_FILE = 8 << 30  # bytes
 _COMPANIONS = ("{}", "{}-wal", "{}-shm", "{}-journal", ".{}.lock", ".{}.tally")
+_TALLY_READS = 3
 _TALLY_LENGTH = 20 + 1 + 64 + 1 + 16 + 1  # count, digest, check, each with a separator
 
 APPLICATION_ID = 0x6D6F6C76  # "molv"
@@ -160,19 +161,20 @@ class Tally:
             JournalError: The file is damaged.
             StorageError: It cannot be read.
         """
-        try:
-            with self.path.open("rb") as file:
-                line = file.read(_TALLY_LENGTH + 1)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StorageError(f"cannot read {self.path}: {error.strerror or error}") from error
-        if not line:
-            return None  # its writer was killed before the first line
-        number, _, rest = line.decode(errors="replace").partition(" ")
-        digest = rest.partition(" ")[0]
-        if number.isdecimal() and line == _line(int(number), digest):
-            return int(number), digest
+        for _attempt in range(_TALLY_READS):  # a line that is being overwritten may be read as half of two
+            try:
+                with self.path.open("rb") as file:
+                    line = file.read(_TALLY_LENGTH + 1)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                raise StorageError(f"cannot read {self.path}: {error.strerror or error}") from error
+            if not line:
+                return None  # its writer was killed before the first line
+            number, _, rest = line.decode(errors="replace").partition(" ")
+            digest = rest.partition(" ")[0]
+            if number.isdecimal() and line == _line(int(number), digest):
+                return int(number), digest
         raise JournalError(
             f"{self.path} is damaged: it has the number of events of {self._journal.name}",
             hint="Restore both from a copy, or remove it to read the journal without this check.",

@@ -1,15 +1,17 @@
 """The journal keeps what was committed and refuses what was damaged."""
 
 import errno
+import io
 import shutil
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from molvae.campaign.files import TABLES, _line
+from molvae.campaign.files import TABLES, Tally, _line
 from molvae.campaign.storage import Journal, _digest
 from molvae.errors import JournalError, LockedError, StorageError
 
@@ -252,3 +254,14 @@ def test_a_disk_error_after_the_last_write_is_ignored(path, monkeypatch):
         monkeypatch.setattr(journal._tally, "path", Refusing())
     with Journal(path) as journal:
         assert len(journal) == n_events
+
+
+def test_a_tally_that_is_read_while_it_is_written_is_read_again(tmp_path, monkeypatch):
+    tally = Tally(tmp_path / "journal.sqlite")
+    lines = []
+    for n in (1, 2):
+        tally.begin(n, f"{n}" * 64)
+        lines.append(tally.path.read_bytes())
+    reads = [lines[0][:30] + lines[1][30:], lines[1]]
+    monkeypatch.setattr(Path, "open", lambda *_: io.BytesIO(reads.pop(0)))
+    assert tally.read() == (2, "2" * 64)
