@@ -111,7 +111,7 @@ OUTCOMES = {
     "from-an-assay-table-to-the-next-plate": both_plates_are_new_and_within_the_bounds,
     "screen-on-a-cluster": the_best_are_ranked_within_the_bound_and_every_row_comes_back,
     "in-the-laboratory": values_were_brought_back,
-    "what-to-search-for": every_candidate_has_the_core,
+    "objectives-and-constraints": every_candidate_has_the_core,
 }
 
 
