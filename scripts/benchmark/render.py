@@ -19,21 +19,23 @@ BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 _WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 SECTIONS: dict[str, dict[str, str]] = _WORDS["section"]
-"""Title of each record and what a reader must know, in the order of the page; others follow by name."""
+"""Title and note of each record, in the order of the page; records without a section follow by name."""
 SHORT: list[dict[str, str]] = _WORDS["short"]
 """Rows of the table in the README: label, record, figures. Missing records have no row."""
 
 _MOST_ROWS, _MOST_COLUMNS = 16, 9
-_MOST_FIGURES = 24  # beside a summary
+_MOST_FIGURES = 24  # if there is a summary, too
 _LARGE = 1000
 _WIDTH = 115  # of a line of text
 
 
 HEAD = """# Benchmarks
 
-Every table is printed by a script in `scripts/benchmark/`, which writes command, commit, machine and seeds
-beside the figures (`scripts/benchmark/results/`); `scripts/benchmark/render.py` copies them here. Unless a
-table says otherwise, the model is `checkpoints/zinc250k` as it was at the commit named below the table.
+Each section is the result of a script in `scripts/benchmark/`, which writes its values to
+`scripts/benchmark/results/`, together with command, commit, machine and seeds; `scripts/benchmark/render.py`
+writes this page from these files. Below each table are the command, the machine and the commit. Unless a section
+says otherwise, the model is `checkpoints/zinc250k` as of that commit. *AUC* without ROC is the area under the curve of
+a score over oracle calls.
 """
 
 
@@ -54,7 +56,7 @@ def short(results: Path = RESULTS) -> str:
             known = json.loads(path.read_text(encoding="utf-8"))["figures"]
             figures = row["figures"].split(", ")
             rows.append([row["label"], ", ".join(_shown(known[figure]) for figure in figures)])
-    return "\n".join(_table(["figure", "value"], rows))
+    return "\n".join(_table(["metric", "value"], rows))
 
 
 def updated(readme: str, tables: str) -> str:
@@ -73,14 +75,14 @@ def updated(readme: str, tables: str) -> str:
 def _section(name: str, content: dict[str, Any]) -> str:
     words = SECTIONS.get(name, {})
     lines = [f"## {words.get('title') or name.replace('_', ' ').capitalize()}", ""]
-    lines += [textwrap.fill(words["note"], _WIDTH), ""] if "note" in words else []
+    lines += [_filled(words["note"]), ""] if "note" in words else []
     summary = content.get("summary")
     rows = summary or content.get("table") or []
     fits = bool(rows) and len(rows[0]) <= _MOST_COLUMNS and (bool(summary) or len(rows) <= _MOST_ROWS)
     figures = content.get("figures") or {}
     if figures and (not fits or (summary and len(figures) <= _MOST_FIGURES)):
         lines += _table(
-            ["figure", "value"], [[name.replace("_", " "), value] for name, value in figures.items()]
+            ["metric", "value"], [[name.replace("_", " "), value] for name, value in figures.items()]
         )
     if fits:
         columns = list(rows[0])
@@ -95,8 +97,25 @@ def _section(name: str, content: dict[str, Any]) -> str:
     return "\n".join([*lines, "", wrapped])
 
 
+def _filled(note: str) -> str:
+    """A note with lines of the page's width; a paragraph that starts with `* ` is a list."""
+    paragraphs = [paragraph.split("\n* ") for paragraph in note.strip().split("\n\n")]
+    return "\n\n".join(
+        "\n".join(
+            textwrap.fill(
+                item if number == 0 else f"* {item}",
+                _WIDTH,
+                subsequent_indent="  " * paragraph[0].startswith("* "),
+                break_on_hyphens=False,
+            )
+            for number, item in enumerate(paragraph)
+        )
+        for paragraph in paragraphs
+    )
+
+
 def _table(columns: list[str], rows: list[list[Any]]) -> list[str]:
-    header = [column.replace("_", " ") for column in columns]
+    header = ["metric" if column == "figure" else column.replace("_", " ") for column in columns]
     return [
         _line(header),
         _line(["---"] * len(header)),
