@@ -48,7 +48,7 @@ class ArrayWriter(Closing):
         np.lib.format.write_array_header_1_0(self._file, header)
 
 
-class RaggedWriter:
+class RaggedWriter(Closing):
     """Rows of different lengths: ``NAME.npy`` has all values, ``NAME_offsets.npy`` where each row starts."""
 
     def __init__(self, directory: Path, name: str, dtype: DTypeLike) -> None:

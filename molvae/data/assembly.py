@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from itertools import compress
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from molvae.tokenizers.base import TOKENIZERS
 from molvae.tokenizers.vocabulary import EOS, Vocabulary, merged_vocabulary
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -24,11 +27,9 @@ if TYPE_CHECKING:
     from molvae.data.config import PrepareSettings
     from molvae.data.gathering import Columns
     from molvae.data.replicates import Joined
-    from molvae.tokenizers.base import Tokenizer
 
-SMALL_VOCABULARY = 256
-"""Tokens that fit one byte each."""
-
+SMALL_VOCABULARY, LARGEST_VOCABULARY = 256, 1 << 16
+"""Tokens whose ids fit one byte each, and two."""
 
 _TWINS = ("row", "identifier", "text", "first_row", "first_identifier", "file", "first_file")
 
@@ -44,18 +45,12 @@ def merge_duplicates(
     joined = join_labels(settings, columns, firsts, spill, directory)
     keep = firsts == np.arange(len(firsts))
     _list_duplicates(settings, columns, firsts, spill, directory)
-    for name, place, dtype in (
-        ("smiles", directory, np.uint8),
-        ("identifiers", directory, np.uint8),
-        ("tokens", kept, np.uint16),
-    ):
-        writer = RaggedWriter(place, name, dtype)
-        with RaggedReader(spill, name) as reader:
+    for name, place in (("smiles", directory), ("identifiers", directory), ("notation", kept)):
+        with RaggedReader(spill, name) as reader, RaggedWriter(place, name, np.uint8) as writer:
             for start, stop in blocks(len(keep)):
                 values, lengths = reader.rows(start, stop)
                 rows = keep[start:stop]
                 writer.append(values[np.repeat(rows, lengths)], lengths[rows])
-        writer.close()
     remaining = columns.take(keep)
     np.save(directory / "lines.npy", remaining.lines)
     np.save(directory / "sources.npy", remaining.sources)
@@ -99,53 +94,37 @@ def divide(settings: PrepareSettings, columns: Columns) -> NDArray[np.uint8]:
 
 
 def write_tokens(
-    settings: PrepareSettings, kept: Path, directory: Path, tokens: dict[str, int], vocabulary: Vocabulary
+    settings: PrepareSettings, kept: Path, directory: Path, vocabulary: Vocabulary
 ) -> tuple[int, dict[str, int]]:
-    """Write the final ids of every molecule; returns their number, and the count of each unknown unit."""
+    """Write the token ids of every molecule; returns their number, and the count of each unknown unit.
+
+    Raises:
+        InputError: The vocabulary is too large.
+    """
+    if len(vocabulary) > LARGEST_VOCABULARY:
+        raise InputError(f"the vocabulary has {len(vocabulary):,} tokens, at most {LARGEST_VOCABULARY:,} fit")
     tokenizer = TOKENIZERS.get(settings.tokenizer)(vocabulary)
-    names = list(tokens)
-    dtype = np.uint8 if len(vocabulary) < SMALL_VOCABULARY else np.uint16
-    unknown = np.zeros(len(tokens), dtype=np.int64)
-    strange = np.array([False, *(name not in vocabulary for name in names[1:])])
+    unknown: Counter[str] = Counter()
     n_tokens = 0
-    writer = RaggedWriter(directory, "tokens", dtype)
-    with RaggedReader(kept, "tokens") as column:
+    dtype = np.uint8 if len(vocabulary) < SMALL_VOCABULARY else np.uint16
+    with RaggedReader(kept, "notation") as column, RaggedWriter(directory, "tokens", dtype) as writer:
         for start, stop in blocks(column.n):
-            values, lengths = column.rows(start, stop)
-            ids, widths = _merged(tokenizer, names, values, lengths)
-            writer.append(ids.astype(dtype), widths)
-            n_tokens += len(ids)
-            unknown += np.bincount(values[strange[values]], minlength=len(tokens))
-    writer.close()
+            rows = []
+            for text in column.texts(start, stop):
+                units = tokenizer.cut(text)
+                unknown.update(unit for unit in units if unit not in vocabulary)
+                rows.append([*map(vocabulary.index, tokenizer.merge(units)), EOS])
+            writer.append(np.concatenate(rows), np.array(list(map(len, rows))))
+            n_tokens += sum(map(len, rows))
     (directory / "vocabulary.json").write_text(vocabulary.to_json(), encoding="utf-8")
-    return n_tokens, {
-        names[n]: int(unknown[n]) for n in np.argsort(-unknown, kind="stable") if unknown[n] > 0
-    }
-
-
-def _merged(
-    tokenizer: Tokenizer, names: list[str], values: NDArray[Any], lengths: NDArray[Any]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Final ids of rows given as provisional ids, end marks included, and the length of each row."""
-    index = tokenizer.vocabulary.index
-    units = [names[value] for value in values.tolist()]
-    ids: list[int] = []
-    widths = []
-    for stop, length in zip(np.cumsum(lengths).tolist(), lengths.tolist(), strict=True):
-        row = tokenizer.merge(units[stop - length : stop - 1])
-        ids.extend(map(index, row))
-        ids.append(EOS)
-        widths.append(len(row) + 1)
-    return np.array(ids, dtype=np.int64), np.array(widths, dtype=np.int64)
+    return n_tokens, dict(unknown.most_common())
 
 
 _MERGE_SAMPLE = 50_000  # training molecules that merges are learned from; more change little
 _LEAST_PAIRS = 100  # minimum count of a pair to be merged
 
 
-def learn_vocabulary(
-    settings: PrepareSettings, kept: Path, in_train: NDArray[np.bool_], tokens: dict[str, int]
-) -> Vocabulary:
+def learn_vocabulary(settings: PrepareSettings, kept: Path, in_train: NDArray[np.bool_]) -> Vocabulary:
     """Learn a vocabulary: units frequent enough in the training split, and merged units.
 
     Raises:
@@ -153,16 +132,20 @@ def learn_vocabulary(
     """
     if settings.vocabulary is not None:
         return read_vocabulary(settings.vocabulary)
-    units = _learn_units(settings, kept, in_train, tokens)
+    tokenizer = TOKENIZERS.get(settings.tokenizer)
+    counts: Counter[str] = Counter()
+    for text in _texts(kept, in_train):
+        counts.update(tokenizer.cut(text))
+    units = Vocabulary.build(counts, min_count=settings.min_token_count)
     if settings.n_merges == 0:
         return units
-    ids = np.array([EOS, *map(units.index, list(tokens)[1:])], dtype=np.int64)
-    values, lengths = _sample(settings, kept, in_train)
-    tokenizer = TOKENIZERS.get(settings.tokenizer)
+    generator, n_train = Seeds(settings.seed).numpy("merges"), int(in_train.sum())
+    sampled = in_train & (generator.random(len(in_train)) * n_train < _MERGE_SAMPLE)
+    rows = [[*map(units.index, tokenizer.cut(text)), EOS] for text in _texts(kept, sampled)]
     return merged_vocabulary(
         units,
-        ids[values],
-        lengths,
+        np.concatenate(rows),
+        np.array(list(map(len, rows))),
         settings.n_merges,
         min_count=_LEAST_PAIRS,
         complete=tokenizer.is_complete,
@@ -190,33 +173,8 @@ def read_vocabulary(path: Path) -> Vocabulary:
         raise InputError(f"{file} is not a vocabulary: {error}", hint=hint) from error
 
 
-def _sample(
-    settings: PrepareSettings, kept: Path, in_train: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Provisional ids and lengths of training molecules drawn at random, at most `_MERGE_SAMPLE`."""
-    values, lengths = [], []
-    generator, n_train = Seeds(settings.seed).numpy("merges"), int(in_train.sum())
-    with RaggedReader(kept, "tokens") as canonical:
-        for start, stop in blocks(len(in_train)):
-            chosen = generator.random(stop - start) * n_train < _MERGE_SAMPLE
-            chosen &= in_train[start:stop]
-            block, widths = canonical.rows(start, stop)
-            values.append(block[np.repeat(chosen, widths)].astype(np.int64))
-            lengths.append(np.asarray(widths)[chosen])
-    return np.concatenate(values), np.concatenate(lengths)
-
-
-def _learn_units(
-    settings: PrepareSettings, kept: Path, in_train: NDArray[np.bool_], tokens: dict[str, int]
-) -> Vocabulary:
-    """Count the units of the training split, and select the frequent ones."""
-    counts = np.zeros(len(tokens), dtype=np.int64)
-    with RaggedReader(kept, "tokens") as column:
-        for start, stop in blocks(len(in_train)):
-            values, lengths = column.rows(start, stop)
-            counts += np.bincount(values[np.repeat(in_train[start:stop], lengths)], minlength=len(tokens))
-    names = list(tokens)
-    return Vocabulary.build(
-        {names[n]: int(count) for n, count in enumerate(counts) if n > 0 and count > 0},
-        min_count=settings.min_token_count,
-    )
+def _texts(kept: Path, chosen: NDArray[np.bool_]) -> Iterator[str]:
+    """Some of the molecules, in the notation of the tokenizer."""
+    with RaggedReader(kept, "notation") as column:
+        for start, stop in blocks(column.n):
+            yield from compress(column.texts(start, stop), chosen[start:stop])

@@ -64,7 +64,7 @@ class Accepted:
     Attributes:
         task: The row.
         smiles: Canonical SMILES of the standardized molecule.
-        tokens: Its tokens, joined by blanks.
+        notation: The same in the notation of the tokenizer.
         labels: The numbers of the label cells, NaN where missing or not a number.
         unreadable: Positions of label cells that are not numbers.
         digest: 16 bytes that identify the molecule.
@@ -76,7 +76,7 @@ class Accepted:
 
     task: Task
     smiles: str
-    tokens: str
+    notation: str
     labels: tuple[float, ...]
     unreadable: tuple[int, ...]
     digest: bytes
@@ -124,7 +124,7 @@ class Examiner:
         return Accepted(
             task=task,
             smiles=molecule.smiles,
-            tokens=self._tokens(molecule),
+            notation=self._notation(molecule),
             labels=tuple(float("nan") if number is None else number for number in numbers),
             unreadable=tuple(n for n, number in enumerate(numbers) if number is None),
             digest=self._digest(molecule, task.index),
@@ -149,22 +149,21 @@ class Examiner:
             return replace(admitted, changed=())
         return admitted
 
-    def _tokens(self, molecule: Molecule) -> str:
+    def _notation(self, molecule: Molecule) -> str:
         tokenizer = TOKENIZERS.get(self.settings.tokenizer)
         try:
-            tokens = tokenizer.split(molecule.smiles)
+            notation = tokenizer.spell(molecule.smiles)
         except TokenizationError as error:
             raise _RejectionError("tokenize", error.message) from error
-        if len(tokens) > self.settings.max_tokens:
-            raise _RejectionError(
-                "tokenize", f"{len(tokens)} tokens; the limit is {self.settings.max_tokens}"
-            )
-        written = tokenizer.write("".join(tokens))
+        n_tokens = len(tokenizer.cut(notation))
+        if n_tokens > self.settings.max_tokens:
+            raise _RejectionError("tokenize", f"{n_tokens} tokens; the limit is {self.settings.max_tokens}")
+        written = tokenizer.write(notation)
         if written != molecule.smiles and canonical(written) != molecule.smiles:
             raise _RejectionError(
                 "tokenize", f"{tokenizer.name} reads it back as another molecule: {written}"
             )
-        return " ".join(tokens)
+        return notation
 
     def _digest(self, molecule: Molecule, index: int) -> bytes:
         if self.settings.deduplicate == "none":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,13 +30,8 @@ if TYPE_CHECKING:
     from molvae.progress import Progress
 
 TASK = "examine rows"
-END = 0
-"""Provisional id of the end mark; other tokens are numbered in order of appearance."""
-
-_CHUNK = 256  # rows sent to a worker at once
-_FLUSH = 4096  # accepted rows held before they are written
+_CHUNK = 256  # rows sent to a worker, and written, at once
 _MAX_REASONS = 1000  # different reasons counted one by one
-_MAX_TOKENS_KNOWN = (1 << 16) - 1
 
 
 @dataclass
@@ -46,7 +42,6 @@ class Gathered:
         labels: The label columns of the first table, by name.
         accepted: Rows spilled, duplicates too.
         first_unreadable: The first label cell that is not a number, by column.
-        tokens: Provisional id by token.
     """
 
     labels: tuple[str, ...] = ()
@@ -60,7 +55,6 @@ class Gathered:
     by_reason: Counter[str] = field(default_factory=Counter)
     unreadable: Counter[str] = field(default_factory=Counter)
     first_unreadable: dict[str, str] = field(default_factory=dict)
-    tokens: dict[str, int] = field(default_factory=lambda: {"": END})
 
 
 @dataclass(frozen=True)
@@ -83,6 +77,12 @@ class Columns:
     lines: NDArray[np.int64]
     sources: NDArray[np.uint16]
 
+    @classmethod
+    def joined(cls, parts: Sequence[Columns]) -> Columns:
+        """The rows of all parts, in order."""
+        names = cls.__dataclass_fields__
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
     def take(self, rows: NDArray[np.bool_]) -> Columns:
         """Some of the rows."""
         return Columns(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
@@ -91,16 +91,20 @@ class Columns:
 def gather(
     settings: PrepareSettings, directory: Path, spill: Path, *, workers: int, progress: Progress
 ) -> tuple[Gathered, Columns]:
-    """Examine every row; write texts and tokens of the accepted ones under `spill`, report the others.
+    """Examine every row; write the texts of the accepted ones under `spill`, report the others.
 
     Raises:
         InputError: If an input cannot be read at all, or a row cannot be used and the settings say to fail.
         UsageError: If a column does not exist.
     """
     counts = Gathered()
+    numbers = [_numbers([], len(settings.labels))]
     progress.start(TASK)
     with ExitStack() as stack:
-        columns = stack.enter_context(_Spill(spill, settings, counts))
+        smiles, texts, identifiers, notation = (
+            stack.enter_context(RaggedWriter(spill, name, np.uint8))
+            for name in ("smiles", "texts", "identifiers", "notation")
+        )
         rejects = stack.enter_context(
             SafeTable(directory / "rejected.csv", ("row", "identifier", "text", "stage", "reason", "file"))
         )
@@ -113,19 +117,25 @@ def gather(
         outcomes = ordered_map(
             Examiner(settings), _tasks(settings, counts, progress), workers=workers, chunk=_CHUNK
         )
-        for outcome in outcomes:
-            counts.rows += 1
-            if isinstance(outcome, Rejected):
-                _reject(outcome, settings, counts, rejects)
-            else:
-                columns.add(outcome)
-                _report_cells(outcome, settings, counts, cells)
-                _report_doubt(outcome, settings, counts, doubts)
-            if counts.rows % _CHUNK == 0:
-                progress.advance(TASK, _CHUNK, rejected=counts.rejected)
-    progress.advance(TASK, counts.rows % _CHUNK)
+        while block := list(islice(outcomes, _CHUNK)):
+            accepted = []
+            for outcome in block:
+                if isinstance(outcome, Rejected):
+                    _reject(outcome, settings, counts, rejects)
+                else:
+                    accepted.append(outcome)
+                    _count(outcome, counts)
+                    _report_cells(outcome, settings, counts, cells)
+                    _report_doubt(outcome, settings, counts, doubts)
+            smiles.append_texts([row.smiles for row in accepted])
+            texts.append_texts([_shown(row.task) for row in accepted])
+            identifiers.append_texts([row.task.identifier for row in accepted])
+            notation.append_texts([row.notation for row in accepted])
+            numbers.append(_numbers(accepted, len(settings.labels)))
+            counts.rows += len(block)
+            progress.advance(TASK, len(block), rejected=counts.rejected)
     progress.finish(TASK, accepted=counts.accepted, rejected=counts.rejected)
-    return counts, columns.numbers()
+    return counts, Columns.joined(numbers)
 
 
 def _tasks(settings: PrepareSettings, counts: Gathered, progress: Progress) -> Iterator[Task]:
@@ -170,6 +180,13 @@ def _reject(outcome: Rejected, settings: PrepareSettings, counts: Gathered, tabl
     table.write(task.line, task.identifier, _shown(task), outcome.stage, outcome.reason, source)
 
 
+def _count(outcome: Accepted, counts: Gathered) -> None:
+    counts.accepted += 1
+    counts.changed += bool(outcome.changed)
+    counts.steps.update(outcome.changed)
+    counts.stereo_groups += has_stereo_groups(outcome.task.text)
+
+
 def _shown(task: Task) -> str:
     """The text of a task, or the name of a molblock, which is too long for a cell."""
     return task.identifier or "(molblock)" if task.is_molblock else task.text
@@ -198,77 +215,14 @@ def _report_doubt(outcome: Accepted, settings: PrepareSettings, counts: Gathered
         table.write(task.line, task.identifier, _shown(task), outcome.smiles, outcome.doubt, source)
 
 
-class _Spill(ExitStack):
-    """Columns of accepted rows, written in blocks."""
-
-    def __init__(self, directory: Path, settings: PrepareSettings, counts: Gathered) -> None:
-        super().__init__()
-        self._counts = counts
-        self._held: list[Accepted] = []
-        self._ragged = {
-            name: RaggedWriter(directory, name, dtype)
-            for name, dtype in (
-                ("smiles", np.uint8),
-                ("texts", np.uint8),
-                ("identifiers", np.uint8),
-                ("tokens", np.uint16),
-            )
-        }
-        self._numbers: list[Columns] = []
-        self._n_labels = len(settings.labels)
-        for ragged in self._ragged.values():
-            self.callback(ragged.close)
-        self.callback(self.flush)  # runs first: last in, first out
-
-    def add(self, outcome: Accepted) -> None:
-        """Take one accepted row."""
-        self._held.append(outcome)
-        self._counts.accepted += 1
-        self._counts.changed += bool(outcome.changed)
-        self._counts.steps.update(outcome.changed)
-        self._counts.stereo_groups += has_stereo_groups(outcome.task.text)
-        if len(self._held) == _FLUSH:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write the rows that are held."""
-        held, self._held = self._held, []
-        if not held:
-            return
-        tasks = [outcome.task for outcome in held]
-        self._ragged["smiles"].append_texts([outcome.smiles for outcome in held])
-        self._ragged["texts"].append_texts([_shown(task) for task in tasks])
-        self._ragged["identifiers"].append_texts([task.identifier for task in tasks])
-        self._append_tokens([outcome.tokens for outcome in held])
-        self._numbers.append(self._numbers_of(held))
-
-    def numbers(self) -> Columns:
-        """The numbers of all rows that were written."""
-        parts = self._numbers or [self._numbers_of([])]
-        names = Columns.__dataclass_fields__
-        return Columns(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-
-    def _numbers_of(self, rows: Sequence[Accepted]) -> Columns:
-        labels = np.array([row.labels for row in rows], dtype=np.float32).reshape(len(rows), self._n_labels)
-        digests = np.frombuffer(b"".join(row.digest for row in rows), dtype="<u8").reshape(-1, 2)
-        return Columns(
-            labels,
-            digests,
-            np.array([row.key for row in rows], dtype=np.uint64),
-            np.array([row.part for row in rows], dtype=np.uint8),
-            np.array([row.task.line for row in rows], dtype=np.int64),
-            np.array([row.task.source for row in rows], dtype=np.uint16),
-        )
-
-    def _append_tokens(self, texts: list[str]) -> None:
-        known = self._counts.tokens
-        ids: list[int] = []
-        lengths: list[int] = []
-        for text in texts:
-            tokens = text.split(" ")
-            ids.extend(known.setdefault(token, len(known)) for token in tokens)
-            ids.append(END)
-            lengths.append(len(tokens) + 1)
-        if len(known) > _MAX_TOKENS_KNOWN:
-            raise InputError(f"the input has more than {_MAX_TOKENS_KNOWN:,} different tokens")
-        self._ragged["tokens"].append(np.array(ids, dtype=np.uint16), np.array(lengths, dtype=np.int64))
+def _numbers(rows: Sequence[Accepted], n_labels: int) -> Columns:
+    labels = np.array([row.labels for row in rows], dtype=np.float32).reshape(len(rows), n_labels)
+    digests = np.frombuffer(b"".join(row.digest for row in rows), dtype="<u8").reshape(-1, 2)
+    return Columns(
+        labels,
+        digests,
+        np.array([row.key for row in rows], dtype=np.uint64),
+        np.array([row.part for row in rows], dtype=np.uint8),
+        np.array([row.task.line for row in rows], dtype=np.int64),
+        np.array([row.task.source for row in rows], dtype=np.uint16),
+    )

@@ -76,8 +76,8 @@ def prepare(settings: PrepareSettings, *, workers: int = -1, progress: Progress 
             raise InputError(
                 f"none of the {n:,} molecules is in the training split", hint="Check the split column."
             )
-        vocabulary = assembly.learn_vocabulary(settings, kept, parts == TRAIN, gathered.tokens)
-        n_tokens, unknown = assembly.write_tokens(settings, kept, directory, gathered.tokens, vocabulary)
+        vocabulary = assembly.learn_vocabulary(settings, kept, parts == TRAIN)
+        n_tokens, unknown = assembly.write_tokens(settings, kept, directory, vocabulary)
         missing = _write_labels(settings, columns.labels, directory, workers=workers, progress=progress)
         _refuse_empty_labels(settings, missing, n, gathered, joined.contradictory)
         shutil.rmtree(work)
