@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from molvae.chemistry.admission import Refused, Rules, admission, read_text
@@ -17,7 +16,6 @@ from molvae.tokenizers.base import TOKENIZERS, TokenizationError
 
 if TYPE_CHECKING:
     from molvae.chemistry.molecule import Molecule
-    from molvae.chemistry.standardize import Standardized
     from molvae.data.config import PrepareSettings
 
 
@@ -86,87 +84,60 @@ class Accepted:
     doubt: str
 
 
-class _RejectionError(Exception):
-    """Carries the stage and reason up to `examine`."""
+def examine(task: Task, settings: PrepareSettings) -> Accepted | Rejected:
+    """Accept or reject a row; never raises on any text."""
+    if task.fault is not None:
+        return Rejected(task, "read", task.fault)
+    part = 0 if settings.split_column is None else part_of(task.part)
+    if part is None:
+        reason = f"{task.part!r} in column '{settings.split_column}' is not train, valid or test"
+        return Rejected(task, "split", reason)
+    rules = Rules(settings.standardize, settings.keep_stereo, settings.max_heavy_atoms, settings.filters)
+    read = read_text(task.text, is_molblock=task.is_molblock)
+    admitted = read if isinstance(read, Refused) else admission(read, rules)
+    if isinstance(admitted, Refused):
+        return Rejected(task, admitted.stage, admitted.reason)
+    molecule = admitted.molecule
+    try:
+        notation = _notation(molecule.smiles, settings)
+    except TokenizationError as error:
+        return Rejected(task, "tokenize", error.message)
+    grouped = murcko_scaffold(molecule) if settings.split == "scaffold" else molecule.smiles
+    numbers = [read_number(cell) for cell in task.labels]
+    return Accepted(
+        task=task,
+        smiles=molecule.smiles,
+        notation=notation,
+        labels=tuple(float("nan") if number is None else number for number in numbers),
+        unreadable=tuple(n for n, number in enumerate(numbers) if number is None),
+        digest=_digest(molecule, task.index, settings.deduplicate),
+        key=key_of(settings.seed, grouped),
+        part=part,
+        # a step changed nothing where it removed stereochemistry that was not there, or kept the tautomer
+        changed=() if molecule == read else admitted.changed,
+        doubt=admitted.doubt,
+    )
 
-    def __init__(self, stage: str, reason: str) -> None:
-        super().__init__(reason)
-        self.stage = stage
-        self.reason = reason
+
+def _notation(smiles: str, settings: PrepareSettings) -> str:
+    """The molecule in the notation of the tokenizer.
+
+    Raises:
+        TokenizationError: It cannot be expressed, has too many tokens, or reads back as another molecule.
+    """
+    tokenizer = TOKENIZERS.get(settings.tokenizer)
+    notation = tokenizer.spell(smiles)
+    n_tokens = len(tokenizer.cut(notation))
+    if n_tokens > settings.max_tokens:
+        raise TokenizationError(f"{n_tokens} tokens; the limit is {settings.max_tokens}")
+    written = tokenizer.write(notation)
+    if written != smiles and canonical(written) != smiles:
+        raise TokenizationError(f"{tokenizer.name} reads it back as another molecule: {written}")
+    return notation
 
 
-@dataclass(frozen=True)
-class Examiner:
-    """Examines rows with fixed settings; picklable, for worker processes."""
-
-    settings: PrepareSettings
-
-    def __call__(self, task: Task) -> Accepted | Rejected:
-        """Accept or reject a row; never raises on any text."""
-        if task.fault is not None:
-            return Rejected(task, "read", task.fault)
-        try:
-            return self._accept(task)
-        except _RejectionError as refusal:
-            return Rejected(task, refusal.stage, refusal.reason)
-
-    def _accept(self, task: Task) -> Accepted:
-        settings = self.settings
-        part = 0 if settings.split_column is None else part_of(task.part)
-        if part is None:
-            raise _RejectionError(
-                "split", f"{task.part!r} in column '{settings.split_column}' is not train, valid or test"
-            )
-        done = self._standardized(task)
-        molecule = done.molecule
-        grouped = murcko_scaffold(molecule) if settings.split == "scaffold" else molecule.smiles
-        numbers = [read_number(cell) for cell in task.labels]
-        return Accepted(
-            task=task,
-            smiles=molecule.smiles,
-            notation=self._notation(molecule),
-            labels=tuple(float("nan") if number is None else number for number in numbers),
-            unreadable=tuple(n for n, number in enumerate(numbers) if number is None),
-            digest=self._digest(molecule, task.index),
-            key=key_of(settings.seed, grouped),
-            part=part,
-            changed=done.changed,
-            doubt=done.doubt,
-        )
-
-    @cached_property
-    def _rules(self) -> Rules:
-        s = self.settings
-        return Rules(s.standardize, s.keep_stereo, s.max_heavy_atoms, s.filters)
-
-    def _standardized(self, task: Task) -> Standardized:
-        """The standardized molecule of a row, with the steps taken."""
-        read = read_text(task.text, is_molblock=task.is_molblock)
-        admitted = read if isinstance(read, Refused) else admission(read, self._rules)
-        if isinstance(admitted, Refused):
-            raise _RejectionError(admitted.stage, admitted.reason)
-        if admitted.molecule == read:  # stereochemistry it never had was left out, or a tautomer stayed
-            return replace(admitted, changed=())
-        return admitted
-
-    def _notation(self, molecule: Molecule) -> str:
-        tokenizer = TOKENIZERS.get(self.settings.tokenizer)
-        try:
-            notation = tokenizer.spell(molecule.smiles)
-        except TokenizationError as error:
-            raise _RejectionError("tokenize", error.message) from error
-        n_tokens = len(tokenizer.cut(notation))
-        if n_tokens > self.settings.max_tokens:
-            raise _RejectionError("tokenize", f"{n_tokens} tokens; the limit is {self.settings.max_tokens}")
-        written = tokenizer.write(notation)
-        if written != molecule.smiles and canonical(written) != molecule.smiles:
-            raise _RejectionError(
-                "tokenize", f"{tokenizer.name} reads it back as another molecule: {written}"
-            )
-        return notation
-
-    def _digest(self, molecule: Molecule, index: int) -> bytes:
-        if self.settings.deduplicate == "none":
-            return index.to_bytes(16, "little")
-        text = inchikey(molecule) if self.settings.deduplicate == "inchikey" else molecule.smiles
-        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+def _digest(molecule: Molecule, index: int, deduplicate: str) -> bytes:
+    if deduplicate == "none":
+        return index.to_bytes(16, "little")
+    text = inchikey(molecule) if deduplicate == "inchikey" else molecule.smiles
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()

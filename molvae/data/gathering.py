@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import numpy as np
 from molvae.chemistry.molecule import has_stereo_groups
 from molvae.data.arrays import RaggedWriter
 from molvae.data.columns import find_column, listed
-from molvae.data.examination import Accepted, Examiner, Rejected, Task
+from molvae.data.examination import Accepted, Rejected, Task, examine
 from molvae.data.readers import open_table
 from molvae.data.records import BadRow
 from molvae.data.writers import SafeTable
@@ -21,7 +22,7 @@ from molvae.errors import InputError, UsageError, suggest
 from molvae.parallel.mapping import ordered_map
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -100,37 +101,30 @@ def gather(
     counts = Gathered()
     numbers = [_numbers([], len(settings.labels))]
     progress.start(TASK)
+    outcomes = ordered_map(
+        partial(examine, settings=settings),
+        _tasks(settings, counts, progress),
+        workers=workers,
+        chunk=_CHUNK,
+    )
     with ExitStack() as stack:
-        smiles, texts, identifiers, notation = (
-            stack.enter_context(RaggedWriter(spill, name, np.uint8))
-            for name in ("smiles", "texts", "identifiers", "notation")
-        )
-        rejects = stack.enter_context(
-            SafeTable(directory / "rejected.csv", ("row", "identifier", "text", "stage", "reason", "file"))
-        )
-        cells = stack.enter_context(
-            SafeTable(directory / "unreadable_labels.csv", ("row", "identifier", "column", "cell", "file"))
-        )
-        doubts = stack.enter_context(
-            SafeTable(directory / "doubtful.csv", ("row", "identifier", "text", "kept", "doubt", "file"))
-        )
-        outcomes = ordered_map(
-            Examiner(settings), _tasks(settings, counts, progress), workers=workers, chunk=_CHUNK
-        )
+
+        def table(name: str, *columns: str) -> SafeTable:
+            return stack.enter_context(SafeTable(directory / name, ("row", "identifier", *columns, "file")))
+
+        columns = {name: stack.enter_context(RaggedWriter(spill, name, np.uint8)) for name in _TEXTS}
+        rejects = table("rejected.csv", "text", "stage", "reason")
+        cells = table("unreadable_labels.csv", "column", "cell")
+        doubts = table("doubtful.csv", "text", "kept", "doubt")
         while block := list(islice(outcomes, _CHUNK)):
-            accepted = []
             for outcome in block:
                 if isinstance(outcome, Rejected):
                     _reject(outcome, settings, counts, rejects)
                 else:
-                    accepted.append(outcome)
-                    _count(outcome, counts)
-                    _report_cells(outcome, settings, counts, cells)
-                    _report_doubt(outcome, settings, counts, doubts)
-            smiles.append_texts([row.smiles for row in accepted])
-            texts.append_texts([_shown(row.task) for row in accepted])
-            identifiers.append_texts([row.task.identifier for row in accepted])
-            notation.append_texts([row.notation for row in accepted])
+                    _accept(outcome, settings, counts, cells, doubts)
+            accepted = [outcome for outcome in block if isinstance(outcome, Accepted)]
+            for name, column in columns.items():
+                column.append_texts([_TEXTS[name](row) for row in accepted])
             numbers.append(_numbers(accepted, len(settings.labels)))
             counts.rows += len(block)
             progress.advance(TASK, len(block), rejected=counts.rejected)
@@ -180,21 +174,15 @@ def _reject(outcome: Rejected, settings: PrepareSettings, counts: Gathered, tabl
     table.write(task.line, task.identifier, _shown(task), outcome.stage, outcome.reason, source)
 
 
-def _count(outcome: Accepted, counts: Gathered) -> None:
+def _accept(
+    outcome: Accepted, settings: PrepareSettings, counts: Gathered, cells: SafeTable, doubts: SafeTable
+) -> None:
+    task = outcome.task
+    source = settings.input[task.source]
     counts.accepted += 1
     counts.changed += bool(outcome.changed)
     counts.steps.update(outcome.changed)
-    counts.stereo_groups += has_stereo_groups(outcome.task.text)
-
-
-def _shown(task: Task) -> str:
-    """The text of a task, or the name of a molblock, which is too long for a cell."""
-    return task.identifier or "(molblock)" if task.is_molblock else task.text
-
-
-def _report_cells(outcome: Accepted, settings: PrepareSettings, counts: Gathered, table: SafeTable) -> None:
-    task = outcome.task
-    source = settings.input[task.source]
+    counts.stereo_groups += has_stereo_groups(task.text)
     for position in outcome.unreadable:
         column, cell = counts.labels[position], task.labels[position]
         if settings.on_invalid == "fail":
@@ -204,15 +192,15 @@ def _report_cells(outcome: Accepted, settings: PrepareSettings, counts: Gathered
             )
         counts.unreadable[column] += 1
         counts.first_unreadable.setdefault(column, cell)
-        table.write(task.line, task.identifier, column, cell, source)
-
-
-def _report_doubt(outcome: Accepted, settings: PrepareSettings, counts: Gathered, table: SafeTable) -> None:
+        cells.write(task.line, task.identifier, column, cell, source)
     if outcome.doubt:
-        task = outcome.task
         counts.doubtful += 1
-        source = settings.input[task.source]
-        table.write(task.line, task.identifier, _shown(task), outcome.smiles, outcome.doubt, source)
+        doubts.write(task.line, task.identifier, _shown(task), outcome.smiles, outcome.doubt, source)
+
+
+def _shown(task: Task) -> str:
+    """The text of a task, or the name of a molblock, which is too long for a cell."""
+    return task.identifier or "(molblock)" if task.is_molblock else task.text
 
 
 def _numbers(rows: Sequence[Accepted], n_labels: int) -> Columns:
@@ -226,3 +214,12 @@ def _numbers(rows: Sequence[Accepted], n_labels: int) -> Columns:
         np.array([row.task.line for row in rows], dtype=np.int64),
         np.array([row.task.source for row in rows], dtype=np.uint16),
     )
+
+
+_TEXTS: dict[str, Callable[[Accepted], str]] = {
+    "smiles": lambda row: row.smiles,
+    "texts": lambda row: _shown(row.task),
+    "identifiers": lambda row: row.task.identifier,
+    "notation": lambda row: row.notation,
+}
+"""Columns of text that are written to disk."""
