@@ -128,8 +128,8 @@ def screen(
     from molvae.screening.merging import merge
     from molvae.screening.pipeline import screen as screened
 
-    wishes = _wishes(maximize, minimize, at_most, at_least)
-    given = {"library": str(library), "checkpoint": model_directory(model), "objectives": wishes}
+    wanted = _objectives(maximize=maximize, minimize=minimize, at_most=at_most, at_least=at_least)
+    given = {"library": str(library), "checkpoint": model_directory(model), "objectives": wanted}
     settings = _settings(ScreenSettings, {**given, **words}, "screen")
     place = _path(output, "output")
     screened(settings, place, workers=workers, device=device, retry_failed=retry_failed, progress=progress)
@@ -183,13 +183,12 @@ def optimize(
     from molvae.campaign.runner import needed_oracles, run
     from molvae.config import save_settings
     from molvae.latent.codec import MolVAE
-    from molvae.oracles.config import objectives
 
     (highest, high), (lowest, low) = _names_and_functions(maximize), _names_and_functions(minimize)
     functions = {**(oracles or {}), **high, **low}
     given = {name: _as_oracle(name, function) for name, function in functions.items()}
-    wishes = [*_wishes(highest, lowest, at_most, at_least), *objectives(keep=keep)]
-    settings = unfolded(_settings(CampaignSettings, {"objectives": wishes, **words}, "optimize"))
+    asked = _objectives(maximize=highest, minimize=lowest, at_most=at_most, at_least=at_least, keep=keep)
+    settings = unfolded(_settings(CampaignSettings, {"objectives": asked, **words}, "optimize"))
     named = {objective.name for objective in wanted(settings.objectives)}
     loaded = needed_oracles(  # raises for unknown names before a model is loaded
         KnownScores(settings.objectives), given, named=named, trust=trust
@@ -213,30 +212,28 @@ def optimize(
         return run(campaign, loaded, retry_failed=retry_failed, progress=progress)
 
 
-def _wishes(
-    maximize: Names,
-    minimize: Names,
-    at_most: Mapping[str, float] | None,
-    at_least: Mapping[str, float] | None,
+def _objectives(
+    *, at_most: Mapping[str, float] | None, at_least: Mapping[str, float] | None, **goals: Names
 ) -> list[dict[str, Any]]:
-    """Objectives as values of settings."""
-    found: list[dict[str, Any]] = []
-    for direction, given in (("maximize", maximize), ("minimize", minimize)):
-        names = (given,) if isinstance(given, str) else given
+    """Objectives as values of settings; `goals` are names to maximize, to minimize and to keep."""
+    from molvae.oracles.config import objectives
+
+    words: dict[str, Any] = {}
+    for word, given in goals.items():
+        words[word] = names = (given,) if isinstance(given, str) else given
         if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
             raise UsageError(
-                f"{direction} is a name, a list of names, or functions by name; got {names!r}",
-                hint=f'For example {direction}=["qed"], or {direction}={{"potency": function}}.',
+                f"{word} is a name, a list of names, or functions by name; got {names!r}",
+                hint=f'For example {word}=["qed"], or {word}={{"potency": function}}.',
             )
-        found += [{"name": name, "direction": direction} for name in names]
-    for direction, bounds in (("at_most", at_most), ("at_least", at_least)):
+    for word, bounds in (("at_most", at_most), ("at_least", at_least)):
         if bounds is not None and not isinstance(bounds, Mapping):
             raise UsageError(
-                f"{direction} gives a bound for each name, got {bounds!r}",
-                hint=f'For example {direction}={{"sa": 3.5}}.',
+                f"{word} gives a bound for each name, got {bounds!r}",
+                hint=f'For example {word}={{"sa": 3.5}}.',
             )
-        found += [{"name": name, "direction": direction, "bound": b} for name, b in (bounds or {}).items()]
-    return found
+        words[word] = (bounds or {}).items()
+    return objectives(**words)
 
 
 def _names_and_functions(goals: Goals) -> tuple[Names, Mapping[str, Callable[..., Any]]]:

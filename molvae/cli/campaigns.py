@@ -13,6 +13,7 @@ from molvae.cli import fields, inputs, places
 from molvae.cli.measurements import start_options
 from molvae.cli.options import bundled, stacked
 from molvae.errors import InputError, UsageError
+from molvae.oracles.config import objectives
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,7 +109,7 @@ def objective_options() -> Decorator:
     keep += "repeatable."
     return bundled(
         "wanted",
-        as_settings,
+        objectives,
         click.option("--maximize", multiple=True, metavar="NAME", help=goal),
         click.option("--minimize", multiple=True, metavar="NAME", help="Score to minimize; repeatable."),
         click.option("--at-most", multiple=True, type=Bound(), help="Upper bound of a score; repeatable."),
@@ -117,31 +118,12 @@ def objective_options() -> Decorator:
     )
 
 
-def as_settings(
-    maximize: Sequence[str],
-    minimize: Sequence[str],
-    at_most: Sequence[tuple[str, float]],
-    at_least: Sequence[tuple[str, float]],
-    keep: Sequence[str],
-) -> list[dict[str, Any]]:
-    """The objectives as values for `CampaignSettings`, goals first; empty if none was given."""
-    from molvae.oracles.config import objectives
-
-    goals = (("maximize", maximize), ("minimize", minimize))
-    bounds = (("at_most", at_most), ("at_least", at_least))
-    found: list[dict[str, Any]] = [
-        {"name": name, "direction": kind} for kind, names in goals for name in names
-    ]
-    found += [{"name": name, "direction": kind, "bound": b} for kind, pairs in bounds for name, b in pairs]
-    return found + [core.model_dump(mode="json", exclude_none=True) for core in objectives(keep=keep)]
-
-
 def named(
-    wanted: Sequence[dict[str, Any]], objectives: Sequence[Objective], assignments: Sequence[str]
+    wanted: Sequence[dict[str, Any]], settings: Sequence[Objective], assignments: Sequence[str]
 ) -> set[str]:
     """Names of the objectives on the command line (options or --set), not only in a file."""
     if any(assignment.startswith("objectives") for assignment in assignments):
-        return {objective.name for objective in objectives if objective.direction != "part"}
+        return {objective.name for objective in settings if objective.direction != "part"}
     return {objective["name"] for objective in wanted}
 
 

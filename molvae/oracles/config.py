@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from molvae.config import Field, Settings, model_validator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable
 
 Direction = Literal["maximize", "minimize", "at_most", "at_least", "part"]
 
@@ -77,35 +77,29 @@ class Objective(Settings):
 
 def objectives(
     *,
-    maximize: Sequence[str] | str = (),
-    minimize: Sequence[str] | str = (),
-    at_most: Mapping[str, float] | None = None,
-    at_least: Mapping[str, float] | None = None,
-    keep: Sequence[str] | str = (),
-) -> tuple[Objective, ...]:
-    """Objectives from the command line's options, goals first.
+    maximize: Iterable[str] = (),
+    minimize: Iterable[str] = (),
+    at_most: Iterable[tuple[str, float]] = (),
+    at_least: Iterable[tuple[str, float]] = (),
+    keep: Iterable[str] = (),
+) -> list[dict[str, Any]]:
+    """The options of the command line as values of `Objective`, goals first.
 
     A core to keep becomes a constraint: `substructure:CORE` at least 1 (`molvae.chemistry.substructure`).
 
-    >>> [str(o.direction) for o in objectives(maximize=["qed"], at_most={"sa": 3.5})]
-    ['maximize', 'at_most']
-    >>> [o.name for o in objectives(maximize="qed")]
-    ['qed']
+    >>> objectives(maximize=["qed"], at_most=[("sa", 3.5)])
+    [{'name': 'qed', 'direction': 'maximize'}, {'name': 'sa', 'direction': 'at_most', 'bound': 3.5}]
     """
-    found = [Objective(name=name, direction="maximize") for name in _several(maximize)]
-    found += [Objective(name=name, direction="minimize") for name in _several(minimize)]
-    found += [Objective(name=name, direction="at_most", bound=b) for name, b in (at_most or {}).items()]
-    found += [Objective(name=name, direction="at_least", bound=b) for name, b in (at_least or {}).items()]
+    goals = (("maximize", maximize), ("minimize", minimize))
+    bounds = (("at_most", at_most), ("at_least", at_least))
+    found: list[dict[str, Any]] = [{"name": name, "direction": way} for way, names in goals for name in names]
+    found += [{"name": name, "direction": way, "bound": b} for way, pairs in bounds for name, b in pairs]
     if keep:
         from molvae.chemistry.substructure import core_pattern
 
-        cores = [f"substructure:{core_pattern(core)}" for core in _several(keep)]
-        found += [Objective(name=name, direction="at_least", bound=1.0) for name in cores]
-    return tuple(found)
-
-
-def _several(names: Sequence[str] | str) -> Sequence[str]:
-    return (names,) if isinstance(names, str) else names
+        cores = [f"substructure:{core_pattern(core)}" for core in keep]
+        found += [{"name": name, "direction": "at_least", "bound": 1.0} for name in cores]
+    return found
 
 
 class TermSettings(Settings):

@@ -8,9 +8,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_model import FakeModel
+from play import objectives
 
 from molvae.campaign.config import CampaignSettings
-from molvae.oracles.config import objectives
 
 
 @pytest.fixture(scope="session")

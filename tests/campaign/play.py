@@ -4,10 +4,17 @@ from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
 from molvae.campaign.objectives import KnownScores, unfolded
 from molvae.campaign.runner import needed_oracles, run
-from molvae.oracles.config import objectives
+from molvae.oracles.config import Objective
+from molvae.oracles.config import objectives as values_of_objectives
 from molvae.progress import SILENT
 
 _OBJECTIVES = ("maximize", "minimize", "at_most", "at_least", "keep")
+
+
+def objectives(*, at_most=None, at_least=None, **goals):
+    """Objectives by the words of a search; bounds are given by name."""
+    bounds = {"at_most": (at_most or {}).items(), "at_least": (at_least or {}).items()}
+    return tuple(Objective(**values) for values in values_of_objectives(**goals, **bounds))
 
 
 def optimize(model, *, output, start=(), oracles=None, trust=False, progress=SILENT, **words):

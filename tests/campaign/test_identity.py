@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from play import objectives
 from pydantic import ValidationError
 
 from molvae.campaign.campaign import Campaign
@@ -15,7 +16,6 @@ from molvae.campaign.start import carried
 from molvae.campaign.storage import Journal
 from molvae.errors import UsageError
 from molvae.oracles.base import Score
-from molvae.oracles.config import objectives
 from molvae.oracles.references import files_of
 
 SCORE = "def score(smiles: str) -> float:\n    return len(smiles) * 1.0\n"
@@ -134,7 +134,7 @@ def test_measurements_are_carried_into_a_campaign_with_other_goals(tmp_path, mod
                 Observation(b.smiles, (Score(float("nan"), "cancelled"),) * 2),
             ]
         )
-        found = carried(old.history, objectives(maximize="Potency", at_least={"other": 1.0}))
+        found = carried(old.history, objectives(maximize=["Potency"], at_least={"other": 1.0}))
     known = {m.smiles: (m.scores[0] if m.scores else None, m.name) for m in found.molecules}
     assert known["CCO"] == (Score.ok(5.0), "NVX-1")
     assert known["CCC"] == (Score(9.0, "above"), "")

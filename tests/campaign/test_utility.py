@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from play import objectives
 from pydantic import ValidationError
 
 from molvae.campaign.config import CampaignSettings
 from molvae.campaign.utility import constrained_scores, feasible, goals, running_top, top_auc, utilities
 from molvae.config import load_settings, to_toml
 from molvae.errors import ConfigError
-from molvae.oracles.config import Objective, objectives
+from molvae.oracles.config import Objective
 
 VALUES = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [np.nan, 1.0]])
 
