@@ -11,8 +11,9 @@ import click
 
 from molvae.campaign.config import CampaignSettings
 from molvae.campaign.search.evidence import doubts
-from molvae.cli import campaigns, fields, measurements, options, places, results
+from molvae.cli import campaigns, fields, measurements, options, results
 from molvae.errors import InputError, UsageError
+from molvae.persistence import locations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,10 +69,10 @@ def ask_command(
     from molvae.campaign.model import remember_checkpoint
     from molvae.config import save_settings
 
-    journal = places.journal(campaign)
-    directory = journal.parent if journal.is_file() else places.room_for(journal.parent, "campaign")
-    exists, told = journal.is_file(), bool(wanted or given.config or given.assignments)
-    if not exists and not told and checkpoint is None:
+    journal = locations.journal_file(campaign)
+    exists, described = journal.is_file(), bool(wanted or given.config or given.assignments)
+    directory = journal.parent if exists else locations.output_directory(journal.parent, "campaign")
+    if not exists and not described and checkpoint is None:
         raise UsageError(
             f"there is no campaign at {campaign} yet",
             hint="To begin one, give a model and the measured objective: --checkpoint DIR --maximize potency",
@@ -91,7 +92,7 @@ def ask_command(
     with opened:
         save_settings(opened.settings, directory / campaigns.SETTINGS)
         if checkpoint is not None:
-            remember_checkpoint(directory, places.checkpoint(checkpoint))
+            remember_checkpoint(directory, locations.model_directory(checkpoint))
         if output is not None and not options.is_page(output):
             measurements.refuse_filled(output, opened.asked)
         deliver = partial(_deliver, session, output, opened)
@@ -189,7 +190,7 @@ def tell_command(
       molvae tell assay lims.csv --column potency=pIC50_mean
       molvae tell assay remeasured.csv --correct
     """
-    with campaigns.opened(places.journal(campaign)) as opened:
+    with campaigns.opened(locations.journal_file(campaign)) as opened:
         names = [objective.name for objective in opened.settings.objectives]
         receipts = []
         for file in files:

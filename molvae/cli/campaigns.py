@@ -9,11 +9,12 @@ import click
 
 from molvae.campaign.config import CampaignSettings
 from molvae.campaign.model import remembered
-from molvae.cli import fields, inputs, places
+from molvae.cli import fields, inputs
 from molvae.cli.measurements import start_options
 from molvae.cli.options import bundled, stacked
 from molvae.errors import InputError, UsageError
 from molvae.oracles.config import objectives
+from molvae.persistence import locations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -190,7 +191,7 @@ def load_model(directory: Path, checkpoint: Path | None, device: str) -> MolVAE:
     from molvae.latent.codec import MolVAE
 
     if checkpoint is not None:
-        return MolVAE.load(places.checkpoint(checkpoint), device=device)
+        return MolVAE.load(locations.model_directory(checkpoint), device=device)
     written = remembered(directory)
     if written is None:
         raise UsageError(f"the campaign {directory} has no recorded model", hint="Give it with --checkpoint.")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from molvae.cli import inputs, options, places
+from molvae.cli import inputs, options
 from molvae.errors import InputError, UsageError
+from molvae.persistence import locations
 from molvae.persistence.files import write_atomically
 
 if TYPE_CHECKING:
@@ -112,10 +113,10 @@ def evaluate_command(
     cores = available_cores()
     chosen = {**given, "alerts": _alert_directory(alerts)}
     chosen["workers"] = workers if workers is not None else (cores if cores > 1 else 0)
-    corpus = None if corpus_path is None else Corpus.open(places.corpus(corpus_path))
+    corpus = None if corpus_path is None else Corpus.open(locations.corpus_directory(corpus_path))
     if corpus is not None:  # standardize compared molecules like the corpus
         chosen["rules"] = Rules(corpus.settings.standardize, corpus.settings.keep_stereo)
-    source = places.named(source)
+    source = locations.named(source)
     if source.is_dir() and corpus is None:
         raise UsageError(
             "a checkpoint is evaluated on held-out molecules of its corpus", hint="Add --corpus DIR."
@@ -149,7 +150,7 @@ def _model(source: Path, corpus: Corpus, chosen: dict[str, Any], **shared: Any) 
     from molvae.latent.codec import MolVAE
     from molvae.seeding import Seeds
 
-    model = MolVAE.load(places.checkpoint(source), device=chosen["device"])
+    model = MolVAE.load(locations.model_directory(source), device=chosen["device"])
     seeds = Seeds(chosen["seed"])
     rows = _held_out_rows(corpus, chosen["split"])
     held_out = np.sort(seeds.numpy("evaluate-rows").permutation(rows)[: chosen["n_molecules"]])

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import fields, options, places
+from molvae.cli import fields, options
 from molvae.cli.output import Session, table_text
 from molvae.cli.process import stopping
 from molvae.errors import InputError
+from molvae.persistence import locations
 from molvae.training.config import FitHeadsSettings, FitPriorSettings, TrainSettings
 
 if TYPE_CHECKING:
@@ -84,8 +85,8 @@ def train_command(
     if not leads:
         session.verbosity = -1
     settings = given.build(config=written if resume else None)
-    corpus = places.corpus(corpus)  # check the path before loading libraries
-    output = places.room_for(output, "run")
+    corpus = locations.corpus_directory(corpus)  # check the path before loading libraries
+    output = locations.output_directory(output, "run")
 
     from molvae.reporting.figures import draw_learning_curves
     from molvae.training.trainer import train
@@ -96,7 +97,7 @@ def train_command(
     if not leads:
         return
     curves = output / "curves.png"
-    draw_learning_curves(output / places.METRICS, curves)
+    draw_learning_curves(output / locations.METRICS, curves)
     told = {"model": done.checkpoint, "epochs": done.epochs, "curves": curves, "validation": done.metrics}
     session.report(told)
 
@@ -125,8 +126,8 @@ def fitting(corpus: str) -> options.Decorator:
         from molvae.data.corpus import Corpus
         from molvae.latent.codec import MolVAE
 
-        source, place = places.checkpoint(checkpoint), places.corpus(corpus)
-        target = places.room_for_model(output, source)
+        source, place = locations.model_directory(checkpoint), locations.corpus_directory(corpus)
+        target = locations.model_output(output, source)
         return Fit(MolVAE.load(source, device=device), Corpus.open(place), target, seed)
 
     return options.bundled(
@@ -173,7 +174,7 @@ def fit_prior_command(session: Session, /, fit: Fit, given: fields.Given[FitPrio
     from molvae.training.validation import UNIQUENESS, VALIDITY
 
     settings, seed = given.build(), fit.seed
-    initial = None if settings.initial is None else MolVAE.load(places.checkpoint(settings.initial))
+    initial = None if settings.initial is None else MolVAE.load(locations.model_directory(settings.initial))
     beside = fit.target.with_name(f"{fit.target.name}-fitting")
     states = kept_fit(beside, fit.model, fit.corpus, settings, initial=initial, seed=seed)
     begun = time.monotonic()

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from molvae.cli import options, places
+from molvae.cli import options
 from molvae.cli.output import Session, jsonable, table_text
 from molvae.data.records import Column
+from molvae.persistence import locations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -80,7 +81,7 @@ def impute_command(
       next.csv      with --next: cells to measure
       panel/        the fitted models and the table, for molvae.AssayPanel.load
     """
-    source = places.checkpoint(checkpoint)
+    source = locations.model_directory(checkpoint)
 
     from molvae.data.assay_table import AssayTable
     from molvae.latent.panel import AssayPanel

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import options, places, results, screening
+from molvae.cli import options, results, screening
 from molvae.cli.output import facts_text
 from molvae.errors import UsageError
+from molvae.persistence import locations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,7 @@ def status_command(session: Session, path: Path, picture: Path | None) -> None:
       molvae status run
       molvae status better --picture progress.png
     """
-    kind = places.kind_of(path)
+    kind = locations.kind_of(path)
     if kind == "run":
         facts, text = _run_status(path, picture)
     elif kind == "campaign":
@@ -59,7 +60,7 @@ def _run_status(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
     from molvae.reporting.figures import draw_learning_curves
     from molvae.training.config import TrainSettings
 
-    metrics = path / places.METRICS
+    metrics = path / locations.METRICS
     epochs = read_events(metrics, "epoch") if metrics.is_file() else []
     written = path / "settings.toml"
     wanted = load_settings(TrainSettings, written, stored=True).epochs if written.is_file() else None
@@ -72,7 +73,7 @@ def _run_status(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
         "epochs_done": len(epochs),
         "epochs_wanted": wanted,
         "steps": last.get("step"),
-        "model": path / places.MODEL if (path / places.MODEL).is_dir() else None,
+        "model": path / locations.MODEL if (path / locations.MODEL).is_dir() else None,
         "best_epoch": best.get("epoch"),
         "validation_of_best": best.get("valid", {}),
     }
@@ -87,7 +88,7 @@ def _campaign_status(path: Path, picture: Path | None) -> tuple[dict[str, Any], 
     from molvae.campaign.runner import move_reports
     from molvae.reporting.figures import draw_progress
 
-    with Campaign.open(places.journal(path), writable=False) as campaign:
+    with Campaign.open(locations.journal_file(path), writable=False) as campaign:
         settings, table, best = campaign.settings, campaign.table(), campaign.best(10)
         called = [row for row in table if row.call is not None]
         facts = {
@@ -127,8 +128,8 @@ def info_command(session: Session, path: Path) -> None:
       molvae info corpus
       molvae info better --json
     """
-    path = places.named(path)
-    kind = places.kind_of(path)
+    path = locations.named(path)
+    kind = locations.kind_of(path)
     describe: dict[str, Callable[[Path], dict[str, Any]]] = {
         "corpus": _corpus,
         "campaign": _campaign,
@@ -141,7 +142,7 @@ def info_command(session: Session, path: Path) -> None:
 def _model(path: Path) -> dict[str, Any]:
     from molvae.latent.codec import MolVAE
 
-    place = places.checkpoint(path)
+    place = locations.model_directory(path)
     model = MolVAE.load(place, device="cpu")
     size = sum(file.stat().st_size for file in place.iterdir() if file.is_file())
     return {
@@ -175,7 +176,7 @@ def _corpus(path: Path) -> dict[str, Any]:
 def _campaign(path: Path) -> dict[str, Any]:
     from molvae.campaign.campaign import Campaign
 
-    with Campaign.open(places.journal(path), writable=False) as campaign:
+    with Campaign.open(locations.journal_file(path), writable=False) as campaign:
         history = campaign.history
         sources: dict[str, int] = {}
         for row in campaign.table():

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import campaigns, fields, inputs, molecules, options, places, results, screening
+from molvae.cli import campaigns, fields, inputs, molecules, options, results, screening
 from molvae.errors import InputError
+from molvae.persistence import locations
 from molvae.screening.config import ScreenSettings
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def campaign_command(session: Session, arguments: Arguments, campaign: Path, out
     from molvae.campaign.table import forecast_columns
 
     rows = list(arguments.rows(session))
-    with campaigns.opened(places.journal(campaign), writable=False) as opened:
+    with campaigns.opened(locations.journal_file(campaign), writable=False) as opened:
         answers = opened.predict([row.text for row in rows])
         forecasts = [answer if isinstance(answer, Forecast) else None for answer in answers]
         known, wanted = opened.history.known, opened.settings.objectives

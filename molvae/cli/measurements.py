@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from molvae.cli import inputs, places
+from molvae.cli import inputs
 from molvae.cli.options import Columns, bundled
 from molvae.cli.options import columns as options_columns
 from molvae.errors import InputError, UsageError, suggest
+from molvae.persistence import locations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +62,7 @@ class Start(inputs.Arguments):
             parts.append(read_rows(table.rows(), names, columns))
             account(session, parts[-1], names, text)
         for text in campaigns:
-            with Campaign.open(places.journal(Path(text)), writable=False) as other:
+            with Campaign.open(locations.journal_file(Path(text)), writable=False) as other:
                 parts.append(carried(other.history, objectives))
             session.note(f"{text}: {len(parts[-1].molecules):,} molecules of another campaign")
             for line in parts[-1].counts(list(dict.fromkeys(names))):
@@ -153,7 +154,7 @@ def account(session: Session, found: Measurements, names: Sequence[str], file: s
 
 
 def _is_campaign(argument: str) -> bool:
-    return (Path(argument) / places.JOURNAL).is_file() if len(argument) < _LONGEST_PATH else False
+    return (Path(argument) / locations.JOURNAL).is_file() if len(argument) < _LONGEST_PATH else False
 
 
 def _note(table: Table, columns: Mapping[str, str]) -> str:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import inputs, options, places
+from molvae.cli import inputs, options
 from molvae.cli.options import integer, number, path, split_names, stacked
 from molvae.data.records import Column
 from molvae.errors import UsageError
+from molvae.persistence import locations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -117,7 +118,7 @@ def run() -> Decorator:
         @functools.wraps(function)
         def command(session: Session, /, checkpoint: Path, **values: Any) -> None:
             own = {name: values.pop(name) for name in _OF_A_RUN if name in values}
-            function(Run(session, places.checkpoint(checkpoint), **own), **values)
+            function(Run(session, locations.model_directory(checkpoint), **own), **values)
 
         return stacked(options.device(), options.output(), options.common())(command)
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.campaign.config import CampaignSettings
-from molvae.cli import campaigns, fields, options, places, results
+from molvae.cli import campaigns, fields, options, results
 from molvae.errors import OracleError
 from molvae.oracles.base import trouble_of
+from molvae.persistence import locations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,15 +85,15 @@ def optimize_command(
     from molvae.config import save_settings
     from molvae.latent.codec import MolVAE
 
-    output = places.room_for(output, "campaign")
+    output = locations.output_directory(output, "campaign")
     settings = campaigns.settings_of(output, wanted, given, session)
     check_objectives(settings.objectives)
     named = campaigns.named(wanted, settings.objectives, given.assignments)
     oracles = needed_oracles(KnownScores(settings.objectives), {}, named=named, trust=trust)
     molecules = start.read(settings.objectives, session)
-    checkpoint = places.checkpoint(checkpoint)
+    checkpoint = locations.model_directory(checkpoint)
     model = MolVAE.load(checkpoint, device=device)
-    with Campaign.create(output / places.JOURNAL, model, settings, start=molecules) as campaign:
+    with Campaign.create(output / locations.JOURNAL, model, settings, start=molecules) as campaign:
         settings = campaign.settings  # with the defaults at the time the campaign began
         save_settings(settings, output / campaigns.SETTINGS)
         remember_checkpoint(output, checkpoint)

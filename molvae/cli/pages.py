@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import inputs, options, places
+from molvae.cli import inputs, options
+from molvae.persistence import locations
 
 if TYPE_CHECKING:
     from molvae.chemistry.molecule import Molecule
@@ -75,7 +76,7 @@ def report_command(
     """
     from molvae.reporting.report import kind_of, make_report, write_report
 
-    path = places.named(path)
+    path = locations.named(path)
     kind = kind_of(path)
     session.note(f"{path}: {_ARTICLES[kind]}")
     report = make_report(path, **columns, **given)
@@ -133,7 +134,7 @@ def explore_command(
       molvae explore run --molecules mine.csv
       molvae explore run --no-browser --port 8050      # then: ssh -L 8050:...
     """
-    checkpoint = places.checkpoint(checkpoint)  # check the path before loading libraries
+    checkpoint = locations.model_directory(checkpoint)  # check the path before loading libraries
 
     from molvae.latent.codec import MolVAE
     from molvae.reporting.explorer import Explorer
@@ -141,7 +142,7 @@ def explore_command(
 
     model = MolVAE.load(checkpoint, device=device)
     known = _known(model, session, molecules, map_size, columns)
-    name = checkpoint.parent.name if checkpoint.name == places.MODEL else checkpoint.name
+    name = checkpoint.parent.name if checkpoint.name == locations.MODEL else checkpoint.name
     server = ExplorerServer(Explorer(model, name, known, n_samples=map_size), port)
     if session.as_json:
         session.report({"url": server.url})

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from molvae.cli import fields, options, places
+from molvae.cli import fields, options
 from molvae.cli.output import table_text
 from molvae.cli.process import stopping
 from molvae.errors import InputError, OracleError
+from molvae.persistence import locations
 from molvae.screening.config import ScreenSettings
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def table_format() -> options.Decorator:
 
 def settings_of(given: fields.Given[ScreenSettings], **more: Any) -> ScreenSettings:
     """The settings, with the model directory that --checkpoint means."""
-    return given.build(checkpoint=places.checkpoint(given.options["checkpoint"]), **more)
+    return given.build(checkpoint=locations.model_directory(given.options["checkpoint"]), **more)
 
 
 def run(
@@ -88,7 +89,7 @@ def run(
     from molvae.screening.pipeline import screen
 
     share = Shard.read(shard)
-    output = places.room_for(output, "screen")
+    output = locations.output_directory(output, "screen")
     with stopping(max_minutes, resumable=True) as stop, session.progress() as progress:
         outcome = screen(settings, output, shard=share, progress=progress, stop=stop, **running)
     if share.count > 1:

@@ -1,4 +1,4 @@
-"""Locate models by path, run or name, and identify the contents of a directory."""
+"""Paths: models, corpora and journals meant by a path or name, and what a directory holds."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sysconfig
 from pathlib import Path
 from typing import Literal
 
-from molvae.errors import CheckpointError, UsageError, suggest
-from molvae.persistence.directories import recover_directory
+from molvae.errors import CheckpointError, InputError, UsageError, suggest
+from molvae.persistence.directories import recover_directory, refuse_to_replace
 from molvae.persistence.manifest import MANIFEST, stated_kind
 
 Kind = Literal["model", "corpus", "run", "campaign", "screen"]
@@ -33,6 +33,7 @@ def shipped(kind: str) -> dict[str, Path]:
 
 MODEL, METRICS, JOURNAL = "model", "metrics.jsonl", "journal.sqlite"
 _JOB, _FUNNEL = "job.json", "funnel.json"  # of a screen, and of its result
+_TABLES = (".csv", ".tsv", ".smi", ".smiles", ".cxsmiles", ".txt", ".sdf", ".parquet", ".jsonl", ".gz")
 
 
 def kind_of_directory(path: Path) -> Kind | None:
@@ -48,6 +49,30 @@ def kind_of_directory(path: Path) -> Kind | None:
     if (path / MODEL).is_dir() or (path / METRICS).is_file() or (path / "states").is_dir():
         return "run"
     return None
+
+
+def kind_of(path: Path) -> Kind:
+    """The kind of `path`, by its files.
+
+    Raises:
+        InputError: It does not exist, or is of no known kind.
+    """
+    if path.suffix.lower() in _TABLES and path.is_file():
+        raise InputError(
+            f"{path} is a file of molecules, expected a checkpoint, corpus, run or campaign",
+            hint="Use encode, domain, oracles, screen or prepare for such files.",
+        )
+    if path.is_file():
+        return "campaign"
+    if (kind := kind_of_directory(path)) is not None:
+        return kind
+    if not path.exists():
+        hint = "Check the path for a typing mistake."
+        raise InputError(f"nothing at {path}{_nearest(path)}", hint=hint)
+    raise InputError(
+        f"{path} is not a checkpoint, corpus, run, campaign or screen",
+        hint="Give the output directory of train, optimize or screen.",
+    )
 
 
 def model_directory(path: str | Path) -> Path:
@@ -81,9 +106,59 @@ def named(path: Path) -> Path:
     return path if path.exists() else shipped("checkpoints").get(str(path), path)
 
 
-def is_shipped(directory: Path) -> bool:
-    """Whether this is a model shipped with molvae."""
-    return any(directory.resolve() == model.resolve() for model in shipped("checkpoints").values())
+def corpus_directory(path: Path) -> Path:
+    """Check that `path` is a corpus directory.
+
+    Raises:
+        CheckpointError: It is not a corpus.
+    """
+    recover_directory(path.absolute())
+    if (path / MANIFEST).exists():
+        return path
+    made = "Make one of your molecules: molvae prepare FILE -o corpus"
+    if path.is_file():
+        raise CheckpointError(
+            f"{path} is a file, and a corpus is a directory", hint=f"molvae prepare {path} -o corpus"
+        )
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a directory, but not a corpus", hint=made)
+    raise CheckpointError(f"no corpus directory at {path}{_nearest(path)}", hint=made)
+
+
+def journal_file(path: Path) -> Path:
+    """The journal file meant by `path`: itself, or that of the campaign directory."""
+    return path if path.is_file() else path / JOURNAL
+
+
+def output_directory(path: Path, kind: Kind) -> Path:
+    """The directory of a new or resumed run, campaign or screen: `path`.
+
+    Raises:
+        UsageError: It holds something else.
+    """
+    found = kind_of_directory(path)
+    if found not in {None, kind}:
+        raise UsageError(
+            f"{path} holds a {found}; a {kind} needs a directory of its own",
+            hint="Choose another one with -o.",
+        )
+    return path
+
+
+def model_output(output: Path | None, source: Path) -> Path:
+    """Directory of a changed model: `output`, by default `source`.
+
+    Raises:
+        UsageError: The directory holds something else, or `source` is shipped with molvae.
+    """
+    if output is not None:
+        refuse_to_replace(output, "model")
+        return output
+    if any(source.resolve() == model.resolve() for model in shipped("checkpoints").values()):
+        raise UsageError(
+            f"{source} is shipped with molvae and cannot be changed", hint="Give a directory with -o."
+        )
+    return source
 
 
 def _no_model(path: Path) -> CheckpointError:
@@ -100,22 +175,22 @@ def _no_model(path: Path) -> CheckpointError:
             f"the run {path} has no model yet", hint="The first one is saved after its first epoch."
         )
     if path.is_dir():
-        inside = [child for child in children(path) if (child / MANIFEST).exists()]
+        inside = [child for child in _children(path) if (child / MANIFEST).exists()]
         meant = f"; did you mean {inside[0]}?" if inside else ""
         return CheckpointError(f"{path} is a directory, but no model directory{meant}", hint=trained)
-    meant = nearest(path) or suggest(path.name, names)
+    meant = _nearest(path) or suggest(path.name, names)
     return CheckpointError(f"no model directory at {path}{meant}", hint=trained)
 
 
-def nearest(path: Path) -> str:
+def _nearest(path: Path) -> str:
     """The end of a message that suggests a similar name, or the same name one level down."""
-    for below in children(path.parent):
+    for below in _children(path.parent):
         if below.is_dir() and (below / path.name / MANIFEST).exists():
             return f"; did you mean '{below / path.name}'?"
-    return suggest(path.name, [beside.name for beside in children(path.parent)])
+    return suggest(path.name, [beside.name for beside in _children(path.parent)])
 
 
-def children(path: Path) -> list[Path]:
+def _children(path: Path) -> list[Path]:
     """Entries of a directory that are not hidden, sorted; none if it cannot be read."""
     with contextlib.suppress(OSError):
         return sorted(child for child in path.iterdir() if not child.name.startswith("."))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from molvae.errors import InputError, UsageError
 from molvae.persistence.files import write_atomically
-from molvae.persistence.locations import JOURNAL, METRICS, kind_of_directory
+from molvae.persistence.locations import METRICS, journal_file, kind_of_directory
 from molvae.reporting.page import render
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def make_report(
     if kind == "campaign":
         from molvae.reporting.campaign_report import campaign_report
 
-        other = None if baseline is None else _journal(baseline)
-        return campaign_report(_journal(path), baseline=other, **size)
+        other = None if baseline is None else journal_file(baseline)
+        return campaign_report(journal_file(path), baseline=other, **size)
     if kind == "screen":
         from molvae.reporting.screening_report import screening_report
 
@@ -108,10 +108,6 @@ def write_report(report: Report, target: Path) -> int:
     page = render(report).encode()
     write_atomically(target, page)
     return len(page)
-
-
-def _journal(path: Path) -> Path:
-    return path if path.is_file() else path / JOURNAL
 
 
 def _kind_of_file(path: Path) -> Kind:
