@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args, get_origin
 
 import click
 
@@ -59,14 +59,9 @@ class Given(Generic[S]):
         """
         from molvae.config import load_settings
 
-        values = {}
-        for name, value in {**self.options, **more}.items():
-            if isinstance(value, tuple) and value and isinstance(value[0], tuple):  # --labels a,b --labels c
-                value = tuple(item for items in value for item in items)  # noqa: PLW2901
-            if value is not None and value != ():
-                values[name.replace("__", ".")] = value
-        path = self.config or config
-        stored = self.config is None
+        given = {**self.options, **more}
+        values = {k.replace("__", "."): v for k, v in given.items() if v is not None and v != ()}
+        path, stored = self.config or config, self.config is None
         return load_settings(self.cls, path, self.assignments, values, stored=stored)
 
 
@@ -91,16 +86,21 @@ def option(cls: type[Settings], key: str, *flags: str, metavar: str | None = Non
     if default not in (None, "", ()):
         shown = ",".join(map(str, default)) if isinstance(default, tuple | list) else default
         text += f"  [default: {shown}]"
-    kind = _option_type(field.annotation)
+    several = get_origin(field.annotation) is tuple
     return click.option(
         *(flags or (f"--{leaf.replace('_', '-')}",)),
         key.replace(".", "__"),
-        type=kind,
-        multiple=isinstance(kind, _CommaSeparated),
+        type=_option_type(field.annotation),
+        multiple=several,
+        callback=_split if several else None,
         default=None,
         metavar=metavar,
         help=text,
     )
+
+
+def _split(_context: click.Context, _parameter: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
+    return split_names(values)
 
 
 class SettingsCommand(click.Command):
@@ -122,15 +122,16 @@ class SettingsCommand(click.Command):
         if any("." in key for key, _ in self._rows()) and len(self._rows()) > _FEW:
             self.params.append(_help_all())
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Call the command with its settings as `given`."""
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As in click, with the settings as `given`."""
         from molvae.config import field_help
 
+        rest = super().parse_args(ctx, args)
         keys = {key.replace(".", "__") for key, _, _ in field_help(self.settings)}
         values = {key: ctx.params.pop(key) for key in keys & set(ctx.params)}
         config, assignments = ctx.params.pop("config"), ctx.params.pop("assignments")
         ctx.params["given"] = Given(self.settings, values, config, assignments)
-        return super().invoke(ctx)
+        return rest
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options, then the settings."""
@@ -175,30 +176,13 @@ def _help_all() -> click.Option:
 
 def _option_type(annotation: Any) -> click.ParamType[Any]:
     """The click type for the annotation of a settings field that is not a flag."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin in (Union, types.UnionType):
-        inner = [part for part in arguments if part is not type(None)]
-        return _option_type(inner[0]) if len(inner) == 1 else click.STRING
-    if origin is Literal:
-        return click.Choice([str(part) for part in arguments])
-    if origin in (tuple, list):
-        return _CommaSeparated()
-    simple: dict[Any, click.ParamType[Any]] = {
+    if isinstance(annotation, types.UnionType):  # with None
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) is Literal:
+        return click.Choice(get_args(annotation))
+    kinds: dict[Any, click.ParamType[Any]] = {
         int: click.INT,
         float: click.FLOAT,
         Path: click.Path(path_type=Path),
     }
-    return simple.get(annotation, click.STRING)
-
-
-class _CommaSeparated(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
-    """Names separated by commas."""
-
-    name = "names"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        """Split at commas."""
-        del param, ctx
-        return value if isinstance(value, tuple) else split_names([value])
+    return kinds.get(annotation, click.STRING)

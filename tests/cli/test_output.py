@@ -89,7 +89,7 @@ def test_options_beat_the_file_and_assignments_beat_options(tmp_path):
     "text", ['we "quote"', "back\\slash", "a=b", "[x]", "1e3", "true", "tab\tand ünïcode", "#no"]
 )
 def test_any_text_survives_the_way_into_settings(text):
-    given = {"input": (text,), "output": Path("out dir") / text, "labels": ((text, "b"), ("c",))}
+    given = {"input": (text,), "output": Path("out dir") / text, "labels": (text, "b", "c")}
     settings = fields.Given(PrepareSettings, given).build()
     assert settings.input == (text,)
     assert settings.output == Path("out dir") / text
