@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import threading
 import weakref
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
 from molvae.oracles.base import Score, Status
+from molvae.parallel.signals import deferred_signals
 from molvae.persistence.files import Closing
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from molvae.oracles.config import ExternalSettings
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 30.0  # seconds
+_LOOKED_EVERY = 0.25  # seconds between two looks for Ctrl-C
 
 
 class Trouble(Exception):  # noqa: N818 - reads well below
@@ -102,17 +104,19 @@ class ExternalOracle(Closing):
         parts = [smiles[first : first + size] for first in range(0, len(smiles), size)]
         if self._settings.workers == 1 or len(parts) < 2:  # noqa: PLR2004 - one part needs no threads
             return [score for part in parts for score in self._part(part)]
-        pool = ThreadPoolExecutor(self._settings.workers)
-        try:
-            return [score for scores in pool.map(self._part, parts) for score in scores]
-        except BaseException:  # Ctrl-C: end the requests, as the threads wait for them
-            self._closing.set()
-            for worker in self._workers:
-                worker.interrupt()
-            raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-            self._closing.clear()
+        with deferred_signals() as deliver, ThreadPoolExecutor(self._settings.workers) as pool:
+            requests = [pool.submit(self._part, part) for part in parts]
+            try:
+                while wait(requests, _LOOKED_EVERY).not_done:
+                    deliver()
+            except BaseException:  # Ctrl-C: end the requests, as the threads wait for them
+                self._closing.set()
+                for worker in self._workers:
+                    worker.interrupt()
+                pool.shutdown(wait=True, cancel_futures=True)
+                self._closing.clear()
+                raise
+        return [score for request in requests for score in request.result()]
 
     def close(self) -> None:
         """End programs and connections; the next call restarts them."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from molvae.errors import MolvaeError, StoppedEarly
 from molvae.parallel.cluster import over_actors
+from molvae.parallel.signals import deferred_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +25,7 @@ B = TypeVar("B")
 Engine = Literal["local", "ray"]
 """Kind of workers: local processes, or actors of a Ray cluster."""
 
-_ASKED_EVERY = 0.25  # seconds between two calls of `stop`
+_ASKED_EVERY = 0.25  # seconds between two calls of `stop`, and between two looks for Ctrl-C
 _SAFE_PATH = {"PYTHONSAFEPATH": "1"}  # child processes do not import from the current directory
 _LOOKED_EVERY = 1.0  # seconds between two checks of a worker for its parent
 
@@ -75,7 +76,8 @@ def ordered_map(
     complete = False
     try:
         for part in _batched(items, chunk):
-            pending.append(executor.submit(_apply, function, part))
+            with deferred_signals():
+                pending.append(executor.submit(_apply, function, part))
             if len(pending) > 2 * workers + 1:
                 yield from _awaited(pending.popleft(), stop)
         yield from chain.from_iterable(_awaited(future, stop) for future in _drained(pending))
@@ -84,7 +86,8 @@ def ordered_map(
         _heed(stop)  # a batch system may have stopped the workers already
         raise _died(str(error)) from error
     finally:
-        executor.shutdown(wait=True, kill_workers=not complete)
+        with deferred_signals():
+            executor.shutdown(wait=True, kill_workers=not complete)
 
 
 def _start_trackers() -> None:
@@ -120,9 +123,12 @@ def _died(said: str) -> MolvaeError:
 
 
 def _awaited(future: Future[list[B]], stop: Callable[[], bool] | None) -> list[B]:
-    while not future.done():
-        _heed(stop)
-        wait([future], timeout=None if stop is None else _ASKED_EVERY)
+    with deferred_signals() as deliver:
+        while True:
+            _heed(stop)
+            if not wait([future], _ASKED_EVERY).not_done:
+                break
+            deliver()
     _heed(stop)
     return future.result()
 
