@@ -33,9 +33,9 @@ HEAD = """# Benchmarks
 
 Each section is the result of a script in `scripts/benchmark/`, which writes its values to
 `scripts/benchmark/results/`, together with command, commit, machine and seeds; `scripts/benchmark/render.py`
-writes this page from these files. Below each table are the command, the machine and the commit. Unless a section
-says otherwise, the model is `checkpoints/zinc250k` as of that commit. *AUC* without ROC is the area under the curve of
-a score over oracle calls.
+writes this page from these files. Below each table are the command, the machine and the commit. Unless a
+section says otherwise, the model is `checkpoints/zinc250k` as of that commit. *AUC* without ROC is the area
+under the curve of a score over oracle calls.
 """
 
 
