@@ -46,8 +46,7 @@ def short_names(objectives: Sequence[Objective]) -> dict[str, str]:
     >>> short_names([Objective(name="qed"), Objective(name="similarity:CC(=O)Nc1ccc(O)cc1")])
     {'qed': 'qed', 'similarity:CC(=O)Nc1ccc(O)cc1': 'similarity'}
     """
-    names = list(dict.fromkeys(objective.name for objective in objectives))
-    return dict(zip(names, labels_of(names), strict=True))
+    return labels_of(objective.name for objective in objectives)
 
 
 def best_text(best: Sequence[Row], objectives: Sequence[Objective]) -> str:

@@ -17,7 +17,7 @@ from molvae.oracles.functions import OWN
 from molvae.persistence.files import sha256_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
 WRAPPERS = frozenset({"isolated", "inline", "ray"})  # of another oracle, given as their argument
 _OUTSIDE = frozenset({"isolated", "ray", "cmd", "http", "https", "docking"})
@@ -164,23 +164,25 @@ def refuse_secrets(text: str) -> None:
                 )
 
 
-def labels_of(names: Sequence[str]) -> list[str]:
-    """A distinct label for each of several names.
+def labels_of(names: Iterable[str]) -> dict[str, str]:
+    """A distinct label for each of several names, by name.
 
     A long name loses its options and directories, then its argument, or, if others begin alike, the middle.
 
-    >>> labels_of(["qed", "docking[vina,exhaustiveness=1,poses=docked/poses]:DRD2"])
-    ['qed', 'docking:DRD2']
+    >>> labels_of(["qed", "docking[vina,poses=docked/poses]:DRD2"])
+    {'qed': 'qed', 'docking[vina,poses=docked/poses]:DRD2': 'docking:DRD2'}
     >>> labels_of(["similarity:CC(=O)Nc1ccc(O)cc1"])
-    ['similarity']
-    >>> labels_of(["similarity:CC(=O)Nc1ccc(O)cc1", "similarity:CC(=O)Nc1ccc(O)cc1Cl"])
+    {'similarity:CC(=O)Nc1ccc(O)cc1': 'similarity'}
+    >>> list(labels_of(["similarity:CC(=O)Nc1ccc(O)cc1", "similarity:CC(=O)Nc1ccc(O)cc1Cl"]).values())
     ['similarity:CC(=…1ccc(O)cc1', 'similarity:CC(=…cc(O)cc1Cl']
     """
+    names = list(dict.fromkeys(names))
     labels = [name if len(name) <= LONGEST else _plain(name) for name in names]
     heads = [_cut(label.partition(":")[0]) if len(label) > LONGEST else label for label in labels]
     labels = _where_same(heads, [_cut(label) for label in labels])
     labels = _where_same(labels, [_cut(name) for name in names])
-    return _where_same(labels, [f"{label[: LONGEST - 3]} {n}" for n, label in enumerate(labels, start=1)])
+    numbered = [f"{label[: LONGEST - 3]} {n}" for n, label in enumerate(labels, start=1)]
+    return dict(zip(names, _where_same(labels, numbered), strict=True))
 
 
 def _where_same(labels: Sequence[str], instead: Sequence[str]) -> list[str]:

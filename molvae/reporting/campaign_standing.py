@@ -70,8 +70,7 @@ class Standing:
     @property
     def labels(self) -> list[str]:
         """Names of the objectives, short enough for an axis."""
-        names = list(dict.fromkeys(objective.name for objective in self.settings.objectives))
-        short = dict(zip(names, labels_of(names), strict=True))
+        short = labels_of(objective.name for objective in self.settings.objectives)
         return [short[objective.name] for objective in self.settings.objectives]
 
     @property
