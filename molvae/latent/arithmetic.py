@@ -11,6 +11,7 @@ from scipy import linalg
 from molvae.chemistry.fingerprints import tanimoto
 from molvae.chemistry.molecule import Invalid, Molecule, is_valid
 from molvae.errors import InputError
+from molvae.latent.neighbors import decode_near
 from molvae.models.config import INFERENCE_STEPS
 from molvae.seeding import Seeds
 
@@ -109,12 +110,8 @@ def shift(
     best: list[Shifted] = [Shifted(item, Invalid("", "not decoded"), float("nan")) for item in prepared]
     step = np.float32(amount) * direction.vector
     for number in range(max(n_tries, 1)):
-        if number and model.noise_levels:
-            decoded = model.decode(mu + step, noise=_LEVEL, seed=int(generator.integers(2**31)))
-        else:
-            noise = generator.standard_normal(mu.shape, dtype=np.float32) if number else np.float32(0.0)
-            decoded = model.decode(mu + sigma * noise + step)
-        best = [_better(old, item) for old, item in zip(best, decoded, strict=True)]
+        near = decode_near(model, mu + step, sigma, _LEVEL, generator) if number else model.decode(mu + step)
+        best = [_better(old, item) for old, item in zip(best, near, strict=True)]
     return best
 
 
