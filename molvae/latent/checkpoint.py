@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from molvae.chemistry.precedent import Precedent
@@ -16,8 +16,10 @@ from molvae.errors import CheckpointError, InputError
 from molvae.latent.config import CodecSettings
 from molvae.latent.domain import ApplicabilityDomain
 from molvae.models.priors.base import PRIORS, Prior
+from molvae.models.tensors import check_tensors, shapes_of
 from molvae.models.vae import SequenceVAE
 from molvae.persistence.directories import committed_directory, read_directory
+from molvae.persistence.files import reading
 from molvae.tokenizers.base import TOKENIZERS, Tokenizer
 from molvae.tokenizers.vocabulary import Vocabulary
 
@@ -126,50 +128,10 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from None
 
 
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Fill a network with the weights of a file.
-
-    The network is on the meta device, so that sizes are checked before memory is taken.
-
-    Raises:
-        CheckpointError: A name, shape or type differs from the network's, or a weight is not finite.
-    """
-    expected, shapes = network.state_dict(), _shapes(path)
-    for name in sorted(expected.keys() ^ shapes.keys()):
-        where = "missing from" if name in expected else "not expected in"
-        raise CheckpointError(f"the weight '{name}' is {where} {path}")
-    for name, shape in shapes.items():
-        if shape != tuple(expected[name].shape):
-            raise CheckpointError(
-                f"the weight '{name}' of {path} has shape {shape}, "
-                f"but its configuration says {tuple(expected[name].shape)}"
-            )
-    tensors = load_tensors(path)
-    for name, tensor in tensors.items():
-        if tensor.dtype != expected[name].dtype:
-            raise CheckpointError(
-                f"the weight '{name}' of {path} is {tensor.dtype}, not {expected[name].dtype}"
-            )
-        if not bool(torch.isfinite(tensor).all()):
-            raise CheckpointError(f"the weight '{name}' of {path} is not finite")
-    network.load_state_dict(tensors, assign=True)
-
-
-def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Shapes of the tensors of a file by name; only the header is read."""
-    try:
-        with safe_open(path, "pt") as file:
-            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from None
-
-
 def read_json(path: Path) -> Any:
     """A JSON file; anything else is a `CheckpointError`."""
-    try:
+    with reading(path):
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from None
 
 
 def write_json(value: Any, path: Path) -> None:
@@ -234,26 +196,42 @@ def _parts(directory: Path, manifest: Manifest) -> Parts:
     if settings.tokenizer not in TOKENIZERS:
         raise CheckpointError(f"{directory} needs the tokenizer '{settings.tokenizer}', unknown here")
     tokenizer = TOKENIZERS.get(settings.tokenizer)(vocabulary)
-    with torch.device("meta"):
-        network = SequenceVAE(settings.model, len(vocabulary), len(settings.property_names))
-    try:
-        load_weights(network, directory / WEIGHTS)
-    except CheckpointError as error:
-        if not (gone := ", ".join(retired_changes(CodecSettings, stored))):
-            raise
-        hint = f"It was made by an earlier version, with settings that are gone: {gone}. Use that version."
-        raise CheckpointError(error.message, hint=hint) from None
-    prior = _load_prior(directory, settings, network, stored=PRIOR in manifest.files)
-    domain = _load_domain(directory, settings) if DOMAIN in manifest.files else None
+    network = _network(directory, settings, stored, len(vocabulary))
+    prior = _prior(directory, settings, network, stored=PRIOR in manifest.files)
+    domain = None
+    if DOMAIN in manifest.files:
+        arrays = _arrays(directory / DOMAIN)
+        with reading(directory / DOMAIN):
+            domain = ApplicabilityDomain.from_arrays(arrays, settings.model.latent_size)
     precedent = read_precedent(directory) if PRECEDENT in manifest.files else None
     return Parts(network, tokenizer, settings, prior, domain, precedent)
 
 
-def _load_domain(directory: Path, settings: CodecSettings) -> ApplicabilityDomain:
+def _network(directory: Path, settings: CodecSettings, stored: Any, vocabulary_size: int) -> SequenceVAE:
+    """The network of these settings, which were read from `stored`, with the weights of the checkpoint."""
+    with torch.device("meta"):  # sizes are checked before memory is taken
+        network = SequenceVAE(settings.model, vocabulary_size, len(settings.property_names))
+    tensors = load_tensors(directory / WEIGHTS)
     try:
-        return ApplicabilityDomain.from_arrays(_arrays(directory / DOMAIN), settings.model.latent_size)
+        check_tensors(tensors, shapes_of(network.state_dict()))
     except ValueError as error:
-        raise CheckpointError(f"the domain of {directory} is damaged: {error}") from None
+        gone = ", ".join(retired_changes(CodecSettings, stored))
+        hint = f"An earlier version made it, with settings that are gone: {gone}. Use that version."
+        message = f"{directory / WEIGHTS} does not fit its {CONFIG}: {error}"
+        raise CheckpointError(message, hint=hint if gone else None) from None
+    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
+    return network
+
+
+def _prior(directory: Path, settings: CodecSettings, network: SequenceVAE, *, stored: bool) -> Prior:
+    if settings.prior not in PRIORS:
+        raise CheckpointError(
+            f"{directory} has the prior '{settings.prior}', which this version of molvae does not know",
+            hint=f"Known: {', '.join(PRIORS.names())}. Fit the prior again with the version that wrote it.",
+        )
+    tensors = load_tensors(directory / PRIOR) if stored else {}
+    with reading(directory / PRIOR):
+        return PRIORS.get(settings.prior).from_tensors(tensors, settings.model.latent_size).through(network)
 
 
 def read_precedent(directory: Path) -> Precedent:
@@ -262,25 +240,10 @@ def read_precedent(directory: Path) -> Precedent:
     Raises:
         CheckpointError: They are missing or damaged.
     """
-    try:
-        return Precedent.of(_arrays(directory / PRECEDENT))
-    except (KeyError, ValueError, IndexError) as error:
-        raise CheckpointError(f"the precedent of {directory} is damaged: {error}") from None
+    arrays = _arrays(directory / PRECEDENT)
+    with reading(directory / PRECEDENT):
+        return Precedent.of(arrays)
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     return {name: tensor.numpy() for name, tensor in load_tensors(path).items()}
-
-
-def _load_prior(directory: Path, settings: CodecSettings, network: SequenceVAE, *, stored: bool) -> Prior:
-    if settings.prior not in PRIORS:
-        raise CheckpointError(
-            f"{directory} has the prior '{settings.prior}', which this version of molvae does not know",
-            hint=f"Known: {', '.join(PRIORS.names())}. Fit the prior again with the version that wrote it.",
-        )
-    tensors = load_tensors(directory / PRIOR) if stored else {}
-    try:
-        prior = PRIORS.get(settings.prior).from_tensors(tensors, settings.model.latent_size)
-        return prior.through(network)
-    except ValueError as error:
-        raise CheckpointError(f"the prior of {directory} is damaged: {error}") from None

@@ -6,10 +6,12 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import torch
 from scipy import linalg
 from scipy.spatial import cKDTree
 
 from molvae.errors import InputError, UsageError
+from molvae.models.tensors import check_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,11 +149,9 @@ class ApplicabilityDomain:
         """Restore a domain from its arrays.
 
         Raises:
-            ValueError: The arrays are inconsistent.
+            KeyError: There is no reference.
+            ValueError: Names, shapes or values are wrong.
         """
-        names = {field.name for field in fields(cls)}
-        if arrays.keys() != names:
-            raise ValueError(f"a domain has {', '.join(sorted(names))}, got {', '.join(sorted(arrays))}")
         n_axes = min(_COMPONENTS, latent_size)
         expected = {
             "center": (latent_size,),
@@ -160,14 +160,8 @@ class ApplicabilityDomain:
             "reference": (len(arrays["reference"]), n_axes),
             "quantiles": (len(SCORES) + 1, _GRID),
         }
-        for name, shape in expected.items():
-            if arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
-                raise ValueError(f"'{name}' must be finite and of shape {shape}")
-        if len(arrays["reference"]) == 0 or (np.diag(arrays["factor"]) <= 0).any():
-            raise ValueError("the reference is empty or the factor is not a Cholesky factor")
-        if (np.diff(arrays["quantiles"], axis=1) < 0).any():
-            raise ValueError("quantiles do not decrease")
-        return cls(**{name: arrays[name] for name in names})
+        check_tensors({name: torch.from_numpy(array) for name, array in arrays.items()}, expected)
+        return cls(**arrays)
 
     def _single(self, terms: Likelihood) -> NDArray[np.float64]:
         """The four single scores, `4 x n`."""

@@ -183,7 +183,7 @@ def test_the_same_prior_comes_back_from_its_tensors(fitted, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_damaged_tensors_are_refused(fitted, name):
     kind, tensors = PRIORS.get(name), fitted[name].tensors()
-    with pytest.raises(ValueError, match=r"more|no tensors"):
+    with pytest.raises(ValueError, match="more"):
         kind.from_tensors({**tensors, "more": torch.zeros(1)}, SIZE)
     for key, tensor in tensors.items():
         damages = {
@@ -193,9 +193,9 @@ def test_damaged_tensors_are_refused(fitted, name):
             "integers": tensor.int(),
         }
         for damaged in damages.values():
-            with pytest.raises(ValueError, match=r"shape|finite|matrix|made of|weights"):
+            with pytest.raises(ValueError, match=r"shape|finite|matrix|missing"):
                 kind.from_tensors({**tensors, key: damaged}, SIZE)
-        with pytest.raises(ValueError, match=r"made of|missing"):
+        with pytest.raises(ValueError, match=r"missing|not expected"):
             kind.from_tensors({k: v for k, v in tensors.items() if k != key}, SIZE)
     if tensors:
         with pytest.raises(ValueError, match="shape"):

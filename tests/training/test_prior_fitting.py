@@ -234,7 +234,7 @@ def test_a_language_prior_without_its_network_or_with_another_one_is_refused(tin
     for name, tensor in fitted.tensors().items():
         for wrong in (tensor.new_zeros(*tensor.shape, 2), torch.full_like(tensor, torch.nan)):
             if wrong.numel():
-                with pytest.raises(ValueError, match=r"shape|finite|axes|made of"):
+                with pytest.raises(ValueError, match=r"shape|finite|axes"):
                     LanguagePrior.from_tensors({**fitted.tensors(), name: wrong}, tiny_model.latent_size)
 
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import torch
 
 from molvae.errors import UsageError
+from molvae.models.tensors import check_tensors
 from molvae.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from torch import Generator, Tensor
 
     from molvae.models.config import FitSettings
@@ -87,8 +86,7 @@ class StandardNormal(Prior):
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], latent_size: int) -> Self:
         """The normal prior has no tensors."""
-        if tensors:
-            raise ValueError(f"the normal prior has no tensors, got {', '.join(tensors)}")
+        check_tensors(tensors, {})
         return cls(latent_size)
 
 
@@ -111,23 +109,3 @@ PRIORS: Registry[type[Prior]] = Registry(
 )
 """Priors by the name a checkpoint gives them."""
 PRIORS.add(StandardNormal.name, StandardNormal)
-
-
-def check_tensors(prior: str, tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Check the names, shapes and values of a prior's tensors; `prior` names it in errors ("a flow").
-
-    Raises:
-        ValueError: Names or shapes differ, or numbers are not floating point or not finite.
-    """
-    if tensors.keys() != shapes.keys():
-        different = ", ".join(sorted(tensors.keys() ^ shapes.keys()))
-        raise ValueError(f"{prior} is made of other tensors; missing or not expected: {different}")
-    for name, shape in shapes.items():
-        tensor = tensors[name]
-        if tuple(tensor.shape) != shape or not tensor.is_floating_point():
-            raise ValueError(
-                f"'{name}' must hold floating-point numbers of shape {shape}, got {tensor.dtype} of shape "
-                f"{tuple(tensor.shape)}"
-            )
-        if not bool(torch.isfinite(tensor).all()):
-            raise ValueError(f"'{name}' is not finite")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from molvae.models.priors.base import PRIORS, LatentDensity, check_tensors
+from molvae.models.priors.base import PRIORS, LatentDensity
 from molvae.models.priors.flow_fitting import (
     FIRST_ANGLE,
     Standardization,
@@ -17,6 +17,7 @@ from molvae.models.priors.flow_fitting import (
     standardization,
     train_field,
 )
+from molvae.models.tensors import check_tensors, shapes_of
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -117,9 +118,8 @@ class FlowPrior(LatentDensity):
     def from_tensors(cls, tensors: dict[str, Tensor], latent_size: int) -> Self:
         """Restore a flow; `ValueError` if the tensors are inconsistent."""
         velocity = _field_of(tensors, latent_size)
-        shapes = {_FIELD + name: tuple(tensor.shape) for name, tensor in velocity.state_dict().items()}
-        shapes |= Standardization.shapes(latent_size)
-        check_tensors("a flow", tensors, {**shapes, "steps": (1,), "temperature": (1,)})
+        shapes = shapes_of(velocity.state_dict(), _FIELD) | Standardization.shapes(latent_size)
+        check_tensors(tensors, {**shapes, "steps": (1,), "temperature": (1,)})
         if not bool((tensors["scale"] > 0).all()) or not bool((tensors[_VARIANCES] > 0).all()):
             raise ValueError("scales and variances of a flow are positive")
         n_steps = float(tensors["steps"])

@@ -11,8 +11,9 @@ from torch.func import functional_call
 
 from molvae.models.fitting import EMA_DECAY, Fit, Recipe, adam
 from molvae.models.network import Posterior
-from molvae.models.priors.base import PRIORS, LatentDensity, check_tensors
+from molvae.models.priors.base import PRIORS, LatentDensity
 from molvae.models.priors.flow_fitting import Standardization, standardization
+from molvae.models.tensors import check_tensors, shapes_of
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -104,9 +105,8 @@ class LatentGAN(LatentDensity):
             raise ValueError("a latent GAN has a generator, but its first layer is missing or not a matrix")
         with torch.device("meta"):
             generator = _perceptron(latent_size, first.shape[0], latent_size)
-        shapes = {_NETWORK + name: tuple(tensor.shape) for name, tensor in generator.state_dict().items()}
-        shapes |= Standardization.shapes(latent_size)
-        check_tensors("a latent GAN", tensors, shapes)
+        shapes = shapes_of(generator.state_dict(), _NETWORK) | Standardization.shapes(latent_size)
+        check_tensors(tensors, shapes)
         own = {name: tensors[_NETWORK + name].float() for name in generator.state_dict()}
         generator.load_state_dict(own, assign=True)
         return cls(Standardization.from_tensors(tensors), generator)

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from molvae.models.config import PAD, ModelSettings
 from molvae.models.generation import generate
 from molvae.models.network import GRUDecoder
-from molvae.models.priors.base import PRIORS, Prior, check_tensors
+from molvae.models.priors.base import PRIORS, Prior
+from molvae.models.tensors import check_tensors, shapes_of
 from molvae.models.vae import reconstruction_nll, shifted
 
 if TYPE_CHECKING:
@@ -190,13 +191,9 @@ class LanguagePrior(Prior):
         del latent_size  # given by the encoder
         own = {name.removeprefix(_MODEL): t for name, t in tensors.items() if name.startswith(_MODEL)}
         model = LanguageModel.of_tensors(own)
-        shapes = {_MODEL + name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-        check_tensors(
-            "a language prior", tensors, {**shapes, "max_length": (1,), "temperature": (1,), "scale": (1,)}
-        )
-        max_length, temperature, scale = (
-            float(tensors[name]) for name in ("max_length", "temperature", "scale")
-        )
+        numbers = ("max_length", "temperature", "scale")
+        check_tensors(tensors, shapes_of(model.state_dict(), _MODEL) | dict.fromkeys(numbers, (1,)))
+        max_length, temperature, scale = (float(tensors[name]) for name in numbers)
         if not max_length.is_integer() or not 1 <= max_length <= _LONGEST:
             raise ValueError(f"a language prior writes 1 to {_LONGEST} tokens, got {max_length}")
         if temperature <= 0.0 or scale < 0.0:
