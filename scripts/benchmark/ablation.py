@@ -16,18 +16,17 @@ With --noise, scores have Gaussian noise of that deviation; the AUC is that of t
 
 from __future__ import annotations
 
-import argparse
-import os
 import random
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from record import ROOT, kept, record
+from arguments import search_parser
+from record import kept, record, standard_error
 from sense import objectives_in, zinc
 
 from molvae.campaign.campaign import Campaign
@@ -41,6 +40,7 @@ from molvae.oracles.base import Score, ask
 from molvae.oracles.plugins import load_oracle
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
 
     from molvae.campaign.search.base import Batch, Situation
@@ -200,7 +200,7 @@ def _gain(arm: str, first: str, rows: dict[tuple[str, int, str], dict[str, Any]]
         "arm": arm,
         "auc": round(mean(row["auc"] for row in mine.values()), 4),
         "gain": round(mean(gains), 4),
-        "error": round(stdev(gains) / len(gains) ** 0.5, 4) if len(gains) > 1 else None,
+        "error": standard_error(gains, 4),
         "better": sum(gain > 0 for gain in gains),
         "worse": sum(gain < 0 for gain in gains),
         "pairs": len(gains),
@@ -213,16 +213,11 @@ def _key(arm: str) -> str:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("MOLVAE_DATA", "../shared/data")))
+    parser = search_parser(__doc__, "ablation", seeds=(0, 1, 2))
     parser.add_argument("--arms", nargs="+", default=list(ARMS), metavar="ARM")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--calls", type=int, default=150)
     parser.add_argument("--name", default="ablation", help="of the record")
     parser.add_argument("--noise", type=float, default=0.0, metavar="SD")
-    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "ablation")
-    parser.add_argument("--no-record", action="store_true")
     return parser.parse_args()
 
 

@@ -16,16 +16,15 @@ left to choose from.
 
 from __future__ import annotations
 
-import argparse
-import os
 import tempfile
 from pathlib import Path
-from statistics import mean, stdev
-from typing import Any
+from statistics import mean
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from arguments import search_parser
 from counts import count_matrix
-from record import ROOT, kept, record, table_rows
+from record import kept, record, standard_error, table_rows
 from sklearn.ensemble import RandomForestRegressor
 
 from molvae.campaign.campaign import Campaign
@@ -36,6 +35,9 @@ from molvae.chemistry.standardize import standardize
 from molvae.latent.codec import MolVAE
 from molvae.oracles.base import Score
 from molvae.oracles.config import Objective
+
+if TYPE_CHECKING:
+    import argparse
 
 ARMS = ("molvae", "molvae-censored", "molvae-dropped", "forest", "random")
 BATCH, ROUNDS, MEASURED, TOP, CENSORED = 24, 5, 0.1, 0.05, 0.3
@@ -62,7 +64,8 @@ def main() -> None:
                 print(f"{target:16} seed {seed}  {arm:16} found {row['found']:.3f}", flush=True)
     figures = _figures(table, options.arms)
     print("  ".join(f"{name} {value:.3f}" for name, value in figures.items() if value is not None))
-    print(record("assays", figures=figures, table=table, seeds=list(options.seeds)))
+    if not options.no_record:
+        print(record("assays", figures=figures, table=table, seeds=list(options.seeds)))
 
 
 def _play(model: MolVAE, rows: list[tuple[str, float, str]], seed: int, arm: str) -> dict[str, Any]:
@@ -186,18 +189,14 @@ def _figures(table: list[dict[str, Any]], arms: list[str]) -> dict[str, float | 
     for arm in arms[1:]:
         leads = [a - b for a, b in zip(share["molvae"], share[arm])]
         figures[f"lead_{arm.removeprefix('molvae-')}"] = round(mean(leads), 4)
-        figures[f"lead_{arm.removeprefix('molvae-')}_error"] = round(stdev(leads) / len(leads) ** 0.5, 4)
+        figures[f"lead_{arm.removeprefix('molvae-')}_error"] = standard_error(leads, 4)
     return {**figures, "n_targets": len(targets)}
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("MOLVAE_DATA", "../shared/data")))
+    parser = search_parser(__doc__, "assays", seeds=(0, 1))
     parser.add_argument("--n-targets", type=int, default=12)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
-    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "assays")
     return parser.parse_args()
 
 

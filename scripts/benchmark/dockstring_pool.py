@@ -18,20 +18,19 @@ A run that is finished is read from --work; the same command goes on with the ot
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import shutil
 import tempfile
 import time
 from functools import cache, partial
 from pathlib import Path
 from statistics import mean
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from arguments import search_parser
 from counts import count_matrix
-from record import ROOT, kept, record, table_rows
+from record import kept, record, table_rows
 from sklearn.ensemble import RandomForestRegressor
 
 from molvae.campaign.campaign import Campaign
@@ -42,6 +41,9 @@ from molvae.chemistry.molecule import Molecule, parse
 from molvae.chemistry.standardize import standardize
 from molvae.latent.codec import MolVAE
 from molvae.oracles.config import Objective
+
+if TYPE_CHECKING:
+    import argparse
 
 ARMS = ("molvae", "forest", "random")
 BATCH, TOP, MARKS, N_TREES = 50, 0.01, (300, 1000), 100
@@ -228,15 +230,10 @@ def _figures(table: list[dict[str, Any]], calls: int) -> dict[str, float | int |
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("MOLVAE_DATA", "../shared/data")))
+    parser = search_parser(__doc__, "dockstring_pool", seeds=(0,))
     parser.add_argument("--targets", nargs="+", help="default: all of the file")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--calls", type=int, default=MARKS[-1])
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
-    parser.add_argument("--no-record", action="store_true", help="leave results/dockstring_pool.json alone")
-    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "dockstring_pool")
     return parser.parse_args()
 
 

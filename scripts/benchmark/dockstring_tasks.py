@@ -14,23 +14,23 @@ of sense.py knows all ring systems and bonds, and SA is at most 4.5.
 
 from __future__ import annotations
 
-import argparse
-import os
-from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from record import ROOT, record, table_rows
-from sense import sane  # beside this file
+from arguments import search_parser
+from record import record, smiles_in
+from sense import is_plausible_lead
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
 from molvae.campaign.runner import run
-from molvae.chemistry.molecule import Molecule, parse
 from molvae.latent.codec import MolVAE
 from molvae.oracles.config import Objective
-from molvae.oracles.plugins import load_oracle
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
 
 QED_TERM = '{ score = "falling[0,1]:qed", weight = 10 }'  # 10 (1 - QED)
 TASKS = {
@@ -43,7 +43,7 @@ TASKS = {
 }
 WEIGHT = {"F2": 11.0, "JAK2": 22.9}
 """Sum of the weights: an mpo file is a mean, a task is a sum."""
-CALLS, BATCH, N_START, N_LIBRARY, MARKS, SANE_SA, TOP = 300, 8, 10, 1000, (100, 300), 4.5, 10
+CALLS, BATCH, N_START, N_LIBRARY, MARKS, TOP = 300, 8, 10, 1000, (100, 300), 10
 
 
 def main() -> None:
@@ -51,7 +51,7 @@ def main() -> None:
     options = _options()
     options.work.mkdir(parents=True, exist_ok=True)
     model = MolVAE.load(options.checkpoint, device="cpu")
-    library = _library(options.data / "zinc250k" / "zinc250k.csv.gz")
+    library = smiles_in(options.data / "zinc250k" / "zinc250k.csv.gz")
     table = []
     for task in options.tasks:
         for seed in options.seeds:
@@ -96,7 +96,7 @@ def _play(
             for mark in MARKS
         },
         "best": round(float(np.nanmax(utility)), 2),
-        "sane_top10": round(mean(map(_is_sane, best)), 2),
+        "sane_top10": round(mean(map(is_plausible_lead, best)), 2),
         "best_smiles": best[0],
     }
 
@@ -106,12 +106,6 @@ def _values(campaign: Campaign) -> list[float]:
     charged = sorted((row for row in campaign.table() if row.call is not None), key=lambda row: row.call or 0)
     scores = [row.scores[0] for row in charged]
     return [score.value if score is not None and score.is_ok else float("nan") for score in scores]
-
-
-def _is_sane(smiles: str) -> bool:
-    molecule = parse(smiles)
-    assert isinstance(molecule, Molecule)  # noqa: S101 - it was docked
-    return sane(smiles) and load_oracle("sa")([molecule])[0].value <= SANE_SA
 
 
 def _written(task: str, options: argparse.Namespace) -> Path:
@@ -124,20 +118,11 @@ def _written(task: str, options: argparse.Namespace) -> Path:
     return path
 
 
-def _library(path: Path) -> list[str]:
-    return [row["smiles"] for row in table_rows(path)]
-
-
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("MOLVAE_DATA", "../shared/data")))
+    parser = search_parser(__doc__, "dockstring_tasks", seeds=(0,))
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--most", type=int, default=CALLS, help="calls spent of the budget for now")
     parser.add_argument("--workers", type=int, default=1, help="dockings at a time")
-    parser.add_argument("--no-record", action="store_true", help="leave results/dockstring_tasks.json alone")
-    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "dockstring_tasks")
     return parser.parse_args()
 
 

@@ -14,7 +14,6 @@ The figures are those of the first checkpoint; the table has all of them.
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import sys
@@ -22,9 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from arguments import parser_of
 from metrics_golden import moses_smiles
 from moses import N_PARENTS, valid_shares
-from record import commit, record, table_rows  # beside this file
+from record import commit, record, table_rows
 from sense import sane
 
 from molvae.chemistry.descriptors import describe_smiles
@@ -37,6 +37,7 @@ from molvae.progress import PlainProgress
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 SIZES = {"drugs": (10, 38), "drugs_large": (39, 60)}  # heavy atoms
@@ -178,7 +179,7 @@ def _standard(smiles: Any) -> list[Molecule]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = parser_of(__doc__)
     parser.add_argument("checkpoints", type=Path, nargs="+")
     parser.add_argument("--molecules", type=int, default=2_000, help="Of ChEMBL and of ZINC250k.")
     parser.add_argument("--seed", type=int, default=0)

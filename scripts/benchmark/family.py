@@ -13,17 +13,17 @@ that holds zinc250k/zinc250k.csv.gz. Corpus and runs are kept under runs/family 
 
 from __future__ import annotations
 
-import argparse
 import csv
 import gzip
 import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from record import RESULTS, ROOT, commit, kept, record  # beside this file
+from arguments import parser_of
+from record import RESULTS, ROOT, commit, kept, record
 
 from molvae.chemistry.molecule import parse
 from molvae.data.config import PrepareSettings
@@ -39,6 +39,9 @@ from molvae.seeding import Seeds
 from molvae.training.config import PriorSettings, TrainSettings
 from molvae.training.prior_fitting import fit_prior
 from molvae.training.trainer import train
+
+if TYPE_CHECKING:
+    import argparse
 
 SIZES = {"latent_size": 64, "encoder_hidden": 128, "decoder_hidden": 256, "head_hidden": 64}
 DIRAC = {"model": {"posterior": "dirac"}, "fixed_beta": True, "beta": 0.0}
@@ -216,7 +219,7 @@ def asked_options(parser: argparse.ArgumentParser, work: Path) -> argparse.Names
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = parser_of(__doc__)
     parser.add_argument("--corpus", type=Path, help="made by 'molvae prepare', with labels")
     parser.add_argument("--members", nargs="+", choices=list(MEMBERS), default=list(MEMBERS))
     return asked_options(parser, ROOT / "runs" / "family")

@@ -12,7 +12,6 @@ Priors are fitted to a part of ZINC250k's training molecules; figures of so few 
 
 from __future__ import annotations
 
-import argparse
 import csv
 import os
 import random
@@ -23,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from record import ROOT, amend, kept, table_rows  # beside this file
+from arguments import CHECKPOINT, parser_of
+from record import ROOT, amend, kept, table_rows
 
 from molvae.data.config import PrepareSettings
 from molvae.data.corpus import Corpus
@@ -38,9 +38,10 @@ from molvae.training.config import PriorSettings
 from molvae.training.prior_fitting import fit_prior
 
 if TYPE_CHECKING:
+    import argparse
+
     from molvae.evaluation.profile import Part
 
-MODEL = ROOT / "checkpoints" / "zinc250k"
 PRIORS = ("training molecules", "normal", "flow", "gan", "language")
 SHOWN = {"fcd": "FCD", "valid": "valid", "unique": "unique"}
 _COMMON = 3  # held-out molecules of a scaffold that counts as common
@@ -112,7 +113,7 @@ def _measured(
 
 def _with_prior(prior: str, corpus: Corpus, options: argparse.Namespace) -> MolVAE:
     """The shipped model with this prior; its own language model is not fitted again."""
-    model = MolVAE.load(MODEL, device="cpu")
+    model = MolVAE.load(CHECKPOINT, device="cpu")
     if prior == model.prior.name:
         return model
     settings = PriorSettings(
@@ -135,13 +136,13 @@ def _corpus(options: argparse.Namespace) -> Corpus:
         held_out = [row for row in molecules if row[1] != "train"][: options.n_held_out]
         with table.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("smiles", "split"), *training, *held_out])
-        settings = PrepareSettings(input=(str(table),), output=path, vocabulary=MODEL, split="split")
+        settings = PrepareSettings(input=(str(table),), output=path, vocabulary=CHECKPOINT, split="split")
         prepare(settings, workers=0, progress=PlainProgress(sys.stderr, every=30.0))
     return Corpus.open(path)
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = parser_of(__doc__)
     parser.add_argument("--priors", nargs="+", choices=PRIORS, default=PRIORS)
     parser.add_argument("--n-samples", type=int, default=2000)
     parser.add_argument("--n-training", type=int, default=10_000)

@@ -7,7 +7,6 @@ standard sizes only; smaller ones are for trying out.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import os
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from record import RESULTS, ROOT, commit, record  # beside this file
+from arguments import CHECKPOINT, parser_of
+from record import RESULTS, ROOT, commit, record
 from sparse_process import process_probe
 
 from molvae.chemistry.descriptors import describe_smiles
@@ -30,6 +30,8 @@ from molvae.progress import PlainProgress, Progress
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:
+    import argparse
+
     from molvae.chemistry.molecule import Invalid, Molecule
     from molvae.evaluation.base import MetricTable
 
@@ -204,8 +206,8 @@ def _is_standard(options: argparse.Namespace) -> bool:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
+    parser = parser_of(__doc__)
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--corpus", type=Path, required=True, help="ZINC250k as 'molvae prepare' leaves it")
     for name, size in SIZES.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=size)

@@ -25,6 +25,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from arguments import CHECKPOINT
 from record import ROOT, record
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from molvae.config import Settings
 
 PACKAGE = ROOT / "molvae"
-CHECKPOINT = ROOT / "checkpoints" / "zinc250k"
 SEED = 7
 
 

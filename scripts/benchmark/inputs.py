@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rdkit import Chem, rdBase
-from record import ROOT, commit, record, table_rows  # beside this file
+from record import ROOT, commit, record, table_rows
 
 from molvae.chemistry.admission import Refused, read_text
 from molvae.chemistry.charges import drawn_neutral

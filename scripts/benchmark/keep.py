@@ -27,8 +27,8 @@ CORES = (
 N_EACH, BATCH = 210, 50
 
 
-def broken_promises(model: MolVAE, seed: int = 0) -> dict[str, int]:
-    """Candidates of five searches for QED, 210 calls each, and those of them without the promised core."""
+def violations(model: MolVAE, seed: int = 0) -> dict[str, int]:
+    """Number of candidates of five searches for QED, 210 calls each, and of those that violate the core."""
     n, broken = 0, 0
     for core in CORES:
         with tempfile.TemporaryDirectory() as place:

@@ -11,14 +11,13 @@ A run that was interrupted goes on where it stopped: the journals are kept under
 
 from __future__ import annotations
 
-import argparse
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from record import ROOT, commit, record  # beside this file
+from arguments import search_parser
+from record import commit, record, standard_error
 
 from molvae.api import optimize
 from molvae.campaign.utility import top_auc
@@ -30,6 +29,7 @@ from molvae.oracles.parts import taken_apart
 from molvae.oracles.plugins import computed_oracle, load_oracle
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from molvae.campaign.runner import Result
@@ -97,16 +97,18 @@ def main() -> None:
         for row in summary
         for name in ("auc_gain", "auc_gain_error", "calls_saved", "calls_saved_error")
     }
-    print(
-        record(
-            "known_goals",
-            figures=figures,
-            table=table,
-            summary=summary,
-            seeds=options.seeds,
-            started_at=started_at,
-        ).name
-    )
+    if not options.no_record:
+        seeds = list(options.seeds)
+        print(
+            record(
+                "known_goals",
+                figures=figures,
+                table=table,
+                summary=summary,
+                seeds=seeds,
+                started_at=started_at,
+            )
+        )
 
 
 def dear_of(problem: str) -> Oracle:
@@ -195,19 +197,15 @@ def _gain(problem: str, table: list[dict[str, Any]]) -> dict[str, Any]:
         row[f"auc {arm}"] = round(mean(r["auc_top10"] for r in rows), 4)
         row[f"top10 {arm}"] = round(mean(r["top10"] for r in rows), 4)
     for name, values, digits in (("auc_gain", auc, 4), ("calls_saved", saved, 1)):
-        error = stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
         row[name] = round(mean(values), digits)
-        row[f"{name}_error"] = None if error is None else round(error, digits)
+        row[f"{name}_error"] = standard_error(values, digits)
     row["not reached"] = sum(a["calls_to_goal"] is None for a in exact)
     return row
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
+    parser = search_parser(__doc__, "known_goals", data=False, seeds=(0, 1, 2, 3, 4))
     parser.add_argument("--budget", type=int, default=100)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "known_goals")
     return parser.parse_args()
 
 

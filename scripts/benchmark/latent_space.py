@@ -3,21 +3,18 @@
     python scripts/benchmark/latent_space.py --corpus CORPUS --checkpoint checkpoints/zinc250k
 
 CORPUS is ZINC250k as 'molvae prepare' leaves it; MOLVAE_DATA names the directory that holds qm9/ and
-moleculenet/. Each part is kept under runs/latent-space when it is done: at the same commit, the same command
-goes on.
+moleculenet/. Finished parts are kept under runs/latent-space; at the same commit, the same command continues.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from latent_space_domain import domain_rows  # beside this file
-from record import ROOT, commit, record  # beside this file
+from arguments import CHECKPOINT, parser_of
+from latent_space_domain import domain_rows
+from record import ROOT, commit, kept, record
 
 from molvae.chemistry.descriptors import describe_many
 from molvae.chemistry.molecule import is_valid, parse
@@ -26,11 +23,12 @@ from molvae.latent.arithmetic import Direction, learn_direction, shift
 from molvae.latent.codec import MolVAE
 from molvae.latent.conditional import sample_conditional
 from molvae.latent.interpolation import interpolate
-from molvae.persistence.files import sha256_of, write_atomically
+from molvae.persistence.files import sha256_of
 from molvae.persistence.manifest import MANIFEST
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
     from molvae.chemistry.molecule import Molecule
@@ -57,7 +55,8 @@ def main() -> None:
     started_at = commit()
     model, corpus = MolVAE.load(options.checkpoint, device="cpu"), Corpus.open(options.corpus)
     sizes = {name: getattr(options, name) for name in SIZES}
-    kept = _Kept(options.work / f"{sha256_of(options.checkpoint / MANIFEST)[:16]}-{started_at[:10]}", sizes)
+    code = {"checkpoint": sha256_of(options.checkpoint / MANIFEST), "commit": started_at, **sizes}
+    options.work.mkdir(parents=True, exist_ok=True)
     seeds = Seeds(options.seed)
     table: list[dict[str, Any]] = []
     parts: dict[str, Callable[[], list[dict[str, Any]]]] = {
@@ -67,34 +66,16 @@ def main() -> None:
         "conditional": lambda: _conditional(model, corpus, options.n_requests, seeds),
     }
     for name, part in parts.items():
-        table += kept.part(name, part)
+        key = {"part": name, "seed": options.seed, **code}
+        found = kept(options.work / f"{name}.json", key, lambda part=part: {"rows": part()})  # type: ignore[misc]
+        table += found["rows"]
+        print(*found["rows"], sep="\n", flush=True)
     figures = {row["figure"]: row["value"] for row in table}
     if sizes != SIZES:
         print("not at the standard sizes: nothing written")
         return
     path = record("latent_space", figures=figures, table=table, seeds=[options.seed], started_at=started_at)
     print(f"-> {path.name}")
-
-
-class _Kept:
-    """Parts that are done, on disk."""
-
-    def __init__(self, directory: Path, sizes: dict[str, int]) -> None:
-        self.directory, self.sizes = directory, sizes
-
-    def part(self, name: str, measure: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
-        path = self.directory / f"{name}.json"
-        if path.is_file() and (known := json.loads(path.read_text(encoding="utf-8")))["sizes"] == self.sizes:
-            rows: list[dict[str, Any]] = known["rows"]
-        else:
-            started = time.process_time()
-            rows = measure()
-            print(f"{name}: {time.process_time() - started:.0f} s of processor time", flush=True)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, json.dumps({"sizes": self.sizes, "rows": rows}, indent=2) + "\n")
-        for row in rows:
-            print(row, flush=True)
-        return rows
 
 
 def row_of(figure: str, value: float | np.floating, n: int, meaning: str) -> dict[str, Any]:
@@ -216,9 +197,9 @@ def _conditional(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[di
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = parser_of(__doc__)
     parser.add_argument("--corpus", type=Path, required=True, help="ZINC250k as 'molvae prepare' leaves it")
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     for name, size in SIZES.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=size)
     parser.add_argument("--seed", type=int, default=0)

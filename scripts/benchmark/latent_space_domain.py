@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import selfies
-from record import table_rows
+from record import smiles_in
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
@@ -73,9 +73,9 @@ def _foreign(model: MolVAE, home: list[Molecule], n: int, seeds: Seeds) -> dict[
     corrupted = (mutated(molecule, rng, n_edits=_EDITS) for molecule in home)
     shuffled = seeds.numpy("foreign")
     texts = {
-        "qm9": _column(data / "qm9" / "qm9.csv.gz"),
-        "esol": _column(data / "moleculenet" / "ESOL.csv"),
-        "lipophilicity": _column(data / "moleculenet" / "Lipophilicity.csv"),
+        "qm9": smiles_in(data / "qm9" / "qm9.csv.gz"),
+        "esol": smiles_in(data / "moleculenet" / "ESOL.csv"),
+        "lipophilicity": smiles_in(data / "moleculenet" / "Lipophilicity.csv"),
     }
     sets = {name: _molecules(shuffled.permutation(rows), model, n) for name, rows in texts.items()}
     sets["corrupted"] = _molecules((text for text in corrupted if text), model, n)
@@ -98,10 +98,6 @@ def _molecules(texts: Iterable[str], model: MolVAE, n: int) -> list[Molecule]:
 
 def _rows(corpus: Corpus, part: str, n: int, seeds: Seeds) -> np.ndarray:
     return np.sort(seeds.numpy(f"domain-{part}").permutation(corpus.rows(part))[:n])  # type: ignore[arg-type]
-
-
-def _column(path: Path) -> list[str]:
-    return [row["smiles"] for row in table_rows(path)]
 
 
 class _Model:

@@ -15,8 +15,6 @@ many there are. sane: the outside judge of sense.py knows all ring systems and b
 
 from __future__ import annotations
 
-import argparse
-import os
 import random
 import tempfile
 import time
@@ -25,10 +23,11 @@ from pathlib import Path
 from statistics import mean, median
 from typing import TYPE_CHECKING, Any
 
+from arguments import search_parser
 from rdkit import DataStructs
 from rdkit.Chem import QED, rdFingerprintGenerator
-from record import ROOT, kept, record, table_rows
-from sense import sane  # beside this file
+from record import kept, record, table_rows
+from sense import is_plausible_lead
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
@@ -41,11 +40,11 @@ from molvae.oracles.config import Objective
 from molvae.oracles.plugins import load_oracle
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
 GOAL, ALIKE, LEADS, BUDGET, BATCH = 0.9, 0.4, 800, 1000, 10
 MARKS = (100, BUDGET)
-SANE_SA = 4.5
 _GENERATOR = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
 
 
@@ -95,7 +94,7 @@ def improve(model: MolVAE, lead: str, seed: int) -> dict[str, Any]:
         "success_call": call,
         "calls": calls,
         "smiles": smiles,
-        "sane": None if smiles is None else bool(sane(smiles) and value_of("sa", smiles) <= SANE_SA),
+        "sane": None if smiles is None else is_plausible_lead(smiles),
         "seconds": round(time.process_time() - begun, 1),
     }
 
@@ -152,13 +151,9 @@ def _figures(table: list[dict[str, Any]]) -> dict[str, float | int | None]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("MOLVAE_DATA", "../shared/data")))
+    parser = search_parser(__doc__, "lead")
     parser.add_argument("--first", type=int, default=LEADS, help="leads, in the order they were drawn")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--no-record", action="store_true", help="leave results/lead.json alone")
-    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "lead")
     return parser.parse_args()
 
 

@@ -6,13 +6,13 @@ kept under runs/reference-statistics, so that only the first run takes their tim
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from record import ROOT, commit, record, table_rows  # beside this file
+from arguments import parser_of
+from record import ROOT, commit, record, smiles_in
 
 from molvae.evaluation.distribution import measure
 from molvae.evaluation.molecules import MoleculeSet
@@ -47,7 +47,7 @@ _TOLERANCE, _FCD_TOLERANCE = 0.01, 0.02
 
 def main() -> int:
     """Measure, compare, write results/metrics_golden.json; exit 1 if a figure is off."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = parser_of(__doc__)
     parser.add_argument("--no-fcd", action="store_true", help="leave out what takes longest; write no result")
     parser.add_argument("--workers", type=int, default=0)
     options = parser.parse_args()
@@ -92,7 +92,7 @@ def _measured(*, fcd: bool, workers: int) -> MetricTable:
 
 def moses_smiles(path: Path) -> list[str]:
     """The molecules of a file of MOSES, in order."""
-    return [row["SMILES"] for row in table_rows(path)]
+    return smiles_in(path, "SMILES")
 
 
 def _row(name: str, published: float, measured: float) -> dict[str, float | str]:

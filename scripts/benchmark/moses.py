@@ -14,16 +14,15 @@ out; --reference-size compares with fewer molecules, drawn at random, and the fi
 
 from __future__ import annotations
 
-import argparse
-import math
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from arguments import parser_of
 from metrics_golden import CACHE, moses_smiles
-from record import commit, record  # beside this file
+from record import commit, record, rounded
 
 from molvae.chemistry.molecule import parse
 from molvae.evaluation.distribution import measure
@@ -35,6 +34,8 @@ from molvae.progress import PlainProgress
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:
+    import argparse
+
     from molvae.evaluation.profile import Part
     from molvae.latent.neighbors import SimilarityCurve
 
@@ -55,7 +56,7 @@ def main() -> None:
     figures = {**on_molecules(model, test, options, progress), **_neighbors(model, test, options, progress)}
     print(figures, flush=True)
     sampled = on_samples(model, data, options, progress)
-    rows = [{"figure": row.name, "value": _rounded(row.value), "n": row.n} for row in sampled]
+    rows = [{"figure": row.name, "value": rounded(row.value), "n": row.n} for row in sampled]
     figures = {**{_key(row["figure"]): row["value"] for row in rows}, **figures}
     for name, value in figures.items():
         print(f"{name:24} {value}")
@@ -102,10 +103,10 @@ def on_molecules(
     smiles = [getattr(item, "smiles", "") for item in molecules]
     mu, sigma = model.posterior(molecules)
     noise = Seeds(options.seed).numpy("moses-posterior").standard_normal(mu.shape, dtype=np.float32)
-    found: dict[str, float | None] = {"kl": _rounded(float(np.nanmean(kl_divergence(mu, sigma))))}
+    found: dict[str, float | None] = {"kl": rounded(float(np.nanmean(kl_divergence(mu, sigma))))}
     for name, z in (("recon_encoder", mu), ("recon_sampled", mu + sigma * noise)):
         texts = model.decoder.write(z, progress=progress, task=name)
-        found[name] = _rounded(reconstruction(smiles, texts)["molecule match"])
+        found[name] = rounded(reconstruction(smiles, texts)["molecule match"])
     return found
 
 
@@ -128,7 +129,7 @@ def _valid_at(curve: SimilarityCurve, similarity: float) -> float | None:
     """The valid share at the radius where the mean similarity is that; None outside those measured."""
     if not min(curve.similarity) <= similarity <= max(curve.similarity):
         return None
-    return _rounded(float(np.interp(curve.radius_for(similarity), curve.radius, curve.validity)))
+    return rounded(float(np.interp(curve.radius_for(similarity), curve.radius, curve.validity)))
 
 
 def _set(
@@ -149,12 +150,8 @@ def _key(name: str) -> str:
     return name.lower().replace("unique@", "unique").replace("/", "_").replace(" ", "_")
 
 
-def _rounded(value: float) -> float | None:
-    return round(value, 5) if math.isfinite(value) else None
-
-
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = parser_of(__doc__)
     parser.add_argument("checkpoint")
     parser.add_argument("--samples", type=int, default=N_SAMPLES)
     parser.add_argument("--molecules", type=int, default=N_RECONSTRUCTED, help="of Test, written back")

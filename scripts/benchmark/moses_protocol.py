@@ -20,7 +20,6 @@ import argparse
 import csv
 import hashlib
 import json
-import math
 import os
 import sys
 import time
@@ -31,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from family import LABELS, prepared
 from metrics_golden import CACHE, moses_smiles
-from record import ROOT, amend, commit, kept, machine, record  # beside this file
+from record import ROOT, amend, commit, kept, machine, record, rounded
 
 from molvae.chemistry.descriptors import describe_smiles
 from molvae.chemistry.molecule import parse
@@ -186,7 +185,7 @@ class Bench:
                 "active_units": "active units",
                 **{f"mae_{name.lower()}": f"MAE {name}" for name in LABELS},
             }
-            return {key: _rounded(table[name]) for key, name in names.items()}
+            return {key: rounded(table[name]) for key, name in names.items()}
 
         return kept(self.options.work / f"{_slug(arm)}-molecules.json", asked, measured)
 
@@ -213,7 +212,7 @@ class Bench:
             names = {"valid": "valid", "unique": "unique@10k", "novelty": "novelty", "intdiv": "IntDiv"}
             for kind in ("FCD", "SNN", "Scaf", "logP", "weight"):
                 names |= {f"{kind.lower()}_{r.name}": f"{kind}/{r.name}" for r in self.references}
-            row: dict[str, Any] = {key: _rounded(found[name]) for key, name in names.items()}
+            row: dict[str, Any] = {key: rounded(found[name]) for key, name in names.items()}
             return {**row, "molecules_per_cpu_second": round(N_SAMPLES / seconds, 1)}
 
         return kept(self.options.work / f"{_slug(arm)}-{prior}.json", asked, measured)
@@ -222,7 +221,7 @@ class Bench:
         """FCD of training molecules to those held out, as many as samples."""
         rows = Seeds(0).numpy("moses-protocol-floor").permutation(len(self.training))[:N_SAMPLES]
         own = chemnet_statistics([self.training[row] for row in sorted(rows)], cache=CACHE)
-        return _rounded(frechet_distance(own, self.references[0].chemnet()))
+        return rounded(frechet_distance(own, self.references[0].chemnet()))
 
     def _fitted(self, arm: str, model: MolVAE, prior: str) -> MolVAE:
         """The model with this prior, fitted unless it is there."""
@@ -327,10 +326,6 @@ def _priors(arm: str) -> tuple[str, ...]:
 
 def _slug(arm: str) -> str:
     return arm.lower().replace("'s", "").replace(" ", "-")
-
-
-def _rounded(value: float) -> float | None:
-    return round(float(value), 5) if math.isfinite(value) else None
 
 
 def _options() -> argparse.Namespace:

@@ -10,19 +10,21 @@ A run that was interrupted goes on where it stopped: the journals are kept under
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from record import ROOT, record, table_rows
+from arguments import search_parser
+from record import ROOT, record, smiles_in
 
 from molvae.api import optimize
 from molvae.campaign.utility import top_auc
 from molvae.latent.codec import MolVAE
 
 if TYPE_CHECKING:
+    import argparse
+
     from molvae.campaign.runner import Result
 
 CELECOXIB = "Cc1ccc(cc1)-c1cc(nn1-c1ccc(cc1)S(N)(=O)=O)C(F)(F)F"
@@ -35,7 +37,7 @@ def main() -> None:
     """Run every task, arm and seed; print and record the table."""
     options = _options()
     model = MolVAE.load(options.checkpoint, device="cpu")
-    library = _library(options.library)
+    library = smiles_in(options.library)
     table = []
     for task in TASKS:
         for seed in options.seeds:
@@ -46,7 +48,8 @@ def main() -> None:
                 print(_line(row), flush=True)
     figures = _figures(table)
     print("  ".join(f"{name} {value:.3f}" for name, value in figures.items()))
-    print(record("optimize_vs_random", figures=figures, table=table, seeds=list(options.seeds)))
+    if not options.no_record:
+        print(record("optimize_vs_random", figures=figures, table=table, seeds=list(options.seeds)))
 
 
 def _play(
@@ -104,17 +107,10 @@ def _line(row: dict[str, Any]) -> str:
     )
 
 
-def _library(path: Path) -> list[str]:
-    return [row["smiles"] for row in table_rows(path)]
-
-
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
+    parser = search_parser(__doc__, "optimize_vs_random", data=False, seeds=(0, 1, 2))
     parser.add_argument("--library", type=Path, default=ROOT / "datasets" / "starter.csv.gz")
     parser.add_argument("--budget", type=int, default=500)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "optimize_vs_random")
     return parser.parse_args()
 
 

@@ -15,18 +15,16 @@ same cells and are evaluated on the same hidden ones.
 
 from __future__ import annotations
 
-import argparse
-import os
 import time
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from arguments import search_parser
 from counts import count_matrix
-from record import ROOT, kept, record, table_rows
+from record import kept, record, table_rows
 from scipy.spatial.distance import cdist
 from scipy.stats import norm, spearmanr
 from sklearn.ensemble import RandomForestRegressor
@@ -40,6 +38,7 @@ from molvae.latent.panel import AssayPanel
 from molvae.optimization.similarities import MinMaxGallery, Multisets
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
 SINGLE = ("mean", "ridge_latent", "ridge_morgan", "gp_latent", "gp_morgan", "forest_morgan")
@@ -109,7 +108,8 @@ def main() -> None:
                 flush=True,
             )
     figures = {**_figures(table, "docking"), **_figures(table, "assays")}
-    print(record("panel", figures=figures, table=table, seeds=[options.seed], summary=_summary(table)))
+    if not options.no_record:
+        print(record("panel", figures=figures, table=table, seeds=[options.seed], summary=_summary(table)))
 
 
 def _play(task: Task, arm: str, model: MolVAE) -> dict[str, Any]:
@@ -293,13 +293,10 @@ def _summary(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("MOLVAE_DATA", "../shared/data")))
+    parser = search_parser(__doc__, "panel")
     parser.add_argument("--compounds", type=int, default=6000, help="Of DOCKSTRING; 28858 are there.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
-    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "panel")
     return parser.parse_args()
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from arguments import CHECKPOINT
 from pmo_records import GOALS, PARETO, PERFECT, RANDOM_LIBRARY, is_whole, judged, number, summary, write
-from record import ROOT, commit, table_rows
+from record import ROOT, commit, smiles_in
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
@@ -137,7 +138,7 @@ def add_options(add: Callable[..., object], name: str) -> None:
     """
     data = os.environ.get("MOLVAE_DATA")
     add("--library", type=Path, default=Path(data) / _ZINC if data else None, help="default: ZINC250k")
-    add("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
+    add("--checkpoint", type=Path, default=CHECKPOINT)
     add("--work", type=Path, default=ROOT / "runs" / name, help="where runs are kept")
     add(
         "--most",
@@ -257,9 +258,7 @@ def start_molecules(run_: Run) -> list[str]:
     return [library[row] for row in order[:n]]
 
 
-@cache
-def _library(path: Path) -> list[str]:
-    return [row["smiles"] for row in table_rows(path)]
+_library = cache(smiles_in)
 
 
 def _model(path: Path, threads: int) -> MolVAE:

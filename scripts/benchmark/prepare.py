@@ -15,7 +15,7 @@ import threading
 import time
 from pathlib import Path
 
-from record import commit, record  # beside this file
+from record import commit, record
 
 from molvae.data.corpus import Corpus
 

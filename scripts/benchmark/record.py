@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import math
 import os
 import platform
 import shlex
@@ -13,10 +14,11 @@ import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import stdev
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -104,6 +106,21 @@ def table_rows(path: Path) -> Iterator[dict[str, str]]:
     """The rows of a CSV file, which may be packed by gzip."""
     with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="") as file:
         yield from csv.DictReader(file)
+
+
+def smiles_in(path: Path, column: str = "smiles") -> list[str]:
+    """A column of a CSV file, which may be compressed with gzip."""
+    return [row[column] for row in table_rows(path)]
+
+
+def standard_error(values: Sequence[float], digits: int) -> float | None:
+    """Standard error of a mean, rounded; None for a single value."""
+    return round(stdev(values) / len(values) ** 0.5, digits) if len(values) > 1 else None
+
+
+def rounded(value: float) -> float | None:
+    """A value as it is recorded; None if it is not finite."""
+    return round(float(value), 5) if math.isfinite(value) else None
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

@@ -18,7 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from record import ROOT, record, table_rows
+from arguments import CHECKPOINT
+from record import ROOT, record, smiles_in
 
 from molvae.api import optimize
 from molvae.latent.codec import MolVAE
@@ -41,7 +42,7 @@ def main() -> None:
     if browser is None:
         raise SystemExit("no Chromium here: nothing can be opened")
     model = MolVAE.load(options.checkpoint, device="cpu")
-    library = _library(options.library)
+    library = smiles_in(options.library)
     long, pictured = options.work / "random", options.work / "two"
     optimize(model, maximize=["qed"], budget=1000, q=50, method="random", seed=3, start=library, output=long)
     begun = time.process_time()
@@ -111,15 +112,11 @@ def _open(browser: str, html: str, *words: str) -> str:
     return done.stdout
 
 
-def _library(path: Path) -> list[str]:
-    return [row["smiles"] for row in table_rows(path)]
-
-
 def _options() -> Any:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--library", type=Path, default=ROOT / "datasets" / "starter.csv.gz")
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "report", help="where journals are kept")
     parser.add_argument("--repeats", type=int, default=4)

@@ -9,7 +9,6 @@ MOLVAE_DATA names the directory that holds moleculenet/.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import hashlib
 import math
@@ -19,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from arguments import CHECKPOINT, parser_of
 from counts import count_matrix
 from rdkit import rdBase
 from rdkit.Chem.Descriptors import CalcMolDescriptors
-from record import ROOT, commit, record  # beside this file
+from record import ROOT, commit, record
 from sklearn.exceptions import ConvergenceWarning
 
 from molvae.chemistry.molecule import is_valid
@@ -32,6 +32,8 @@ from molvae.latent.estimators import LatentRegressor, MolVAETransformer
 from molvae.seeding import Seeds
 
 if TYPE_CHECKING:
+    import argparse
+
     from numpy.typing import NDArray
 
     from molvae.chemistry.molecule import Molecule
@@ -171,8 +173,8 @@ def _filled(values: NDArray[np.floating]) -> Matrix:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
+    parser = parser_of(__doc__)
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
     parser.add_argument("--seeds", type=int, default=SEEDS)
     return parser.parse_args()

@@ -11,7 +11,6 @@ stages (read, parse, canonicalize, keep the largest) on a file of small molecule
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
 import os
@@ -21,18 +20,22 @@ import tempfile
 import time
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from prepare import PeakMemory  # beside this file
+from arguments import CHECKPOINT, parser_of
+from prepare import PeakMemory
 from rdkit import Chem, rdBase
-from record import ROOT, amend, commit, record
+from record import amend, commit, record
 
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.chemistry.standardize import standardize
 from molvae.latent.codec import MolVAE
 from molvae.latent.encoding import token_batches
 from molvae.models.devices import limited_threads
+
+if TYPE_CHECKING:
+    import argparse
 
 OBJECTIVES = ["--maximize", "qed", "--at-most", "sa=3.5", "--at-least", "predicted_logp=0"]
 CHEAPEST = ["--standardize", "none", "--maximize", "heavy_atoms", "--domain", "none"]
@@ -241,8 +244,8 @@ def _library(path: Path, smiles: list[str], n_rows: int) -> Path:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
+    parser = parser_of(__doc__)
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--rows", type=int, default=ROWS, help="rows of the runs that measure speed")
     parser.add_argument("--part-bytes", type=int, default=1 << 17, help="size of a part in these runs")
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2], help="besides none")

@@ -11,18 +11,17 @@ A run that was interrupted goes on where it stopped: what was measured is kept u
 
 from __future__ import annotations
 
-import argparse
-import os
 import random
 import tempfile
 import time
 from functools import cache
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from keep import broken_promises
-from record import ROOT, kept, record, table_rows
+from arguments import search_parser
+from keep import violations
+from record import kept, record, standard_error, table_rows
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
@@ -33,8 +32,10 @@ from molvae.chemistry.molecule import Molecule, is_valid, parse
 from molvae.chemistry.standardize import standardize
 from molvae.latent.codec import MolVAE
 from molvae.oracles.config import Objective
+from molvae.oracles.plugins import load_oracle
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 SIMILAR = {
@@ -64,7 +65,7 @@ PROFILES = {
 }
 ISOMERS = {"albendazole_isomers": "isomers:C12H15N3O2S", "flumazenil_isomers": "isomers:C15H14FN3O3"}
 ARMS = {"gate": False, "wild": True}
-BUDGET, BATCH, N_START, TOP, MANY = 300, 10, 10, 10, 100
+BUDGET, BATCH, N_START, TOP, MANY, EASY = 300, 10, 10, 10, 100, 4.5
 
 
 def main() -> None:
@@ -92,9 +93,10 @@ def main() -> None:
                     f"sane {row['sane_top10']:.2f} {row['sane_top100']:.2f}",
                     flush=True,
                 )
-    figures = _figures(table) | _of_the_model(model, data["test"], options.n_draws) | broken_promises(model)
+    figures = _figures(table) | _of_the_model(model, data["test"], options.n_draws) | violations(model)
     print("  ".join(f"{name} {value}" for name, value in figures.items()))
-    print(record("sense", figures=figures, table=table, seeds=list(options.seeds)))
+    if not options.no_record:
+        print(record("sense", figures=figures, table=table, seeds=list(options.seeds)))
 
 
 def _play(
@@ -125,6 +127,13 @@ def sane(smiles: str) -> bool:
     judge = _judge()
     judge.load_smiles(smiles)
     return bool(judge.check_ring_systems() and judge.check_lacan() > 0)
+
+
+def is_plausible_lead(smiles: str) -> bool:
+    """Whether a valid molecule is `sane` and easy to make: a synthetic accessibility score of at most 4.5."""
+    molecule = standardize(smiles)
+    assert isinstance(molecule, Molecule)  # noqa: S101 - it was scored
+    return sane(smiles) and load_oracle("sa")([molecule])[0].value <= EASY
 
 
 @cache
@@ -172,7 +181,7 @@ def _figures(table: list[dict[str, Any]]) -> dict[str, float | int | None]:
         "auc_gate": round(mean(of("gate", "auc")), 4),
         "auc_wild": round(mean(of("wild", "auc")), 4),
         "auc_gain": round(mean(gains), 4),
-        "auc_gain_error": round(stdev(gains) / len(gains) ** 0.5, 4),
+        "auc_gain_error": standard_error(gains, 4),
         "n_objectives": len(names),
     }
 
@@ -200,12 +209,8 @@ def zinc(path: Path) -> dict[str, list[str]]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("MOLVAE_DATA", "../shared/data")))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser = search_parser(__doc__, "sense", seeds=(0, 1, 2))
     parser.add_argument("--n-draws", type=int, default=10_000)
-    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "sense")
     return parser.parse_args()
 
 

@@ -14,20 +14,19 @@ forest on Morgan counts, trained on the same table, likes best.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import importlib.util
-import os
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from arguments import search_parser
 from counts import count_matrix
-from record import ROOT, record, table_rows
+from record import record, standard_error, table_rows
 from sklearn.ensemble import RandomForestRegressor
 
 from molvae.chemistry.molecule import Molecule, is_valid, parse
@@ -36,6 +35,7 @@ from molvae.latent.codec import MolVAE
 from molvae.oracles.plugins import load_oracle
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterable, Sequence
     from types import ModuleType
 
@@ -71,7 +71,8 @@ def main() -> None:
             print(row, flush=True)
     figures = _figures(table)
     print("  ".join(f"{name} {value}" for name, value in figures.items()))
-    print(record("series", figures=figures, table=table, seeds=list(options.seeds)))
+    if not options.no_record:
+        print(record("series", figures=figures, table=table, seeds=list(options.seeds)))
 
 
 def within(molecule: Molecule) -> bool:
@@ -199,7 +200,7 @@ def _figures(table: list[dict[str, Any]]) -> dict[str, float | int | None]:
         "repeats": sum(row["repeats"] for row in both),
         "mean_true_round1": round(mean(first), 3),
         "mean_true_round2": round(mean(second), 3),
-        "gain_round2_error": round(stdev(gains) / len(gains) ** 0.5, 3) if len(gains) > 1 else None,
+        "gain_round2_error": standard_error(gains, 3),
         "mean_true_random": round(mean(of("random", 1, "mean_true")), 3),
         "mean_true_library": round(mean(of("screened library", 1, "mean_true")), 3),
     }
@@ -219,12 +220,8 @@ def _truth(path: Path) -> ModuleType:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
+    parser = search_parser(__doc__, "series", seeds=(0, 1, 2, 3, 4))
     parser.add_argument("--series", type=Path, required=True, help="folder with series.csv and truth.py")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("MOLVAE_DATA", "../shared/data")))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "series")
     return parser.parse_args()
 
 

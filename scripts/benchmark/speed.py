@@ -16,7 +16,6 @@ one.
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 import time
@@ -27,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import moses_loop
 import torch
+from arguments import CHECKPOINT, parser_of
 from ceiling import Ceiling, of_training, of_writing
 from moses_loop import MosesTraining, MosesVAE, Sizes
 from record import RESULTS, ROOT, commit, machine, record
@@ -47,6 +47,7 @@ from molvae.training.config import TrainSettings
 from molvae.training.trainer import _Run
 
 if TYPE_CHECKING:
+    import argparse
     from collections import Counter
     from collections.abc import Callable, Iterator
 
@@ -301,9 +302,9 @@ def _starter(path: Path) -> Path:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = parser_of(__doc__)
     parser.add_argument("--corpus", type=Path, help="made by molvae prepare; default: the starter set")
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "zinc250k")
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--sizes", nargs="+", choices=["ours", "moses"], default=["ours", "moses"])
     parser.add_argument("--repeats", type=int, default=9)

@@ -12,11 +12,11 @@ stopped.
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from family import (  # beside this file
+from arguments import parser_of
+from family import (
     MEMBERS,
     PRIORS,
     asked_options,
@@ -30,6 +30,9 @@ from record import ROOT, commit, record
 
 from molvae.data.corpus import Corpus
 from molvae.evaluation.frechet import chemnet_statistics
+
+if TYPE_CHECKING:
+    import argparse
 
 WRITINGS: dict[str, dict[str, Any]] = {
     "smiles, atoms": {"n_merges": 0},
@@ -70,7 +73,7 @@ def _slug(writing: str) -> str:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = parser_of(__doc__)
     parser.add_argument("--writings", nargs="+", choices=list(WRITINGS), default=list(WRITINGS))
     return asked_options(parser, ROOT / "runs" / "tokenizers")
 
