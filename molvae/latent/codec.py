@@ -163,9 +163,13 @@ class MolVAE:
         if properties is not None and not self.settings.model.conditional:
             raise UsageError("this model is not conditional: its decoder does not take properties")
         condition = None if properties is None else self.scaled_properties(properties)
-        return self.decoder.molecules(
-            z, temperature=temperature, seed=seed, beam=beam, condition=condition, noise=noise
+        points, levels = self.decoder.at_level(z, noise, seed)
+        molecules = self.decoder.molecules(
+            points, levels, temperature=temperature, seed=seed, condition=condition
         )
+        if beam:
+            self.decoder.search(points, molecules, levels, condition)
+        return molecules
 
     def decode_moved(
         self, z: NDArray[np.floating], level: NDArray[np.floating], *, seed: int = 0

@@ -47,31 +47,51 @@ class TextDecoder:
     tokenizer: Tokenizer
     max_length: int  # tokens of the longest text
 
+    def at_level(
+        self, z: NDArray[np.floating], noise: float | NDArray[np.floating], seed: int
+    ) -> tuple[Points, torch.Tensor | None]:
+        """Latent vectors with noise (`MolVAE.decode`), and its levels, `n`; None if all are 0."""
+        points, size = np.asarray(z, dtype=np.float32), self.network.settings.latent_size
+        if points.ndim != 2 or points.shape[1] != size:  # noqa: PLR2004 - rows and columns
+            raise UsageError(f"latent vectors must be n x {size}, got shape {points.shape}")
+        levels = np.broadcast_to(np.asarray(noise, dtype=np.float32), (len(points),))
+        if not ((levels >= 0.0) & (levels <= 1.0)).all():
+            raise UsageError(f"a noise level must be between 0 and 1, got {noise}")
+        if not levels.any():
+            return points, None
+        if not self.network.settings.noise_levels:
+            raise UsageError(
+                "this model's decoder was not trained with noise levels",
+                hint="Train one with --set model.noise_levels=true.",
+            )
+        asked = self._tensor(levels.copy())
+        return blurred(self._tensor(points), asked, Seeds(seed).torch("noise")).cpu().numpy(), asked
+
     def molecules(
         self,
-        z: NDArray[np.floating],
+        z: Points,
+        levels: torch.Tensor | None,
         *,
         temperature: float,
         seed: int,
-        beam: bool,
-        condition: Condition | None,
-        noise: float | NDArray[np.floating],
+        condition: Condition | None = None,
     ) -> list[Molecule | Invalid]:
-        """Molecules from latent vectors; arguments and errors as for `MolVAE.decode`."""
-        points, levels = self._at_level(z, noise, seed)
-        molecules = self._decoded(points, temperature, seed, levels, condition)
-        if beam:
-            self._search(points, molecules, levels, condition)
-        return molecules
+        """Molecules from latent vectors that have noise of these levels."""
+        texts = self._texts(z, levels, temperature, Seeds(seed).torch("decode"), condition)
+        finite = np.asarray(np.isfinite(z).all(axis=1))
+        return MoleculeList(
+            parse(text) if ok else Invalid("", "the latent vector is not finite")
+            for text, ok in zip(texts, finite, strict=True)
+        )
 
     def moved(
         self, z: NDArray[np.floating], levels: NDArray[np.floating], seed: int
     ) -> list[Molecule | Invalid]:
-        """Molecules from latent vectors with noise of these levels: sampled at level 1, greedy below."""
+        """Molecules from latent vectors that have noise of these levels: sampled at level 1, greedy below."""
         points, given = np.asarray(z, dtype=np.float32), np.asarray(levels, dtype=np.float32)
         molecules: list[Molecule | Invalid] = [Invalid("", "not decoded")] * len(points)
         for temperature, rows in ((0.0, np.flatnonzero(given < 1.0)), (1.0, np.flatnonzero(given == 1.0))):
-            made = self._decoded(points[rows], temperature, seed, self._tensor(given[rows]))
+            made = self.molecules(points[rows], self._tensor(given[rows]), temperature=temperature, seed=seed)
             for row, molecule in zip(rows, made, strict=True):
                 molecules[row] = molecule
         return molecules
@@ -91,70 +111,32 @@ class TextDecoder:
 
         Arguments are those of `MolVAE.decode`; progress is reported under the name `task`.
         """
-        points, levels = self._at_level(z, noise, seed)
+        points, levels = self.at_level(z, noise, seed)
         generator = Seeds(seed).torch("write")
         texts: list[str] = []
         progress.start(task, len(points))
         for start in range(0, len(points), _SHOWN):
             part = points[start : start + _SHOWN]
             at = None if levels is None else levels[start : start + _SHOWN]
-            own = self._texts(part, temperature, generator, at)
-            texts += self._searched(part, own, at) if beam else own
+            own = self._texts(part, at, temperature, generator)
+            if beam:
+                before = [parse(text) for text in own]
+                after = before.copy()
+                self.search(part, after, at)
+                for row, (old, new) in enumerate(zip(before, after, strict=True)):
+                    if new is not old and is_valid(new):
+                        own[row] = new.smiles
+            texts += own
             progress.advance(task, len(part))
         progress.finish(task)
         return texts
 
-    def _at_level(
-        self, z: NDArray[np.floating], noise: float | NDArray[np.floating], seed: int
-    ) -> tuple[Points, torch.Tensor | None]:
-        """The decoder's input at noise levels, and the levels `n`, None if all are 0."""
-        points, size = np.asarray(z, dtype=np.float32), self.network.settings.latent_size
-        if points.ndim != 2 or points.shape[1] != size:  # noqa: PLR2004 - rows and columns
-            raise UsageError(f"latent vectors must be n x {size}, got shape {points.shape}")
-        levels = np.broadcast_to(np.asarray(noise, dtype=np.float32), (len(points),))
-        if not ((levels >= 0.0) & (levels <= 1.0)).all():
-            raise UsageError(f"a noise level must be between 0 and 1, got {noise}")
-        if not levels.any():
-            return points, None
-        if not self.network.settings.noise_levels:
-            raise UsageError(
-                "this model's decoder was not trained with noise levels",
-                hint="Train one with --set model.noise_levels=true.",
-            )
-        asked = self._tensor(levels.copy())
-        return blurred(self._tensor(points), asked, Seeds(seed).torch("noise")).cpu().numpy(), asked
-
-    def _searched(self, z: Points, texts: list[str], levels: torch.Tensor | None) -> list[str]:
-        """Texts, with invalid ones replaced as by `_search`."""
-        before = [parse(text) for text in texts]
-        after = before.copy()
-        self._search(z, after, levels)
-        return [
-            new.smiles if is_valid(new) and new is not old else text
-            for text, old, new in zip(texts, before, after, strict=True)
-        ]
-
-    def _decoded(
-        self,
-        z: Points,
-        temperature: float,
-        seed: int,
-        levels: torch.Tensor | None,
-        condition: Condition | None = None,
-    ) -> list[Molecule | Invalid]:
-        texts = self._texts(z, temperature, Seeds(seed).torch("decode"), levels, condition)
-        finite = np.asarray(np.isfinite(z).all(axis=1))
-        return MoleculeList(
-            parse(text) if ok else Invalid("", "the latent vector is not finite")
-            for text, ok in zip(texts, finite, strict=True)
-        )
-
     def _texts(
         self,
         z: Points,
+        levels: torch.Tensor | None,
         temperature: float,
         generator: torch.Generator,
-        levels: torch.Tensor | None,
         condition: Condition | None = None,
     ) -> list[str]:
         """Texts decoded from latent vectors, valid or not; empty where a row is not finite."""
@@ -167,7 +149,7 @@ class TextDecoder:
         finite = np.asarray(np.isfinite(z).all(axis=1))
         return [text if fine else "" for text, fine in zip(texts, finite, strict=True)]
 
-    def _search(
+    def search(
         self,
         z: Points,
         molecules: list[Molecule | Invalid],
@@ -187,7 +169,7 @@ class TextDecoder:
                 rows = wrong[start : start + _SEARCHED]
                 read = self._read(z, rows, levels, condition)
                 beams = beam_search(self.network.decoder, read, max_length=self.max_length, width=width)
-                for row, texts in zip(rows, _texts(self.tokenizer, beams), strict=True):
+                for row, texts in zip(rows, _texts_of(beams, self.tokenizer), strict=True):
                     molecules[row] = _first_known(self.tokenizer, texts, molecules[row])
 
     def _read(
@@ -225,7 +207,7 @@ def _first_known(tokenizer: Tokenizer, texts: list[str], before: Molecule | Inva
     return found
 
 
-def _texts(tokenizer: Tokenizer, beams: Beams) -> list[list[str]]:
+def _texts_of(beams: Beams, tokenizer: Tokenizer) -> list[list[str]]:
     """The texts of each latent vector, best first."""
     counts = beams.log_prob.isfinite().sum(1).tolist()
     rows = beams.tokens.cpu().numpy()

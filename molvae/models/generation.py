@@ -42,7 +42,7 @@ class Steps:
 
     def _begun(self, z: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Hidden states of each layer, `b x h`, and the projection of z into each layer, `b x 3h`."""
-        states = [self._decoder.initial(z, layer) for layer in range(len(self._decoder.layers))]
+        states = [initial(z).tanh() for initial in self._decoder.initials]
         return states, [project(z) for project in self._decoder.conditions]
 
     def logits(self, tokens: Tensor) -> Tensor:
@@ -99,11 +99,11 @@ def generate(
         device = z.device if generator is None else generator.device
         draws = torch.rand(n_rows, max_length, generator=generator, device=device).to(z.device)
     width = window or (WINDOW if z.device.type == "cpu" else WINDOW_OF_A_GPU)
-    loop = _Loop(decoder, z, min(width, n_rows), max_length)
+    loop = _Loop(Steps(decoder, z[:width]), z, max_length)
     # One extra row receives what idle places write.
     tokens = torch.full((n_rows + 1, max_length), PAD, dtype=torch.long, device=z.device)
     total = at_least_single(z.new_zeros(n_rows + 1))
-    while loop.busy:
+    while len(loop.rows) > 0:
         logits = loop.texts.logits(loop.current)
         if draws is None:
             chosen = logits.argmax(1)
@@ -127,19 +127,14 @@ def _draw(logits: Tensor, temperature: float, uniform: Tensor) -> Tensor:
 class _Loop:
     """The places at which rows are written, and the queue of rows without a place."""
 
-    def __init__(self, decoder: GRUDecoder, z: Tensor, width: int, max_length: int) -> None:
-        self.z, self.max_length = z, max_length
-        self.texts = Steps(decoder, z[:width])
-        self.rows = torch.arange(width, device=z.device)  # at each place; the number of rows where it is idle
+    def __init__(self, texts: Steps, z: Tensor, max_length: int) -> None:
+        self.texts, self.z, self.max_length = texts, z, max_length
+        self.n_begun = len(texts.states[0])
+        # The row at each place; the number of rows where it is idle.
+        self.rows = torch.arange(self.n_begun, device=z.device)
         self.steps = torch.zeros_like(self.rows)  # tokens written of each row
         self.current = torch.full_like(self.rows, BOS)  # the last of them
-        self.n_begun = width
         self.longest = 0  # tokens of the longest row so far
-
-    @property
-    def busy(self) -> bool:
-        """Whether any place is left."""
-        return len(self.rows) > 0
 
     def advance(self, chosen: Tensor) -> None:
         """Advance by one step with these tokens `b`; waiting rows take idle places."""
@@ -152,10 +147,8 @@ class _Loop:
         self.rows.masked_fill_(ended, len(self.z))
         self.steps.masked_fill_(ended, 0)
         idle = (self.rows == len(self.z)).nonzero()[:, 0]
-        if len(idle) * _SHARE >= len(self.rows):
-            self._fill(idle)
-
-    def _fill(self, idle: Tensor) -> None:
+        if len(idle) * _SHARE < len(self.rows):
+            return
         first, self.n_begun = self.n_begun, min(self.n_begun + len(idle), len(self.z))
         n_new = self.n_begun - first
         places = idle[:n_new]

@@ -160,13 +160,9 @@ class GRUDecoder(nn.Module):
         states = functional.embedding(tokens.t(), self.token_inputs())
         for layer, project in enumerate(self.inputs):
             projected = project(states) if layer else states
-            states = self.layers[layer](projected.add_(self.conditions[layer](z)), self.initial(z, layer))
+            projected = projected.add_(self.conditions[layer](z))
+            states = self.layers[layer](projected, self.initials[layer](z).tanh())
         return states
-
-    def initial(self, z: Tensor, layer: int) -> Tensor:
-        """Initial hidden state of a layer, `b x h`."""
-        state: Tensor = self.initials[layer](z).tanh()
-        return state
 
     def token_inputs(self) -> Tensor:
         """The first layer's input projection of every token, `v x 3h`."""

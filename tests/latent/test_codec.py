@@ -181,9 +181,9 @@ def test_weights_that_are_not_finite_are_refused(tiny_checkpoint, tmp_path):
     ],
 )
 def test_an_odd_molecule_gives_way_to_one_the_model_can_read(tiny_model, monkeypatch, before, found, after):
-    monkeypatch.setattr("molvae.latent.decoding._texts", lambda *_: [list(found)])
+    monkeypatch.setattr("molvae.latent.decoding._texts_of", lambda *_: [list(found)])
     molecules = [parse(before)]
-    tiny_model.decoder._search(np.zeros((1, 16), np.float32), molecules, None)
+    tiny_model.decoder.search(np.zeros((1, 16), np.float32), molecules, None)
     assert molecules[0].smiles == parse(after).smiles
 
 
