@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 from molvae.persistence.files import Closing
-from molvae.text import printable
+from molvae.text import jsonable, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,7 +93,7 @@ class EventLog(Closing):
 
     def write(self, event: str, **fields: Any) -> None:
         """Append the event and flush it."""
-        record = {"event": event, "time": round(time.time(), 3), **finite(fields)}
+        record = {"event": event, "time": round(time.time(), 3), **jsonable(fields)}
         self._file.write(json.dumps(record, ensure_ascii=True) + "\n")
         self._file.flush()
 
@@ -108,23 +107,12 @@ def read_events(path: Path, event: str | None = None) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            record = finite(json.loads(line))
+            record = jsonable(json.loads(line))
         except (ValueError, RecursionError):
             continue
         if isinstance(record, dict) and (event is None or record.get("event") == event):
             records.append(record)
     return records
-
-
-def finite(value: Any) -> Any:
-    """The same with `None` for numbers that are not finite, as JSON has none."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return value
 
 
 def figures_text(fields: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Text from outside made safe for files and terminals, and values as text."""
+"""Text from outside made safe for files and terminals, and values as text or JSON."""
 
 from __future__ import annotations
 
@@ -58,3 +58,20 @@ def cell(value: Any, number: Callable[[float], str] = "{:.4g}".format) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(cell(item, number) for item in value) or "-"
     return str(value)
+
+
+def jsonable(value: Any) -> Any:
+    """The value for JSON: paths as text, arrays as lists, null for numbers that are not finite.
+
+    >>> jsonable({"loss": float("nan"), "parts": (1, 0.5)})
+    {'loss': None, 'parts': [1, 0.5]}
+    """
+    if isinstance(value, dict):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [jsonable(item) for item in value]
+    if hasattr(value, "tolist"):
+        return jsonable(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | bool | None) else str(value)

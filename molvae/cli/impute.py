@@ -10,9 +10,10 @@ import click
 import numpy as np
 
 from molvae.cli import options
-from molvae.cli.output import Session, jsonable, table_text
+from molvae.cli.output import Session, table_text
 from molvae.data.records import Column
 from molvae.persistence import locations
+from molvae.text import jsonable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

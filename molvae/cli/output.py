@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import shutil
 import sys
 import textwrap
@@ -12,7 +11,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from molvae.progress import SILENT, PlainProgress, Progress, figures_text
-from molvae.text import cell, printable
+from molvae.text import cell, jsonable, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -196,19 +195,6 @@ def facts_text(facts: Mapping[str, Any], indent: str = "") -> str:
         else:
             lines.append(f"{indent}{label:<{width}}  {cell(value)}")
     return "\n".join(lines) + "\n"
-
-
-def jsonable(value: Any) -> Any:
-    """The value for JSON: paths as text, NaN as null, arrays as lists."""
-    if isinstance(value, dict):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [jsonable(item) for item in value]
-    if hasattr(value, "tolist"):
-        return jsonable(value.tolist())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if isinstance(value, str | int | bool | None) else str(value)
 
 
 def _say(text: str) -> None:

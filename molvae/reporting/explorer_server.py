@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 from molvae.errors import MolvaeError, StorageError, UsageError
-from molvae.progress import finite
+from molvae.text import jsonable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
             }
 
     def _send_json(self, status: HTTPStatus, content: dict[str, Any]) -> None:
-        text = json.dumps(finite(content), allow_nan=False)
+        text = json.dumps(jsonable(content), allow_nan=False)
         self._send(status, "application/json; charset=utf-8", text.encode())
 
     def _send(self, status: HTTPStatus, kind: str, content: bytes) -> None:

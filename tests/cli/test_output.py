@@ -10,11 +10,12 @@ import pytest
 
 from molvae.cli import fields, inputs, output
 from molvae.cli.campaigns import Bound
-from molvae.cli.output import Session, facts_text, jsonable, table_text
+from molvae.cli.output import Session, facts_text, table_text
 from molvae.data.config import PrepareSettings
 from molvae.data.records import Column
 from molvae.errors import ConfigError
 from molvae.progress import PlainProgress
+from molvae.text import jsonable
 from molvae.training.config import TrainSettings
 
 
