@@ -67,8 +67,7 @@ def load_settings(
     found: dict[str, Any] = without_retired(cls, read_toml(path) if path else {}, changed=stored)
     for key, value in [*(values or {}).items(), *map(parse_assignment, overrides)]:
         _insert(found, key, value)
-    changed = path is None or overrides or values
-    return settings_from(cls, found, "the settings" if changed else str(path))
+    return settings_from(cls, found, "the settings" if path is None or overrides or values else str(path))
 
 
 def settings_from(cls: type[S], values: Mapping[str, Any], where: str) -> S:
@@ -203,20 +202,13 @@ def without_retired(cls: type[Settings], stored: Any, *, changed: bool = True) -
         return [without_retired(cls, row, changed=changed) for row in stored]
     if not isinstance(stored, dict):
         return stored
-    kept = {}
+    kept, now = {}, flat(cls.retired)
     for name, value in stored.items():
         if inner := _section(cls, name, rows=True):
             kept[name] = without_retired(inner, value, changed=changed)
-        elif name not in cls.retired or not (changed or _is_constant(value, cls.retired[name])):
+        elif name not in cls.retired or not (changed or flat({name: value}).items() <= now.items()):
             kept[name] = value
     return kept
-
-
-def _is_constant(value: Any, constant: Any) -> bool:
-    """Whether a retired setting, or each one of a table of them, has the value that it always has now."""
-    if isinstance(value, dict) and isinstance(constant, dict):
-        return all(key in constant and _is_constant(item, constant[key]) for key, item in value.items())
-    return bool(value == constant)
 
 
 def retired_changes(cls: type[Settings], stored: Any, prefix: str = "") -> list[str]:
