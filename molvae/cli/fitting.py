@@ -98,8 +98,9 @@ def train_command(
         return
     curves = output / "curves.png"
     draw_learning_curves(output / locations.METRICS, curves)
-    told = {"model": done.checkpoint, "epochs": done.epochs, "curves": curves, "validation": done.metrics}
-    session.report(told)
+    session.report(
+        {"model": done.checkpoint, "epochs": done.epochs, "curves": curves, "validation": done.metrics}
+    )
 
 
 @dataclass(frozen=True)
@@ -199,8 +200,8 @@ def fit_prior_command(session: Session, /, fit: Fit, given: fields.Given[FitPrio
         for when, model in (("before", fit.model), ("after", fitted))
     ]
     table = table_text(("", "prior", "valid", "unique"), rows)
-    said = f"{table}\n{N_VALIDATION:,} samples of each, decoded greedily\n\n"
-    session.report(facts, f"{said}prior  {known['prior']}\nmodel  {fit.target}")
+    text = f"{table}\n{N_VALIDATION:,} samples of each, decoded greedily\n\n"
+    session.report(facts, f"{text}prior  {known['prior']}\nmodel  {fit.target}")
 
 
 @click.command(cls=fields.SettingsCommand, settings=FitHeadsSettings)

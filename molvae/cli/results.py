@@ -39,16 +39,6 @@ def named_values(row: Row, objectives: Sequence[Objective]) -> dict[str, float |
     return {o.name: value_of(score) for o, score in zip(objectives, row.scores, strict=True)}
 
 
-def short_names(objectives: Sequence[Objective]) -> dict[str, str]:
-    """A label for each name of an objective, for tables and pictures.
-
-    >>> from molvae.oracles.config import Objective
-    >>> short_names([Objective(name="qed"), Objective(name="similarity:CC(=O)Nc1ccc(O)cc1")])
-    {'qed': 'qed', 'similarity:CC(=O)Nc1ccc(O)cc1': 'similarity'}
-    """
-    return labels_of(objective.name for objective in objectives)
-
-
 def best_text(best: Sequence[Row], objectives: Sequence[Objective]) -> str:
     """The best molecules as a table: rank, scores, source, call, SMILES."""
     rows = []
@@ -56,7 +46,7 @@ def best_text(best: Sequence[Row], objectives: Sequence[Objective]) -> str:
         scores = named_values(row, objectives).values()
         source = f"{row.source} ({row.name})" if row.name else row.source
         rows.append([rank, *scores, source, "-" if row.call is None else row.call + 1, row.smiles])
-    header = ("#", *short_names(objectives).values(), "source", "call", "smiles")
+    header = ("#", *labels_of(o.name for o in objectives).values(), "source", "call", "smiles")
     return table_text(header, rows) if rows else ""
 
 
@@ -71,7 +61,7 @@ def write_table(session: Session, target: Path, table: Sequence[Row], history: H
     values["call"] = [None if row.call is None else row.call + 1 for row in table]
     values |= {name: [getattr(row, name) for row in table] for name in ("source", "parent")}
     scores = [named_values(row, objectives) for row in table]
-    values |= {name: [row[name] for row in scores] for name in short_names(objectives)}
+    values |= {name: [row[name] for row in scores] for name in labels_of(o.name for o in objectives)}
     values["feasible"] = [int(row.feasible) for row in table]
     values["trouble"] = [trouble_of(row.scores) for row in table]
     values |= replicate_columns([row.scores for row in table], [objective.name for objective in objectives])
@@ -115,9 +105,9 @@ def draw(
     drawn: dict[str, Path] = {}
     objectives = settings.objectives
     if best:
-        legends = []
+        legends, labels = [], labels_of(o.name for o in objectives).values()
         for row in best:
-            pairs = zip(short_names(objectives).values(), named_values(row, objectives).values(), strict=True)
+            pairs = zip(labels, named_values(row, objectives).values(), strict=True)
             scores = [f"{label} {'-' if value is None else f'{value:.3g}'}" for label, value in pairs]
             legends.append(", ".join([row.name, *scores] if row.name else scores))
         drawn["picture"] = directory / "best.png"
@@ -142,7 +132,7 @@ def comparison(settings: CampaignSettings, table: Sequence[Row]) -> list[dict[st
     start = given or first
     begun = {row.smiles for row in start}
     found = [row for row in table if row.smiles not in begun]
-    short = short_names(settings.objectives)
+    short = labels_of(o.name for o in settings.objectives)
     lines = []
     for index, objective in enumerate(settings.objectives):
         if not objective.is_goal:

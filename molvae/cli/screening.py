@@ -62,7 +62,11 @@ def running() -> options.Decorator:
 def table_format() -> options.Decorator:
     """`--format`."""
     text = "Format of the result tables.  [default: csv; parquet for vectors]"
-    return click.option("--format", "suffix", type=click.Choice(FORMATS), help=text)
+
+    def dotted(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+        return None if value is None else f".{value}"
+
+    return click.option("--format", "suffix", type=click.Choice(FORMATS), callback=dotted, help=text)
 
 
 def settings_of(given: fields.Given[ScreenSettings], **more: Any) -> ScreenSettings:
@@ -98,7 +102,7 @@ def run(
         facts = {"shard": shard, "parts_done_before": outcome.n_skipped, **outcome.funnel.facts()}
         session.report(facts, _account(outcome.funnel))
         return
-    _report(session, merge([output], suffix=_dotted(suffix)))
+    _report(session, merge([output], suffix=suffix))
 
 
 @click.command()
@@ -121,16 +125,12 @@ def merge_command(
     """
     from molvae.screening.merging import merge
 
-    _report(session, merge(directories, output=output, suffix=_dotted(suffix)))
-
-
-def _dotted(suffix: str | None) -> str | None:
-    return None if suffix is None else f".{suffix}"
+    _report(session, merge(directories, output=output, suffix=suffix))
 
 
 def _report(session: Session, merged: Merged) -> None:
     names = merged.job.numbers()
-    wanted = {wish.name: names.index(wish.name) for wish in merged.job.settings.objectives}
+    wanted = {o.name: names.index(o.name) for o in merged.job.settings.objectives}
     facts = {
         **merged.funnel.facts(),
         "unscored": merged.funnel.unscored,

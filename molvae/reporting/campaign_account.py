@@ -147,5 +147,5 @@ def _broken(standing: Standing) -> list[tuple[Any, ...]]:
         known = values[np.isfinite(values[:, index]), index]
         over = known > objective.bound if objective.direction == "at_most" else known < objective.bound
         share = float(over.mean()) if len(known) else 0.0
-        rows.append((standing.wishes[index], len(known), int(over.sum()), bar(share, "c1"), percent(share)))
+        rows.append((standing.titles[index], len(known), int(over.sum()), bar(share, "c1"), percent(share)))
     return rows

@@ -80,9 +80,9 @@ def baseline_of(journal: Path, settings: CampaignSettings) -> Standing:
     with Campaign.open(journal, writable=False) as campaign:
         found, rows = campaign.settings, campaign.table()
     if found.objectives != settings.objectives:
-        wishes = ", ".join(Standing(found, ()).wishes)
+        others = ", ".join(Standing(found, ()).titles)
         raise UsageError(
-            f"the baseline {journal} has other objectives: {wishes}",
+            f"the baseline {journal} has other objectives: {others}",
             hint="A baseline is a campaign with the same objectives, for example with --method random.",
         )
     return Standing(found, rows)
@@ -190,7 +190,7 @@ def _each_objective(standing: Standing, calls: Array, numbers: Mapping[str, int]
         elif objective.is_goal:
             best, _ = running_top(np.where(allowed, objective.sign * column, np.nan).tolist(), _TOP)
             layers.append(Layer(calls, objective.sign * np.array(best), "best within bounds", "steps", "c0"))
-        names = ("oracle calls", standing.labels[index], standing.short_wishes[index])
+        names = ("oracle calls", standing.labels[index], standing.short_titles[index])
         charts.append(Chart(layers, *names, whole_x=True, x_range=(0.0, len(calls) + 0.5), levels=levels))
     return charts
 
@@ -229,7 +229,7 @@ def front_charts(standing: Standing, numbers: Mapping[str, int] | None = None) -
         if len(pairs) == 1:  # with more goals the front is not a line
             layers.append(replace(on, form="line", label="", rows=None))
         title = f"{standing.labels[i]} and {standing.labels[j]}"
-        charts.append(Chart([*layers, on], standing.short_wishes[i], standing.short_wishes[j], title))
+        charts.append(Chart([*layers, on], standing.short_titles[i], standing.short_titles[j], title))
     note = f"{on_front.sum():,} of {len(scored):,} molecules within all bounds are Pareto-optimal."
     return charts, note
 

@@ -68,7 +68,7 @@ def campaign_report(journal: Path, *, baseline: Path | None, n_molecules: int, n
     ]
     return Report(
         kind="campaign",
-        title=" · ".join(standing.wishes),
+        title=" · ".join(standing.titles),
         subtitle=_subtitle(standing, len(history.start)),
         when=f"{moment(times[0])} to {moment(times[-1])} · {journal.parent.name}/{journal.name}",
         cards=progress_cards(standing, other, history.seconds),

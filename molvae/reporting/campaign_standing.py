@@ -46,17 +46,6 @@ class Standing:
         """Which objectives are goals."""
         return [i for i, objective in enumerate(self.settings.objectives) if objective.is_goal]
 
-    @cached_property
-    def replicates(self) -> dict[str, list[float | None]]:
-        """Number and standard deviation of repeated measurements, by columns."""
-        names = [objective.name for objective in self.settings.objectives]
-        return replicate_columns([row.scores for row in self.rows], names)
-
-    @cached_property
-    def places(self) -> dict[str, int]:
-        """Row of each molecule in the table."""
-        return {row.smiles: place for place, row in enumerate(self.rows)}
-
     @property
     def single(self) -> bool:
         """Whether there is a single goal; progress is then shown in its units."""
@@ -74,12 +63,12 @@ class Standing:
         return [short[objective.name] for objective in self.settings.objectives]
 
     @property
-    def wishes(self) -> list[str]:
+    def titles(self) -> list[str]:
         """The objectives in words."""
         return [str(objective) for objective in self.settings.objectives]
 
     @property
-    def short_wishes(self) -> list[str]:
+    def short_titles(self) -> list[str]:
         """The objectives in words, short enough for an axis."""
         pairs = zip(self.settings.objectives, self.labels, strict=True)
         return [objective.called(label) for objective, label in pairs]
@@ -96,9 +85,10 @@ class Standing:
 
     def columns(self, rows: Sequence[Row], similar: Mapping[str, float]) -> list[TableColumn]:
         """The molecule table of some rows, with their similarity to their parents by SMILES."""
-        objectives, places = self.settings.objectives, [self.places[row.smiles] for row in rows]
+        objectives = self.settings.objectives
         matrix = self.matrix(rows)
         scores = {objective.name: matrix[:, i] for i, objective in enumerate(objectives)}
+        replicates = replicate_columns([row.scores for row in rows], [o.name for o in objectives])
         utility = [row.utility for row in rows]
         calls = [None if row.call is None else row.call + 1 for row in rows]
         alike = [similar.get(row.smiles) for row in rows]
@@ -107,7 +97,7 @@ class Standing:
         return [
             TableColumn("smiles", [row.smiles for row in rows], "smiles"),
             *(TableColumn(name, values.tolist(), "number") for name, values in scores.items()),
-            *(TableColumn(n, [c[place] for place in places], "number") for n, c in self.replicates.items()),
+            *(TableColumn(name, values, "number") for name, values in replicates.items()),
             *(
                 []
                 if self.single

@@ -53,7 +53,6 @@ class Explorer:
             "n_parameters": self.model.n_parameters,
             "properties": list(self.model.property_names),
             "computed": list(COMPUTED),
-            "knows_domain": self.model.domain is not None,
             "noise_levels": self.model.noise_levels,
             "similarity_by_radius": None if curve is None else [curve.radius, curve.similarity],
             "radius": usual_radius(self.model) if curve is None else curve.radius_for(_SIMILARITY),

@@ -63,10 +63,10 @@ def screening_report(path: Path, *, n_molecules: int, n_rows: int) -> Report:
         settings = found.job.settings
         facts = Facts(flat(settings), "All settings of this screen")
         sections.append(Section("settings", "Settings", [facts]))
-        wishes = ", ".join(map(str, settings.objectives)) or "every molecule that passes"
+        wanted = ", ".join(map(str, settings.objectives)) or "every molecule that passes"
         checkpoint = settings.checkpoint
         model = checkpoint.parent.name if checkpoint.name == MODEL else checkpoint.name
-        title, subtitle = f"Screen of {Path(settings.library).name}", f"{wishes} · model {model}"
+        title, subtitle = f"Screen of {Path(settings.library).name}", f"{wanted} · model {model}"
     return Report(
         kind="screen",
         title=title,
@@ -203,8 +203,8 @@ class Screened:
     @property
     def wanted(self) -> list[str]:
         """Names of the objectives, each once."""
-        wishes = () if self.job is None else self.job.settings.objectives
-        return list(dict.fromkeys(wish.name for wish in wishes))
+        objectives = () if self.job is None else self.job.settings.objectives
+        return list(dict.fromkeys(objective.name for objective in objectives))
 
 
 def read_screen(path: Path, n_rows: int) -> Screened:
