@@ -83,8 +83,8 @@ def stacked(*decorators: Decorator) -> Decorator:
     return apply
 
 
-def bundled(name: str, gather: Callable[..., Any], *decorators: Decorator) -> Decorator:
-    """Options combined by `gather` into the argument `name` of the command.
+def bundled(name: str | None, gather: Callable[..., Any], *decorators: Decorator) -> Decorator:
+    """Options combined by `gather` into the argument `name` of the command; None if it needs no argument.
 
     The parameters of `gather` have the names of the options, some of which the command may already have.
     """
@@ -102,12 +102,14 @@ def bundled(name: str, gather: Callable[..., Any], *decorators: Decorator) -> De
 
 def _with_bundles(function: Callable[..., Any]) -> tuple[list[Any], Callable[..., Any]]:
     """A list of bundles, and the function called with their values."""
-    bundles: list[tuple[str, tuple[str, ...], Callable[..., Any]]] = []
+    bundles: list[tuple[str | None, tuple[str, ...], Callable[..., Any]]] = []
 
     @functools.wraps(function)
     def command(*args: Any, **values: Any) -> Any:
         for name, keys, gather in bundles:
-            values[name] = gather(**{key: values.pop(key) for key in keys})
+            gathered = gather(**{key: values.pop(key) for key in keys})
+            if name is not None:
+                values[name] = gathered
         return function(*args, **values)
 
     command.bundles = bundles  # type: ignore[attr-defined]
@@ -168,22 +170,16 @@ def threads() -> Decorator:
 
     One by default: matrices are small, idle threads burn cores, and results depend on the number.
     """
+
+    def limit(threads: int) -> None:
+        from molvae.models.devices import limited_threads
+
+        if threads > 0 or "OMP_NUM_THREADS" not in os.environ:
+            click.get_current_context().with_resource(limited_threads(threads or 1))
+
     text = "CPU threads.  [default: OMP_NUM_THREADS, else 1]"
     option = click.option("--threads", type=click.IntRange(0, 1024), default=0, metavar="N", help=text)
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def limited(*args: Any, threads: int, **kwargs: Any) -> Any:
-            from molvae.models.devices import limited_threads
-
-            if threads == 0 and "OMP_NUM_THREADS" in os.environ:
-                return function(*args, **kwargs)
-            with limited_threads(threads or 1):
-                return function(*args, **kwargs)
-
-        return option(limited)
-
-    return decorate
+    return bundled(None, limit, option)
 
 
 def trust() -> Decorator:
