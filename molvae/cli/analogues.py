@@ -16,7 +16,7 @@ from molvae.errors import InputError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from molvae.cli.inputs import Arguments, Given
+    from molvae.cli.inputs import Arguments, InputRow
     from molvae.cli.molecules import Run
     from molvae.cli.output import Session
     from molvae.latent.arithmetic import DirectionMethod
@@ -231,14 +231,14 @@ def arithmetic_command(
     run.wrote(counts)
 
 
-def _read(name: str, session: Session) -> list[Given]:
+def _read(name: str, session: Session) -> list[InputRow]:
     rows = list(islice(inputs.Arguments([name]).rows(session), _MOST_TRAINING))
     if len(rows) == _MOST_TRAINING:
         session.note(f"{name}: using the first {_MOST_TRAINING:,} rows")
     return rows
 
 
-def _attribute(rows: Sequence[Given], name: str) -> np.ndarray:
+def _attribute(rows: Sequence[InputRow], name: str) -> np.ndarray:
     """The attribute of each row, `n`, NaN where missing: a column of that name, else a descriptor."""
     if any(name in row.fields for row in rows):
         return np.array([read_number(row.fields.get(name, "")) for row in rows], dtype=np.float64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ _BY_HEADER = Columns(smiles_column=None, id_column=None)
 
 
 @dataclass(frozen=True)
-class Given:
+class InputRow:
     """One row of input.
 
     Attributes:
@@ -56,7 +56,7 @@ class Arguments:
     texts: Sequence[str]
     columns: Columns = field(default_factory=lambda: _BY_HEADER)
 
-    def rows(self, session: Session, *, vectors: bool = False) -> Iterator[Given]:
+    def rows(self, session: Session, *, vectors: bool = False) -> Iterator[InputRow]:
         """All rows of all arguments, in order.
 
         With `vectors`, latent vectors of files with a column z0 (and stdin) are kept in `fields`.
@@ -72,11 +72,11 @@ class Arguments:
         for position, text in enumerate(self.texts, start=1):
             if not is_file(text):
                 name = cut_extension(text)[2]  # of a CXSMILES
-                yield Given(identifier=name or str(position), text=text)
+                yield InputRow(identifier=name or str(position), text=text)
             elif vectors and (table := _vector_table(text, self.columns)) is not None:
                 for row in _rows(table):
                     smiles = row.text if row.reason else row.fields.get("smiles", "")
-                    yield Given(row.identifier, smiles, row.reason, row.fields)
+                    yield InputRow(row.identifier, smiles, row.reason, row.fields)
             else:
                 table = opened(text, self.columns)
                 session.note(f"{text}: {table.note}")
@@ -121,17 +121,17 @@ def _vector_table(text: str, columns: Columns) -> Table | None:
         return None
 
 
-def _rows(table: Table) -> Iterator[Given]:
+def _rows(table: Table) -> Iterator[InputRow]:
     from molvae.data.records import BadRow
 
     for row in table.rows():
         if isinstance(row, BadRow):
-            yield Given(identifier=f"line {row.line}", text=row.text, reason=row.reason)
+            yield InputRow(identifier=f"line {row.line}", text=row.text, reason=row.reason)
         else:
-            yield Given(identifier=row.identifier, text=row.text, fields=row.fields)
+            yield InputRow(identifier=row.identifier, text=row.text, fields=row.fields)
 
 
-def prepared(model: MolVAE, rows: Sequence[Given]) -> list[Molecule | Invalid]:
+def prepared(model: MolVAE, rows: Sequence[InputRow]) -> list[Molecule | Invalid]:
     """The molecules of rows, standardized like the model's training data."""
     from molvae.chemistry.molecule import Invalid
 
@@ -163,15 +163,8 @@ def is_file(text: str) -> bool:
         return False
 
 
-def chunks(rows: Iterable[Given], size: int) -> Iterator[list[Given]]:
+def chunks(rows: Iterable[InputRow], size: int) -> Iterator[list[InputRow]]:
     """Lists of up to `size` rows; the first is read immediately, to report missing files before output."""
     iterator = iter(rows)
     first = list(islice(iterator, size))
-
-    def parts() -> Iterator[list[Given]]:
-        part = first
-        while part:
-            yield part
-            part = list(islice(iterator, size))
-
-    return parts()
+    return chain([first] if first else [], iter(lambda: list(islice(iterator, size)), []))

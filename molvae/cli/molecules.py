@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from molvae.chemistry.molecule import Invalid, Molecule
-    from molvae.cli.inputs import Given
+    from molvae.cli.inputs import InputRow
     from molvae.cli.options import Decorator
     from molvae.cli.output import Session
     from molvae.data.writers import Writer
@@ -128,10 +128,10 @@ def run() -> Decorator:
 def write_each(
     session: Session,
     task: str,
-    arguments: Iterable[Given],
+    arguments: Iterable[InputRow],
     output: Path | None,
     columns: Sequence[Column],
-    made_of: Callable[[int, list[Given]], Iterable[tuple[bool, Cells]]],
+    made_of: Callable[[int, list[InputRow]], Iterable[tuple[bool, Cells]]],
     *,
     chunk: int = _CHUNK,
 ) -> tuple[int, int]:
@@ -212,7 +212,7 @@ def decoding(*, sampling: bool) -> Decorator:
     )
 
 
-def identity(row: Given, molecule: Molecule | Invalid, reason: str | None = None) -> Cells:
+def identity(row: InputRow, molecule: Molecule | Invalid, reason: str | None = None) -> Cells:
     """Identifier, input, SMILES, and `reason`, by default that of an invalid molecule."""
     why = reason_or_none(molecule) if reason is None else reason
     return [row.identifier, row.text, smiles_or_none(molecule), why]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from molvae.chemistry.molecule import Invalid, Molecule
-    from molvae.cli.inputs import Arguments, Given
+    from molvae.cli.inputs import Arguments, InputRow
     from molvae.cli.molecules import Cells
     from molvae.cli.output import Session
     from molvae.oracles.base import Oracle, Score
@@ -161,7 +161,7 @@ def _score(session: Session, oracle: Oracle, arguments: Arguments, output: Path 
     columns = [Column("identifier"), Column("smiles", "smiles"), *(Column(name, "number") for name in names)]
     failures: list[str] = []
 
-    def scored(_number: int, part: list[Given]) -> Iterator[tuple[bool, Cells]]:
+    def scored(_number: int, part: list[InputRow]) -> Iterator[tuple[bool, Cells]]:
         read = [parse(row.text) for row in part]
         for row, molecule, scores in zip(part, read, _scores(oracle, read), strict=True):
             values = [value_of(score) for score in scores]

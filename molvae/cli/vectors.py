@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from molvae.chemistry.molecule import Invalid, Molecule
     from molvae.chemistry.precedent import Precedent
-    from molvae.cli.inputs import Arguments, Given
+    from molvae.cli.inputs import Arguments, InputRow
     from molvae.cli.molecules import Cells, Run
     from molvae.latent.codec import MolVAE
 
@@ -58,7 +58,7 @@ def encode_command(run: Run, arguments: Arguments, seed: int | None, inference_s
     columns += [Column(f"z{index}", "number") for index in range(model.latent_size)]
     unknown = 0
 
-    def encoded(number: int, part: list[Given]) -> Iterator[tuple[bool, Cells]]:
+    def encoded(number: int, part: list[InputRow]) -> Iterator[tuple[bool, Cells]]:
         nonlocal unknown
         prepared = inputs.prepared(model, part)
         own = None if seed is None else molecules.chunk_seed(seed, "encode", number)
@@ -110,7 +110,7 @@ def decode_command(run: Run, arguments: Arguments, seed: int, **decoding: Any) -
     model = run.load()
     columns = [*molecules.IDENTITY, *run.property_columns(model)]
 
-    def decoded(number: int, part: list[Given]) -> Iterator[tuple[bool, Cells]]:
+    def decoded(number: int, part: list[InputRow]) -> Iterator[tuple[bool, Cells]]:
         z, reasons = _latent(model, part)
         own = molecules.chunk_seed(seed, "decode", number)
         found = model.decode(z, seed=own, **decoding)
@@ -123,7 +123,7 @@ def decode_command(run: Run, arguments: Arguments, seed: int, **decoding: Any) -
     run.wrote({"rows": n, "valid": n_valid, "invalid": n - n_valid})
 
 
-def _latent(model: MolVAE, rows: Sequence[Given]) -> tuple[np.ndarray, list[str]]:
+def _latent(model: MolVAE, rows: Sequence[InputRow]) -> tuple[np.ndarray, list[str]]:
     """Latent vectors (n x d, NaN rows for missing ones) and the reasons."""
     z = np.full((len(rows), model.latent_size), np.nan, dtype=np.float32)
     reasons = [row.reason for row in rows]
@@ -190,7 +190,7 @@ def domain_command(run: Run, arguments: Arguments, false_alarm: float) -> None:
     columns += [Column(name, "number") for name in (*SCORES, COMBINED)]
     columns += [Column("seen", "integer"), Column("weakest")] if model.precedent is not None else []
 
-    def judged(_number: int, part: list[Given]) -> Iterator[tuple[bool, Cells]]:
+    def judged(_number: int, part: list[InputRow]) -> Iterator[tuple[bool, Cells]]:
         prepared = inputs.prepared(model, part)
         scores = domain.score(likelihood(model, prepared))
         values = [scores.p_value, *(getattr(scores, name) for name in (*SCORES, COMBINED))]
