@@ -61,7 +61,7 @@ def write_table(session: Session, target: Path, table: Sequence[Row], history: H
     values["call"] = [None if row.call is None else row.call + 1 for row in table]
     values |= {name: [getattr(row, name) for row in table] for name in ("source", "parent")}
     scores = [named_values(row, objectives) for row in table]
-    values |= {name: [row[name] for row in scores] for name in labels_of(o.name for o in objectives)}
+    values |= {name: [row[name] for row in scores] for name in dict.fromkeys(o.name for o in objectives)}
     values["feasible"] = [int(row.feasible) for row in table]
     values["trouble"] = [trouble_of(row.scores) for row in table]
     values |= replicate_columns([row.scores for row in table], [objective.name for objective in objectives])
