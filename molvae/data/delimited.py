@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from molvae.chemistry.molecule import cut_extension, is_valid, parse
 from molvae.data.records import BadRow, Row, has_decimal_comma
-from molvae.data.sources import MAX_LINE, OVER_LONG
+from molvae.data.sources import MAX_LINE, OVER_LONG, Line
 from molvae.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 MAX_CELLS = 20_000
 """Maximum number of cells of a row."""
@@ -77,18 +77,21 @@ def _most_regular(lines: Sequence[str]) -> str:
     return max(",;\t", key=merit)  # the first of these where nothing speaks for another
 
 
-def cut_rows(lines: Iterator[tuple[int, str]], delimiter: str) -> Iterator[Cells | BadRow]:
+def cut_rows(lines: Iterator[Line | BadRow], delimiter: str) -> Iterator[Cells | BadRow]:
     """Yield (line, cells), or a `BadRow`, for every row that is not blank; cells are stripped.
 
     A quoted cell may span a few lines. An unclosed quotation mark spoils its own row only: the lines after it
     are read as rows.
     """
-    waiting: deque[tuple[int, str]] = deque()
+    waiting: deque[Line | BadRow] = deque()
 
-    def following() -> tuple[int, str] | None:
+    def following() -> Line | BadRow | None:
         return waiting.popleft() if waiting else next(lines, None)
 
     while (current := following()) is not None:
+        if isinstance(current, BadRow):
+            yield current
+            continue
         number, line = current
         if not line.strip():
             continue
@@ -102,17 +105,27 @@ def cut_rows(lines: Iterator[tuple[int, str]], delimiter: str) -> Iterator[Cells
                 [_shown_again(cell, delimiter) for cell in _hidden(line, delimiter).split(delimiter)],
             )
         else:
-            taken: list[tuple[int, str]] = []
-            text, row = line, _quoted(line, delimiter)
-            while row is None and len(taken) < MAX_CONTINUATION and (more := following()) is not None:
-                taken.append(more)
-                text = f"{text}\n{more[1]}"
-                row = _quoted(text, delimiter)
+            row, taken = _continued(line, following, delimiter)
             if isinstance(row, list):
                 yield number, row
             else:
                 waiting.extendleft(reversed(taken))
                 yield BadRow(number, line[:_SHOWN], row or "a quotation mark is opened and never closed")
+
+
+def _continued(
+    line: str, following: Callable[[], Line | BadRow | None], delimiter: str
+) -> tuple[list[str] | str | None, list[Line | BadRow]]:
+    """What `_quoted` says of a line and those that continue it, and the lines taken for that."""
+    taken: list[Line | BadRow] = []
+    text, row = line, _quoted(line, delimiter)
+    while row is None and len(taken) < MAX_CONTINUATION and (more := following()) is not None:
+        taken.append(more)
+        if isinstance(more, BadRow):
+            break
+        text = f"{text}\n{more[1]}"
+        row = _quoted(text, delimiter)
+    return row, taken
 
 
 def _refusal(line: str, delimiter: str) -> str | None:
@@ -183,11 +196,15 @@ def field_names(blocks: Iterable[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def cut_records(lines: Iterator[tuple[int, str]]) -> Iterator[Row | BadRow]:
+def cut_records(lines: Iterator[Line | BadRow]) -> Iterator[Row | BadRow]:
     """Yield one row for each record that ends with ``$$$$`` (or with the file)."""
     record: list[str] = []
     start, last, size, too_long = 1, 0, 0, False
-    for number, line in lines:
+    for item in lines:
+        if isinstance(item, BadRow):
+            yield item
+            return
+        number, line = item
         last = number
         if line.startswith("$$$$"):
             yield _record(start, record, too_long=too_long)

@@ -148,7 +148,7 @@ def _tasks(settings: PrepareSettings, counts: Gathered, progress: Progress) -> I
                 + suggest(part_column, ["random", "scaffold", *table.columns]),
                 hint=f"Its columns: {listed(table.columns)}.",
             )
-        for row in table.raw_rows():
+        for row in table.raw_rows:
             if isinstance(row, BadRow):
                 yield Task(index, source, row.line, row.text, fault=row.reason)
             else:

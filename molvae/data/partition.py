@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 from molvae.data.columnar import ParquetRows
 from molvae.data.readers import open_table
 from molvae.data.records import BadRow, Row
-from molvae.data.sources import DamagedInputError, numbered_lines, text_of
+from molvae.data.sources import numbered_lines, text_of
 from molvae.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from molvae.data.readers import Layout, Table
+    from molvae.data.sources import Line
 
 _CHUNK = 1 << 20  # bytes looked at at once
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -145,8 +146,6 @@ class PartReader:
                 window = io.BufferedReader(cast("io.RawIOBase", _Window(file, stop - start)))
                 text = text_of(window, layout.encoding, at_start=start == 0)
                 yield from layout.rows(_counted(text, counted), with_header=part.number == 0)
-        except DamagedInputError as error:
-            yield BadRow(error.line, "", error.reason)
         except OSError as error:
             raise InputError(f"cannot read {self.path}: {error.strerror or error}") from error
 
@@ -219,7 +218,7 @@ class Library:
     def _streamed(self, shard: Shard) -> Iterator[Part]:
         if self._table is None:
             raise UsageError(f"{self.reader.path} can be read once")
-        rows, self._table = self._table.raw_rows(), None
+        rows, self._table = self._table.raw_rows, None
         number = start = 0
         while piece := tuple(_up_to(rows, self._part_rows)):
             if number % shard.count == shard.index:  # the number of parts is not known yet
@@ -238,10 +237,10 @@ def _up_to(rows: Iterator[Row | BadRow], n: int) -> Iterator[Row | BadRow]:
             return
 
 
-def _counted(text: io.TextIOWrapper, rows: PartRows) -> Iterator[tuple[int, str]]:
-    for number, line in numbered_lines(text):
-        rows.n_lines = number
-        yield number, line
+def _counted(text: io.TextIOWrapper, rows: PartRows) -> Iterator[Line | BadRow]:
+    for line in numbered_lines(text):
+        rows.n_lines += not isinstance(line, BadRow)
+        yield line
 
 
 def _can_be_cut(path: str, layout: Layout) -> bool:

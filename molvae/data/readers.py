@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from molvae.chemistry.molecule import Invalid, cut_extension, has_stereo_groups
 from molvae.chemistry.sdf import parse_molblock
@@ -13,7 +13,7 @@ from molvae.data.columnar import ParquetRows
 from molvae.data.columns import choose_columns, find_column, is_smiles_name
 from molvae.data.delimited import WORD_SUFFIXES, cut_records, cut_rows, delimiter_of, field_names
 from molvae.data.records import MISSING, BadRow, Row, has_decimal_comma, read_number, with_point
-from molvae.data.sources import DamagedInputError, Source, check_file
+from molvae.data.sources import Source, check_file
 from molvae.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from molvae.data.columns import Columns
     from molvae.data.delimited import Cells
-
-T = TypeVar("T")
+    from molvae.data.sources import Line
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", *WORD_SUFFIXES)
 SUFFIXES = (*TEXT_SUFFIXES, ".sdf", ".sd", ".mol", ".parquet")
@@ -51,7 +50,7 @@ class Layout:
     comma_columns: tuple[str, ...] = ()
     encoding: str = "utf-8-sig"
 
-    def rows(self, lines: Iterator[tuple[int, str]], *, with_header: bool) -> Iterator[Row | BadRow]:
+    def rows(self, lines: Iterator[Line | BadRow], *, with_header: bool) -> Iterator[Row | BadRow]:
         """Yield the rows of some lines of the file; `with_header` says that its header is among them."""
         assert self.delimiter is not None  # noqa: S101 - a text file has one
         return self.fit(cut_rows(lines, self.delimiter), with_header=with_header)
@@ -73,6 +72,7 @@ class Table:
         smiles_column: The column read as SMILES, or ``molblock``.
         id_column: The column read as names, if any.
         note: One sentence that says which columns were chosen, to be printed.
+        raw_rows: The rows, with the molblocks of an SD file as they stand there, to be parsed elsewhere.
         layout: How it becomes rows; `None` for an SD file.
     """
 
@@ -81,23 +81,13 @@ class Table:
     smiles_column: str
     id_column: str | None
     note: str
-    _rows: Iterator[Row | BadRow]
+    raw_rows: Iterator[Row | BadRow]
     layout: Layout | None = None
 
     def rows(self) -> Iterator[Row | BadRow]:
         """Yield every row that is not blank, its text always SMILES; a `BadRow` if it cannot be read."""
-        for row in self.raw_rows():
+        for row in self.raw_rows:
             yield _as_smiles(row) if isinstance(row, Row) and row.is_molblock else row
-
-    def raw_rows(self) -> Iterator[Row | BadRow]:
-        """Yield the same, with the molblocks of an SD file as they stand there, to be parsed elsewhere."""
-        last = 0
-        try:
-            for row in self._rows:
-                last = row.line
-                yield row
-        except DamagedInputError as error:
-            yield BadRow(max(error.line, last), "", error.reason)
 
 
 def open_table(path: str | Path, *, smiles_column: str | None = None, id_column: str | None = None) -> Table:
@@ -143,12 +133,13 @@ def _as_smiles(row: Row) -> Row | BadRow:
 
 def _open_text(source: Source, smiles_column: str | None, id_column: str | None) -> Table:
     lines = source.lines()
-    head, problem = _take(lines, _FIRST_LINES)
-    if not head:
-        raise problem or InputError(f"{source.path} is empty")
-    delimiter = delimiter_of([line for _, line in head], source.suffix)
-    rows = cut_rows(chain(head, _raising(problem) if problem else lines), delimiter)
-    first, damage = _take(rows, _LOOK_AHEAD)
+    head = list(islice(lines, _FIRST_LINES))
+    texts = [item[1] for item in head if not isinstance(item, BadRow)]
+    if not texts:
+        raise InputError(f"{source.path} is empty", hint=_first_reason(head))
+    delimiter = delimiter_of(texts, source.suffix)
+    rows = cut_rows(chain(head, lines), delimiter)
+    first = list(islice(rows, _LOOK_AHEAD))
     numbered = [row for row in first if not isinstance(row, BadRow)]
     if not numbered:
         raise InputError(f"{source.path}: none of the first rows can be read", hint=_first_reason(first))
@@ -163,8 +154,7 @@ def _open_text(source: Source, smiles_column: str | None, id_column: str | None)
     commas = _comma_columns(columns, good[columns.has_header :]) if delimiter in ";\t" else ()
     layout = Layout(columns, delimiter, numbered[0][0] if skip else 0, commas, source.encoding)
     stereo = _STEREO if any(has_stereo_groups(cell) for row in good for cell in row) else ""
-    cells = chain(first, _raising(damage) if damage else rows)
-    return _table(str(source.path), layout, cells, stereo, source.note)
+    return _table(str(source.path), layout, chain(first, rows), stereo, source.note)
 
 
 def _comma_columns(columns: Columns, sample: Sequence[Sequence[str]]) -> tuple[str, ...]:
@@ -273,23 +263,6 @@ def _joined(*notes: str) -> str:
     return "; ".join(note for note in notes if note)
 
 
-def _take(items: Iterator[T], n: int) -> tuple[list[T], DamagedInputError | None]:
-    """Take up to n items; damage met on the way is handed back with the items before it."""
-    taken: list[T] = []
-    try:
-        for item in islice(items, n):
-            taken.append(item)  # noqa: PERF402 - what came before the damage must be kept
-    except DamagedInputError as error:
-        return taken, error
-    return taken, None
-
-
-def _raising(error: DamagedInputError) -> Iterator[Any]:
-    """Meet the damage where reading reaches it."""
-    yield from ()
-    raise error
-
-
-def _first_reason(rows: Iterable[Cells | Row | BadRow]) -> str | None:
+def _first_reason(rows: Iterable[Cells | Line | BadRow]) -> str | None:
     bad = next((row for row in rows if isinstance(row, BadRow)), None)
     return f"Line {bad.line}: {bad.reason}." if bad else None

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from molvae.data.records import BadRow
 from molvae.errors import InputError, suggest
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ _KEPT = 1000  # characters kept of a line that is too long
 _PEEK = 4096  # bytes read to detect the format
 _SAMPLE = 1 << 20  # bytes read to detect the encoding
 _BROKEN = (OSError, EOFError, zlib.error)
+
+Line = tuple[int, str]
 
 
 class Source:
@@ -94,19 +97,16 @@ class Source:
         """A note for the user about the encoding, or an empty text."""
         return _NOTES.get(self.encoding, "")
 
-    def lines(self) -> Iterator[tuple[int, str]]:
-        """Yield (number, text) of every line, without its end.
-
-        Raises:
-            DamagedInputError: Where the compressed stream breaks off or the disk cannot be read on.
-        """
+    def lines(self) -> Iterator[Line | BadRow]:
+        """Yield the lines of `numbered_lines`."""
         text = text_of(self._buffer, self.encoding)
-        number = 0
+        n_lines = 0
         try:
-            for number, line in numbered_lines(text):
-                yield number, line
+            for line in numbered_lines(text):
+                n_lines += 1
+                yield line
             if self._damage is not None:
-                raise _broken_off(number + 1, self._damage)
+                yield _broken_off(n_lines + 1, self._damage)
         finally:
             if self.is_stdin:
                 text.detach()
@@ -154,24 +154,10 @@ class Source:
         return sample
 
 
-class DamagedInputError(InputError):
-    """An input that cannot be read on from some line."""
-
-    def __init__(self, line: int, reason: str) -> None:
-        super().__init__(f"line {line}: {reason}")
-        self.line = line
-        self.reason = reason
-
-
-def _broken_off(line: int, error: Exception) -> DamagedInputError:
-    return DamagedInputError(line, f"the file breaks off here: {error}")
-
-
-def numbered_lines(text: io.TextIOWrapper) -> Iterator[tuple[int, str]]:
+def numbered_lines(text: io.TextIOWrapper) -> Iterator[Line | BadRow]:
     """Yield (number from 1, text) of every line, without its end; a line that is too long is marked as such.
 
-    Raises:
-        DamagedInputError: Where the stream cannot be read on.
+    Where the stream cannot be read on (a compressed file is cut off, the disk fails), a `BadRow` comes last.
     """
     number = 0
     try:
@@ -183,7 +169,11 @@ def numbered_lines(text: io.TextIOWrapper) -> Iterator[tuple[int, str]]:
                     break
             yield number, line.removesuffix("\n")
     except _BROKEN as error:
-        raise _broken_off(number + 1, error) from error
+        yield _broken_off(number + 1, error)
+
+
+def _broken_off(line: int, error: Exception) -> BadRow:
+    return BadRow(line, "", f"the file breaks off here: {error}")
 
 
 def check_file(path: Path) -> None:

@@ -79,7 +79,7 @@ def make_known(
     else:
         table = open_table(reference)
         progress.note(f"{reference}: {table.note}")
-        texts = (row for row in table.raw_rows() if isinstance(row, Row))
+        texts = (row for row in table.raw_rows if isinstance(row, Row))
         function = partial(_hash_row, rules=rules)
     workers = 0 if function is _hash_as_it_is else workers
     for value in ordered_map(function, texts, workers=workers, chunk=_CHUNK, stop=stop):

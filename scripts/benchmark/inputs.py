@@ -179,7 +179,7 @@ def round_trips(forms: list[Molecule], generator: np.random.Generator) -> Iterat
                     writer.write([f"m{number}", form.smiles])
             read = [
                 read_text(row.text, is_molblock=row.is_molblock) if isinstance(row, Row) else None
-                for row in open_table(path).raw_rows()
+                for row in open_table(path).raw_rows
             ]
             same = sum(a == b for a, b in zip(read, given, strict=False) if not isinstance(a, Refused))
             yield suffix[1:], len(given) - same + max(0, len(read) - len(given))

@@ -24,7 +24,7 @@ LINES = st.lists(
 
 
 def whole(path, column=None):
-    return [(row.line, row.text) for row in open_table(path, smiles_column=column).raw_rows()]
+    return [(row.line, row.text) for row in open_table(path, smiles_column=column).raw_rows]
 
 
 def of_parts(path, *, n_shards=1, part_bytes=7, part_rows=3, column=None):

@@ -17,7 +17,7 @@ from rdkit import Chem
 
 from molvae.chemistry.molecule import parse
 from molvae.data import partition
-from molvae.data.delimited import MAX_RECORD
+from molvae.data.delimited import MAX_RECORD, cut_rows
 from molvae.data.readers import open_table
 from molvae.data.records import BadRow, Row
 from molvae.errors import InputError, UsageError
@@ -133,7 +133,7 @@ def test_lines_are_counted_as_an_editor_does(tmp_path):
 def test_bytes_of_parquet_are_text_or_are_named(tmp_path):
     cells = [b"CCO", Chem.MolFromSmiles("CCO").ToBinary(), b"\x89PNG\xff"]
     pq.write_table(pa.table({"smiles": cells, "y": [1.0, 2.0, 3.0]}), tmp_path / "a.parquet")
-    texts = [row.text for row in open_table(tmp_path / "a.parquet").raw_rows()]
+    texts = [row.text for row in open_table(tmp_path / "a.parquet").raw_rows]
     assert texts[0] == "CCO"
     assert [parse(text).reason for text in texts[1:]] == [
         "a pickled RDKit molecule, not text: write SMILES into the table",
@@ -205,6 +205,13 @@ def test_a_truncated_gzip_file_gives_what_came_before_and_a_bad_row(tmp_path):
     assert isinstance(rows[-1], BadRow)
     assert "breaks off" in rows[-1].reason
     assert not any(isinstance(row, BadRow) for row in rows[:-1])
+
+
+def test_lines_after_an_open_quotation_mark_are_read_even_where_the_file_breaks_off():
+    damage = BadRow(4, "", "the file breaks off here")
+    opened, *rest = cut_rows(iter([(1, '"CC,2'), (2, "CCC,3"), (3, "CCCC,4"), damage]), ",")
+    assert opened == BadRow(1, '"CC,2', "a quotation mark is opened and never closed")
+    assert rest == [(2, ["CCC", "3"]), (3, ["CCCC", "4"]), damage]
 
 
 @pytest.mark.parametrize(
