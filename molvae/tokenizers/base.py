@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
@@ -42,10 +41,6 @@ class Tokenizer(ABC):
         self.vocabulary = vocabulary
         units = (self.cut(token) for token in vocabulary.tokens[len(SPECIALS) :])
         self._longest_match = LongestMatch(several for several in units if len(several) > 1)
-        points = [np.frombuffer(token.encode("utf-32-le"), dtype=np.uint32) for token in vocabulary.tokens]
-        self._widths = np.array([len(p) for p in points], dtype=np.int64)  # v
-        self._starts = np.cumsum(self._widths) - self._widths  # v
-        self._points = np.concatenate(points)
 
     @classmethod
     @abstractmethod
@@ -107,33 +102,20 @@ class Tokenizer(ABC):
 
     @final
     def decode(self, ids: Sequence[int] | NDArray[np.integer]) -> str:
-        """Return the SMILES of one row of ids; it ends at the first end or padding mark."""
-        return self.decode_many(np.asarray(ids, dtype=np.int64).reshape(1, -1))[0]
+        """Return the SMILES of one row of ids.
+
+        Never fails: an unknown or misplaced special token is spelled out (``<unk>``), which no SMILES parser
+        accepts. The row ends at its first end or padding mark; a begin mark in front is skipped.
+        """
+        row = np.asarray(ids, dtype=np.int64).tolist()
+        start = 1 if row[:1] == [BOS] else 0
+        stop = next((n for n, token in enumerate(row) if token in {EOS, PAD}), len(row))
+        return self.write("".join(self.vocabulary.tokens[token] for token in row[start:stop]))
 
     @final
     def decode_many(self, ids: NDArray[np.integer]) -> list[str]:
-        """Return the SMILES of every row of ids.
-
-        Never fails: an unknown or misplaced special token is spelled out (``<unk>``), which no SMILES parser
-        accepts. Each row, ``b x t``, ends at its first end or padding mark; a leading begin mark is skipped.
-        """
-        return [self.write(text) for text in self._spell(np.asarray(ids, dtype=np.int64))]
-
-    def _spell(self, ids: NDArray[np.int64]) -> list[str]:
-        """Concatenate the token texts of all rows at once, as code points of one long string, and cut it."""
-        if ids.size == 0:
-            return [""] * len(ids)
-        if (ids[:, 0] == BOS).any():
-            ids = np.where((np.arange(ids.shape[1]) == 0) & (ids == BOS), -1, ids)  # b x t
-        kept = ~np.logical_or.accumulate((ids == EOS) | (ids == PAD), axis=1) & (ids >= 0)  # b x t
-        flat = ids[kept]
-        widths = self._widths[flat]
-        ends = np.cumsum(widths)
-        total = int(ends[-1]) if len(ends) else 0
-        positions = np.arange(total) + np.repeat(self._starts[flat] - (ends - widths), widths)
-        text = self._points[positions].tobytes().decode("utf-32-le")
-        cuts = np.concatenate([[0], ends])[np.concatenate([[0], np.cumsum(kept.sum(axis=1))])].tolist()
-        return [text[a:b] for a, b in pairwise(cuts)]
+        """Return the SMILES of every row of ids, ``b x t``, as `decode` does."""
+        return [self.decode(row) for row in ids]
 
 
 TOKENIZERS: Registry[type[Tokenizer]] = Registry(
