@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
+from rdkit import Chem
+
+from molvae.chemistry.molecule import Molecule, parse
 
 DRUGS = {
     "aspirin": "CC(=O)Oc1ccccc1C(=O)O",
@@ -119,3 +122,10 @@ def texts() -> st.SearchStrategy[str]:
     """Anything a file may hold where a SMILES should be, control characters and lone surrogates included."""
     anything = st.text(st.characters(exclude_categories=()), max_size=60)
     return st.one_of(smiles_like(), anything, st.builds("{}{}{}".format, smiles(), anything, smiles()))
+
+
+def reordered(molecule: Molecule, seed: int) -> Molecule:
+    """The same molecule, read from a SMILES that starts elsewhere and branches otherwise."""
+    read = parse(Chem.MolToRandomSmilesVect(molecule.mol, 1, randomSeed=seed)[0])
+    assert isinstance(read, Molecule)
+    return read

@@ -15,7 +15,6 @@ from rdkit import Chem, rdBase
 from molvae.chemistry import diagnosis
 
 if TYPE_CHECKING:
-    import numpy as np
     from typing_extensions import TypeIs
 
 _STEREO_GROUP = re.compile(r"(?:^|,)[&o]\d*:")
@@ -172,16 +171,6 @@ def canonical(text: str) -> str | None:
     """
     read = parse(text)
     return read.smiles if isinstance(read, Molecule) else None
-
-
-def randomized_smiles(molecule: Molecule, generator: np.random.Generator) -> str:
-    """The molecule written from a random atom in a random order: another SMILES of the same molecule.
-
-    RDKit may write another stereoisomer of a highly symmetric ring; the canonical SMILES then stands in.
-    """
-    order = generator.permutation(molecule.mol.GetNumAtoms()).tolist()
-    text = str(Chem.MolToSmiles(Chem.RenumberAtoms(molecule.mol, order), canonical=False))
-    return molecule.smiles if "@" in text and canonical(text) != molecule.smiles else text
 
 
 def from_mol(mol: Chem.Mol) -> Molecule | Invalid:
