@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,6 @@ class ArrayWriter(Closing):
     """A .npy file that grows by appending rows of the shape `width`; empty for a plain column."""
 
     def __init__(self, path: Path, dtype: DTypeLike, width: tuple[int, ...] = ()) -> None:
-        self.path = path
         self.dtype = np.dtype(dtype)
         self.width = width
         self.n = 0
@@ -56,16 +55,14 @@ class RaggedWriter(Closing):
         self.offsets = ArrayWriter(directory / f"{name}_offsets.npy", np.int64)
         self.offsets.append([0])
 
-    def append(self, values: NDArray[Any], lengths: NDArray[np.integer]) -> None:
-        """Write more rows: all their values, and the length of each."""
-        self.offsets.append(self.values.n + np.cumsum(lengths, dtype=np.int64))
-        self.values.append(values)
+    def append(self, rows: Sequence[NDArray[Any] | Sequence[int]]) -> None:
+        """Write more rows."""
+        self.offsets.append(self.values.n + np.cumsum(list(map(len, rows)), dtype=np.int64))
+        self.values.append(np.concatenate(rows) if rows else [])
 
     def append_texts(self, texts: Sequence[str]) -> None:
         """Write more rows of text, as UTF-8."""
-        encoded = [text.encode("utf-8", "replace") for text in texts]
-        lengths = np.array([len(text) for text in encoded], dtype=np.int64)
-        self.append(np.frombuffer(b"".join(encoded), dtype=np.uint8), lengths)
+        self.append([np.frombuffer(text.encode("utf-8", "replace"), dtype=np.uint8) for text in texts])
 
     def close(self) -> None:
         """Close both files."""
@@ -73,43 +70,37 @@ class RaggedWriter(Closing):
         self.offsets.close()
 
 
-class RaggedReader(Closing):
-    """Reads slices of the files of a `RaggedWriter`, without memory mapping."""
+@dataclass(frozen=True)
+class Ragged:
+    """Rows of different lengths in one array.
 
-    def __init__(self, directory: Path, name: str) -> None:
-        self._values = _Column(directory / f"{name}.npy")
-        self._offsets = _Column(directory / f"{name}_offsets.npy")
-        self.n = self._offsets.n - 1
+    Attributes:
+        values: All rows, one after the other.
+        offsets: Where each row starts, and the end; ``n + 1``.
+    """
 
-    def rows(self, start: int, stop: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Return the values of rows ``start`` to ``stop`` (not included), and the length of each row."""
-        offsets = self._offsets.items(start, min(stop, self.n) + 1)
-        return self._values.items(int(offsets[0]), int(offsets[-1])), np.diff(offsets)
+    values: NDArray[Any]
+    offsets: NDArray[np.int64]
 
-    def texts(self, start: int, stop: int) -> list[str]:
-        """Return the texts of rows ``start`` to ``stop``."""
-        values, lengths = self.rows(start, stop)
-        data, ends = values.tobytes(), np.cumsum(lengths).tolist()
-        return [data[a:b].decode("utf-8") for a, b in pairwise([0, *ends])]
+    @classmethod
+    def open(cls, directory: Path, name: str) -> Ragged:
+        """Map the files of a `RaggedWriter` into memory."""
+        return cls(mapped(directory / f"{name}.npy"), mapped(directory / f"{name}_offsets.npy"))
 
-    def close(self) -> None:
-        """Close both files."""
-        self._values.file.close()
-        self._offsets.file.close()
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> NDArray[Any]:
+        return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+    def text(self, row: int) -> str:
+        """A row of text."""
+        return self[row].tobytes().decode("utf-8")
 
 
-class _Column:
-    """A .npy file of `n` numbers in a row."""
-
-    def __init__(self, path: Path) -> None:
-        self.file = path.open("rb")
-        np.lib.format.read_magic(self.file)
-        (self.n,), _, self._dtype = np.lib.format.read_array_header_1_0(self.file)
-        self._start = self.file.tell()
-
-    def items(self, start: int, stop: int) -> NDArray[Any]:
-        self.file.seek(self._start + start * self._dtype.itemsize)
-        return np.fromfile(self.file, dtype=self._dtype, count=stop - start)
+def mapped(path: Path) -> NDArray[Any]:
+    """The array of a .npy file, mapped into memory."""
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def blocks(n: int, size: int = BLOCK) -> Iterator[tuple[int, int]]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molvae.data.arrays import RaggedReader, RaggedWriter, blocks
+from molvae.data.arrays import Ragged, RaggedWriter, blocks
 from molvae.data.replicates import first_of_group, join_labels
 from molvae.data.splitting import TRAIN, divided, held_out_sizes, largest_group
 from molvae.data.writers import SafeTable
@@ -19,7 +18,6 @@ from molvae.tokenizers.base import TOKENIZERS
 from molvae.tokenizers.vocabulary import EOS, Vocabulary, merged_vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -46,11 +44,10 @@ def merge_duplicates(
     keep = firsts == np.arange(len(firsts))
     _list_duplicates(settings, columns, firsts, spill, directory)
     for name, place in (("smiles", directory), ("identifiers", directory), ("notation", kept)):
-        with RaggedReader(spill, name) as reader, RaggedWriter(place, name, np.uint8) as writer:
-            for start, stop in blocks(len(keep)):
-                values, lengths = reader.rows(start, stop)
-                rows = keep[start:stop]
-                writer.append(values[np.repeat(rows, lengths)], lengths[rows])
+        column = Ragged.open(spill, name)
+        with RaggedWriter(place, name, np.uint8) as writer:
+            for start, stop in blocks(len(column)):
+                writer.append([column[row] for row in range(start, stop) if keep[row]])
     remaining = columns.take(keep)
     np.save(directory / "lines.npy", remaining.lines)
     np.save(directory / "sources.npy", remaining.sources)
@@ -60,19 +57,16 @@ def merge_duplicates(
 def _list_duplicates(
     settings: PrepareSettings, columns: Columns, firsts: NDArray[np.int64], spill: Path, directory: Path
 ) -> None:
-    with (
-        RaggedReader(spill, "texts") as texts,
-        RaggedReader(spill, "identifiers") as names,
-        SafeTable(directory / "duplicates.csv", _TWINS) as table,
-    ):
+    texts, names = Ragged.open(spill, "texts"), Ragged.open(spill, "identifiers")
+    with SafeTable(directory / "duplicates.csv", _TWINS) as table:
         for row in np.flatnonzero(firsts != np.arange(len(firsts))).tolist():
             twin = int(firsts[row])
             table.write(
                 int(columns.lines[row]),
-                names.texts(row, row + 1)[0],
-                texts.texts(row, row + 1)[0],
+                names.text(row),
+                texts.text(row),
                 int(columns.lines[twin]),
-                names.texts(twin, twin + 1)[0],
+                names.text(twin),
                 settings.input[int(columns.sources[row])],
                 settings.input[int(columns.sources[twin])],
             )
@@ -105,17 +99,17 @@ def write_tokens(
         raise InputError(f"the vocabulary has {len(vocabulary):,} tokens, at most {LARGEST_VOCABULARY:,} fit")
     tokenizer = TOKENIZERS.get(settings.tokenizer)(vocabulary)
     unknown: Counter[str] = Counter()
-    n_tokens = 0
     dtype = np.uint8 if len(vocabulary) < SMALL_VOCABULARY else np.uint16
-    with RaggedReader(kept, "notation") as column, RaggedWriter(directory, "tokens", dtype) as writer:
-        for start, stop in blocks(column.n):
+    notation = Ragged.open(kept, "notation")
+    with RaggedWriter(directory, "tokens", dtype) as writer:
+        for start, stop in blocks(len(notation)):
             rows = []
-            for text in column.texts(start, stop):
-                units = tokenizer.cut(text)
+            for row in range(start, stop):
+                units = tokenizer.cut(notation.text(row))
                 unknown.update(unit for unit in units if unit not in vocabulary)
                 rows.append([*map(vocabulary.index, tokenizer.merge(units)), EOS])
-            writer.append(np.concatenate(rows), np.array(list(map(len, rows))))
-            n_tokens += sum(map(len, rows))
+            writer.append(rows)
+        n_tokens = writer.values.n
     (directory / "vocabulary.json").write_text(vocabulary.to_json(), encoding="utf-8")
     return n_tokens, dict(unknown.most_common())
 
@@ -133,15 +127,16 @@ def learn_vocabulary(settings: PrepareSettings, kept: Path, in_train: NDArray[np
     if settings.vocabulary is not None:
         return read_vocabulary(settings.vocabulary)
     tokenizer = TOKENIZERS.get(settings.tokenizer)
+    notation = Ragged.open(kept, "notation")
     counts: Counter[str] = Counter()
-    for text in _texts(kept, in_train):
-        counts.update(tokenizer.cut(text))
+    for row in np.flatnonzero(in_train).tolist():
+        counts.update(tokenizer.cut(notation.text(row)))
     units = Vocabulary.build(counts, min_count=settings.min_token_count)
     if settings.n_merges == 0:
         return units
     generator, n_train = Seeds(settings.seed).numpy("merges"), int(in_train.sum())
-    sampled = in_train & (generator.random(len(in_train)) * n_train < _MERGE_SAMPLE)
-    rows = [[*map(units.index, tokenizer.cut(text)), EOS] for text in _texts(kept, sampled)]
+    sampled = np.flatnonzero(in_train & (generator.random(len(in_train)) * n_train < _MERGE_SAMPLE))
+    rows = [[*map(units.index, tokenizer.cut(notation.text(row))), EOS] for row in sampled.tolist()]
     return merged_vocabulary(
         units,
         np.concatenate(rows),
@@ -171,10 +166,3 @@ def read_vocabulary(path: Path) -> Vocabulary:
         raise InputError(f"{file} cannot be read: {error.strerror or error}", hint=hint) from error
     except (UnicodeDecodeError, InputError) as error:
         raise InputError(f"{file} is not a vocabulary: {error}", hint=hint) from error
-
-
-def _texts(kept: Path, chosen: NDArray[np.bool_]) -> Iterator[str]:
-    """Some of the molecules, in the notation of the tokenizer."""
-    with RaggedReader(kept, "notation") as column:
-        for start, stop in blocks(column.n):
-            yield from compress(column.texts(start, stop), chosen[start:stop])

@@ -12,7 +12,8 @@ from molvae.tokenizers.vocabulary import PAD
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from molvae.data.corpus import Corpus, Ragged
+    from molvae.data.arrays import Ragged
+    from molvae.data.corpus import Corpus
     from molvae.data.scaling import PropertyScaler
 
 

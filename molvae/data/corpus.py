@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from molvae.config import load_settings
+from molvae.data.arrays import Ragged, mapped
 from molvae.data.config import PrepareSettings
 from molvae.data.splitting import PARTS
 from molvae.persistence.directories import read_directory
@@ -84,25 +85,6 @@ class Balance:
 
 
 @dataclass(frozen=True)
-class Ragged:
-    """Rows of different lengths in one array.
-
-    Attributes:
-        values: All rows, one after the other.
-        offsets: Where each row starts, and the end; ``n + 1``.
-    """
-
-    values: NDArray[Any]
-    offsets: NDArray[np.int64]
-
-    def __getitem__(self, row: int) -> NDArray[Any]:
-        return self.values[self.offsets[row] : self.offsets[row + 1]]
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-
-@dataclass(frozen=True)
 class Corpus:
     """A prepared corpus of n molecules.
 
@@ -144,19 +126,19 @@ class Corpus:
     def _read(cls, path: Path) -> Corpus:
         with reading(path):
             facts = json.loads((path / "corpus.json").read_text(encoding="utf-8"))
-            ids = _ragged(path, "tokens")
+            ids = Ragged.open(path, "tokens")
             return cls(
                 path=path,
                 settings=load_settings(PrepareSettings, path / "settings.toml", stored=True),
                 balance=Balance(**facts["balance"]),
                 vocabulary=Vocabulary.from_json((path / "vocabulary.json").read_text(encoding="utf-8")),
                 property_names=tuple(facts["property_names"]),
-                labels=_mapped(path, "labels"),
+                labels=mapped(path / "labels.npy"),
                 lengths=np.diff(ids.offsets).astype(np.int32),
                 ids=ids,
-                parts=_mapped(path, "parts"),
-                _smiles=_ragged(path, "smiles"),
-                _identifiers=_ragged(path, "identifiers"),
+                parts=mapped(path / "parts.npy"),
+                _smiles=Ragged.open(path, "smiles"),
+                _identifiers=Ragged.open(path, "identifiers"),
             )
 
     def __len__(self) -> int:
@@ -184,12 +166,4 @@ class Corpus:
 
     def _texts(self, name: str, column: Ragged, rows: Iterable[int] | None) -> list[str]:
         with reading(self.path / f"{name}.npy"):
-            return [column[r].tobytes().decode() for r in (range(len(self)) if rows is None else rows)]
-
-
-def _ragged(path: Path, name: str) -> Ragged:
-    return Ragged(_mapped(path, name), _mapped(path, f"{name}_offsets"))
-
-
-def _mapped(path: Path, name: str) -> NDArray[Any]:
-    return np.asarray(np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+            return [column.text(row) for row in (range(len(self)) if rows is None else rows)]

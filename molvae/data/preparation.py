@@ -14,7 +14,7 @@ from molvae.chemistry.descriptors import DESCRIPTORS, describe_smiles
 from molvae.chemistry.filters import FILTERS
 from molvae.config import save_settings
 from molvae.data import assembly
-from molvae.data.arrays import ArrayWriter, RaggedReader, blocks
+from molvae.data.arrays import ArrayWriter, Ragged, blocks
 from molvae.data.corpus import KIND, SCHEMA, Balance
 from molvae.data.gathering import Gathered, gather
 from molvae.data.records import has_decimal_comma
@@ -184,11 +184,11 @@ def _descriptors(
     task = "compute descriptors"
     progress.start(task, n)
     describe = partial(describe_smiles, names=settings.descriptors)
-    with RaggedReader(directory, "smiles") as column:
-        groups = (column.texts(start, stop) for start, stop in blocks(n, _DESCRIBED))
-        for values in ordered_map(describe, groups, workers=workers if n > _ALONE else 0, chunk=4):
-            progress.advance(task, len(values))
-            yield values
+    smiles = Ragged.open(directory, "smiles")
+    groups = ([smiles.text(row) for row in range(*block)] for block in blocks(n, _DESCRIBED))
+    for values in ordered_map(describe, groups, workers=workers if n > _ALONE else 0, chunk=4):
+        progress.advance(task, len(values))
+        yield values
     progress.finish(task)
 
 

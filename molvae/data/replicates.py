@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.data.arrays import RaggedReader
+from molvae.data.arrays import Ragged
 from molvae.data.splitting import PARTS
 from molvae.data.writers import SafeTable
 
@@ -48,9 +48,8 @@ def join_labels(
     `spill`; `firsts` is the first row that holds the molecule of each row, `n`.
     """
     joiner = _Joiner(settings, columns, firsts)
+    smiles, names = Ragged.open(spill, "smiles"), Ragged.open(spill, "identifiers")
     with (
-        RaggedReader(spill, "smiles") as smiles,
-        RaggedReader(spill, "identifiers") as names,
         SafeTable(
             directory / "replicates.csv", (*_MOLECULE, "column", "n", "mean", "sd", "min", "max", "file")
         ) as averaged,
@@ -61,8 +60,7 @@ def join_labels(
 
         def write(table: SafeTable, row: int, *cells: str | int) -> None:
             line, source = int(columns.lines[row]), settings.input[int(columns.sources[row])]
-            name, text = names.texts(row, row + 1)[0], smiles.texts(row, row + 1)[0]
-            table.write(line, name, text, *cells, source)
+            table.write(line, names.text(row), smiles.text(row), *cells, source)
 
         for p, name in enumerate(settings.labels):
             if _holds_classes(columns.labels[:, p]):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from molvae.campaign.cells import ColumnReader
-from molvae.data.arrays import ArrayWriter, RaggedReader, RaggedWriter, blocks
+from molvae.data.arrays import ArrayWriter, Ragged, RaggedWriter, blocks
 from molvae.data.batching import collate, epoch_batches
 from molvae.data.records import read_number
 from molvae.data.replicates import first_of_group
@@ -32,16 +32,13 @@ def test_an_array_appended_in_pieces_is_one_npy_file(tmp_path, width, n):
 @given(st.lists(st.lists(st.text(max_size=5), max_size=4), max_size=6))
 def test_texts_of_any_length_come_back(tmp_path_factory, pieces):
     directory = tmp_path_factory.mktemp("ragged")
-    writer = RaggedWriter(directory, "t", np.uint8)
-    for piece in pieces:
-        writer.append_texts(piece)
-    writer.close()
+    with RaggedWriter(directory, "t", np.uint8) as writer:
+        for piece in pieces:
+            writer.append_texts(piece)
     expected = [text.encode("utf-8", "replace").decode() for piece in pieces for text in piece]
-    reader = RaggedReader(directory, "t")
-    assert reader.n == len(expected)
-    assert reader.texts(0, reader.n) == expected
-    assert [reader.texts(n, n + 1) for n in range(reader.n)] == [[text] for text in expected]
-    reader.close()
+    column = Ragged.open(directory, "t")
+    assert len(column) == len(expected)
+    assert [column.text(row) for row in range(len(column))] == expected
 
 
 @given(st.lists(st.integers(0, 12), max_size=60))
