@@ -16,7 +16,7 @@ from molvae.errors import CheckpointError, InputError
 from molvae.latent.config import CodecSettings
 from molvae.latent.domain import ApplicabilityDomain
 from molvae.models.priors.base import PRIORS, Prior
-from molvae.models.tensors import check_tensors, shapes_of
+from molvae.models.tensors import check_tensors, fill, shapes_of
 from molvae.models.vae import SequenceVAE
 from molvae.persistence.directories import committed_directory, read_directory
 from molvae.persistence.files import reading
@@ -219,7 +219,7 @@ def _network(directory: Path, settings: CodecSettings, stored: Any, vocabulary_s
         hint = f"An earlier version made it, with settings that are gone: {gone}. Use that version."
         message = f"{directory / WEIGHTS} does not fit its {CONFIG}: {error}"
         raise CheckpointError(message, hint=hint if gone else None) from None
-    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
+    fill(network, tensors)
     return network
 
 

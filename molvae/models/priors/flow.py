@@ -17,7 +17,7 @@ from molvae.models.priors.flow_fitting import (
     standardization,
     train_field,
 )
-from molvae.models.tensors import check_tensors, shapes_of
+from molvae.models.tensors import check_tensors, fill, frozen, halved, shapes_of
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -49,9 +49,7 @@ class FlowPrior(LatentDensity):
     ) -> None:
         self.units, self.n_steps = units, n_steps
         self.temperature = float(torch.tensor(temperature))  # in single precision, in which it is stored
-        self.velocity = velocity.requires_grad_(requires_grad=False).eval()
-        for parameter in self.velocity.parameters():
-            parameter.data = parameter.data.half().float()
+        self.velocity = frozen(velocity)
 
     @classmethod
     def fit(
@@ -104,13 +102,11 @@ class FlowPrior(LatentDensity):
 
     def tensors(self) -> dict[str, Tensor]:
         """Units, number of steps, temperature, and the network of the field in half precision."""
-        field = {_FIELD + name: tensor.half() for name, tensor in self.velocity.state_dict().items()}
-        field[_VARIANCES] = self.velocity.variances
-        steps = torch.tensor([float(self.n_steps)])
         return {
-            **field,
+            **halved(self.velocity, _FIELD),
+            _VARIANCES: self.velocity.variances,
             **self.units.tensors(),
-            "steps": steps,
+            "steps": torch.tensor([float(self.n_steps)]),
             "temperature": torch.tensor([self.temperature]),
         }
 
@@ -128,9 +124,7 @@ class FlowPrior(LatentDensity):
         temperature = float(tensors["temperature"])
         if temperature <= 0.0:
             raise ValueError(f"the temperature of a flow is positive, got {temperature}")
-        velocity.load_state_dict(
-            {name: tensors[_FIELD + name].float() for name in velocity.state_dict()}, assign=True
-        )
+        fill(velocity, tensors, _FIELD)
         return cls(Standardization.from_tensors(tensors), velocity, int(n_steps), temperature)
 
 

@@ -13,7 +13,7 @@ from molvae.models.fitting import EMA_DECAY, Fit, Recipe, adam
 from molvae.models.network import Posterior
 from molvae.models.priors.base import PRIORS, LatentDensity
 from molvae.models.priors.flow_fitting import Standardization, standardization
-from molvae.models.tensors import check_tensors, shapes_of
+from molvae.models.tensors import check_tensors, fill, frozen, halved, shapes_of
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -46,9 +46,7 @@ class LatentGAN(LatentDensity):
         self, units: Standardization, generator: nn.Sequential, critic: dict[int, float] | None = None
     ) -> None:
         self.units, self.critic = units, critic or {}
-        self.generator = generator.requires_grad_(requires_grad=False).eval()
-        for parameter in self.generator.parameters():
-            parameter.data = parameter.data.half().float()
+        self.generator = frozen(generator)
 
     @classmethod
     def fit(
@@ -94,8 +92,7 @@ class LatentGAN(LatentDensity):
 
     def tensors(self) -> dict[str, Tensor]:
         """Units, and the generator in half precision."""
-        network = {_NETWORK + name: tensor.half() for name, tensor in self.generator.state_dict().items()}
-        return network | self.units.tensors()
+        return halved(self.generator, _NETWORK) | self.units.tensors()
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], latent_size: int) -> Self:
@@ -107,8 +104,7 @@ class LatentGAN(LatentDensity):
             generator = _perceptron(latent_size, first.shape[0], latent_size)
         shapes = shapes_of(generator.state_dict(), _NETWORK) | Standardization.shapes(latent_size)
         check_tensors(tensors, shapes)
-        own = {name: tensors[_NETWORK + name].float() for name in generator.state_dict()}
-        generator.load_state_dict(own, assign=True)
+        fill(generator, tensors, _NETWORK)
         return cls(Standardization.from_tensors(tensors), generator)
 
 

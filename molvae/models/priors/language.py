@@ -12,7 +12,7 @@ from molvae.models.config import PAD, ModelSettings
 from molvae.models.generation import generate
 from molvae.models.network import GRUDecoder
 from molvae.models.priors.base import PRIORS, Prior
-from molvae.models.tensors import check_tensors, shapes_of
+from molvae.models.tensors import check_tensors, fill, frozen, halved, shapes_of
 from molvae.models.vae import reconstruction_nll, shifted
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from molvae.models.network import Posterior
     from molvae.models.vae import SequenceVAE
 
 
@@ -54,7 +53,7 @@ class LanguageModel(nn.Module):
 
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, Tensor]) -> LanguageModel:
-        """The language model with these weights, in single precision; `ValueError` on wrong shapes."""
+        """A language model as large as these weights, on the meta device; `ValueError` if none fits."""
         try:
             vocabulary_size, embedding_size = tensors["decoder.embedding.weight"].shape
             hidden = tensors["decoder.output.weight"].shape[1]
@@ -79,7 +78,8 @@ class LanguageModel(nn.Module):
         Dropout hides a share of the units of the last layer, the same ones at all steps of a row (Gal and
         Ghahramani, arXiv:1512.05287); the others are scaled up.
         """
-        states = self.decoder.states(shifted(tokens), _nothing(tokens))
+        without_z = torch.zeros(len(tokens), 0, device=tokens.device)
+        states = self.decoder.states(shifted(tokens), without_z)
         if dropout > 0.0:
             drawn = torch.rand(states.shape[1:], generator=generator).to(states.device)
             states = states * ((drawn >= dropout) / (1.0 - dropout)).to(states.dtype)
@@ -95,11 +95,6 @@ class LanguageModel(nn.Module):
             temperature=temperature,
             generator=generator,
         ).tokens
-
-
-def _nothing(tokens: Tensor) -> Tensor:
-    """Latent vectors without columns, `b x 0`."""
-    return torch.zeros(len(tokens), 0, device=tokens.device)
 
 
 _MODEL = "model."
@@ -135,13 +130,11 @@ class LanguagePrior(Prior):
         scale: float = 1.0,
         network: SequenceVAE | None = None,
     ) -> None:
-        self.model = model.requires_grad_(requires_grad=False).eval()
+        self.model = frozen(model)
         self.max_length = max_length
         # in single precision, in which they are stored
         self.temperature, self.scale = torch.tensor([temperature, scale]).tolist()
         self._network = network
-        for parameter in self.model.parameters():
-            parameter.data = parameter.data.half().float()
 
     def through(self, network: SequenceVAE) -> Self:
         """The same prior bound to the encoder of this network; `ValueError` if the vocabularies differ."""
@@ -152,6 +145,7 @@ class LanguagePrior(Prior):
             )
         return type(self)(self.model, self.max_length, self.temperature, self.scale, network)
 
+    @torch.no_grad()
     def sample(self, n: int, generator: Generator) -> Tensor:
         """Posterior samples of `n` texts, `n x d`; `RuntimeError` before `through`."""
         if self._network is None:
@@ -166,20 +160,14 @@ class LanguagePrior(Prior):
         for start in range(0, n, _ROWS):
             rows = order[start : start + _ROWS]
             longest = int(lengths[rows].max())
-            z[rows] = self._place(tokens[rows, :longest], lengths[rows], generator)
+            posterior = self._network.encoder(tokens[rows, :longest], lengths[rows])
+            z[rows] = posterior.scaled(self.scale).rsample(generator)
         return z.cpu()
-
-    @torch.inference_mode()
-    def _place(self, tokens: Tensor, lengths: Tensor, generator: Generator) -> Tensor:
-        assert self._network is not None  # noqa: S101 - `sample` has looked
-        posterior: Posterior = self._network.encoder(tokens, lengths)
-        return posterior.scaled(self.scale).rsample(generator)
 
     def tensors(self) -> dict[str, Tensor]:
         """The language model in half precision, and the sampling parameters."""
-        weights = {_MODEL + name: tensor.half() for name, tensor in self.model.state_dict().items()}
         return {
-            **weights,
+            **halved(self.model, _MODEL),
             "max_length": torch.tensor([float(self.max_length)]),
             "temperature": torch.tensor([self.temperature]),
             "scale": torch.tensor([self.scale]),
@@ -201,5 +189,5 @@ class LanguagePrior(Prior):
                 f"the temperature of a language prior is positive, and its scale not negative; "
                 f"got {temperature} and {scale}"
             )
-        model.load_state_dict({name: tensor.float() for name, tensor in own.items()}, assign=True)
+        fill(model, tensors, _MODEL)
         return cls(model, int(max_length), temperature, scale)
