@@ -16,7 +16,6 @@ from molvae.errors import UsageError
 from molvae.latent.codec import MolVAE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -55,7 +54,7 @@ class MolVAETransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def transform(self, X: Any) -> NDArray[np.float32]:  # noqa: N803 - scikit-learn's name
         """Posterior means of the encoder, without refinement, `n x d`."""
         check_is_fitted(self)
-        return self.model_.encode(_texts(X), inference_steps=0)
+        return self.model_.encode(_column(X), inference_steps=0)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:  # noqa: ARG002
         """The names of the columns: z0, z1 and so on."""
@@ -133,13 +132,9 @@ class LatentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return (mean, np.full(len(mean), self.noise_)) if return_std else mean
 
 
-def _texts(molecules: Any) -> Sequence[str]:
-    """SMILES of a sequence, an array `n` or `n x 1`, a series, or a frame of one column."""
-    if isinstance(molecules, str):
-        raise UsageError("a sequence of SMILES is expected, got one text", hint="Put it in a list.")
+def _column(molecules: Any) -> Any:
+    """The column of an `n x 1` array or frame; `MolVAE.prepare` checks all else."""
     array = np.asarray(molecules, dtype=object)
     if array.ndim == 2 and array.shape[1] == 1:  # noqa: PLR2004 - rows and columns
-        array = array[:, 0]
-    if array.ndim != 1:
-        raise UsageError(f"SMILES are one column, got an array of shape {array.shape}")
-    return [item if isinstance(item, str) else "" for item in array]
+        return array[:, 0]
+    return array if array.ndim else molecules
