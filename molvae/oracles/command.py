@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from molvae.config import parse_assignment, settings_from
 from molvae.errors import UnknownNameError, UsageError
 from molvae.oracles.base import ORACLES, OracleText
-from molvae.oracles.config import ExternalSettings, Kind
+from molvae.oracles.config import ExternalSettings
 from molvae.oracles.external import ExternalOracle, Trouble
 from molvae.oracles.functions import OWN, own_oracle
 from molvae.oracles.isolation import Program, ProgramEnded, ProgramFloods, ProgramLate
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _SERVING = "import sys; sys.path += sys.argv[3:]; from molvae.oracles.serving import main; main()"
 """Modules of the current directory must not shadow those of Python or molvae."""
+
+_OWN = "molvae.oracles.functions:own_oracle"  # imports much less than the other
+_REGISTERED = "molvae.oracles.plugins:make_oracle"
 
 
 class _ProgramWorker:
@@ -205,20 +208,24 @@ def external_settings(text: OracleText) -> ExternalSettings:
 
 
 def isolated(
-    text: str, settings: ExternalSettings | None = None, *, name: str | None = None, kind: Kind | None = None
+    text: str,
+    settings: ExternalSettings | None = None,
+    *,
+    name: str | None = None,
+    maker: str | None = None,
 ) -> ExternalOracle:
     """An oracle in separate processes; the first starts immediately, to raise errors in the text.
 
-    Its name is its text unless another is given; `kind` is how it is made, if not from such a text.
+    Its name is its text unless another is given. `maker` (`module:function`) makes it from the text in these
+    processes; by default a user function is imported, and any other text is read by `make_oracle`.
 
     Raises:
         UsageError: The oracle cannot be made.
     """
-    limits = settings or ExternalSettings()
     own = OWN.fullmatch(text) is not None and OracleText.read(text).name not in ORACLES
-    kind = kind or ("own" if own else "registered")
-    command = [sys.executable, "-P", "-c", _SERVING, kind, text, *sys.path]
-    oracle, hello = started(command, limits, name or text)
+    maker = maker or (_OWN if own else _REGISTERED)
+    command = [sys.executable, "-P", "-c", _SERVING, maker, text, *sys.path]
+    oracle, hello = started(command, settings or ExternalSettings(), name or text)
     wrong = hello.get("wrong")
     if wrong is not None:
         oracle.close()

@@ -17,10 +17,6 @@ other."""
 
 MEANS: tuple[Mean, ...] = get_args(Mean)
 
-Kind = Literal["own", "registered", "docking", "admet"]
-"""How an oracle in a separate process is made: from a user function, from the text of any oracle, or
-from the text of `docking_oracle` or `admet_oracle`."""
-
 
 class Objective(Settings):
     """A score to maximize, minimize or bound."""

@@ -6,7 +6,6 @@ processes (`docking_programs.py`).
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -49,7 +48,7 @@ def docking_oracle(text: OracleText) -> ExternalOracle:
         UsageError: No receptor, or one that cannot be used.
     """
     text.require_argument("docking needs a target", example="docking[vina]:DRD2")
-    program, settings = _read(text)
+    program, settings = docking_settings(text)
     absent = [name for name in PROGRAMS[program] if find_spec(name) is None]
     if absent:
         raise MissingDependencyError(
@@ -61,19 +60,16 @@ def docking_oracle(text: OracleText) -> ExternalOracle:
             hint=f"docking[vina]:{text.argument} docks to a file.",
         )
     receptor_of(text.argument)
-    asked = {
-        "name": str(text),
-        "program": program,
-        "argument": text.argument,
-        "exhaustiveness": settings.exhaustiveness,
-        "seed": settings.seed,
-        "poses": settings.poses,
-    }
-    return isolated(json.dumps(asked), settings, name=str(text), kind="docking")
+    return isolated(str(text), settings, maker="molvae.oracles.docking_programs:Docking")
 
 
-def _read(text: OracleText) -> tuple[str, DockingSettings]:
-    """The program and the settings in the brackets."""
+def docking_settings(text: OracleText) -> tuple[str, DockingSettings]:
+    """The program and the settings in the brackets.
+
+    Raises:
+        ConfigError: Unknown option.
+        UsageError: Unknown program, or an option it does not have.
+    """
     words = [option for option in text.options if "=" not in option] or ["vina"]
     unknown = [word for word in words if word not in PROGRAMS]
     if unknown or len(words) > 1:

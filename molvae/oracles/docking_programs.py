@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 from molvae.chemistry.molecule import Invalid
 from molvae.chemistry.sdf import conformer, pose_block, pose_record
 from molvae.chemistry.standardize import inchikey, standardize
-from molvae.oracles.base import Score, describe_error
-from molvae.oracles.docking import Receptor, receptor_of
+from molvae.oracles.base import OracleText, Score, describe_error
+from molvae.oracles.docking import Receptor, docking_settings, receptor_of
 from molvae.oracles.references import core_of
 from molvae.persistence.files import write_atomically
 
@@ -87,20 +86,18 @@ class Dockstring:
 
 
 class Docking:
-    """A program and a receptor as an oracle in this process.
-
-    Its text, written by `docking_oracle`, is JSON: program, argument, exhaustiveness, seed and poses.
-    """
+    """The oracle of `docking[PROGRAM]:TARGET` in this process."""
 
     def __init__(self, text: str) -> None:
-        asked = json.loads(text)
-        self.name = asked["name"]
-        self._poses = asked["poses"]
+        parts = OracleText.read(text)
+        program, settings = docking_settings(parts)
+        self.name = text
+        self._poses = settings.poses
         self._program: Program
-        if asked["program"] == "dockstring":
-            self._program = Dockstring(asked["argument"], asked["seed"])
+        if program == "dockstring":
+            self._program = Dockstring(parts.argument, settings.seed)
         else:
-            self._program = Vina(receptor_of(asked["argument"]), asked["exhaustiveness"], asked["seed"])
+            self._program = Vina(receptor_of(parts.argument), settings.exhaustiveness, settings.seed)
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
         """One score for each molecule; failures have a reason."""
@@ -118,13 +115,9 @@ class Docking:
             return Score.failed(str(error) if type(error) is ValueError else describe_error(error))
         if self._poses is not None:
             fields = {"SMILES": molecule.smiles, "docked as": charged, core_of(self.name): f"{score:g}"}
-            self._keep(molecule, pose_record(block, molecule.smiles, fields))
+            record = pose_record(block, molecule.smiles, fields)
+            write_atomically(Path(self._poses) / f"{inchikey(molecule)}.sdf", record)  # makes the directory
         return Score.ok(score)
-
-    def _keep(self, molecule: Molecule, record: str) -> None:
-        folder = Path(self._poses)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / f"{inchikey(molecule)}.sdf", record)
 
 
 def protonated(smiles: str) -> str:

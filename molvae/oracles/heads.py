@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from molvae.errors import MissingDependencyError, UnknownNameError, suggest
-from molvae.oracles.base import Score
+from molvae.oracles.base import OracleText, Score
 from molvae.oracles.command import external_settings, isolated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from molvae.chemistry.molecule import Molecule
-    from molvae.oracles.base import OracleText
     from molvae.oracles.external import ExternalOracle
 
 PREDICTED = "predicted_"
@@ -106,13 +105,13 @@ INSTALL = "pip install 'molvae[admet]'"
 
 
 class Admet:
-    """One of the `endpoints` of ADMET-AI (Swanson 2024) in this process; loading takes seconds."""
+    """The oracle of `admet:NAME` in this process (Swanson 2024); loading takes seconds."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, text: str) -> None:
         from admet_ai import ADMETModel
 
-        self.name = f"admet:{endpoint}"
-        self._endpoint = endpoint
+        self.name = text
+        self._endpoint = OracleText.read(text).argument
         self._model = ADMETModel(include_physchem=False, drugbank_path=None, num_workers=0)
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
@@ -142,7 +141,7 @@ def admet_oracle(text: OracleText) -> ExternalOracle:
             f"ADMET-AI has no endpoint '{text.argument}'{suggest(text.argument, known)}",
             hint=f"Known (probabilities if without unit): {listed}.",
         )
-    return isolated(text.argument, settings, name=str(text), kind="admet")
+    return isolated(str(text), settings, maker="molvae.oracles.heads:Admet")
 
 
 def endpoints() -> dict[str, str]:

@@ -71,7 +71,7 @@ def load_oracle(text: str, *, named: bool = True, trust: bool = False) -> Oracle
     """
     if not trust:
         check_origin(text, named=named)
-    return _loaded(text)
+    return make_oracle(text)
 
 
 def check_origin(text: str, *, named: bool) -> None:
@@ -84,7 +84,8 @@ def check_origin(text: str, *, named: bool) -> None:
     refuse_hidden_programs(text, {*_PLAIN, *_NESTED, *DESCRIPTORS.names()}, named=named)
 
 
-def _loaded(text: str) -> Oracle:
+def make_oracle(text: str) -> Oracle:
+    """`load_oracle` for a text whose origin has been checked."""
     parts = OracleText.read(text)
     if parts.name in ORACLES:
         return ORACLES.get(parts.name)(parts)
@@ -147,7 +148,7 @@ def _computed(text: str, heads: Heads) -> Oracle:
     if is_head(text.strip()):
         return heads.oracle(text.strip())
     if parts.name in _PLAIN or parts.name in DESCRIPTORS:
-        return _loaded(text)
+        return make_oracle(text)
     raise _NotComputedError(text)
 
 
@@ -178,15 +179,15 @@ _OUTSIDE: dict[str, OracleFactory] = {
     "http": http_oracle,
     "https": http_oracle,
     "isolated": isolated_oracle,
-    "ray": partial(ray_oracle, load=_loaded),
-    "inline": partial(inline_oracle, load=_loaded),
+    "ray": partial(ray_oracle, load=make_oracle),
+    "inline": partial(inline_oracle, load=make_oracle),
 }
 """Programs, servers and user code."""
 
 for _name, _factory in {**_PLAIN, **_OUTSIDE}.items():
     ORACLES.add(_name, _factory)
 for _name, _nested in _NESTED.items():
-    ORACLES.add(_name, partial(_nested, load=_loaded))
+    ORACLES.add(_name, partial(_nested, load=make_oracle))
 
 
 Kind = Literal["descriptor", "aimed", "desirability", "benchmark"]
