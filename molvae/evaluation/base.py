@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Direction = Literal["higher", "lower", "neither"]
-"""Which direction of a metric is better; `neither` if none is."""
+"""Which values of a metric are better."""
 
 _ARROWS: dict[Direction, str] = {"higher": "↑", "lower": "↓", "neither": ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One figure.
+    """One result.
 
     Attributes:
-        name: Name of the metric, as in the literature.
-        value: The value; NaN if it cannot be computed.
+        name: As in the literature.
+        value: NaN if it cannot be computed.
         n: Number of molecules, pairs or values it is based on.
-        direction: Which way is better.
+        direction: Which direction is better.
     """
 
     name: str
@@ -36,7 +35,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class MetricTable:
-    """Figures in the order they are read.
+    """Metrics in the order in which they are shown.
 
     Attributes:
         rows: The metrics; names are unique.
@@ -80,7 +79,7 @@ class MetricTable:
         return {row.name: row.value for row in self.rows}
 
     def to_json(self) -> dict[str, Any]:
-        """The table as JSON knows it; a figure that could not be measured is null."""
+        """The table for JSON; null for a value that is not finite."""
         return {
             "metrics": [
                 {
@@ -94,28 +93,6 @@ class MetricTable:
             "notes": list(self.notes),
         }
 
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """The table that was written as JSON.
-
-        Raises:
-            ValueError: It is not such a table.
-        """
-        try:
-            content = json.loads(text)
-            rows = tuple(
-                Metric(
-                    str(row["name"]),
-                    math.nan if row["value"] is None else float(row["value"]),
-                    int(row["n"]),
-                    row["direction"],
-                )
-                for row in content["metrics"]
-            )
-            return cls(rows, tuple(map(str, content["notes"])))
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"not a table of metrics: {error}") from error
-
     def _repr_html_(self) -> str:
         from molvae.chemistry.depiction import table_html
 
@@ -123,7 +100,7 @@ class MetricTable:
         return table_html(("metric", "value", "n"), rows) + "".join(f"<p>{escape(n)}</p>" for n in self.notes)
 
     def to_text(self) -> str:
-        """Aligned columns; an arrow says which way is better."""
+        """Aligned columns; an arrow shows which direction is better."""
         lines = [("metric", "value", "n")]
         lines += [
             (f"{row.name} {_ARROWS[row.direction]}".rstrip(), _shown(row), f"{row.n:,}") for row in self

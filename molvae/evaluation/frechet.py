@@ -30,7 +30,7 @@ def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
     """Write named arrays as one `.npz` file.
 
     Raises:
-        StorageError: The disk refuses.
+        StorageError: It cannot be written.
     """
     buffer = BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
@@ -38,26 +38,12 @@ def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]] | None:
-    """The arrays of a file; None where there is none, or none that can be read."""
+    """The arrays of a file; None if it does not exist or cannot be read."""
     try:
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
     except (OSError, ValueError, zipfile.BadZipFile, KeyError):
         return None
-
-
-def texts_to_bytes(texts: list[str]) -> NDArray[np.uint8]:
-    """Texts without line breaks as one array of bytes.
-
-    >>> bytes_to_texts(texts_to_bytes(["CC", ""])), bytes_to_texts(texts_to_bytes([]))
-    (['CC', ''], [])
-    """
-    return np.frombuffer("".join(f"{text}\n" for text in texts).encode(), dtype=np.uint8)
-
-
-def bytes_to_texts(data: NDArray[np.uint8]) -> list[str]:
-    """The texts again."""
-    return data.tobytes().decode().split("\n")[:-1]
 
 
 CHUNK = 10_000  # activations held in memory at once
@@ -66,12 +52,12 @@ _FEWEST = 2  # minimum number of molecules for a covariance
 
 @dataclass(frozen=True)
 class ChemNetStatistics:
-    """The Gaussian of a set's activations.
+    """A Gaussian fitted to the activations of a set of molecules.
 
     Attributes:
         mean: `f`.
         covariance: `f x f`, unbiased.
-        n: Molecules.
+        n: Number of molecules.
     """
 
     mean: NDArray[np.float64]
@@ -118,8 +104,8 @@ def chemnet_statistics(
 ) -> ChemNetStatistics:
     """Mean and covariance of the activations of valid SMILES, in chunks, so in constant memory.
 
-    Duplicates count, and ChemNet sees the canonical form. The `cache` is a directory in which statistics are
-    kept, under the sha256 of the SMILES.
+    Duplicates are kept, and ChemNet reads canonical SMILES. Statistics are cached in the directory `cache` by
+    the sha256 of the SMILES.
 
     Raises:
         InputError: Fewer than two molecules.
@@ -147,7 +133,7 @@ def chemnet_statistics(
 
 
 def frechet_distance(a: ChemNetStatistics, b: ChemNetStatistics) -> float:
-    """|m - m'|² + Tr(C + C' - 2 (C C')^½), with the root taken of the symmetric C^½ C' C^½.
+    """|m - m'|² + Tr(C + C' - 2 (C C')^½), computed with the root of the symmetric C^½ C' C^½.
 
     >>> one = ChemNetStatistics(np.zeros(2), np.eye(2), 9)
     >>> round(frechet_distance(one, ChemNetStatistics(np.array([3.0, 4.0]), 4 * np.eye(2), 9)), 6)
@@ -167,7 +153,7 @@ def fcd_score(distance: float) -> float:
 
 
 def digest(smiles: Sequence[str]) -> str:
-    """The sha256 of SMILES in their order, as hex: what statistics are kept under."""
+    """The sha256 of SMILES in order, as hex; the key of cached statistics."""
     content = hashlib.sha256()
     for text in smiles:
         content.update(text.encode() + b"\n")
@@ -175,7 +161,7 @@ def digest(smiles: Sequence[str]) -> str:
 
 
 def require_chemnet() -> None:
-    """Raise `MissingDependencyError` if `fcd_torch` is not installed: before the work, not after it."""
+    """Raise `MissingDependencyError` if `fcd_torch` is not installed."""
     if find_spec("fcd_torch") is None:
         raise MissingDependencyError(
             "the Fréchet ChemNet Distance needs the package fcd_torch, which is not installed",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +9,12 @@ import numpy as np
 
 from molvae.evaluation.frechet import (
     ChemNetStatistics,
-    bytes_to_texts,
     chemnet_statistics,
     digest,
     read_arrays,
-    texts_to_bytes,
     write_arrays,
 )
-from molvae.evaluation.profile import PARTS, Part, Profile, profile
+from molvae.evaluation.profile import Part, Profile, profile
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
@@ -29,22 +26,22 @@ if TYPE_CHECKING:
     from molvae.chemistry.admission import Rules
     from molvae.progress import Progress
 
-_SCHEMA = 3  # counted up when what is kept changes its meaning
+_SCHEMA = 3  # increased when the meaning of cached numbers changes
 
 
 class MoleculeSet:
-    """A set of molecules as texts: the output of a generator, or what it is measured against.
+    """A set of molecules as texts: the output of a generator, or a reference to compare it with.
 
     Args:
         texts: SMILES in order; invalid ones are counted, duplicates kept.
-        name: What the set is called in tables.
-        rules: How far molecules are standardized, if they are: as those they are compared with.
+        name: Name of the set in tables.
+        rules: Standardization, if any; the same for all sets that are compared.
         alerts: Directory of the MOSES alerts.
-        cache: Directory in which profiles and ChemNet statistics are kept, under the sha256 of the texts and
+        cache: Directory in which profiles and ChemNet statistics are cached, by the sha256 of the texts and
             the version of RDKit.
-        workers: Processes.
-        device: Where ChemNet runs.
-        progress: Where progress is reported.
+        workers: Number of processes.
+        device: Device of ChemNet.
+        progress: Progress listener.
     """
 
     def __init__(
@@ -68,29 +65,25 @@ class MoleculeSet:
     def profile(self, parts: Collection[Part]) -> Profile:
         """The profile with (at least) these parts."""
         if self._profile is None:
-            self._profile = self._kept()
-        known = self._profile
-        missing = [
-            part for part in PARTS if part in parts and (known is None or getattr(known, part) is None)
-        ]
-        if known is None or missing:
-            made = profile(
+            self._profile = self._cached()
+        known = () if self._profile is None else self._profile.parts
+        if self._profile is None or not set(parts).issubset(known):
+            self._profile = profile(
                 self.texts,
-                missing,
+                {*known, *parts},
                 rules=self._rules,
                 alerts=self.alerts,
                 workers=self._workers,
                 progress=self._progress,
                 task=f"profile of {self.name}",
             )
-            self._profile = known = (
-                made if known is None else replace(known, **{part: getattr(made, part) for part in missing})
-            )
-            self._keep(known)
-        return known
+            place = self._place()
+            if place is not None:
+                write_arrays(place, **_to_arrays(self._profile))
+        return self._profile
 
     def chemnet(self) -> ChemNetStatistics:
-        """The Gaussian of its ChemNet activations; `InputError` for fewer than two molecules."""
+        """Statistics of its ChemNet activations; `InputError` for fewer than two molecules."""
         if self._chemnet is None:
             self._chemnet = chemnet_statistics(
                 self.profile(()).smiles,
@@ -110,21 +103,16 @@ class MoleculeSet:
         alerts = "-alerts" if self.alerts is not None else ""
         return self._cache / f"profile-{chemistry}{form}{alerts}-{digest(self.texts)}.npz"
 
-    def _kept(self) -> Profile | None:
+    def _cached(self) -> Profile | None:
         place = self._place()
         arrays = None if place is None else read_arrays(place)
         return None if arrays is None else _from_arrays(arrays)
-
-    def _keep(self, made: Profile) -> None:
-        place = self._place()
-        if place is not None:
-            write_arrays(place, **_to_arrays(made))
 
 
 def _to_arrays(made: Profile) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {
         "n_texts": np.array(made.n_texts),
-        "smiles": texts_to_bytes(made.smiles),
+        "smiles": _bytes_of(made.smiles),
     }
     for name in ("fingerprints", "descriptors", "filters"):
         if getattr(made, name) is not None:
@@ -132,20 +120,20 @@ def _to_arrays(made: Profile) -> dict[str, NDArray[Any]]:
     for name in ("reasons", "fragments", "scaffolds"):
         counts: Mapping[str, int] | None = getattr(made, name)
         if counts is not None:
-            arrays[name] = texts_to_bytes(list(counts))
+            arrays[name] = _bytes_of(list(counts))
             arrays[f"n_{name}"] = np.array(list(counts.values()), dtype=np.int64)
     return arrays
 
 
 def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Profile:
     counts = {
-        name: dict(zip(bytes_to_texts(arrays[name]), arrays[f"n_{name}"].tolist(), strict=True))
+        name: dict(zip(_texts_of(arrays[name]), arrays[f"n_{name}"].tolist(), strict=True))
         for name in ("reasons", "fragments", "scaffolds")
         if name in arrays
     }
     return Profile(
         n_texts=int(arrays["n_texts"]),
-        smiles=bytes_to_texts(arrays["smiles"]),
+        smiles=_texts_of(arrays["smiles"]),
         reasons=counts["reasons"],
         fingerprints=arrays.get("fingerprints"),
         fragments=counts.get("fragments"),
@@ -153,3 +141,17 @@ def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Profile:
         descriptors=arrays.get("descriptors"),
         filters=arrays.get("filters"),
     )
+
+
+def _bytes_of(texts: list[str]) -> NDArray[np.uint8]:
+    """Texts without line breaks as one array of bytes.
+
+    >>> _texts_of(_bytes_of(["CC", ""])), _texts_of(_bytes_of([]))
+    (['CC', ''], [])
+    """
+    return np.frombuffer("".join(f"{text}\n" for text in texts).encode(), dtype=np.uint8)
+
+
+def _texts_of(data: NDArray[np.uint8]) -> list[str]:
+    """The inverse of `_bytes_of`."""
+    return data.tobytes().decode().split("\n")[:-1]

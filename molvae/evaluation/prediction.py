@@ -1,4 +1,4 @@
-"""Quality of predictions: errors, likelihood, calibration, and what a linear probe can predict."""
+"""Quality of predictions: errors, likelihood, calibration, and a linear probe."""
 
 from __future__ import annotations
 
@@ -16,24 +16,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEVELS = tuple(round(0.05 * step, 2) for step in range(1, 20))
-"""Shares of the probability that central intervals are drawn for."""
+"""Probabilities of the central intervals."""
 
 _SHOWN_LEVELS = (0.5, 0.9, 0.95)
-_PENALTIES = tuple(10.0**power for power in range(-3, 5))  # of the ridge regression
-_FEWEST, _FOLDS = (
-    20,
-    5,
-)  # rows a probe is fitted to, and parts of the cross-validation; each chooses a penalty
+_PENALTIES = tuple(10.0**power for power in range(-3, 5))  # of the ridge regression; each fold chooses one
+_FEWEST_ROWS = 20  # of a linear probe
+_FOLDS = 5
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How often the truth lies in the central interval of each level.
+    """Predicted and observed coverage of central intervals.
 
     Attributes:
-        levels: What the prediction claims, `k`.
-        coverage: What is found, `k`.
-        n: Values compared.
+        levels: Probabilities of the intervals, `k`.
+        coverage: Share of true values inside each interval, `k`.
+        n: Number of values compared.
     """
 
     levels: NDArray[np.float64]
@@ -59,14 +57,14 @@ def prediction_metrics(
 ) -> MetricTable:
     """Errors of predictions and, with a variance, likelihood and calibration; rows with a NaN are left out.
 
-    All are `n`, in the unit of the property (the variance in its square); its name is put after each figure.
+    Arrays are `n`, in the unit of the property (the variance in its square). Its name is added to the names
+    of the metrics.
 
     Raises:
         UsageError: The lengths differ.
     """
     label = f" {name}" if name else ""
-    known, values = _observed(truth, mean, variance)
-    y, predicted = values[0], values[1]
+    y, predicted, *spread = _observed(truth, mean, variance)
     error = y - predicted
     n = len(error)
     rows = [
@@ -74,12 +72,10 @@ def prediction_metrics(
         Metric(f"RMSE{label}", math.sqrt(_mean(error**2)) if n else math.nan, n, "lower"),
         Metric(f"R2{label}", r_squared(y, predicted), n, "higher"),
     ]
-    if variance is not None:
-        spread = values[2]
-        likelihood = gaussian_log_likelihood(y, predicted, spread)
-        found = calibration(truth[known], mean[known], variance[known])
+    if spread:
+        found = calibration(y, predicted, spread[0])
         rows += [
-            Metric(f"NLL{label}", -_mean(likelihood), n, "lower"),
+            Metric(f"NLL{label}", -_mean(gaussian_log_likelihood(y, predicted, spread[0])), n, "lower"),
             Metric(f"calibration error{label}", found.error, n, "lower"),
             *(
                 Metric(f"coverage {round(100 * level)} %{label}", found.at(level), n, "neither")
@@ -98,11 +94,11 @@ def calibration(
     >>> calibration(draws, np.zeros(4000), np.ones(4000)).error < 0.02
     True
     """
-    _, (y, predicted, spread) = _observed(truth, mean, variance)
+    y, predicted, spread = _observed(truth, mean, variance)
     levels = np.array(LEVELS)
     if not len(y):
         return Calibration(levels, np.full(len(levels), np.nan), 0)
-    # the truth lies in the central interval of level p where erf(|error| / sigma / 2^½) <= p
+    # the true value is in the central interval of level p if erf(|error| / sigma / 2^½) <= p
     needed = erf(np.abs(y - predicted) / np.sqrt(2.0 * spread))
     return Calibration(levels, np.array([float((needed <= level).mean()) for level in levels]), len(y))
 
@@ -110,14 +106,14 @@ def calibration(
 def gaussian_log_likelihood(
     truth: NDArray[np.floating], mean: NDArray[np.floating], variance: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Log-density of the truth under N(mean, variance) in nats, `n`."""
+    """Log-density of the true values under N(mean, variance) in nats, `n`."""
     error = np.asarray(truth - mean, dtype=np.float64)
     result: NDArray[np.float64] = -0.5 * (error**2 / variance + np.log(2.0 * np.pi * variance))
     return result
 
 
 def r_squared(truth: NDArray[np.floating], predicted: NDArray[np.floating]) -> float:
-    """1 - sum of squared errors over that of the mean; NaN where the truth does not vary.
+    """1 - sum of squared errors over that of the mean; NaN if the true values do not vary.
 
     >>> r_squared(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 2.0]))
     0.5
@@ -126,12 +122,13 @@ def r_squared(truth: NDArray[np.floating], predicted: NDArray[np.floating]) -> f
     return 1.0 - float(((truth - predicted) ** 2).sum()) / total if total > 0 else math.nan
 
 
-def _observed(*columns: NDArray[np.floating] | None) -> tuple[NDArray[np.bool_], list[NDArray[np.float64]]]:
+def _observed(*columns: NDArray[np.floating] | None) -> list[NDArray[np.float64]]:
+    """The columns that are given, without the rows that have a NaN in one of them."""
     given = [np.asarray(column, dtype=np.float64) for column in columns if column is not None]
     if len({column.shape for column in given}) != 1 or given[0].ndim != 1:
         raise UsageError(f"predictions are compared one by one, got shapes {[c.shape for c in given]}")
-    known: NDArray[np.bool_] = np.asarray(np.isfinite(given).all(axis=0))
-    return known, [column[known] for column in given]
+    known = np.isfinite(given).all(axis=0)
+    return [column[known] for column in given]
 
 
 def _mean(values: NDArray[np.float64]) -> float:
@@ -139,10 +136,10 @@ def _mean(values: NDArray[np.float64]) -> float:
 
 
 def linear_probe(z: NDArray[np.floating], y: NDArray[np.floating]) -> tuple[float, int]:
-    """R2 of ridge regression from vectors `n x d` to `n` values, and the rows it rests on.
+    """R2 of ridge regression from vectors `n x d` to `n` values, and the number of rows used.
 
-    Each row is predicted by a fit that did not see it, in five folds. Rows with a NaN are left out; of fewer
-    than 20, R2 is NaN.
+    Predictions come from five-fold cross-validation. Rows with a NaN are left out; R2 of fewer than 20 rows
+    is NaN.
     """
     from sklearn.linear_model import RidgeCV
     from sklearn.model_selection import KFold, cross_val_predict
@@ -150,7 +147,7 @@ def linear_probe(z: NDArray[np.floating], y: NDArray[np.floating]) -> tuple[floa
     from sklearn.preprocessing import StandardScaler
 
     x, target = complete_rows(z, y)
-    if len(x) < _FEWEST:
+    if len(x) < _FEWEST_ROWS:
         return math.nan, len(x)
     model = make_pipeline(StandardScaler(), RidgeCV(_PENALTIES))
     predicted = cross_val_predict(model, x, target, cv=KFold(_FOLDS, shuffle=True, random_state=0))
@@ -160,7 +157,7 @@ def linear_probe(z: NDArray[np.floating], y: NDArray[np.floating]) -> tuple[floa
 def complete_rows(
     z: NDArray[np.floating], y: NDArray[np.floating]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Rows of vectors `n x d` and values `n` without a missing number."""
+    """The rows of vectors `n x d` and values `n` without a NaN."""
     x, target = np.asarray(z, dtype=np.float64), np.asarray(y, dtype=np.float64)
     known = np.isfinite(x).all(axis=1) & np.isfinite(target)
     return x[known], target[known]

@@ -101,12 +101,12 @@ def _similarities(
 
 
 Part = Literal["fingerprints", "fragments", "scaffolds", "descriptors", "filters"]
-"""What a profile can hold besides the molecules; each costs time: descriptors and filters most."""
+"""What a profile has besides the molecules; descriptors and filters take most of the time."""
 
 PARTS: tuple[Part, ...] = ("fingerprints", "fragments", "scaffolds", "descriptors", "filters")
 DESCRIPTOR_NAMES = ("logp", "sa", "qed", "mw")
 _FEWEST_RINGS = 2  # of a scaffold that is counted
-_TOLD_EVERY = 256
+_STEP = 256  # texts between two reports of progress
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,11 @@ class Profile:
 
     def __len__(self) -> int:
         return len(self.smiles)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts it has."""
+        return tuple(part for part in PARTS if getattr(self, part) is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +174,8 @@ def profile(
     reasons, fragments, scaffolds = Counter[str](), Counter[str](), Counter[str]()
     progress.start(task, len(texts))
     for number, found in enumerate(ordered_map(examine, texts, workers=workers), start=1):
-        if number % _TOLD_EVERY == 0:
-            progress.advance(task, _TOLD_EVERY)
+        if number % _STEP == 0:
+            progress.advance(task, _STEP)
         if isinstance(found, str):
             reasons[found.partition(" at character ")[0]] += 1  # the kind, not each place
             continue
@@ -180,7 +185,7 @@ def profile(
         scaffolds.update([found.scaffold] if found.scaffold else [])
         numbers.extend(found.descriptors)
         passes.append(found.passes)
-    progress.advance(task, len(texts) % _TOLD_EVERY)
+    progress.advance(task, len(texts) % _STEP)
     progress.finish(task, valid=len(smiles))
     n = len(smiles)
     return Profile(
