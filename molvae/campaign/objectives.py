@@ -13,9 +13,9 @@ from molvae.oracles.config import Objective
 from molvae.oracles.desirability import SHAPES
 from molvae.oracles.functions import OWN
 from molvae.oracles.heads import Heads
+from molvae.oracles.http import refuse_secrets
 from molvae.oracles.parts import taken_apart
 from molvae.oracles.plugins import computed_oracle, known_oracles
-from molvae.oracles.references import refuse_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -128,7 +128,7 @@ def _findings(report: Examination) -> str:
 
 
 def _list(session: Session) -> None:
-    from molvae.oracles.plugins import KINDS, catalog
+    from molvae.oracles.catalog import KINDS, catalog
 
     entries = catalog()
     width = max(len(entry.usage) for entry in entries)
@@ -140,16 +140,16 @@ def _list(session: Session) -> None:
 
 
 def _show(session: Session, name: str, *, trust: bool) -> None:
-    from molvae.oracles.plugins import definition
+    from molvae.oracles.catalog import definition
 
-    found = definition(name, trust=trust)
-    entry = found.entry
+    entry, oracle = definition(name, trust=trust)
     facts: dict[str, Any] = {"name": entry.name, "usage": entry.usage, "about": entry.about}
     text = f"{entry.usage}  {entry.about}".rstrip()
-    if found.terms:
-        facts |= {"mean": found.mean, "terms": [{"score": s, "weight": w} for s, w in found.terms]}
-        rows = [(weight, score) for score, weight in found.terms]
-        text += f"\n{found.mean} mean of\n" + table_text(("weight", "score"), rows)
+    if oracle is not None:
+        rows = [(weight, term.name) for weight, term in zip(oracle.weights, oracle.terms, strict=True)]
+        terms = [{"score": score, "weight": weight} for weight, score in rows]
+        facts |= {"mean": oracle.mean, "terms": terms}
+        text += f"\n{oracle.mean} mean of\n" + table_text(("weight", "score"), rows)
     session.report(facts, text)
 
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molvae.errors import UsageError
 from molvae.oracles.base import OracleText, Score, is_computed
-from molvae.oracles.composite import CompositeOracle, combined, mpo_oracle
-from molvae.oracles.desirability import SHAPES, DesirabilityOracle, desirability_oracle
-from molvae.oracles.plugins import computed_oracle
+from molvae.oracles.composite import CompositeOracle, combined
+from molvae.oracles.desirability import SHAPES, DesirabilityOracle
+from molvae.oracles.plugins import Outside, outlined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
-    from molvae.chemistry.molecule import Molecule
     from molvae.oracles.base import Oracle
 
     Array = NDArray[np.float64]
@@ -62,58 +60,24 @@ def taken_apart(text: str) -> Whole | None:
     inner = OracleText.read(text)
     while inner.name in SHAPES:
         inner = OracleText.read(inner.argument)
-    if inner.name != "mpo" or computed_oracle(text) is not None:
+    oracle = outlined(text) if inner.name == "mpo" else None
+    if oracle is None or is_computed(oracle):
         return None
-    leaves: list[_Part] = []
-
-    def load(term: str) -> Oracle:
-        parts = OracleText.read(term)
-        if (oracle := computed_oracle(term)) is not None:
-            return oracle
-        if parts.name == "mpo":
-            return mpo_oracle(parts, load)
-        if parts.name in SHAPES:
-            return desirability_oracle(parts, load)
-        leaves.append(_Part(term.strip()))
-        return leaves[-1]
-
-    try:
-        oracle = load(text)
-    except UsageError:
-        if any(leaf.was_asked for leaf in leaves):  # a desirability needs its score for a molecule
-            return None
-        raise
     return Whole(oracle, tuple(dict.fromkeys(_leaves(oracle))))
 
 
-class _Part:
-    """Placeholder for a score that is not computed."""
-
-    computed: ClassVar[bool] = False
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.was_asked = False
-
-    def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
-        self.was_asked = True
-        return [Score.failed("it is not computed")] * len(molecules)
-
-
 def _leaves(oracle: Oracle) -> Iterator[str]:
-    if is_computed(oracle):
+    if is_computed(oracle) or isinstance(oracle, Outside):
         yield oracle.name
     elif isinstance(oracle, DesirabilityOracle):
         yield from _leaves(oracle.oracle)
     elif isinstance(oracle, CompositeOracle):
         for term in oracle.terms:
             yield from _leaves(term)
-    else:
-        yield oracle.name
 
 
 def _score(oracle: Oracle, scores: Mapping[str, Score]) -> Score:
-    if oracle.name in scores and (is_computed(oracle) or isinstance(oracle, _Part)):
+    if oracle.name in scores:
         return _number(scores[oracle.name], oracle.name)
     if isinstance(oracle, DesirabilityOracle):
         return oracle.worth(_score(oracle.oracle, scores))
@@ -130,7 +94,7 @@ def _number(score: Score, name: str) -> Score:
 
 
 def _values(oracle: Oracle, columns: Mapping[str, Array]) -> Array:
-    if oracle.name in columns and (is_computed(oracle) or isinstance(oracle, _Part)):
+    if oracle.name in columns:
         return columns[oracle.name]
     if isinstance(oracle, DesirabilityOracle):
         inner = _values(oracle.oracle, columns)

@@ -1,23 +1,16 @@
-"""Make an oracle from its text (a name, a descriptor, a user function), and list all oracles."""
+"""Make an oracle from its text: a name, a descriptor, a program, a user function."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from molvae.chemistry.descriptors import DESCRIPTORS, meaning
+from molvae.chemistry.descriptors import DESCRIPTORS
 from molvae.errors import UnknownNameError, UsageError, suggest
-from molvae.oracles.base import ORACLES, Oracle, OracleFactory, OracleText, is_computed
+from molvae.oracles.base import ORACLES, Oracle, OracleFactory, OracleText, Score, is_computed
 from molvae.oracles.command import command_oracle, inline_oracle, isolated, isolated_oracle
-from molvae.oracles.composite import (
-    CompositeOracle,
-    benchmark_about,
-    benchmark_names,
-    benchmark_oracle,
-    mpo_oracle,
-)
+from molvae.oracles.composite import benchmark_names, benchmark_oracle, mpo_oracle
 from molvae.oracles.computed import (
     descriptor_oracle,
     isomer_oracle,
@@ -25,18 +18,18 @@ from molvae.oracles.computed import (
     similarity_oracle,
     substructure_oracle,
 )
-from molvae.oracles.desirability import SHAPES, desirability_oracle, shape_usage
+from molvae.oracles.desirability import SHAPES, desirability_oracle
 from molvae.oracles.docking import docking_oracle
 from molvae.oracles.functions import OWN, check_own
 from molvae.oracles.heads import Heads, admet_oracle, is_head
 from molvae.oracles.http import http_oracle
-from molvae.oracles.references import refuse_hidden_programs
+from molvae.oracles.references import WRAPPERS, terms_of
 from molvae.oracles.remote import ray_oracle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from molvae.oracles.config import Mean
+    from molvae.chemistry.molecule import Molecule
 
 
 def load_oracle(text: str, *, named: bool = True, trust: bool = False) -> Oracle:
@@ -75,13 +68,28 @@ def load_oracle(text: str, *, named: bool = True, trust: bool = False) -> Oracle
 
 
 def check_origin(text: str, *, named: bool) -> None:
-    """Refuse an oracle that would run a program or code that only a file names (`references.py`).
+    """Refuse an oracle that would run a program or code that only a file names.
+
+    Journals, settings and `mpo:` files may be untrusted. An oracle they name runs only if molvae computes it
+    or the user names it too.
 
     Raises:
         ConfigError: An `mpo:` file cannot be read.
-        UsageError: It would.
+        UsageError: It would run a program or code, or call a server.
     """
-    refuse_hidden_programs(text, {*_PLAIN, *_NESTED, *DESCRIPTORS.names()}, named=named)
+    parts = OracleText.read(text)
+    is_computed_here = parts.name in {*_PLAIN, *_NESTED, *DESCRIPTORS.names()}
+    if parts.name in SHAPES or (named and parts.name in WRAPPERS):
+        check_origin(parts.argument, named=named)
+    elif parts.name == "mpo" and parts.argument:
+        for term in terms_of(Path(parts.argument)):
+            check_origin(term, named=False)
+    elif not named and not is_computed_here and (parts.name in ORACLES or OWN.fullmatch(text.strip())):
+        raise UsageError(
+            f"the oracle '{text}' is named by a file and not by you, so it is not run",
+            hint="It would run a program or code, or call a server. If you trust the author of that file, "
+            f"name it yourself (--maximize '{text}'), or add --trust (in Python trust=True).",
+        )
 
 
 def make_oracle(text: str) -> Oracle:
@@ -130,26 +138,55 @@ def computed_oracle(text: str, heads: Heads | None = None) -> Oracle | None:
     >>> [computed_oracle(text) is None for text in ("falling[3,4]:logp", "dock.py:score", "potency")]
     [False, True, True]
     """
+    oracle = outlined(text, heads)
+    return oracle if oracle is not None and is_computed(oracle) else None
+
+
+class Outside:
+    """Stands for an oracle that molvae does not compute; it has no scores."""
+
+    computed: ClassVar[bool] = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.was_asked = False
+
+    def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
+        """A failure for each molecule."""
+        self.was_asked = True
+        return [Score.failed("it is not computed")] * len(molecules)
+
+
+def outlined(text: str, heads: Heads | None = None) -> Oracle | None:
+    """The oracle of a text with an `Outside` for each score in it that molvae does not compute.
+
+    Nothing is started, imported or called. The result is None if a number of a desirability is such a score,
+    that of a reference molecule.
+
+    Raises:
+        ConfigError: An `mpo:` file cannot be read.
+        UnknownNameError: The model does not predict a score of that name.
+        UsageError: Options or argument of a computed score are wrong.
+    """
+    left_out: list[Outside] = []
+
+    def load(text: str) -> Oracle:
+        parts = OracleText.read(text)
+        if parts.name in _NESTED:
+            return _NESTED[parts.name](parts, load)
+        if is_head(text.strip()):
+            return (heads or Heads()).oracle(text.strip())
+        if parts.name in _PLAIN or parts.name in DESCRIPTORS:
+            return make_oracle(text)
+        left_out.append(Outside(text.strip()))
+        return left_out[-1]
+
     try:
-        oracle = _computed(text, Heads() if heads is None else heads)
-    except _NotComputedError:
-        return None
-    return oracle if is_computed(oracle) else None
-
-
-class _NotComputedError(Exception):
-    """An oracle that molvae does not compute."""
-
-
-def _computed(text: str, heads: Heads) -> Oracle:
-    parts = OracleText.read(text)
-    if parts.name in _NESTED:
-        return _NESTED[parts.name](parts, partial(_computed, heads=heads))
-    if is_head(text.strip()):
-        return heads.oracle(text.strip())
-    if parts.name in _PLAIN or parts.name in DESCRIPTORS:
-        return make_oracle(text)
-    raise _NotComputedError(text)
+        return load(text)
+    except UsageError:
+        if any(oracle.was_asked for oracle in left_out):
+            return None
+        raise
 
 
 class _Nested(Protocol):
@@ -188,82 +225,3 @@ for _name, _factory in {**_PLAIN, **_OUTSIDE}.items():
     ORACLES.add(_name, _factory)
 for _name, _nested in _NESTED.items():
     ORACLES.add(_name, partial(_nested, load=make_oracle))
-
-
-Kind = Literal["descriptor", "aimed", "desirability", "benchmark"]
-"""`descriptor`: a number of the molecule. `aimed`: has a molecule, formula, pattern or file as argument.
-`desirability`: maps another score to 0 to 1. `benchmark`: a published objective."""
-
-KINDS: tuple[Kind, ...] = get_args(Kind)
-
-_NAME = re.compile(r"\w+")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One oracle of the catalog: its registered name, usage and description."""
-
-    name: str
-    kind: Kind
-    usage: str
-    about: str
-
-
-@dataclass(frozen=True)
-class Definition:
-    """An oracle and, if it has several terms, how they are combined; their weights sum to 1."""
-
-    entry: Entry
-    mean: Mean | None = None
-    terms: tuple[tuple[str, float], ...] = ()
-
-
-def catalog() -> list[Entry]:
-    """All oracles, by kind and name; those of third parties are `aimed`.
-
-    >>> [entry.usage for entry in catalog() if entry.name in {"tpsa", "gaussian", "isomers"}]
-    ['tpsa', 'isomers:FORMULA', 'gaussian[mu,sigma]:SCORE']
-    """
-    entries = [Entry(name, "descriptor", name, meaning(name)) for name in DESCRIPTORS.names()]
-    entries += [_entry(name) for name in ORACLES.names() if name not in DESCRIPTORS]
-    return sorted(entries, key=lambda entry: (KINDS.index(entry.kind), entry.name))
-
-
-def definition(text: str, *, trust: bool = False) -> Definition:
-    """The definition of a name of the catalog, or of any oracle; `trust` as for `load_oracle`.
-
-    Raises:
-        UnknownNameError: No oracle has this name.
-        UsageError: Wrong options or argument.
-
-    >>> definition("median1").mean
-    'geometric'
-    """
-    entry = next((entry for entry in catalog() if entry.name == text), None)
-    if entry is not None and entry.kind != "benchmark":
-        return Definition(entry)
-    oracle = load_oracle(text, trust=trust)
-    entry = entry or Entry(oracle.name, "aimed", text, "")
-    if not isinstance(oracle, CompositeOracle):
-        return Definition(entry)
-    terms = tuple((term.name, weight) for term, weight in zip(oracle.terms, oracle.weights))
-    return Definition(entry, oracle.mean, terms)
-
-
-def _entry(name: str) -> Entry:
-    if name in SHAPES:
-        about = _first_line(SHAPES.get(name)).replace("`", "")
-        return Entry(name, "desirability", shape_usage(name), about[:1].lower() + about[1:])
-    if name in benchmark_names():
-        return Entry(name, "benchmark", name, benchmark_about(name))
-    line = _first_line(ORACLES.get(name))
-    usage, colon, about = line.partition("`: ")
-    if not colon or not usage.startswith("`"):
-        return Entry(name, "aimed", name, line.replace("`", ""))
-    written = _NAME.sub(name, usage[1:].partition("`")[0], count=1)  # one factory may have several names
-    return Entry(name, "aimed", written, about.replace("`", ""))
-
-
-def _first_line(thing: object) -> str:
-    function = thing.func if isinstance(thing, partial) else thing
-    return next(iter((function.__doc__ or "").strip().splitlines()), "").rstrip(".")

@@ -1,23 +1,20 @@
-"""What an oracle's text refers to (files, hidden programs, secrets), and short labels."""
+"""What an oracle's text refers to (other oracles, files), and short labels."""
 
 from __future__ import annotations
 
-import os
-import re
 import shlex
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, urlsplit
 
-from molvae.errors import MolvaeError, UsageError
-from molvae.oracles.base import ORACLES, OracleText
+from molvae.errors import MolvaeError
+from molvae.oracles.base import OracleText
 from molvae.oracles.composite import read_objectives
 from molvae.oracles.desirability import SHAPES
 from molvae.oracles.functions import OWN
 from molvae.persistence.files import sha256_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 WRAPPERS = frozenset({"isolated", "inline", "ray"})  # of another oracle, given as their argument
 _OUTSIDE = frozenset({"isolated", "ray", "cmd", "http", "https", "docking"})
@@ -26,13 +23,6 @@ _MEANING = frozenset({"reinvent", "key", "vina", "dockstring", "exhaustiveness",
 
 LONGEST = 26
 """Maximum length of an axis label."""
-
-_VARIABLE = re.compile(r"\$\{(MOLVAE_\w+)\}")
-_URL = re.compile(r"https?(?:\[[^\]]*\])?://\S+")
-_SECRET = re.compile(
-    r"(?:^|[-_.]|api|access)key$|token|secret|passw|pwd|auth(?!or)|signature|credential|^sig$|^code$",
-    re.IGNORECASE,
-)
 
 
 def core_of(text: str) -> str:
@@ -75,7 +65,7 @@ def named_within(text: str) -> Iterator[OracleText]:
         yield from named_within(parts.argument)
     elif parts.name == "mpo":
         try:
-            terms = _terms(Path(parts.argument))
+            terms = terms_of(Path(parts.argument))
         except MolvaeError:  # reported where the file is loaded
             return
         for term in terms:
@@ -98,70 +88,13 @@ def _paths(parts: OracleText) -> Iterator[Path]:
         yield Path(module) if module.endswith(".py") else Path(*module.split(".")).with_suffix(".py")
 
 
-def _terms(path: Path) -> list[str]:
+def terms_of(path: Path) -> list[str]:
+    """The scores of all objectives of a file.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
     return [term.score for settings in read_objectives(path)[0].values() for term in settings.terms]
-
-
-def refuse_hidden_programs(text: str, computed: Collection[str], *, named: bool) -> None:
-    """Refuse an oracle that would run code the user has not named.
-
-    Journals, settings and `mpo:` files may be untrusted. An oracle they name runs only if molvae computes it
-    (`computed` has the names), the user names it too, or the file is trusted.
-
-    Raises:
-        ConfigError: A file it names cannot be read.
-        UsageError: It would run a program or code, or call a server, that only a file names.
-    """
-    parts = OracleText.read(text)
-    if parts.name in SHAPES or (named and parts.name in WRAPPERS):
-        refuse_hidden_programs(parts.argument, computed, named=named)
-    elif parts.name == "mpo" and parts.argument:
-        for term in _terms(Path(parts.argument)):
-            refuse_hidden_programs(term, computed, named=False)
-    elif not named and parts.name not in computed and (parts.name in ORACLES or OWN.fullmatch(text.strip())):
-        raise UsageError(
-            f"the oracle '{text}' is named by a file and not by you, so it is not run",
-            hint="It would run a program or code, or call a server. If you trust the author of that file, "
-            f"name it yourself (--maximize '{text}'), or add --trust (in Python trust=True).",
-        )
-
-
-def with_secrets(url: str) -> str:
-    """A URL with the values of the environment for each `${MOLVAE_NAME}`.
-
-    Other variables are not read, so that an untrusted URL cannot leak them.
-
-    Raises:
-        UsageError: There is no such variable.
-    """
-
-    def value(found: re.Match[str]) -> str:
-        if found[1] not in os.environ:
-            raise UsageError(f"a URL names the environment variable {found[1]}, which is not set")
-        return quote(os.environ[found[1]], safe="")
-
-    return _VARIABLE.sub(value, url)
-
-
-def refuse_secrets(text: str) -> None:
-    """Refuse a password or a key in a URL: the text of an oracle is kept in journals, tables and reports.
-
-    Raises:
-        UsageError: There is one; the hint says how to avoid it.
-    """
-    for url in _URL.findall(text):
-        if "@" in url.partition("://")[2].partition("/")[0]:
-            raise UsageError(
-                "a user name or password in a URL would be kept in the journal",
-                hint="Put them into a small program instead: cmd:python ask_server.py.",
-            )
-        for name, given in parse_qsl(urlsplit(url).query):
-            if _SECRET.search(name) and not _VARIABLE.fullmatch(given):
-                raise UsageError(
-                    f"the value of '{name}' in a URL would be kept in journals, tables and reports",
-                    hint=f"Put it into the environment, and write {name}=${{MOLVAE_KEY}} (any name that "
-                    "begins with MOLVAE_), in single quotes.",
-                )
 
 
 def labels_of(names: Iterable[str]) -> dict[str, str]:

@@ -11,9 +11,10 @@ from molvae.chemistry.facts import element_counts
 from molvae.chemistry.molecule import parse
 from molvae.errors import ConfigError, UnknownNameError, UsageError
 from molvae.oracles.base import Oracle, Score
+from molvae.oracles.catalog import catalog, definition
 from molvae.oracles.composite import CompositeOracle
 from molvae.oracles.desirability import SHAPES, DesirabilityOracle
-from molvae.oracles.plugins import catalog, definition, load_oracle
+from molvae.oracles.plugins import load_oracle
 from tests.strategies import DRUGS, smiles
 
 ASPIRIN, CAFFEINE = parse(DRUGS["aspirin"]), parse(DRUGS["caffeine"])
@@ -113,9 +114,9 @@ def test_an_objective_of_ones_own(tmp_path):
     ]
     assert oracle([molecule])[0].value == pytest.approx(math.prod(by_hand) ** 0.2)
     assert oracle([parse("[O-][N+](=O)c1ccccc1")])[0].value == 0
-    found = definition(text)
-    assert [weight for _, weight in found.terms] == [0.2, 0.2, 0.4, 0.2]
-    assert found.terms[0][0] == f"clipped[0.8]:similarity[fcfp4]:{lead}"
+    _, found = definition(text)
+    assert found.weights == (0.2, 0.2, 0.4, 0.2)
+    assert found.terms[0].name == f"clipped[0.8]:similarity[fcfp4]:{lead}"
 
 
 def test_a_file_can_hold_several_objectives(tmp_path):
