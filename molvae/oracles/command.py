@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 import time
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,11 @@ from molvae.oracles.base import ORACLES, OracleText
 from molvae.oracles.config import ExternalSettings
 from molvae.oracles.external import ExternalOracle, Trouble
 from molvae.oracles.functions import OWN, own_oracle
-from molvae.oracles.isolation import Program, ProgramEnded, ProgramFloods, ProgramLate
+from molvae.oracles.isolation import Program, ProgramEnded, ProgramLate
 from molvae.oracles.protocol import ProtocolError, greeting, read_answer, read_greeting, request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from molvae.oracles.base import Oracle, Score
 
@@ -51,6 +52,15 @@ class _ProgramWorker:
         if program is not None:
             program.kill()
 
+    @contextmanager
+    def _killed_on_error(self) -> Iterator[None]:
+        """Kill the program after any error: its next answer would not be that of the next request."""
+        try:
+            yield
+        except BaseException:
+            self._kill()
+            raise
+
 
 class CommandWorker(_ProgramWorker):
     """A program that follows the protocol; started on the first call, restarted after a failure."""
@@ -63,23 +73,19 @@ class CommandWorker(_ProgramWorker):
         """
         self._kill()
         program = self._program = Program(self._command)
-        try:
-            line = program.exchange(greeting(), time.monotonic() + self._settings.start)
-            return read_greeting(line)
-        except ProgramLate:
-            detail = f"the program did not answer the greeting within {self._settings.start:g} s"
-            raise self._failed(detail, status="timeout", again=False, apart=False) from None
-        except (ProgramEnded, ProgramFloods) as error:
-            raise self._failed(
-                f"before answering the greeting, {error}", apart=False, starting=True
-            ) from None
-        except ProtocolError as error:
-            raise self._failed(
-                f"instead of answering the greeting: {error}", again=False, apart=False, starting=True
-            ) from None
-        except BaseException:
-            self._kill()
-            raise
+        with self._killed_on_error():
+            try:
+                line = program.exchange(greeting(), time.monotonic() + self._settings.start)
+                return read_greeting(line)
+            except ProgramLate:
+                detail = f"the program did not answer the greeting within {self._settings.start:g} s"
+                raise Trouble(detail, status="timeout", again=False, apart=False) from None
+            except ProgramEnded as error:
+                detail = f"before answering the greeting, {error}"
+                raise Trouble(detail, apart=False, starting=True) from None
+            except ProtocolError as error:
+                detail = f"instead of answering the greeting: {error}"
+                raise Trouble(detail, again=False, apart=False, starting=True) from None
 
     def ask(self, smiles: Sequence[str], seconds: float) -> list[Score]:
         """One score for each molecule.
@@ -93,26 +99,22 @@ class CommandWorker(_ProgramWorker):
             program = self._program
         assert program is not None  # noqa: S101 - greet sets it or raises
         self._number += 1
-        try:
-            line = program.exchange(request(self._number, smiles), time.monotonic() + seconds)
-            return read_answer(line, smiles, number=self._number, key=self._settings.key)
-        except ProgramLate:
-            raise self._failed(f"no answer within {seconds:g} s", status="timeout", again=False) from None
-        except (ProgramEnded, ProgramFloods, ProtocolError) as error:
-            raise self._failed(str(error), again=not isinstance(error, ProtocolError)) from None
-        except BaseException:
-            self._kill()
-            raise
+        with self._killed_on_error():
+            try:
+                line = program.exchange(request(self._number, smiles), time.monotonic() + seconds)
+                return read_answer(line, smiles, number=self._number, key=self._settings.key)
+            except ProgramLate:
+                raise Trouble(f"no answer within {seconds:g} s", status="timeout", again=False) from None
+            except ProgramEnded as error:
+                raise Trouble(str(error)) from None
+            except ProtocolError as error:
+                raise Trouble(str(error), again=False) from None
 
     def close(self) -> None:
         """Close the program's input, wait briefly for it to exit, and kill it."""
         program, self._program = self._program, None
         if program is not None:
             program.close()
-
-    def _failed(self, detail: str, **kind: Any) -> Trouble:
-        self._kill()
-        return Trouble(detail, **kind)
 
 
 class ReinventWorker(_ProgramWorker):
@@ -134,21 +136,18 @@ class ReinventWorker(_ProgramWorker):
             return read_answer(text, smiles, key=self._settings.key)
         except ProgramLate:
             raise Trouble(f"no answer within {limit:g} s", status="timeout", again=False) from None
-        except (ProgramEnded, ProgramFloods) as error:
+        except ProgramEnded as error:
             raise Trouble(str(error)) from None
         except ProtocolError as error:
-            raise Trouble(self._explained(program, error), again=False) from None
+            ended = program.obituary()
+            detail = str(error) if ended.endswith("exit code 0") else f"{ended}; {error}"
+            raise Trouble(detail, again=False) from None
         finally:
             self.close()
 
     def close(self) -> None:
         """Kill the program, if it runs."""
         self._kill()
-
-    @staticmethod
-    def _explained(program: Program, error: ProtocolError) -> str:
-        obituary = program.obituary()
-        return str(error) if obituary.endswith("exit code 0") else f"{obituary}; {error}"
 
 
 def command_oracle(text: OracleText) -> ExternalOracle:

@@ -32,15 +32,11 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 class ProgramEnded(Exception):  # noqa: N818 - it says what happened
-    """The program ended, or closed its output, without an answer."""
+    """The program ended, or closed its output, without an answer; or its answer is too long."""
 
 
 class ProgramLate(Exception):  # noqa: N818 - it says what happened
     """The program did not answer in time."""
-
-
-class ProgramFloods(Exception):  # noqa: N818 - it says what happened
-    """The answer of the program is too long."""
 
 
 class Program:
@@ -80,10 +76,10 @@ class Program:
         The deadline is on the clock of `time.monotonic`.
 
         Raises:
-            ProgramEnded: It has ended; the message has its exit code and the end of stderr.
+            ProgramEnded: It has ended; the message has its exit code and the end of stderr. Or the answer is
+                too long.
             ProgramLate: It did not answer in time. Kill it, as a late answer would be mistaken for the next
                 one.
-            ProgramFloods: The answer is too long.
         """
         waiting, searched = memoryview(text.encode()), 0
         while True:
@@ -98,7 +94,7 @@ class Program:
                     return bytes(self._received).decode(errors="replace")
                 raise ProgramEnded(self.obituary())
             if len(self._received) > _LONGEST_LINE:
-                raise ProgramFloods(f"an answer of more than {_LONGEST_LINE >> 20} MB")
+                raise ProgramEnded(f"an answer of more than {_LONGEST_LINE >> 20} MB")
 
     def end(self) -> None:
         """Kill it and its descendants; an `exchange` in another thread then raises."""
