@@ -49,43 +49,40 @@ class FunctionOracle:
     [0.5, 'ZeroDivisionError: division by zero']
     """
 
-    def __init__(self, function: Callable[[Any], Any], name: str, *, style: Style | None = None) -> None:
+    def __init__(self, function: Callable[[Any], Any], name: str) -> None:
         self._function = function
         self.name = name
-        self._style = style or _annotated_style(function)
+        self._style = _annotated_style(function)
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
         """One score for each molecule."""
         smiles = [molecule.smiles for molecule in molecules]
         if not smiles:
             return []
-        if self._style == "one":
-            return [self._one(text) for text in smiles]
-        scores = self._batch(smiles)
-        if isinstance(scores, list):
-            if any(score.is_ok for score in scores):
-                self._style = "many"
-            return scores
-        if self._style == "many" and len(smiles) == 1:
-            return [scores]
+        if self._style != "one":
+            scores = self._batch(smiles)
+            if isinstance(scores, list):
+                if any(score.is_ok for score in scores):
+                    self._style = "many"
+                return scores
+            if self._style == "many" and len(smiles) == 1:
+                return [scores]
         return [self._alone(text) for text in smiles]
 
-    def _one(self, text: str) -> Score:
-        answer = self._called(text)
-        return answer if isinstance(answer, Score) else Score.of(answer)
-
     def _alone(self, text: str) -> Score:
-        """The score of a molecule whose batch has failed; the first success settles an unknown style."""
+        """The score of one molecule; the first success settles an unknown style."""
         if self._style == "one":
-            return self._one(text)
+            return Score.of(self._called(text))
         scores = self._batch([text])
         as_list = scores[0] if isinstance(scores, list) else scores
+        if as_list.is_ok:
+            self._style = "many"
         if self._style == "many":
             return as_list
-        as_text = Score.failed("") if as_list.is_ok else self._one(text)
-        if as_list.is_ok or as_text.is_ok:
-            self._style = "many" if as_list.is_ok else "one"
-            return as_list if as_list.is_ok else as_text
+        as_text = Score.of(self._called(text))
+        if as_text.is_ok:
+            self._style = "one"
+            return as_text
         return Score.failed(f"given a list: {as_list.detail}; given a text: {as_text.detail}")
 
     def _batch(self, smiles: list[str]) -> list[Score] | Score:
@@ -159,7 +156,10 @@ def own_oracle(text: str) -> Oracle:
             raise UnknownNameError(f"'{module_name}' has no '{attribute}'{suggest(attribute, options)}")
         found = getattr(found, part)
     if inspect.isclass(found):
-        found = _instance(found, text)
+        try:
+            found = found()
+        except (Exception, SystemExit) as error:
+            raise UsageError(f"the oracle '{text}' cannot be made: {describe_error(error)}") from error
     if not callable(found):
         raise UsageError(f"the oracle '{text}' is a {type(found).__name__}, expected a function")
     if isinstance(found, Oracle) and isinstance(found.name, str):
@@ -172,13 +172,6 @@ def _parts(text: str) -> tuple[str, str]:
     if parts is None:
         raise UsageError(f"expected module:function or file.py:function, got '{text}'")
     return parts["module"], parts["attribute"]
-
-
-def _instance(kind: type, text: str) -> Any:
-    try:
-        return kind()
-    except (Exception, SystemExit) as error:
-        raise UsageError(f"the oracle '{text}' cannot be made: {describe_error(error)}") from error
 
 
 def _module(name: str, text: str) -> ModuleType:

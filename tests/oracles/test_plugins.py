@@ -74,14 +74,19 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("style", [None, "many", "one"])
+@pytest.mark.parametrize("argument", [None, list[str], str])
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_function_fails_every_molecule_and_crashes_none(name, style):
+def test_a_bad_function_fails_every_molecule_and_crashes_none(name, argument):
     function, detail = BAD[name]
-    scores = FunctionOracle(function, name, style=style)(MOLECULES)
+
+    def annotated(smiles):
+        return function(smiles)
+
+    annotated.__annotations__ = {} if argument is None else {"smiles": argument}
+    scores = FunctionOracle(annotated, name)(MOLECULES)
     assert [score.status for score in scores] == ["failed"] * 4
     assert all(math.isnan(score.value) and score.detail and "\n" not in score.detail for score in scores)
-    if style == "many":
+    if argument == list[str]:
         assert detail in scores[0].detail
 
 
@@ -309,6 +314,8 @@ def test_what_is_a_number(answer, value):
 
 
 def test_a_masked_array_is_a_failure_where_it_is_masked():
-    oracle = FunctionOracle(lambda _: np.ma.array([1.0, 0.0], mask=[False, True]), "half", style="many")
-    scores = oracle([parse("C"), parse("CC")])
+    def half(_: list[str]) -> np.ma.MaskedArray:
+        return np.ma.array([1.0, 0.0], mask=[False, True])
+
+    scores = FunctionOracle(half, "half")([parse("C"), parse("CC")])
     assert [score.status for score in scores] == ["ok", "failed"]
