@@ -116,8 +116,8 @@ class _Gathered:
         ]
 
     def add(self, part: StoredPart, rejected: SafeTable, everything: Writer | None) -> None:
-        for line, *told in part.rejected():
-            rejected.write(line + self._lines, *told)
+        for line, *cells in part.rejected():
+            rejected.write(line + self._lines, *cells)
         settings = self.job.settings
         vectors = part.vectors() if settings.vectors and everything is not None else None
         for number, hit in enumerate(part.hits()):

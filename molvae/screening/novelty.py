@@ -12,23 +12,20 @@ from molvae.chemistry.admission import Refused, Rules, admit
 from molvae.data.corpus import Corpus
 from molvae.data.readers import open_table
 from molvae.data.records import Row
-from molvae.errors import InputError, StorageError
+from molvae.errors import InputError
 from molvae.parallel.mapping import ordered_map
-from molvae.persistence.files import sha256_of, write_atomically
+from molvae.persistence.files import reading, sha256_of, written_aside
 from molvae.persistence.manifest import MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from molvae.progress import Progress
 
-    Hashes = NDArray[np.uint64]
-
 TASK = "read the reference"
-_DIGEST = 32  # bytes of sha256 in front of the hashes
 _CHUNK = 256
 
 
@@ -63,33 +60,40 @@ def make_known(
         return None
     rules = Rules(rules.standardize, rules.keep_stereo)
     key = hashlib.sha256(f"{fingerprint_of(reference)} {rules}".encode()).hexdigest()
-    path = directory / f"known-{key[:16]}.bin"
-    if path.exists() and _is_whole(path):
+    path = directory / f"known-{key[:16]}.npy"
+    if path.exists():
         return path
     progress.start(TASK)
     found: set[int] = set()
-    if reference.is_dir():
-        corpus = Corpus.open(reference)
-        same = (corpus.settings.standardize, corpus.settings.keep_stereo) == (
-            rules.standardize,
-            rules.keep_stereo,
-        )
-        texts: Iterable[Row] = (Row(n, text, "", {}) for n, text in enumerate(corpus.smiles()))
-        function = _hash_as_it_is if same else partial(_hash_row, rules=rules)
-    else:
-        table = open_table(reference)
-        progress.note(f"{reference}: {table.note}")
-        texts = (row for row in table.raw_rows if isinstance(row, Row))
-        function = partial(_hash_row, rules=rules)
-    workers = 0 if function is _hash_as_it_is else workers
-    for value in ordered_map(function, texts, workers=workers, chunk=_CHUNK, stop=stop):
+    for value in _hashes_of(reference, rules, workers=workers, progress=progress, stop=stop):
         if value is not None:
             found.add(value)
         progress.advance(TASK, 1)
     progress.finish(TASK, molecules=len(found))
-    data = np.array(sorted(found), dtype="<u8").tobytes()
-    write_atomically(path, hashlib.sha256(data).digest() + data)
+    with written_aside(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.array(sorted(found), dtype=np.uint64))
     return path
+
+
+def _hashes_of(
+    reference: Path, rules: Rules, *, workers: int, progress: Progress, stop: Callable[[], bool] | None
+) -> Iterator[int | None]:
+    """The hash of each molecule; None if it has no standard form."""
+    if reference.is_dir():
+        corpus = Corpus.open(reference)
+        if Rules(corpus.settings.standardize, corpus.settings.keep_stereo) == rules:
+            return map(_hash, corpus.smiles())
+        rows = (Row(n, text, "", {}) for n, text in enumerate(corpus.smiles()))
+    else:
+        table = open_table(reference)
+        progress.note(f"{reference}: {table.note}")
+        rows = (row for row in table.raw_rows if isinstance(row, Row))
+    return ordered_map(partial(_hash_row, rules=rules), rows, workers=workers, chunk=_CHUNK, stop=stop)
+
+
+def _hash_row(row: Row, *, rules: Rules) -> int | None:
+    admitted = admit(row.text, rules, is_molblock=row.is_molblock)
+    return None if isinstance(admitted, Refused) else _hash(admitted.smiles)
 
 
 class Known:
@@ -99,14 +103,12 @@ class Known:
     has a false match with probability 1 in 20,000.
 
     Raises:
-        StorageError: It is damaged.
+        CheckpointError: The file is damaged.
     """
 
     def __init__(self, path: Path) -> None:
-        if not _is_whole(path):
-            raise StorageError(f"{path} is damaged", hint="Delete it; it will be made again.")
-        data = np.memmap(path, dtype=np.uint8, mode="r")
-        self._hashes: Hashes = data[_DIGEST:].view("<u8")
+        with reading(path):
+            self._hashes: NDArray[np.uint64] = np.load(path, mmap_mode="r", allow_pickle=False)
 
     def holds(self, smiles: Sequence[str]) -> NDArray[np.bool_]:
         """Whether each canonical SMILES is known, `n`."""
@@ -117,23 +119,5 @@ class Known:
         return np.asarray(self._hashes[places] == wanted)
 
 
-def _is_whole(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            said = file.read(_DIGEST)
-            return hashlib.file_digest(file, "sha256").digest() == said
-    except OSError:
-        return False
-
-
 def _hash(smiles: str) -> int:
     return int.from_bytes(hashlib.blake2b(smiles.encode(), digest_size=8).digest(), "little")
-
-
-def _hash_as_it_is(row: Row) -> int | None:
-    return _hash(row.text)
-
-
-def _hash_row(row: Row, *, rules: Rules) -> int | None:
-    admitted = admit(row.text, rules, is_molblock=row.is_molblock)
-    return None if isinstance(admitted, Refused) else _hash(admitted.smiles)

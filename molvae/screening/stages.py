@@ -58,7 +58,7 @@ class Screener:
         self.rules = rules_of(settings, model)
         self.known = None if known is None else Known(known)
         self.domain = [DOMAINS.get(name)(model) for name in settings.domain_checks]
-        self.usual = Calibrated(model) if settings.wants_p_value and model.domain is not None else None
+        self.calibrated = Calibrated(model) if settings.wants_p_value and model.domain is not None else None
         # the cheapest first: predictions, then bounds, then goals
         self.objectives = sorted(
             settings.objectives, key=lambda o: (not o.name.startswith(PREDICTED), o.is_goal)
@@ -92,7 +92,7 @@ class Screener:
             given = list(rows)
         run.read = len(given)
         entries = run.novel(run.admitted(given))
-        if self.settings.needs_network or self.usual is not None:
+        if self.settings.needs_network or self.calibrated is not None:
             entries = run.inside(run.encoded(entries))
         hits = run.scored(entries)
         return run.finished(hits)
@@ -113,7 +113,7 @@ class _Run:
         self.dropped: Counter[str] = Counter()
         self.by_reason: Counter[str] = Counter()
         self.rejected: list[tuple[int, str, str, str, str]] = []
-        self.left: list[Entry] = []
+        self.dropped_rows: list[Entry] = []
         self.failed: Counter[str] = Counter()
         self.seconds: defaultdict[str, float] = defaultdict(float)
 
@@ -123,7 +123,7 @@ class _Run:
         yield
         self.seconds[stage] += time.process_time() - started
 
-    def heed(self) -> None:
+    def check_stop(self) -> None:
         if self.stop is not None and self.stop():
             raise StoppedEarly("stopped early", hint="The same command resumes.")
 
@@ -131,7 +131,7 @@ class _Run:
         """Account for a dropped row; `kind` is the reason without the numbers of this row."""
         entry.reason = reason
         if self.settings.every_row:
-            self.left.append(entry)
+            self.dropped_rows.append(entry)
         row = entry.row
         self.dropped[stage] += 1
         label = f"{stage}: {kind or (reason.splitlines() or ['unknown'])[0]}"
@@ -146,7 +146,7 @@ class _Run:
         with self.timed("chemistry"):
             for n, row in enumerate(rows):
                 if n % _STEP == 0:
-                    self.heed()
+                    self.check_stop()
                 if isinstance(row, BadRow):
                     self.drop(Entry(row, None), "read", row.reason)
                     continue
@@ -167,7 +167,7 @@ class _Run:
 
     def encoded(self, entries: list[Entry]) -> tuple[list[Entry], Array, Array]:
         """Entries the model can encode, with predictions; posterior means and deviations, `n x d` each."""
-        self.heed()
+        self.check_stop()
         model = self.screener.model
         with self.timed("network"), limited_threads(1):
             mu, sigma = model.posterior([entry.valid for entry in entries])
@@ -190,13 +190,13 @@ class _Run:
 
     def inside(self, encoded: tuple[list[Entry], Array, Array]) -> list[Entry]:
         entries, mu, sigma = encoded
-        if self.screener.usual is not None:
+        if self.screener.calibrated is not None:
             with self.timed("domain"), limited_threads(1):
-                scores = self.screener.usual.scores([entry.valid for entry in entries], mu, sigma)
+                scores = self.screener.calibrated.scores([entry.valid for entry in entries], mu, sigma)
             for entry, p_value in zip(entries, scores.p_value.tolist(), strict=True):
                 entry.values[P_VALUE] = p_value
         for check in self.screener.domain:
-            self.heed()
+            self.check_stop()
             with self.timed("domain"), limited_threads(1):
                 reasons = check.outside([entry.valid for entry in entries], mu, sigma)
             entries = list(self._without(entries, reasons, "domain"))
@@ -211,7 +211,7 @@ class _Run:
             for start in range(0, len(entries), _TOGETHER):
                 group = entries[start : start + _TOGETHER]
                 for objective in self.screener.objectives:
-                    self.heed()
+                    self.check_stop()
                     group = self._within(group, objective)
                 hits += group
         return hits
@@ -226,7 +226,7 @@ class _Run:
                     hits[position].leads = True
             kept = hits if self.settings.keeps_all else [entry for entry in hits if entry.leads]
             if self.settings.every_row:
-                kept = sorted([*hits, *self.left], key=lambda entry: entry.row.line)
+                kept = sorted([*hits, *self.dropped_rows], key=lambda entry: entry.row.line)
         with self.timed("descriptors"):
             for entry in kept if self.settings.descriptors else ():
                 if entry.molecule is None:
@@ -274,7 +274,7 @@ class _Run:
                         hint="Finished parts are kept. Fix the oracle and run the same command again.",
                     )
                 yield entry, score
-            self.heed()
+            self.check_stop()
 
     def _without(self, entries: list[Entry], reasons: list[str], stage: str) -> Iterator[Entry]:
         for entry, reason in zip(entries, reasons, strict=True):
