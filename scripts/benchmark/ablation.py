@@ -1,4 +1,4 @@
-"""Switch off the controllers of the search, one at a time and all at once, on ten objectives outside PMO.
+"""Ablate the adaptive components of the search, one at a time and all at once, on ten objectives outside PMO.
 
 All arms of one objective and seed share start molecules and random streams. A gain is the mean over
 (objective, seed) pairs of the AUC top-10 of the first arm (the default search) minus that of another, with
@@ -9,9 +9,10 @@ its standard error.
     ... --arms default 'a quarter of the effort' 'four times the effort' --name effort
     ... --checkpoint checkpoints/druglike --arms 'latent moves alone' 'graph moves alone' --name latent_gain
 
-Runs are kept under --work, and an interrupted command goes on; `--arms` and `--seeds` can be reduced to what
-is complete. A run in which the retreat never began is the run without it, bit for bit, and is not repeated.
-With --noise, scores have Gaussian noise of that deviation; the AUC is that of the scores without it.
+Runs are saved in --work, and the same command continues after an interruption; `--arms` and `--seeds` can be
+restricted to what is complete. A run in which the retreat from exhausted regions never began is identical to
+the run without it, and is not repeated. With --noise, scores have Gaussian noise of that standard deviation;
+the AUC is that of the scores without it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from arguments import search_parser
-from record import kept, record, standard_error
+from record import cached, record, standard_error
 from sense import objectives_in, zinc
 
 from molvae.campaign.campaign import Campaign
@@ -71,7 +72,7 @@ CONSTANTS: dict[str, dict[str, float]] = {
     "fixed shares and steps": {**_SHARES, **_STEPS},
     "no reserve, fixed steps": _STEPS,
 }
-"""Constants of the search that switch off controllers; `all off` is without the reserve, too."""
+"""Constants of the search that switch off components; `all off` is also without the reserve."""
 SETTINGS: dict[str, dict[str, Any]] = {
     "plain kernel alone": {"search": {"surrogate": {"members": [_PLAIN]}}},
     "mixed kernel alone": {"search": {"surrogate": {"members": [_MIXED]}}},
@@ -79,7 +80,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 EFFORTS = {"a quarter of the effort": {"effort": 0.25}, "four times the effort": {"effort": 4.0}}
 MOVES = {f"{source} moves alone": {"sources": {source: 1.0}} for source in ("latent", "graph")}
 ARMS = (DEFAULT, *CONSTANTS, NO_RESERVE, *SETTINGS)
-"""Those that are run if none are named, beside `EFFORTS`; `MOVES` are compared with one another."""
+"""Arms that run by default; those of `EFFORTS` and `MOVES` have to be named."""
 BATCH, N_START, EVERY = 10, 10, 10
 
 
@@ -132,10 +133,10 @@ def main() -> None:
                 if arm == NO_RETREAT and default is not None and not default["retreated"]:
                     rows[name, seed, arm] = default
                     continue
-                rows[name, seed, arm] = kept(
+                rows[name, seed, arm] = cached(
                     options.work / f"{name}-{seed}-{_key(arm)}.json",
                     {"objective": name, "seed": seed, "arm": arm, "calls": options.calls, **noise},
-                    lambda o=objective, s=seed, a=arm, b=start: _play(model, o, s, a, b, options),  # type: ignore[misc]
+                    lambda o=objective, s=seed, a=arm, b=start: _run_arm(model, o, s, a, b, options),  # type: ignore[misc]
                 )
                 print(f"{name:20} seed {seed} {arm:20} {rows[name, seed, arm]['auc']:.3f}", flush=True)
     summary = [_gain(arm, options.arms[0], rows) for arm in options.arms]
@@ -147,7 +148,7 @@ def main() -> None:
         print(record(options.name, figures=figures, table=table, seeds=list(options.seeds), summary=summary))
 
 
-def _play(
+def _run_arm(
     model: MolVAE, objective: str, seed: int, arm: str, start: Sequence[str], options: argparse.Namespace
 ) -> dict[str, Any]:
     noisy = Noisy(objective, options.noise, seed) if options.noise else None
@@ -185,7 +186,7 @@ def _play(
 
 @contextmanager
 def switched_off(constants: dict[str, float]) -> Iterator[None]:
-    """Let constants of modules have other values."""
+    """Replace constants of modules."""
     with ExitStack() as stack:
         for name, value in constants.items():
             stack.enter_context(mock.patch(name, value))

@@ -1,15 +1,15 @@
-"""Choose the next plate out of a collection of real measurements, and count how many of the best are found.
+"""Choose the next plates from a collection of real measurements, and count how many of the best are found.
 
 For each target, a tenth of the molecules, drawn from the earlier part of a simulated time split, is
-measured; five batches of 24 are then chosen from the rest, each with the measurements of those before.
-Every arm of a seed begins with the same measurements. The figure is the share of the best 5 % of what was
-left to choose from.
+measured at the start. Five batches of 24 are then chosen from the rest, each with all earlier measurements.
+All arms of a seed start from the same measurements. The result is the share of the best 5 % of the remaining
+molecules that is found.
 
     MOLVAE_DATA=../shared/data python scripts/benchmark/assays.py
 
-* molvae: a campaign whose proposals are the unseen start molecules alone (`sources={"library": 1}`)
-* molvae-censored: the same, where everything below the 30th percentile is reported as `<` that value
-* molvae-dropped: the same, where those measurements are lost instead
+* molvae: a campaign that proposes only unmeasured start molecules (`sources={"library": 1}`)
+* molvae-censored: the same, with everything below the 30th percentile reported as `<` that value
+* molvae-dropped: the same, without those measurements
 * forest: the 24 highest predictions of a random forest on Morgan counts
 * random
 """
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from arguments import search_parser
 from counts import count_matrix
-from record import kept, record, standard_error, table_rows
+from record import cached, record, standard_error, table_rows
 from sklearn.ensemble import RandomForestRegressor
 
 from molvae.campaign.campaign import Campaign
@@ -55,10 +55,10 @@ def main() -> None:
         for seed in options.seeds:
             for arm in options.arms:
                 asked = {"target": target, "seed": seed, "arm": arm, "n": len(rows)}
-                row = kept(
+                row = cached(
                     options.work / f"{target}-{seed}-{arm}.json",
                     asked,
-                    lambda rows=rows, seed=seed, arm=arm: _play(model, rows, seed, arm),  # type: ignore[misc]
+                    lambda rows=rows, seed=seed, arm=arm: _run_arm(model, rows, seed, arm),  # type: ignore[misc]
                 )
                 table.append({**asked, **row})
                 print(f"{target:16} seed {seed}  {arm:16} found {row['found']:.3f}", flush=True)
@@ -68,7 +68,7 @@ def main() -> None:
         print(record("assays", figures=figures, table=table, seeds=list(options.seeds)))
 
 
-def _play(model: MolVAE, rows: list[tuple[str, float, str]], seed: int, arm: str) -> dict[str, Any]:
+def _run_arm(model: MolVAE, rows: list[tuple[str, float, str]], seed: int, arm: str) -> dict[str, Any]:
     """Share of the best that an arm finds in all rounds, and after the first."""
     generator = np.random.default_rng(seed)
     early = [i for i, row in enumerate(rows) if row[2] == "train"]
@@ -131,7 +131,7 @@ def _campaign(
 
 
 def _reported(value: float, limit: float, arm: str) -> Score:
-    """What the laboratory says of a value."""
+    """The score that the laboratory reports for a value."""
     if value >= limit or arm == "molvae":
         return Score.ok(float(value))
     return Score(limit, "below") if arm == "molvae-censored" else _LOST
@@ -176,7 +176,7 @@ def _targets(path: Path, n: int) -> dict[str, list[tuple[str, float, str]]]:
 
 
 def _figures(table: list[dict[str, Any]], arms: list[str]) -> dict[str, float | int | None]:
-    """Mean share each arm finds over targets; molvae's lead over the others with its standard error."""
+    """Mean over targets of the share that each arm finds, and molvae's lead with its standard error."""
     targets = sorted({row["target"] for row in table})
     share = {
         arm: [mean(r["found"] for r in table if r["target"] == t and r["arm"] == arm) for t in targets]

@@ -1,15 +1,15 @@
-"""The speed limit of the machine: seconds that the matrix products of our loops alone take.
+"""Upper limit of the speed of training and sampling: the time that their matrix products alone take.
 
-Written as rows x inner x columns, with b rows at once, t tokens each, v tokens in the vocabulary, hidden
+Products are rows x inner x columns, with b molecules of t tokens, v tokens in the vocabulary, hidden
 sizes h (decoder) and e (encoder, two directions) and latent size d:
 
     per token, decoder     b x h x 3h in each layer, b x h x 3h between layers, b x h x v
     per token, encoder     2 of b x e x 3e in each layer, b x 2e x 6e between layers
     per molecule           b x d x 3h and b x d x h in each decoder layer, b x 2e x 2d
 
-Token inputs are rows of a table and cost nothing. A training step does each product three times: forward, by
-the inputs, by the weights (there over all t b rows at once); writing does the decoder's once. A product of
-r x k x c is r k c multiply-adds, twice as many operations.
+Token embeddings are table lookups and are not counted. A training step computes each product three times:
+forward, for the gradient of the inputs and for that of the weights (for all t b rows at once); sampling
+computes those of the decoder once. A product of r x k x c has r k c multiply-adds, twice as many operations.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """One matrix product, as our loops do it.
+    """One matrix product of our training or sampling loop.
 
     Attributes:
         rows: Rows of the input.
         inner: Columns of the input.
         columns: Columns of the output.
-        by: forward: output from input; inputs, weights: that gradient.
+        by: forward (output from input), or the gradient of inputs or weights.
     """
 
     rows: int
@@ -49,7 +49,7 @@ class Product:
         return 2 * self.rows * self.inner * self.columns
 
     def ready(self, dtype: torch.dtype) -> Callable[[], object]:
-        """The product, with its operands and the place of its result laid out."""
+        """A function that computes the product, with operands and output allocated."""
         x, w, y = (
             torch.randn(shape).to(dtype)
             for shape in ((self.rows, self.inner), (self.columns, self.inner), (self.rows, self.columns))
@@ -84,7 +84,7 @@ def of_training(sizes: ModelSettings, n_rows: int, n_steps: int, n_tokens: int) 
 
 
 def of_writing(sizes: ModelSettings, n_rows: int, mean_length: float, n_tokens: int) -> Counter[Product]:
-    """Products of one step of `n_rows` rows; those per molecule are counted once in `mean_length` steps.
+    """Products of one sampling step of `n_rows` rows; those per molecule count once in `mean_length` steps.
 
     Counts are in thousandths, so that they are whole numbers.
     """
@@ -98,7 +98,7 @@ def of_writing(sizes: ModelSettings, n_rows: int, mean_length: float, n_tokens: 
 
 
 class Ceiling:
-    """Products to be timed again and again, between other work."""
+    """Repeated timings of products, between other work."""
 
     def __init__(
         self, products: Counter[Product], clock: Callable[[], float], dtype: torch.dtype = torch.float32
@@ -108,11 +108,11 @@ class Ceiling:
 
     @property
     def operations(self) -> int:
-        """Of all products, each as often as it is counted."""
+        """Operations of all products together."""
         return sum(product.operations * n for product, n in self.products.items())
 
     def seconds(self, each: float) -> float:
-        """Time all products would take, each measured for about `each` seconds and counted as it is used."""
+        """Time of all products together; each is measured for about `each` seconds."""
         return sum(self._one(run, each) * self.products[product] for product, run in self._ready.items())
 
     def _one(self, run: Callable[[], object], each: float) -> float:

@@ -1,4 +1,4 @@
-"""Folded Morgan counts as a matrix, for the models that molvae is compared with."""
+"""Folded Morgan counts as a matrix, for baseline models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def count_matrix(
     molecules: Sequence[Molecule], *, radius: int = 3, n_features: int = 2048
 ) -> NDArray[np.float32]:
-    """Counts of the environments of each molecule, `n x f`."""
+    """Counts of the atom environments of each molecule, `n x f`."""
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=radius, fpSize=n_features)
     rows = [generator.GetCountFingerprintAsNumPy(molecule.mol) for molecule in molecules]
     return np.array(rows, dtype=np.float32).reshape(len(rows), n_features)

@@ -1,19 +1,19 @@
-"""Find the best 1 % of a pool of docked molecules with few calls, beside a random forest and chance.
+"""Find the best 1 % of a library of docked molecules with few calls; compare with a random forest and chance.
 
-The pool is DOCKSTRING's: 28,844 molecules with a score for each of 58 targets (14 that lack one are left
-out), lower binds better. A target is an objective of its own. Every arm of a seed begins with the same batch
-of 50 random molecules and then chooses batches of 50, each with the scores of those before. A call is one
-molecule whose score is looked up. The figure is the share of the pool's best 1 % (with all that tie with the
-last of them) that was called.
+The library is that of DOCKSTRING: 28,844 molecules with a score for each of 58 targets (14 without a score
+for each are left out); lower is better. Each target is one objective. All arms of a seed start with the same
+batch of 50 random molecules and then choose batches of 50, each with all earlier scores. A call is one
+molecule whose score is looked up. The result is the share found of the best 1 % of the library, including
+ties.
 
     MOLVAE_DATA=../shared/data python scripts/benchmark/dockstring_pool.py
     MOLVAE_DATA=../shared/data python scripts/benchmark/dockstring_pool.py --targets F2 DRD2 --seeds 0 1
 
-* molvae: a campaign whose proposals are the unseen start molecules alone (`--source library`)
+* molvae: a campaign that proposes only unseen start molecules (`--source library`)
 * forest: the 50 lowest predictions of a random forest on Morgan counts
 * random
 
-A run that is finished is read from --work; the same command goes on with the others.
+Finished runs are read from --work; the same command continues with the others.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from arguments import search_parser
 from counts import count_matrix
-from record import kept, record, table_rows
+from record import cached, record, table_rows
 from sklearn.ensemble import RandomForestRegressor
 
 from molvae.campaign.campaign import Campaign
@@ -59,23 +59,23 @@ def main() -> None:
         for seed in options.seeds:
             for arm in options.arms:
                 asked = {"target": target, "seed": seed, "arm": arm, "calls": options.calls}
-                row = kept(
+                row = cached(
                     options.work / f"{target}-{seed}-{arm}-{options.calls}.json",
                     asked,
-                    partial(_play, path, options.checkpoint, options.work, **asked),
+                    partial(_run_arm, path, options.checkpoint, options.work, **asked),
                 )
                 table.append({**asked, **row})
                 found = "  ".join(f"{mark}: {row[f'found_{mark}']:.3f}" for mark in _marks(options.calls))
                 print(f"{target:10} seed {seed}  {arm:7} {found}  {row['seconds']} s", flush=True)
     if set(options.arms) < set(ARMS):
-        return  # a part of the work, beside another process
+        return  # another process runs the other arms
     figures = _figures(table, options.calls)
     print("  ".join(f"{name} {value}" for name, value in figures.items()))
     if not options.no_record:
         print(record("dockstring_pool", figures=figures, table=table, seeds=list(options.seeds)))
 
 
-def _play(
+def _run_arm(
     path: Path, checkpoint: Path, work: Path, target: str, seed: int, arm: str, calls: int
 ) -> dict[str, Any]:
     """Share of the best found after so many calls, and the best score."""
@@ -90,7 +90,7 @@ def _play(
         chosen = _forest(pool.smiles, values, first, seed, calls)
     else:
         chosen = _campaign(checkpoint, journal, pool.smiles, values, calls)
-    assert len(set(chosen)) == len(chosen) == calls, "every call is another molecule"  # noqa: S101
+    assert len(set(chosen)) == len(chosen) == calls, "every call is a different molecule"  # noqa: S101
     limit = np.sort(values)[round(TOP * len(values)) - 1]
     good = values[chosen] <= limit
     n_good = int((values <= limit).sum())
@@ -104,7 +104,7 @@ def _play(
 
 @cache
 def _begun(checkpoint: Path, path: Path, work: Path, seed: int) -> tuple[Path, list[int]]:
-    """A journal with the pool and the first batch, which is the same for all targets; and that batch."""
+    """A journal with the library and the first batch, and that batch, which is the same for all targets."""
     journal, first = work / f"begun-{seed}.sqlite", work / f"begun-{seed}.json"
     if not first.exists():
         rows = {text: row for row, text in enumerate(_pool(path, work).smiles)}
@@ -163,7 +163,7 @@ class _Pool(NamedTuple):
 
 @cache
 def _pool(path: Path, work: Path) -> _Pool:
-    """Standard SMILES and the scores of each target; of drawings of one molecule, the first."""
+    """Standard SMILES and the scores of each target; of duplicates, the first."""
     names = _names(path)
     stored = work / "pool.npz"
     if not stored.exists():
@@ -188,7 +188,7 @@ def _counts(smiles: tuple[str, ...]) -> np.ndarray[Any, Any]:
 
 @cache
 def _features() -> FeatureMemory:
-    """Of the pool: computed once for all targets."""
+    """Features of the library, computed once for all targets."""
     return FeatureMemory(
         CampaignSettings(objectives=(Objective(name="docking score", direction="minimize"),))
     )

@@ -1,15 +1,14 @@
-"""DOCKSTRING's optimization tasks with real dockings, from a random start, every call charged.
+"""The optimization tasks of DOCKSTRING with real dockings, from random start molecules; every call counts.
 
 García-Ortegón et al. 2022: F2 is `score(F2) + 10 (1 - QED)`, JAK2 is
-`score(JAK2) - min(score(LCK) + 8.1, 0) + 10 (1 - QED)`, with scores in kcal/mol of DOCKSTRING's own recipe;
-a utility is minus that. A campaign begins with ten random molecules of ZINC250k. The published trials begin
-with 260,000 docked molecules that nobody charges, but for random ZINC.
+`score(JAK2) - min(score(LCK) + 8.1, 0) + 10 (1 - QED)`, with scores in kcal/mol by the DOCKSTRING protocol;
+the utility is the negative of these. A campaign starts with ten random molecules of ZINC250k. The published
+runs start with 260,000 docked molecules that are not counted, except those from random ZINC molecules.
 
     MOLVAE_DATA=../shared/data python scripts/benchmark/dockstring_tasks.py --tasks F2 --most 40 --workers 2
 
-A docking takes a minute or so of a core: 300 calls of one target are hours. A run that was stopped goes on
-with the same command, docking by docking; --most says after how many calls to rest. sane: the outside judge
-of sense.py knows all ring systems and bonds, and SA is at most 4.5.
+A docking takes about a minute of a core, so 300 calls of one target take hours. The same command continues
+an interrupted run, docking by docking; --most stops it after that many calls.
 """
 
 from __future__ import annotations
@@ -42,12 +41,12 @@ TASKS = {
     ),
 }
 WEIGHT = {"F2": 11.0, "JAK2": 22.9}
-"""Sum of the weights: an mpo file is a mean, a task is a sum."""
+"""Sum of the weights: the score of an mpo file is a mean, that of a task a sum."""
 CALLS, BATCH, N_START, N_LIBRARY, MARKS, TOP = 300, 8, 10, 1000, (100, 300), 10
 
 
 def main() -> None:
-    """Play every task and seed as far as is asked; print and record."""
+    """Run every task and seed up to --most calls; print and record."""
     options = _options()
     options.work.mkdir(parents=True, exist_ok=True)
     model = MolVAE.load(options.checkpoint, device="cpu")
@@ -55,7 +54,7 @@ def main() -> None:
     table = []
     for task in options.tasks:
         for seed in options.seeds:
-            row = {"task": task, "seed": seed, **_play(model, library, task, seed, options)}
+            row = {"task": task, "seed": seed, **_run_task(model, library, task, seed, options)}
             table.append(row)
             print(row, flush=True)
     figures: dict[str, float | int | None] = {}
@@ -68,10 +67,10 @@ def main() -> None:
         print(record("dockstring_tasks", figures=figures, table=table, seeds=list(options.seeds)))
 
 
-def _play(
+def _run_task(
     model: MolVAE, library: list[str], task: str, seed: int, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Best utility so far, and what the best molecules are like."""
+    """Best utility so far, and how many of the ten best molecules are plausible."""
     name = f"mpo:{_written(task, options)}"
     settings = CampaignSettings(
         objectives=(Objective(name=name, direction="minimize"),),
@@ -112,7 +111,7 @@ def _written(task: str, options: argparse.Namespace) -> Path:
     path: Path = options.work / f"{task}.toml"
     how = f",workers={options.workers}"
     terms = ", ".join(term.format(how) if "docking" in term else term for term in TASKS[task])
-    if path.exists():  # a campaign does not go on with another file: the workers are those it began with
+    if path.exists():  # a campaign does not continue with another file, so the workers stay the same
         return path
     path.write_text(f'mean = "arithmetic"\nterms = [{terms}]\n', encoding="utf-8")
     return path
@@ -121,8 +120,8 @@ def _written(task: str, options: argparse.Namespace) -> Path:
 def _options() -> argparse.Namespace:
     parser = search_parser(__doc__, "dockstring_tasks", seeds=(0,))
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
-    parser.add_argument("--most", type=int, default=CALLS, help="calls spent of the budget for now")
-    parser.add_argument("--workers", type=int, default=1, help="dockings at a time")
+    parser.add_argument("--most", type=int, default=CALLS, help="calls after which a run stops for now")
+    parser.add_argument("--workers", type=int, default=1, help="dockings at the same time")
     return parser.parse_args()
 
 

@@ -1,11 +1,11 @@
-"""Measure a broad checkpoint on molecules it was not trained on: approved drugs, ChEMBL, ZINC250k.
+"""Measure a checkpoint on molecules it was not trained on: approved drugs, ChEMBL, ZINC250k.
 
-Drugs are those of drugs/approved.csv.gz that neither ZINC250k nor MOSES has, compared in standard form; the
-ChEMBL set has none of them in its training part. Reconstruction is exact and
-greedy: from the encoder's mean alone, and after the steps that `encode` takes. Neighbors of ChEMBL's test
-molecules are single shots where their mean similarity is .8, .6, .4 and .2; neighbors_sane_ratio is the
-share of those at .6 and .4 that pass the judge of sense.py, over that of the molecules themselves. mae_* and
-held_* are the errors of the property heads on drugs and the share of true values within their 90 % intervals.
+Drugs are those of drugs/approved.csv.gz that are neither in ZINC250k nor in MOSES, compared in standard
+form; the training part of the ChEMBL set contains none of them. Reconstruction is exact and greedy: from the
+encoder's mean alone, and after the steps that `encode` takes. Neighbors of ChEMBL test molecules are sampled
+once each, at the radii where their mean similarity is .8, .6, .4 and .2; neighbors_sane_ratio is the share of
+plausible ones (sense.py) at .6 and .4 divided by that of the molecules themselves. mae_* and held_* are the
+errors of the property heads on drugs and the share of true values within their 90 % intervals.
 
     MOLVAE_DATA=../shared/data python scripts/benchmark/druglike.py checkpoints/druglike checkpoints/zinc250k
 
@@ -25,7 +25,7 @@ from arguments import parser_of
 from metrics_golden import moses_smiles
 from moses import N_PARENTS, valid_shares
 from record import commit, record, table_rows
-from sense import sane
+from sense import is_plausible
 
 from molvae.chemistry.descriptors import describe_smiles
 from molvae.chemistry.molecule import Molecule, is_valid
@@ -87,7 +87,7 @@ def _measured(
 
 
 def _reconstructed(model: MolVAE, molecules: Sequence[Molecule]) -> dict[str, float | int | None]:
-    """Shares that come back, of all; one that the vocabulary cannot write counts as lost."""
+    """Shares of all molecules that are reconstructed; those outside the vocabulary count as failures."""
     mu, sigma = model.posterior(molecules)
     read = np.asarray(np.isfinite(mu).all(axis=1))
     smiles = [molecule.smiles for molecule, fine in zip(molecules, read) if fine]
@@ -138,7 +138,7 @@ def _neighbors(model: MolVAE, molecules: Sequence[Molecule], seed: int) -> dict[
     curve = measure_similarity(model, parents, seed=seed)
     found = valid_shares(curve)
     rows = range(min(N_SANE, len(molecules)))
-    own = np.mean([sane(molecules[row].smiles) for row in rows])
+    own = np.mean([is_plausible(molecules[row].smiles) for row in rows])
     varied = []
     for wanted in (0.6, 0.4):
         radius = curve.radius_for(wanted)
@@ -146,7 +146,7 @@ def _neighbors(model: MolVAE, molecules: Sequence[Molecule], seed: int) -> dict[
             found_here = neighborhood(model, molecules[row], radius=radius, n_draws=1, seed=seed)
             varied += [neighbor.molecule.smiles for neighbor in found_here.neighbors]
     found["sane_held_out"] = round(float(own), 4)
-    found["neighbors_sane_ratio"] = round(float(np.mean(list(map(sane, varied))) / own), 4)
+    found["neighbors_sane_ratio"] = round(float(np.mean(list(map(is_plausible, varied))) / own), 4)
     return found
 
 
@@ -170,7 +170,7 @@ def _sets(data: Path, n: int) -> dict[str, list[Molecule]]:
 
 
 def _atoms(smiles: str) -> str:
-    """Heavy atoms of a SMILES, sorted: the same for every way to write a molecule."""
+    """Heavy atoms of a SMILES, sorted: the same for all SMILES of a molecule."""
     return "".join(sorted(re.findall("Cl|Br|[A-Za-z]", smiles.replace("H", "")))).upper()
 
 
@@ -181,7 +181,9 @@ def _standard(smiles: Any) -> list[Molecule]:
 def _options() -> argparse.Namespace:
     parser = parser_of(__doc__)
     parser.add_argument("checkpoints", type=Path, nargs="+")
-    parser.add_argument("--molecules", type=int, default=2_000, help="Of ChEMBL and of ZINC250k.")
+    parser.add_argument(
+        "--molecules", type=int, default=2_000, help="molecules of ChEMBL and of ZINC250k each"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--no-record", action="store_true")

@@ -1,14 +1,13 @@
-"""Train every member of the autoencoder family alike and compare what their latent spaces are good for.
+"""Train every member of the autoencoder family in the same way and compare their latent spaces.
 
-Every member has the same sizes, steps, data and seed; only its settings differ. For each: reconstruction, KL,
-active units; validity, uniqueness and FCD of z drawn from N(0, I), and from a
-fitted flow; and how much of logP, QED and SA a linear model reads off z.
+All members have the same sizes, steps, data and seed. For each: reconstruction, KL, active units; validity,
+uniqueness and FCD of z from N(0, I) and from a fitted flow; and R2 of linear models of logP, QED and SA on z.
 
     python scripts/benchmark/family.py
 
-Without --corpus, molecules are those of ZINC250k whose SMILES has at most 36 characters, 48,000: on these,
-ten trainings come far enough to be compared within two hours of one core. MOLVAE_DATA names the directory
-that holds zinc250k/zinc250k.csv.gz. Corpus and runs are kept under runs/family and go on where they stopped.
+Without --corpus, molecules are the 48,000 of ZINC250k whose SMILES has at most 36 characters: ten trainings
+on these take two hours of one core. MOLVAE_DATA names the directory with zinc250k/zinc250k.csv.gz. Corpus and
+runs are saved under runs/family, and the same command continues after an interruption.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from arguments import parser_of
-from record import RESULTS, ROOT, commit, kept, record
+from record import RESULTS, ROOT, cached, commit, record
 
 from molvae.chemistry.molecule import parse
 from molvae.data.config import PrepareSettings
@@ -93,7 +92,7 @@ def main() -> None:
 
 
 def _operations() -> dict[str, Any]:
-    """What latent_space.py measured of the operations of latent space, on the shipped model."""
+    """Results of latent_space.py, on the shipped model."""
     measured = RESULTS / "latent_space.json"
     if not measured.exists():
         return {}
@@ -104,7 +103,7 @@ def _operations() -> dict[str, Any]:
 
 
 def subset(work: Path) -> Path:
-    """The molecules of the standard comparison with their labels and split, written unless they are there."""
+    """Write the file of molecules of the standard comparison, with labels and split, if it does not exist."""
     path = work / "molecules.csv"
     if path.exists():
         return path
@@ -121,7 +120,7 @@ def subset(work: Path) -> Path:
 
 
 def prepared(molecules: Path, corpus: Path, **settings: Any) -> Path:
-    """The corpus of these molecules, made unless it is there."""
+    """The corpus of these molecules, prepared if it does not exist."""
     if not corpus.exists():
         wanted = PrepareSettings(
             input=(str(molecules),), output=corpus, split="split", labels=LABELS, **settings
@@ -133,7 +132,7 @@ def prepared(molecules: Path, corpus: Path, **settings: Any) -> Path:
 def _measured(
     member: str, corpus: Corpus, reference: ChemNetStatistics | None, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """A member's row, read if it was measured with the same options before."""
+    """A member's row, from an earlier run if the options are the same."""
     given = {name: getattr(options, name) for name in ("epochs", "n_samples", "flow_steps", "no_fcd", "seed")}
 
     def measured() -> dict[str, Any]:
@@ -144,7 +143,7 @@ def _measured(
         return row
 
     asked = {**given, "sizes": SIZES, "member": MEMBERS[member]}
-    return kept(options.work / f"{_slug(member)}.json", asked, measured)
+    return cached(options.work / f"{_slug(member)}.json", asked, measured)
 
 
 def _slug(member: str) -> str:
@@ -152,7 +151,7 @@ def _slug(member: str) -> str:
 
 
 def trained(corpus: Path, run: Path, changes: dict[str, Any], options: argparse.Namespace) -> MolVAE:
-    """A model of the sizes and steps of the comparison, with these changes; trained unless it is there."""
+    """A model of the sizes and steps of the comparison, with these changes; trained if it does not exist."""
     common = {
         "epochs": options.epochs,
         "seed": options.seed,
@@ -168,7 +167,7 @@ def trained(corpus: Path, run: Path, changes: dict[str, Any], options: argparse.
 
 
 def on_molecules(model: MolVAE, corpus: Corpus) -> dict[str, Any]:
-    """Reconstruction, KL, active units and what a linear model reads off mu."""
+    """Reconstruction, KL, active units and R2 of linear models of properties on z."""
     test = corpus.rows("test")[:_TEST]
     mu, sigma = model.posterior([parse(smiles) for smiles in corpus.smiles(test)])
     match = reconstruction(corpus.smiles(test), model.decoder.write(mu))
@@ -207,14 +206,14 @@ def on_prior(
 
 
 def asked_options(parser: argparse.ArgumentParser, work: Path) -> argparse.Namespace:
-    """What a comparison of trainings may be asked, beside options of its own."""
+    """Parse the options that comparisons of trainings share, together with their own."""
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--flow-steps", type=int, default=2000, help="training steps of the flow prior")
     parser.add_argument("--n-samples", type=int, default=2000)
-    parser.add_argument("--no-fcd", action="store_true", help="leave out what takes longest")
+    parser.add_argument("--no-fcd", action="store_true", help="without FCD, which takes longest")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--work", type=Path, default=work, help="where corpora and runs are kept")
+    parser.add_argument("--work", type=Path, default=work, help="directory of corpora and runs")
     return parser.parse_args()
 
 

@@ -1,13 +1,14 @@
-"""Draw from the shipped model with one prior after the other and compare what its decoder writes.
+"""Sample from the shipped model with different priors and compare the decoded molecules.
 
-N(0, I), a flow, a latent GAN and the language model that ships with it; training molecules beside them. For
-each: validity, uniqueness, novelty, FCD, internal diversity, the share of common held-out scaffolds that are
-reached, and processor seconds to fit and to draw. Samples are greedy and single shot. The rows go into
-results/family.json.
+Priors are N(0, I), a flow, a latent GAN and the shipped language model; training molecules are the reference.
+For each: validity, uniqueness, novelty, FCD, internal diversity, the share of common held-out scaffolds that
+are found, and processor seconds to fit and to sample. Samples are decoded greedily, one attempt each. The
+rows are added to results/family.json.
 
     MOLVAE_DATA=../shared/data python scripts/benchmark/family_priors.py
 
-Priors are fitted to a part of ZINC250k's training molecules; figures of so few samples only rank them.
+Priors are fitted to a part of ZINC250k's training molecules. With so few samples, values are only good for a
+ranking.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from arguments import CHECKPOINT, parser_of
-from record import ROOT, amend, kept, table_rows
+from record import ROOT, amend, cached, table_rows
 
 from molvae.data.config import PrepareSettings
 from molvae.data.corpus import Corpus
@@ -60,7 +61,7 @@ def main() -> None:
         given = {
             name: getattr(options, name) for name in ("n_samples", "n_training", "flow_steps", "gan_steps")
         }
-        row = kept(
+        row = cached(
             options.work / f"{prior.replace(' ', '-')}.json",
             {**given, "prior": prior, "seed": options.seed},
             partial(_measured, prior, corpus, reference, options),
@@ -151,7 +152,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--gan-steps", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--work", type=Path, default=ROOT / "runs" / "family-priors", help="where rows are kept"
+        "--work",
+        type=Path,
+        default=ROOT / "runs" / "family-priors",
+        help="directory of rows, which are reused",
     )
     return parser.parse_args()
 

@@ -1,7 +1,7 @@
-"""Count the faults: many trials of each family of tests/faults, and what they found.
+"""Run many trials of each family of faults in tests/faults, and count the failures.
 
-`scripts/faults` calls it. A trial that breaks a guarantee is reported with its family, number and reason, and
-counted; the exit code is 1 if there is one.
+`scripts/faults` calls it. A trial that violates a guarantee is reported with its family, number and reason;
+the exit code is 1 if there is any.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ SHOWN = ("family", "trials", "nightly", "failures")  # on the page of benchmarks
 def tried(
     trial: Callable[[random.Random, Path], str], rng: random.Random, temporary: Path
 ) -> tuple[str, str]:
-    """Make one trial; return what happened and, if a promise was broken, its kind."""
+    """Run one trial; return what happened and, if a guarantee was violated, its kind."""
     folder = Path(tempfile.mkdtemp(dir=temporary))
     try:
         return trial(rng, folder), ""
     except Broken as broken:
         return str(broken), broken.kind
-    except Exception as error:  # noqa: BLE001 - whatever was not foreseen is a failure too
+    except Exception as error:  # noqa: BLE001 - unexpected errors are failures, too
         return f"{type(error).__name__}: {error}", "failure"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def family_row(family: Any, n_trials: int, seed: int, temporary: Path, seconds: float) -> dict[str, Any]:
-    """Make the trials of one family, as many as the time allows; return its row of the table."""
+    """Run the trials of one family, as many as the time allows; return its row of the table."""
     found: Counter[str] = Counter()
     broken: Counter[str] = Counter()
     reasons: list[str] = []
@@ -91,7 +91,7 @@ def family_row(family: Any, n_trials: int, seed: int, temporary: Path, seconds: 
 
 
 def main() -> None:
-    """Run the families, print the table, write results/faults.json when asked: anew after each of them."""
+    """Run the families and print the table; with --record, write results/faults.json after each of them."""
     options = _options()
     started_at = commit()
     chosen = [f for f in FAMILIES if not options.only or any(part in f.name for part in options.only)]
@@ -99,7 +99,7 @@ def main() -> None:
     temporary = Path(tempfile.mkdtemp(prefix="faults-"))
     os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
     try:
-        for family in sorted(chosen, key=lambda f: f.short in {1, 2}):  # what costs most comes last
+        for family in sorted(chosen, key=lambda f: f.short in {1, 2}):  # the most expensive ones last
             n_trials = max(1, round(family.nightly * options.share))
             if options.complete:
                 n_trials = min(n_trials, lacking(family))
@@ -123,7 +123,7 @@ def main() -> None:
 
 
 def lacking(family: Any) -> int:
-    """Trials of a night that are not on record."""
+    """Nightly trials that the record lacks."""
     content = json.loads((RESULTS / "faults.json").read_text(encoding="utf-8"))
     done = {row["family"]: row["trials"] for row in content["table"]}
     missing: int = family.nightly - done.get(family.name, 0)
@@ -131,7 +131,7 @@ def lacking(family: Any) -> int:
 
 
 def not_reached(family: Any) -> dict[str, Any]:
-    """The row of a family whose turn has not come."""
+    """The row of a family that has not run yet."""
     counts = {"trials": 0, "nightly": family.nightly, "failures": 0, **dict.fromkeys(KINDS.values(), 0)}
     return {"family": family.name, **counts, "what happened": "not reached", "causes": [], "seconds": 0.0}
 
@@ -154,15 +154,15 @@ def write(rows: list[dict[str, Any]], seed: int, started_at: str) -> None:
 
 
 def _outcome(row: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
-    """What a family's earlier run found, at which commit."""
+    """The result of a family's earlier run, with its commit."""
     seen = {key: row[key] for key in ("trials", "failures", "causes")}
     return {"commit": row.get("commit", content["commit"]), **seen}
 
 
 def put_in(row: dict[str, Any], started_at: str, seed: int, *, add: bool) -> None:
-    """Put a family that was tried again into the record, or add its trials to those there.
+    """Replace the row of a family in the record, or add its trials to the row.
 
-    What stands in the place of other trials keeps what these found, under "before".
+    A row that is replaced stays in the new one, under "before".
     """
 
     def changed(content: dict[str, Any]) -> None:
@@ -183,7 +183,7 @@ def put_in(row: dict[str, Any], started_at: str, seed: int, *, add: bool) -> Non
 
 
 def _summed(first: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """The row of both, each with the commit it was tried at."""
+    """Both rows added up, with both commits."""
     counts = {
         name: first.get(name, 0) + more[name] for name in ("trials", "failures", *KINDS.values(), "seconds")
     }
@@ -195,20 +195,20 @@ def _summed(first: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--share", type=float, default=1.0, help="share of a night's trials (1 by default)")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the nightly trials (default 1)")
     parser.add_argument("--only", action="append", help="names of families, or parts of them; repeatable")
-    parser.add_argument("--seconds", type=float, default=math.inf, help="most for one family")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="time limit of each family")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--record", action="store_true", help="write scripts/benchmark/results/faults.json")
     parser.add_argument(
         "--amend",
         action="store_true",
-        help="replace the rows of these families in the record there is",
+        help="replace the rows of these families in the existing record",
     )
     parser.add_argument(
         "--complete",
         action="store_true",
-        help="make the trials that the record lacks of a night's, with another --seed, and add them to it",
+        help="run the nightly trials that the record lacks, with another --seed, and add them",
     )
     return parser.parse_args()
 

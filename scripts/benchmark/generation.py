@@ -1,7 +1,7 @@
 """Measure a checkpoint on ZINC250k: reconstruction, property heads, samples of its priors, and their limits.
 
-MOLVAE_DATA names the directory that holds filters/ with the MOSES alerts (without it RDKit's PAINS catalog
-stands in). Statistics of the reference are kept under runs/reference-statistics. The result is written at the
+MOLVAE_DATA names the directory with filters/, which has the MOSES alerts; without it RDKit's PAINS catalog is
+used. Statistics of the reference are saved under runs/reference-statistics. The result is written at the
 standard sizes only; smaller ones are for trying out.
 """
 
@@ -39,7 +39,7 @@ CACHE = ROOT / "runs" / "reference-statistics"
 SIZES = {
     "n_samples": 30_000,  # of the prior
     "n_molecules": 5_000,  # of the test part, reconstructed and predicted
-    "n_variants": 5_000,  # of each other way to sample
+    "n_variants": 5_000,  # of each other way of sampling
     "n_floor": 25_000,  # training molecules whose FCD is the floor
     "n_process": 25_000,  # of the Gaussian process
 }
@@ -105,7 +105,7 @@ def _assessed(
 def _floor(
     training: list[str], reference: MoleculeSet, options: argparse.Namespace, progress: Progress
 ) -> float:
-    """FCD of training molecules to the reference: what no generator of the training set can undercut."""
+    """FCD of training molecules to the reference: a lower bound for generators of the training set."""
     rows = _drawn(np.arange(len(training)), options.n_floor, 0)
     chosen = [training[row] for row in rows]
     own = chemnet_statistics(
@@ -149,7 +149,7 @@ def _figures(tables: list[MetricTable], model: MolVAE, floor: float) -> dict[str
 
 
 def _of_moses() -> dict[str, float | int | None]:
-    """What moses_protocol.py measured of the same recipe on MOSES's molecules."""
+    """Results of moses_protocol.py for a similar model trained on MOSES molecules."""
     measured = RESULTS / "moses_protocol.json"
     if not measured.exists():
         return {}
@@ -208,11 +208,11 @@ def _is_standard(options: argparse.Namespace) -> bool:
 def _options() -> argparse.Namespace:
     parser = parser_of(__doc__)
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
-    parser.add_argument("--corpus", type=Path, required=True, help="ZINC250k as 'molvae prepare' leaves it")
+    parser.add_argument("--corpus", type=Path, required=True, help="ZINC250k, prepared by 'molvae prepare'")
     for name, size in SIZES.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=size)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--no-fcd", action="store_true", help="leave out what takes longest")
+    parser.add_argument("--no-fcd", action="store_true", help="without FCD, which takes longest")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=0)
     return parser.parse_args()

@@ -3,13 +3,14 @@
     scripts/mutate --json mutations.json
     python scripts/benchmark/house.py --mutations mutations.json
 
-Lines are all lines of molvae/*.py. Settings are fields with a value of their own, each counted where it is
-declared. Options of optimize are its arguments and options, and the settings that --set reaches beside
-them. Files opened are those of molvae whose functions `molvae optimize` with 16 calls runs; the deepest
-stack counts frames of molvae in it. Lines of the network are those of the files that define encoder,
-posterior, decoder, heads, ELBO and the model that joins them, found by what a forward pass in training runs
-through in molvae/models; the GRU layer (gru.py), which stands in for torch's own, is left out. Duplicates are
-counted by the program of that name; without it, the figure is left out.
+* lines: all lines of molvae/*.py
+* settings: fields that hold a value, each counted where it is declared
+* optimize options: arguments and options of the command, and settings that only --set reaches
+* files opened: files of molvae with functions that `molvae optimize` with 16 calls runs; the deepest stack is
+  the largest number of frames of molvae
+* network lines: those of the files in molvae/models that a forward pass in training runs through (encoder,
+  posterior, decoder, heads, ELBO and the model), without gru.py, a replacement of torch's GRU
+* duplicates: counted by the program of that name; left out if it is not installed
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def size() -> dict[str, int]:
 
 
 def settings() -> int:
-    """Fields of all settings that hold a value, not other settings; each counts where it is declared."""
+    """Number of fields that hold a value, not other settings; each is counted where it is declared."""
     from molvae.config import Settings
 
     for path in PACKAGE.rglob("config.py"):
@@ -90,7 +91,7 @@ def _leaves(cls: type[Settings]) -> list[str]:
 
 
 def optimize_options() -> int:
-    """Options and arguments of `molvae optimize`, and the settings that --set reaches beside them."""
+    """Number of options and arguments of `molvae optimize`, and of settings that only --set reaches."""
     from molvae.cli.optimize import optimize_command as command
     from molvae.config import field_help
 
@@ -100,7 +101,7 @@ def optimize_options() -> int:
 
 
 def searched() -> dict[str, int]:
-    """How many files `molvae optimize` with 16 calls runs through, and how deep; in a process of its own."""
+    """Files that `molvae optimize` with 16 calls runs, and its deepest stack; call it in a new process."""
     from molvae.cli.main import run
 
     watch = Watch()
@@ -121,7 +122,7 @@ def searched() -> dict[str, int]:
 
 
 def network_lines() -> int:
-    """Lines of the files that make the network, but that of the GRU layer."""
+    """Lines of the files that define the network, except the GRU layer."""
     import torch
 
     import molvae
@@ -142,7 +143,7 @@ def network_lines() -> int:
 
 
 def duplicates() -> dict[str, int]:
-    """Pairs of places in the tree that share six or more lines, or their shape."""
+    """Pairs of places that share six or more lines, or lines of the same structure."""
     program = shutil.which("duplicates")
     if program is None:
         return {}
@@ -153,7 +154,7 @@ def duplicates() -> dict[str, int]:
 
 
 def mutations(path: Path | None) -> dict[str, int]:
-    """What scripts/mutate has counted."""
+    """The count of scripts/mutate."""
     return (
         {} if path is None else {"mutations_noticed": json.loads(path.read_text(encoding="utf-8"))["noticed"]}
     )
@@ -164,8 +165,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--mutations", type=Path, help="what scripts/mutate --json has written")
-    parser.add_argument("--directory", type=Path, help="where the record goes, if not to the others")
+    parser.add_argument("--mutations", type=Path, help="file written by scripts/mutate --json")
+    parser.add_argument("--directory", type=Path, help="directory of the record, if not results/")
     parser.add_argument("--search", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.search:

@@ -1,8 +1,8 @@
-"""Standardize real molecules and account for what is refused, changed, lost or mismatched; time it.
+"""Standardize real molecules and account for those that are rejected, changed, lost or mismatched; time it.
 
-MOLVAE_DATA names the directory that holds drugs/, natural/, chembl/, zinc250k/ and moses/. Takes samples of
-at most 20,000 molecules of each set (fewer with a number as argument, which the record shows). The time of
-standardizing is compared with that of an earlier commit, unpacked from git. A few minutes of one core.
+MOLVAE_DATA names the directory with drugs/, natural/, chembl/, zinc250k/ and moses/. Uses at most 20,000
+molecules of each set, or another number given as argument, which the record shows. The time is compared with
+that of an earlier commit, extracted from git. A few minutes on one core.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ print(best / len(read))
 
 
 def main() -> None:
-    """Go through all sets and record."""
+    """Measure all sets and record."""
     started_at, data = commit(), Path(os.environ["MOLVAE_DATA"])
     rdBase.DisableLog("rdApp.*")
     most = int(sys.argv[1]) if len(sys.argv) > 1 else MOST
@@ -94,13 +94,13 @@ def main() -> None:
 
 
 def sample(path: Path, column: str, most: int) -> list[str]:
-    """At most so many SMILES of a table."""
+    """A random sample of at most `most` SMILES of a table."""
     texts = [row[column] for row in table_rows(path)]
     return texts if len(texts) <= most else Random(SEED).sample(texts, most)
 
 
 def account(name: str, texts: list[str]) -> dict[str, Any]:
-    """What became of the molecules of a set, with examples of what is wrong."""
+    """Counts of the outcomes for the molecules of a set, with examples of errors."""
     counts: Counter[str] = Counter()
     refused: Counter[str] = Counter()
     changed: Counter[str] = Counter()
@@ -146,7 +146,7 @@ def account(name: str, texts: list[str]) -> dict[str, Any]:
 
 
 def another_writing(text: str, generator: np.random.Generator) -> str:
-    """A molecule as it is registered, its atoms in another order."""
+    """Another SMILES of a molecule as registered, with its atoms in random order."""
     read = parse(text)
     assert isinstance(read, Molecule), read.reason  # noqa: S101 - it was standardized
     order = generator.permutation(read.mol.GetNumAtoms()).tolist()
@@ -171,7 +171,7 @@ def is_ordinary(text: str) -> bool:
 
 
 def round_trips(forms: list[Molecule], generator: np.random.Generator) -> Iterator[tuple[str, int]]:
-    """How many molecules are another after they were written and read, by format."""
+    """How many molecules differ after writing and reading, by format."""
     yield "randomized SMILES", sum(parse(another_writing(form.smiles, generator)) != form for form in forms)
     with tempfile.TemporaryDirectory() as directory:
         for suffix in (".smi", ".csv", ".parquet", ".sdf"):
@@ -189,7 +189,7 @@ def round_trips(forms: list[Molecule], generator: np.random.Generator) -> Iterat
 
 
 def salts(path: Path) -> tuple[float, list[str]]:
-    """Share of the registered salts whose kept fragment is the parent, isotopes aside; and the others."""
+    """Share of the registered salts whose kept fragment is the parent, up to isotopes; and the others."""
     with path.open(encoding="utf-8") as file:
         rows = list(DictReader(file))
     wrong = [
@@ -210,7 +210,7 @@ def without_isotopes(text: str) -> str:
 
 
 def reference_mismatches(texts: list[str]) -> list[str]:
-    """Drugs that are not 1.0 like themselves in one of four drawings."""
+    """Drugs of which one of four drawings does not have similarity 1 to the others."""
     generator, found = np.random.default_rng(SEED), []
     for text in texts:
         drawings = list(four_drawings(text, generator))
@@ -225,7 +225,7 @@ def reference_mismatches(texts: list[str]) -> list[str]:
 
 
 def four_drawings(text: str, generator: np.random.Generator) -> Iterator[str]:
-    """A drug as registered, in another order with Kekulé bonds, with no charged group, as hydrochloride."""
+    """A drug as registered, reordered with Kekulé bonds, without charges, and as hydrochloride hydrate."""
     read = parse(text)
     assert isinstance(read, Molecule), read.reason  # noqa: S101 - registered drugs are read
     yield text
@@ -243,7 +243,7 @@ def four_drawings(text: str, generator: np.random.Generator) -> Iterator[str]:
 
 
 def timed(texts: list[str]) -> dict[str, float | None]:
-    """Microseconds of processor time to standardize a molecule that was read, now and at `BEFORE`."""
+    """Microseconds of processor time to standardize a parsed molecule, now and at `BEFORE`."""
     with tempfile.TemporaryDirectory() as directory:
         archive = subprocess.run(  # noqa: S603
             ["git", "archive", BEFORE, "molvae"],  # noqa: S607
@@ -261,7 +261,7 @@ def timed(texts: list[str]) -> dict[str, float | None]:
 
 
 def run_timer(root: Path, texts: list[str]) -> float:
-    """Microseconds per molecule of the code below a directory."""
+    """Microseconds per molecule with the code in a directory."""
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-c", _TIMER, str(root)],
         input="\n".join(texts),

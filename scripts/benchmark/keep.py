@@ -1,6 +1,7 @@
-"""Count the candidates of a search that violate `--keep`, by a check independent of the search.
+"""Count the candidates of a search that violate `--keep`, by a check that is independent of the search.
 
-For sense.py. Without attachment points a core must occur; with them, no other atom of it may have grown.
+Used by sense.py. A core without attachment points has to occur in a candidate; with attachment points, its
+other atoms may not have grown.
 """
 
 from __future__ import annotations

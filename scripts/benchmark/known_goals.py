@@ -1,12 +1,12 @@
-"""Compare an objective with exactly computed terms to the same objective as one black box.
+"""Compare an objective with exactly computed terms with the same objective as one black box.
 
-Two objectives, each of one expensive term and several computed ones. One arm gives the search the `mpo:`
+Two objectives, each with one expensive term and several computed ones. One arm gives the search the `mpo:`
 file, so that only the expensive term is modeled; the other gives it the whole function as a custom oracle.
-Both start from the same molecules and use the same number of calls.
+Both use the same start molecules and the same number of calls.
 
     python scripts/benchmark/known_goals.py
 
-A run that was interrupted goes on where it stopped: the journals are kept under --work.
+Journals are saved in --work; the same command continues after an interruption.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from molvae.chemistry.molecule import Molecule
     from molvae.oracles.base import Oracle, Score
 
-DEAR = "potency"
+EXPENSIVE = "potency"
 PROBLEMS = {
     "additive": """
 terms = [
@@ -69,7 +69,7 @@ RULE = {
     "[OX2H]": -0.3,
     "[NX3+]": -0.5,
 }
-"""What each group adds to a potency of 4, once; pairs of neighbors in this list add .3 more."""
+"""What each group adds, once, to a potency of 4; two groups that are adjacent in this list add .3 more."""
 LIGAND = "CN1CCN(CC1)Cc1ccc(cc1)C(=O)Nc1ccc(C)c(c1)Nc1nccc(n1)-c1cccnc1"  # imatinib
 ARMS = ("exact", "black box")
 
@@ -85,7 +85,7 @@ def main() -> None:
         for problem, text in PROBLEMS.items():
             file = options.work / f"{problem.replace(' ', '-')}.toml"
             file.write_text(text, encoding="utf-8")
-            results = {arm: _play(model, problem, f"mpo:{file}", arm, seed, options) for arm in ARMS}
+            results = {arm: _run_arm(model, problem, f"mpo:{file}", arm, seed, options) for arm in ARMS}
             table += _rows(problem, seed, results)
             for row in table[-len(ARMS) :]:
                 print(row, flush=True)
@@ -111,17 +111,17 @@ def main() -> None:
         )
 
 
-def dear_of(problem: str) -> Oracle:
+def expensive_term(problem: str) -> Oracle:
     """The expensive term of a problem: a rule of groups, or similarity to a ligand."""
     if problem == "additive":
-        return FunctionOracle(_potency, DEAR)
+        return FunctionOracle(_potency, EXPENSIVE)
     return _Named(load_oracle(f"similarity[atom_pair]:{LIGAND}"))
 
 
 class _Named:
-    """Likeness to a ligand, under a name that does not say that it could be computed."""
+    """Similarity to a ligand, under a name that molvae cannot compute."""
 
-    name = DEAR
+    name = EXPENSIVE
 
     def __init__(self, oracle: Oracle) -> None:
         self._oracle = oracle
@@ -140,9 +140,9 @@ def _potency(smiles: str) -> float:
 
 def _whole(problem: str, text: str) -> Oracle:
     """The same objective as one function."""
-    whole, dear = taken_apart(text), dear_of(problem)
+    whole, expensive = taken_apart(text), expensive_term(problem)
     assert whole is not None  # noqa: S101 - one term is expensive
-    oracles = {name: dear if name == DEAR else computed_oracle(name) for name in whole.parts}
+    oracles = {name: expensive if name == EXPENSIVE else computed_oracle(name) for name in whole.parts}
 
     def score(smiles: list[str]) -> list[float]:
         molecules = [molecule for text in smiles if is_valid(molecule := parse(text))]
@@ -152,12 +152,14 @@ def _whole(problem: str, text: str) -> Oracle:
     return FunctionOracle(score, "whole")
 
 
-def _play(model: MolVAE, problem: str, text: str, arm: str, seed: int, options: argparse.Namespace) -> Result:
+def _run_arm(
+    model: MolVAE, problem: str, text: str, arm: str, seed: int, options: argparse.Namespace
+) -> Result:
     exact = arm == "exact"
     return optimize(
         model,
         maximize=[text if exact else "whole"],
-        oracles={DEAR: dear_of(problem)} if exact else {"whole": _whole(problem, text)},
+        oracles={EXPENSIVE: expensive_term(problem)} if exact else {"whole": _whole(problem, text)},
         budget=options.budget,
         q=10,
         seed=seed,
@@ -166,7 +168,7 @@ def _play(model: MolVAE, problem: str, text: str, arm: str, seed: int, options: 
 
 
 def _rows(problem: str, seed: int, results: dict[str, Result]) -> list[dict[str, Any]]:
-    """One row for each arm; calls until the ten best are as good as those of the black box in the end."""
+    """One row for each arm; the goal is the final mean of the ten best of the black box."""
     goal = results["black box"].trace[-1].top10
     return [
         {
@@ -188,7 +190,7 @@ def _gain(problem: str, table: list[dict[str, Any]]) -> dict[str, Any]:
     """Paired differences over the seeds, with their standard errors."""
     exact, box = ([r for r in table if (r["problem"], r["method"]) == (problem, arm)] for arm in ARMS)
     auc = [a["auc_top10"] - b["auc_top10"] for a, b in zip(exact, box, strict=True)]
-    saved = [  # one that never gets there saves none
+    saved = [  # a search that does not reach the goal saves none
         0 if a["calls_to_goal"] is None else b["calls_to_goal"] - a["calls_to_goal"]
         for a, b in zip(exact, box, strict=True)
     ]

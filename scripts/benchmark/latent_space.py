@@ -1,9 +1,9 @@
-"""Measure what can be done in the latent space of a checkpoint: domain, arithmetic, paths, requests.
+"""Measure operations in the latent space of a checkpoint: domain, arithmetic, interpolation, conditions.
 
     python scripts/benchmark/latent_space.py --corpus CORPUS --checkpoint checkpoints/zinc250k
 
-CORPUS is ZINC250k as 'molvae prepare' leaves it; MOLVAE_DATA names the directory that holds qm9/ and
-moleculenet/. Finished parts are kept under runs/latent-space; at the same commit, the same command continues.
+CORPUS is ZINC250k, prepared by 'molvae prepare'; MOLVAE_DATA names the directory with qm9/ and moleculenet/.
+Finished parts are saved under runs/latent-space; at the same commit, the same command continues.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from arguments import CHECKPOINT, parser_of
 from latent_space_domain import domain_rows
-from record import ROOT, commit, kept, record
+from record import ROOT, cached, commit, record
 
 from molvae.chemistry.descriptors import describe_many
 from molvae.chemistry.molecule import is_valid, parse
@@ -40,7 +40,7 @@ SIZES = {
     "n_pairs": 100,  # paths
     "n_requests": 1000,  # conditional samples
 }
-AMOUNTS = (1.0, 1.5, 2.0, 3.0)  # of logP, along the direction; which is best is learned on other molecules
+AMOUNTS = (1.0, 1.5, 2.0, 3.0)  # of logP, along the direction; the best is chosen on other molecules
 RISE, SIMILAR = 1.0, 0.4  # a success: logP higher by this and Tanimoto similarity of at least this
 _LEARNED = 10  # training molecules a direction is learned from, for each that is moved
 _TUNED = 0.4  # validation molecules the amount is chosen on, likewise
@@ -67,7 +67,7 @@ def main() -> None:
     }
     for name, part in parts.items():
         key = {"part": name, "seed": options.seed, **code}
-        found = kept(options.work / f"{name}.json", key, lambda part=part: {"rows": part()})  # type: ignore[misc]
+        found = cached(options.work / f"{name}.json", key, lambda part=part: {"rows": part()})  # type: ignore[misc]
         table += found["rows"]
         print(*found["rows"], sep="\n", flush=True)
     figures = {row["figure"]: row["value"] for row in table}
@@ -90,14 +90,14 @@ def drawn(corpus: Corpus, part: str, n: int, seeds: Seeds, name: str) -> list[Mo
 
 
 def random_direction(direction: Direction, generator: np.random.Generator) -> Direction:
-    """A direction of the same length that knows nothing of the attribute: what to compare with."""
+    """A random direction of the same length, as a baseline."""
     noise = generator.standard_normal(len(direction.vector))
     vector = noise / np.linalg.norm(noise) * np.linalg.norm(direction.vector)
     return Direction("random", vector.astype(np.float32), direction.method, 0.0, 0)
 
 
 def _arithmetic(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[dict[str, Any]]:
-    """How often moving along the logP direction raises logP by 1 and keeps the molecule similar."""
+    """How often a step along the logP direction raises logP by 1 and keeps the molecule similar."""
     learned = drawn(corpus, "train", _LEARNED * n, seeds, "arithmetic-train")
     tuned = drawn(corpus, "valid", round(_TUNED * n), seeds, "arithmetic-valid")
     test = drawn(corpus, "test", n, seeds, "arithmetic-test")
@@ -113,7 +113,7 @@ def _arithmetic(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[dic
         taken = direction if name == "success" else random_direction(direction, noise)
         rows.append(row_of(f"arithmetic_{name}", _success(model, test, taken, size), len(test), meaning))
     share = _success(model, test, nowhere, far)
-    words = "random steps of the length that suits them best"
+    words = "random steps of the best length for them"
     return [*rows, row_of("arithmetic_random_best", share, len(test), words)]
 
 
@@ -142,7 +142,7 @@ def _logp(molecules: list[Molecule]) -> np.ndarray:
 
 
 def _interpolation(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[dict[str, Any]]:
-    """Spherical paths between test molecules: valid steps, and how evenly similarity goes over."""
+    """Spherical paths between test molecules: share of valid steps, and monotonicity of similarity."""
     molecules = drawn(corpus, "test", 2 * n, seeds, "interpolation")
     order = seeds.numpy("interpolation-pairs").permutation(len(molecules))
     pairs = list(zip(order[::2].tolist(), order[1::2].tolist(), strict=False))
@@ -163,13 +163,13 @@ def _interpolation(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[
             "interpolation_monotone",
             np.mean([*falls, *rises]),
             len(pairs),
-            "steps at which mean similarity to the start falls and to the end rises",
+            "share of steps at which the mean similarity to the start decreases and to the end increases",
         ),
     ]
 
 
 def _conditional(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[dict[str, Any]]:
-    """Requests of logP and QED as test molecules have them, one molecule each."""
+    """Requests with the logP and QED of test molecules, one molecule each."""
     asked = describe_many(drawn(corpus, "test", n, seeds, "conditional"), ["logp", "qed"])
     names = [name.lower() for name in model.property_names]
     if not {"logp", "qed"} <= set(names):
@@ -184,13 +184,13 @@ def _conditional(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[di
     n_made = len(made)
     distinct = len({molecule.smiles for molecule in molecules}) / max(1, len(molecules))
     return [
-        row_of("cond_logp_mae", error[0], n_made, "of molecules asked for with a logP and a QED"),
+        row_of("cond_logp_mae", error[0], n_made, "of molecules requested with a logP and a QED"),
         row_of("cond_qed_mae", error[1], n_made, "of the same"),
         row_of(
             "cond_validity",
             len(molecules) / n_made,
             n_made,
-            "of the same, chosen among drawn molecules",
+            "of the same, chosen among samples",
         ),
         row_of("cond_uniqueness", distinct, n_made, "of the valid ones"),
     ]
@@ -198,7 +198,7 @@ def _conditional(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[di
 
 def _options() -> argparse.Namespace:
     parser = parser_of(__doc__)
-    parser.add_argument("--corpus", type=Path, required=True, help="ZINC250k as 'molvae prepare' leaves it")
+    parser.add_argument("--corpus", type=Path, required=True, help="ZINC250k, prepared by 'molvae prepare'")
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     for name, size in SIZES.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=size)

@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from molvae.latent.codec import MolVAE
     from molvae.seeding import Seeds
 
-_REFERENCE = 10  # training molecules the references know, for each test molecule
+_REFERENCE = 10  # training molecules of the baselines, for each test molecule
 _EDITS = 4  # of a corrupted molecule
 _FEWEST, _MOST = 10, 40  # symbols of a random SELFIES
-_STRANGEST = 1e6  # for what the model cannot read
+_STRANGEST = 1e6  # score of molecules that the model cannot encode
 
 
 def domain_rows(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[dict[str, Any]]:
-    """AUROC of each foreign set against the test molecules, by the model and by each reference."""
+    """AUROC of each other set against the test molecules, by the model and by each baseline."""
     known = _molecules(corpus.smiles(_rows(corpus, "train", _REFERENCE * n, seeds)), model, _REFERENCE * n)
     home = _molecules(corpus.smiles(_rows(corpus, "test", n, seeds)), model, n)
     sets = _foreign(model, home, n, seeds)
@@ -58,11 +58,11 @@ def domain_rows(model: MolVAE, corpus: Corpus, n: int, seeds: Seeds) -> list[dic
                 "figure": f"auroc_{name}",
                 "value": round(found["model"], 4),
                 "n": len(molecules),
-                "meaning": f"domain score; beside it {words}",
+                "meaning": f"domain score; baselines: {words}",
             }
         )
     alarms = 1.0 - float(np.mean(own.inside(home)))
-    words = "share of test molecules called outside, where .05 was promised"
+    words = "share of test molecules outside the domain; .05 is expected"
     rows.append({"figure": "domain_false_alarm", "value": round(alarms, 4), "n": len(home), "meaning": words})
     return rows
 
@@ -84,14 +84,14 @@ def _foreign(model: MolVAE, home: list[Molecule], n: int, seeds: Seeds) -> dict[
 
 
 def _random_selfies(rng: Random) -> Iterable[str]:
-    """Molecules of symbols drawn evenly from those of SELFIES."""
+    """Molecules of random SELFIES symbols."""
     symbols = sorted(selfies.get_semantic_robust_alphabet())
     while True:
         yield selfies.decoder("".join(rng.choices(symbols, k=rng.randint(_FEWEST, _MOST))))
 
 
 def _molecules(texts: Iterable[str], model: MolVAE, n: int) -> list[Molecule]:
-    """The first `n` that are molecules, standardized as the model's were."""
+    """The first `n` valid molecules, standardized like the model's."""
     prepared = (model.prepare([str(text)])[0] for text in texts)
     return list(islice((item for item in prepared if is_valid(item)), n))
 
@@ -101,7 +101,7 @@ def _rows(corpus: Corpus, part: str, n: int, seeds: Seeds) -> np.ndarray:
 
 
 class _Model:
-    """The combined domain score; the strangest there is for what the model cannot read."""
+    """The combined domain score; `_STRANGEST` for molecules that the model cannot encode."""
 
     def __init__(self, model: MolVAE) -> None:
         self._model, self._domain = model, require_domain(model.domain)
@@ -116,7 +116,7 @@ class _Model:
 
 
 class _Forest:
-    """An isolation forest on physicochemical numbers (Liu 2008)."""
+    """An isolation forest (Liu 2008) on physicochemical descriptors."""
 
     def __init__(self, known: Sequence[Molecule]) -> None:
         self._forest = IsolationForest(random_state=0).fit(np.nan_to_num(profiles(known)))
@@ -126,7 +126,7 @@ class _Forest:
 
 
 class _Nearest:
-    """One minus the Tanimoto similarity to the nearest of the known molecules (ECFP4)."""
+    """One minus the Tanimoto similarity (ECFP4) to the nearest known molecule."""
 
     def __init__(self, known: Sequence[Molecule]) -> None:
         self._bits = packed_bits(known)

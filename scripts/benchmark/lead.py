@@ -1,16 +1,16 @@
-"""Lead optimization: raise the QED of a molecule to .9 and stay alike, and count the calls that takes.
+"""Lead optimization: raise the QED of a molecule to .9 under a similarity constraint, and count the calls.
 
-800 molecules of ZINC250k's test and validation splits with a QED of .7 to .8, drawn with seed 0 (the list
-that others used is not at hand). For each, a campaign begins with the molecule and its QED, proposes only
-what is at least .4 similar to it by Morgan bits (--at-least similarity[ecfp4_bits]:LEAD=0.4) and ends with
-the first that succeeds: QED >= .9 at a Tanimoto similarity of Morgan bits (radius 2, 2,048 bits) >= .4.
-Every molecule whose QED is asked for is a call; similarities are not asked for, but computed.
+800 molecules of ZINC250k's test and validation splits with a QED of .7 to .8, drawn with seed 0 (the list of
+the published benchmark is not available). For each, a campaign starts with the molecule and its QED, proposes
+only molecules with a similarity by Morgan bits of at least .4 (--at-least similarity[ecfp4_bits]:LEAD=0.4),
+and ends with the first success: QED >= .9 at a Tanimoto similarity of Morgan bits (radius 2, 2,048 bits)
+>= .4. Every molecule whose QED is evaluated is a call; similarities are computed and do not count.
 
     MOLVAE_DATA=../shared/data python scripts/benchmark/lead.py              # all 800
-    MOLVAE_DATA=../shared/data python scripts/benchmark/lead.py --first 50   # of the drawn order
+    MOLVAE_DATA=../shared/data python scripts/benchmark/lead.py --first 50   # the first 50
 
-What is finished is read from --work; the same command goes on with the others, and the record says how
-many there are. sane: the outside judge of sense.py knows all ring systems and bonds, and SA is at most 4.5.
+Finished leads are read from --work; the same command continues with the others, and the record says how many
+there are.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from arguments import search_parser
 from rdkit import DataStructs
 from rdkit.Chem import QED, rdFingerprintGenerator
-from record import kept, record, table_rows
+from record import cached, record, table_rows
 from sense import is_plausible_lead
 
 from molvae.campaign.campaign import Campaign
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-GOAL, ALIKE, LEADS, BUDGET, BATCH = 0.9, 0.4, 800, 1000, 10
+GOAL, SIMILAR, LEADS, BUDGET, BATCH = 0.9, 0.4, 800, 1000, 10
 MARKS = (100, BUDGET)
 _GENERATOR = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
 
@@ -57,7 +57,7 @@ def main() -> None:
     table = []
     for number, lead in enumerate(leads[: options.first]):
         asked = {"lead": lead, "seed": options.seed}
-        row = kept(options.work / f"{number:03d}.json", asked, partial(improve, model, lead, options.seed))
+        row = cached(options.work / f"{number:03d}.json", asked, partial(improve, model, lead, options.seed))
         table.append({**asked, **row})
         print(
             f"{number:3} {row['success_call'] or '-':>5} calls  {row['seconds']:5.1f} s  {lead}", flush=True
@@ -69,11 +69,11 @@ def main() -> None:
 
 
 def improve(model: MolVAE, lead: str, seed: int) -> dict[str, Any]:
-    """The row of a lead: at which call the first success came, if it came."""
+    """The row of a lead: the call of the first success, if any."""
     settings = CampaignSettings(
         objectives=(
             Objective(name="qed"),
-            Objective(name=f"similarity[ecfp4_bits]:{lead}", direction="at_least", bound=ALIKE),
+            Objective(name=f"similarity[ecfp4_bits]:{lead}", direction="at_least", bound=SIMILAR),
         ),
         budget=BUDGET,
         q=BATCH,
@@ -100,20 +100,20 @@ def improve(model: MolVAE, lead: str, seed: int) -> dict[str, Any]:
 
 
 def successes(campaign: Campaign, lead: str) -> Iterator[tuple[int, str]]:
-    """Call, counted from 1, and SMILES of what succeeded, in the order of calls."""
+    """Call, counted from 1, and SMILES of each success, in the order of calls."""
     charged = sorted((row.call, row.smiles) for row in campaign.table() if row.call is not None)
     return ((call + 1, smiles) for call, smiles in charged if is_success(smiles, lead))
 
 
 def is_success(smiles: str, lead: str) -> bool:
-    """Whether a molecule has RDKit's QED and is alike, by bits."""
+    """Whether a molecule reaches the QED and the similarity, both computed with RDKit."""
     ours, theirs = standardize(smiles), standardize(lead)
     assert isinstance(ours, Molecule)  # noqa: S101 - it was scored
     assert isinstance(theirs, Molecule)  # noqa: S101 - it was drawn
     if QED.qed(ours.mol) < GOAL:
         return False
     prints = [_GENERATOR.GetFingerprint(molecule.mol) for molecule in (ours, theirs)]
-    return bool(DataStructs.TanimotoSimilarity(*prints) >= ALIKE)
+    return bool(DataStructs.TanimotoSimilarity(*prints) >= SIMILAR)
 
 
 def value_of(name: str, smiles: str) -> float:
@@ -124,7 +124,7 @@ def value_of(name: str, smiles: str) -> float:
 
 
 def drawn(path: Path, seed: int) -> list[str]:
-    """The leads, in the order they were drawn."""
+    """The leads, in random order."""
     held_out = [row["smiles"] for row in table_rows(path) if row["split"] != "train"]
     found: dict[str, None] = {}
     for text in random.Random(seed).sample(held_out, len(held_out)):
@@ -152,7 +152,7 @@ def _figures(table: list[dict[str, Any]]) -> dict[str, float | int | None]:
 
 def _options() -> argparse.Namespace:
     parser = search_parser(__doc__, "lead")
-    parser.add_argument("--first", type=int, default=LEADS, help="leads, in the order they were drawn")
+    parser.add_argument("--first", type=int, default=LEADS, help="number of leads")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 

@@ -1,7 +1,7 @@
-"""Measure 30,000 molecules of a published model and compare every figure with the published one.
+"""Measure 30,000 molecules of a published model and compare every metric with the published value.
 
-MOLVAE_DATA names the directory that holds golden/jtnn_moses_30k.txt.gz, moses/ and filters/. Statistics are
-kept under runs/reference-statistics, so that only the first run takes their time.
+MOLVAE_DATA names the directory with golden/jtnn_moses_30k.txt.gz, moses/ and filters/. Statistics of the
+references are saved under runs/reference-statistics, so only the first run takes long.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PUBLISHED = {
     "IntDiv2": 0.84531,
     "Filters": 0.9778,
 }
-"""The values published beside the molecules (wengong-jin/icml18-jtnn, fast_molvae/moses-h450z56)."""
+"""The values published together with the molecules (wengong-jin/icml18-jtnn, fast_molvae/moses-h450z56)."""
 
 CACHE = ROOT / "runs" / "reference-statistics"
 _PARTS: tuple[Part, ...] = ("fingerprints", "fragments", "scaffolds", "filters")
@@ -46,9 +46,11 @@ _TOLERANCE, _FCD_TOLERANCE = 0.01, 0.02
 
 
 def main() -> int:
-    """Measure, compare, write results/metrics_golden.json; exit 1 if a figure is off."""
+    """Measure, compare and record; exit 1 if a metric is outside the tolerance."""
     parser = parser_of(__doc__)
-    parser.add_argument("--no-fcd", action="store_true", help="leave out what takes longest; write no result")
+    parser.add_argument(
+        "--no-fcd", action="store_true", help="without FCD, which takes longest; nothing is recorded"
+    )
     parser.add_argument("--workers", type=int, default=0)
     options = parser.parse_args()
     started_at = commit()
@@ -91,7 +93,7 @@ def _measured(*, fcd: bool, workers: int) -> MetricTable:
 
 
 def moses_smiles(path: Path) -> list[str]:
-    """The molecules of a file of MOSES, in order."""
+    """The SMILES of a MOSES file, in order."""
     return smiles_in(path, "SMILES")
 
 

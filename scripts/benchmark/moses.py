@@ -1,15 +1,15 @@
-"""Measure a checkpoint by the official protocol of MOSES, and its reconstruction of Test.
+"""Measure a checkpoint by the official MOSES protocol, and its reconstruction of Test.
 
-30,000 samples, single shot, as `MolVAE.sample` draws them without a beam: at noise level 1, tokens sampled at
-T = 1, if the decoder has noise levels. They are compared with Test (176,074 molecules) and TestSF
-(176,225). Beside that: reconstruction of molecules of Test from the encoder alone, the KL, and the neighbors
-of molecules of Test, single shot, at the levels where their mean similarity is .8, .6, .4 and .2.
+30,000 samples, one attempt each, drawn by `MolVAE.sample` without beam search; if the decoder has noise
+levels, at level 1 with tokens sampled at T = 1. They are compared with Test (176,074 molecules) and TestSF
+(176,225). Also: reconstruction of Test molecules from the encoder alone, the KL, and neighbors of Test
+molecules, one attempt each, at the levels where their mean similarity is .8, .6, .4 and .2.
 
     MOLVAE_DATA=../shared/data python scripts/benchmark/moses.py checkpoints/moses
 
-MOLVAE_DATA names the directory that holds moses/ and filters/. ChemNet takes up to half an hour of a core
-for each reference, once: statistics are kept under runs/reference-statistics. --references Test leaves TestSF
-out; --reference-size compares with fewer molecules, drawn at random, and the figures are named after it.
+MOLVAE_DATA names the directory with moses/ and filters/. ChemNet takes up to half an hour of a core for each
+reference, once: statistics are saved under runs/reference-statistics. --references Test leaves TestSF out;
+--reference-size compares with fewer molecules, drawn at random, and is part of the names of the metrics.
 """
 
 from __future__ import annotations
@@ -62,17 +62,17 @@ def main() -> None:
         print(f"{name:24} {value}")
     if options.no_record:
         return
-    told = {
+    facts = {
         key: model.settings.facts.get(key)
         for key in ("epochs", "steps", "training", "data", "n_training_molecules")
     }
-    rows += [{"figure": "model", "value": Path(options.checkpoint).name, **told}]
+    rows += [{"figure": "model", "value": Path(options.checkpoint).name, **facts}]
     path = record("moses", figures=figures, table=rows, seeds=[options.seed], started_at=started_at)
     print(f"-> {path.name}")
 
 
 def on_samples(model: MolVAE, data: Path, options: argparse.Namespace, progress: PlainProgress) -> Any:
-    """The table of MOSES for samples of the model."""
+    """The MOSES metrics of samples of the model."""
     z = model.sample_latent(options.samples, generator=Seeds(options.seed).numpy("sample"))
     how = model.sampling(temperature=options.temperature, beam=False, noise=None)
     texts = model.decoder.write(z, seed=options.seed, progress=progress, task="sample", **how)
@@ -97,7 +97,7 @@ def on_samples(model: MolVAE, data: Path, options: argparse.Namespace, progress:
 def on_molecules(
     model: MolVAE, test: list[str], options: argparse.Namespace, progress: PlainProgress
 ) -> dict[str, float | None]:
-    """What of Test comes back, greedily, from the encoder's mean and from a sample of its posterior."""
+    """Share of Test molecules reconstructed greedily from the encoder's mean and from a posterior sample."""
     chosen = Seeds(0).numpy("moses-test").permutation(len(test))[: options.molecules]
     molecules = model.prepare([test[row] for row in sorted(chosen)])
     smiles = [getattr(item, "smiles", "") for item in molecules]
@@ -113,7 +113,7 @@ def on_molecules(
 def _neighbors(
     model: MolVAE, test: list[str], options: argparse.Namespace, progress: PlainProgress
 ) -> dict[str, float | None]:
-    """Valid share, single shot, where neighbors of molecules of Test are so similar to them on average."""
+    """Share of valid neighbors of Test molecules, one attempt each, at several mean similarities."""
     chosen = Seeds(1).numpy("moses-test").permutation(len(test))[: options.parents]
     parents = [parse(test[row]) for row in sorted(chosen)]
     curve = measure_similarity(model, parents, seed=options.seed, progress=progress)  # type: ignore[arg-type]
@@ -121,12 +121,12 @@ def _neighbors(
 
 
 def valid_shares(curve: SimilarityCurve) -> dict[str, float | None]:
-    """The valid share where neighbors are .8, .6, .4 and .2 similar on average, as figures of a record."""
+    """Share of valid neighbors where their mean similarity is .8, .6, .4 and .2, as figures of a record."""
     return {f"neighbors_valid_{round(100 * wanted)}": _valid_at(curve, wanted) for wanted in SIMILARITIES}
 
 
 def _valid_at(curve: SimilarityCurve, similarity: float) -> float | None:
-    """The valid share at the radius where the mean similarity is that; None outside those measured."""
+    """Share of valid neighbors at a mean similarity; None outside the measured range."""
     if not min(curve.similarity) <= similarity <= max(curve.similarity):
         return None
     return rounded(float(np.interp(curve.radius_for(similarity), curve.radius, curve.validity)))
@@ -154,11 +154,15 @@ def _options() -> argparse.Namespace:
     parser = parser_of(__doc__)
     parser.add_argument("checkpoint")
     parser.add_argument("--samples", type=int, default=N_SAMPLES)
-    parser.add_argument("--molecules", type=int, default=N_RECONSTRUCTED, help="of Test, written back")
-    parser.add_argument("--parents", type=int, default=N_PARENTS, help="of Test, whose neighbors are drawn")
-    parser.add_argument("--temperature", type=float, default=None, help="of the tokens; 1 if not given")
+    parser.add_argument(
+        "--molecules", type=int, default=N_RECONSTRUCTED, help="Test molecules to reconstruct"
+    )
+    parser.add_argument(
+        "--parents", type=int, default=N_PARENTS, help="Test molecules whose neighbors are sampled"
+    )
+    parser.add_argument("--temperature", type=float, default=None, help="of the tokens; default 1")
     parser.add_argument("--references", nargs="+", default=list(FILES), choices=list(FILES))
-    parser.add_argument("--reference-size", type=int, default=0, help="molecules of each; all if 0")
+    parser.add_argument("--reference-size", type=int, default=0, help="molecules of each; 0 for all")
     parser.add_argument("--parts", nargs="*", default=list(_PARTS), choices=list(_PARTS))
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--device", default="cpu")

@@ -29,16 +29,16 @@ BATCH_SIZE = 512
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Sizes of the model; the defaults are its own.
+    """Sizes of the model; the defaults are those of MOSES.
 
     Attributes:
-        embedding: Dimensions of a token's embedding; 0 is one for each token, one-hot at first.
+        embedding: Dimensions of the token embedding; 0: as many as tokens, initially one-hot.
         encoder_hidden: Units of the encoder, per direction.
-        encoder_layers: Its layers.
-        bidirectional: Whether it reads both ways.
+        encoder_layers: Layers of the encoder.
+        bidirectional: Whether the encoder is bidirectional.
         latent: Dimensions of z.
         decoder_hidden: Units of the decoder.
-        decoder_layers: Its layers.
+        decoder_layers: Layers of the decoder.
     """
 
     embedding: int = 0
@@ -51,11 +51,11 @@ class Sizes:
 
 
 class MosesVAE(nn.Module):
-    """The model: GRU encoder, Gaussian z, GRU decoder that reads z beside every token.
+    """The model: GRU encoder, Gaussian z, GRU decoder that reads z with every token.
 
     Args:
-        sizes: Of its layers.
-        alphabet: Its tokens; the ids of padding, begin and end come before them.
+        sizes: Sizes of the layers.
+        alphabet: Tokens; their ids follow those of padding, begin and end.
     """
 
     def __init__(self, sizes: Sizes, alphabet: Sequence[str]) -> None:
@@ -83,7 +83,7 @@ class MosesVAE(nn.Module):
         self.output = nn.Linear(sizes.decoder_hidden, n_tokens)
 
     def to_tensor(self, text: Sequence[str]) -> Tensor:
-        """One molecule, given as its tokens, as ids between begin and end mark."""
+        """Tokens of a molecule as ids, with begin and end."""
         return torch.tensor([BOS, *(self.ids[token] for token in text), EOS])
 
     def to_text(self, ids: Tensor) -> str:
@@ -114,8 +114,8 @@ class MosesVAE(nn.Module):
         lengths = [len(row) for row in rows]
         ids = pad_sequence(rows, batch_first=True, padding_value=PAD)
         embedded = self.embedding(ids)
-        beside = z.unsqueeze(1).repeat(1, embedded.size(1), 1)
-        packed = pack_padded_sequence(torch.cat([embedded, beside], dim=-1), lengths, batch_first=True)
+        extra = z.unsqueeze(1).repeat(1, embedded.size(1), 1)
+        packed = pack_padded_sequence(torch.cat([embedded, extra], dim=-1), lengths, batch_first=True)
         states, _ = self.decoder(packed, self._first(z))
         states, _ = pad_packed_sequence(states, batch_first=True)
         logits = self.output(states)
@@ -133,14 +133,14 @@ class MosesVAE(nn.Module):
     def sample(self, n: int, *, max_length: int = MAX_LENGTH, temperature: float = 1.0) -> list[str]:
         """Texts of `n` draws of N(0, I)."""
         z = torch.randn(n, self.initial.in_features)
-        beside, state = z.unsqueeze(1), self._first(z)
+        extra, state = z.unsqueeze(1), self._first(z)
         last = torch.tensor(BOS).repeat(n)
         written = torch.tensor([PAD]).repeat(n, max_length)
         written[:, 0] = BOS
         ends = torch.tensor([max_length]).repeat(n)
         ended = torch.zeros(n, dtype=torch.bool)
         for step in range(1, max_length):
-            inputs = torch.cat([self.embedding(last).unsqueeze(1), beside], dim=-1)
+            inputs = torch.cat([self.embedding(last).unsqueeze(1), extra], dim=-1)
             states, state = self.decoder(inputs, state)
             shares = functional.softmax(self.output(states.squeeze(1)) / temperature, dim=-1)
             last = torch.multinomial(shares, 1)[:, 0]
@@ -152,7 +152,7 @@ class MosesVAE(nn.Module):
 
 
 class MosesTraining:
-    """Its training loop, a step at a time."""
+    """The MOSES training loop, step by step."""
 
     def __init__(self, model: MosesVAE, texts: Sequence[Sequence[str]], batch_size: int) -> None:
         self.model, self.texts, self.batch_size = model, texts, batch_size
@@ -161,7 +161,7 @@ class MosesTraining:
         self.at = 0
 
     def step(self) -> int:
-        """One step on the next molecules; how many tokens were predicted."""
+        """One step on the next molecules; returns the number of tokens predicted."""
         if self.at + self.batch_size > len(self.order):
             self.at = 0
         chosen = self.order[self.at : self.at + self.batch_size]
@@ -173,5 +173,5 @@ class MosesTraining:
         loss.backward()
         clip_grad_norm_(self.model.parameters(), GRADIENT_CLIP)
         self.optimizer.step()
-        kl.item(), reconstruction.item(), loss.item()  # it keeps the running values of all three
+        kl.item(), reconstruction.item(), loss.item()  # MOSES logs all three
         return sum(len(row) - 1 for row in rows)

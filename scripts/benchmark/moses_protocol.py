@@ -1,17 +1,17 @@
-"""Train three objectives on MOSES molecules and compare what they reconstruct and what they sample.
+"""Train models with different objectives on MOSES molecules; compare their reconstruction and samples.
 
-Instead of MOSES's 1.58 million training molecules, its 176,074 test molecules are used: 20,000 are held out
-and the others are for training (2,000 of them for validation). Three weights of the KL: so large that the
-latent vector carries no information (a language model), the final one of MOSES's VAE, and molvae's, adapted
-to a target KL. There are two targets: one low enough for a density fitted to latent vectors, and a higher
-one, for a smaller network in half the passes, with a language prior. The first two sample at temperature 1
-from N(0, I), as MOSES does; molvae as `MolVAE.sample` does.
+Instead of MOSES's 1.58 million training molecules, its 176,074 test molecules are used: 20,000 are held out,
+and the others are for training (2,000 of them for validation). There are three KL weights: so large that z
+carries no information (a language model), the final weight of MOSES's VAE, and molvae's, adapted to a target
+KL. Two targets are used: one low enough for a density fitted to latent vectors, and a higher one, for a
+smaller network and half as many epochs, with a language prior. The first two models sample at temperature 1
+from N(0, I), as MOSES does; the others like `MolVAE.sample`.
 
     python scripts/benchmark/moses_protocol.py
-    python scripts/benchmark/moses_protocol.py --only-language-model  # beside it, on another core
+    python scripts/benchmark/moses_protocol.py --only-language-model  # in parallel, on another core
 
-MOLVAE_DATA names the directory that holds moses/ and filters/. Runs are kept under --work and go on where
-they stopped; about four hours of a core with bfloat16 (AMX), ten without.
+MOLVAE_DATA names the directory with moses/ and filters/. Runs are saved in --work, and the same command
+continues after an interruption; about four hours of a core with bfloat16 (AMX), ten without.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from family import LABELS, prepared
 from metrics_golden import CACHE, moses_smiles
-from record import ROOT, amend, commit, kept, machine, record, rounded
+from record import ROOT, amend, cached, commit, machine, record, rounded
 
 from molvae.chemistry.descriptors import describe_smiles
 from molvae.chemistry.molecule import parse
@@ -78,21 +78,21 @@ ARMS: dict[str, tuple[dict[str, Any], ...]] = {
         },
     ),
 }
-"""How each is trained: one training after the other, each on the weights of the one before."""
+"""Stages of training of each model; each stage starts from the weights of the previous one."""
 FITS: dict[str, dict[str, Any]] = {
     "flow": {"posterior_scale": 1.0, "flow": {"steps": 30_000}},
     "language": {"posterior_scale": 0.5, "language": {"epochs": 0, "temperature": 0.95}},
 }
-"""How priors are fitted; the temperature is that whose samples are nearest to training molecules. The flow
-on record was larger, of four blocks of 576 and 1152 units, fitted in steps of 1024 molecules."""
+"""How priors are fitted. The temperature is the one with samples closest to the training molecules. The flow
+in the record was larger, with four blocks of 576 and 1152 units and batches of 1024 molecules."""
 LANGUAGE_MODEL: dict[str, Any] = {
     "name": "language",
     "language": {"epochs": 10, "learning_rate": 0.0025},
 }
-"""How the language model that the language prior takes over is trained: not on any arm, so beside them."""
+"""How the language model of the language prior is trained; it does not depend on the other models."""
 MOLVAE, FLOOR = "molvae", "training molecules"
 PRIORS = {"molvae at 87 nats": ("normal", "flow"), MOLVAE: ("normal", "language")}
-"""What an arm draws z from; N(0, I) alone if it is not here."""
+"""Priors of each model; only N(0, I) for those that are not listed."""
 N_HELD_OUT, N_VALID = 20_000, 2_000
 N_SAMPLES, N_RECONSTRUCTED = 20_000, 5_000
 _COMPARED: tuple[Part, ...] = ("scaffolds", "fingerprints", "descriptors")
@@ -116,28 +116,28 @@ def main() -> None:
     table = []
     for arm in options.arms:
         model, seconds = bench.trained(arm)
-        told = {"model": arm, **bench.on_molecules(arm, model), "seconds_per_epoch": seconds}
+        shared = {"model": arm, **bench.on_molecules(arm, model), "seconds_per_epoch": seconds}
         for prior in _priors(arm):
-            row = {**told, "prior": prior, **bench.on_samples(arm, model, prior)}
+            row = {**shared, "prior": prior, **bench.on_samples(arm, model, prior)}
             print(row, flush=True)
             table.append(row)
     table.append({"model": FLOOR, "fcd_holdout": bench.floor()})
     if options.no_record:
         print(_figures(table))
     elif set(options.arms) == set(ARMS):
-        record("moses_protocol", **_told(table), seeds=[options.seed], started_at=started_at)
+        record("moses_protocol", **_content(table), seeds=[options.seed], started_at=started_at)
     else:
-        amend("moses_protocol", lambda known: known.update(_told(_with_rows(known["table"], table))))
+        amend("moses_protocol", lambda known: known.update(_content(_with_rows(known["table"], table))))
 
 
 class Bench:
-    """What every arm is measured with.
+    """Trains and measures the models.
 
     Args:
         corpus: The molecules.
         data: Directory of the downloaded data.
         options: Of the command.
-        progress: Told of every step.
+        progress: Receives the progress of every step.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class Bench:
         ]
 
     def trained(self, arm: str) -> tuple[MolVAE, float]:
-        """The model of an arm, trained unless it is there, and the median of its seconds per epoch."""
+        """The model of an arm, trained if it does not exist, and its median of seconds per epoch."""
         checkpoint, seconds = None, []
         for number, stage in enumerate(ARMS[arm], 1):
             run = self.options.work / (_slug(arm) + (f"-{number}" if number > 1 else ""))
@@ -168,7 +168,7 @@ class Bench:
         return MolVAE.load(checkpoint, device="cpu"), round(median(seconds), 1)
 
     def on_molecules(self, arm: str, model: MolVAE) -> dict[str, Any]:
-        """Reconstruction, code and heads, on molecules held out."""
+        """Reconstruction, KL and errors of property heads on held-out molecules."""
         rows = self.corpus.rows("test")[:N_RECONSTRUCTED]
         held_out = [parse(smiles) for smiles in self.corpus.smiles(rows)]
         asked = {"n": N_RECONSTRUCTED, "trained": self._trainings(arm)}
@@ -187,10 +187,10 @@ class Bench:
             }
             return {key: rounded(table[name]) for key, name in names.items()}
 
-        return kept(self.options.work / f"{_slug(arm)}-molecules.json", asked, measured)
+        return cached(self.options.work / f"{_slug(arm)}-molecules.json", asked, measured)
 
     def on_samples(self, arm: str, model: MolVAE, prior: str) -> dict[str, Any]:
-        """How like the references what the model writes from draws of a prior is."""
+        """Metrics of samples of a prior against the references."""
         asked = {"n": N_SAMPLES, "trained": self._trainings(arm), "fit": FITS.get(prior, {})}
         if prior == "language":
             asked["language_model"] = LANGUAGE_MODEL
@@ -215,16 +215,16 @@ class Bench:
             row: dict[str, Any] = {key: rounded(found[name]) for key, name in names.items()}
             return {**row, "molecules_per_cpu_second": round(N_SAMPLES / seconds, 1)}
 
-        return kept(self.options.work / f"{_slug(arm)}-{prior}.json", asked, measured)
+        return cached(self.options.work / f"{_slug(arm)}-{prior}.json", asked, measured)
 
     def floor(self) -> float | None:
-        """FCD of training molecules to those held out, as many as samples."""
+        """FCD of as many training molecules as samples to the held-out ones."""
         rows = Seeds(0).numpy("moses-protocol-floor").permutation(len(self.training))[:N_SAMPLES]
         own = chemnet_statistics([self.training[row] for row in sorted(rows)], cache=CACHE)
         return rounded(frechet_distance(own, self.references[0].chemnet()))
 
     def _fitted(self, arm: str, model: MolVAE, prior: str) -> MolVAE:
-        """The model with this prior, fitted unless it is there."""
+        """The model with this prior, fitted if it does not exist."""
         if prior not in FITS:
             return model
         settings = {"name": prior, **FITS[prior]}
@@ -233,13 +233,13 @@ class Bench:
         return self._kept_fit(f"{_slug(arm)}-{prior}", model, settings, self._trainings(arm))
 
     def language_model(self) -> MolVAE:
-        """A model that has learned nothing but to write: its prior is the language model of molvae's."""
+        """An untrained model whose prior is the language model."""
         settings = TrainSettings.model_validate({**COMMON, "model": SIZES, "seed": self.options.seed})
         untrained = fresh_model(self.corpus, self.corpus.rows("train"), settings, {})
         return self._kept_fit("writing", untrained, LANGUAGE_MODEL, [SIZES, self.options.seed])
 
     def _kept_fit(self, name: str, model: MolVAE, settings: dict[str, Any], trained: list[Any]) -> MolVAE:
-        """The model with a prior, read if it was fitted with the same settings to the same model before."""
+        """The model with a prior, read if it was fitted to the same model with the same settings before."""
         recipe = json.dumps([trained, settings], sort_keys=True)
         path = self.options.work / f"{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
         if not path.exists():
@@ -247,7 +247,7 @@ class Bench:
         return MolVAE.load(path, device="cpu")
 
     def _fit(self, model: MolVAE, given: dict[str, Any], initial: MolVAE | None = None) -> MolVAE:
-        """The model with a prior of these settings; a fit that was stopped goes on."""
+        """The model with a prior of these settings; an interrupted fit continues."""
         asked = (model, self.corpus, PriorSettings.model_validate(given))
         states = kept_fit(self.options.work / "fits", *asked, initial=initial, seed=self.options.seed)
         fitted = fit_prior(
@@ -260,7 +260,7 @@ class Bench:
         return {**COMMON, **stage, "seed": self.options.seed}
 
     def _trainings(self, arm: str) -> list[dict[str, Any]]:
-        """All that decides what an arm learns, but the molecules."""
+        """All settings that determine the training of an arm."""
         return [self._given(stage) for stage in ARMS[arm]]
 
     def _set(self, texts: list[str], name: str) -> MoleculeSet:
@@ -269,7 +269,7 @@ class Bench:
 
 
 def _molecules(data: Path, work: Path) -> Path:
-    """MOSES's test molecules with labels and a split of their own, written unless they are there."""
+    """Write MOSES's test molecules with labels and a new split, if the file does not exist."""
     path = work / "molecules.csv"
     if path.exists():
         return path
@@ -292,20 +292,20 @@ def _molecules(data: Path, work: Path) -> Path:
 
 
 def _with_rows(known: list[dict[str, Any]], measured: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows, all of a model that was measured again replaced by its new ones."""
+    """The recorded rows, with those of models that were measured again replaced."""
     cpu, again = machine()["cpu"], {row["model"] for row in measured}
     rows = [{**row, "cpu": cpu} for row in measured] + [row for row in known if row["model"] not in again]
     order = [*ARMS, FLOOR]
     return sorted(rows, key=lambda row: order.index(row["model"]))
 
 
-def _told(table: list[dict[str, Any]]) -> dict[str, Any]:
+def _content(table: list[dict[str, Any]]) -> dict[str, Any]:
     summary = [{name: row.get(name) for name in _SHOWN} for row in table]
     return {"figures": _figures(table), "summary": summary, "table": table}
 
 
 def _figures(table: list[dict[str, Any]]) -> dict[str, float | int | None]:
-    """Those of molvae as it is shipped, with a language prior, and beside them the others' distances."""
+    """Metrics of molvae with a language prior, and the FCD of the others."""
     rows = {(row["model"], row.get("prior")): row for row in table}
     shipped = rows.get((MOLVAE, "language"), {})
     names = {"fcd_holdout": "moses_fcd_holdout", "recon_sampled": "moses_recon_sampled"}
@@ -333,18 +333,22 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--arms", nargs="+", choices=list(ARMS), default=list(ARMS), help="the record keeps those not named"
+        "--arms",
+        nargs="+",
+        choices=list(ARMS),
+        default=list(ARMS),
+        help="others keep their rows in the record",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--work", type=Path, default=ROOT / "runs" / "moses-protocol", help="where runs are kept"
+        "--work", type=Path, default=ROOT / "runs" / "moses-protocol", help="directory of runs"
     )
     parser.add_argument(
         "--only-language-model",
         action="store_true",
-        help="train the language model of the language prior and stop: beside another run, on another core",
+        help="only train the language model, in parallel to another run on another core",
     )
-    parser.add_argument("--no-record", action="store_true", help="leave results/moses_protocol.json alone")
+    parser.add_argument("--no-record", action="store_true", help="do not write results/moses_protocol.json")
     return parser.parse_args()
 
 

@@ -1,11 +1,11 @@
-"""Compare latent-space Bayesian optimization with random search at the same budget, and print the table.
+"""Compare the search with random sampling at the same budget, and print the table.
 
-Every arm starts from the same ten molecules of the library and uses the same number of calls. Random search
+All arms start from the same ten molecules of the library and use the same number of calls. Random sampling
 continues with samples of the prior, or of the library; the better of the two is reported.
 
     python scripts/benchmark/optimize_vs_random.py
 
-A run that was interrupted goes on where it stopped: the journals are kept under --work.
+Journals are saved in --work; the same command continues after an interruption.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> None:
         for seed in options.seeds:
             for arm in ARMS:
                 path = options.work / f"{task}-{arm}-{options.budget}-{seed}"
-                row = _row(task, arm, seed, _play(model, library, task, arm, seed, options.budget, path))
+                row = _row(task, arm, seed, _run_arm(model, library, task, arm, seed, options.budget, path))
                 table.append(row)
                 print(_line(row), flush=True)
     figures = _figures(table)
@@ -52,7 +52,7 @@ def main() -> None:
         print(record("optimize_vs_random", figures=figures, table=table, seeds=list(options.seeds)))
 
 
-def _play(
+def _run_arm(
     model: MolVAE, library: list[str], task: str, arm: str, seed: int, budget: int, path: Path
 ) -> Result:
     order = np.random.default_rng(seed).permutation(len(library))

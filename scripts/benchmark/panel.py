@@ -1,15 +1,15 @@
 """Impute hidden cells of compound-by-assay tables, and compare with single-assay models.
 
-Two tables: docking scores of 58 proteins (DOCKSTRING, nine cells of ten hidden), and the ChEMBL assays that
+Two tables: docking scores of 58 proteins (DOCKSTRING, nine of ten cells hidden), and the ChEMBL assays that
 share most compounds (a fifth hidden). For a tenth of the compounds all cells are hidden. All models see the
 same cells and are evaluated on the same hidden ones.
 
     MOLVAE_DATA=../shared/data python scripts/benchmark/panel.py
 
 * panel: `molvae.AssayPanel`
-* mean: of the column
-* iterative: scikit-learn's IterativeImputer with Bayesian ridge regressions, which sees no molecule
-* ridge, gp: on latent vectors or Morgan counts (gp: RBF or MinMax kernel), strength by leave-one-out error
+* mean: mean of the column
+* iterative: scikit-learn's IterativeImputer with Bayesian ridge regressions; does not use structures
+* ridge, gp: on latent vectors or Morgan counts (gp: RBF or MinMax kernel); strength by leave-one-out error
 * forest: 100 trees on Morgan counts
 """
 
@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from arguments import search_parser
 from counts import count_matrix
-from record import kept, record, table_rows
+from record import cached, record, table_rows
 from scipy.spatial.distance import cdist
 from scipy.stats import norm, spearmanr
 from sklearn.ensemble import RandomForestRegressor
-from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - it makes the next line possible
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - enables the next import
 from sklearn.impute import IterativeImputer
 
 from molvae.chemistry.fingerprints import count_entries
@@ -50,15 +50,15 @@ _STRENGTHS = 10.0 ** np.arange(-2.0, 1.6, 0.5)
 
 @dataclass
 class Task:
-    """A table and what is hidden of it.
+    """A table with hidden cells.
 
     Attributes:
         smiles: Standard SMILES, `n`.
         names: Assays, `p`.
         values: `n x p`, NaN where not measured.
-        visible: What models see, `n x p`.
-        told: Hidden cells of compounds of which other values are seen.
-        new: Hidden cells of compounds of which none is.
+        visible: Cells that models see, `n x p`.
+        old: Hidden cells of compounds with other visible values.
+        new: Hidden cells of compounds without visible values.
         z: Latent vectors, `n x d`.
         molecules: The same compounds.
     """
@@ -67,7 +67,7 @@ class Task:
     names: list[str]
     values: np.ndarray[Any, Any]
     visible: np.ndarray[Any, Any]
-    told: np.ndarray[Any, Any]
+    old: np.ndarray[Any, Any]
     new: np.ndarray[Any, Any]
     z: np.ndarray[Any, Any]
     molecules: list[Molecule]
@@ -101,7 +101,7 @@ def main() -> None:
             path = options.work / f"{name}-{arm}.json"
             if task is None and not path.exists():
                 task = _task(name, model, options)
-            row = kept(path, asked, lambda task=task, arm=arm: _play(task, arm, model))  # type: ignore[misc]
+            row = cached(path, asked, lambda task=task, arm=arm: _run_arm(task, arm, model))  # type: ignore[misc]
             table.append({**asked, **row})
             print(
                 f"{name:8} {arm:14} r2 {row['r2']:.3f}  new {row['r2_new']:.3f}  {row['seconds']} s",
@@ -112,7 +112,7 @@ def main() -> None:
         print(record("panel", figures=figures, table=table, seeds=[options.seed], summary=_summary(table)))
 
 
-def _play(task: Task, arm: str, model: MolVAE) -> dict[str, Any]:
+def _run_arm(task: Task, arm: str, model: MolVAE) -> dict[str, Any]:
     begun = time.process_time()
     deviation = None
     seen = np.where(task.visible, task.values, np.nan)
@@ -126,11 +126,11 @@ def _play(task: Task, arm: str, model: MolVAE) -> dict[str, Any]:
         mean = np.full(task.values.shape, np.nan)
         for column in range(len(task.names)):
             rows = np.flatnonzero(task.visible[:, column])
-            asked = np.flatnonzero((task.told | task.new)[:, column])
+            asked = np.flatnonzero((task.old | task.new)[:, column])
             mean[asked, column] = _single(task, arm, rows, seen[rows, column], asked)
-    told, new = (_judged(task.values, mean, cells, deviation) for cells in (task.told, task.new))
+    old, new = (_metrics(task.values, mean, cells, deviation) for cells in (task.old, task.new))
     return {
-        **told,
+        **old,
         **{f"{name}_new": value for name, value in new.items()},
         "recall_100": _recall(task, mean),
         "n_cells": int(task.visible.sum()),
@@ -141,7 +141,7 @@ def _play(task: Task, arm: str, model: MolVAE) -> dict[str, Any]:
 
 
 def _single(task: Task, arm: str, rows: Any, y: Any, asked: Any) -> Any:
-    """Predictions for `asked` of a model that sees one assay alone."""
+    """Predictions for `asked` by a model of a single assay."""
     if arm == "mean":
         return np.full(len(asked), y.mean())
     if arm == "forest_morgan":
@@ -171,7 +171,7 @@ def _kernels(task: Task, arm: str, rows: Any, asked: Any) -> Iterator[tuple[Any,
 
 
 def _smoothed(own: Any, cross: Any, y: Any) -> tuple[float, Any]:
-    """Leave-one-out error of the best strength, and the kernel ridge regression's predictions with it."""
+    """Leave-one-out error of the best strength, and predictions of kernel ridge regression with it."""
     values, vectors = np.linalg.eigh(own.astype(np.float64))
     turned, best = vectors.T @ (y - y.mean()), (np.inf, np.empty(0))
     for strength in _STRENGTHS:
@@ -183,7 +183,7 @@ def _smoothed(own: Any, cross: Any, y: Any) -> tuple[float, Any]:
     return best[0], y.mean() + cross @ best[1]
 
 
-def _judged(truth: Any, mean: Any, cells: Any, deviation: Any) -> dict[str, Any]:
+def _metrics(truth: Any, mean: Any, cells: Any, deviation: Any) -> dict[str, Any]:
     """Means over the assays with enough hidden cells."""
     r2, rank, within = [], [], []
     for column in range(truth.shape[1]):
@@ -200,10 +200,10 @@ def _judged(truth: Any, mean: Any, cells: Any, deviation: Any) -> dict[str, Any]
 
 
 def _recall(task: Task, mean: Any) -> float | None:
-    """Share of the best 1 % (lowest) of hidden cells among the 100 predicted best, if there are many."""
+    """Share of the best (lowest) 1 % of hidden cells among the 100 predicted best; None if there are few."""
     found = []
     for column in range(len(task.names)):
-        rows = np.flatnonzero((task.told | task.new)[:, column])
+        rows = np.flatnonzero((task.old | task.new)[:, column])
         n_best = round(TOP * len(rows))
         if n_best >= FEWEST:
             best = np.argsort(task.values[rows, column], kind="stable")[:n_best]
@@ -227,10 +227,10 @@ def _task(name: str, model: MolVAE, options: argparse.Namespace) -> Task:
     is_new = generator.random(len(values)) < NEW
     hidden = known & ((generator.random(values.shape) < HIDDEN[name]) | is_new[:, None])
     visible = known & ~hidden
-    told = hidden & visible.any(axis=1)[:, None]
+    old = hidden & visible.any(axis=1)[:, None]
     z = np.nan_to_num(model.encode(molecules, inference_steps=0))
     new = hidden & is_new[:, None]
-    return Task([item.smiles for item in molecules], names, values, visible, told, new, z, molecules)
+    return Task([item.smiles for item in molecules], names, values, visible, old, new, z, molecules)
 
 
 def _docking(options: argparse.Namespace, generator: np.random.Generator) -> tuple[list[str], list[str], Any]:
@@ -242,7 +242,7 @@ def _docking(options: argparse.Namespace, generator: np.random.Generator) -> tup
 
 
 def _assays(options: argparse.Namespace, _: np.random.Generator) -> tuple[list[str], list[str], Any]:
-    """The assays with most values of compounds that were measured in another one, too."""
+    """The assays with most values of compounds that were also measured in another assay."""
     cells: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in table_rows(options.data / "bioactivity" / "assays.csv.gz"):
         cells[row["smiles"], row["assay"]].append(float(row["pvalue"]))
@@ -294,7 +294,7 @@ def _summary(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _options() -> argparse.Namespace:
     parser = search_parser(__doc__, "panel")
-    parser.add_argument("--compounds", type=int, default=6000, help="Of DOCKSTRING; 28858 are there.")
+    parser.add_argument("--compounds", type=int, default=6000, help="of DOCKSTRING, at most 28,858")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
     return parser.parse_args()

@@ -1,22 +1,21 @@
-"""Play PMO (practical molecular optimization), print a line per task and seed, record the sums.
+"""Run PMO (practical molecular optimization), print a line per task and seed, record the sums.
 
-Gao et al., NeurIPS 2022 datasets and benchmarks: a task is an oracle, a run has a budget of calls, a call
-is charged per new molecule that is scored, start molecules included, and the figure is the area under the
-curve of the mean of the ten best so far, which is held to the end of the budget where a run ends early: where
-all ten have the highest score there is, or after --most calls. Start molecules are drawn from ZINC250k at
-random.
+Gao et al., NeurIPS 2022 datasets and benchmarks: a task is an oracle, and a run has a budget of calls. Every
+new molecule that is scored is a call, including start molecules. The result is the area under the curve of
+the mean of the ten best so far. If a run ends early (all ten have the maximum score, or after --most calls),
+its last value is held to the end of the budget. Start molecules are random molecules of ZINC250k.
 
     python scripts/benchmark/pmo.py --budget 1000                          # all 20 tasks, seeds 0 1 2
-    python scripts/benchmark/pmo.py --budget 300 --method random-library   # the library, blindly
+    python scripts/benchmark/pmo.py --budget 300 --method random-library   # random molecules of the library
     python scripts/benchmark/pmo.py --budget 10000 --set q=10 --label latent-bo --most 5000
     python scripts/benchmark/pmo.py --tasks qed median1 --budget 60 --seeds 0 --no-record
-    python scripts/benchmark/pmo.py --tasks pareto --budget 500            # three goals, hypervolume
+    python scripts/benchmark/pmo.py --tasks pareto --budget 500            # three objectives, hypervolume
     python scripts/benchmark/pmo.py --budget 10000 --label latent-only --set 'sources={latent=1.0}'
-    python scripts/benchmark/pmo.py --audit                                # score everything again
+    python scripts/benchmark/pmo.py --audit                                # score all molecules again
 
-A run that was stopped goes on with the same command; finished ones are read from --work. What is recorded
-is every finished run there and, of others, what stood in the record before. MOLVAE_DATA names the directory
-that holds zinc250k/zinc250k.csv.gz.
+The same command continues an interrupted run; finished runs are read from --work. The record has every
+finished run there, and keeps earlier rows of other runs. MOLVAE_DATA names the directory with
+zinc250k/zinc250k.csv.gz.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from pmo_anchors import PUBLISHED
 from pmo_records import PARETO, audit
 from pmo_report import DEFAULT, report
-from pmo_runs import Run, add_options, planned, play
+from pmo_runs import Run, add_options, execute, plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,13 +37,13 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """Play, or audit; then report."""
+    """Run or audit, then report."""
     options = _options()
     if options.audit:
         return _audit(options.work)
     runs = _runs(options)
     left = 0
-    for row in _played(runs, options.jobs):
+    for row in _executed(runs, options.jobs):
         print(_line(row), flush=True)
         left += row["calls"] is None
     if not options.no_record:
@@ -52,14 +51,14 @@ def main() -> int:
     return int(left > 0)
 
 
-def _played(runs: list[Run], jobs: int) -> Iterator[dict[str, Any]]:
-    """The rows as they come, the same runs in the same order where there is one process."""
+def _executed(runs: list[Run], jobs: int) -> Iterator[dict[str, Any]]:
+    """Rows of the runs as they finish; in order if there is one process."""
     if jobs == 1:
-        yield from map(play, runs)
+        yield from map(execute, runs)
         return
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=fresh) as executor:
-        for done in as_completed([executor.submit(play, run) for run in runs]):
+        for done in as_completed([executor.submit(execute, run) for run in runs]):
             yield done.result()
 
 
@@ -70,9 +69,9 @@ def _runs(options: argparse.Namespace) -> list[Run]:
     if unknown:
         sys.exit(f"unknown tasks: {', '.join(unknown)}; known: {', '.join(known)}")
     if options.assignments and options.label is None:
-        sys.exit("runs with other settings need a --label of their own")
+        sys.exit("runs with --set need a --label")
     label = options.label or options.method
-    return planned(options, tasks, label=label, method=options.method, assignments=options.assignments)
+    return plan(options, tasks, label=label, method=options.method, assignments=options.assignments)
 
 
 def _audit(work: Path) -> int:
@@ -116,8 +115,8 @@ def _options() -> argparse.Namespace:
         "--set", dest="assignments", action="append", default=[], metavar="KEY=VALUE", help="campaign setting"
     )
     add("--jobs", type=int, default=1, help="processes")
-    add("--n-library", type=int, default=1000, help="ZINC molecules that come along; ten are scored first")
-    add("--audit", action="store_true", help="score the molecules of every finished run again")
+    add("--n-library", type=int, default=1000, help="start molecules from ZINC250k; ten are scored first")
+    add("--audit", action="store_true", help="score the molecules of every finished run again, and compare")
     add_options(add, "pmo")
     return parser.parse_args()
 

@@ -1,13 +1,13 @@
-"""Ablate parts of the search, one at a time (controllers: `ablation.py`).
+"""Ablate parts of the search, one at a time (for adaptive components, see `ablation.py`).
 
-Every arm plays the same tasks of PMO from the same start molecules; a cell is the area under the curve of the
-mean of the ten best so far. Differences of a few hundredths are luck with one seed.
+All arms run the same PMO tasks from the same start molecules; a value is the area under the curve of the mean
+of the ten best so far. With one seed, differences of a few hundredths are noise.
 
     python scripts/benchmark/pmo_ablation.py                                 # all arms, 300 calls, 3 tasks
     python scripts/benchmark/pmo_ablation.py --arms default "latent alone" --tasks qed --budget 60 --no-record
 
-A run that was stopped goes on with the same command; finished ones are read from --work. MOLVAE_DATA names
-the directory that holds zinc250k/zinc250k.csv.gz.
+The same command continues an interrupted run; finished runs are read from --work. MOLVAE_DATA names the
+directory with zinc250k/zinc250k.csv.gz.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import sys
 from statistics import fmean
 from typing import Any
 
-from pmo_adapting import play_adapting
-from pmo_runs import add_options, planned, play
+from pmo_adapting import execute_adapting
+from pmo_runs import add_options, execute, plan
 from record import record
 
 NAME = "pmo_ablation"
@@ -44,13 +44,13 @@ ARMS: dict[str, tuple[str, ...]] = {
     "adapting decoder": (),
     "latent alone, adapting decoder": ("sources={latent = 1.0}",),
 }
-"""Settings of each arm beside q = 10, which they may override."""
+"""Settings of each arm in addition to q = 10, which they may override."""
 ADAPTING = ("adapting decoder", "latent alone, adapting decoder")
-"""Arms whose model learns from what is found."""
+"""Arms whose decoder is fine-tuned on the molecules found."""
 
 
 def main() -> int:
-    """Play all arms, print a line for each as soon as it is complete, record the table."""
+    """Run all arms, print a line for each as soon as it is complete, record the table."""
     options = _options()
     unknown = [arm for arm in options.arms if arm not in ARMS]
     if unknown:
@@ -59,8 +59,8 @@ def main() -> int:
     table: list[dict[str, Any]] = []
     for arm in options.arms:
         settings = ("q=10", *ARMS[arm])
-        runs = planned(options, options.tasks, label=arm, method="bo", assignments=settings)
-        rows = [play_adapting(run) if arm in ADAPTING else play(run) for run in runs]
+        runs = plan(options, options.tasks, label=arm, method="bo", assignments=settings)
+        rows = [execute_adapting(run) if arm in ADAPTING else execute(run) for run in runs]
         if any(row["calls"] is None for row in rows):
             print(f"{arm:32}" + rows[0].get("trouble", "not finished"))
             return 1
@@ -87,7 +87,7 @@ def _summary(arm: str, rows: list[dict[str, Any]], tasks: list[str]) -> dict[str
 def _line(summary: dict[str, Any]) -> str:
     cells = [value for name, value in summary.items() if name not in {"arm", "mean", "cpu_ms_per_call"}]
     text = f"{summary['arm']:32}" + "".join(f"{value:24.3f}" for value in cells)
-    return f"{text}{summary['mean']:8.3f}  {summary['cpu_ms_per_call']} ms of processor a call"
+    return f"{text}{summary['mean']:8.3f}  {summary['cpu_ms_per_call']} ms of processor time per call"
 
 
 def _key(arm: str) -> str:
@@ -99,11 +99,11 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--arms", nargs="+", default=list(ARMS), metavar="ARM", help=f"of: {', '.join(ARMS)}")
+    add("--arms", nargs="+", default=list(ARMS), metavar="ARM", help=f"among {', '.join(ARMS)}")
     add("--tasks", nargs="+", default=list(TASKS), metavar="TASK", help=f"default: {' '.join(TASKS)}")
     add("--seeds", type=int, nargs="+", default=[0])
     add("--budget", type=int, default=300, help="calls")
-    add("--n-library", type=int, default=1000, help="ZINC molecules that come along")
+    add("--n-library", type=int, default=1000, help="start molecules from ZINC250k")
     add_options(add, NAME)
     return parser.parse_args()
 

@@ -1,8 +1,8 @@
-"""A run of PMO with weighted retraining of the decoder, for the ablation.
+"""A PMO run with weighted retraining of the decoder, for the ablation.
 
 After every hundred calls the decoder is trained on molecules drawn by rank from those scored so far (weighted
-as by Tripp et al., arXiv:2006.09191), and on as many of the run's library, so that it stays general. The
-encoder is frozen, so recorded latent vectors stay valid. Training starts from the checkpoint each time.
+as by Tripp et al., arXiv:2006.09191), and on as many library molecules, so that it stays general. The encoder
+is frozen, so that recorded latent vectors stay valid. Training always starts from the original checkpoint.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pmo_runs import play, start_molecules
+from pmo_runs import execute, start_molecules
 
 from molvae.campaign.campaign import Campaign
 from molvae.data.config import PrepareSettings
@@ -29,25 +29,25 @@ if TYPE_CHECKING:
     from pmo_runs import Run
 
 EVERY = 100
-"""Calls between two trainings."""
+"""Calls between trainings."""
 _N_DRAWN = 1000  # of those scored, with repetition, and as many of the library
 _WEIGHT_OF_RANKS = 1e-3  # the weight of rank r of n is 1 / (this * n + r)
 _TRAINING = {"epochs": 1, "batch_size": 64, "learning_rate": 5e-4, "n_validation": 50}
 
 
-def play_adapting(run_: Run) -> dict[str, Any]:
-    """The row of a run, played hundred calls by hundred with the model of each."""
+def execute_adapting(run_: Run) -> dict[str, Any]:
+    """The row of a run, with a new model after every hundred calls."""
     checkpoint = run_.checkpoint
     for mark in range(EVERY, run_.budget, EVERY):
-        row = play(replace(run_, most=mark, checkpoint=checkpoint))
+        row = execute(replace(run_, most=mark, checkpoint=checkpoint))
         if row["calls"] is None or row["calls"] >= run_.budget:
             return row
         checkpoint = _adapted(run_, mark)
-    return play(replace(run_, checkpoint=checkpoint))
+    return execute(replace(run_, checkpoint=checkpoint))
 
 
 def _adapted(run_: Run, mark: int) -> Path:
-    """The checkpoint as it is after so many calls, trained unless it is there."""
+    """The checkpoint after `mark` calls, trained if it does not exist."""
     place = run_.path.with_name(f"{run_.path.name}-after-{mark}")
     if (place / "model").exists():
         return place / "model"
@@ -77,8 +77,8 @@ def _adapted(run_: Run, mark: int) -> Path:
     )
     prepare(settings, workers=0)
     own = {"initial": run_.checkpoint, "frozen": ("encoder",), "device": "cpu", "threads": run_.threads}
-    beta = {"fixed_beta": True, "beta": 0.0, "beta_warmup_steps": 0}  # of an encoder that stays
+    beta = {"fixed_beta": True, "beta": 0.0, "beta_warmup_steps": 0}  # the encoder is frozen
     done = train(settings.output, place / "run", TrainSettings.model_validate({**_TRAINING, **own, **beta}))
-    taught = MolVAE.load(done.checkpoint, device="cpu")
-    taught.replaced(prior=MolVAE.load(run_.checkpoint, device="cpu").prior).save(place / "model")
+    tuned = MolVAE.load(done.checkpoint, device="cpu")
+    tuned.replaced(prior=MolVAE.load(run_.checkpoint, device="cpu").prior).save(place / "model")
     return place / "model"

@@ -1,10 +1,9 @@
-"""What others have published on PMO: area under the top-10 curve at 10,000 calls, every call counted.
+"""Published results on PMO: area under the top-10 curve at 10,000 calls, every call counted.
 
-All with the corrected scoring of PyTDC 0.3.7 and later (equal to GuacaMol); the table of the PMO paper
-itself is older, and wrong on both isomer tasks, sitagliptin_mpo and zaleplon_mpo, so it is not repeated
-here.
+All use the corrected scoring of PyTDC 0.3.7 and later (equal to GuacaMol). The table of the PMO paper is
+older and wrong for both isomer tasks, sitagliptin_mpo and zaleplon_mpo, so it is not used here.
 
-InVirtuoGen without prescreening (2025); Tripp and Hernandez-Lobato's GP-BO (2024), which report the tenth
+InVirtuoGen without prescreening (2025); Tripp and Hernandez-Lobato's GP-BO (2024), which reports the tenth
 best and not the mean of ten; Genetic GFN (Kim 2024); Mol GA (Tripp and Hernandez-Lobato 2023). `RANDOM_310`
 is the best of 310 random molecules of ZINC250k (mean over resamples of 3,000), which ten high-dimensional
 latent optimizers at the same budget do not beat on 16 of 19 tasks.

@@ -1,4 +1,4 @@
-"""Records of finished PMO runs on disk: write, read, check and score them again."""
+"""Records of finished PMO runs on disk: write, read, truncate and audit them."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from molvae.oracles.base import Score
 
 PARETO = "pareto"
-"""Not a task of PMO: three goals at once, judged by hypervolume."""
+"""Not a task of PMO: three objectives at once, measured by hypervolume."""
 CELECOXIB = "Cc1ccc(-c2cc(C(F)(F)F)nn2-c2ccc(S(N)(=O)=O)cc2)cc1"
 GOALS = {PARETO: (("qed", "maximize"), (f"similarity:{CELECOXIB}", "maximize"), ("sa", "minimize"))}
 PERFECT = 1.0
-"""The highest score of a task of PMO."""
+"""Maximum score of a PMO task."""
 _MANY = 100
-_EASY, _HARD = 1.0, 10.0  # ends of the scale of synthetic accessibility
+_EASY, _HARD = 1.0, 10.0  # range of the synthetic accessibility score
 RANDOM_LIBRARY = "random-library"
-"""Not a registered method: molecules of the library in random order, all of the budget."""
+"""Not a registered method: molecules of the library in random order, for the whole budget."""
 
 
 def summary(path: Path) -> dict[str, Any] | None:
-    """The row of a finished run, if it is one."""
+    """The row of a finished run; None if it is not finished."""
     file = path.with_suffix(".json")
     if not file.is_file():
         return None
@@ -43,16 +43,16 @@ def summary(path: Path) -> dict[str, Any] | None:
 
 
 def is_whole(row: dict[str, Any], most: int | None = None) -> bool:
-    """Whether a run made its calls, or `most` of them, or no further one could change its figure."""
+    """Whether a run made its calls, or `most` of them, or further calls could not change its result."""
     asked = row["budget"] if most is None else min(most, row["budget"])
     spent = row.get("calls") or 0
     return bool(spent >= asked or row.get("top10") == PERFECT or row.get("exhausted"))
 
 
-def begun_as(path: Path, budget: int) -> dict[str, Any] | None:
-    """The row of what a finished run with more calls was after `budget` of them: no search knows its budget.
+def truncated(path: Path, budget: int) -> dict[str, Any] | None:
+    """The row of a longer finished run after its first `budget` calls; the search does not use the budget.
 
-    Nothing if the run is no longer than that, or scored its whole budget in one batch (`random-library`).
+    None if the run is not longer, or scored its whole budget in one batch (`random-library`).
     """
     row = summary(path)
     if row is None or row["budget"] <= budget or row["method"] == RANDOM_LIBRARY or row["task"] == PARETO:
@@ -60,10 +60,15 @@ def begun_as(path: Path, budget: int) -> dict[str, Any] | None:
     _, lines = _read(path)
     values = _scores(lines[:budget])
     kept = {key: row[key] for key in ("task", "method", "seed", "commit", "settings")}
-    return {**kept, "budget": budget, **judged(row["task"], values, budget), "first_calls_of": row["budget"]}
+    return {
+        **kept,
+        "budget": budget,
+        **figures_of(row["task"], values, budget),
+        "first_calls_of": row["budget"],
+    }
 
 
-def judged(task: str, values: Sequence[Sequence[float | None]], budget: int) -> dict[str, Any]:
+def figures_of(task: str, values: Sequence[Sequence[float | None]], budget: int) -> dict[str, Any]:
     """The figures of a run from its scores in call order: best, top-10, AUC; or the hypervolume."""
     if task == PARETO:
         import torch
@@ -87,23 +92,23 @@ def judged(task: str, values: Sequence[Sequence[float | None]], budget: int) -> 
 
 
 def plausibility(path: Path, budget: int) -> dict[str, float]:
-    """Share of the best hundred after `budget` calls that sense.py finds sane, and their mean SA.
+    """Share of plausible molecules (sense.py) among the hundred best after `budget` calls, and their mean SA.
 
-    An outside judge: it is not the gate of the search.
+    The filter is external: the search does not use it.
     """
-    from sense import sane  # with it comes the search
+    from sense import is_plausible  # it imports the search
 
     lines = _read(path)[1][:budget]
     scored = [(value, line[1]) for line, (value, *_) in zip(lines, _scores(lines)) if value is not None]
     best = [smiles for _, smiles in sorted(scored, key=lambda row: -row[0])[:_MANY]]
     return {
-        "sane_top100": round(float(np.mean([sane(smiles) for smiles in best])), 3),
+        "sane_top100": round(float(np.mean([is_plausible(smiles) for smiles in best])), 3),
         "sa_top100": round(float(np.nanmean(describe_smiles(best, ["sa"]))), 3),
     }
 
 
 def audit(path: Path) -> list[str]:
-    """What is wrong with a finished run, whose molecules are read, checked and scored again."""
+    """Problems of a finished run, found by reading, checking and scoring its molecules again."""
     row = summary(path)
     if row is None:
         return ["not finished"]
@@ -128,14 +133,14 @@ def audit(path: Path) -> list[str]:
         problems.append(f"{len(wrong)} scores differ, the first at call {wrong[0]}")
     problems += [
         f"{name} is {value}, the row says {row.get(name)}"
-        for name, value in judged(row["task"], values, row["budget"]).items()
+        for name, value in figures_of(row["task"], values, row["budget"]).items()
         if row.get(name) != value
     ]
     return problems
 
 
 def write(path: Path, names: Sequence[str], lines: Sequence[tuple[Any, ...]]) -> None:
-    """Keep the molecules of a run in the order of its calls: SMILES, source and the scores called `names`."""
+    """Write the molecules of a run in the order of its calls: SMILES, source and the scores `names`."""
     with gzip.open(path.with_suffix(".csv.gz"), "wt", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["call", "smiles", "source", *names])
@@ -144,7 +149,7 @@ def write(path: Path, names: Sequence[str], lines: Sequence[tuple[Any, ...]]) ->
 
 
 def _read(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Header and lines of what `write` wrote."""
+    """Header and lines of a file written by `write`."""
     with gzip.open(path.with_suffix(".csv.gz"), "rt", encoding="utf-8", newline="") as file:
         header, *lines = csv.reader(file)
     return header, lines
@@ -155,7 +160,7 @@ def _scores(lines: Sequence[Sequence[str]]) -> list[list[float | None]]:
 
 
 def number(score: Score | None) -> float | None:
-    """The value of a score; none if it failed."""
+    """The value of a score; None if it failed."""
     return score.value if score is not None and score.is_ok else None
 
 

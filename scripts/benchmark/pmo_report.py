@@ -1,4 +1,4 @@
-"""The PMO runs on disk as figures and tables: sums over the tasks beside the published ones."""
+"""Figures and tables of the PMO runs on disk: sums over the tasks, compared with published ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pmo_anchors import METHODS, PUBLISHED, RANDOM_310
-from pmo_records import PARETO, begun_as, is_whole, plausibility, summary
+from pmo_records import PARETO, is_whole, plausibility, summary, truncated
 from record import RESULTS, record
 
 from molvae.campaign.config import CampaignSettings
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 NAME = "pmo"
 DEFAULT = str(CampaignSettings.model_fields["method"].default)
 LATENT_ONLY, RANDOM, GENETIC = "latent-only", "random-library", "mol-ga"
-"""Labels the figures are made of: the default method, latent proposals alone, and the two baselines."""
+"""Labels that the figures use: the default method, latent proposals alone, and the two baselines."""
 HELD = ", held"
-"""Suffix of the labels of older runs that were stopped: their last mean is held, which is a lower bound."""
+"""Suffix of the labels of older runs that were stopped; their last value is held, as a lower bound."""
 _LARGE, _SMALL, _SHORT, _PARETO_BUDGET = 10_000, 1_000, 300, 500
 _MOST_ARMS = 5
 _IDENTITY = ("task", "method", "budget", "seed")
 
 
 def report(work: Path) -> None:
-    """Write `results/pmo.json` and print the tables of what is complete."""
+    """Write `results/pmo.json` and print the tables of complete runs."""
     table = merged(work)
     found, summaries = figures(table), per_task(table)
     for line in [{name: name for name in summaries[0]}, *summaries]:
@@ -39,16 +39,16 @@ def report(work: Path) -> None:
         print(f"{task:26}" + "".join(f"{_shown(value):>24}" for value in values))
     print("  ".join(f"{name} {value}" for name, value in found.items()) or "no figure is complete yet")
     for mixture in mixtures(table):
-        print(f"not of one commit: {mixture}")
+        print(f"runs of several commits: {mixture}")
     seeds = sorted({row["seed"] for row in table})
     print(record(NAME, figures=found, table=table, seeds=seeds, summary=summaries))
 
 
 def merged(work: Path, results: Path = RESULTS) -> list[Row]:
-    """Rows of the record before, and over them those of the finished runs in `work`, in a fixed order.
+    """Rows of the existing record, replaced by those of finished runs in `work`, in a fixed order.
 
-    A run also counts for the smaller budgets, with its first calls. One that was stopped before its calls
-    were spent is left out, unless its label says so.
+    A run also counts for smaller budgets, with its first calls. A run that was stopped early is left out,
+    unless its label has the suffix `HELD`.
     """
     rows: dict[tuple[Any, ...], Row] = {}
     before = results / f"{NAME}.json"
@@ -58,13 +58,13 @@ def merged(work: Path, results: Path = RESULTS) -> list[Row]:
     found = [path.with_suffix("") for path in sorted(work.rglob("*.json"))]
     own = [(path, row) for path in found if (row := summary(path)) is not None]
     first = [
-        (path, row) for b in (_SHORT, _SMALL) for path in found if (row := begun_as(path, b)) is not None
+        (path, row) for b in (_SHORT, _SMALL) for path in found if (row := truncated(path, b)) is not None
     ]
-    # a run of its own goes before the beginning of a longer one
+    # a run of exactly this budget takes precedence over the start of a longer one
     fresh = {tuple(row[key] for key in _IDENTITY): (path, row) for path, row in [*first, *own]}
     for identity, (path, row) in fresh.items():
-        judged = is_whole(row) and row["task"] != PARETO
-        rows[identity] = row | (plausibility(path, row["budget"]) if judged else {})
+        has_scores = is_whole(row) and row["task"] != PARETO
+        rows[identity] = row | (plausibility(path, row["budget"]) if has_scores else {})
     return [
         rows[key]
         for key in sorted(rows, key=lambda key: (key[2], *map(str, key)))
@@ -73,7 +73,7 @@ def merged(work: Path, results: Path = RESULTS) -> list[Row]:
 
 
 def figures(table: Iterable[Row]) -> dict[str, float | int | None]:
-    """The figures whose runs are complete, all tasks with the same seeds; others are absent."""
+    """Figures of complete sets of runs: all tasks, with the same seeds."""
     rows = list(table)
     found: dict[str, float | int | None] = {}
     for name, label, budget in (
@@ -91,7 +91,7 @@ def figures(table: Iterable[Row]) -> dict[str, float | int | None]:
     if _complete(rows, DEFAULT, _SHORT, RANDOM_310):
         best = _means(rows, DEFAULT, _SHORT, "best")
         found["beats_random_300"] = sum(best[task] > value for task, value in RANDOM_310.items())
-    # of runs with all calls made, because calls get cheaper on the way
+    # complete runs only, because later calls are cheaper
     whole = [row for row in _of(rows, DEFAULT, _LARGE) if row["calls"] == _LARGE]
     if times := [row["overhead_ms_per_call"] for row in whole]:
         found["overhead_ms_per_call"] = round(fmean(times), 1)
@@ -106,7 +106,7 @@ def figures(table: Iterable[Row]) -> dict[str, float | int | None]:
 
 
 def _volume_ratio(rows: Iterable[Row], label: str) -> float | None:
-    """Mean hypervolume of the default method over that of another; none unless the seeds are the same."""
+    """Mean hypervolume of the default method divided by that of another; None if the seeds differ."""
     mine, theirs = (
         {row["seed"]: row["hypervolume"] for row in _of(rows, name, _PARETO_BUDGET) if row["task"] == PARETO}
         for name in (DEFAULT, label)
@@ -119,9 +119,9 @@ def _volume_ratio(rows: Iterable[Row], label: str) -> float | None:
 def per_task(table: Iterable[Row]) -> list[Row]:
     """One line per task: mean AUC of the default method and the baselines, and the best published.
 
-    Only arms with every task, the largest budgets first, at most five, and before them how many calls held
-    runs have spent. The last line sums over the tasks; the best published has no sum, as it is one method's
-    here and another's there.
+    Only arms with every task, at most five, with the largest budgets first; the first column is the number of
+    calls of held runs. The last line sums over the tasks, except for the best published values, which are of
+    different methods.
     """
     shown = (DEFAULT, DEFAULT + HELD, LATENT_ONLY, LATENT_ONLY + HELD, GENETIC, RANDOM)
     rows = [row for row in table if row["method"] in shown]
@@ -155,7 +155,7 @@ def per_task(table: Iterable[Row]) -> list[Row]:
 
 
 def mixtures(table: Iterable[Row]) -> list[str]:
-    """Arms whose runs were not all begun at the same commit: their means are of different programs."""
+    """Arms with runs of several commits, whose means are of different programs."""
     commits: defaultdict[str, set[str]] = defaultdict(set)
     for row in table:
         commits[f"{row['method']} {row['budget']:,}"].add(row.get("commit", ""))
@@ -163,7 +163,7 @@ def mixtures(table: Iterable[Row]) -> list[str]:
 
 
 def _complete(rows: Iterable[Row], label: str, budget: int, tasks: Iterable[str]) -> bool:
-    """Whether every task was run, with the same seeds."""
+    """Whether all tasks were run with the same seeds."""
     seeds: defaultdict[str, set[int]] = defaultdict(set)
     for row in _of(rows, label, budget):
         seeds[row["task"]].add(row["seed"])

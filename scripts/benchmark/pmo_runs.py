@@ -1,4 +1,4 @@
-"""The runs of the PMO benchmark: plan them, play one, or go on with it."""
+"""The runs of the PMO benchmark: plan, execute and continue them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from arguments import CHECKPOINT
-from pmo_records import GOALS, PARETO, PERFECT, RANDOM_LIBRARY, is_whole, judged, number, summary, write
+from pmo_records import GOALS, PARETO, PERFECT, RANDOM_LIBRARY, figures_of, is_whole, number, summary, write
 from record import ROOT, commit, smiles_in
 
 from molvae.campaign.campaign import Campaign
@@ -40,22 +40,22 @@ _ZINC = Path("zinc250k") / "zinc250k.csv.gz"
 
 @dataclass(frozen=True)
 class Run:
-    """What identifies a run, and where it lies.
+    """Settings of a run, and its files.
 
     Attributes:
-        label: What the method is called in tables: its name, or that of a variant.
+        label: Name of the method in tables.
         method: Registered name, or `random-library`.
         task: Oracle, or `pareto`.
         seed: Root seed of the search and of the choice of start molecules.
         budget: Calls.
         assignments: Campaign settings that differ from the defaults, as KEY=VALUE.
-        most: Calls that are spent of it for now.
-        n_library: Molecules of the library that come along, of which the first ten are scored first.
+        most: Calls after which the run stops for now.
+        n_library: Number of start molecules, of which the first ten are scored first.
         work: Directory of all runs.
-        library: File of molecules, a column `smiles`.
+        library: File of molecules with a column `smiles`.
         checkpoint: Model.
-        threads: Of torch; by default one, as processes are what a machine's cores are for.
-        commit: The code stands at.
+        threads: Threads of torch.
+        commit: Commit of the code.
     """
 
     label: str
@@ -74,7 +74,7 @@ class Run:
 
     @property
     def path(self) -> Path:
-        """Of the run's files, without suffix."""
+        """Path of the run's files, without suffix."""
         return self.work / self.label / str(self.budget) / f"{self.task}-{self.seed}"
 
     @property
@@ -85,12 +85,12 @@ class Run:
 
 @dataclass
 class Timed:
-    """An oracle and the time spent in it.
+    """An oracle that measures its own time.
 
     Attributes:
-        oracle: What is timed.
-        wall: Seconds by the clock.
-        cpu: Seconds of this process.
+        oracle: The oracle.
+        wall: Wall-clock seconds.
+        cpu: Processor seconds of this process.
     """
 
     oracle: Oracle
@@ -110,51 +110,51 @@ class Timed:
         return scores
 
 
-class Blind:
-    """Stands where a model would, for a run that has nothing to ask of one."""
+class NoModel:
+    """A model without any molecules, for runs that do not use one."""
 
     latent_size = 1
 
     def encode(self, molecules: Sequence[Molecule], /) -> np.ndarray:
-        """Nothing is known of any molecule."""
+        """No molecule has a latent vector."""
         return np.full((len(molecules), 1), np.nan, dtype=np.float32)
 
     def decode(self, z: np.ndarray, /) -> list[Molecule | Invalid]:
-        """No latent point is a molecule."""
+        """No latent vector is a molecule."""
         return [Invalid("", "there is no model")] * len(z)
 
     def sample_latent(self, n: int, /, *, generator: np.random.Generator) -> np.ndarray:
-        """Nothing to draw from."""
+        """Zeros."""
         del generator
         return np.zeros((n, 1), dtype=np.float32)
 
 
 def add_options(add: Callable[..., object], name: str) -> None:
-    """What any benchmark that plays runs may be asked: where things lie, and whether to record.
+    """Add the options that all benchmarks with PMO runs share: files, and whether to record.
 
     Args:
         add: `add_argument` of the parser.
-        name: Of the result, and of the directory of runs.
+        name: Name of the record and of the directory of runs.
     """
     data = os.environ.get("MOLVAE_DATA")
     add("--library", type=Path, default=Path(data) / _ZINC if data else None, help="default: ZINC250k")
     add("--checkpoint", type=Path, default=CHECKPOINT)
-    add("--work", type=Path, default=ROOT / "runs" / name, help="where runs are kept")
+    add("--work", type=Path, default=ROOT / "runs" / name, help="directory of runs")
     add(
         "--most",
         type=int,
         metavar="N",
-        help="calls spent of the budget for now; more later with the same command",
+        help="calls after which runs stop for now; the same command continues",
     )
-    add("--no-record", action="store_true", help=f"leave results/{name}.json alone")
+    add("--no-record", action="store_true", help=f"do not write results/{name}.json")
 
 
-def planned(
+def plan(
     options: argparse.Namespace, tasks: Sequence[str], *, label: str, method: str, assignments: Sequence[str]
 ) -> list[Run]:
     """The runs of a method with these settings: every task with every seed of the options, seed by seed."""
     if options.library is None:
-        sys.exit("name the start molecules: set MOLVAE_DATA, or give --library FILE with a column smiles")
+        sys.exit("no start molecules: set MOLVAE_DATA, or give --library FILE with a column smiles")
     standing = commit()
     return [
         Run(
@@ -176,27 +176,29 @@ def planned(
     ]
 
 
-def play(run_: Run) -> dict[str, Any]:
-    """The row of a run: what is on disk if it is finished, else played or gone on with until it is."""
+def execute(run_: Run) -> dict[str, Any]:
+    """The row of a run, from disk if it is finished; otherwise the run is started or continued."""
     finished = summary(run_.path)
     if finished is not None and is_whole(finished, run_.most):
         return finished
     settings = _settings(run_)
     oracles = {name: Timed(load_oracle(name)) for name, _ in run_.goals}
     run_.path.parent.mkdir(parents=True, exist_ok=True)
-    model = Blind() if run_.method == RANDOM_LIBRARY else _model(run_.checkpoint, run_.threads)
+    model = NoModel() if run_.method == RANDOM_LIBRARY else _model(run_.checkpoint, run_.threads)
     journal = run_.path.with_suffix(".sqlite")
     try:
         campaign = Campaign.create(journal, model, settings, start=start_molecules(run_))
     except LockedError:
-        return {**identity(run_), "calls": None, "trouble": "another process is at it"}
+        return {**identity(run_), "calls": None, "trouble": "another process is running it"}
     except UsageError:  # defaults have changed since
-        trouble = f"begun with other settings; remove {journal.name} to begin again, or choose another --work"
+        trouble = (
+            f"started with other settings; remove {journal.name} to start again, or choose another --work"
+        )
         return {**identity(run_), "calls": None, "trouble": trouble}
     with campaign:
         before, wall, cpu = campaign.n_calls, time.perf_counter(), time.process_time()
         result = run(campaign, oracles, enough=lambda campaign: _is_enough(run_, campaign))
-        played = result.n_calls - before
+        n_new = result.n_calls - before
         exhausted = not result.spent and not _is_enough(run_, campaign)  # nothing new could be found
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         charged = sorted((row for row in result.table if row.call is not None), key=lambda row: row.call or 0)
@@ -205,28 +207,28 @@ def play(run_: Run) -> dict[str, Any]:
     write(run_.path, names, [(row.smiles, row.source, *line) for row, line in zip(charged, values)])
     row = {
         **identity(run_),
-        **judged(run_.task, values, run_.budget),
+        **figures_of(run_.task, values, run_.budget),
         "failed": sum(all(value is None for value in line) for line in values),
         "overhead_ms_per_call": round(1e3 * result.overhead_per_call, 1),
         "commit": run_.commit,
         "settings": list(run_.assignments),
         **({"exhausted": True} if exhausted else {}),
     }
-    if played:  # of what this process has played
+    if n_new:  # times of this process only
         wall, cpu = wall - sum(o.wall for o in oracles.values()), cpu - sum(o.cpu for o in oracles.values())
         row |= {
-            "overhead_ms_per_call": round(1e3 * wall / played, 1),
-            "overhead_cpu_ms_per_call": round(1e3 * cpu / played, 1),
-            "oracle_ms_per_call": round(1e3 * sum(o.wall for o in oracles.values()) / played, 2),
+            "overhead_ms_per_call": round(1e3 * wall / n_new, 1),
+            "overhead_cpu_ms_per_call": round(1e3 * cpu / n_new, 1),
+            "oracle_ms_per_call": round(1e3 * sum(o.wall for o in oracles.values()) / n_new, 2),
         }
     run_.path.with_suffix(".json").write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
     return row
 
 
 def _is_enough(run_: Run, campaign: Campaign) -> bool:
-    """Whether the calls for now are spent, or no further call can change the figure.
+    """Whether `most` calls are made, or further calls cannot change the result.
 
-    That is so where the ten best have the highest score a task of PMO has.
+    The latter is so if the ten best molecules have the maximum score of a PMO task.
     """
     if run_.most is not None and campaign.n_calls >= run_.most:
         return True
@@ -235,12 +237,12 @@ def _is_enough(run_: Run, campaign: Campaign) -> bool:
 
 
 def identity(run_: Run) -> dict[str, Any]:
-    """The columns that say which run a row is of."""
+    """The columns that identify the run of a row."""
     return {"task": run_.task, "method": run_.label, "budget": run_.budget, "seed": run_.seed}
 
 
 def _settings(run_: Run) -> CampaignSettings:
-    goals = ", ".join(f'{{name = "{name}", direction = "{wish}"}}' for name, wish in run_.goals)
+    goals = ", ".join(f'{{name = "{name}", direction = "{direction}"}}' for name, direction in run_.goals)
     given = [f"objectives=[{goals}]", f"budget={run_.budget}", f"seed={run_.seed}"]
     given += ["wild=true", *run_.assignments]  # as published: any valid molecule counts
     if run_.method == RANDOM_LIBRARY:
@@ -251,7 +253,7 @@ def _settings(run_: Run) -> CampaignSettings:
 
 
 def start_molecules(run_: Run) -> list[str]:
-    """Molecules of the library at random; the same seed draws the same for every method and task."""
+    """Random molecules of the library; the same for every method and task with the same seed."""
     library = _library(run_.library)
     n = run_.budget + run_.budget // 100 + 10 if run_.method == RANDOM_LIBRARY else run_.n_library
     order = np.random.default_rng([20250, run_.seed]).permutation(len(library))

@@ -1,7 +1,7 @@
-"""Prepare ZINC250k in a child process; record the balance of rows, the time and the memory.
+"""Prepare ZINC250k in a child process; record row counts, time and memory.
 
-MOLVAE_DATA names the directory that holds zinc250k/zinc250k.csv.gz. Another table and its options may be
-given instead, and are not recorded: python scripts/benchmark/prepare.py $MOLVAE_DATA/moses/train.csv.gz
+MOLVAE_DATA names the directory with zinc250k/zinc250k.csv.gz. Another table and its options can be given
+instead, and are not recorded: python scripts/benchmark/prepare.py $MOLVAE_DATA/moses/train.csv.gz
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from molvae.data.corpus import Corpus
 
 
 class PeakMemory(threading.Thread):
-    """Sums the resident memory of a process and its descendants a few times a second and keeps the peak.
+    """Peak of the resident memory of a process and its descendants, sampled a few times a second.
 
     Memory shared between the processes is counted once for each, so the true figure is a little lower.
     """
@@ -33,7 +33,7 @@ class PeakMemory(threading.Thread):
         self._stopped = threading.Event()
 
     def run(self) -> None:
-        """Look until told to stop."""
+        """Sample until stopped."""
         while not self._stopped.wait(0.2):
             self.peak_mb = max(self.peak_mb, sum(map(resident_mb, family(self.root))))
 

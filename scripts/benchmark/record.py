@@ -1,4 +1,4 @@
-"""Write the result of a benchmark with everything needed to run it again."""
+"""Write the result of a benchmark with everything needed to run it again, and read tables."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def record(
     summary: list[dict[str, Any]] | None = None,
     directory: Path = RESULTS,
 ) -> Path:
-    """Write ``results/NAME.json`` and say where.
+    """Write ``results/NAME.json`` and return its path.
 
     Args:
-        name: Of the file, without suffix.
-        figures: The few numbers that are quoted elsewhere.
-        table: All rows behind them.
+        name: Name of the file, without suffix.
+        figures: The few values that are quoted elsewhere.
+        table: All rows they are computed from.
         seeds: Every root seed used.
-        command: What was run; this process if not given.
-        started_at: What `commit` said before the work; asked now if not given.
-        summary: Fewer rows than the table, for docs/benchmarks.md to show.
-        directory: Where the file goes.
+        command: The command; default: that of this process.
+        started_at: `commit()` before the work; default: now.
+        summary: A shorter table for docs/benchmarks.md.
+        directory: Directory of the file.
     """
     content = {
         "command": shown_command(command if command is not None else ["python", *sys.argv]),
@@ -65,11 +65,11 @@ def record(
 
 
 def amend(name: str, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change what ``results/NAME.json`` holds, and add this process to its commands.
+    """Change ``results/NAME.json``, and add this process to its commands.
 
     Args:
-        name: Of the file, without suffix.
-        change: Of the content, in place; rows that are put in should say at which commit they were measured.
+        name: Name of the file, without suffix.
+        change: Changes the content in place; new rows should have the commit they were measured at.
     """
     path = RESULTS / f"{name}.json"
     content = json.loads(path.read_text(encoding="utf-8"))
@@ -80,30 +80,30 @@ def amend(name: str, change: Callable[[dict[str, Any]], None]) -> None:
     _write(path, content)
 
 
-def kept(path: Path, asked: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """A row that was measured before, if the same was asked; else it is measured, and kept.
+def cached(path: Path, key: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """A row from an earlier measurement with the same key, or a new one, which is saved.
 
     Args:
-        path: Where it is kept.
-        asked: All that decides what is measured, as JSON holds it.
-        measure: Measures it.
+        path: File of the row.
+        key: All that the row depends on, as JSON.
+        measure: Returns the row.
 
     Returns:
-        The row and, under "commit", where the code stood when it was measured.
+        The row and, under "commit", the commit it was measured at.
     """
-    asked = json.loads(json.dumps(asked))
+    key = json.loads(json.dumps(key))
     if path.exists():
         before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if before["asked"] == asked:
+        if before["asked"] == key:
             found: dict[str, Any] = before["row"]
             return found
     row = {**measure(), "commit": commit()[:10]}
-    path.write_text(json.dumps({"asked": asked, "row": row}), encoding="utf-8")
+    path.write_text(json.dumps({"asked": key, "row": row}), encoding="utf-8")
     return row
 
 
 def table_rows(path: Path) -> Iterator[dict[str, str]]:
-    """The rows of a CSV file, which may be packed by gzip."""
+    """The rows of a CSV file, which may be compressed with gzip."""
     with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="") as file:
         yield from csv.DictReader(file)
 
@@ -125,19 +125,19 @@ def rounded(value: float) -> float | None:
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-    for place in (ROOT, Path(tempfile.gettempdir())):  # in what a command said, say
+    for place in (ROOT, Path(tempfile.gettempdir())):  # for example in error messages
         text = text.replace(f"{place}/", "")
     path.write_text(text, encoding="utf-8")
 
 
 def shown_command(words: list[str]) -> str:
-    """Return a command as a shell takes it, its paths in terms of the repository and of MOLVAE_DATA."""
+    """A command for a shell, with paths relative to the repository or to MOLVAE_DATA."""
     shown = map(_shown_word, words)
     return " ".join(word if word.startswith(_DATA) else shlex.quote(word) for word in shown)
 
 
 def commit() -> str:
-    """Return the commit the code stands at, with a ``+`` if tracked files of the library differ from it."""
+    """The current commit, with a ``+`` if tracked files of the library or the benchmarks were changed."""
     try:
         head = _git("rev-parse", "HEAD")
         changed = _git(
@@ -149,7 +149,7 @@ def commit() -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Return the processor, cores, memory, Python and library versions."""
+    """Processor, cores, memory, and versions of Python and libraries."""
     return {
         "cpu": _cpu_model(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),

@@ -132,14 +132,17 @@ def _shown(value: Any) -> str:
 
 
 def main() -> int:
-    """Write both, or with --check say whether they are up to date."""
+    """Write both; with --check, only report whether they are up to date."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a table is stale")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is out of date")
     check = parser.parse_args().check
     wanted = {README: updated(README.read_text(encoding="utf-8"), short()), PAGE: render()}
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text("utf-8") != text]
     if check:
-        print("\n".join(f"{path.name} is stale: run this without --check" for path in stale) or "up to date")
+        print(
+            "\n".join(f"{path.name} is out of date: run this without --check" for path in stale)
+            or "up to date"
+        )
         return int(bool(stale))
     for path in stale:
         path.write_text(wanted[path], encoding="utf-8")

@@ -1,9 +1,9 @@
-"""Measure the report of a 1,000-call campaign: size, time to open; draw the picture of the README.
+"""Measure the report of a 1,000-call campaign (size, time to open); draw the picture of the documentation.
 
     python scripts/benchmark/report.py
 
-The campaign is random search in the starter set (what is searched does not matter to its report). The picture
-shows another one, 80 calls for two goals. Journals are kept under --work; a run that was stopped goes on.
+The measured campaign is random search in the starter set. The picture shows another one, with 80 calls and
+two objectives. Journals are saved in --work; the same command continues after an interruption.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _LOADED = (
 
 
 def main() -> None:
-    """Make the campaigns, report on them, open the reports; print and record the figures."""
+    """Run the campaigns, make and open their reports; print and record the figures."""
     options = _options()
     browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if browser is None:
-        raise SystemExit("no Chromium here: nothing can be opened")
+        raise SystemExit("this benchmark needs Chromium, which was not found")
     model = MolVAE.load(options.checkpoint, device="cpu")
     library = smiles_in(options.library)
     long, pictured = options.work / "random", options.work / "two"
@@ -82,17 +82,17 @@ def main() -> None:
 
 
 def _load_seconds(browser: str, html: str) -> tuple[float, float]:
-    """Seconds until a page has loaded and its script has run, by its own clock, and of processor time."""
+    """Seconds until a page has loaded and its script has run, by its own clock; and processor seconds."""
     text = re.sub(
         r"<meta http-equiv[^>]*>", "", html, count=1
-    )  # its policy would forbid the measuring script
+    )  # its content security policy would block the script
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     seen = _open(browser, text.replace("</body>", _LOADED), "--dump-dom")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     found = re.search(r'data-loaded="([\d.]+)"', seen)
     if found is None:
-        raise SystemExit("the page did not say when it had loaded")
+        raise SystemExit("the page did not report when it had loaded")
     return round(float(found[1]) / 1000, 3), spent
 
 
@@ -118,7 +118,7 @@ def _options() -> Any:
     )
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--library", type=Path, default=ROOT / "datasets" / "starter.csv.gz")
-    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "report", help="where journals are kept")
+    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "report", help="directory of journals")
     parser.add_argument("--repeats", type=int, default=4)
     return parser.parse_args()
 

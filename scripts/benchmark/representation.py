@@ -1,8 +1,8 @@
-"""Compare latent vectors with fingerprints and descriptors as features of small data sets of measurements.
+"""Compare latent vectors with fingerprints and descriptors as features for small data sets of measurements.
 
 ESOL, FreeSolv and Lipophilicity, split at random and by scaffold; a ridge regression and a Gaussian process
 on each kind of features: posterior means (`MolVAETransformer`), Morgan counts and RDKit's descriptors.
-MOLVAE_DATA names the directory that holds moleculenet/.
+MOLVAE_DATA names the directory with moleculenet/.
 
     python scripts/benchmark/representation.py --checkpoint checkpoints/zinc250k
 """
@@ -92,7 +92,7 @@ def main() -> None:
 
 
 def measured(name: str, model: MolVAE) -> tuple[list[Molecule], Matrix]:
-    """The molecules of a set, standardized as the model's were, and their values; without invalid ones."""
+    """The valid molecules of a set, standardized like the model's, and their values."""
     file, column = SETS[name]
     path = Path(os.environ["MOLVAE_DATA"]) / "moleculenet" / file
     with path.open(newline="", encoding="utf-8") as stream:
@@ -103,7 +103,7 @@ def measured(name: str, model: MolVAE) -> tuple[list[Molecule], Matrix]:
 
 
 def features_of(molecules: list[Molecule], model: MolVAE) -> dict[str, Matrix]:
-    """Each kind of features, `n x d`; what has no latent vector has the mean one."""
+    """Each kind of features, `n x d`; molecules without a latent vector get the mean."""
     z = MolVAETransformer(model).fit([]).transform([molecule.smiles for molecule in molecules])
     return {
         "latent": _filled(z),
@@ -113,7 +113,7 @@ def features_of(molecules: list[Molecule], model: MolVAE) -> dict[str, Matrix]:
 
 
 def descriptors_of(molecules: list[Molecule]) -> Matrix:
-    """All of RDKit's descriptors but Ipc, which grows beyond all bounds; slow, so kept under runs/."""
+    """All RDKit descriptors except Ipc, which overflows; saved under runs/, because they are slow."""
     key = hashlib.sha256("\n".join(molecule.smiles for molecule in molecules).encode()).hexdigest()[:16]
     path = ROOT / "runs" / "representation" / f"descriptors-{key}.npy"
     if path.is_file():
@@ -131,8 +131,8 @@ def descriptors_of(molecules: list[Molecule]) -> Matrix:
 def test_rows(scaffolds: list[str], split: str, seed: int) -> NDArray[np.bool_]:
     """Which molecules are held out: a fifth at random, or whole scaffolds in random order.
 
-    A scaffold with more than a tenth of what is held out goes to the training part, as one set of relatives
-    would decide the figure.
+    A scaffold with more than a tenth of the held-out molecules goes to the training part; otherwise a single
+    series would dominate the error.
     """
     generator = Seeds(seed).numpy("representation-split")
     n = len(scaffolds)

@@ -1,12 +1,12 @@
-"""Screen ZINC250k: rows per second by stage beside RDKit alone, what two workers bring, and peak memory.
+"""Screen ZINC250k: rows per second by stage and compared with RDKit alone, two workers, and peak memory.
 
     python scripts/benchmark/screening.py                        about 6 minutes of two idle cores
-    python scripts/benchmark/screening.py --clock cpu            where other work shares the machine
+    python scripts/benchmark/screening.py --clock cpu            if other work shares the machine
     python scripts/benchmark/screening.py --memory-only --memory-rows 100000 1000000 10000000     an hour
 
-MOLVAE_DATA names the directory that holds zinc250k/zinc250k.csv.gz. Memory is measured with the cheapest
-stages (read, parse, canonicalize, keep the largest) on a file of small molecules that repeat themselves;
---memory-only measures it alone and puts the rows into the record there is, each as soon as it is known.
+MOLVAE_DATA names the directory with zinc250k/zinc250k.csv.gz. Memory is measured with the cheapest stages
+(read, parse, canonicalize, keep the largest) on a file of repeated small molecules; --memory-only measures
+only this and updates the rows in the existing record after each size.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def _measure_memory(given: argparse.Namespace, started_at: str) -> None:
-    """Measure memory alone; after each size, put what is known into the record of an earlier run."""
+    """Measure only memory; after each size, update the record of an earlier run."""
     memory: list[dict[str, Any]] = []
 
     def remembered(content: dict[str, Any]) -> None:
@@ -89,7 +89,7 @@ def _measure_memory(given: argparse.Namespace, started_at: str) -> None:
 
 
 def _peaks(memory: list[dict[str, Any]]) -> dict[str, float | int | None]:
-    """Peak memory by the number of rows, and of the most rows in units of the fewest."""
+    """Peak memory by number of rows, and the ratio of that of most rows to that of fewest."""
     peaks: dict[str, float | int | None] = {
         f"rss_1e{len(str(run['rows'])) - 1}_mb": round(run["peak_mb"]) for run in memory
     }
@@ -100,10 +100,10 @@ def _peaks(memory: list[dict[str, Any]]) -> dict[str, float | int | None]:
 
 
 def floors(smiles: list[str], checkpoint: Path) -> dict[str, float]:
-    """Processor seconds per molecule of what no screen can do without, each alone, in one thread.
+    """Processor seconds per molecule of steps that every screen needs, each alone, in one thread.
 
-    parse and canonicalize: RDKit itself. standardize: as the model's molecules are. network: its forward pass
-    on tokens that lie ready, the encoder and the heads.
+    parse and canonicalize: RDKit itself. standardize: like the model's molecules. network: encoder and heads
+    on tokens in memory.
     """
     parameters = Chem.SmilesParserParams()
     parameters.parseName = parameters.allowCXSMILES = False
@@ -143,7 +143,7 @@ def screened(source: Path, checkpoint: Path, output: Path, words: list[str], wor
     )
     memory = PeakMemory(child.pid)
     memory.start()
-    _, status, used = os.wait4(child.pid, 0)  # with what its workers used
+    _, status, used = os.wait4(child.pid, 0)  # includes its workers
     wall = time.monotonic() - started
     peak = memory.stop()
     child.returncode = os.waitstatus_to_exitcode(status)
@@ -154,7 +154,7 @@ def screened(source: Path, checkpoint: Path, output: Path, words: list[str], wor
 
 
 def _speed(root: Path, smiles: list[str], workers: int, given: argparse.Namespace) -> dict[str, Any]:
-    """A screen of all stages, without the time it takes to start."""
+    """A screen with all stages, minus its start-up time."""
     source = _library(root / "speed.smi", smiles, given.rows)
     empty = _library(root / "start.smi", smiles, 1)
     words = [*OBJECTIVES, "--set", f"part_bytes={given.part_bytes}"]
@@ -187,7 +187,7 @@ def _memory(root: Path, n_rows: int, given: argparse.Namespace) -> dict[str, Any
 def _stages(
     run: dict[str, Any], floor: dict[str, float], n_rows: int
 ) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """Where a row's time goes in one process, and what of it is RDKit's and the network's own."""
+    """Time per row by stage in one process, and the part of RDKit and the network alone."""
     total = run["ms_per_row"]
     by_stage = {name: 1000 * seconds / n_rows for name, seconds in run["seconds"].items() if seconds > 0}
     by_stage["write and schedule"] = max(0.0, total - sum(by_stage.values()))
@@ -199,7 +199,7 @@ def _stages(
 
 
 def _row(what: str, **values: Any) -> dict[str, Any]:
-    """A line of the table, all lines alike."""
+    """A row of the table with all columns."""
     columns = {"rows": 0, "workers": 0, "rows_per_second": 1, "ms_per_row": 3, "share": 3, "peak_mb": 0}
     line: dict[str, Any] = {"what": what}
     for name, digits in columns.items():
@@ -237,7 +237,7 @@ def _known(n: int) -> list[str]:
 
 
 def _library(path: Path, smiles: list[str], n_rows: int) -> Path:
-    """Write n rows, the known ones again and again."""
+    """Write n rows, repeating the given ones."""
     with path.open("w", encoding="utf-8") as file:
         file.writelines(f"{text} m{n}\n" for n, text in enumerate(islice(cycle(smiles), n_rows)))
     return path
@@ -248,12 +248,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     parser.add_argument("--rows", type=int, default=ROWS, help="rows of the runs that measure speed")
     parser.add_argument("--part-bytes", type=int, default=1 << 17, help="size of a part in these runs")
-    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2], help="besides none")
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2], help="in addition to 0")
     parser.add_argument("--memory-rows", type=int, nargs="*", default=list(MEMORY_ROWS))
     parser.add_argument(
-        "--memory-only", action="store_true", help="leave the record's other rows as they are"
+        "--memory-only", action="store_true", help="measure only memory and update the record"
     )
-    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="what rates are counted by")
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="clock of the rates")
     parser.add_argument("--no-record", action="store_true", help="print only")
     parser.add_argument("--short", action="store_true", help="few rows, nothing recorded")
     given = parser.parse_args()

@@ -1,12 +1,13 @@
 """Search with and without the precedent filter, and check the results with an external filter.
 
-Ten objectives that are not among PMO's, ten random ZINC250k molecules to start from, 300 calls, batches of
-10; the arms differ only in `wild` and share start and seed. The external filter is chembl-gen-check, which
-the search does not use: a molecule is sane if all its ring systems and bonds occur in ChEMBL.
+Ten objectives that are not part of PMO, ten random ZINC250k molecules to start from, 300 calls, batches of
+10; the arms differ only in `wild` and share start molecules and seed. The external filter is
+chembl-gen-check, which the search does not use: a molecule is plausible ("sane" in the record) if all its
+ring systems and bonds occur in ChEMBL.
 
     MOLVAE_DATA=../shared/data python scripts/benchmark/sense.py
 
-A run that was interrupted goes on where it stopped: what was measured is kept under --work.
+Finished runs are read from --work; the same command continues after an interruption.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from arguments import search_parser
 from keep import violations
-from record import kept, record, standard_error, table_rows
+from record import cached, record, standard_error, table_rows
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
@@ -69,7 +70,7 @@ BUDGET, BATCH, N_START, TOP, MANY, EASY = 300, 10, 10, 10, 100, 4.5
 
 
 def main() -> None:
-    """Run every objective, seed and arm, judge the draws of the prior, print and record."""
+    """Run every objective, seed and arm; check samples of the prior; print and record."""
     options = _options()
     options.work.mkdir(parents=True, exist_ok=True)
     model = MolVAE.load(options.checkpoint, device="cpu")
@@ -80,10 +81,10 @@ def main() -> None:
             start = random.Random(seed).sample(data["train"], N_START)
             for arm, wild in ARMS.items():
                 asked = {"objective": name, "seed": seed, "arm": arm}
-                row = kept(
+                row = cached(
                     options.work / f"{name}-{seed}-{arm}.json",
                     asked,
-                    lambda o=objective, s=seed, w=wild, b=start: _play(
+                    lambda o=objective, s=seed, w=wild, b=start: _run_arm(
                         model, o, b, options.work, seed=s, wild=w
                     ),  # type: ignore[misc]
                 )
@@ -99,7 +100,7 @@ def main() -> None:
         print(record("sense", figures=figures, table=table, seeds=list(options.seeds)))
 
 
-def _play(
+def _run_arm(
     model: MolVAE, objective: str, start: Sequence[str], work: Path, *, seed: int, wild: bool
 ) -> dict[str, Any]:
     settings = CampaignSettings(
@@ -115,36 +116,36 @@ def _play(
         "auc": round(top_auc([point.utility for point in result.trace], budget=BUDGET), 4),
         "best": round(result.trace[-1].best, 4),
         "top10": round(result.trace[-1].top10, 4),
-        "sane_top10": round(mean(map(sane, best[:TOP])), 3),
-        "sane_top100": round(mean(map(sane, best)), 3),
+        "sane_top10": round(mean(map(is_plausible, best[:TOP])), 3),
+        "sane_top100": round(mean(map(is_plausible, best)), 3),
         "ms_per_call": round(1e3 * result.overhead_per_call, 1),
         "best_smiles": best[0],
     }
 
 
-def sane(smiles: str) -> bool:
-    """Whether ChEMBL has all ring systems of a molecule and no bond of it is without precedent there."""
-    judge = _judge()
-    judge.load_smiles(smiles)
-    return bool(judge.check_ring_systems() and judge.check_lacan() > 0)
+def is_plausible(smiles: str) -> bool:
+    """Whether all ring systems and bonds of a molecule occur in ChEMBL, by chembl-gen-check."""
+    checker = _checker()
+    checker.load_smiles(smiles)
+    return bool(checker.check_ring_systems() and checker.check_lacan() > 0)
 
 
 def is_plausible_lead(smiles: str) -> bool:
-    """Whether a valid molecule is `sane` and easy to make: a synthetic accessibility score of at most 4.5."""
+    """Whether a valid molecule is plausible and has a synthetic accessibility score of at most 4.5."""
     molecule = standardize(smiles)
     assert isinstance(molecule, Molecule)  # noqa: S101 - it was scored
-    return sane(smiles) and load_oracle("sa")([molecule])[0].value <= EASY
+    return is_plausible(smiles) and load_oracle("sa")([molecule])[0].value <= EASY
 
 
 @cache
-def _judge() -> Any:
+def _checker() -> Any:
     from chembl_gen_check import Checker
 
     return Checker()
 
 
 def _of_the_model(model: MolVAE, held_out: list[str], n_draws: int) -> dict[str, float | int | None]:
-    """What the gate refuses of held-out molecules and costs; how many draws of the prior are sane."""
+    """Rejections and cost of the precedent filter on held-out molecules; plausible samples of the prior."""
     assert model.precedent is not None, "calibrate the model first"  # noqa: S101
     molecules = [m for m in map(standardize, held_out) if isinstance(m, Molecule)]
     begun = time.process_time()
@@ -153,8 +154,8 @@ def _of_the_model(model: MolVAE, held_out: list[str], n_draws: int) -> dict[str,
     spent = time.process_time() - begun
     drawn = [m.smiles for m in model.sample(n_draws, seed=0) if is_valid(m)]
     return {
-        "sane_prior": round(mean(map(sane, drawn)), 4),
-        "sane_held_out": round(mean(sane(m.smiles) for m in molecules), 4),
+        "sane_prior": round(mean(map(is_plausible, drawn)), 4),
+        "sane_held_out": round(mean(is_plausible(m.smiles) for m in molecules), 4),
         "false_alarms": round(1 - mean(precedent_gate(model, ())(molecules)), 4),
         "without_precedent": round(mean(not model.precedent.covers(m) for m in molecules), 4),
         "precedent_ms": round(1e3 * spent / len(molecules), 3),

@@ -1,15 +1,14 @@
-"""From an assay table to the next two plates, judged by the hidden rule behind the table.
+"""Propose two plates from an assay table, and score them with the hidden rule that made the table.
 
-A made-up series of 397 compounds, messy as a laboratory sends it (see its README), is the start of a
-campaign: maximize the potency, keep the core, and keep logP and synthetic accessibility within bounds. Two
-batches of 24 are proposed with `molvae ask`; in between, the first is reported with noisy values of the rule.
-The hidden rule simulates the laboratory and evaluates the proposals.
+A simulated series of 397 compounds, as messy as a real table (see its README), is the start of a campaign:
+maximize the potency, keep the core, and keep logP and synthetic accessibility within bounds. Two batches of
+24 are proposed with `molvae ask`; in between, the first is reported with noisy values of the rule.
 
     MOLVAE_DATA=../shared/data python scripts/benchmark/series.py --series ../shared/cases/series
 
-Beside molvae, for each seed: the first 24 molecules within the same bounds among draws of the same model
-around the series; and, of the molecules of a library (ChEMBL-like) within the bounds, the 24 that a random
-forest on Morgan counts, trained on the same table, likes best.
+Baselines, for each seed: the first 24 molecules within the same bounds among samples of the same model around
+the series; and, of the ChEMBL-like molecules within the bounds, the 24 that a random forest on Morgan counts,
+trained on the same table, ranks highest.
 """
 
 from __future__ import annotations
@@ -62,11 +61,13 @@ def main() -> None:
     table = []
     for seed in options.seeds:
         for round_, batch in enumerate(_campaign(options, truth, seed), start=1):
-            table.append({"arm": "molvae", "seed": seed, "round": round_, **_judged(batch, known, truth)})
+            table.append({"arm": "molvae", "seed": seed, "round": round_, **_evaluated(batch, known, truth)})
         drawn = _drawn(model, list(known), seed)
-        table.append({"arm": "random", "seed": seed, "round": 1, **_judged(drawn, known, truth)})
+        table.append({"arm": "random", "seed": seed, "round": 1, **_evaluated(drawn, known, truth)})
         screened = _screened(known, library, seed)
-        table.append({"arm": "screened library", "seed": seed, "round": 1, **_judged(screened, known, truth)})
+        table.append(
+            {"arm": "screened library", "seed": seed, "round": 1, **_evaluated(screened, known, truth)}
+        )
         for row in table[-4:]:
             print(row, flush=True)
     figures = _figures(table)
@@ -76,7 +77,7 @@ def main() -> None:
 
 
 def within(molecule: Molecule) -> bool:
-    """Whether a molecule is within all bounds, by molvae's own oracles."""
+    """Whether a molecule meets all bounds, by molvae's oracles."""
     for direction, name, bound in BOUNDS:
         value = _oracle(name)([molecule])[0].value
         if not (value >= bound if direction == "at-least" else value <= bound):
@@ -88,7 +89,7 @@ _oracle = cache(load_oracle)
 
 
 def measured(path: Path) -> dict[str, list[float]]:
-    """The readable numbers of the series by standard SMILES; none where the cell holds a bound or text.
+    """The numbers of the series by standard SMILES; no numbers if the cell has a bound or text.
 
     A molecule with an empty cell was not measured and may be proposed.
     """
@@ -107,7 +108,7 @@ def measured(path: Path) -> dict[str, list[float]]:
 
 
 def _campaign(options: argparse.Namespace, truth: ModuleType, seed: int) -> Iterable[list[str]]:
-    """Two batches of the command line, the first told in between."""
+    """Two batches, proposed by the command line; results of the first are read in between."""
     directory = options.work / f"campaign{seed}"
     if directory.exists():
         subprocess.run(["rm", "-r", str(directory)], check=True)  # noqa: S603, S607
@@ -135,7 +136,7 @@ def _campaign(options: argparse.Namespace, truth: ModuleType, seed: int) -> Iter
 
 
 def _drawn(model: MolVAE, series: Sequence[str], seed: int) -> list[str]:
-    """24 molecules within the bounds that the model makes of the series, two posterior deviations around."""
+    """24 molecules within the bounds, sampled around the series at two posterior standard deviations."""
     generator = np.random.default_rng(seed)
     molecules = [m for smiles in series if is_valid(m := parse(smiles))]
     mu, deviation = model.posterior(molecules)
@@ -153,17 +154,17 @@ def _drawn(model: MolVAE, series: Sequence[str], seed: int) -> list[str]:
 
 
 def _screened(known: dict[str, list[float]], library: list[Molecule], seed: int) -> list[str]:
-    """The 24 molecules of the library within the bounds that a random forest likes best."""
-    taught = {smiles: mean(values) for smiles, values in known.items() if values}
+    """The 24 molecules of the library within the bounds that a random forest ranks highest."""
+    values = {smiles: mean(values) for smiles, values in known.items() if values}
     forest = RandomForestRegressor(500, random_state=seed, n_jobs=1)
-    forest.fit(count_matrix([parse(s) for s in taught]), list(taught.values()))  # type: ignore[misc]
+    forest.fit(count_matrix([parse(s) for s in values]), list(values.values()))  # type: ignore[misc]
     fresh = [m for m in library if m.smiles not in known]
     order = np.argsort(-forest.predict(count_matrix(fresh)), kind="stable")[:BATCH]
     return [fresh[row].smiles for row in order]
 
 
 def _library(data: Path) -> Iterable[Molecule]:
-    """Molecules of the ChEMBL-like set that hold the core."""
+    """Molecules of the ChEMBL-like set with the core."""
     for row in table_rows(data / "chembl" / "broad.csv.gz"):
         read = parse(row["smiles"]) if "Nc" in row["smiles"] or "N(" in row["smiles"] else None
         if isinstance(read, Molecule) and _oracle(CORE)([read])[0].value == 1.0:
@@ -172,7 +173,7 @@ def _library(data: Path) -> Iterable[Molecule]:
                 yield molecule
 
 
-def _judged(batch: list[str], known: dict[str, list[float]], truth: ModuleType) -> dict[str, Any]:
+def _evaluated(batch: list[str], known: dict[str, list[float]], truth: ModuleType) -> dict[str, Any]:
     molecules = [m for smiles in batch if isinstance(m := standardize(smiles), Molecule)]
     values = [truth.potency(m.mol) for m in molecules]
     flat = {truth.flat(smiles) for smiles in known}
@@ -221,7 +222,7 @@ def _truth(path: Path) -> ModuleType:
 
 def _options() -> argparse.Namespace:
     parser = search_parser(__doc__, "series", seeds=(0, 1, 2, 3, 4))
-    parser.add_argument("--series", type=Path, required=True, help="folder with series.csv and truth.py")
+    parser.add_argument("--series", type=Path, required=True, help="directory with series.csv and truth.py")
     return parser.parse_args()
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.float64]
 
-_FEWEST = 20  # rows a process is fitted to
+_FEWEST = 20  # rows
 _JITTER = 1e-6
 _BLOCK = 8192  # rows whose kernel is held in memory at once
 
@@ -34,19 +34,19 @@ def process_probe(
 ) -> MetricTable:
     """Log-likelihood and RMSE of a sparse Gaussian process on held-out rows, 90/10 by default.
 
-    Squared exponential kernel with one length scale; scale, length and noise by maximum marginal likelihood
-    of an exact process on `n_fit` rows; then the variational posterior of Titsias (2009) from all training
-    rows at random inducing points. The protocol is that of Kusner (2017): 500 inducing points, 90/10, the
-    target in its own units.
+    Squared exponential kernel with one length scale. Scale, length and noise maximize the marginal likelihood
+    of an exact process on `n_fit` rows; the variational posterior of Titsias (2009) uses all training rows
+    and random inducing points. The protocol is that of Kusner (2017): 500 inducing points, 90/10, the target
+    in its own units.
 
     Args:
         z: Vectors, `n x d`.
-        y: What is learned, `n`; rows with a NaN are left out.
-        generator: Source of the division and the choice of points.
+        y: Target, `n`; rows with a NaN are left out.
+        generator: Random generator of the split and the inducing points.
         n_inducing: Inducing points.
         n_fit: Rows the hyperparameters are fitted to.
-        held_out: Share of the rows the figures are measured on.
-        name: Of the target, put after each figure.
+        held_out: Share of the held-out rows.
+        name: Name of the target, appended to each metric.
 
     Raises:
         InputError: Fewer than 20 complete rows.
@@ -80,8 +80,8 @@ class _SparseProcess:
     Args:
         x: Training rows in random order, `n x d`.
         y: `n`.
-        n_inducing: The first so many rows are inducing points.
-        n_fit: The first so many rows fit the hyperparameters.
+        n_inducing: Number of first rows that are inducing points.
+        n_fit: Number of first rows that fit the hyperparameters.
     """
 
     def __init__(self, x: Matrix, y: Matrix, n_inducing: int, n_fit: int) -> None:

@@ -1,17 +1,17 @@
-"""Time our training and sampling against the MOSES loops and against the machine's matrix products, in turns.
+"""Time our training and sampling against the MOSES loops and against the machine's matrix products.
 
     python scripts/benchmark/speed.py --corpus runs/zinc250k    (a corpus of molvae prepare)
     python scripts/benchmark/speed.py --short                   (a quick look, on the starter set)
 
-Each repeat lets every contender work once, so that whatever else the machine does meets all of them; medians
-over the repeats are printed, and the range of the ratio. `ceiling` is the share of our time that the matrix
-products alone would take in the same precision (scripts/benchmark/ceiling.py has the formula). Where
-training uses bfloat16 by default (AMX, AVX-512 BF16), it is timed in float32 too; all else is float32.
-Sizes: `ours` are those of the checkpoint, for both; `moses` are those of MOSES, for both (but our encoder
-reads both ways). Writing stops at the end mark, so its speed depends on lengths: with `ours`, the checkpoint
-writes; with `moses`, fresh weights whose end mark is as likely as it takes for the corpus's mean length,
-molecules counted by tokens written. The record keeps the rows of other processors; its figures are of this
-one.
+In each repeat all contenders run once, so that other work on the machine affects them alike; medians over the
+repeats are printed, and the range of the ratio. `ceiling` is the share of our time that the matrix products
+alone would take in the same precision (scripts/benchmark/ceiling.py has the formula). Where training uses
+bfloat16 by default (AMX, AVX-512 BF16), it is timed in float32 too; everything else is float32. Sizes: `ours`
+are those of the checkpoint, for both; `moses` are those of MOSES, for both (but our encoder is
+bidirectional). Sampling ends at the end token, so its speed depends on lengths: with `ours`, the checkpoint
+samples; with `moses`, untrained weights sample, with a probability of the end token that gives the mean
+length of the corpus, and molecules are counted by tokens. The record keeps the rows of other processors; its
+figures are of this one.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 _SHOWN = ("cpu", "work", "threads", "precision", "ours", "moses", "ratio", "ceiling", "gflops")
 
 
-class Contest:
-    """Three callables that take turns: ours, theirs (amounts of work done), and the ceiling of ours."""
+class Comparison:
+    """Alternating timings of ours and theirs (functions that return the work done) and of our ceiling."""
 
     def __init__(
         self,
@@ -73,8 +73,8 @@ class Contest:
         self.clock, self.precision = CLOCKS[options.clock], precision
         self.ceiling = Ceiling(products, self.clock, getattr(torch, precision))
 
-    def held(self) -> dict[str, Any]:
-        """Figures of all repeats; what comes before the first is not counted."""
+    def run(self) -> dict[str, Any]:
+        """Results over all repeats, after a warm-up."""
         self.ours(), self.theirs()
         rates = []
         for _ in range(self.options.repeats):
@@ -93,7 +93,7 @@ class Contest:
         }
 
     def _rate(self, work: Callable[[], float]) -> float:
-        """Work per second of one turn."""
+        """Work per second in one turn."""
         started = self.clock()
         until = time.perf_counter() + self.options.turn_seconds
         done = work()
@@ -104,7 +104,7 @@ class Contest:
 
 def training(
     corpus: Corpus, sizes: ModelSettings, batch_size: int, precision: str, options: argparse.Namespace
-) -> Contest:
+) -> Comparison:
     """Tokens predicted per second: the trainer's own step against the MOSES loop."""
     settings = TrainSettings.model_validate(
         {
@@ -115,7 +115,7 @@ def training(
             "precision": precision,
         }
     )
-    directory = Path(tempfile.gettempdir()) / "never-written"
+    directory = Path(tempfile.gettempdir()) / "unused"
     run = _Run(corpus.path, directory, settings, World(), SILENT, {})  # what `molvae train` runs
     batches = _endless(corpus, batch_size)
 
@@ -128,11 +128,11 @@ def training(
     theirs = MosesTraining(model.train(), _texts(corpus), batch_size)
     n_steps = round(float(corpus.lengths.mean()))
     products = of_training(sizes, batch_size, n_steps, len(corpus.vocabulary))
-    return Contest(ours, theirs.step, products, 1.0 / (batch_size * n_steps), options, precision)
+    return Comparison(ours, theirs.step, products, 1.0 / (batch_size * n_steps), options, precision)
 
 
-def sampling(corpus: Corpus, codec: MolVAE | None, options: argparse.Namespace) -> Contest:
-    """SMILES per second, drawn at temperature 1 from N(0, I); parsing is left out for both."""
+def sampling(corpus: Corpus, codec: MolVAE | None, options: argparse.Namespace) -> Comparison:
+    """SMILES per second, sampled at temperature 1 from N(0, I), without parsing."""
     sizes = codec.settings.model if codec is not None else MOSES_SIZES
     mean_length = float(corpus.lengths.mean())
     network = codec.network if codec is not None else _untrained(corpus, mean_length)
@@ -158,7 +158,7 @@ def sampling(corpus: Corpus, codec: MolVAE | None, options: argparse.Namespace) 
     per_molecule = written.mean if codec is not None else mean_length
     n_rows = min(WINDOW, options.rows)
     products = of_writing(sizes, n_rows, per_molecule, len(tokenizer.vocabulary))
-    return Contest(
+    return Comparison(
         ours,
         lambda: float(len(model.sample(options.rows))),
         products,
@@ -168,7 +168,7 @@ def sampling(corpus: Corpus, codec: MolVAE | None, options: argparse.Namespace) 
 
 
 class _Tally:
-    """Tokens written, in all and the last time."""
+    """Numbers of tokens and molecules sampled, in total and last."""
 
     def __init__(self) -> None:
         self.tokens, self.molecules, self.last = 0, 0, 0
@@ -201,7 +201,7 @@ def _theirs(sizes: ModelSettings) -> Sizes:
 
 
 def _untrained(corpus: Corpus, mean_length: float) -> SequenceVAE:
-    """A network of MOSES's sizes that ends a row at each token with probability 1 / mean length."""
+    """A network of MOSES's sizes whose end token has probability 1 / mean length at each step."""
     torch.manual_seed(0)
     network = SequenceVAE(MOSES_SIZES, len(corpus.vocabulary), 0).eval()
     with torch.no_grad():
@@ -231,7 +231,7 @@ def _texts(corpus: Corpus, most: int = 20_000) -> list[list[str]]:
 
 
 def main() -> None:
-    """Hold every contest, print and record the table."""
+    """Run every comparison, print and record the table."""
     options = _options()
     started_at = commit()
     codec = MolVAE.load(options.checkpoint, device="cpu")
@@ -243,14 +243,14 @@ def main() -> None:
             for sizes in options.sizes:
                 own = codec if sizes == "ours" else None
                 model, batch = (own.settings.model, 128) if own else (MOSES_SIZES, moses_loop.BATCH_SIZE)
-                for work, contest in (
+                for work, comparison in (
                     *(
                         ("training, tokens/s", training(corpus, model, batch, precision, options))
                         for precision in _precisions()
                     ),
                     ("sampling, molecules/s", sampling(corpus, own, options)),
                 ):
-                    row = {"work": work, "sizes": sizes, "threads": threads, **contest.held()}
+                    row = {"work": work, "sizes": sizes, "threads": threads, **comparison.run()}
                     table.append(row)
                     print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
     figures = _figures(table)
@@ -262,24 +262,24 @@ def main() -> None:
 
 
 def _beside_others(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """These rows, and behind them those that the record has of other processors."""
+    """These rows, followed by those of other processors in the record."""
     path = RESULTS / "speed.json"
     known = json.loads(path.read_text(encoding="utf-8"))["table"] if path.exists() else []
     return table + [row for row in known if row["cpu"] != table[0]["cpu"]]
 
 
 def _summary(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What docs/benchmarks.md shows of the rows: those at the sizes of the checkpoint."""
+    """The rows that docs/benchmarks.md shows: those at the sizes of the checkpoint."""
     return [{name: row[name] for name in _SHOWN} for row in table if row["sizes"] == "ours"]
 
 
 def _precisions() -> list[str]:
-    """Those training is timed in, that of `auto` last."""
+    """Precisions that training is timed in; the default precision is the last."""
     return ["float32", *(["bfloat16"] if has_fast_bfloat16(torch.device("cpu")) else [])]
 
 
 def _figures(table: list[dict[str, Any]]) -> dict[str, float | int | None]:
-    """At the same sizes as ours, the worst over the thread counts; training in the precision of `auto`."""
+    """The worst over the numbers of threads, at our sizes; training in the default precision."""
 
     def worst(name: str, work: str, precision: str) -> float | None:
         rows = [row for row in table if row["sizes"] == "ours" and row["precision"] == precision]
@@ -308,11 +308,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--sizes", nargs="+", choices=["ours", "moses"], default=["ours", "moses"])
     parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--turn-seconds", type=float, default=4.0, help="shortest turn of a contender")
+    parser.add_argument("--turn-seconds", type=float, default=4.0, help="minimum length of a turn")
     parser.add_argument("--product-seconds", type=float, default=0.3, help="per shape and repeat")
     parser.add_argument("--rows", type=int, default=1024, help="molecules sampled at once")
-    parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall", help="cpu: on a busy machine")
-    parser.add_argument("--short", action="store_true", help="a quick look that is not recorded")
+    parser.add_argument(
+        "--clock", choices=sorted(CLOCKS), default="wall", help="cpu: if other work shares the machine"
+    )
+    parser.add_argument("--short", action="store_true", help="fewer and shorter repeats, not recorded")
     options = parser.parse_args()
     if options.short:
         options.repeats, options.turn_seconds, options.product_seconds = 3, 0.5, 0.02

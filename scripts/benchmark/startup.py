@@ -2,8 +2,8 @@
 
     python scripts/benchmark/startup.py
 
-Each runs in a new process; the bare interpreter is measured for comparison. Also checks that neither loads
-torch, RDKit or BoTorch.
+Each runs in a new process; the bare interpreter is measured for comparison. The script also checks that
+neither loads torch, RDKit or BoTorch.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def main() -> None:
     for script in ("import molvae", _RUN):
         loaded = _output(["-c", f"{script}\n{_LOADED}"]).splitlines()[-1]
         if loaded.strip():
-            raise SystemExit(f"these were loaded, and should not be: {loaded}")
+            raise SystemExit(f"these libraries must not be loaded: {loaded}")
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in WHAT}
-    for turn in range(repeats + 1):  # the first fills the caches of the disk and is not counted
+    for turn in range(repeats + 1):  # the first only fills the disk cache
         for name, words in WHAT.items():
             spent = _seconds(words)
             if turn:

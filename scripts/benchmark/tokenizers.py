@@ -1,13 +1,13 @@
-"""Train one recipe on three writings of the same molecules: what the models reconstruct and sample.
+"""Train the same model on three representations of the same molecules; compare reconstruction and samples.
 
-SMILES by atoms, SMILES by merged tokens (the default) and SELFIES: same molecules, sizes, steps, batch, KL
-target and seed. Reconstruction from mu; validity, uniqueness and FCD of z drawn from N(0, I) and from fitted
-priors, with greedy decoding.
+SMILES with a token per atom, SMILES with merged tokens (the default) and SELFIES: same molecules, sizes,
+steps, batch size, KL target and seed. Reconstruction from mu; validity, uniqueness and FCD of z from N(0, I)
+and from fitted priors, with greedy decoding.
 
     python scripts/benchmark/tokenizers.py
 
-The molecules are those of family.py. Corpora and runs are kept under runs/tokenizers and go on where they
-stopped.
+The molecules are those of family.py. Corpora and runs are saved under runs/tokenizers, and the same command
+continues after an interruption.
 """
 
 from __future__ import annotations

@@ -56,15 +56,15 @@ def run_of(runs, library, task="qed", seed=0):
 
 def test_a_run_is_kept_in_call_order_and_audited(runs, records, library):
     run = run_of(runs, library)
-    row = runs.play(run)
+    row = runs.execute(run)
     assert (row["calls"], row["failed"]) == (60, 0)
     lines = read(run.path)[1:]
     scores = [float(line.split(",")[3]) for line in lines]
     assert row["auc_top10"] == pytest.approx(top_auc(scores, budget=60), abs=1e-6)
     assert {line.split(",")[2] for line in lines} == {"start"}
     assert records.audit(run.path) == []
-    assert runs.play(run) == row  # finished: read, not played
-    assert runs.play(run_of(runs, library, seed=1))["auc_top10"] != row["auc_top10"]
+    assert runs.execute(run) == row  # finished: read, not run again
+    assert runs.execute(run_of(runs, library, seed=1))["auc_top10"] != row["auc_top10"]
 
 
 @pytest.mark.parametrize(
@@ -78,33 +78,33 @@ def test_a_run_is_kept_in_call_order_and_audited(runs, records, library):
 )
 def test_the_audit_finds_what_was_spoiled(runs, records, library, spoil, problem):
     run = run_of(runs, library)
-    runs.play(run)
+    runs.execute(run)
     lines = spoil(read(run.path))
     run.path.with_suffix(".csv.gz").write_bytes(gzip.compress("\n".join(lines).encode() + b"\n"))
-    assert any(problem in told for told in records.audit(run.path))
+    assert any(problem in found for found in records.audit(run.path))
 
 
 def test_a_run_that_ended_early_goes_on(runs, records, library, monkeypatch):
-    monkeypatch.setattr(runs, "_model", lambda *_: runs.Blind())
+    monkeypatch.setattr(runs, "_model", lambda *_: runs.NoModel())
     run = replace(
         run_of(runs, library), label="random", method="random", assignments=("q=10", "n_initial=10")
     )
-    first = runs.play(replace(run, most=20))
+    first = runs.execute(replace(run, most=20))
     assert first["calls"] == 20
-    assert runs.play(replace(run, most=20)) == first
+    assert runs.execute(replace(run, most=20)) == first
     held = [float(line.split(",")[3]) for line in read(run.path)[1:]]
     assert first["auc_top10"] == pytest.approx(top_auc(held, budget=60), abs=1e-6)
-    assert runs.play(run)["calls"] == 60
+    assert runs.execute(run)["calls"] == 60
     assert [float(line.split(",")[3]) for line in read(run.path)[1:21]] == held
     assert records.audit(run.path) == []
 
 
 def test_three_goals_are_judged_by_hypervolume(runs, records, library):
     run = run_of(runs, library, task=records.PARETO)
-    row = runs.play(run)
+    row = runs.execute(run)
     assert 0 < row["hypervolume"] < 1
     assert records.audit(run.path) == []
-    assert records.judged(records.PARETO, [[0.5, 0.5, 5.5]], 1)["hypervolume"] == 0.125
+    assert records.figures_of(records.PARETO, [[0.5, 0.5, 5.5]], 1)["hypervolume"] == 0.125
 
 
 @pytest.mark.usefixtures("runs")
@@ -166,8 +166,8 @@ def test_a_run_also_counts_for_its_first_calls(records, tmp_path):
     records.write(path, ["qed"], [(f"{'C' * n}O", "mutation", score) for n, score in enumerate(scores, 1)])
     row = {"task": "qed", "method": "latent-bo", "seed": 0, "commit": "", "settings": [], "budget": 4}
     path.with_suffix(".json").write_text(json.dumps(row))
-    first = records.begun_as(path, 2)
-    assert first == {**row, "budget": 2, "first_calls_of": 4, **records.judged("qed", [[0.2], [0.9]], 2)}
-    assert records.begun_as(path, 4) is None
+    first = records.truncated(path, 2)
+    assert first == {**row, "budget": 2, "first_calls_of": 4, **records.figures_of("qed", [[0.2], [0.9]], 2)}
+    assert records.truncated(path, 4) is None
     path.with_suffix(".json").write_text(json.dumps({**row, "method": records.RANDOM_LIBRARY}))
-    assert records.begun_as(path, 2) is None
+    assert records.truncated(path, 2) is None
