@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -15,14 +14,13 @@ from molvae.campaign.molecules import FeatureMemory, Form, form_of
 from molvae.campaign.objectives import wanted
 from molvae.campaign.observations import Candidate, Forecast, Observation, Receipt, StartMolecule
 from molvae.campaign.records import going_on_from
-from molvae.campaign.search.base import Situation
-from molvae.campaign.search.design import next_batch
+from molvae.campaign.search.base import METHODS, Batch, Situation
+from molvae.campaign.search.design import initial_design
 from molvae.campaign.search.forecast import Forecaster, candidates_of
 from molvae.campaign.start import changes, check_files, check_model, checked, first_event
 from molvae.campaign.storage import Event, Journal
-from molvae.campaign.table import Candidates, Row, all_rows, charged_rows, rows_html
+from molvae.campaign.table import Candidates, Row, TracePoint, all_rows, best_rows, rows_html, trace_of
 from molvae.campaign.telling import Recognizer, news, one_by_one, tell_event, usable
-from molvae.campaign.utility import TOP, TracePoint, running_top
 from molvae.data.columnar import is_frame
 from molvae.errors import UsageError
 from molvae.persistence.locations import JOURNAL
@@ -35,6 +33,8 @@ if TYPE_CHECKING:
     from molvae.campaign.config import CampaignSettings
     from molvae.campaign.model import LatentModel
     from molvae.chemistry.molecule import Invalid, Molecule
+
+    Deliver = Callable[[Candidates], None]
 
 
 class Campaign:
@@ -162,16 +162,15 @@ class Campaign:
         """Remaining budget."""
         return self.history.remaining
 
-    def ask(self, n: int | None = None, *, deliver: Callable[[Candidates], None] | None = None) -> Candidates:
-        """The next candidates: distinct molecules that were never scored or proposed before.
+    def ask(self, n: int | None = None, *, deliver: Deliver | None = None) -> Candidates:
+        """The next candidates, now in the journal: distinct molecules, never scored or proposed before.
+
+        There are none if the budget is spent or nothing new is found.
 
         Args:
             n: Maximum number, within the budget; default: `q`, growing to `q_most`.
-            deliver: Called with the candidates before they are written to the journal. If it fails or is
-                killed, the next `ask` returns the same candidates.
-
-        Returns:
-            The candidates, already in the journal. Empty if the budget is spent or nothing new is found.
+            deliver: Called with the candidates before they are in the journal. If it fails or is killed,
+                the next `ask` returns the same ones.
 
         Raises:
             UsageError: The campaign was opened without a model, or `n` is not positive.
@@ -187,11 +186,20 @@ class Campaign:
         self.history.known.refused.clear()
         situation = self._situation()
         with going_on_from(self.path):
-            batch = next_batch(situation, size, whole=n is not None)
+            first, enough = initial_design(situation, size, whole=n is not None)
+            batch = Batch(tuple(first), self.history.state)
+            if not enough:
+                batch = METHODS.get(self.settings.method)(situation, size).after(first, size)
         if not batch.drafts:
             return Candidates([], self.history)
         candidates, payload = candidates_of(situation, batch, size)
         payload["seconds"] = round(time.perf_counter() - begun, 6)
+        return self._handed_out(candidates, payload, deliver)
+
+    def _handed_out(
+        self, candidates: list[Candidate], payload: dict[str, Any], deliver: Deliver | None
+    ) -> Candidates:
+        """Write candidates to the journal, after they were delivered."""
         if deliver is None:
             self.history.apply(self._journal.append("ask", payload))
             return Candidates(candidates, self.history)
@@ -238,8 +246,7 @@ class Campaign:
             taken = one_by_one(self.history, observations)
         rows, before = news(self.history, taken, correct=correct), self.history.n_calls
         if rows:
-            event = tell_event(self.history, rows, units, correct=correct)
-            self.history.apply(self._journal.append(*event))
+            self.history.apply(self._journal.append(*tell_event(self.history, rows, units, correct=correct)))
         return Receipt(len(rows), len(taken) - len(rows), self.history.n_calls - before, balance)
 
     @property
@@ -261,8 +268,7 @@ class Campaign:
 
     def best(self, k: int = 10) -> list[Row]:
         """The `k` best feasible molecules, highest utility first; ties in order of scoring."""
-        rows = [row for row in self.table() if row.feasible and not math.isnan(row.utility)]
-        return sorted(rows, key=lambda row: -row.utility)[:k]
+        return best_rows(self.table(), k)
 
     def table(self) -> list[Row]:
         """Every molecule of the campaign, in order of appearance; start molecules only once scored."""
@@ -270,17 +276,12 @@ class Campaign:
 
     def trace(self) -> list[TracePoint]:
         """Best and top-10 mean after each charged call; several goals are scaled by their current ranges."""
-        charged = charged_rows(self.table())
-        best, top = running_top([row.utility for row in charged], TOP)
-        return [
-            TracePoint(call, row.smiles, row.utility, best[call], top[call])
-            for call, row in enumerate(charged)
-        ]
+        return trace_of(self.table())
 
     def _repr_html_(self) -> str:
         goals = ", ".join(map(str, self.settings.objectives))
-        said = f"{goals}: {self.n_calls:,} of {self.settings.budget:,} calls, {len(self.pending)} pending"
-        return rows_html(self.best(10), self.settings.objectives, said)
+        caption = f"{goals}: {self.n_calls:,} of {self.settings.budget:,} calls, {len(self.pending)} pending"
+        return rows_html(self.best(10), self.settings.objectives, caption)
 
     def close(self) -> None:
         """Close the journal."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
@@ -61,20 +61,17 @@ class ReadsNoise(Protocol):
         """Molecules of latent points `n x d` after pCN steps of these lengths, `n`."""
 
 
-def decoded(
-    model: LatentModel, z: np.ndarray, level: np.ndarray, generator: np.random.Generator
-) -> list[Molecule | Invalid]:
-    """Molecules of latent points `n x d` at noise levels `n`, if the decoder has them."""
-    if isinstance(model, ReadsNoise) and model.noise_levels:
-        return model.decode_moved(z, level, seed=int(generator.integers(2**31)))
-    return model.decode(z)
+def reads_noise(model: LatentModel) -> TypeGuard[ReadsNoise]:
+    """Whether the decoder of a model is conditioned on noise levels."""
+    return isinstance(model, ReadsNoise) and model.noise_levels
 
 
 def drawn(model: LatentModel, n: int, generator: np.random.Generator) -> list[Molecule | Invalid]:
     """`n` molecules of a model's prior."""
     z = model.sample_latent(n, generator=generator)
-    level = model.prior_level if isinstance(model, ReadsNoise) else 0.0
-    return decoded(model, z, np.full(n, level), generator)
+    if not reads_noise(model):
+        return model.decode(z)
+    return model.decode_moved(z, np.full(n, model.prior_level), seed=int(generator.integers(2**31)))
 
 
 class Latents:

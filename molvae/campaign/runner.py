@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from molvae.campaign.observations import Observation
-from molvae.campaign.table import charged_rows, columns_of_rows, rows_html, values_of
-from molvae.campaign.utility import front, hits
+from molvae.campaign.table import best_rows, charged_rows, columns_of_rows, rows_html, trace_of, values_of
+from molvae.campaign.utility import TOP, best_of, front, hits
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.data.columnar import arrow_stream, to_pandas
 from molvae.errors import OracleError, UsageError
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from molvae.campaign.config import CampaignSettings
     from molvae.campaign.objectives import KnownScores
     from molvae.campaign.observations import Candidate
-    from molvae.campaign.table import Row
-    from molvae.campaign.utility import TracePoint
+    from molvae.campaign.table import Row, TracePoint
     from molvae.oracles.base import Oracle, Score
     from molvae.progress import Progress
 
@@ -144,7 +143,7 @@ def run(
             progress.advance(TASK, campaign.tell(observations).charged)
             if not retried:
                 _give_up(campaign)
-        best = [row.utility for row in campaign.best(10)]
+        best = best_of(campaign.history.utilities())
         progress.advance(TASK, 0, **({"best": best[0], "top10": sum(best) / len(best)} if best else {}))
         n_barren = 0 if campaign.n_calls > before or retried else n_barren + 1
         if n_barren == _MOST_BARREN:
@@ -191,7 +190,9 @@ def _score(
 ) -> list[Observation]:
     """Scores of the oracles; `None` where computed or on record, as a repeated evaluation may differ."""
     molecules = [molecule for c in candidates if is_valid(molecule := parse(c.smiles))]
-    columns = {name: ask_oracle(oracle, molecules) for name, oracle in oracles.items()}
+    columns: dict[str, list[Score]] = {}
+    for name, oracle in oracles.items():
+        columns[name] = ask_oracle(oracle, molecules)
     history, objectives = campaign.history, campaign.settings.objectives
     observations = []
     for candidate, *found in zip(candidates, *columns.values(), strict=True):
@@ -228,8 +229,8 @@ def _result_of(campaign: Campaign, scoring: float) -> Result:
         seconds_searching=campaign.history.seconds,
         seconds_scoring=scoring,
         table=table,
-        best=campaign.best(10),
-        trace=campaign.trace(),
+        best=best_rows(table, TOP),
+        trace=trace_of(table),
         moves=move_reports(table, campaign.history.state),
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from molvae.campaign.observations import Candidate
-from molvae.campaign.utility import feasible
+from molvae.campaign.utility import TOP, feasible, running_top
 from molvae.chemistry.depiction import table_html
 from molvae.chemistry.molecule import parse
 from molvae.data.columnar import arrow_stream
@@ -86,6 +86,40 @@ def all_rows(history: History) -> list[Row]:
 def charged_rows(table: Sequence[Row]) -> list[Row]:
     """The rows that were charged, in the order of their calls."""
     return sorted((row for row in table if row.call is not None), key=lambda row: row.call or 0)
+
+
+def best_rows(table: Sequence[Row], k: int) -> list[Row]:
+    """The `k` best feasible rows, highest utility first; ties in order."""
+    rows = [row for row in table if row.feasible and not math.isnan(row.utility)]
+    return sorted(rows, key=lambda row: -row.utility)[:k]
+
+
+@dataclass(frozen=True)
+class TracePoint:
+    """State of a campaign after one call.
+
+    Attributes:
+        call: Number of the call, counted from 0.
+        smiles: Molecule that was scored.
+        utility: Its utility; NaN if it failed or violates a constraint.
+        best: Highest utility so far; NaN before the first one.
+        top10: Mean of the ten highest so far; NaN before the first one.
+    """
+
+    call: int
+    smiles: str
+    utility: float
+    best: float
+    top10: float
+
+
+def trace_of(table: Sequence[Row]) -> list[TracePoint]:
+    """The progress of the charged rows, call by call."""
+    charged = charged_rows(table)
+    best, top = running_top([row.utility for row in charged], TOP)
+    return [
+        TracePoint(call, row.smiles, row.utility, best[call], top[call]) for call, row in enumerate(charged)
+    ]
 
 
 def values_of(row: Row) -> list[float | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,29 +82,16 @@ TOP = 10
 """A molecule among this many best is a hit."""
 
 
-@dataclass(frozen=True)
-class TracePoint:
-    """State of a campaign after one call.
-
-    Attributes:
-        call: Number of the call, counted from 0.
-        smiles: Molecule that was scored.
-        utility: Its utility; NaN if it failed or violates a constraint.
-        best: Highest utility so far; NaN before the first one.
-        top10: Mean of the ten highest so far; NaN before the first one.
-    """
-
-    call: int
-    smiles: str
-    utility: float
-    best: float
-    top10: float
+def best_of(worth: Array) -> list[float]:
+    """The ten highest utilities, highest first; fewer where fewer are finite."""
+    found: list[float] = np.sort(worth[np.isfinite(worth)])[::-1][:TOP].tolist()
+    return found
 
 
-def tenth_best(worth: NDArray[np.float64]) -> float | None:
+def tenth_best(worth: Array) -> float | None:
     """The tenth best utility, which hits exceed; `None` if there are fewer than ten."""
-    reached = np.sort(worth[np.isfinite(worth)])[::-1]
-    return float(reached[TOP - 1]) if len(reached) >= TOP else None
+    best = best_of(worth)
+    return best[-1] if len(best) == TOP else None
 
 
 def is_hit(utility: float, bar: float | None) -> bool:

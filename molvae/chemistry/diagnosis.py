@@ -60,8 +60,6 @@ def unwanted_character(character: str, position: int) -> str:
 
 def too_deep(text: str, limit: int) -> int | None:
     """Index of the parenthesis that opens a branch nested deeper than `limit`, if any."""
-    if text.count("(") <= limit:
-        return None
     depth = 0
     for position, character in enumerate(text):
         if character == "(":

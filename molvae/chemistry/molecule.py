@@ -231,7 +231,6 @@ def _refusal(text: str, extension: str) -> Invalid | None:
         if text.startswith(_PICKLED):
             reason = "a pickled RDKit molecule, not text: write SMILES into the table"
         return Invalid(text, reason, unwanted.start())
-    position = diagnosis.too_deep(text, MAX_NESTING)
-    if position is not None:
+    if text.count("(") > MAX_NESTING and (position := diagnosis.too_deep(text, MAX_NESTING)) is not None:
         return Invalid(text, f"branches are nested deeper than {MAX_NESTING}", position)
     return None

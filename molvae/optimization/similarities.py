@@ -138,7 +138,7 @@ class MinMaxGallery:
 
     def _split(self, sets: Multisets) -> tuple[NDArray[np.float32], sparse.csr_array]:
         """Indicators of the common pairs (`q x c`, dense) and of the rare ones (`q x r`, sparse)."""
-        sizes = sets.sizes
+        sizes = np.diff(sets.offsets)
         columns, rows = self._column[sets.keys], np.repeat(np.arange(len(sizes)), sizes)
         dense = np.zeros((len(sizes), self._n_common), dtype=np.float32)
         is_common = (columns >= 0) & (columns < self._n_common)

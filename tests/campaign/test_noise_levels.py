@@ -1,37 +1,54 @@
-"""A search tells a decoder that knows noise levels how much of each latent point is noise."""
+"""A search passes to a decoder with noise levels how much of each latent point is noise."""
 
 from __future__ import annotations
+
+from types import SimpleNamespace
 
 import numpy as np
 from fake_model import FakeModel
 
-from molvae.campaign.model import decoded, drawn
+from molvae.campaign.model import Latents, drawn
+from molvae.campaign.molecules import MoleculeMemory
+from molvae.campaign.search.base import Parents
+from molvae.campaign.search.sources import LatentMoves
 
 
 class Taught(FakeModel):
-    """Remembers the levels its decoder was told."""
+    """Remembers the levels and seeds its decoder was given."""
 
     noise_levels, prior_level = True, 1.0
 
     def __init__(self):
         super().__init__()
-        self.told = []
+        self.given = []
 
     def decode_moved(self, z, level, *, seed):
-        self.told.append((level.tolist(), seed))
+        self.given.append((level.tolist(), seed))
         return self.decode(z)
 
 
+def offspring(model, generator):
+    """Two pCN steps and a draw of the prior."""
+    moves = LatentMoves(SimpleNamespace(model=model), Latents(model, {}, MoleculeMemory()), 1.0)
+    parents = Parents([molecule.smiles for molecule in model.molecules[:3]], np.arange(3.0))
+    return moves.offspring(parents, {"pcn": 2, "prior": 1}, generator)
+
+
 def test_noise_levels_are_passed_to_models_that_have_them():
-    z, level = np.zeros((3, 6), dtype=np.float32), np.array([0.0, 0.3, 1.0])
     model, generator = Taught(), np.random.default_rng(0)
-    decoded(model, z, level, generator)
+    moves = [attempt.move for attempt in offspring(model, generator)]
     drawn(model, 2, generator)
-    assert [told for told, _ in model.told] == [level.tolist(), [1.0, 1.0]]
-    assert model.told[0][1] != model.told[1][1]
-    plain, untouched, expected = FakeModel(), np.random.default_rng(5), np.random.default_rng(5)
-    decoded(plain, z, level, untouched)
-    assert [m.smiles for m in drawn(plain, 4, untouched) if hasattr(m, "smiles")] == [
-        m.smiles for m in plain.decode(plain.sample_latent(4, generator=expected)) if hasattr(m, "smiles")
+    (levels, seed), (of_draws, other) = model.given
+    assert {move: level == 1.0 for move, level in zip(moves, levels)} == {"prior": True, "pcn": False}
+    assert of_draws == [1.0, 1.0]
+    assert seed != other
+    assert min(levels) > 0
+
+
+def test_models_without_noise_levels_draw_no_seed():
+    model, generator, expected = FakeModel(), np.random.default_rng(5), np.random.default_rng(5)
+    assert [m.smiles for m in drawn(model, 4, generator) if hasattr(m, "smiles")] == [
+        m.smiles for m in model.decode(model.sample_latent(4, generator=expected)) if hasattr(m, "smiles")
     ]
-    assert untouched.random() == expected.random()
+    assert generator.random() == expected.random()
+    assert len(offspring(model, generator)) == 3

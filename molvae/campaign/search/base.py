@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -130,6 +130,12 @@ class Batch:
     drafts: tuple[Draft, ...]
     state: dict[str, Any] = field(default_factory=dict)
     latents: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    def after(self, first: Sequence[Draft], n: int) -> Batch:
+        """The batch of `n` that begins with other molecules."""
+        taken = {draft.smiles for draft in first}
+        rest = [draft for draft in self.drafts if draft.smiles not in taken]
+        return replace(self, drafts=(*first, *rest[: n - len(first)]))
 
 
 METHODS: Registry[Callable[[Situation, int], Batch]] = Registry(

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from molvae.campaign.gates import kept_cores
 from molvae.campaign.model import drawn
-from molvae.campaign.search.base import METHODS, N_PARENTS, Batch, Draft, Parents, Situation
+from molvae.campaign.search.base import N_PARENTS, Draft, Parents
 from molvae.campaign.search.mix import Mix
 from molvae.optimization.similarities import MinMaxGallery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from molvae.campaign.search.base import Offspring
+    from molvae.campaign.search.base import Offspring, Situation
     from molvae.chemistry.molecule import Molecule
 
 
@@ -27,37 +26,26 @@ _LARGEST = 400  # molecules of the first population
 _TO_CHOOSE_FROM = 5  # molecules within the bounds per chosen one
 
 
-def next_batch(situation: Situation, n: int, *, whole: bool) -> Batch:
-    """The next batch: of the initial design, then of the search method.
+def initial_design(situation: Situation, n: int, *, whole: bool) -> tuple[list[Draft], bool]:
+    """The next molecules of the initial design, and whether they are a batch without those of the method.
 
-    The last one of the initial design is shorter, unless `whole`. Start molecules with scores count toward
-    the initial design.
+    All are within the known bounds: start molecules in order, or a random choice if there are more than
+    `n_initial`; then prior draws. The last batch is shorter than `n`, unless `whole`. Start molecules with
+    scores count toward the initial design.
     """
     history = situation.history
-    first: list[Draft] = []
     left = history.settings.n_initial - len(history.trials)
-    if left > 0:
-        scored = any(trial.complete for trial in history.trials.values())
-        first = _initial_drafts(situation, min(n, left) if scored else n)
-        if not scored or len(first) == n or (first and not whole):
-            return Batch(tuple(first), state=history.state)
-    taken = {draft.smiles for draft in first}
-    found = METHODS.get(history.settings.method)(situation, n)
-    rest = [draft for draft in found.drafts if draft.smiles not in taken]
-    return replace(found, drafts=(*first, *rest[: n - len(first)]))
-
-
-def _initial_drafts(situation: Situation, n: int) -> list[Draft]:
-    """The next `n` molecules of the initial design, all within the known bounds.
-
-    Start molecules in order, or a random choice if there are more than `n_initial`; then prior draws.
-    """
-    start = [molecule.smiles for molecule in situation.history.start]
-    if len(start) > situation.history.settings.n_initial:
+    if left <= 0:
+        return [], False
+    scored = any(trial.complete for trial in history.trials.values())
+    size = min(n, left) if scored else n
+    start = [molecule.smiles for molecule in history.start]
+    if len(start) > history.settings.n_initial:
         order = situation.seeds.numpy("start").permutation(len(start))
         start = [start[row] for row in order]
-    drafts = [Draft(smiles, "start") for smiles in situation.within_bounds(situation.unseen(start), n)]
-    return new_drafts(situation, n, situation.generator("initial"), drafts)
+    drafts = [Draft(smiles, "start") for smiles in situation.within_bounds(situation.unseen(start), size)]
+    drafts = new_drafts(situation, size, situation.generator("initial"), drafts)
+    return drafts, not scored or len(drafts) == n or bool(drafts and not whole)
 
 
 def library(

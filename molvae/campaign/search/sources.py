@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from molvae.campaign.gates import kept_smarts
-from molvae.campaign.model import ReadsNoise, TellsPosterior, decoded
+from molvae.campaign.model import TellsPosterior, reads_noise
 from molvae.campaign.search.base import N_GENERATIONS, SOURCES, Offspring
 from molvae.chemistry.graph_moves import crossed, decorated, mutated
 from molvae.chemistry.molecule import Invalid, parse
@@ -57,14 +57,17 @@ class LatentMoves:
         names = [parents.smiles[int(row)] for row in encoded]
         deviation = self.latents.deviations(names) if counts.get("noise") else None
         slope = self._slope if counts.get("ascent") else None
-        noise_levels = isinstance(self.model, ReadsNoise) and self.model.noise_levels
-        elites = Elites(z[encoded], parents.fitness[encoded], deviation, slope, noise_levels)
+        elites = Elites(z[encoded], parents.fitness[encoded], deviation, slope, reads_noise(self.model))
         n = counts.get(PRIOR, 0) if len(encoded) else sum(counts.values())
         draws = self._draws(n, generator)
         moves = propose(elites, counts, generator, draws, widening=self.widening)
-        prior_level = self.model.prior_level if isinstance(self.model, ReadsNoise) else 0.0
-        drawn = np.array([move == PRIOR for move in moves.source], dtype=bool)
-        children = decoded(self.model, moves.z, np.where(drawn, prior_level, moves.level), generator)
+        if reads_noise(self.model):
+            drawn = np.array([move == PRIOR for move in moves.source], dtype=bool)
+            levels = np.where(drawn, self.model.prior_level, moves.level)
+            seed = int(generator.integers(2**31))
+            children = self.model.decode_moved(moves.z, levels, seed=seed)
+        else:
+            children = self.model.decode(moves.z)
         return [
             Offspring(molecule, move, names[row] if row >= 0 else None)
             for molecule, move, row in zip(children, moves.source, moves.parent, strict=True)
@@ -119,30 +122,25 @@ class GraphMoves:
         weights = rank_weights(parents.fitness)
         first, second = generator.choice(len(weights), size=(2, len(moves)), p=weights)
         rng = Random(int(generator.integers(2**63)))
-        attempts = []
+        known, attempts = self.latents.molecules, []
         for move, a, b in zip(moves, first, second):
-            child = self._child(move, parents.smiles[a], parents.smiles[b], rng)
+            parent, mate = known[parents.smiles[a]], known[parents.smiles[b]]
+            if parent is None or mate is None:
+                text = None
+            elif move == "crossover":
+                text = crossed(parent, mate, rng, cores=self._cores)
+            elif move == "decoration":
+                text = decorated(parent, rng, cores=self._cores)
+            else:
+                n_edits = 1
+                while n_edits < _MOST_EDITS and rng.random() < self._another:
+                    n_edits += 1
+                text = mutated(parent, rng, n_edits=n_edits, cores=self._cores)
+            if text is not None and text not in self._children:
+                self._children[text] = parse(text)
+            child = _NOTHING if text is None else self._children[text]
             attempts.append(Offspring(child, move, parents.smiles[a]))
         return attempts
-
-    def _child(self, move: str, parent: str, mate: str, rng: Random) -> Molecule | Invalid:
-        molecule, other = self.latents.molecules[parent], self.latents.molecules[mate]
-        if molecule is None or other is None:
-            return _NOTHING
-        if move == "crossover":
-            text = crossed(molecule, other, rng, cores=self._cores)
-        elif move == "decoration":
-            text = decorated(molecule, rng, cores=self._cores)
-        else:
-            n_edits = 1
-            while n_edits < _MOST_EDITS and rng.random() < self._another:
-                n_edits += 1
-            text = mutated(molecule, rng, n_edits=n_edits, cores=self._cores)
-        if text is None:
-            return _NOTHING
-        if text not in self._children:
-            self._children[text] = parse(text)
-        return self._children[text]
 
 
 @SOURCES.register("library")
