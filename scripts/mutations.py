@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LIST = Path(__file__).with_suffix(".toml")
 _LIBRARIES = ("torch", "botorch", "rdkit.Chem", "scipy.stats", "sklearn", "pyarrow", "pydantic", "hypothesis")
-_TIMEOUT = 1800  # seconds; a broken line may loop for ever, which is noticed too
+_TIMEOUT = 1800  # seconds; an endless loop counts as noticed
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Mutation:
     """A line to break.
 
     Attributes:
-        what: What is broken, in words.
-        room: Folder of molvae in which the text stands, in exactly one place.
+        what: Description of the broken behavior.
+        room: Package of molvae with the text, in exactly one place.
         old: The text.
-        new: What takes its place.
-        tests: Files and folders of tests that must fail.
+        new: Its replacement.
+        tests: Files and directories of tests, of which one must fail.
     """
 
     what: str
@@ -41,7 +41,7 @@ class Mutation:
     tests: tuple[str, ...]
 
     def file(self, root: Path) -> Path | None:
-        """The one file that has the text once; None where the code has changed since."""
+        """The one file with the text; None if it does not occur exactly once."""
         paths = sorted((root / "molvae" / self.room).rglob("*.py"))
         found = {path: path.read_text(encoding="utf-8").count(self.old) for path in paths}
         files = [path for path, n in found.items() if n]
@@ -49,19 +49,19 @@ class Mutation:
 
 
 def mutations() -> list[Mutation]:
-    """Those of scripts/mutations.toml."""
+    """The mutations of scripts/mutations.toml."""
     listed = tomllib.loads(LIST.read_text(encoding="utf-8"))["mutation"]
     return [Mutation(**{**entry, "tests": tuple(entry["tests"])}) for entry in listed]
 
 
 def main() -> int:
-    """Try the mutations; exit code 1 where fewer than `--least` are noticed."""
+    """Try the mutations; exit code 1 if fewer than `--least` are noticed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="those whose room or description has this text")
-    parser.add_argument("--least", type=int, default=0, help="how many have to be noticed")
+    parser.add_argument("--only", default="", help="only those whose package or description has this text")
+    parser.add_argument("--least", type=int, default=0, help="minimum number noticed")
     parser.add_argument("--json", type=Path, help="file to write the counts and rows to")
     chosen = parser.parse_args()
-    for name in _LIBRARIES:  # once, not for every line: each takes seconds
+    for name in _LIBRARIES:  # loaded once, before forking; each takes seconds
         import_module(name)
     todo = [m for m in mutations() if chosen.only in f"{m.room}: {m.what}"]
     with tempfile.TemporaryDirectory(prefix="molvae-mutations-") as folder:
@@ -77,7 +77,7 @@ def main() -> int:
 
 
 def _copy(root: Path) -> None:
-    """The files that git knows or would add, as they stand now."""
+    """Copy all files that are not ignored by git."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
     for name in filter(None, listed.stdout.split("\0")):
@@ -90,7 +90,7 @@ def _tried(root: Path, mutation: Mutation) -> dict[str, str]:
     started = time.monotonic()
     file, by = mutation.file(root), ""
     if file is None:
-        result, by = "text not found", f"mend scripts/mutations.toml: {mutation.old!r}"
+        result, by = "text not found", f"update scripts/mutations.toml: {mutation.old!r}"
     elif not (by := _failure_with(root, file, mutation)):
         result, by = "NOT NOTICED", " ".join(mutation.tests)
     elif "::" in by and _failure(root, (by,)):
@@ -112,7 +112,7 @@ def _failure_with(root: Path, file: Path, mutation: Mutation) -> str:
 
 
 def _failure(root: Path, tests: tuple[str, ...]) -> str:
-    """The first test that fails; empty where all pass."""
+    """The first test that fails; empty if all pass."""
     report = root / "report.txt"
     process = multiprocessing.get_context("fork").Process(target=_run, args=(root, tests, report))
     process.start()
@@ -120,7 +120,7 @@ def _failure(root: Path, tests: tuple[str, ...]) -> str:
     if process.is_alive():
         process.kill()
         process.join()
-        return f"no end after {_TIMEOUT} s"
+        return f"not finished after {_TIMEOUT} s"
     if process.exitcode == 0:
         return ""
     lines = report.read_text(encoding="utf-8").splitlines()

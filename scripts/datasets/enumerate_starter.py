@@ -1,9 +1,9 @@
-"""Make `datasets/starter.csv.gz`: about 10,000 drug-like molecules, from building blocks by known reactions.
+"""Enumerate `datasets/starter.csv.gz`: about 10,000 drug-like molecules, from building blocks and reactions.
 
     python scripts/datasets/enumerate_starter.py            write the file and the summary in its README
-    python scripts/datasets/enumerate_starter.py --check    make it again and compare, write nothing
+    python scripts/datasets/enumerate_starter.py --check    enumerate again and compare, write nothing
 
-No random numbers: what is tried, and what is kept, goes by a hash of the building blocks' places.
+There are no random numbers: combinations are chosen by a hash of the indices of the building blocks.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ WANTED = 10_000
 TRIED_PER_ROUTE = 1_000
 NAMES = ("mw", "logp", "tpsa", "hbd", "rotatable_bonds", "qed", "sa")
 LIMITS = {"mw": (180, 500), "logp": (-1, 5.5), "tpsa": (0, 140), "hbd": (0, 4), "rotatable_bonds": (0, 10)}
-# What no product may still carry: the handles themselves, and groups that would react on the shelf.
+# Not allowed in products: unreacted functional groups, and groups that are not stable.
 LEFTOVERS = tuple(
     Chem.MolFromSmarts(pattern)
     for pattern in (
@@ -71,7 +71,7 @@ class Made(NamedTuple):
 
 
 def make(route: Route, places: Sequence[int]) -> Molecule | None:
-    """The product of a route from the building blocks at these places of its lists, if there is one."""
+    """The product of a route from the building blocks with these indices; None if there is none."""
     taken = iter(zip(route.components, places, strict=True))
     blocks, place = next(taken)
     current = blocks[place]
@@ -90,7 +90,7 @@ def make(route: Route, places: Sequence[int]) -> Molecule | None:
 
 @cache
 def _react(reaction: str, current: str, added: str | None) -> str | None:
-    """The one product of a step; `None` where it does not go, or could go in two ways."""
+    """The only product of a step; None if there is none or more than one."""
     template = _template(reaction)
     molecules = [_block(text) for text in (current, added) if text is not None]
     products = set()
@@ -118,9 +118,9 @@ def _block(smiles: str) -> Chem.Mol:
 
 
 def candidates(route: Route, most: int) -> Iterator[tuple[int, ...]]:
-    """Places in the route's lists, up to `most` of them, spread over all combinations by their hash."""
+    """Up to `most` combinations of indices of building blocks, chosen by their hash."""
     sizes = [len(component) for component in route.components]
-    step = max(1, prod(sizes) // (8 * most))  # a thinned grid is hashed, not millions of combinations
+    step = max(1, prod(sizes) // (8 * most))  # thin out millions of combinations before sorting
     thinned = (
         places
         for index, places in enumerate(product(*map(range, sizes)))
@@ -134,7 +134,7 @@ def _digest(*parts: object) -> int:
 
 
 def acceptable(molecule: Molecule) -> np.ndarray | None:
-    """The properties of a molecule that belongs into the set, `None` for one that does not."""
+    """The properties of a molecule that is accepted; None if it is not."""
     if any(molecule.mol.HasSubstructMatch(pattern) for pattern in LEFTOVERS):
         return None
     values = describe(molecule, NAMES)
@@ -145,7 +145,7 @@ def acceptable(molecule: Molecule) -> np.ndarray | None:
 
 
 def enumerate_route(route: Route, most: int, seen: set[str]) -> list[Made]:
-    """The acceptable products of a route that no route before it has made."""
+    """The accepted products of a route that are not products of an earlier route."""
     made = []
     for places in candidates(route, most):
         molecule = make(route, places)
@@ -160,7 +160,7 @@ def enumerate_route(route: Route, most: int, seen: set[str]) -> list[Made]:
 
 
 def spread(made: Sequence[Made]) -> list[Made]:
-    """The same molecules, ordered so that every beginning of the list covers QED and weight evenly."""
+    """The same molecules, ordered so that every prefix of the list covers QED and weight evenly."""
     bins: dict[tuple[int, int], list[Made]] = defaultdict(list)
     for entry in made:
         values = dict(zip(NAMES, entry.values))
@@ -170,7 +170,7 @@ def spread(made: Sequence[Made]) -> list[Made]:
 
 
 def shares(available: Sequence[int], wanted: int) -> list[int]:
-    """How many each route gives: the same from all, and what a small one cannot give, the others do."""
+    """Number of molecules of each route: equal, except that routes with fewer are replaced by the others."""
     given = [0] * len(available)
     while wanted > 0 and any(have > got for have, got in zip(available, given)):
         for index, have in enumerate(available):
@@ -181,7 +181,7 @@ def shares(available: Sequence[int], wanted: int) -> list[int]:
 
 
 def enumerate_starter(wanted: int = WANTED, most: int = TRIED_PER_ROUTE) -> list[Made]:
-    """The starter set, in an order that is random to chemistry."""
+    """The starter set, in an order unrelated to chemistry."""
     seen: set[str] = set()
     with rdBase.BlockLogs():
         per_route = [spread(enumerate_route(route, most, seen)) for route in ROUTES]
@@ -221,11 +221,11 @@ def summary(entries: Sequence[Made], packed: bytes, text: str) -> str:
 
 
 def main() -> int:
-    """Writes or checks the file."""
+    """Write or check the file."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--check", action="store_true", help="make it again and compare, write nothing")
+    parser.add_argument("--check", action="store_true", help="enumerate again and compare, write nothing")
     check = parser.parse_args().check
     entries = enumerate_starter()
     text = table(entries)

@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-# A nitrogen that reacts: not of an amide, sulfonamide, urea, hydrazine or aromatic ring, nor arylated.
+# A reactive nitrogen: not in an amide, sulfonamide, urea, hydrazine or aromatic ring, and not arylated.
 _AMINE = "NX3;H1,H2;!$(N[C,S]=[O,S,N]);!$(N[!#6]);!$([NH1](c)[#6])"
 _ACID = "[CX3:1](=[O:2])[OX2H1]"
 _ACTIVATED = "$(c:n),$(c1ccnc2ccccc12),$(c1ccc(C#N)cc1),$(c1ccc([N+](=O)[O-])cc1),$(c1ccc(S(=O)(=O)C)cc1)"
@@ -31,12 +31,12 @@ REACTIONS: dict[str, str] = {
     "saponification": "[c:1][C:2](=[O:3])O[CH3]>>[c:1][C:2](=[O:3])O",
     "deprotection": "[N:1]C(=O)OC([CH3])([CH3])[CH3]>>[N:1]",
 }
-"""Reaction name -> template. The order of the two reactants does not matter where they are used."""
+"""Reaction name -> template. The order of the two reactants does not matter."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One reaction of a route, with the kind of building block added in it (none, for a deprotection)."""
+    """One reaction of a route, with the kind of building block it adds (None for a deprotection)."""
 
     reaction: str
     kind: str | None = None
@@ -58,7 +58,7 @@ class Route:
 
 
 def _building_blocks() -> dict[str, tuple[str, ...]]:
-    """SMILES by kind, the kinds made of others included; their places are part of the set's identifiers."""
+    """SMILES by kind, including combined kinds; their indices are part of the identifiers of the set."""
     path = Path(__file__).resolve().parents[2] / "datasets" / "building_blocks.csv"
     blocks: dict[str, tuple[str, ...]] = {}
     with path.open(newline="") as lines:
@@ -67,7 +67,7 @@ def _building_blocks() -> dict[str, tuple[str, ...]]:
     blocks["aliphatic_amine"] = blocks["primary_amine"] + blocks["secondary_amine"]
     blocks["amine"] = blocks["aliphatic_amine"] + blocks["aniline"]
     blocks["secondary_amine_or_aniline"] = blocks["secondary_amine"] + blocks["aniline"]
-    # A Mitsunobu reaction inverts a stereocenter, which its template does not: only alcohols without one.
+    # Only alcohols without a stereocenter: a Mitsunobu reaction inverts it, but the template does not.
     blocks["alcohol_without_stereocenter"] = tuple(text for text in blocks["alcohol"] if "@" not in text)
     return blocks
 

@@ -1,10 +1,10 @@
-"""Score molecules by a Chemprop 2 model, which is loaded once.
+"""Score molecules with a Chemprop 2 model.
 
     molvae oracles check 'cmd:python scripts/oracles/chemprop_model.py model.pt'
     molvae optimize CHECKPOINT -o out --maximize 'cmd:python scripts/oracles/chemprop_model.py model.pt'
 
-Needs `pip install chemprop` in the Python that runs it, which may be another than molvae's. Loading a model
-runs what is in it: use models whose origin you know.
+Needs `pip install chemprop` in the Python that runs it, which may differ from molvae's. Loading a model may
+execute code in it, so use only models that you trust.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Model:
 
     Args:
         path: `.pt` or `.ckpt`.
-        target: Which of its outputs, counted from 0.
+        target: Index of the output, from 0.
     """
 
     def __init__(self, path: Path, target: int) -> None:
@@ -34,7 +34,7 @@ class Model:
         self.target = target
 
     def __call__(self, smiles: list[str]) -> list[float | None]:
-        """Return one number for each molecule, or nothing where it has none."""
+        """One number for each molecule; None if it is not finite."""
         from chemprop import data, featurizers
         from lightning import pytorch
 
@@ -50,10 +50,10 @@ class Model:
 
 
 def main() -> None:
-    """Say what is missing, or answer requests until they end."""
+    """Answer requests until stdin closes, with an error if the model cannot be loaded."""
     parser = argparse.ArgumentParser(description="Score molecules by a Chemprop model for molvae.")
     parser.add_argument("model", type=Path)
-    parser.add_argument("--target", type=int, default=0, help="which output of the model, counted from 0")
+    parser.add_argument("--target", type=int, default=0, help="index of the model's output, from 0")
     options = parser.parse_args()
     model, wrong = None, ""
     try:

@@ -1,9 +1,9 @@
-"""The smallest oracle there is: a program that speaks molvae's protocol and needs nothing but Python.
+"""A minimal oracle: a program that implements molvae's protocol and needs only Python.
 
     molvae oracles check 'cmd:python scripts/oracles/toy.py'
     molvae optimize CHECKPOINT --maximize 'cmd:python scripts/oracles/toy.py' -o out
 
-It scores a molecule by how many different letters its SMILES has, and has no score for one with iodine.
+The score of a molecule is the number of different letters in its SMILES; molecules with iodine fail.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import sys
 
 
 def score(smiles: str) -> float | None:
-    """Return a number, or nothing where there is none."""
+    """A number, or None if the molecule fails."""
     return None if "I" in smiles else float(len(set(smiles.lower()) & set("abcdefghijklmnopqrstuvwxyz")))
 
 
 def main() -> None:
-    """Answer the greeting and every request by one line each."""
+    """Answer the greeting and every request with one line."""
     for line in sys.stdin:
         message = json.loads(line)
         if "smiles" in message:
