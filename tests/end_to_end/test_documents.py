@@ -129,6 +129,17 @@ def test_links_resolve_and_lines_fit(page):
     assert max(len(line) for line in text.splitlines() if not line.startswith("|")) <= 130
 
 
+@pytest.mark.parametrize("notebook", sorted((DOCS / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_links_of_notebooks_resolve(notebook):
+    texts = [
+        "".join(c["source"])
+        for c in json.loads(notebook.read_text())["cells"]
+        if c["cell_type"] == "markdown"
+    ]
+    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", "\n".join(texts)):
+        assert (notebook.parent / target).exists(), target
+
+
 def test_every_page_is_listed_and_on_the_site():
     listed, nav = (DOCS / "README.md").read_text("utf-8"), (ROOT / "mkdocs.yml").read_text("utf-8")
     for page in DOCS.glob("*.md"):
