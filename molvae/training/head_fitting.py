@@ -60,19 +60,19 @@ def fit_heads(
     scaler = PropertyScaler.fit(corpus.labels[train_rows], corpus.property_names)
     folds = _folds(len(train_rows), Seeds(seed))
     alone = len(folds) == 1
-    train, valid = (_Labels.of(model, corpus, rows, scaler, progress) for rows in (train_rows, valid_rows))
-    assert train is not None  # noqa: S101 - there are labels
-    members, unseen = [], _Unseen(train)
+    train = _Labels.of(model, corpus, train_rows, scaler, progress)
+    valid = _Labels.of(model, corpus, valid_rows, scaler, progress) if len(valid_rows) else None
+    members, held_out = [], _HeldOut(train)
     for number, fold in enumerate(folds):
         root, task = Seeds(seed).integer("member", number), f"head {number + 1} of {len(folds)}"
         head = _with_head_for(model, scaler, settings, 1, root).network.head
         learning = train.at(np.setdiff1d(np.arange(len(train_rows)), () if alone else fold))
-        members.append(_learned(head, learning, valid, settings, Seeds(root), task, progress))  # type: ignore[arg-type]
+        members.append(_trained(head, learning, valid, settings, Seeds(root), task, progress))  # type: ignore[arg-type]
         if not alone:
-            unseen.add(members[-1], fold)
+            held_out.add(members[-1], fold)
     fitted = _with_head_for(model, scaler, settings, len(members), seed)
-    joined(members, fitted.network.head, unseen.widening())  # type: ignore[arg-type]
-    figures = _on_validation(fitted, corpus, valid_rows, valid) if alone else unseen.figures(scaler)
+    joined(members, fitted.network.head, held_out.widening())  # type: ignore[arg-type]
+    figures = _on_validation(fitted, corpus, valid_rows, valid) if alone else held_out.figures(scaler)
     source = f"{len(train_rows)} molecules, " + (
         "one member" if alone else f"the mean of {len(folds)} members"
     )
@@ -85,26 +85,27 @@ def _folds(n: int, seeds: Seeds) -> list[NDArray[np.int64]]:
     return [np.sort(fold) for fold in np.array_split(seeds.numpy("folds").permutation(n), n_folds)]
 
 
-class _Unseen:
+class _HeldOut:
     """Out-of-fold predictions of the members, in scaled units, `n x p`."""
 
     def __init__(self, train: _Labels) -> None:
-        self._lessons = train
+        self._train = train
         self._true = torch.where(train.observed, train.properties, torch.nan).double().cpu().numpy()
         self._mean, self._variance = np.full((2, *self._true.shape), np.nan)
 
     @torch.no_grad()
     def add(self, member: PropertyHead, fold: NDArray[np.int64]) -> None:
         """Add a member's predictions for the fold it was trained without."""
-        said = member(self._lessons.posterior.mu[torch.from_numpy(fold).to(self._lessons.properties.device)])
-        self._mean[fold], self._variance[fold] = said.mean.cpu().numpy(), said.variance.cpu().numpy()
+        mu = self._train.posterior.mu
+        found = member(mu[torch.from_numpy(fold).to(mu.device)])
+        self._mean[fold], self._variance[fold] = found.mean.cpu().numpy(), found.variance.cpu().numpy()
 
     def widening(self) -> Tensor:
         """Factors that match the variances to the squared errors, `p`; 1 where unknown."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing
-            missed = np.nanmean((self._true - self._mean) ** 2 / self._variance, axis=0)
-        return torch.from_numpy(np.clip(np.nan_to_num(missed, nan=1.0), 0.1, 100.0)).float()
+            ratio = np.nanmean((self._true - self._mean) ** 2 / self._variance, axis=0)
+        return torch.from_numpy(np.clip(np.nan_to_num(ratio, nan=1.0), 0.1, 100.0)).float()
 
     def figures(self, scaler: PropertyScaler) -> dict[str, float]:
         """`r2_NAME` and `mae_NAME` of each property that has labels, cross-validated."""
@@ -134,10 +135,8 @@ class _Labels(NamedTuple):
         rows: NDArray[np.int64],
         scaler: PropertyScaler,
         progress: Progress,
-    ) -> _Labels | None:
-        """Labels of rows of a corpus; None if there are no rows."""
-        if len(rows) == 0:
-            return None
+    ) -> _Labels:
+        """Labels of rows of a corpus, at least one."""
         unit = torch.from_numpy(scaler.to_unit(corpus.labels[rows])).to(model.device)
         observed = torch.isfinite(unit)
         posterior = encoded(model, corpus, rows, progress=progress)
@@ -157,7 +156,7 @@ class _Labels(NamedTuple):
         return gaussian_nll(head(points), self.properties[rows], self.observed[rows]).mean()
 
 
-def _learned(
+def _trained(
     head: PropertyHead,
     train: _Labels,
     valid: _Labels | None,
@@ -190,14 +189,12 @@ def _learned(
         return torch.stack([train.nll(head, each, rows) for each in points]).mean(), {}
 
     def measure(at: Standing) -> float:
-        return -float(at.epoch) if valid is None else _missed(fit.result, valid)  # type: ignore[arg-type]
+        if valid is None:
+            return -float(at.epoch)  # the last is the best
+        with torch.no_grad():
+            return float(valid.nll(fit.result, valid.posterior.mu, slice(None)))  # type: ignore[arg-type]
 
     return fit.best(loss, measure).eval()  # type: ignore[return-value]
-
-
-@torch.no_grad()
-def _missed(head: PropertyHead, valid: _Labels) -> float:
-    return float(valid.nll(head, valid.posterior.mu, slice(None)))
 
 
 def _labelled(corpus: Corpus, part: str) -> NDArray[np.int64]:

@@ -52,7 +52,7 @@ def fit_language(
     Raises:
         UsageError: `initial` has another size than requested.
     """
-    language = _begun(model, settings, initial, seeds).to(model.device)
+    language = _initialized(model, settings, initial, seeds).to(model.device)
     generator = seeds.torch("language")
     recipe = Recipe(
         epochs=settings.epochs,
@@ -81,7 +81,7 @@ def fit_language(
     return fit.run(loss).cpu()  # type: ignore[return-value]
 
 
-def _begun(
+def _initialized(
     model: MolVAE, settings: LanguageSettings, initial: LanguagePrior | None, seeds: Seeds
 ) -> LanguageModel:
     """The language model that training starts from."""

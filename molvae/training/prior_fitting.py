@@ -90,11 +90,6 @@ def fit_prior(
     metrics = {**_without_priors(model), **validity_of(fitted, seed)}
     facts: dict[str, Any] = {"prior": described, "metrics": metrics}
     critic = prior.critic if isinstance(prior, LatentGAN) else {}
-    if critic:
-        first, *_, last = critic.values()
-        facts["prior"] = (
-            f"{described}; the critic's difference was {first:.3g} at first and {last:.3g} at last"
-        )
     if critic or "critic" in model.settings.facts:
         facts["critic"] = {"step": list(critic), "difference": list(critic.values())}
     return model.replaced(prior=prior, facts=facts)
@@ -144,7 +139,11 @@ def _of_posteriors(asked: _Asked, begun: Prior | None, kind: type[LatentDensity]
         described += ", going on from an earlier flow"
     narrowed = posterior.scaled(settings.posterior_scale)
     context = FitContext(Seeds(seed).torch("prior"), progress, states)
-    return kind.fit(narrowed, settings, context, begun if isinstance(begun, FlowPrior) else None), described
+    prior = kind.fit(narrowed, settings, context, begun if isinstance(begun, FlowPrior) else None)
+    if isinstance(prior, LatentGAN):
+        gaps = list(prior.critic.values())
+        described += f"; the critic's difference was {gaps[0]:.3g} at first and {gaps[-1]:.3g} at last"
+    return prior, described
 
 
 def kept_fit(

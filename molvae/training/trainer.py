@@ -128,7 +128,7 @@ class _Run:
         processes: World,
         progress: Progress,
         facts: dict[str, Any],
-        should_stop: Callable[[], bool] = lambda: False,
+        should_stop: Callable[[], bool],
     ) -> None:
         self.directory, self.world, self.should_stop = directory, processes, should_stop
         PRIORS.get(settings.prior.name)  # fail on an unknown name now, not after the last epoch
