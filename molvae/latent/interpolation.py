@@ -49,8 +49,8 @@ class LatentPath(list[Waypoint]):
     def _repr_html_(self) -> str:
         found = [(w.molecule, w) for w in self if is_valid(w.molecule)]
         legends = [f"{w.position:.2f}: {w.to_start:.2f} | {w.to_end:.2f}" for _, w in found]
-        said = "position on the way, similarity to the start and to the end"
-        return grid_html([molecule for molecule, _ in found], legends, said)
+        caption = "position on the way, similarity to the start and to the end"
+        return grid_html([molecule for molecule, _ in found], legends, caption)
 
 
 def path_points(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,8 +71,8 @@ class Neighborhood:
     def _repr_html_(self) -> str:
         drawn = [self.parent, *(neighbor.molecule for neighbor in self.neighbors)]
         legends = ["parent", *(f"{neighbor.similarity:.2f}" for neighbor in self.neighbors)]
-        said = f"{self.n_draws} draws, {self.n_valid} valid, {self.n_parent} the molecule itself"
-        return grid_html(drawn, legends, said)
+        caption = f"{self.n_draws} draws, {self.n_valid} valid, {self.n_parent} the molecule itself"
+        return grid_html(drawn, legends, caption)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """The neighbors as a table."""
@@ -185,15 +186,12 @@ def neighborhood(
     radius = usual_radius(model) if radius is None else radius
     around = mu.repeat(n_draws, axis=0)
     decoded = decode_near(model, around, np.float32(radius) * sigma, radius, Seeds(seed).numpy("neighbors"))
-    found = [item for item in decoded if is_valid(item)]
-    counts: dict[Molecule, int] = {}
-    for item in found:
-        counts[item] = counts.get(item, 0) + 1
+    counts = Counter(item for item in decoded if is_valid(item))
     others = [item for item in counts if item != molecule]
     similarities = tanimoto(molecule, others).tolist() if others else []
     neighbors = [Neighbor(item, s, counts[item]) for item, s in zip(others, similarities, strict=True)]
     neighbors.sort(key=lambda neighbor: (-neighbor.similarity, neighbor.molecule.smiles))
-    return Neighborhood(molecule, radius, neighbors, n_draws, len(found), counts.get(molecule, 0))
+    return Neighborhood(molecule, radius, neighbors, n_draws, counts.total(), counts[molecule])
 
 
 def measure_similarity(

@@ -161,8 +161,8 @@ def _members(panel: PanelFit, seeds: Seeds, progress: Progress) -> tuple[tuple[P
         shown = held_out.shown()
         both = (torch.zeros_like(shown), shown)
         informed = torch.stack([seen.any(dim=1).long() for seen in both]).numpy()
-        said = torch.stack([torch.stack(held_out.predict(model, seen)) for seen in both]).double().numpy()
-        judged.append((row, column, informed, said[:, 0], said[:, 1]))
+        found = torch.stack([torch.stack(held_out.predict(model, seen)) for seen in both]).double().numpy()
+        judged.append((row, column, informed, found[:, 0], found[:, 1]))
         progress.advance("fit the panel")
     progress.finish("fit the panel")
     return tuple(members), Judged(*(np.concatenate(parts, axis=-1) for parts in zip(*judged, strict=True)))
@@ -176,8 +176,8 @@ def _calibrated(panel: PanelFit, members: tuple[PanelVAE, ...], judged: Judged) 
     units = np.clip((truth - panel.center[column]) / panel.scale[column], -LARGEST, LARGEST)
     rest = (units - expected) / panel.spread[column]
     trust, widening = np.ones((2, len(panel.names))), np.ones((2, len(panel.names)))
-    said = list(zip(judged.mean, judged.variance, judged.informed, strict=True))
-    for which, (mean, variance, informed) in enumerate(said):
+    corrections = list(zip(judged.mean, judged.variance, judged.informed, strict=True))
+    for which, (mean, variance, informed) in enumerate(corrections):
         at = informed == which
         if at.any():
             of = (column[at], len(panel.names))
@@ -185,7 +185,7 @@ def _calibrated(panel: PanelFit, members: tuple[PanelVAE, ...], judged: Judged) 
             error = rest[at] - trust[which][column[at]] * mean[at]
             widening[which] = _widening(np.abs(error) / np.sqrt(variance[at]), *of)
     fitted = replace(panel, members=members, trust=trust, widening=widening)
-    predicted = [fitted.in_their_units(m, v, expected, informed, column) for m, v, informed in said]
+    predicted = [fitted.in_their_units(m, v, expected, informed, column) for m, v, informed in corrections]
     figures = [
         _figures(fitted, j, truth[column == j], [tuple(part[column == j] for part in p) for p in predicted])
         for j in range(len(panel.names))
