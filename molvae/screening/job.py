@@ -46,7 +46,7 @@ class Job:
     settings: ScreenSettings
     columns: tuple[str, ...]
     property_names: tuple[str, ...]
-    inputs: tuple[tuple[str, str | int], ...]
+    inputs: tuple[tuple[str, str], ...]
     version: str
     latent_size: int = 0
     calibrated: bool = False
@@ -161,29 +161,29 @@ def _shown(value: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Untouched:
-    """Size and time of a file when it was read, to detect later changes."""
+class FileState:
+    """Size and modification time of a file, to detect later changes."""
 
     path: str
     size: int
     modified: int
 
     @classmethod
-    def now(cls, path: str) -> Untouched:
-        """The state of the file."""
+    def of(cls, path: str) -> FileState:
+        """The current state of a file; stdin never changes."""
         if path == _STDIN:
             return cls(path, 0, 0)
         check_file(Path(path))
         found = Path(path).stat()
         return cls(path, found.st_size, found.st_mtime_ns)
 
-    def check(self) -> None:
+    def check_unchanged(self) -> None:
         """Refuse a file that has changed, as parts of different contents must not be mixed.
 
         Raises:
             StorageError: It has changed.
         """
-        if Untouched.now(self.path) != self:
+        if FileState.of(self.path) != self:
             raise StorageError(
                 f"{self.path} has changed during the screen",
                 hint="Screen the file as it is now into another directory.",
@@ -208,14 +208,14 @@ def contents(settings: ScreenSettings, directory: Path) -> dict[str, str]:
 def _of_library(path: str, directory: Path) -> str:
     file, remembered = Path(path).resolve(), directory / _REMEMBERED
     stat = file.stat()
-    standing = [str(file), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+    state = [str(file), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
     try:
         before = json.loads(remembered.read_text(encoding="utf-8"))
-        if before["file"] == standing:
+        if before["file"] == state:
             return str(before["sha256"])
     except DAMAGED:
         pass  # it is read again
     digest = sha256_of(file)
     directory.mkdir(parents=True, exist_ok=True)
-    write_atomically(remembered, json.dumps({"file": standing, "sha256": digest}) + "\n")
+    write_atomically(remembered, json.dumps({"file": state, "sha256": digest}) + "\n")
     return digest

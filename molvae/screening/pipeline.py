@@ -18,7 +18,7 @@ from molvae.persistence.files import directory_lock, sha256_of, write_atomically
 from molvae.persistence.manifest import MANIFEST
 from molvae.progress import SILENT, Progress
 from molvae.screening.funnel import Funnel
-from molvae.screening.job import Job, Untouched, contents
+from molvae.screening.job import FileState, Job, contents
 from molvae.screening.novelty import make_known
 from molvae.screening.parts import ScoreLog, StoredPart, read_part, scores_path, write_part
 from molvae.screening.stages import Screener, rules_of
@@ -60,28 +60,23 @@ class _Work:
     directory: Path
     known: Path | None
     device: str
-    library: Untouched
-    retry_failed: bool = False
+    library: FileState
 
-    def __call__(self, part: Part, stop: Callable[[], bool] | None = None) -> tuple[Funnel, dict[str, float]]:
+    def __call__(
+        self, unfinished: tuple[Part, StoredPart | None], stop: Callable[[], bool] | None = None
+    ) -> tuple[Funnel, dict[str, float]]:
+        """Screen a part, or the failed rows of a stored one; returns its account and the time by stage."""
+        part, before = unfinished
         screener = _equipment(self)
         rows = self.reader.rows(part)
-        before = self.before(part) if self.retry_failed else None
         failed = None if before is None else before.failed()
         log = ScoreLog(scores_path(self.directory, part.number))
         wanted = (row for row in rows if failed is None or row.line in failed)
         screened = screener.screen(wanted, log, stop=stop)
-        self.library.check()
+        self.library.check_unchanged()
         funnel = write_part(self.directory, part, self.job, screened, rows.n_lines, before)
         log.remove()
         return funnel, screened.seconds
-
-    def before(self, part: Part) -> StoredPart | None:
-        """The part as screened before; None if it does not exist or is damaged."""
-        try:
-            return read_part(self.directory, part.number, self.job.digest, part.fingerprint())
-        except CheckpointError:
-            return None
 
 
 def screen(
@@ -148,7 +143,7 @@ def screen(
             f"{settings.library} can only be read from its beginning, but each Ray worker reads its own part",
             hint="Unpack it into a .smi, .csv or .parquet file, or use --engine local.",
         )
-    standing = Untouched.now(settings.library)
+    state = FileState.of(settings.library)
     model = MolVAE.load(settings.checkpoint, device=device)
     checks = Screener(settings, model, None).domain  # unknown names fail before any work
     for name, check in zip(settings.domain_checks, checks, strict=True):
@@ -161,8 +156,17 @@ def screen(
         rules = rules_of(settings, model)
         known = make_known(settings.reference, output, rules, workers=workers, progress=progress, stop=stop)
         del model
-        work = _Work(job, library.reader, output, known, device, standing, retry_failed)
-        outcome = _run(work, library, shard, workers=workers, engine=engine, progress=progress, stop=stop)
+        work = _Work(job, library.reader, output, known, device, state)
+        outcome = _run(
+            work,
+            library,
+            shard,
+            retry_failed=retry_failed,
+            workers=workers,
+            engine=engine,
+            progress=progress,
+            stop=stop,
+        )
         spent = {stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()}
         end = {"n_parts": outcome.n_parts, "job": job.digest, "seconds": spent}
         write_atomically(ends / "end.json", json.dumps(end) + "\n")
@@ -174,6 +178,7 @@ def _run(
     library: Library,
     shard: Shard,
     *,
+    retry_failed: bool,
     workers: int,
     engine: Engine,
     progress: Progress,
@@ -183,7 +188,7 @@ def _run(
     here = partial(work, stop=stop) if engine == "local" and workers <= 0 else work
     n_rows = 0
     progress.start(TASK)
-    parts = _unfinished(work, library.parts(shard), done, progress)
+    parts = _unfinished(work, library.parts(shard), done, progress, retry_failed=retry_failed)
     results = ordered_map(
         here, parts, workers=workers, chunk=1, stop=stop, engine=engine, gpu=work.device != "cpu"
     )
@@ -193,22 +198,24 @@ def _run(
             done.seconds[stage] = done.seconds.get(stage, 0.0) + spent
         n_rows += funnel.read
         progress.advance(TASK, funnel.read, hits=done.funnel.hits)
-    work.library.check()  # no later part may notice a truncated file
+    work.library.check_unchanged()  # no later part may notice a truncated file
     progress.finish(TASK, rows=n_rows, hits=done.funnel.hits)
     done.n_parts = library.n_parts or 0
     return done
 
 
-def _unfinished(work: _Work, parts: Iterator[Part], done: Outcome, progress: Progress) -> Iterator[Part]:
-    """The parts that are missing or damaged; the others are counted."""
+def _unfinished(
+    work: _Work, parts: Iterator[Part], done: Outcome, progress: Progress, *, retry_failed: bool
+) -> Iterator[tuple[Part, StoredPart | None]]:
+    """Parts that are missing or damaged, and stored ones whose failed rows are retried; counts the others."""
     for part in parts:
         try:
             stored = read_part(work.directory, part.number, work.job.digest, part.fingerprint())
         except CheckpointError as error:
             progress.note(f"{error.message}: screening it again")
             stored = None
-        if stored is None or (work.retry_failed and stored.failed()):
-            yield part
+        if stored is None or (retry_failed and stored.failed()):
+            yield part, stored
         else:
             done.funnel += stored.funnel
             done.n_skipped += 1
