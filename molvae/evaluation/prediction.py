@@ -51,11 +51,11 @@ class Calibration:
 def prediction_metrics(
     truth: NDArray[np.floating],
     mean: NDArray[np.floating],
-    variance: NDArray[np.floating] | None = None,
+    variance: NDArray[np.floating],
     *,
     name: str = "",
 ) -> MetricTable:
-    """Errors of predictions and, with a variance, likelihood and calibration; rows with a NaN are left out.
+    """Errors, likelihood and calibration of predictions; rows with a NaN are left out.
 
     Arrays are `n`, in the unit of the property (the variance in its square). Its name is added to the names
     of the metrics.
@@ -64,24 +64,21 @@ def prediction_metrics(
         UsageError: The lengths differ.
     """
     label = f" {name}" if name else ""
-    y, predicted, *spread = _observed(truth, mean, variance)
+    y, predicted, spread = _observed(truth, mean, variance)
     error = y - predicted
     n = len(error)
+    found = calibration(y, predicted, spread)
     rows = [
         Metric(f"MAE{label}", _mean(np.abs(error)), n, "lower"),
         Metric(f"RMSE{label}", math.sqrt(_mean(error**2)) if n else math.nan, n, "lower"),
         Metric(f"R2{label}", r_squared(y, predicted), n, "higher"),
+        Metric(f"NLL{label}", -_mean(gaussian_log_likelihood(y, predicted, spread)), n, "lower"),
+        Metric(f"calibration error{label}", found.error, n, "lower"),
     ]
-    if spread:
-        found = calibration(y, predicted, spread[0])
-        rows += [
-            Metric(f"NLL{label}", -_mean(gaussian_log_likelihood(y, predicted, spread[0])), n, "lower"),
-            Metric(f"calibration error{label}", found.error, n, "lower"),
-            *(
-                Metric(f"coverage {round(100 * level)} %{label}", found.at(level), n, "neither")
-                for level in _SHOWN_LEVELS
-            ),
-        ]
+    rows += [
+        Metric(f"coverage {round(100 * level)} %{label}", found.at(level), n, "neither")
+        for level in _SHOWN_LEVELS
+    ]
     return MetricTable(tuple(rows))
 
 
@@ -122,9 +119,9 @@ def r_squared(truth: NDArray[np.floating], predicted: NDArray[np.floating]) -> f
     return 1.0 - float(((truth - predicted) ** 2).sum()) / total if total > 0 else math.nan
 
 
-def _observed(*columns: NDArray[np.floating] | None) -> list[NDArray[np.float64]]:
-    """The columns that are given, without the rows that have a NaN in one of them."""
-    given = [np.asarray(column, dtype=np.float64) for column in columns if column is not None]
+def _observed(*columns: NDArray[np.floating]) -> list[NDArray[np.float64]]:
+    """The columns without the rows that have a NaN in one of them."""
+    given = [np.asarray(column, dtype=np.float64) for column in columns]
     if len({column.shape for column in given}) != 1 or given[0].ndim != 1:
         raise UsageError(f"predictions are compared one by one, got shapes {[c.shape for c in given]}")
     known = np.isfinite(given).all(axis=0)

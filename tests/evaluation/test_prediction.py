@@ -30,7 +30,7 @@ def test_errors_are_those_of_the_known_rows():
     nothing = prediction_metrics(np.full(3, np.nan), np.zeros(3), np.ones(3))
     assert all(math.isnan(row.value) for row in nothing)
     with pytest.raises(UsageError, match="one by one"):
-        prediction_metrics(np.zeros(3), np.zeros(2))
+        prediction_metrics(np.zeros(3), np.zeros(2), np.ones(3))
 
 
 def test_calibration_separates_calibrated_from_overconfident(generator):
