@@ -35,7 +35,7 @@ from molvae.oracles.config import MEANS, Mean, MpoSettings
 from molvae.oracles.desirability import SHAPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from molvae.oracles.base import Oracle
 
@@ -96,28 +96,25 @@ class CompositeOracle:
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
         """The mean of each molecule."""
-        return [combined(self, scores) for scores in self.breakdown(molecules)]
-
-    def breakdown(self, molecules: Sequence[Molecule]) -> Iterator[tuple[Score, ...]]:
-        """The scores of all terms, molecule by molecule."""
         size = REMEMBERED // 4  # so that shared features are still cached for the last term
+        found: list[Score] = []
         for first in range(0, len(molecules), size):
-            part = molecules[first : first + size]
-            yield from zip(*(ask(term, part) for term in self.terms), strict=True)
+            columns = [ask(term, molecules[first : first + size]) for term in self.terms]
+            found += map(self.combined, zip(*columns, strict=True))
+        return found
 
-
-def combined(oracle: CompositeOracle, scores: Sequence[Score]) -> Score:
-    """The mean of the scores of all terms."""
-    for term, score in zip(oracle.terms, scores, strict=True):
-        if not score.is_ok:
-            return Score(math.nan, score.status, f"{term.name}: {score.detail}")
-    values = [score.value for score in scores]
-    if oracle.mean == "arithmetic":
-        return Score.ok(math.fsum(w * value for w, value in zip(oracle.weights, values)))
-    for term, value in zip(oracle.terms, values):
-        if value < 0:
-            return Score.failed(f"{term.name} is {value:g}: a geometric mean needs terms from 0 up")
-    return Score.ok(math.prod(value**w for w, value in zip(oracle.weights, values)))
+    def combined(self, scores: Sequence[Score]) -> Score:
+        """The mean of the scores of all terms for one molecule."""
+        for term, score in zip(self.terms, scores, strict=True):
+            if not score.is_ok:
+                return Score(math.nan, score.status, f"{term.name}: {score.detail}")
+        values = [score.value for score in scores]
+        if self.mean == "arithmetic":
+            return Score.ok(math.fsum(w * value for w, value in zip(self.weights, values)))
+        for term, value in zip(self.terms, values):
+            if value < 0:
+                return Score.failed(f"{term.name} is {value:g}: a geometric mean needs terms from 0 up")
+        return Score.ok(math.prod(value**w for w, value in zip(self.weights, values)))
 
 
 def mpo_oracle(text: OracleText, load: Callable[[str], Oracle]) -> CompositeOracle:

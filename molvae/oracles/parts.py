@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from molvae.oracles.base import OracleText, Score, is_computed
-from molvae.oracles.composite import CompositeOracle, combined
+from molvae.oracles.composite import CompositeOracle
 from molvae.oracles.desirability import SHAPES, DesirabilityOracle
 from molvae.oracles.plugins import Outside, outlined
 
@@ -82,7 +82,7 @@ def _score(oracle: Oracle, scores: Mapping[str, Score]) -> Score:
     if isinstance(oracle, DesirabilityOracle):
         return oracle.worth(_score(oracle.oracle, scores))
     assert isinstance(oracle, CompositeOracle)  # noqa: S101 - only these have parts
-    return combined(oracle, [_score(term, scores) for term in oracle.terms])
+    return oracle.combined([_score(term, scores) for term in oracle.terms])
 
 
 def _number(score: Score, name: str) -> Score:
