@@ -11,7 +11,7 @@ from molvae.errors import UsageError
 from molvae.oracles.base import OracleText, Score, ask, span_of
 from molvae.oracles.config import Objective
 from molvae.oracles.desirability import SHAPES
-from molvae.oracles.functions import OWN
+from molvae.oracles.functions import USER_FUNCTION
 from molvae.oracles.heads import Heads
 from molvae.oracles.http import refuse_secrets
 from molvae.oracles.parts import taken_apart
@@ -87,7 +87,7 @@ def _check_measured(objective: Objective) -> None:
         inner = parts
         while inner.name in SHAPES:
             inner = OracleText.read(inner.argument)
-        if inner.name not in known_oracles() and not OWN.fullmatch(str(inner)):
+        if inner.name not in known_oracles() and not USER_FUNCTION.fullmatch(str(inner)):
             raise UsageError(
                 f"'{objective.name}' is a desirability of '{inner}', which molvae does not compute",
                 hint=f"For a measured score, set bounds on the measurement: at least {inner}=LOW, "

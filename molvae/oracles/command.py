@@ -15,7 +15,7 @@ from molvae.errors import UnknownNameError, UsageError
 from molvae.oracles.base import ORACLES, OracleText
 from molvae.oracles.config import ExternalSettings
 from molvae.oracles.external import ExternalOracle, Trouble
-from molvae.oracles.functions import OWN, own_oracle
+from molvae.oracles.functions import USER_FUNCTION, user_function_oracle
 from molvae.oracles.isolation import Program, ProgramEnded, ProgramLate
 from molvae.oracles.protocol import ProtocolError, greeting, read_answer, read_greeting, request
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _SERVING = "import sys; sys.path += sys.argv[3:]; from molvae.oracles.serving import main; main()"
 """Modules of the current directory must not shadow those of Python or molvae."""
 
-_OWN = "molvae.oracles.functions:own_oracle"  # imports much less than the other
+_USER_FUNCTION = "molvae.oracles.functions:user_function_oracle"  # imports much less than the other
 _REGISTERED = "molvae.oracles.plugins:make_oracle"
 
 
@@ -139,7 +139,7 @@ class ReinventWorker(_ProgramWorker):
         except ProgramEnded as error:
             raise Trouble(str(error)) from None
         except ProtocolError as error:
-            ended = program.obituary()
+            ended = program.describe_end()
             detail = str(error) if ended.endswith("exit code 0") else f"{ended}; {error}"
             raise Trouble(detail, again=False) from None
         finally:
@@ -221,8 +221,8 @@ def isolated(
     Raises:
         UsageError: The oracle cannot be made.
     """
-    own = OWN.fullmatch(text) is not None and OracleText.read(text).name not in ORACLES
-    maker = maker or (_OWN if own else _REGISTERED)
+    own = USER_FUNCTION.fullmatch(text) is not None and OracleText.read(text).name not in ORACLES
+    maker = maker or (_USER_FUNCTION if own else _REGISTERED)
     command = [sys.executable, "-P", "-c", _SERVING, maker, text, *sys.path]
     oracle, hello = started(command, settings or ExternalSettings(), name or text)
     wrong = hello.get("wrong")
@@ -252,4 +252,6 @@ def inline_oracle(text: OracleText, load: Callable[[str], Oracle]) -> Oracle:
     """
     if text.options:
         raise UsageError(f"inline takes no options, got '{text}'")
-    return own_oracle(text.argument) if OWN.fullmatch(text.argument) else load(text.argument)
+    return (
+        user_function_oracle(text.argument) if USER_FUNCTION.fullmatch(text.argument) else load(text.argument)
+    )

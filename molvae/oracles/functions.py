@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Style = Literal["many", "one"]
 """Whether a function takes a list of SMILES (and returns a list of numbers) or a single one."""
 
-OWN = re.compile(r"(?P<module>[A-Za-z_][\w.]*|.+\.py):(?P<attribute>[A-Za-z_][\w.]*)")
+USER_FUNCTION = re.compile(r"(?P<module>[A-Za-z_][\w.]*|.+\.py):(?P<attribute>[A-Za-z_][\w.]*)")
 """The text of a user function."""
 
 
@@ -121,7 +121,7 @@ def _annotated_style(function: Callable[[Any], Any]) -> Style | None:
     return "one" if parameters[0].annotation is str else "many"
 
 
-def check_own(text: str, known: Iterable[str] = ()) -> None:
+def check_user_function(text: str, known: Iterable[str] = ()) -> None:
     """Refuse a text whose module does not exist, without importing anything; `known` names are suggested.
 
     Raises:
@@ -140,14 +140,14 @@ def check_own(text: str, known: Iterable[str] = ()) -> None:
         )
 
 
-def own_oracle(text: str) -> Oracle:
+def user_function_oracle(text: str) -> Oracle:
     """The oracle of `module:function` or `path/to/file.py:function`, here; a class is instantiated.
 
     Raises:
         UnknownNameError: The module has no such function.
         UsageError: Invalid text, or the module cannot be imported.
     """
-    check_own(text)
+    check_user_function(text)
     module_name, attribute = _parts(text)
     found: Any = _module(module_name, text)
     for part in attribute.split("."):
@@ -168,7 +168,7 @@ def own_oracle(text: str) -> Oracle:
 
 
 def _parts(text: str) -> tuple[str, str]:
-    parts = OWN.fullmatch(text.strip())
+    parts = USER_FUNCTION.fullmatch(text.strip())
     if parts is None:
         raise UsageError(f"expected module:function or file.py:function, got '{text}'")
     return parts["module"], parts["attribute"]

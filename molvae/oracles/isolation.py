@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LONGEST_LINE = 64 << 20  # bytes of one answer
-_LAST_WORDS = 4096  # bytes of stderr to keep
-_FAREWELL = 2.0  # seconds to exit after its input or output is closed
+_KEPT_STDERR = 4096  # bytes of stderr to keep
+_GRACE_PERIOD = 2.0  # seconds to exit after its input or output is closed
 _BY_SIGNAL = 128
 _CANNOT_RUN = 127
 _PR_SET_CHILD_SUBREAPER = 36
@@ -46,7 +46,7 @@ class Program:
     """
 
     def __init__(self, command: Sequence[str]) -> None:
-        lifeline, self._life = os.pipe()
+        lifeline, self._lifeline = os.pipe()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - the user's own command
                 [sys.executable, "-I", "-S", __file__, str(lifeline), *command],
@@ -58,7 +58,7 @@ class Program:
                 bufsize=0,
             )
         except BaseException:
-            os.close(self._life)
+            os.close(self._lifeline)
             raise
         finally:
             os.close(lifeline)
@@ -67,8 +67,8 @@ class Program:
         for descriptor in (self._in, self._out, self._err):
             os.set_blocking(descriptor, False)
         self._received = bytearray()
-        self._words = bytearray()
-        self._end = weakref.finalize(self, _end, self._process, self._life)
+        self._stderr = bytearray()
+        self._end = weakref.finalize(self, _end, self._process, self._lifeline)
 
     def exchange(self, text: str, deadline: float, *, last: bool = False) -> str:
         """Write `text` and read one line; with `last`, close its input and read all output.
@@ -83,16 +83,16 @@ class Program:
         """
         waiting, searched = memoryview(text.encode()), 0
         while True:
-            waiting = self._written(waiting, last=last)
+            waiting = self._send(waiting, last=last)
             if not last and (end := self._received.find(b"\n", searched)) >= 0:
                 line = bytes(self._received[:end])
                 del self._received[: end + 1]
                 return line.decode(errors="replace")
             searched = len(self._received)
-            if not self._heard(bool(waiting), deadline):
+            if not self._receive(bool(waiting), deadline):
                 if last and not waiting:
                     return bytes(self._received).decode(errors="replace")
-                raise ProgramEnded(self.obituary())
+                raise ProgramEnded(self.describe_end())
             if len(self._received) > _LONGEST_LINE:
                 raise ProgramEnded(f"an answer of more than {_LONGEST_LINE >> 20} MB")
 
@@ -114,7 +114,7 @@ class Program:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_FAREWELL)
+                self._process.wait(_GRACE_PERIOD)
         self.kill()
 
     @property
@@ -122,7 +122,7 @@ class Program:
         """Exit code of the program (128 + signal if killed); `None` while it runs."""
         return self._process.poll()
 
-    def _written(self, waiting: memoryview, *, last: bool) -> memoryview:
+    def _send(self, waiting: memoryview, *, last: bool) -> memoryview:
         try:
             while waiting:
                 waiting = waiting[os.write(self._in, waiting) :]
@@ -134,7 +134,7 @@ class Program:
             self._process.stdin.close()
         return waiting
 
-    def _heard(self, writes: bool, deadline: float) -> bool:  # noqa: FBT001 - one caller
+    def _receive(self, writes: bool, deadline: float) -> bool:  # noqa: FBT001 - one caller
         """Wait until something can be read or written; False once its output has ended."""
         poll = select.poll()
         poll.register(self._out, select.POLLIN)
@@ -148,7 +148,7 @@ class Program:
             events = poll.poll(min(left, 3600.0) * 1000)
             for descriptor, _ in events:
                 if descriptor == self._err:
-                    if not self._remembered():
+                    if not self._read_stderr():
                         poll.unregister(self._err)
                 elif descriptor == self._out:
                     data = _read(self._out)
@@ -157,19 +157,19 @@ class Program:
             if any(descriptor == self._in for descriptor, _ in events):
                 return True
 
-    def _remembered(self) -> bool:
+    def _read_stderr(self) -> bool:
         data = _read(self._err)
-        self._words = (self._words + data)[-_LAST_WORDS:]
+        self._stderr = (self._stderr + data)[-_KEPT_STDERR:]
         return bool(data)
 
-    def obituary(self) -> str:
-        """How it ended, with its last line of stderr."""
+    def describe_end(self) -> str:
+        """How it ended, and the last line of its stderr."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_FAREWELL)
+            self._process.wait(_GRACE_PERIOD)
         with contextlib.suppress(BlockingIOError):
-            while self._remembered():
+            while self._read_stderr():
                 pass
-        lines = self._words.decode(errors="replace").split("\n")
+        lines = self._stderr.decode(errors="replace").split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
         return how_it_ended(self._process.poll()) + (f": {last}" if last else "")
 
@@ -192,9 +192,9 @@ def _read(descriptor: int) -> bytes:
     return os.read(descriptor, 1 << 16)
 
 
-def _end(process: subprocess.Popen[bytes], life: int) -> None:
+def _end(process: subprocess.Popen[bytes], lifeline: int) -> None:
     """Close the pipe to the guardian, which then kills the program and its descendants, and wait for it."""
-    os.close(life)
+    os.close(lifeline)
     try:
         process.wait(10.0)
     except subprocess.TimeoutExpired:
@@ -208,19 +208,19 @@ def guard(arguments: list[str]) -> int:
     lifeline, command = int(arguments[0]), arguments[1:]
     os.set_inheritable(lifeline, False)
     _adopt_orphans()
-    ended, bell = os.pipe()
-    os.set_blocking(bell, False)
+    ended, wakeup = os.pipe()
+    os.set_blocking(wakeup, False)
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: None)  # only wakes this process; the pipe is the signal
-    signal.set_wakeup_fd(bell)
+    signal.set_wakeup_fd(wakeup)
     try:
         program = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - the user's own command
     except OSError as error:
         sys.stderr.write(f"cannot run {command[0]}: {error.strerror or error}\n")
         return _CANNOT_RUN
-    nowhere = os.open(os.devnull, os.O_RDWR)
+    devnull = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):  # its pipes must close when it ends, not when this process does
-        os.dup2(nowhere, stream)
+        os.dup2(devnull, stream)
     while program.poll() is None:
         ready, _, _ = select.select([lifeline, ended], [], [])
         if lifeline in ready:

@@ -20,7 +20,7 @@ from molvae.oracles.computed import (
 )
 from molvae.oracles.desirability import SHAPES, desirability_oracle
 from molvae.oracles.docking import docking_oracle
-from molvae.oracles.functions import OWN, check_own
+from molvae.oracles.functions import USER_FUNCTION, check_user_function
 from molvae.oracles.heads import Heads, admet_oracle, is_head
 from molvae.oracles.http import http_oracle
 from molvae.oracles.references import WRAPPERS, terms_of
@@ -84,7 +84,11 @@ def check_origin(text: str, *, named: bool) -> None:
     elif parts.name == "mpo" and parts.argument:
         for term in terms_of(Path(parts.argument)):
             check_origin(term, named=False)
-    elif not named and not is_computed_here and (parts.name in ORACLES or OWN.fullmatch(text.strip())):
+    elif (
+        not named
+        and not is_computed_here
+        and (parts.name in ORACLES or USER_FUNCTION.fullmatch(text.strip()))
+    ):
         raise UsageError(
             f"the oracle '{text}' is named by a file and not by you, so it is not run",
             hint="It would run a program or code, or call a server. If you trust the author of that file, "
@@ -104,8 +108,8 @@ def make_oracle(text: str) -> Oracle:
             f"the oracle '{parts.name}' takes no options and no argument, got '{text}'",
             hint=f"A module of your own with that name is ./{parts.name}.py:{parts.argument or 'function'}.",
         )
-    if OWN.fullmatch(text.strip()):
-        check_own(text.strip(), known_oracles())
+    if USER_FUNCTION.fullmatch(text.strip()):
+        check_user_function(text.strip(), known_oracles())
         return isolated(text.strip())
     if text.strip().endswith(".py"):
         raise UsageError(

@@ -10,7 +10,7 @@ from molvae.errors import MolvaeError
 from molvae.oracles.base import OracleText
 from molvae.oracles.composite import read_objectives
 from molvae.oracles.desirability import SHAPES
-from molvae.oracles.functions import OWN
+from molvae.oracles.functions import USER_FUNCTION
 from molvae.persistence.files import sha256_of
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _paths(parts: OracleText) -> Iterator[Path]:
         except ValueError:
             return
         yield from (path for word in words if (path := Path(word)).suffix)
-    elif parts.name not in WRAPPERS and (found := OWN.fullmatch(str(parts))):
+    elif parts.name not in WRAPPERS and (found := USER_FUNCTION.fullmatch(str(parts))):
         module = found["module"]
         yield Path(module) if module.endswith(".py") else Path(*module.split(".")).with_suffix(".py")
 

@@ -12,7 +12,7 @@ from molvae.chemistry.descriptors import DESCRIPTORS
 from molvae.chemistry.molecule import parse
 from molvae.errors import ConfigError, UnknownNameError, UsageError
 from molvae.oracles.base import ORACLES, Oracle, OracleText, Score
-from molvae.oracles.functions import FunctionOracle, own_oracle
+from molvae.oracles.functions import FunctionOracle, user_function_oracle
 from molvae.oracles.plugins import known_oracles, load_oracle
 
 MOLECULES = [parse(text) for text in ("CCO", "CCN", "c1ccccc1", "C")]
@@ -282,7 +282,7 @@ def test_a_file_is_the_one_its_path_says(tmp_path, monkeypatch):
             Path(folder, name).write_text(f"def of(smiles: str) -> float:\n    return {value}\n")
     for folder, value in (("v2", 2.0), (".", 1.0), ("v3", 3.0), (str(tmp_path / "v2"), 2.0)):
         for name in ("score.py", "test.py", "json.py", "random.py", "molvae.py"):
-            assert own_oracle(f"{folder}/{name}:of")([parse("C")])[0].value == value
+            assert user_function_oracle(f"{folder}/{name}:of")([parse("C")])[0].value == value
     assert load_oracle("v2/score.py:of")([parse("C")])[0].value == 2.0
 
 
