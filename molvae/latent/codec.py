@@ -73,11 +73,9 @@ class MolVAE:
         self.latent_size = settings.model.latent_size
         self.noise_levels = settings.model.noise_levels
         self.property_names = settings.property_names
-        own = prior if prior is not None else StandardNormal(self.latent_size)
-        self.prior = own.through(network)
+        self.prior = (prior or StandardNormal(self.latent_size)).through(network)
         self.settings = settings.model_copy(update={"prior": self.prior.name})
-        self.domain = domain
-        self.precedent = precedent
+        self.domain, self.precedent = domain, precedent
         self.decoder = TextDecoder(network, tokenizer, settings.max_length)
         self.scaler = PropertyScaler(settings.property_names, settings.property_mean, settings.property_scale)
         self.device = next(network.parameters()).device
@@ -164,9 +162,7 @@ class MolVAE:
             raise UsageError("this model is not conditional: its decoder does not take properties")
         condition = None if properties is None else self.scaled_properties(properties)
         points, levels = self.decoder.at_level(z, noise, seed)
-        molecules = self.decoder.molecules(
-            points, levels, temperature=temperature, seed=seed, condition=condition
-        )
+        molecules = self.decoder.molecules(points, levels, temperature, seed, condition)
         if beam:
             self.decoder.search(points, molecules, levels, condition)
         return molecules
@@ -185,7 +181,7 @@ class MolVAE:
         """Properties in original units, `n x p`, as network input: scaled values and mask of known ones."""
         unit = self.scaler.to_unit(np.asarray(values, dtype=np.float32))
         observed = torch.from_numpy(np.isfinite(unit)).to(self.device)
-        return torch.from_numpy(np.nan_to_num(unit)).float().to(self.device), observed
+        return torch.from_numpy(np.nan_to_num(unit)).to(self.device), observed
 
     def sample(
         self,
@@ -249,8 +245,8 @@ class MolVAE:
     def predict_latent(self, z: NDArray[np.floating]) -> PropertyPrediction:
         """Properties of latent vectors `n x d`; NaN rows stay NaN."""
         prediction = self.network.predict(torch.from_numpy(np.asarray(z, dtype=np.float32)).to(self.device))
-        mean = self.scaler.from_unit(prediction.mean.cpu().numpy().astype(np.float64))
-        variance = self.scaler.variance_from_unit(prediction.variance.cpu().numpy().astype(np.float64))
+        mean = self.scaler.from_unit(prediction.mean.cpu().numpy())
+        variance = self.scaler.variance_from_unit(prediction.variance.cpu().numpy())
         return PropertyPrediction(self.property_names, mean, variance)
 
     def reconstruct(

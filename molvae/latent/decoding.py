@@ -71,7 +71,6 @@ class TextDecoder:
         self,
         z: Points,
         levels: torch.Tensor | None,
-        *,
         temperature: float,
         seed: int,
         condition: Condition | None = None,
@@ -91,7 +90,7 @@ class TextDecoder:
         points, given = np.asarray(z, dtype=np.float32), np.asarray(levels, dtype=np.float32)
         molecules: list[Molecule | Invalid] = [Invalid("", "not decoded")] * len(points)
         for temperature, rows in ((0.0, np.flatnonzero(given < 1.0)), (1.0, np.flatnonzero(given == 1.0))):
-            made = self.molecules(points[rows], self._tensor(given[rows]), temperature=temperature, seed=seed)
+            made = self.molecules(points[rows], self._tensor(given[rows]), temperature, seed)
             for row, molecule in zip(rows, made, strict=True):
                 molecules[row] = molecule
         return molecules

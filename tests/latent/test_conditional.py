@@ -78,8 +78,8 @@ def test_a_conditional_model_round_trips_through_a_checkpoint(little_corpus, tmp
     low, high = (np.tile(wanted_values(model, {"weight": value}), (4, 1)) for value in (2.0, 40.0))
     z = model.sample_latent(4, generator=np.random.default_rng(0))
     told = [
-        model.network.decoder.initial(
-            model.network.decoder_input(torch.from_numpy(z), model.scaled_properties(w)), 0
+        model.network.decoder.initials[0](
+            model.network.decoder_input(torch.from_numpy(z), model.scaled_properties(w))
         )
         for w in (low, high)
     ]
