@@ -1,4 +1,4 @@
-"""Pages as a browser shows them: headless Chromium, where it is installed."""
+"""HTML pages in headless Chromium, if it is installed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ needs_chromium = pytest.mark.skipif(
 
 @dataclass(frozen=True)
 class Seen:
-    """What became of a page.
+    """A page after loading.
 
     Attributes:
         html: The document after its scripts have run.
@@ -34,13 +34,13 @@ class Seen:
 
 
 def look(address: str, profile: Path, *options: str, milliseconds: int = 20_000) -> Seen:
-    """Open a page, let its scripts run, and hand back what they made of it.
+    """Open a page, run its scripts, and return the result.
 
     Args:
-        address: Of the page, file:// or http://.
+        address: URL of the page, file:// or http://.
         profile: An empty directory the browser may write into.
-        options: Of Chromium, such as --window-size=1280,900 or --screenshot=FILE.
-        milliseconds: Virtual time the scripts are given; waiting for the network does not use it up.
+        options: Options of Chromium, such as --window-size=1280,900 or --screenshot=FILE.
+        milliseconds: Virtual time for the scripts; waiting for the network does not count.
     """
     fixed = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]
     fixed += [

@@ -1,4 +1,4 @@
-"""What many tests stand on: a little corpus of real molecules and a little model trained on it."""
+"""Shared fixtures: a small corpus of real molecules and a small model trained on it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ TAILS = ("C", "CC", "CCC", "C(C)C", "CO", "CCO", "CC#N", "CCN", "C(F)F", "CCCl")
 
 
 def pytest_configure() -> None:
-    """Set no time limit on examples, which a busy machine would miss, and hear Ctrl-C.
+    """Disable the time limit of Hypothesis, and enable Ctrl-C.
 
-    That also where the tests were started in the background, so that child processes do.
+    Ctrl-C also if the tests were started in the background, for child processes.
     """
     settings.register_profile("molvae", deadline=None)
     settings.load_profile("molvae")
@@ -33,13 +33,13 @@ def pytest_configure() -> None:
 
 
 def little_smiles() -> list[str]:
-    """Some hundred small molecules."""
+    """About a hundred small molecules."""
     return [head + core.format(tail) for head, core, tail in product(HEADS, CORES, TAILS)]
 
 
 @pytest.fixture(scope="session")
 def little_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A user's table of small molecules: columns smiles, name, weight."""
+    """A table of small molecules: columns smiles, name, weight."""
     path = tmp_path_factory.mktemp("little") / "little.csv"
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -51,7 +51,7 @@ def little_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def little_corpus(little_csv: Path) -> Path:
-    """The table as a corpus: labels weight (some missing), qed, logp."""
+    """The table as a corpus, with labels weight (some missing), qed, logp."""
     from molvae.data.config import PrepareSettings
     from molvae.data.preparation import prepare
 
@@ -70,7 +70,7 @@ def little_corpus(little_csv: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(little_corpus: Path) -> Path:
-    """A checkpoint of a tiny model that reconstructs some of the little corpus; trained in seconds."""
+    """A checkpoint of a tiny model that reconstructs a part of the small corpus; trained in seconds."""
     from molvae.training.config import TrainSettings
     from molvae.training.trainer import train
 
@@ -103,7 +103,7 @@ def tiny_checkpoint(little_corpus: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def small_priors() -> Iterator[None]:
-    """Priors are small networks that learn fast, and are measured on few samples, in a module that asks."""
+    """Make priors small and fast, with few samples for their metrics, in modules that use this."""
     from molvae.models.priors import flow, flow_fitting, gan
     from molvae.training import language_fitting, prior_fitting
 

@@ -1,4 +1,4 @@
-"""Snippets of a page, run as they stand: commands of molvae in this process, everything else in a shell."""
+"""Run the snippets of a page: molvae commands in this process, everything else in a shell."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHECKPOINT = Path(os.environ.get("MOLVAE_TEST_CHECKPOINT", ROOT / "checkpoints" 
 
 
 def furnish(place: Path) -> None:
-    """Make a directory look like the repository to someone who reads its pages."""
+    """Prepare a directory with the files of the repository that the pages use."""
     (place / "checkpoints").mkdir()
     (place / "checkpoints" / "zinc250k").symlink_to(CHECKPOINT)
     for name in ("druglike", "moses"):
@@ -28,12 +28,12 @@ def furnish(place: Path) -> None:
 
 
 def snippets(text: str) -> list[tuple[str, str]]:
-    """Language and code of the snippets that are meant to be run, in order."""
+    """Language and code of the snippets to run, in order."""
     return re.findall(r"^```(sh|python)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def commands(code: str) -> list[str]:
-    """The commands of a shell snippet, each with its continued lines and its here-document."""
+    """The commands of a shell snippet, with continuation lines and here-documents."""
     found: list[str] = []
     until: str | None = None
     for line in code.splitlines():
@@ -49,7 +49,7 @@ def commands(code: str) -> list[str]:
 
 
 def perform(command: str) -> None:
-    """Run one command in the current directory; it must succeed."""
+    """Run one command in the current directory; fail if it fails."""
     words = [] if re.search(r"[|<>]", command) else shlex.split(command.replace("\\\n", " "), comments=True)
     if words[:1] == ["molvae"]:
         assert run(words[1:]) == 0, command
@@ -61,7 +61,7 @@ def perform(command: str) -> None:
 
 
 def play(text: str) -> None:
-    """Run all snippets of a page, top to bottom; those in Python share their names."""
+    """Run all snippets of a page in order; Python snippets share a namespace."""
     names: dict[str, object] = {"__name__": "page"}
     for language, code in snippets(text):
         if language == "python":
@@ -72,13 +72,13 @@ def play(text: str) -> None:
 
 
 def cells(notebook: Path) -> list[dict[str, object]]:
-    """The code cells of a notebook, their source in one piece."""
+    """The code cells of a notebook, with their source as one string."""
     found = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     return [{**cell, "source": "".join(cell["source"])} for cell in found if cell["cell_type"] == "code"]
 
 
 def play_notebook(notebook: Path) -> None:
-    """Run its code cells, top to bottom; what the last line of a cell is worth is shown, as Jupyter would."""
+    """Run the code cells in order; display the value of the last line of a cell, as Jupyter does."""
     names: dict[str, object] = {"__name__": "notebook"}
     for cell in cells(notebook):
         tree = ast.parse(str(cell["source"]))

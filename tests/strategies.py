@@ -1,4 +1,4 @@
-"""Hypothesis strategies of molecules and texts, for every room's tests."""
+"""Hypothesis strategies for molecules and texts."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _GROUPS = [
 
 @st.composite
 def composed_smiles(draw: st.DrawFn) -> str:
-    """A chain of rings and groups: always valid, rarely seen before."""
+    """A chain of rings and groups: always valid, rarely the same."""
     text = draw(st.sampled_from(_GROUPS))
     for _ in range(draw(st.integers(0, 3))):
         text = draw(st.sampled_from(_CORES)).format(text)
@@ -79,7 +79,7 @@ def smiles() -> st.SearchStrategy[str]:
 
 
 def smiles_like() -> st.SearchStrategy[str]:
-    """Texts over the alphabet of SMILES, mostly not molecules."""
+    """Texts of SMILES characters, mostly invalid."""
     pieces = [
         "C",
         "c",
@@ -119,13 +119,13 @@ def smiles_like() -> st.SearchStrategy[str]:
 
 
 def texts() -> st.SearchStrategy[str]:
-    """Anything a file may hold where a SMILES should be, control characters and lone surrogates included."""
+    """Any text in place of a SMILES, with control characters and lone surrogates."""
     anything = st.text(st.characters(exclude_categories=()), max_size=60)
     return st.one_of(smiles_like(), anything, st.builds("{}{}{}".format, smiles(), anything, smiles()))
 
 
 def reordered(molecule: Molecule, seed: int) -> Molecule:
-    """The same molecule, read from a SMILES that starts elsewhere and branches otherwise."""
+    """The same molecule, parsed from another of its SMILES."""
     read = parse(Chem.MolToRandomSmilesVect(molecule.mol, 1, randomSeed=seed)[0])
     assert isinstance(read, Molecule)
     return read

@@ -1,4 +1,4 @@
-"""The Python door: the words of the shell, directories as outputs, and a sentence for what is wrong."""
+"""The Python interface: names of the command line, output directories, and error messages."""
 
 from __future__ import annotations
 

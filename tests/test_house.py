@@ -1,4 +1,4 @@
-"""The house rules a machine can check: who imports whom, doors, names, a light front door."""
+"""House rules: imports, third-party libraries, names, and a fast import."""
 
 from __future__ import annotations
 

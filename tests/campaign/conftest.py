@@ -1,4 +1,4 @@
-"""A campaign over a small known space, and oracles to try it with."""
+"""A campaign in a small known space, and oracles."""
 
 import sys
 from pathlib import Path
@@ -28,7 +28,7 @@ def quick():
 
 @pytest.fixture(autouse=True)
 def few_candidates(monkeypatch):
-    """TuRBO looks at few points here."""
+    """Few candidates, so that TuRBO is fast."""
     monkeypatch.setattr("molvae.campaign.search.baselines.N_CANDIDATES", 200)
 
 

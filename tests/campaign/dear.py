@@ -1,10 +1,10 @@
-"""An oracle that is dear: it remembers what it was asked."""
+"""An expensive oracle that records its calls."""
 
 from molvae.oracles.base import Score
 
 
 class Dear:
-    """Scores by length, and remembers what it was asked."""
+    """Scores SMILES by length, and records the molecules."""
 
     name = "dear"
 

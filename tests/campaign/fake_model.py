@@ -1,4 +1,4 @@
-"""A model over a fixed library: decodes to the nearest of its molecules, encodes by looking them up."""
+"""A model with a fixed library: decodes to the nearest molecule, encodes by lookup."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ TAILS = (
 
 
 class FakeModel:
-    """112 molecules on a noisy grid in latent space: near points are alike, far ones are not.
+    """112 molecules on a noisy grid in latent space: near points are similar, distant ones are not.
 
-    Points far out decode to nothing, as a real decoder does now and then.
+    Points outside the grid decode to invalid molecules.
     """
 
     latent_size = 6

@@ -1,4 +1,4 @@
-"""A whole campaign in one call, with oracles of the test's own under any name and the journal in any file."""
+"""A whole campaign in one call, with custom oracles under any name and the journal in any file."""
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
@@ -12,13 +12,13 @@ _OBJECTIVES = ("maximize", "minimize", "at_most", "at_least", "keep")
 
 
 def objectives(*, at_most=None, at_least=None, **goals):
-    """Objectives by the words of a search; bounds are given by name."""
+    """Objectives from the keywords of a search; bounds by name."""
     bounds = {"at_most": (at_most or {}).items(), "at_least": (at_least or {}).items()}
     return tuple(Objective(**values) for values in values_of_objectives(**goals, **bounds))
 
 
 def optimize(model, *, output, start=(), oracles=None, trust=False, progress=SILENT, **words):
-    """Settings of `CampaignSettings` and objectives in one."""
+    """Run a campaign from settings and objectives."""
     wanted = objectives(**{name: words.pop(name) for name in _OBJECTIVES if name in words})
     settings = unfolded(CampaignSettings(objectives=wanted, **words))
     named = [objective.name for objective in wanted]

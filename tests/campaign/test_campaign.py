@@ -1,4 +1,4 @@
-"""Ask and tell: late, in part, repeated, contradicted, across restarts; charged as promised."""
+"""Ask and tell: late, partial, repeated or contradictory results, across restarts; and the budget."""
 
 import itertools
 import math
@@ -228,7 +228,7 @@ class TestResume:
             Campaign.create(tmp_path / "c.sqlite", model, settings(**change))
 
     def test_a_default_that_changes_leaves_a_campaign_as_it_began(self, tmp_path, model, settings):
-        """As the next version would find it, whose defaults are others than those in the journal."""
+        """A later version may have other defaults than the journal."""
         path = tmp_path / "c.sqlite"
         Campaign.create(
             path, model, left_out(settings(q=3, seed=7, max_heavy_atoms=50), "seed", "max_heavy_atoms")
@@ -257,7 +257,7 @@ class TestResume:
 
 
 def left_out(settings, *names):
-    """The same settings as if these were the defaults, and nobody had set them."""
+    """The same settings, as if these values were defaults."""
     copied = settings.model_copy()
     object.__setattr__(copied, "__pydantic_fields_set__", settings.model_fields_set - set(names))
     return copied

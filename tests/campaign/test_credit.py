@@ -1,4 +1,4 @@
-"""Credit goes to the surrogate that finds and foretells; nobody is forgotten; the journal keeps it."""
+"""Credit goes to surrogates that select and predict well; all keep a share; the journal stores it."""
 
 import json
 import sys
@@ -20,7 +20,7 @@ from molvae.optimization.surrogates import Portfolio
 
 
 def outcomes(n, *, hitter, foreteller):
-    """`n` outcomes, members taking turns."""
+    """`n` outcomes, with alternating members."""
     rng = np.random.default_rng(0)
     found = []
     for i in range(n):
@@ -76,7 +76,7 @@ def test_places_follow_the_weights():
 
 @pytest.mark.parametrize("numbers_matter", [True, False])
 def test_credit_moves_to_the_surrogate_that_sees_what_matters(numbers_matter):
-    """Scores made of a number, or of a fingerprint; one surrogate sees the one, one the other."""
+    """Scores depend on a descriptor or on a fingerprint; each surrogate sees one of them."""
     rng = np.random.default_rng(2)
     x, numbers = counts(120, f=30), rng.normal(size=(120, 2))
     target = np.minimum(x, x[:1]).sum(1) / np.maximum(x, x[:1]).sum(1)

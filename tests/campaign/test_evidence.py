@@ -1,4 +1,4 @@
-"""What a search makes of far scores, bounds, replicates and units."""
+"""Outliers, bounds, replicates and units in a search."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_units_of_a_score_do_not_matter(tmp_path, model, settings):
 
 
 def test_one_far_score_costs_a_batch_and_not_the_campaign(tmp_path, model, settings):
-    """A mistake among the start is pointed out, and forgotten when better molecules are measured."""
+    """An outlier in the start data is reported, and loses its effect once better molecules are measured."""
     start = [StartMolecule(m.smiles, (worth(m),)) for m in model.molecules[:30]]
     wrong = StartMolecule(model.molecules[60].smiles, (500.0,), "typo")
     truth = {m.smiles: worth(m) for m in model.molecules}

@@ -1,4 +1,4 @@
-"""What is expected of a molecule: near what was measured, unsure far from it, exact where it is computed."""
+"""Predictions: close to measured values, uncertain far from them, exact if they are computed."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def score(molecule, name):
 
 @pytest.fixture
 def begun(tmp_path, model, settings):
-    """A campaign that has measured 40 of the molecules of the space, with names."""
+    """A campaign with 40 measured and named molecules."""
     wanted = settings(
         maximize=["potency"], minimize=["clearance"], at_most={"logp": 2.0, "clearance": 12.0}, budget=40
     )

@@ -1,4 +1,4 @@
-"""Nothing that a gate refuses is proposed, and no call is spent to find out."""
+"""Molecules that a gate rejects are neither proposed nor scored."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def calibrated(tiny_model, molecules):
 
 
 def proposed(path, model, start, **changes):
-    """SMILES of two batches after the start."""
+    """SMILES of the two batches after the start molecules."""
     plain = {"objectives": ({"name": "potency"},), "budget": 40, "q": 8, "n_initial": 4, "wild": True}
     settings = CampaignSettings.model_validate({**plain, **changes})
     found = []

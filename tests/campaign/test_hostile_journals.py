@@ -1,4 +1,4 @@
-"""A journal may come from somebody else, or be written by another process while it is read."""
+"""Journals that are malicious, or written by another process while they are read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from molvae.oracles.config import objectives
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory, model):
-    """A campaign of two batches, one of them told; and a start of which one molecule is measured."""
+    """A campaign with two batches, one of them with results, and one measured start molecule."""
     path = tmp_path_factory.mktemp("original") / "journal.sqlite"
     wanted = CampaignSettings(
         objectives=objectives(maximize=["qed"]), budget=24, n_initial=4, sources={"latent": 1}, effort=QUICK
@@ -55,7 +55,7 @@ def events_of(path):
 
 
 def write_raw(path, rows):
-    """A journal of these events, whole by its own account: `(kind, text of the payload)`."""
+    """A journal of these events with valid digests: `(kind, text of the payload)`."""
     database, digest = sqlite3.connect(path), ""
     database.executescript(
         f"PRAGMA synchronous = OFF; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA};"
@@ -202,7 +202,7 @@ _HOSTILE = [
 
 
 def mutated(value, rng):
-    """The same JSON value with one place of it changed."""
+    """The JSON value with one change."""
     if isinstance(value, dict | list) and value and rng.random() < 0.85:
         places = sorted(value) if isinstance(value, dict) else range(len(value))
         place = rng.choice(list(places))
@@ -219,7 +219,7 @@ def mutated(value, rng):
 
 
 def use(path, *, go_on):
-    """What every command that reads a campaign does with it."""
+    """All that commands do with a campaign they read."""
     with Campaign.open(path, writable=False) as campaign:
         campaign.table(), campaign.best(), campaign.trace(), campaign.pending, campaign.remaining
     if go_on:

@@ -1,4 +1,4 @@
-"""What a campaign is made of, by content; what may change in it, and what is carried into another."""
+"""The identity of a campaign's files, settings that may change, and measurements of another campaign."""
 
 import os
 import stat
@@ -171,7 +171,7 @@ def test_a_journal_that_may_only_be_read_is_read(tmp_path_factory, model, settin
 def test_a_journal_with_settings_that_no_longer_exist_goes_on_and_says_which(
     tmp_path, model, settings, caplog
 ):
-    """As an earlier version wrote it: method `latent-bo`, and constants that were settings."""
+    """A journal of an earlier version, with method `latent-bo` and settings that are constants now."""
     with Campaign.create(tmp_path / "now", model, settings()) as campaign:
         event = next(campaign._journal.events())
     old = event.payload["settings"]

@@ -1,4 +1,4 @@
-"""The search within a batch: who breeds, and what is left over for the next batch."""
+"""The search within a batch: selection of parents, and candidates reserved for the next batch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEW = [
 
 
 class Scribe:
-    """A source that writes its parents down, and makes what it is told to."""
+    """A source that records its parents and returns given offspring."""
 
     moves = {"write": 1.0}  # noqa: RUF012 - the protocol wants a mapping
 
@@ -40,7 +40,7 @@ class Scribe:
 
 @pytest.fixture
 def begun(tmp_path, model, settings, monkeypatch):
-    """A campaign over a scribe, told these scores (one per objective) of its start; and the scribe."""
+    """A campaign with a `Scribe` and these scores (one per objective) of its start; and the `Scribe`."""
     scribe, opened = Scribe(), []
     monkeypatch.setitem(SOURCES._entries, "scribe", lambda *_: scribe)
 

@@ -1,4 +1,4 @@
-"""A laboratory's table: one form of each molecule, one reader, one account of every row."""
+"""Tables of results: one form of each molecule, one reader, and every row is accounted for."""
 
 import io
 
@@ -31,7 +31,7 @@ def frame(text):
 
 
 def ask_for(campaign, smiles):
-    """Have a molecule handed out, as the method would."""
+    """Propose a molecule, like the search method."""
     payload = {
         "candidates": [{"identifier": "c00000", "smiles": smiles, "source": "x", "parent": None}],
         "state": {}, "latents": {}, "seconds": 0.0,

@@ -1,4 +1,4 @@
-"""A search passes to a decoder with noise levels how much of each latent point is noise."""
+"""A search passes the noise level of each latent point to the decoder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from molvae.campaign.search.sources import LatentMoves
 
 
 class Taught(FakeModel):
-    """Remembers the levels and seeds its decoder was given."""
+    """Records the noise levels and seeds given to its decoder."""
 
     noise_levels, prior_level = True, 1.0
 
@@ -28,7 +28,7 @@ class Taught(FakeModel):
 
 
 def offspring(model, generator):
-    """Two pCN steps and a draw of the prior."""
+    """Two pCN steps and a sample of the prior."""
     moves = LatentMoves(SimpleNamespace(model=model), Latents(model, {}, MoleculeMemory()), 1.0)
     parents = Parents([molecule.smiles for molecule in model.molecules[:3]], np.arange(3.0))
     return moves.offspring(parents, {"pcn": 2, "prior": 1}, generator)

@@ -1,4 +1,4 @@
-"""What molvae computes is known for every molecule: never awaited, charged, modeled or left to chance."""
+"""Computed objectives are known for every molecule: never awaited, charged or modeled."""
 
 import numpy as np
 import pytest

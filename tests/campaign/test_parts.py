@@ -1,4 +1,4 @@
-"""An `mpo:` of which a part is dear: the part is asked for and modeled, everything else is computed."""
+"""An `mpo:` file with an expensive term: it is measured and modeled, everything else is computed."""
 
 import math
 
@@ -26,7 +26,7 @@ from molvae.oracles.plugins import computed_oracle
 
 @pytest.fixture
 def mpo(tmp_path):
-    """The text of an objective with a dear part in two terms, one of them nested."""
+    """An objective with an expensive part in two terms, one of them nested."""
     (tmp_path / "inner.toml").write_text("terms = ['falling[10,30]:dear', 'qed']\nmean = 'arithmetic'")
     (tmp_path / "mine.toml").write_text(
         "terms = ['rising[2,12]:dear', {score = 'gaussian[2,1]:logp', weight = 3}, "
@@ -36,7 +36,7 @@ def mpo(tmp_path):
 
 
 def by_hand(smiles):
-    """The same, made of objects."""
+    """The same, built from objects."""
     dear = Dear()
     inner = CompositeOracle(
         [DesirabilityOracle(dear, falling(10, 30), "a"), computed_oracle("qed")], "arithmetic"

@@ -1,4 +1,4 @@
-"""What a model's heads predict is an objective like any other, and known for every molecule."""
+"""Predictions of property heads as objectives, known for every molecule."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from molvae.oracles.plugins import computed_oracle
 
 
 class WithHeads(FakeModel):
-    """Predicts how long a SMILES is, and how many nitrogens it has."""
+    """Predicts the length of a SMILES and its number of nitrogens."""
 
     property_names = ("length", "nitrogens")
 

@@ -1,4 +1,4 @@
-"""Exhausted basins: they are left, and opened again; scores that are all the same are not climbed."""
+"""Exhausted basins are left and opened again; equal scores are not optimized."""
 
 from dataclasses import asdict
 
@@ -26,7 +26,7 @@ def impatient(monkeypatch):
 
 @pytest.fixture
 def told(tmp_path, model, settings):
-    """A campaign that was handed out and told molecules with these scores, and its situation."""
+    """A campaign with measured molecules of these scores, and its situation."""
     opened = []
 
     def make(scores, **changes):
@@ -44,7 +44,7 @@ def told(tmp_path, model, settings):
 
 
 def basin_and_more():
-    """The basin scores best; its twelfth molecule is the best of all."""
+    """The basin has the best scores; its twelfth molecule is the best of all."""
     high = {smiles: 1.0 + 0.01 * n for n, smiles in enumerate(BASIN)}
     return high | {smiles: 0.1 * n for n, smiles in enumerate(ELSEWHERE)}
 

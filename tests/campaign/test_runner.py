@@ -1,4 +1,4 @@
-"""The closed loop spends its budget exactly, learns, survives bad oracles and resumes bit for bit."""
+"""The closed loop uses exactly its budget, improves, survives bad oracles and resumes bit for bit."""
 
 import itertools
 import math
@@ -20,7 +20,7 @@ from molvae.progress import EventLog, read_events
 
 
 class Recorder:
-    """An oracle that remembers what it was asked; scores by a function of the SMILES."""
+    """An oracle that records its calls and scores by a function of the SMILES."""
 
     name = "recorder"
 
@@ -34,7 +34,7 @@ class Recorder:
 
 
 def oracle_of(model):
-    """High near one molecule of the library, in its own latent space: easy to climb, hard to guess."""
+    """Scores by the latent distance to one molecule of the library: easy to optimize, hard to guess."""
     target = model.points[40]
     return Recorder(
         lambda smiles: Score.ok(-float(np.linalg.norm(model.encode([parse(smiles)])[0] - target)))

@@ -1,4 +1,4 @@
-"""Every proposal source keeps one contract; the mix of sources learns, and remembers."""
+"""The contract of proposal sources; the shares of sources adapt and are stored."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The journal keeps what was committed and refuses what was damaged."""
+"""The journal keeps committed events and rejects damaged ones."""
 
 import errno
 import io
@@ -179,7 +179,7 @@ def test_an_uncommitted_write_ahead_log_is_folded_in(path, tmp_path):
 
 
 def left_behind(path, n_events, folder):
-    """The files a process leaves that is killed after so many events, as they are on the disk."""
+    """The files on disk of a process that was killed after `n` events."""
     with Journal(path) as journal:
         for number in range(n_events):
             journal.append("tell", {"number": number})
@@ -190,7 +190,7 @@ def left_behind(path, n_events, folder):
 
 
 def test_a_damaged_write_ahead_log_cannot_hide_events(tmp_path):
-    """SQLite reads up to the first damaged frame and takes it for the end; the tally knows better."""
+    """SQLite takes the first damaged frame for the end of the log; the tally detects this."""
     whole = left_behind(tmp_path / "run" / "journal", 6, tmp_path / "killed")
     log = whole.with_name("journal-wal")
     content = log.read_bytes()

@@ -1,4 +1,4 @@
-"""Campaigns and tables of other libraries: Arrow out, a table as the start in, and what a notebook shows."""
+"""Campaigns and tables of other libraries: Arrow output, tables as start molecules, notebook display."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from molvae.oracles.base import Score
 
 
 class Foreign:
-    """A data frame of some library: all that is known of it is the protocol."""
+    """A data frame of an unknown library that implements the Arrow protocol."""
 
     def __init__(self, **columns):
         self._table = pa.table(columns)

@@ -1,4 +1,4 @@
-"""What is wanted becomes one number; PMO's area under the top-10 curve, by its published unit-test values."""
+"""The utility of several objectives; PMO's area under the top-10 curve against its published test values."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A core with attachment points grows there and nowhere else."""
+"""A core with attachment points grows only there."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Edits and crossovers give molecules, keep their parents and follow their generator."""
+"""Edits and crossovers give valid molecules, do not change parents, and depend on the generator only."""
 
 from random import Random
 
@@ -87,7 +87,7 @@ def test_moves_explore_and_edits_are_small():
 
 
 def test_every_kind_of_edit_is_reached():
-    """From toluene: an atom hung on, put in, taken away, changed; a group moved; a ring opened."""
+    """From toluene: an atom added, inserted, removed, changed; a group moved; a ring opened."""
     found = {mutated(parse("Cc1ccccc1O"), Random(seed)) for seed in range(900)}
     wanted = {"Cc1ccccc1OC", "Cc1ccccc1CO", "Oc1ccccc1", "Cc1ccccc1N", "Cc1cccc(O)c1", "Cc1cccnc1O"}
     assert {parse(text).smiles for text in wanted} <= found

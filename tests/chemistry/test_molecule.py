@@ -153,7 +153,7 @@ def test_no_molblock_raises(text, start, length):
 @given(smiles())
 @settings(max_examples=40)
 def test_an_inchi_gives_its_molecule(text):
-    """A tautomer may be another drawing; the InChI is the same."""
+    """The tautomer may differ; the InChI is the same."""
     inchi = Chem.MolToInchi(parse(text).mol)
     read = parse(inchi)
     assert isinstance(read, Molecule)
@@ -164,7 +164,7 @@ ETHER = Chem.MolToMolBlock(Chem.MolFromSmiles("CCOC"))
 
 
 def drawn(symbol="C", *, lines=(), bond="1"):
-    """A molblock with this symbol at its first atom, this type of its first bond, and further lines."""
+    """A molblock with a symbol of the first atom, a type of the first bond, and further lines."""
     block = ETHER.replace(" C  ", f" {symbol:<3}", 1).replace("  1  2  1  0", f"  1  2  {bond}  0")
     return block.replace("M  END", "\n".join([*lines, "M  END"]))
 

@@ -1,4 +1,4 @@
-"""Precedent is a property of the molecule, not of its drawing, and names the place that is unusual."""
+"""Precedent depends on the molecule, not on its SMILES, and locates the unusual part."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The profile of a molecule against RDKit's own counts and complexity."""
+"""The profile of a molecule compared with RDKit's counts and complexity."""
 
 from __future__ import annotations
 

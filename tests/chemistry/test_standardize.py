@@ -32,7 +32,7 @@ def test_basic(text, standard):
     ["OC(=O)C[C@H](N)C", "CS(=O)(=O)c1cc[nH]c1", "C[N+](=O)[O-]", "C/C=C/Cl", "Cn1ccnc1Sc1ccco1"],
 )
 def test_what_is_standard_already_comes_back_as_it_is(text):
-    """The short way and the long one agree: the long one is taken for the same molecule beside a salt."""
+    """The fast path agrees with the full one, which is taken if the molecule has a salt."""
     molecule = parse(text)
     assert standardize(molecule).smiles == molecule.smiles
     assert standardize(parse(f"{text}.[Na+].[Cl-]")).smiles == molecule.smiles

@@ -1,4 +1,4 @@
-"""The filter 'unstable' refuses what does not survive, and no ordinary molecule."""
+"""The filter 'unstable' rejects unstable molecules, and no ordinary ones."""
 
 import pytest
 

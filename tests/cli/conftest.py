@@ -1,4 +1,4 @@
-"""The command line run in this process: exit code, stdout, stderr."""
+"""Run the command line in this process: exit code, stdout, stderr."""
 
 from __future__ import annotations
 

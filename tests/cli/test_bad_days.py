@@ -1,4 +1,4 @@
-"""Bad days at the command line: kills, full disks, files that lie in the way."""
+"""Failures at the command line: kills, full disks, existing files in the way."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DECOYS = sorted(sys.stdlib_module_names | {"numpy", "loky", "molvae", "rdkit", "
 
 
 def started(place, code, *words):
-    """Python runs `code` in a directory where molvae can be imported, and nothing that lies there."""
+    """Run `code` in a directory whose modules must not be imported."""
     code = f"import sys; sys.path[0] = {str(Path(__file__).parents[2])!r}; {code}"
     command = [sys.executable, "-c", code, *words]
     return subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)

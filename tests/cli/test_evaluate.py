@@ -1,4 +1,4 @@
-"""`molvae evaluate` measures files and checkpoints, counts what is broken, and writes what it found."""
+"""`molvae evaluate` measures files and checkpoints, counts invalid molecules, and writes its results."""
 
 from __future__ import annotations
 

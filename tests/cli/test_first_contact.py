@@ -1,4 +1,4 @@
-"""What a newcomer's mistakes are answered: what was expected, what was meant, what to do."""
+"""Error messages for beginners: what was expected, a suggestion, what to do."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ MISTAKES = [
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory):
-    """A newcomer's directory: some files that are right and many that are not."""
+    """A directory with valid files and many invalid ones."""
     place = tmp_path_factory.mktemp("desk")
     for name, content in {
         "mine.csv": b"smiles,potency\nCCO,1\nCCN,2\n",

@@ -1,4 +1,4 @@
-"""What is fitted to a corpus afterwards: a prior that is sampled from, heads that predict its labels."""
+"""Priors and property heads fitted to a trained model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`molvae impute`: a table in, a filled table out, with figures, a ranking and a plate."""
+"""`molvae impute`: a filled table, with metrics, a ranking and a plate."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def test_a_traceback_is_shown_on_request(molvae, raising):
 
 @contextmanager
 def _running(code):
-    """A Python process with this code, and what it writes."""
+    """Run code in a Python process, and return its output."""
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         yield child, child.stdout, child.stderr

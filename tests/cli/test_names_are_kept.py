@@ -1,4 +1,4 @@
-"""A molecule keeps the name its table gave it, in every table, SD file, picture and report."""
+"""The name of a molecule in its table appears in every table, SD file, picture and report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`molvae report`: from the shell to a page, and sentences for mistakes."""
+"""`molvae report`: pages, and error messages."""
 
 from __future__ import annotations
 

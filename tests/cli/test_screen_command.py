@@ -1,4 +1,4 @@
-"""`molvae screen` and `screen merge`: tables, JSON, sentences for every mistake, requeueing."""
+"""`molvae screen` and `screen merge`: tables, JSON, error messages, requeueing."""
 
 from __future__ import annotations
 

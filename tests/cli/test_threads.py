@@ -1,4 +1,4 @@
-"""`--threads` holds while a command runs, and one thread is what it takes when nothing is said."""
+"""`--threads` holds while a command runs; the default is one thread."""
 
 from __future__ import annotations
 

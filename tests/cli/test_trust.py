@@ -1,4 +1,4 @@
-"""Opening somebody's campaign or screen runs nothing that is written in it."""
+"""Opening a campaign or screen of somebody else does not run code named in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ QUICK = ["--effort", "0.05", "--set", "n_initial=4"]
 
 @pytest.fixture
 def theirs(molvae, tiny_checkpoint, tmp_path, monkeypatch):
-    """A campaign that runs a function of a file, and a mark that the function leaves from then on."""
+    """A campaign with a function of a file, and the file that the function creates from now on."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "theirs.py").write_text(
         "import os\nif 'TRAP' in os.environ:\n    open(os.environ['TRAP'], 'w').close()\n"

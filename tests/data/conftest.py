@@ -1,4 +1,4 @@
-"""Small files of molecules, and a corpus made of one."""
+"""Small files of molecules, and a corpus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data sets come from the mirror or the network, checked, or the message says what to do."""
+"""Data sets from the mirror or the network, verified, and error messages."""
 
 from __future__ import annotations
 

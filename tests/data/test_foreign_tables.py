@@ -1,4 +1,4 @@
-"""Tables as other programs write them: what they mean is read, and what was assumed is said."""
+"""Tables written by other programs: what is read, and which assumptions are reported."""
 
 from __future__ import annotations
 

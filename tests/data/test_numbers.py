@@ -1,4 +1,4 @@
-"""Arrays on disk, duplicates, divisions, scaling and batches: what is pure numbers."""
+"""Arrays on disk, duplicates, splits, scaling and batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts hold every row once, whatever the line ends, the size of the parts and the number of shards."""
+"""Parts contain every row once, for any line ends, size of parts and number of shards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every row is accounted for, the result depends on input and settings only, and errors teach."""
+"""Every row is accounted for; the result depends only on input and settings; error messages."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ class TestDuplicates:
         assert read_csv(corpus.path / "contradictions.csv")[0]["values"] == "1 x test, 1 x train"
 
     def test_blocks_of_another_size_give_the_same(self, run, monkeypatch):
-        """In whatever blocks, the result is the same."""
+        """The result does not depend on the size of blocks."""
         from molvae.data import arrays
 
         rows = [

@@ -1,4 +1,4 @@
-"""Every format gives the same rows, and every kind of broken file a reason."""
+"""All formats give the same rows; broken files give a reason."""
 
 from __future__ import annotations
 

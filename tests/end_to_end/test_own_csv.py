@@ -1,4 +1,4 @@
-"""A messy table of one's own goes the whole way, from prepare to optimize; every row is accounted for."""
+"""A messy table through the whole workflow, from prepare to optimize; every row is accounted for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TAILS = ("C", "CC", "C(C)C", "CO", "CCO", "CCN", "CCCl")
 
 @pytest.fixture(scope="module")
 def messy(tmp_path_factory):
-    """Rows of eight kinds, semicolons, a byte-order mark, Windows line ends, an odd header."""
+    """Eight kinds of rows, semicolons, a byte-order mark, Windows line ends, an unusual header."""
     good = [head + core.format(tail) for head, core, tail in product(HEADS, CORES, TAILS)]
     rows = [(smiles, f"m{i}", f"{i / 10}") for i, smiles in enumerate(good)]
     rows += [(f"{smiles}.[Na+].[Cl-]", f"salt{i}", "1.0") for i, smiles in enumerate(good[:10])]

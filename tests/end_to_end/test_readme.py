@@ -1,4 +1,4 @@
-"""Every snippet of the README is run as it stands there; tables are those of the result files."""
+"""All snippets of the README run; its tables agree with the result files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHECKPOINT = Path(os.environ.get("MOLVAE_TEST_CHECKPOINT", ROOT / "checkpoints" 
 
 @pytest.fixture
 def place(tmp_path):
-    """A directory that looks like the repository to someone who reads the README."""
+    """A directory with the files of the repository that the README uses."""
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "zinc250k").symlink_to(CHECKPOINT)
     (tmp_path / "datasets").symlink_to(ROOT / "datasets")

@@ -1,4 +1,4 @@
-"""The distribution metrics keep their definitions, whatever a generator wrote."""
+"""The definitions of the distribution metrics, for any generated text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Fréchet ChemNet Distance: the same in parts as at once, the same as its reference implementation."""
+"""The Fréchet ChemNet Distance: independent of batches, and equal to the reference implementation."""
 
 from __future__ import annotations
 

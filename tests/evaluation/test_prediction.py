@@ -1,4 +1,4 @@
-"""Predictions, codes and probes: known answers, laws, and bad input."""
+"""Metrics of predictions and latent codes: known values, invariants, and bad input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bombs: small inputs that ask for gigabytes, each opened by a process whose memory is measured."""
+"""Bombs: small inputs that expand to gigabytes, each opened by a process whose memory is measured."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _packed(path: Path, pieces: Iterator[bytes]) -> None:
 
 
 def _repeated(piece: bytes, n_bytes: int, first: bytes = b"") -> Callable[[Path], None]:
-    """A packed file of one piece over and over."""
+    """A compressed file that repeats one chunk."""
     block = piece * max(1, (1 << 20) // len(piece))
 
     def write(path: Path) -> None:
@@ -98,7 +98,7 @@ TABLES_OF_BOMBS: dict[str, Callable[[Path], None]] = {
 
 
 def _weights_of(shape: list[int], length: int | None = None) -> Callable[[Path], None]:
-    """A file of weights that says so and has no bytes."""
+    """A file of weights with a declared size and no data."""
 
     def harm(model: Path) -> None:
         tensors = {
@@ -111,7 +111,7 @@ def _weights_of(shape: list[int], length: int | None = None) -> Callable[[Path],
 
 
 def _config(key: str, value: object) -> Callable[[Path], None]:
-    """A configuration that asks for a network beyond all bounds."""
+    """A configuration of an enormous network."""
 
     def harm(model: Path) -> None:
         content = json.loads((model / "config.json").read_text())
@@ -144,13 +144,13 @@ _MODELS: dict[str, Callable[[Path], None]] = {
 
 
 def _long_array(path: Path) -> None:
-    """A file of numbers that says it holds more than there is."""
+    """An array file that declares more data than it has."""
     header = b"{'descr': '<i8', 'fortran_order': False, 'shape': (1000000000000,), }"
     path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header) + 1) + header + b"\n")
 
 
 def _giant_cell(path: Path) -> None:
-    """A journal with an event of 300 MB, whose bytes are zeros."""
+    """A journal with an event of 300 MB of zeros."""
     database = sqlite3.connect(path)
     database.executescript(
         f"PRAGMA journal_mode = OFF; PRAGMA application_id = {APPLICATION_ID}; "
@@ -180,7 +180,7 @@ def _commands(name: str) -> tuple[str, ...]:
 
 
 def bomb(rng: Random, folder: Path) -> str:
-    """Any bomb, given to a command."""
+    """A random bomb as input of a command."""
     return opened(rng.choice(BOMBS), rng, folder)
 
 

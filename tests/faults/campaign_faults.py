@@ -1,4 +1,4 @@
-"""Faults of campaigns: kill -9 and signals at random instants of a search, and tells in any order."""
+"""Faults of campaigns: kill -9 and signals at random times of a search, and results in any order."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _oracle_text(folder: Path) -> str:
 
 
 def _search(folder: Path, name: str, method: str, seed: int, *, budget: int = BUDGET) -> None:
-    """The same search whenever it is called; its oracle is a program, and writes down what it was asked."""
+    """A deterministic search with a program as oracle, which records its calls."""
     text = _oracle_text(folder)
     inner: Any = load_oracle(text)
     log = os.open(folder / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -75,7 +75,7 @@ def _recorded(path: Path) -> dict[str, float]:
 
 
 def killed_search(rng: Random, folder: Path) -> str:
-    """kill -9 at random instants of a search with a program as its oracle; then it is finished."""
+    """kill -9 at random times of a search with a program as oracle; then the search is finished."""
     method, seed = rng.choice(["random", "random", "random", "bo"]), rng.randrange(1000)
     path, log = folder / "journal", folder / "journal.log"
     recorded: dict[str, float] = {}
@@ -114,7 +114,7 @@ def killed_search(rng: Random, folder: Path) -> str:
 
 
 def interrupted_search(rng: Random, folder: Path) -> str:
-    """SIGINT, SIGTERM, both twice, at a random instant of a command with a program as its oracle."""
+    """SIGINT or SIGTERM, once or twice, at a random time of a command with a program as oracle."""
     number = rng.choice([signal.SIGINT, signal.SIGTERM])
     log = folder / "journal.log"
     child = os.fork()
@@ -140,7 +140,7 @@ def interrupted_search(rng: Random, folder: Path) -> str:
 
 
 def _command(action: Any) -> None:
-    """Runs an action as the command line would, in a forked process that does not come back."""
+    """Run an action like the command line, in a forked process, and exit."""
     code = 70
     try:
         import click
@@ -164,7 +164,7 @@ _RANK = {"skipped": 0, "failed": 1, "timeout": 2, "invalid": 3, "ok": 4}
 
 
 class Telling(RuleBasedStateMachine):
-    """Ask and tell in any order, in part, again, of unknown molecules, across restarts; against a model."""
+    """Ask and tell in any order, partially or repeatedly, across restarts; compared with a simple model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -242,7 +242,7 @@ def _value(score: Score) -> float | None:
 
 
 def telling(rng: Random, folder: Path) -> str:
-    """A sequence of asks, tells and restarts ends where its facts do, whatever their order."""
+    """The result of asks, tells and restarts does not depend on their order."""
     del folder
     profile = settings(
         max_examples=1, stateful_step_count=12, deadline=None, database=None, print_blob=False,

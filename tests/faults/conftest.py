@@ -1,4 +1,4 @@
-"""The families of faults import one another by name, as `scripts/faults` runs them."""
+"""Make the modules of faults importable by name, as in `scripts/faults`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""All families of faults, with what each promises and how often a night tries it.
+"""All families of faults, with their guarantees and their numbers of nightly trials.
 
-Faults that are looked at elsewhere: hostile manifests (foundation/test_persistence), lying checkpoints
-(latent/test_codec), hostile Python functions (oracles/test_plugins), tables in every spelling
+Faults tested elsewhere: malicious manifests (foundation/test_persistence), inconsistent checkpoints
+(latent/test_codec), misbehaving Python functions (oracles/test_plugins), formats of tables
 (data/test_readers).
 """
 

@@ -1,7 +1,7 @@
-"""What a fault is, what a trial of it is, and how a process is made to die at a chosen instant.
+"""Faults, their trials, and processes that die at a chosen operation.
 
-A trial does one harmful thing to molvae and looks at what is left. It returns one word on what happened, or
-raises `Broken`. `families.py` lists all of them; the suite runs a few trials of each, `scripts/faults` many.
+A trial injects one fault and checks the result. It returns one word that describes the outcome, or raises
+`Broken`. `families.py` lists all families; the test suite runs a few trials of each, `scripts/faults` many.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Trial = Callable[[Random, Path], str]
 
 
 class Broken(AssertionError):  # noqa: N818 - it is what a promise is then
-    """A promise that was not kept."""
+    """A guarantee was violated."""
 
     def __init__(self, kind: Kind, detail: str) -> None:
         super().__init__(f"{kind}: {detail}")
@@ -66,7 +66,7 @@ def _scratch_root() -> TemporaryDirectory[str]:
 
 
 def scratch() -> Path:
-    """An empty folder that outlives a trial and vanishes when this process ends."""
+    """An empty directory that is removed when this process ends."""
     return Path(mkdtemp(dir=_scratch_root().name))
 
 
@@ -80,10 +80,10 @@ _DIED = "killed"
 
 
 class Bomb:
-    """Counts what a process does to files; at the chosen count it dies as by kill -9.
+    """Counts file operations of a process, and kills it at the chosen one, like kill -9.
 
-    Opening for writing, flushing to the disk, renaming, removing and making directories count; with `half`
-    the file that is flushed is first cut in the middle, as a power cut may leave it.
+    Opening for writing, fsync, renaming, removing and creating directories count. With `half`, the file
+    that is synced is truncated to half first, as after a power failure.
     """
 
     def __init__(self, at: int, within: Path, *, half: bool = False) -> None:
@@ -126,7 +126,7 @@ def in_child(action: Callable[[], object], *, bomb: Bomb | None = None) -> int:
 
 
 def _forked(action: Callable[[], object], before: Callable[[], object] | None) -> int:
-    """Number of a process that runs `before` and the action, and ends with 0, or 70 if they raised."""
+    """Process id of a fork that runs `before` and the action, and exits with 0, or 70 if they raised."""
     child = os.fork()
     if child == 0:
         code = 70
@@ -143,7 +143,7 @@ def _forked(action: Callable[[], object], before: Callable[[], object] | None) -
 
 
 def killed_after(action: Callable[[], object], seconds: float, ready: Path | None = None) -> int:
-    """Run an action in a forked process and kill it so many seconds after `ready` exists."""
+    """Run an action in a forked process and kill it some seconds after `ready` exists."""
     child = _forked(action, os.setsid)
     deadline = time.monotonic() + 120.0
     while ready is not None and not ready.exists() and time.monotonic() < deadline:
@@ -157,13 +157,13 @@ def killed_after(action: Callable[[], object], seconds: float, ready: Path | Non
 
 
 def hidden(folder: Path) -> list[str]:
-    """Files that were meant to be temporary."""
+    """Temporary files that were left."""
     endings = (".tmp", ".previous", ".tally", "-wal", "-shm")
     return [path.name for path in folder.rglob("*") if path.name.endswith(endings)]
 
 
 def processes(marker: str) -> list[int]:
-    """Running processes with a text in their command line or environment, this one excepted."""
+    """Other running processes with a text in their command line or environment."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -174,7 +174,7 @@ def processes(marker: str) -> list[int]:
 
 
 def require_no_orphans(marker: str, seconds: float = 10.0) -> None:
-    """No process with this text in its command line or environment is left, after a moment to end."""
+    """Require that no process with this text in its command line or environment is left after a moment."""
     deadline = time.monotonic() + seconds
     while left := processes(marker):
         if time.monotonic() > deadline:

@@ -1,7 +1,7 @@
-"""Fuzzed inputs: stored directories, journals, Parquet, TOML and command lines, each given to a command.
+"""Fuzzed inputs of commands: stored directories, journals, Parquet, TOML and command lines.
 
-Whatever they hold, the answer is a result, or a refusal in a sentence with a documented exit code. A command
-runs in a forked process, so that neither its memory nor its time is anybody else's.
+The outcome has to be a result, or an error message with a documented exit code. Each command runs in a
+forked process.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ _WORDS = (
 
 @cache
 def _originals() -> Path:
-    """A table, a corpus, a run, a screen in two shards and a campaign, as commands leave them."""
+    """A table, a corpus, a run, a screen in two shards and a campaign, written by commands."""
     for module in pkgutil.walk_packages(molvae.__path__, "molvae."):  # once, and not in every child
         importlib.import_module(module.name)
     for name in ("matplotlib.pyplot", "botorch.acquisition", "sklearn.decomposition", "pyarrow.parquet"):
@@ -131,7 +131,7 @@ def _originals() -> Path:
 
 
 def answer(words: Sequence[str], folder: Path, said: str = "said") -> tuple[int, str]:
-    """The exit code of a command in a folder, and what it said; minus a signal where it was killed."""
+    """Exit code and output of a command in a directory; minus the signal if it was killed."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -168,7 +168,7 @@ def _require_typed(words: Sequence[str], folder: Path, detail: str, *, may_last:
 
 
 def require_answer(words: Sequence[str], code: int, said: str, detail: str) -> None:
-    """A command ended with a result, or with a sentence and a documented exit code."""
+    """Require a result, or an error message and a documented exit code."""
     require(code in _TYPED, f"{detail}: exit code {code}: {said[-600:]}", "untyped")
     require("bug in molvae" not in said, f"{detail}: {said[-600:]}", "untyped")
     shown = any(word.startswith(("-v", "--verbose")) for word in words)  # twice asks for tracebacks
@@ -187,7 +187,7 @@ def copied(folder: Path, *names: str) -> Path:
 
 
 def fuzzed_directory(rng: Random, folder: Path) -> str:
-    """A model, corpus, run, screen or campaign of which a file was harmed, and sealed again."""
+    """A model, corpus, run, screen or campaign with a corrupted file and a valid manifest."""
     name = rng.choice(sorted(_READERS))
     copied(folder, "table.csv", "told.csv", "corpus", "run", *{name} - {"corpus", "run"})
     kinds = {".json", ".jsonl", ".toml", ".npy", ".safetensors", ".csv"}
@@ -200,7 +200,7 @@ def fuzzed_directory(rng: Random, folder: Path) -> str:
 
 
 def seal_again(path: Path) -> None:
-    """Give the manifest beside a file that was harmed its sha256."""
+    """Update the sha256 of a corrupted file in its manifest."""
     manifest = path.parent / MANIFEST
     content = json.loads(manifest.read_text())
     content["files"][path.name] = sha256_of(path)
@@ -208,7 +208,7 @@ def seal_again(path: Path) -> None:
 
 
 def fuzzed_journal(rng: Random, folder: Path) -> str:
-    """A journal whose events were harmed, whole by its own account; or whose bytes were."""
+    """A journal with corrupted events and valid digests, or with corrupted bytes."""
     copied(folder, "table.csv", "told.csv", "corpus", "run", "c")
     path = folder / "c" / "journal.sqlite"
     if rng.random() < 0.3:
@@ -238,7 +238,7 @@ def _write_journal(path: Path, rows: Sequence[Sequence[Any]]) -> None:
 
 
 def fuzzed_parquet(rng: Random, folder: Path) -> str:
-    """A Parquet file of molecules with columns of any type, or with bytes that were changed."""
+    """A Parquet file of molecules with columns of any type, or with corrupted bytes."""
     copied(folder, "table.csv", "run", "c")
     smiles = [row.split(",")[0] for row in (folder / "table.csv").read_text().splitlines()[1:30]]
     harms.harmed_parquet(folder / "own.parquet", smiles, rng)
@@ -246,7 +246,7 @@ def fuzzed_parquet(rng: Random, folder: Path) -> str:
 
 
 def fuzzed_toml(rng: Random, folder: Path) -> str:
-    """A file of settings or of desirabilities that was harmed; or those that a run or a campaign keeps."""
+    """A corrupted file of settings or desirabilities, also of a run or a campaign."""
     copied(folder, "table.csv", "told.csv", "corpus", "run", "c")
     if rng.random() < 0.3:
         name = rng.choice(["c", "run"])
@@ -260,14 +260,14 @@ def fuzzed_toml(rng: Random, folder: Path) -> str:
 
 @cache
 def _options(name: str) -> list[str]:
-    """Every option of a command that starts nothing and is no help."""
+    """All options of a command, except help and those that start something."""
     command = cli.get_command(None, name)  # type: ignore[arg-type]
     found = [option for param in command.params for option in (*param.opts, *param.secondary_opts)]
     return sorted({option for option in found if option.startswith("-")} - {"--help", "--open"}) or ["--json"]
 
 
 def fuzzed_words(rng: Random, folder: Path) -> str:
-    """A command line with words nobody gives: it may be long at work, but not confused."""
+    """A command line with corrupted words: it may run long, but must not crash."""
     copied(folder, "table.csv", "told.csv", "corpus", "run", "c")
     words = rng.choice(_WORDS).split()
     words = harms.harmed_words(words, _options(words[0]), rng)

@@ -1,4 +1,4 @@
-"""Harms to what a program reads: one value of a JSON, TOML or binary file, a column of Parquet, a word."""
+"""Corruptions of input: values of JSON, TOML and binary files, columns of Parquet, words of a command."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ WORDS = (
 
 
 def harmed_json(content: bytes, rng: Random) -> bytes:
-    """A JSON text with one value exchanged, removed or added; now and then no JSON at all."""
+    """A JSON text with one value changed, removed or added; sometimes invalid JSON."""
     if rng.random() < 0.1:
         return rng.choice(_TEXTS)
     if rng.random() < 0.1:
@@ -67,7 +67,7 @@ def harmed_json(content: bytes, rng: Random) -> bytes:
 
 
 def harmed_lines(content: bytes, rng: Random) -> bytes:
-    """A file of JSON lines with one of them harmed, repeated or gone."""
+    """A file of JSON lines with one line corrupted, repeated or removed."""
     lines = content.splitlines() or [b"[]"]
     at = rng.randrange(len(lines))
     how = rng.random()
@@ -79,7 +79,7 @@ def harmed_lines(content: bytes, rng: Random) -> bytes:
 
 
 def harmed_toml(content: bytes, rng: Random) -> bytes:
-    """A TOML text with one value exchanged, one line repeated or gone, or bytes that are none."""
+    """A TOML text with one value changed, one line repeated or removed, or corrupted bytes."""
     if rng.random() < 0.1:
         return noisy(content, rng)
     lines = content.decode().splitlines() or ["x = 1"]
@@ -98,7 +98,7 @@ def harmed_toml(content: bytes, rng: Random) -> bytes:
 
 
 def noisy(content: bytes, rng: Random) -> bytes:
-    """Some bytes flipped, cut off, doubled or put in; the beginning of a file, where formats live, first."""
+    """Bytes flipped, truncated, repeated or inserted, mostly at the beginning of a file."""
     data = bytearray(content)
     for _ in range(rng.randrange(1, 4)):
         end = min(len(data), 200) if rng.random() < 0.5 else len(data)
@@ -114,13 +114,13 @@ def noisy(content: bytes, rng: Random) -> bytes:
 
 
 def harmed(path: Path, rng: Random) -> None:
-    """Harm a file in the way that its format suggests."""
+    """Corrupt a file according to its format."""
     ways = {".json": harmed_json, ".jsonl": harmed_lines, ".toml": harmed_toml}
     path.write_bytes(ways.get(path.suffix, noisy)(path.read_bytes(), rng))
 
 
 def _columns(rng: Random, smiles: list[str]) -> dict[str, pa.Array]:
-    """Columns a table of molecules may have, and such as no table of molecules has."""
+    """Columns that a table of molecules may have, and others."""
     n = len(smiles)
     texts = pa.array(smiles)
     strange = [
@@ -138,7 +138,7 @@ def _columns(rng: Random, smiles: list[str]) -> dict[str, pa.Array]:
 
 
 def harmed_parquet(path: Path, smiles: list[str], rng: Random) -> None:
-    """A Parquet file of molecules with columns no table has, or with bytes that are not its own."""
+    """A Parquet file of molecules with unexpected columns, or with corrupted bytes."""
     columns = {"smiles": pa.array(smiles), "name": pa.array([f"m{i}" for i in range(len(smiles))])}
     typed = rng.random() < 0.6
     if typed:
@@ -157,7 +157,7 @@ def harmed_parquet(path: Path, smiles: list[str], rng: Random) -> None:
 
 
 def harmed_words(words: list[str], options: list[str], rng: Random) -> list[str]:
-    """A command line with a word exchanged, gone or doubled, and an option with a value nobody gives."""
+    """A command line with a word changed, removed or repeated, and an option with an unusual value."""
     words = list(words)
     for _ in range(rng.randrange(1, 3)):
         at = rng.randrange(1, len(words) + 1)

@@ -1,6 +1,6 @@
 """An oracle that misbehaves on one molecule, as a program or as a function: `hostile_oracle.py MODE`.
 
-Methane's neighbor ammonia, N, is what it cannot stand; others score the length of their SMILES.
+It misbehaves on ammonia, N; the score of other molecules is the length of their SMILES.
 """
 
 import json
@@ -21,7 +21,7 @@ NUMBERS = {
 
 
 def misbehave(mode, smiles):  # noqa: C901 - a list of misdeeds
-    """What happens instead of an answer; returns what the answer then is."""
+    """Misbehave, and return the answer if there is one."""
     if mode == "raise":
         raise RuntimeError("lost its license")
     if mode == "exit":
@@ -57,7 +57,7 @@ def score(mode, smiles):
 
 
 def answer(mode, message):
-    """The line that answers a message."""
+    """The line in answer to a message."""
     if "smiles" not in message:
         return json.dumps({"version": 1})
     smiles = message["smiles"]

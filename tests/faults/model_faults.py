@@ -1,4 +1,4 @@
-"""Faults of models and runs: hostile and damaged model directories, kills and stops of a training run."""
+"""Faults of models and runs: malicious and damaged model directories, kills and interrupts of training."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _prepared(table: Path, output: Path) -> None:
 
 @cache
 def undisturbed() -> tuple[Path, Path, Path]:
-    """A table, its corpus, and a run that nothing has disturbed."""
+    """A table, its corpus, and a run without faults."""
     folder = scratch()
     table = _table(folder)
     _prepared(table, folder / "corpus")
@@ -77,7 +77,7 @@ def _bytes(folder: Path) -> dict[str, str]:
 
 
 def _result_of(run: Path) -> dict[str, str]:
-    """The model and the newest state; where a run stopped, an older state may be of another step."""
+    """The model and the newest state; an older state may be of a different step."""
     newest = max(path.name for path in (run / "states").iterdir() if path.name.startswith("step-"))
     model, state = _bytes(run / "model"), _bytes(run / "states" / newest)
     return {f"model/{n}": d for n, d in model.items()} | {f"{newest}/{n}": d for n, d in state.items()}
@@ -91,7 +91,7 @@ def _same_run(run: Path, detail: str) -> None:
 
 
 def killed_training(rng: Random, folder: Path) -> str:
-    """kill -9 at random instants of a training run, or at a chosen operation on its files; then resumed."""
+    """kill -9 at random times of a training run, or at a chosen file operation; then resumed."""
     corpus, run = undisturbed()[1], folder / "run"
     killed = 0
     for _ in range(rng.randrange(1, 4)):
@@ -111,7 +111,7 @@ def killed_training(rng: Random, folder: Path) -> str:
 
 
 def stopped_training(rng: Random, folder: Path) -> str:
-    """Stopped after any step and resumed: bit for bit the undisturbed run."""
+    """Stopped after any step and resumed: the same as the run without faults, bit for bit."""
     corpus, run = undisturbed()[1], folder / "run"
     n_stops = 0
     for _ in range(rng.randrange(1, 3)):
@@ -126,7 +126,7 @@ def stopped_training(rng: Random, folder: Path) -> str:
 
 
 def killed_preparation(rng: Random, folder: Path) -> str:
-    """Killed at any operation on files while a corpus is prepared; then prepared again."""
+    """Killed at any file operation while a corpus is prepared; then prepared again."""
     table, corpus, _ = undisturbed()
     output = folder / "corpus"
     bomb = Bomb(rng.randrange(1, 45), folder, half=rng.random() < 0.5)
@@ -142,7 +142,7 @@ def killed_preparation(rng: Random, folder: Path) -> str:
 
 
 def damaged_model(rng: Random, folder: Path) -> str:
-    """A bit flipped in, or the end cut off, a file of a checkpoint."""
+    """A checkpoint with a bit flipped in a file, or with a truncated file."""
     model = folder / "model"
     shutil.copytree(undisturbed()[2] / "model", model)
     victim = rng.choice(sorted(path for path in model.iterdir() if path.is_file()))
@@ -162,7 +162,7 @@ def damaged_model(rng: Random, folder: Path) -> str:
 
 
 class _Exploit:
-    """Leaves a file when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, trace: str) -> None:
         self.trace = trace
@@ -273,7 +273,7 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], None], bool]] = {
 
 
 def hostile_model(rng: Random, folder: Path) -> str:
-    """A model directory made to harm: refused within two seconds, and nothing of it is executed."""
+    """A malicious model directory: rejected within two seconds, without executing anything."""
     return refused(rng.choice(sorted(HOSTILE)), folder)
 
 

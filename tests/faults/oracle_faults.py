@@ -1,4 +1,4 @@
-"""Faults of oracles: programs, servers and functions that crash, hang, lie and leave processes behind."""
+"""Faults of oracles: programs, servers and functions that crash, hang, answer wrongly or leave processes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def molecules(*texts: str) -> list[Molecule]:
 
 
 def hostile_oracle_trial(rng: Random, folder: Path) -> str:
-    """One oracle, one way to misbehave: every molecule gets its one score, in time, and nothing is left."""
+    """A misbehaving oracle: every molecule gets one score, in time, and no process is left."""
     return hostile(*rng.choice(CASES), folder)
 
 
@@ -105,7 +105,7 @@ def hostile(kind: str, mode: str, folder: Path) -> str:
 
 
 def _limit() -> float:
-    """The limit, or more where other work takes the processor: a good answer must not be late."""
+    """The time limit, longer on a busy machine, so that good answers are not late."""
     begun = time.monotonic()
     subprocess.run([sys.executable, "-I", "-S", "-c", ""], check=True)
     return max(LIMIT, 10.0 * (time.monotonic() - begun))

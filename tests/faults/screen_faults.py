@@ -1,4 +1,4 @@
-"""Faults of screens and pipes: kill -9 and signals at random instants, shards, readers that leave early."""
+"""Faults of screens and pipes: kill -9 and signals at random times, shards, pipes that are closed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _digests(result: Path) -> dict[str, str]:
 
 @cache
 def _whole() -> tuple[int, dict[str, str]]:
-    """The number of parts, and the files of a screen that nothing has disturbed."""
+    """The number of parts, and the files of a screen without faults."""
     path = scratch() / "screen"
     n_parts = screen(_asked(), path, workers=0, device="cpu").n_parts
     return n_parts, _digests(merge([path]).path)
@@ -57,7 +57,7 @@ def _screen(path: Path, workers: int) -> None:
 
 
 def _require_whole(path: Path, before: int, detail: str) -> None:
-    """The same call goes on where it was, and the result is the undisturbed one."""
+    """Require that the same call continues, with the same result as without faults."""
     n_parts, wanted = _whole()
     done = screen(_asked(), path, workers=0, device="cpu")
     require(
@@ -73,7 +73,7 @@ def _parts(path: Path) -> int:
 
 
 def killed_screen(rng: Random, folder: Path) -> str:
-    """kill -9 at random instants of a screen, or at a chosen operation on its files; then it is finished."""
+    """kill -9 at random times of a screen, or at a chosen file operation; then it is finished."""
     path, workers = folder / "screen", int(rng.random() < 0.1)
     killed = 0
     _whole()
@@ -93,14 +93,14 @@ def killed_screen(rng: Random, folder: Path) -> str:
 
 
 def _is_whole(path: Path, number: int) -> bool:
-    """Whether a part is there; one that is, is complete and not damaged, whenever the screen was killed."""
+    """Whether a part exists; if so, require that it is complete and undamaged."""
     from molvae.screening.job import load_job
 
     return (path / "job.json").exists() and read_part(path, number, load_job(path).digest) is not None
 
 
 def sharded_screen(rng: Random, folder: Path) -> str:
-    """1, 2 and 7 shards by 0, 1 and 2 workers, in parts of any size: nine results of the same bytes."""
+    """1, 2 and 7 shards with 0, 1 and 2 workers, in parts of any size: nine identical results."""
     asked = _asked().model_copy(update={"part_bytes": rng.randrange(60, 2000)})
     results = []
     for n, workers in product((1, 2, 7), (0, 1, 2)):
@@ -115,7 +115,7 @@ def sharded_screen(rng: Random, folder: Path) -> str:
 
 
 def interrupted_screen(rng: Random, folder: Path) -> str:
-    """SIGINT, SIGTERM or SIGUSR1, the first two also twice, at a random instant of `molvae screen`."""
+    """SIGINT, SIGTERM (once or twice) or SIGUSR1 at a random time of `molvae screen`."""
     number = rng.choice([signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
     path, asked = folder / "screen", _asked()
     n_parts, wanted = _whole()
@@ -148,7 +148,7 @@ def interrupted_screen(rng: Random, folder: Path) -> str:
 
 
 def closed_pipe(rng: Random, folder: Path) -> str:
-    """The reader of a command's stdout leaves after some bytes (`molvae encode ... | head`)."""
+    """The reader of a command's stdout closes the pipe after some bytes (`molvae encode ... | head`)."""
     del folder
     table, _, run = undisturbed()
     reading, writing = os.pipe()

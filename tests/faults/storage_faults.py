@@ -1,4 +1,4 @@
-"""Faults of files: kills inside the write window, full disks, flipped bits, cut-off files."""
+"""Faults of files: kills while writing, full disks, flipped bits, truncated files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _version(target: Path) -> str:
 
 
 def directory_window(rng: Random, folder: Path) -> str:
-    """Killed at any operation while a directory is committed over an older one, or over none."""
+    """Killed at any operation while a directory is committed, over an older one or none."""
     target = folder / "thing"
     replaces = rng.random() < 0.7
     if replaces:
@@ -73,7 +73,7 @@ def file_window(rng: Random, folder: Path) -> str:
 
 
 def journal_kill(rng: Random, folder: Path) -> str:
-    """Killed while events are appended one after the other: what was acknowledged is there."""
+    """Killed while events are appended: acknowledged events are not lost."""
     path, log = folder / "journal", folder / "acknowledged"
 
     def append() -> None:
@@ -104,7 +104,7 @@ def journal_kill(rng: Random, folder: Path) -> str:
 
 
 def readers_beside_a_writer(rng: Random, folder: Path) -> str:
-    """A journal is opened 100 times while another process appends to it as fast as it can."""
+    """A journal is opened 100 times while another process appends to it."""
     path = folder / "journal"
     with Journal(path) as journal:
         journal.append("tell", {"number": 0})
@@ -135,7 +135,7 @@ def readers_beside_a_writer(rng: Random, folder: Path) -> str:
 
 @cache
 def _left_behind() -> tuple[Path, int]:
-    """A journal as a killed process leaves it: events in the file, and events in the log only."""
+    """A journal after a kill: some events in the database file, others only in the log."""
     folder = scratch()
     path = folder / "run" / "journal"
     with Journal(path) as journal:
@@ -149,7 +149,7 @@ def _left_behind() -> tuple[Path, int]:
 
 
 def damaged_journal(rng: Random, folder: Path) -> str:
-    """A bit flipped in, or the end cut off, the journal, its log or its tally, as a kill leaves them."""
+    """A journal after a kill, with a flipped bit or truncation of the database, its log or its tally."""
     killed, n_events = _left_behind()
     copy = folder / "copy"
     shutil.copytree(killed, copy)
@@ -165,7 +165,7 @@ def damaged_journal(rng: Random, folder: Path) -> str:
 
 
 def damaged_directory(rng: Random, folder: Path) -> str:
-    """A bit flipped in, or the end cut off, a file of a committed directory."""
+    """A committed directory with a bit flipped in a file, or with a truncated file."""
     target = folder / "thing"
     _commit(target, "v1")
     before = {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
@@ -192,7 +192,7 @@ def _damage(path: Path, rng: Random) -> str:
 
 
 def refusing_disk(rng: Random, folder: Path) -> str:
-    """A disk that is full, or answers EIO, at any moment: nothing is mixed and the error names the path."""
+    """A disk that is full or returns EIO at any time: nothing is mixed, and the error names the path."""
     path, target, log = folder / "file.json", folder / "thing", folder / "journal"
     write_atomically(path, "old" * 100)
     _commit(target, "v1")
@@ -254,7 +254,7 @@ def _refuse(rng: Random) -> None:
 
 
 def locks(rng: Random, folder: Path) -> str:
-    """A writer that is killed does not keep the next one out; a living one does."""
+    """A killed writer does not block the next one; a running one does."""
     path, ready = folder / "journal", folder / "ready"
 
     def hold() -> None:

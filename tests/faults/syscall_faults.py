@@ -1,8 +1,8 @@
-"""Faults at system calls: the chosen one kills a command, or fails with EIO or ENOSPC; then it is run again.
+"""Faults at system calls: one call kills a command, or fails with EIO or ENOSPC; then it is run again.
 
-A small C library, built on the spot and preloaded, stands between a command and the system, also where
-SQLite, safetensors and pyarrow call it. Run as a program, this file is the process that loads everything
-once and forks a child for each command.
+A small C library, compiled by the test and preloaded, intercepts system calls, also those of SQLite,
+safetensors and pyarrow. Run as a program, this file loads everything once and forks a child for each
+command.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class _Host:
         )  # fmt: skip
 
     def run(self, line: str, folder: Path, at: int = _NEVER, error: int = 0) -> dict[str, Any]:
-        """How a command ended: its exit code and what it said; `FOLDER.calls` lists its calls there."""
+        """Exit code and output of a command; `FOLDER.calls` lists its calls."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         for name, place in {**self.places, "OUT": str(folder), "MEASURED": str(folder / "told.csv")}.items():
@@ -100,7 +100,7 @@ def _prepare(name: str, folder: Path) -> str:
 
 @cache
 def _undisturbed(name: str) -> tuple[dict[str, int], dict[str, str]]:
-    """The kinds of calls a command makes when nothing harms it, each with the first, and what it leaves."""
+    """The kinds of calls of a command without faults, the first call of each, and the files it leaves."""
     folder = scratch()
     done = _host().run(_prepare(name, folder), folder)
     require(done["code"] == 0, f"{name}: {done}")
@@ -111,13 +111,13 @@ def _undisturbed(name: str) -> tuple[dict[str, int], dict[str, str]]:
 
 
 def _kinds(folder: Path) -> list[str]:
-    """The calls of the command that was run last: what each does to which sort of file."""
+    """The calls of the last command: operation and kind of file."""
     calls = Path(f"{folder}.calls").read_text().splitlines()
     return [re.sub(r"[0-9a-f]{8,}|\d+", "N", call) for call in calls]
 
 
 def _left(folder: Path) -> dict[str, str]:
-    """What does not hold times: weights, tables and results."""
+    """Files without timestamps: weights, tables and results."""
     kinds = {".safetensors", ".csv", ".npy"}
     found = [
         path for path in sorted(folder.rglob("*")) if path.suffix in kinds and "/states/" not in str(path)
@@ -129,7 +129,7 @@ _HIT: dict[str, set[str]] = {name: set() for name in COMMANDS}
 
 
 def _in_turn(rng: Random) -> Iterator[tuple[str, int]]:
-    """Every command, and of each every kind of call: where it is made first."""
+    """For each command and each kind of call, the position of its first call."""
     while True:
         for name in rng.sample(sorted(COMMANDS), len(COMMANDS)):
             for at in _undisturbed(name)[0].values():
@@ -145,7 +145,7 @@ def covered() -> dict[str, str]:
 
 
 def failing_call(rng: Random, folder: Path) -> str:
-    """The next command and kind of call, harmed; then the same command ends as if nothing had been."""
+    """A fault in the next kind of call; then the same command has the same result as without faults."""
     if shutil.which("gcc") is None:
         return "no compiler"
     return harmed(*next(_TURNS), rng.choice(sorted(_HARMS)), folder)

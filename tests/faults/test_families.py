@@ -1,4 +1,4 @@
-"""A few trials of each family of faults; `scripts/faults` makes many."""
+"""A few trials of each family of faults; `scripts/faults` runs many."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kill -9 during `optimize`, at any instant: no score is lost, none is charged twice, the budget is exact."""
+"""kill -9 during `optimize` at any time: no score is lost or charged twice, and the budget is exact."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""kill -9 during `screen`, at any instant: nothing half-written is left, and the same call goes on."""
+"""kill -9 during `screen` at any time: no partial files are left, and the same call continues."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def contents(directory):
 
 
 def forked(function, *arguments, **options):
-    """A child that has all libraries already, so that its first instants are those of the work."""
+    """A forked child, which has all libraries loaded, so that kills hit the work itself."""
     child = multiprocessing.get_context("fork").Process(target=function, args=arguments, kwargs=options)
     child.start()
     return child

@@ -1,4 +1,4 @@
-"""Two commands that write one output at the same time: one wins or both agree, and nothing is half."""
+"""Two commands that write the same output at the same time: one wins or both agree; no partial output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of texts and tables: strings that are no molecules, files that are no tables, cells that compute."""
+"""Faults of texts and tables: invalid molecules, invalid tables, formulas in cells."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _TIME = 2.0
 
 
 def fuzzed_smiles(rng: Random, folder: Path) -> str:
-    """Any text: a molecule or a reason, in time, and never a molecule that is not what was written."""
+    """Any text: a molecule or a reason, in time, and never a different molecule."""
     del folder
     if rng.random() < 0.3:
         text = "".join(rng.choices(_PIECES, k=rng.randrange(0, 14)))
@@ -78,7 +78,7 @@ def fuzzed_smiles(rng: Random, folder: Path) -> str:
 
 
 def fuzzed_selfies(rng: Random, folder: Path) -> str:
-    """Any SELFIES, and any SMILES given to the tokenizers: an answer or a reason, in time."""
+    """Any SELFIES, and any SMILES for the tokenizers: a result or a reason, in time."""
     del folder
     text = "".join(rng.choices(_SELFIES, k=rng.randrange(0, 30)))
     begun = time.process_time()
@@ -133,7 +133,7 @@ MALFORMED = tuple(sorted([*_files(__import__("random").Random(0)), "directory.cs
 
 
 def malformed_file(rng: Random, folder: Path) -> str:
-    """A table that is none, or half of one: exit code 0 or 3 with a reason, and every row accounted for."""
+    """An invalid or truncated table: exit code 0 or 3 with a reason, and every row accounted for."""
     return prepared(rng.choice(MALFORMED), rng, folder)
 
 
@@ -173,7 +173,7 @@ _EVIL = (
 
 
 def formulas_and_markup(rng: Random, folder: Path) -> str:
-    """A name that is a formula or markup: no spreadsheet computes it, no browser runs it."""
+    """A name that is a formula or markup is escaped in tables and pages."""
     del folder
     text = rng.choice(_EVIL) + rng.choice(["", "x", rng.choice(_EVIL)])
     stream = io.StringIO()

@@ -1,4 +1,4 @@
-"""A directory is either complete and verified, or refused; a crash never costs what was there before."""
+"""A directory is complete and verified, or rejected; a crash never destroys the previous one."""
 
 from __future__ import annotations
 

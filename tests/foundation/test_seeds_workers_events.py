@@ -1,4 +1,4 @@
-"""Seeds are names, workers change nothing, event logs survive crashes."""
+"""Named seeds, results that do not depend on workers, event logs that survive crashes."""
 
 from __future__ import annotations
 

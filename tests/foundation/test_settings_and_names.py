@@ -1,4 +1,4 @@
-"""Settings, registries and errors: what is refused is explained."""
+"""Settings, registries and their error messages."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Outer(Settings):
 
 
 class Tables(Settings):
-    """Settings that were tables once."""
+    """Settings that were tables in earlier versions."""
 
     retired: ClassVar = {"shares": {"floor": 0.2, "adapt": True}}
     rows: tuple[Inner, ...] = ()
@@ -178,7 +178,7 @@ InputWithHint = errors.InputError("what", hint="what to do")
 
 
 class Point:
-    """An entry point of somebody's package."""
+    """An entry point of another package."""
 
     def __init__(self, name, load):
         self.name, self.load, self.dist, self.value = name, load, None, f"{name}_package:thing"

@@ -1,4 +1,4 @@
-"""Ctrl-C while other threads are waited for: at any instant, and nothing hangs."""
+"""Ctrl-C at any time while waiting for other threads does not hang."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _mapped():
 
 
 def _ended_with(make, number):
-    """Exit code of a process that gets Ctrl-C at the return of its `number`th function; `None`: it hangs."""
+    """Exit code of a process with Ctrl-C at the return of its `number`th function; None if it hangs."""
     child = os.fork()
     if child == 0:
         code = 70

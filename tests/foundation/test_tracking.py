@@ -1,4 +1,4 @@
-"""Trackers: each speaks to its library as that library expects, and none can harm the run it follows."""
+"""Trackers: calls of their libraries, and errors that do not affect the run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KNOWN = {"train/kl": 40.0, "valid/kl": 45.0, "loss": 5.5}
 
 
 class Notes:
-    """A tracker of somebody else's that writes down what it hears."""
+    """A tracker of a plug-in that records its calls."""
 
     heard: list[tuple] = []  # noqa: RUF012 - shared on purpose: Trackers make their own instance
 
@@ -187,7 +187,7 @@ def test_mlflow_itself_reads_back_what_was_told(monkeypatch, tmp_path):
 
 
 def logged(data):
-    """The records of an offline run: LevelDB's log format behind seven bytes of W&B's own."""
+    """The records of an offline run: LevelDB's log format after a W&B header of seven bytes."""
     place, part = 7, b""
     while place + 7 <= len(data):
         if (left := 32768 - place % 32768) < 7:
@@ -202,7 +202,7 @@ def logged(data):
 
 
 def runs_told(directory, record_class):
-    """Figures by (run, step), from the files of W&B's offline runs."""
+    """Metrics by (run, step), from the files of W&B's offline runs."""
     told = {}
     for file in sorted(directory.glob("wandb/offline-run-*/*.wandb")):
         identifier = ""

@@ -1,4 +1,4 @@
-"""The assessment of a model says what the model itself does, and the same for the same seed."""
+"""The assessment of a model agrees with the model, and depends only on the seed."""
 
 from __future__ import annotations
 

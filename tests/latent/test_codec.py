@@ -1,4 +1,4 @@
-"""The landing keeps its contract: same length out as in, bad rows as values, one seed one answer."""
+"""The contract of MolVAE: as many results as inputs, invalid rows as values, deterministic by seed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_every_row_in_is_a_row_out(tiny_model):
 
 
 def test_rows_do_not_depend_on_their_neighbours(tiny_model):
-    """Up to rounding, which gradient steps amplify."""
+    """Up to rounding errors, which gradient steps amplify."""
     encoder, together = tiny_model.encode(MIXED, inference_steps=0), tiny_model.encode(MIXED)
     for row, smiles in enumerate(MIXED):
         alone = tiny_model.encode([smiles], inference_steps=0)[0]
@@ -97,7 +97,7 @@ def test_save_and_load_give_the_same_model(tiny_model, tmp_path):
 
 
 def _remake(checkpoint, target, change):
-    """A copy with one thing changed and a manifest that agrees: what a liar would hand out."""
+    """A copy with one change and a matching manifest."""
     with committed_directory(target, kind="model", schema=1) as place:
         for name in (CONFIG, VOCABULARY, WEIGHTS):
             shutil.copy(checkpoint / name, place / name)

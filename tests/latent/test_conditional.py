@@ -1,4 +1,4 @@
-"""Molecules with wanted properties: chosen by the heads, or told to a conditional decoder."""
+"""Molecules with requested properties: selected by property heads, or from a conditional decoder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users see in a notebook, and tables other libraries read."""
+"""Notebook display, and tables for other libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The estimators do what scikit-learn expects of them, and rows are never lost."""
+"""The estimators follow scikit-learn's conventions, and keep all rows."""
 
 from __future__ import annotations
 

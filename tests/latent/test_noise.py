@@ -1,4 +1,4 @@
-"""Noise levels at the door: 0 is the decode as it was, 1 needs no latent vector, others lie between."""
+"""Noise levels of MolVAE: 0 is the usual decoding, 1 needs no latent vector, others are in between."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SMILES = ["CCc1ccc(C)cc1", "CCCc1ccc(N)cc1", "CC(=O)NCC", "CCC1CCC(C)CC1", "Nc1c
 
 @pytest.fixture(scope="module")
 def taught(tiny_model, tmp_path_factory):
-    """The tiny model as one with noise levels begins: its decoder ignores the level; saved and loaded."""
+    """The tiny model with noise levels, which its decoder ignores as before training; saved and loaded."""
     settings = tiny_model.settings.model.model_copy(update={"noise_levels": True})
     network = SequenceVAE(settings, tiny_model.network.vocabulary_size, len(tiny_model.property_names))
     take_over_network(network, tiny_model.network, with_head=True)

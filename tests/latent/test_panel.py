@@ -1,4 +1,4 @@
-"""A panel of assays fills its empty cells: laws of the table, honest intervals, bad tables, a round trip."""
+"""AssayPanel: imputed tables, calibrated intervals, bad tables, saving and loading."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMES = ("a", "b", "c", "active")
 
 @pytest.fixture(scope="module")
 def table(tiny_model):
-    """Four assays of what a molecule is and of what only the other assays can tell; half the cells empty."""
+    """Four assays that depend on the structure and on a shared hidden factor; half of the cells are empty."""
     generator = np.random.default_rng(0)
     molecules = list(dict.fromkeys(item.smiles for item in tiny_model.prepare(little_smiles()[::3])))
     size = describe_smiles(molecules, ["heavy_atoms"])[:, 0]

@@ -1,4 +1,4 @@
-"""What a chemist tries in Python: RDKit molecules, columns with gaps, one text, copies, files."""
+"""Inputs from Python: RDKit molecules, columns with missing values, a single text, copies, files."""
 
 from __future__ import annotations
 

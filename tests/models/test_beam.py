@@ -1,4 +1,4 @@
-"""Laws of beam search: a wide beam finds the most likely texts, and no row knows of the rows beside it."""
+"""Beam search: a wide beam finds the most likely texts, and rows are independent."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def points(n: int) -> torch.Tensor:
 
 
 def log_prob_of(decoder: torch.nn.Module, ids: tuple[int, ...], z: torch.Tensor) -> float:
-    """Log-probability of a text that ends with the end mark, token after token."""
+    """Log-probability of a text with its end token, token by token."""
     tokens = torch.tensor([ids])
     begun = torch.cat([torch.tensor([[BOS]]), tokens[:, :-1]], dim=1)
     logits = decoder(begun, z).detach()

@@ -1,4 +1,4 @@
-"""Every member of the autoencoder family is what its formula says."""
+"""All members of the autoencoder family agree with their formulas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fitting loop: its schedule, its running mean, what it keeps, when it ends and how it goes on."""
+"""The fitting loop: schedule, averaged weights, saved states, stopping and resuming."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RECIPE = {"epochs": 4, "steps": 10, "learning_rate": 0.05, "gradient_clip": 1.0}
 
 
 class InMemory:
-    """Keeps every seventh state; stops after some step."""
+    """Saves every seventh state; stops after a given step."""
 
     def __init__(self, stop=None):
         self.states, self.stop = {}, stop
@@ -37,7 +37,7 @@ class InMemory:
 
 
 def regression(states=None, spoil=None, optimizer=adam, **changes):
-    """A fit of a line, whose batches are drawn; and its loss function."""
+    """A linear regression with random batches, and its loss function."""
     torch.manual_seed(0)
     network, generator = nn.Linear(3, 1), torch.Generator().manual_seed(1)
     recipe = Recipe(**{**RECIPE, **changes})

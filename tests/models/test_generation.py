@@ -1,4 +1,4 @@
-"""Laws of generation: it is the decoder's own distribution, and no row knows of another."""
+"""Generation: samples of the decoder's distribution, and independent rows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _log_probs(decoder, tokens, z):
 
 
 def _naive(decoder, z, max_length, temperature, generator):
-    """One row after the other, the whole prefix through the decoder again for each token."""
+    """Naive sampling, row by row, with the whole prefix through the decoder for each token."""
     draws = torch.rand(len(z), max_length, generator=generator)
     written = []
     for row in range(len(z)):

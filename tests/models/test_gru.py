@@ -1,4 +1,4 @@
-"""The GRU layer is torch's GRU, forwards, backwards and step by step."""
+"""The GRU layer agrees with torch's GRU, forward, backward and step by step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws of inference beyond the encoder and of networks that grow: what was known stays."""
+"""Refinement of the encoder's output, and networks that grow without changing their function."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIZES = {"latent_size": 6, "embedding_size": 5, "decoder_hidden": 9}
 
 
 def test_a_step_solves_what_is_linear_in_the_norm_of_the_posterior():
-    """Polyak's step takes a norm to its minimum at once; lengths are posterior deviations."""
+    """Polyak's step minimizes a norm in one step; lengths are in posterior standard deviations."""
     goal = torch.tensor([[0.2, -0.2, 0.1], [0.0, 0.1, 0.0]])
     deviation = torch.tensor([[0.5, 2.0, 1.0], [1.0, 1.0, 1.0]])
     start = Posterior(torch.zeros(2, 3), 2 * deviation.log())
@@ -40,7 +40,7 @@ def test_no_step_leaves_the_posterior(steep):
 
 
 def test_a_mean_that_is_sure_enough_stays_and_others_take_the_best_that_was_visited():
-    """Row 0 has p(x|z) > 1/2 at once, row 1 after a step; row 2 is made worse by every step."""
+    """Row 0 starts with p(x|z) > 1/2, row 1 reaches it after a step; every step makes row 2 worse."""
     asked = []
 
     def nll(z, rows):

@@ -1,4 +1,4 @@
-"""Laws of the noise levels: 0 is z itself, 1 knows nothing of z, and N(0, I) stays N(0, I) between them."""
+"""Noise levels: 0 is z itself, 1 is independent of z, and N(0, I) stays N(0, I) in between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Half precision is chosen where it pays, and changes little."""
+"""Half precision is used where it is faster, and changes results little."""
 
 from __future__ import annotations
 

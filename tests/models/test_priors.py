@@ -1,4 +1,4 @@
-"""Priors draw what they were fitted to, run both ways, and survive being written as tensors."""
+"""Priors reproduce their training distribution, are invertible, and can be saved as tensors."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def generator(seed=0):
 
 
 def exact(points):
-    """Posteriors without width: what is fitted is the points."""
+    """Posteriors without variance, so that the points are fitted."""
     return Posterior(points, torch.full_like(points, -math.inf))
 
 
 def moons(n, seed):
-    """Two interleaved half circles in a plane of four dimensions, under correlated noise."""
+    """Two interleaved half circles in a plane in four dimensions, with correlated noise."""
     own = generator(seed)
     turn = math.pi * torch.rand(n, 1, generator=own)
     upper = torch.rand(n, 1, generator=own) < 0.5
@@ -87,7 +87,7 @@ def test_a_sample_is_the_normal_seen_through_a_map(fitted, name):
 
 
 def test_a_flow_evaluates_its_field_at_trained_times_only(fitted, monkeypatch):
-    """Near angle 0 the field of a large network can be anything, and carried points to infinity."""
+    """Near angle 0 the field of a large network is arbitrary, and can send points to infinity."""
     asked = []
     trained = VelocityField.correction
 

@@ -1,4 +1,4 @@
-"""Laws of the sequence VAE: padding never matters, nats add up, gradients reach what they should."""
+"""The sequence VAE: padding has no effect, nats add up, gradients reach all parameters."""
 
 from __future__ import annotations
 

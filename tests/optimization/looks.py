@@ -1,4 +1,4 @@
-"""Features of invented candidates."""
+"""Features of random candidates."""
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ def multisets(table):
 
 
 def joined(*parts):
-    """The features of one after those of another."""
+    """Features of both, concatenated."""
     keys = [
         [key for part in parts for key in np.split(part.multisets[j].keys, part.multisets[j].offsets[1:-1])]
         for j in range(len(parts[0].views))
@@ -30,7 +30,7 @@ def joined(*parts):
 
 
 def seen(first, second=None, numbers=None):
-    """Features with one fingerprint or two."""
+    """Features with one or two fingerprints."""
     views = ("morgan",) if second is None else ("morgan", "atom_pair")
     blocks = [first] if second is None else [first, second]
     width = np.empty((len(first), 0)) if numbers is None else numbers

@@ -1,4 +1,4 @@
-"""Acquisition functions obey their laws; feasibility is a probability; batches are diverse."""
+"""Properties of acquisition functions, feasibility as a probability, and diverse batches."""
 
 import math
 

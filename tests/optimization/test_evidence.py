@@ -1,4 +1,4 @@
-"""Bounds in place of numbers, and the noise that replicates tell."""
+"""Censored values, and noise estimated from replicates."""
 
 import math
 import sys
@@ -22,7 +22,7 @@ PLAIN, MIXED = SurrogateSettings().members[:2]
 
 
 def look(n):
-    """Everything the default surrogates look at."""
+    """All features of the default surrogates."""
     x = counts(n, seed=0)
     numbers = np.stack([x[:, :10].sum(1), x[:, 10:20].sum(1)], axis=1).astype(np.float64)
     found = seen(x, counts(n, seed=100), numbers)
@@ -65,7 +65,7 @@ class TestBounds:
 
     @pytest.mark.parametrize("settings", [PLAIN, MIXED], ids=["plain", "mixed"])
     def test_a_surrogate_heeds_what_bounds_say(self, settings):
-        """The best third are known to exceed a bound: belief about their like is nearer the truth."""
+        """The best third are censored: predictions of similar molecules become more accurate."""
         x, y = look(60), scores(60)
         high = y[:, 0] > torch.quantile(y[:, 0], 0.67)
         known = torch.where(high[:, None], torch.nan, y)

@@ -1,4 +1,4 @@
-"""The mixed kernel is the weighted sum it claims to be, positive semidefinite, and survives the journal."""
+"""The mixed kernel: its definition as a weighted sum, positive semidefinite, stored in the journal."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Pareto fronts, hypervolume and scalarizations against values worked out by hand."""
+"""Pareto fronts, hypervolume and scalarizations against values computed by hand."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Moves in latent space keep the prior, the endpoints and the bookkeeping."""
+"""Moves in latent space: distribution, endpoints, and records of parents."""
 
 import numpy as np
 import pytest

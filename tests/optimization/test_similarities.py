@@ -1,4 +1,4 @@
-"""MinMax similarity is what its formula says, however it is computed, and a proper kernel."""
+"""MinMax similarity agrees with its formula in all implementations, and is a kernel."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Surrogates interpolate, know what they do not know, and agree with GPyTorch's own posterior."""
+"""Surrogates interpolate, have calibrated uncertainty, and agree with GPyTorch's posterior."""
 
 import sys
 from pathlib import Path
@@ -32,7 +32,7 @@ BOTH = pytest.mark.parametrize("settings", [PLAIN, MIXED], ids=["plain", "mixed"
 
 
 def look(n, seed=0):
-    """Everything the default surrogates look at."""
+    """All features of the default surrogates."""
     x = counts(n, seed=seed)
     numbers = np.stack([x[:, :10].sum(1), x[:, 10:20].sum(1)], axis=1).astype(np.float64)
     found = seen(x, counts(n, seed=seed + 100), numbers)

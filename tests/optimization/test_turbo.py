@@ -1,4 +1,4 @@
-"""The trust region grows, shrinks and restarts as TuRBO-1 says, and its candidates stay inside."""
+"""The trust region grows, shrinks and restarts as in TuRBO-1, and its candidates stay inside."""
 
 from dataclasses import asdict, replace
 

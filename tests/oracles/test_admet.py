@@ -1,4 +1,4 @@
-"""ADMET-AI by name: what is said of a wrong name, and, where it is installed, real predictions."""
+"""ADMET-AI oracles: errors for wrong names, and predictions if it is installed."""
 
 from __future__ import annotations
 

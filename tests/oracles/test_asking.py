@@ -1,4 +1,4 @@
-"""Whatever an oracle does, each molecule gets one score."""
+"""Each molecule gets one score, whatever an oracle does."""
 
 from __future__ import annotations
 

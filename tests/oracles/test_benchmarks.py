@@ -1,4 +1,4 @@
-"""Golden values: scores by the code of BenevolentAI/guacamol under RDKit 2026.09.1."""
+"""Reference values: scores of BenevolentAI/guacamol with RDKit 2026.09.1."""
 
 from __future__ import annotations
 

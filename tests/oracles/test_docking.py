@@ -1,4 +1,4 @@
-"""Docking by name: what is said before anything is docked, and, where Vina is installed, real scores."""
+"""Docking oracles: errors before docking, and scores if Vina is installed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROPRANOLOL = "CC(C)NCC(O)COc1cccc2ccccc12"
 
 @pytest.fixture
 def targets(tmp_path, monkeypatch):
-    """As if everything were installed, with two targets."""
+    """Pretend that everything is installed, with two targets."""
     folder = tmp_path / "resources" / "targets"
     folder.mkdir(parents=True)
     box = "".join(f"center_{axis} = 1.5\nsize_{axis} = 20\n" for axis in "xyz")

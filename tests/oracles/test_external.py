@@ -1,4 +1,4 @@
-"""Oracles outside: workers, retries, brackets, and what the check says of a bad one."""
+"""External oracles: workers, retries, options in brackets, and the conformance check."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_crash_is_tried_again_and_a_time_out_is_not(tmp_path):
 
 
 def licensed(tmp_path, options):
-    """A program that answers once per start, and does not start while the number in `taken` counts down."""
+    """A program that answers once per start, and fails to start until the number in `taken` is 0."""
     taken = tmp_path / "taken"
     path = tmp_path / "licensed.py"
     path.write_text(

@@ -1,4 +1,4 @@
-"""Servers that are slow, late or half dead: an answer or a reason, within the time that was given."""
+"""Servers that are slow, late or broken: a score or a reason, within the time limit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HEAD = {
 
 @contextlib.contextmanager
 def server(*answers):
-    """Answers the requests one after the other, each in its way: pieces of bytes, and seconds to wait."""
+    """A server that answers each request with given bytes and delays."""
     listening = socket.create_server(("127.0.0.1", 0))
     asked = []
 

@@ -273,7 +273,7 @@ def test_a_registered_factory_gets_its_options_and_argument(monkeypatch):
 
 
 def test_a_file_is_the_one_its_path_says(tmp_path, monkeypatch):
-    """Not another of its name that was found first, nor one that is installed."""
+    """Not another file of the same name, nor an installed module."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     for folder, value in ((".", 1.0), ("v2", 2.0), ("v3", 3.0)):

@@ -1,4 +1,4 @@
-"""What an oracle outside may answer, and what each wrong answer is taken for."""
+"""Answers of external oracles, and how wrong answers are treated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file names is not run unless the user says so."""
+"""Code named in a file does not run without the user's permission."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from molvae.oracles.plugins import load_oracle
 
 @pytest.fixture
 def traps(tmp_path, monkeypatch):
-    """Oracles that leave a mark when they are run, each in its way; and whether one did."""
+    """Oracles that create a file when they run, and a check whether one ran."""
     monkeypatch.chdir(tmp_path)
     mark = tmp_path / "was-run"
     (tmp_path / "trap_of_mine.py").write_text(

@@ -1,4 +1,4 @@
-"""What docs/write-an-oracle.md shows is run, and the example oracles say what they need."""
+"""The snippets of docs/write-an-oracle.md, and the requirements of the example oracles."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def script(name):
 
 
 def words_of(command):
-    """The words of a command, with this Python for the one on the path, which may be another or none."""
+    """The words of a command, with this Python in place of the one on the path."""
     return [word.replace(":python ", f":{PYTHON} -S ", 1) for word in shlex.split(command)]
 
 

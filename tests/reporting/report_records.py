@@ -1,4 +1,4 @@
-"""Small, real records to report on: campaigns with failures and hostile words, told to no network."""
+"""Small campaigns for reports, with failures and malicious texts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMULA = '=HYPERLINK("http://evil.example","x")'
 
 
 class Grumpy:
-    """QED, but it fails for molecules with a nitrile, in hostile words."""
+    """QED, but it fails for molecules with a nitrile, with malicious texts."""
 
     name = "qed"
 

@@ -1,4 +1,4 @@
-"""Charts and drawings: marks inside their range, numbers as read, paths that are RDKit's."""
+"""Charts and drawings: marks inside their range, formatted numbers, and RDKit's paths."""
 
 from __future__ import annotations
 

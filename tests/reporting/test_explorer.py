@@ -1,4 +1,4 @@
-"""The explorer: a map that keeps its promises, answers from library calls, a server for this machine only."""
+"""The explorer: its map, its answers, and a server for this machine only."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def server(tiny_model):
 
 
 def get(server, path, **headers):
-    """Status, headers and body of a request that is sent as it stands."""
+    """Status, headers and body of a raw request."""
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
     connection.request("GET", path, headers=headers)
     reply = connection.getresponse()
@@ -184,7 +184,7 @@ const until = (holds) => new Promise((done) => {
 
 
 class Acting:
-    """The files of the page, with a visitor who does things at the end of its script."""
+    """The files of the page, with actions of a user at the end of its script."""
 
     def joinpath(self, folder, name):
         self.content = files("molvae.reporting").joinpath(folder, name).read_bytes()

@@ -1,4 +1,4 @@
-"""Reports from records: what is seen, said, counted and escaped; kinds and mistakes."""
+"""Reports: content, counts, escaping, kinds of input, and error messages."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class Page(HTMLParser):
 
     @property
     def data(self):
-        """What the table is made from."""
+        """The data of the table."""
         return json.loads(self.scripts[0])
 
 
 def harmless(html):
-    """Nothing but our own two scripts and style; no address, no handler; drawings that are named exist."""
+    """Require only our two scripts and style, no URLs or handlers, and drawings that exist."""
     page = Page(html)
     tags = [tag for tag, _ in page.elements]
     assert (tags.count("script"), tags.count("style"), tags.count("iframe")) == (2, 1, 0)

@@ -1,4 +1,4 @@
-"""A report in headless Chromium: it loads silently, sorts, searches, downloads, and runs nothing else."""
+"""A report in headless Chromium: it loads without errors, sorts, searches, and downloads."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def page(html, tmp_path):
 
 
 def cells(html, name):
-    """The cells of a column as the table shows them."""
+    """The displayed cells of a column."""
     table = html[html.index('id="table"') :]
     found = re.findall(rf'<td class="[^"]*" data-label="{name}"[^>]*>(.*?)</td>', table)
     return [re.sub(r"<.*", "", cell).strip() for cell in found]
@@ -71,7 +71,7 @@ def test_the_address_sorts_and_searches(page, tmp_path):
 
 
 def test_downloads_are_complete_and_escaped(page, tmp_path):
-    """The page's own functions write the files; a copy without the policy lets the test call them."""
+    """The functions of the page write the files; the test calls them in a copy without the policy."""
     call = (
         "<script>report.sdf().then((text) => { for (const [id, value] of [['sdf', text], ['csv', "
         "report.csv()]]) { const box = document.createElement('pre'); box.id = 'the-' + id; "
@@ -97,7 +97,7 @@ def test_downloads_are_complete_and_escaped(page, tmp_path):
 
 
 def written(html, name):
-    """What the page wrote into a box, unescaped twice."""
+    """The text in an element, unescaped twice."""
     import json
     from html import unescape
 

@@ -1,4 +1,4 @@
-"""Predictions and vectors: as many rows out as in, in order, whatever the shards."""
+"""Predictions and vectors: the rows of the input in order, for any number of shards."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BAD = {3: ("no molecule", "x"), 7: ("C[Si](C)(C)C", "silicon"), 9: ("", "empty")
 
 @pytest.fixture(scope="module")
 def library(little_csv, tmp_path_factory):
-    """Forty little molecules and four rows with something wrong, and which lines these are."""
+    """Forty small molecules and four invalid rows, and the lines of these."""
     with little_csv.open(newline="") as file:
         rows = [row["smiles"] for row in csv.DictReader(file)][:240:6]
     lines = ["smiles,name", *(f"{text},m{number}" for number, text in enumerate(rows))]

@@ -1,4 +1,4 @@
-"""A screen is of these bytes and no others; what an oracle failed on can be asked again."""
+"""A screen is bound to the contents of its files; failed molecules can be scored again."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def library(little_csv, tmp_path):
 
 @pytest.fixture
 def own(tmp_path):
-    """A function that fails on some molecules while the file `down` is there; each test imports its own."""
+    """A function that fails for some molecules while the file `down` exists; each test has its own."""
     path = tmp_path / f"own_{abs(hash(tmp_path))}.py"
     path.write_text(ORACLE.format(flag=tmp_path / "down"))
     return path
@@ -65,7 +65,7 @@ def run(settings, output, **options):
 
 
 def resorted(path):
-    """The same rows, and the same beginning and size, in another order."""
+    """The same rows in another order, with the same beginning and size."""
     head, *rows = path.read_text().splitlines()
     path.write_text("\n".join([head, *rows[:10], *sorted(rows[10:])]) + "\n")
 

@@ -1,4 +1,4 @@
-"""What parts keep is enough to rank the whole, also by several goals whose range no part knows."""
+"""The hits that parts keep are enough for the whole ranking, also with several objectives."""
 
 from __future__ import annotations
 

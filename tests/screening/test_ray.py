@@ -1,4 +1,4 @@
-"""On a Ray cluster: the bytes of a screen and the scores of an oracle are those of this machine."""
+"""On a Ray cluster, screens and scores are identical to those of a single machine."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def score(smiles: list[str]) -> list[float]:
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A cluster of this machine; where Ray cannot start at all, its own reason is told."""
+    """A cluster on this machine; if Ray cannot start, the test is skipped with its reason."""
     ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'molvae[ray]'")
     from molvae.parallel.cluster import joined
 
@@ -74,7 +74,7 @@ def nothing(*_):
 
 
 def kill_one(nodes, others, folder, killed):
-    """Kill a node that is at work once a few parts are done, and say how many were."""
+    """Kill a busy node after a few parts, and return how many were done."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         n_done = len(list((folder / "ray").glob("parts/*/0*")))
@@ -140,7 +140,7 @@ def test_an_unknown_oracle_is_an_error_before_ray_is_imported():
 
 
 def test_a_node_that_is_killed_costs_no_byte(little_csv, tiny_checkpoint, tmp_path):
-    """Three simulated nodes, of which one that is at work is killed midway."""
+    """Three simulated nodes, one of which is killed while it is busy."""
     ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'molvae[ray]'")
     from ray.cluster_utils import Cluster
 

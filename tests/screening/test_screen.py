@@ -1,4 +1,4 @@
-"""Every row is accounted for, and shards, workers, crashes and damage change no byte of the result."""
+"""Every row is accounted for; shards, workers, crashes and damage do not change the result."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ BAD_ROWS = [
 
 @pytest.fixture(scope="module")
 def library(little_csv, tmp_path_factory):
-    """Sixty little molecules and nine rows with something about them; columns smiles, name, weight."""
+    """Sixty small molecules and nine special rows; columns smiles, name, weight."""
     with little_csv.open(newline="") as file:
         rows = [",".join(row) for row in csv.reader(file)]
     mixed = rows[:1]
@@ -60,7 +60,7 @@ def library(little_csv, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def asked(library, tiny_checkpoint):
-    """Settings of a screen in a few parts: two goals, one limit, one filter; keywords change them."""
+    """Settings of a screen in a few parts, with two objectives, one constraint and one filter."""
 
     def make(**changes):
         plain = {
@@ -95,7 +95,7 @@ def contents(directory):
 
 @pytest.fixture(scope="module")
 def undisturbed(asked, tmp_path_factory):
-    """The directory of an undisturbed screen in one process, and the sha256 of its result."""
+    """The directory of a screen in one process without faults, and the sha256 of its result."""
     path = tmp_path_factory.mktemp("screened") / "whole"
     run(asked(), path)
     return path, contents(merge([path]).path)

@@ -1,4 +1,4 @@
-"""Merges are those of byte-pair encoding, and text is cut into the longest tokens."""
+"""Merges agree with byte-pair encoding, and text is split into the longest tokens."""
 
 from __future__ import annotations
 

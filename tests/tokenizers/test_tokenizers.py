@@ -1,4 +1,4 @@
-"""Every tokenizer keeps one contract: lossless, bounded, and an answer for whatever a model emits."""
+"""The contract of tokenizers: lossless, bounded, and a result for any output of a model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LIKE_SMILES = st.lists(
 
 
 def learned(kind, texts, n_merges=0):
-    """A tokenizer whose vocabulary is that of these texts."""
+    """A tokenizer with the vocabulary of these texts."""
     rows = [kind.split(text) for text in texts]
     units = Vocabulary.build(unit for row in rows for unit in row)
     ids = np.array([units.index(unit) for row in rows for unit in row], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""A vocabulary is ordered, reproducible, and survives JSON."""
+"""A vocabulary is ordered and reproducible, and can be saved as JSON."""
 
 from __future__ import annotations
 

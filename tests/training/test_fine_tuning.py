@@ -1,4 +1,4 @@
-"""Training that goes on from a checkpoint takes what it does not set from there; one that diverges stops."""
+"""Fine-tuning takes settings from the checkpoint unless they are set; training that diverges stops."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BRIEF = {"epochs": 2, "batch_size": 48, "n_validation": 8, "threads": 1, "device
 
 @pytest.fixture(scope="module")
 def begun(tiny_model, little_corpus, tmp_path_factory, small_priors):
-    """A checkpoint with a language prior of its own temperature and scale."""
+    """A checkpoint with a language prior with a particular temperature and scale."""
     del small_priors
     language = {"epochs": 1, "temperature": 0.8}
     wanted = PriorSettings(name="language", posterior_scale=0.5, language=language)

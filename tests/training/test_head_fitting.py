@@ -1,4 +1,4 @@
-"""Heads are fitted to a model that stays as it is, for whatever a corpus has labels of."""
+"""Property heads are fitted to any labels, and the rest of the model stays the same."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_what_a_model_was_calibrated_with_is_kept(tiny_model, corpus):
 
 @pytest.fixture(scope="module")
 def corpus(little_corpus, tmp_path_factory):
-    """The little corpus with labels of its own: the weight, for every second molecule, and a constant."""
+    """The small corpus with other labels: the weight, for every second molecule, and a constant."""
     place = tmp_path_factory.mktemp("labelled")
     known = Corpus.open(little_corpus)
     weight = known.labels[:, known.property_names.index("weight")]

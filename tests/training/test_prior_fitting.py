@@ -1,4 +1,4 @@
-"""A prior is fitted to the model's own posteriors, measured, and told of on the card."""
+"""A prior is fitted to the model's posteriors, measured, and described on the model card."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def test_a_language_prior_without_its_network_or_with_another_one_is_refused(tin
 
 
 def missed(model, corpus):
-    """What the flow misses of the velocities to the posteriors."""
+    """Error of the flow's velocities towards the posteriors."""
     found, prior = posteriors(model, corpus, 300, seed=0), model.prior
     standard = Posterior(
         (found.mu - prior.units.mean) / prior.units.scale, found.logvar - 2.0 * prior.units.scale.log()

@@ -1,4 +1,4 @@
-"""Beta finds the KL target; the best epoch is that of the lowest validation loss."""
+"""Beta reaches the KL target; the best epoch has the lowest validation loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that was stopped goes on as if it had not been; what does not fit is refused."""
+"""An interrupted run continues with the same result; mismatched settings are rejected."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ def test_a_finished_run_is_not_trained_again(little_corpus, uninterrupted):
 
 
 def test_killed_runs_lose_nothing(little_corpus, tmp_path, uninterrupted):
-    """Kill -9 at several instants, also while files are being written; the end is the same, bit for bit."""
+    """kill -9 at several times, also while files are written; the result is the same, bit for bit."""
     run, settings = tmp_path / "run", tmp_path / "settings.toml"
     settings.write_text(to_toml(SETTINGS))
     command = [sys.executable, "-c", CHILD, str(little_corpus), str(run), str(settings)]
@@ -364,7 +364,7 @@ def _torchrun_to_its_end(corpus, run, settings):
 
 
 def test_two_processes_share_the_work_and_a_dead_one_costs_no_result(little_corpus, tmp_path):
-    """One run directory, one model; where a rank is killed, the same command goes on to the same bytes."""
+    """One run directory and one model; if a rank is killed, the same command gives the same result."""
     settings = SETTINGS.model_copy(update={"epochs": 2, "checkpoint_every": 1})
     _torchrun_to_its_end(little_corpus, tmp_path / "whole", settings)
     events = _figures(tmp_path / "whole")
