@@ -105,7 +105,7 @@ class Explorer:
         plane, z = self._plane
         places, values = plane.place(z), self.model.predict_latent(z).mean
         return {
-            "share": list(plane.share),
+            "share": plane.share,
             "known": bool(self._given),
             "points": [
                 {"smiles": item.smiles, "at": at, "predicted": row}
@@ -140,7 +140,7 @@ class Explorer:
     @cached_property
     def _plane(self) -> tuple[Plane, NDArray[np.float32]]:
         z = self.model.encode(self._known, inference_steps=0)
-        return Plane.fit(z), z
+        return Plane(z), z
 
     def _read(self, smiles: str) -> tuple[Molecule, NDArray[np.float32]]:
         (molecule,) = readable(self.model, [smiles])

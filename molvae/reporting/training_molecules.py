@@ -153,7 +153,7 @@ def map_section(found: Shown, numbers: Mapping[str, int]) -> Section:
     """Latent vectors on their first two principal axes, colored by each property."""
     if len(found.molecules) < 3:  # noqa: PLR2004 - too few for a plane
         return Section("map", "Latent map", [])
-    plane = Plane.fit(found.mu)
+    plane = Plane(found.mu)
     places = plane.place(found.mu)
     at = _rows(found, numbers)
     axes = (f"first axis, {percent(plane.share[0])}", f"second axis, {percent(plane.share[1])}")

@@ -55,7 +55,7 @@ def ask(server, name, **given):
 def test_a_plane_shows_the_greatest_variance_and_moves_nothing_else():
     generator = np.random.default_rng(0)
     z = generator.normal(size=(500, 6)) * [1.0, 5.0, 1.0, 3.0, 0.5, 0.1] + 7.0
-    plane = Plane.fit(np.vstack([z, np.full((1, 6), np.nan)]))
+    plane = Plane(np.vstack([z, np.full((1, 6), np.nan)]))
     assert np.abs(plane.axes).argmax(axis=0).tolist() == [1, 3]
     np.testing.assert_allclose(plane.axes.T @ plane.axes, np.eye(2), atol=1e-12)
     assert plane.share == pytest.approx(plane.place(z).var(axis=0, ddof=1) / z.var(axis=0, ddof=1).sum())
@@ -64,7 +64,7 @@ def test_a_plane_shows_the_greatest_variance_and_moves_nothing_else():
     off = np.eye(6) - plane.axes @ plane.axes.T
     np.testing.assert_allclose(moved @ off, z[:5] @ off, atol=1e-4)
     with pytest.raises(InputError, match="at least 3"):
-        Plane.fit(z[:2])
+        Plane(z[:2])
 
 
 def test_answers_are_those_of_the_library(server, tiny_model):
@@ -103,7 +103,7 @@ def test_the_map_holds_the_known_molecules_and_a_place_on_it_is_reached(server, 
     assert 50 < len(drawn["points"]) <= 60
     z = tiny_model.posterior([point["smiles"] for point in drawn["points"]])[0]
     places = np.array([point["at"] for point in drawn["points"]])
-    np.testing.assert_allclose(Plane.fit(z).place(z), places, atol=1e-4)
+    np.testing.assert_allclose(Plane(z).place(z), places, atol=1e-4)
     point = drawn["points"][3]
     _, stayed = ask(server, "place", smiles=point["smiles"], x=point["at"][0], y=point["at"][1])
     _, itself = ask(server, "molecule", smiles=point["smiles"])
