@@ -18,7 +18,7 @@ from molvae.reporting.campaign_progress import baseline_of, front_section, progr
 from molvae.reporting.campaign_standing import Standing
 from molvae.reporting.drawings import Gallery, molecule_table, row_numbers
 from molvae.reporting.page import Attachment, Facts, Report, Section, Tile, Tiles
-from molvae.reporting.scales import flat, moment, shown
+from molvae.reporting.scales import moment, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +64,7 @@ def campaign_report(journal: Path, *, baseline: Path | None, n_molecules: int, n
         _best_section(standing, ranked, similar, gallery, precedent),
         calls_section(standing, history),
         failures_section(standing, history),
-        Section("settings", "Settings", [Facts(flat(history.settings), "All settings of this campaign")]),
+        Section("settings", "Settings", [Facts(history.settings, "All settings of this campaign")]),
     ]
     return Report(
         kind="campaign",

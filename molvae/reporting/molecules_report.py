@@ -21,7 +21,7 @@ from molvae.reporting.page import Block, Card, Figure, Grid, Report, Section, Ti
 from molvae.reporting.scales import moment, percent, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -48,13 +48,13 @@ class Read:
 
     Attributes:
         table: The file.
-        rows: (line, identifier, molecule, cells) of the rows with a valid molecule.
+        rows: Those with a valid molecule, and their molecules.
         bad: (line, identifier, text, reason) of the others.
         n_total: Rows of the file.
     """
 
     table: Table
-    rows: Sequence[tuple[int, str, Molecule, Mapping[str, str]]]
+    rows: Sequence[tuple[Row, Molecule]]
     bad: Sequence[tuple[int, str, str, str]]
     n_total: int
 
@@ -68,14 +68,14 @@ def molecules_report(
         InputError: It cannot be read, or has no valid molecule.
     """
     read = read_molecules(path, n_rows, smiles_column=smiles_column, id_column=id_column)
-    molecules = [molecule for _, _, molecule, _ in read.rows]
+    molecules = [molecule for _, molecule in read.rows]
     values = describe_many(molecules, DESCRIPTORS)
     reasons = [filter_reasons(molecule, FILTERS) for molecule in molecules]
     gallery, note = Gallery(), read.table.note
     own = _own_columns(read)
     columns = [
         TableColumn("smiles", [molecule.smiles for molecule in molecules], "smiles"),
-        TableColumn("identifier", [name for _, name, *_ in read.rows]),
+        TableColumn("identifier", [row.identifier for row, _ in read.rows]),
         *(
             TableColumn(name, list(cells), "text" if isinstance(cells, list) else "number")
             for name, cells in own.items()
@@ -85,7 +85,7 @@ def molecules_report(
             for k, name in enumerate(DESCRIPTORS)
         ),
         TableColumn("filters", ["; ".join(why) for why in reasons], hint="filter alerts"),
-        TableColumn("line", [line for line, *_ in read.rows], "integer", shown=False),
+        TableColumn("line", [row.line for row, _ in read.rows], "integer", shown=False),
     ]
     table = molecule_table(
         columns, gallery, name=path.name.split(".")[0] or "molecules", n_molecules=n_molecules
@@ -126,12 +126,12 @@ def read_molecules(path: Path, n: int, *, smiles_column: str | None, id_column: 
         elif (place := int(generator.integers(total))) < n:
             kept[place] = row
     kept.sort(key=lambda row: row.line)
-    rows: list[tuple[int, str, Molecule, Mapping[str, str]]] = []
+    rows: list[tuple[Row, Molecule]] = []
     bad: list[tuple[int, str, str, str]] = []
     for row in kept:
         molecule = parse(row.text) if isinstance(row, Row) else None
         if molecule is not None and is_valid(molecule):
-            rows.append((row.line, row.identifier, molecule, row.fields))
+            rows.append((row, molecule))
         else:
             name, reason = ("", row.reason) if molecule is None else (row.identifier, molecule.reason)
             bad.append((row.line, name, row.text[:200], reason))
@@ -146,7 +146,7 @@ def _own_columns(read: Read) -> Columns:
     taken = {read.table.smiles_column, read.table.id_column, "smiles", "identifier"}
     columns: Columns = {}
     for name in [name for name in read.table.columns if name not in taken][:_MOST_COLUMNS]:
-        cells = [cells.get(name, "") for *_, cells in read.rows]
+        cells = [row.fields.get(name, "") for row, _ in read.rows]
         numbers = np.array([read_number(cell) for cell in cells], dtype=np.float64)
         filled = sum(bool(cell) for cell in cells)
         columns[name] = numbers if filled and np.isfinite(numbers).sum() >= filled / 2 else cells
@@ -161,7 +161,7 @@ def _free(name: str, taken: dict[str, Any]) -> str:
 
 def _cards(read: Read, values: NDArray[np.float64], reasons: Sequence[Sequence[str]]) -> list[Card]:
     looked = len(read.rows) + len(read.bad)
-    unique = len({molecule.smiles for _, _, molecule, _ in read.rows})
+    unique = len({molecule.smiles for _, molecule in read.rows})
     clean = sum(not reason_text for reason_text in reasons)
     medians = np.nanmedian(values, axis=0)
     return [
@@ -182,9 +182,11 @@ def _grid_section(read: Read, values: NDArray[np.float64], gallery: Gallery) -> 
     shown_names = ("qed", "logp", "mw")
     at = [DESCRIPTORS.index(name) for name in shown_names]
     tiles = []
-    for n, (line, name, molecule, _) in enumerate(read.rows[:_GRID]):
+    for n, (row, molecule) in enumerate(read.rows[:_GRID]):
         numbers = ", ".join(f"{label} {shown(float(values[n, i]))}" for label, i in zip(shown_names, at))
-        tiles.append(Tile(gallery.draw(molecule), molecule.smiles, (name or f"line {line}", numbers)))
+        tiles.append(
+            Tile(gallery.draw(molecule), molecule.smiles, (row.identifier or f"line {row.line}", numbers))
+        )
     return Section("molecules-first", "First molecules", [Tiles(tiles)])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -14,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from molvae import __version__
+from molvae.config import flat
 from molvae.reporting.drawings import Gallery
 from molvae.reporting.scales import shown
 from molvae.text import cell
@@ -21,11 +23,13 @@ from molvae.text import cell
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from molvae.config import Settings
     from molvae.reporting.charts import Size
     from molvae.reporting.drawings import MoleculeTable
 
 
 _RIGHT = re.compile(r"-|-?[\d.,]+ %")
+_LONGEST = 200  # characters of a value
 
 
 @dataclass(frozen=True)
@@ -95,12 +99,36 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Facts:
-    """Names and values, collapsed until the title is clicked."""
+    """Settings, or other values by name, collapsed until the title is clicked.
+
+    >>> Facts({"a": {"b": 1, "c": None}, "d": [1, 2], "e": [{"f": 3}]}, "All of them").pairs
+    [('a.b', 1), ('d', '1, 2'), ('e.0.f', 3)]
+    """
 
     kind: ClassVar[str] = "facts"
-    pairs: Sequence[tuple[str, Any]]
+    values: Settings | Mapping[str, Any]
     title: str
     folded: bool = True
+
+    @property
+    def pairs(self) -> list[tuple[str, Any]]:
+        """Dotted names and values, without unset ones."""
+        values = self.values if isinstance(self.values, Mapping) else self.values.model_dump(mode="json")
+        pairs = []
+        for name, value in flat(_numbered(values)).items():
+            text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+            if isinstance(text, str) and len(text) > _LONGEST:
+                text = f"{text[:_LONGEST]}…"
+            if text is not None:
+                pairs.append((name.replace("_", " "), text))
+        return pairs
+
+
+def _numbered(value: Any) -> Any:
+    """The same with lists of tables as tables with numbers as keys."""
+    if isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value):
+        value = dict(enumerate(value))
+    return {key: _numbered(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,18 @@
-"""Scales and bins of charts, and numbers, shares, dates and settings as text."""
+"""Scales and bins of charts, and numbers, shares and dates as text."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molvae.config import flat as flat_under
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
-
-    from molvae.config import Settings
 
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 _LARGE, _THOUSAND, _SMALL = 1e6, 1e3, 1e-3  # outside these, numbers are written with an exponent
@@ -115,7 +111,7 @@ def shown(value: float | None) -> str:
 
 
 def marks(values: Sequence[float]) -> list[str]:
-    """Tick labels, all with the same number of decimals.
+    """Tick labels.
 
     >>> marks([0.0, 0.5, 1.0])
     ['0', '0.5', '1']
@@ -132,33 +128,6 @@ def percent(share: float | None) -> str:
     if share is None or not math.isfinite(share):
         return "-"
     return f"{100 * share:.3g} %"
-
-
-_LONGEST = 200  # characters of a value
-
-
-def flat(settings: Settings | Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Every setting by its dotted name, without unset ones.
-
-    >>> flat({"a": {"b": 1, "c": None}, "d": [1, 2], "e": [{"f": 3}]})
-    [('a.b', 1), ('d', '1, 2'), ('e.0.f', 3)]
-    """
-    values = settings if hasattr(settings, "items") else settings.model_dump(mode="json")
-    pairs = []
-    for name, value in flat_under(_numbered(values)).items():
-        text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-        if isinstance(text, str) and len(text) > _LONGEST:
-            text = f"{text[:_LONGEST]}…"
-        if text is not None:
-            pairs.append((name.replace("_", " "), text))
-    return pairs
-
-
-def _numbered(value: Any) -> Any:
-    """The same with lists of tables as tables with numbers as keys."""
-    if isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value):
-        value = dict(enumerate(value))
-    return {key: _numbered(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def moment(written: str | float) -> str:

@@ -19,7 +19,7 @@ from molvae.persistence.locations import MODEL
 from molvae.reporting.charts import bar, histogram
 from molvae.reporting.drawings import Gallery, TableColumn, molecule_table
 from molvae.reporting.page import Block, Card, Facts, Figure, Grid, Report, Section, Tile, Tiles, Words
-from molvae.reporting.scales import flat, moment, percent, shown
+from molvae.reporting.scales import moment, percent, shown
 from molvae.screening.funnel import STAGES, Funnel
 from molvae.screening.job import JOB, Job, load_job
 from molvae.screening.merging import RESULT
@@ -61,7 +61,7 @@ def screening_report(path: Path, *, n_molecules: int, n_rows: int) -> Report:
     title, subtitle = f"Screen {path.name}", "the merged result"
     if found.job is not None:
         settings = found.job.settings
-        facts = Facts(flat(settings), "All settings of this screen")
+        facts = Facts(settings, "All settings of this screen")
         sections.append(Section("settings", "Settings", [facts]))
         wanted = ", ".join(map(str, settings.objectives)) or "every molecule that passes"
         checkpoint = settings.checkpoint

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molvae.config import flat as flat_under
-from molvae.config import read_toml
+from molvae.config import flat, read_toml
 from molvae.data.corpus import Corpus
 from molvae.errors import InputError
 from molvae.latent.codec import MolVAE
@@ -21,7 +20,7 @@ from molvae.progress import read_events
 from molvae.reporting.charts import Chart, Layer
 from molvae.reporting.drawings import Gallery, row_numbers
 from molvae.reporting.page import Card, Facts, Figure, Grid, Report, Section, Words
-from molvae.reporting.scales import flat, moment, percent, shown
+from molvae.reporting.scales import moment, percent, shown
 from molvae.reporting.shown_model import Shown, shown_on, shown_on_samples
 from molvae.reporting.training_molecules import (
     map_section,
@@ -149,14 +148,13 @@ def _settings_section(path: Path, model: MolVAE | None) -> Section:
     blocks: list[Block] = []
     if model is not None:
         facts = {name: value for name, value in model.facts().items() if not isinstance(value, dict)}
-        blocks.append(Facts(flat(facts), "The model", folded=False))
+        blocks.append(Facts(facts, "The model", folded=False))
         if model.facts().get("metrics"):
             rows = [(name.replace("_", " "), value) for name, value in model.facts()["metrics"].items()]
             caption = "As recorded when the model was saved; terms of the loss in nats per molecule."
             blocks.append(Grid(("figure", "value"), rows, "Recorded on its card", caption))
     if (path / _SETTINGS).is_file():
-        settings = read_toml(path / _SETTINGS)
-        blocks.append(Facts(flat(settings), "Settings of the run"))
+        blocks.append(Facts(read_toml(path / _SETTINGS), "Settings of the run"))
     if not blocks:
         blocks.append(Words("No settings were found."))
     return Section("settings", "Model and settings", blocks)
@@ -180,7 +178,7 @@ def _flat_record(record: Mapping[str, Any]) -> dict[str, Any]:
     """`{"valid": {"kl": 3}}` as `{"valid kl": 3}`; numbers and null only."""
     return {
         name: value
-        for name, value in flat_under(record, " ").items()
+        for name, value in flat(record, " ").items()
         if value is None or (isinstance(value, int | float) and not isinstance(value, bool))
     }
 
