@@ -61,6 +61,16 @@ def describe_smiles(smiles: Sequence[str], names: Sequence[str], *, workers: int
     return _table(partial(_describe_text, names=tuple(names)), smiles, names, workers)
 
 
+def descriptor_of(label: str) -> str | None:
+    """The descriptor that a label of a common data set names, if any.
+
+    >>> descriptor_of("QED"), descriptor_of("SAS"), descriptor_of("pIC50")
+    ('qed', 'sa', None)
+    """
+    name = {"sas": "sa"}.get(label.lower(), label.lower())
+    return name if name in DESCRIPTORS else None
+
+
 def _table(
     function: Callable[[Any], np.ndarray], items: Sequence[Any], names: Sequence[str], workers: int = 0
 ) -> np.ndarray:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from molvae.latent.interpolation import PathKind
 
 _DRAWN = 25  # molecules in a picture
+_PAIRS_DRAWN = 12  # pairs in a picture
+_MOST_TRAINING = 20_000  # rows of each --from
 
 
 @click.command()
@@ -57,6 +59,7 @@ def interpolate_command(
       molvae interpolate checkpoints/zinc250k 'CC(=O)Nc1ccc(O)cc1' 'CCOc1ccccc1'
       molvae interpolate run CCO c1ccccc1O --steps 20 --distinct --picture p.svg
     """
+    from molvae.chemistry.molecule import is_valid
     from molvae.latent import interpolation
 
     model = run.load()
@@ -74,7 +77,7 @@ def interpolate_command(
             writer.write(cells)
     legends = [f"{w.position:.2f}: {w.to_start:.2f} | {w.to_end:.2f}" for w in shown]
     run.draw(zip(found, legends, strict=True))
-    n_valid = sum(waypoint.to_start == waypoint.to_start for waypoint in path)
+    n_valid = sum(is_valid(waypoint.molecule) for waypoint in path)
     run.wrote({"steps": len(path), "valid": n_valid, "different_molecules": len(different)})
 
 
@@ -143,10 +146,6 @@ def neighbors_command(
     run.draw([(found.parent, "parent"), *pictured])
     counts = {"draws": found.n_draws, "valid": found.n_valid, "the_molecule_itself": found.n_parent}
     run.wrote({**counts, "neighbors": len(near)})
-
-
-_MOST_TRAINING = 20_000  # rows of each --from
-_PAIRS_DRAWN = 12  # pairs in a picture
 
 
 @click.command()

@@ -127,7 +127,7 @@ def _with_forecasts(opened: Campaign, candidates: Sequence[Candidate]) -> Candid
     return Candidates(whole, opened.history)
 
 
-def _division_of_labor(known: KnownScores) -> str:
+def _computed_and_measured(known: KnownScores) -> str:
     """The computed and the measured objectives, in one line."""
     names = list(dict.fromkeys(objective.name for objective in known.objectives))
     computed = [name for name in names if known.is_computed(name)]
@@ -140,7 +140,7 @@ def _ask_report(
     session: Session, opened: Campaign, candidates: Sequence[Candidate], n: int | None, output: Path | None
 ) -> None:
     waiting = len(opened.pending)
-    session.note(_division_of_labor(opened.history.known))
+    session.note(_computed_and_measured(opened.history.known))
     for doubt in doubts(opened.table(), opened.settings.objectives):
         session.note(doubt)
     session.wrote(

@@ -54,8 +54,6 @@ class Bound(click.ParamType):  # type: ignore[type-arg]  # generic only in the n
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, float]:
         """Name and number."""
-        if isinstance(value, tuple):
-            return value
         name, equals, text = str(value).rpartition("=")
         if not equals and self.default is not None:
             name, text = text, str(self.default)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _CHUNK = 10_000  # draws held in memory at once
 _MOST_ROUNDS = 200
-_DESCRIPTOR_OF = {"sas": "sa"}  # labels of common data sets with another name here
 _SMALLEST_POOL = 2000  # minimum number of draws with a condition
 _PER_REQUEST = 20  # draws per requested molecule with a condition
 
@@ -148,7 +147,7 @@ def _deviations(
     model: MolVAE, wanted: np.ndarray | None, batch: Sequence[Molecule | Invalid]
 ) -> Iterator[tuple[str, list[float]]]:
     """Absolute deviations from the targets, computed by a descriptor if available, else by a head."""
-    from molvae.chemistry.descriptors import DESCRIPTORS, describe_many
+    from molvae.chemistry.descriptors import describe_many, descriptor_of
 
     if wanted is None:
         return
@@ -156,7 +155,7 @@ def _deviations(
     for column, (name, value) in enumerate(zip(model.property_names, wanted, strict=True)):
         if not np.isfinite(value):
             continue
-        known = _DESCRIPTOR_OF.get(name.lower(), name.lower())
-        measured = describe_many(batch, [known])[:, 0] if known in DESCRIPTORS else heads[:, column]
+        known = descriptor_of(name)
+        measured = heads[:, column] if known is None else describe_many(batch, [known])[:, 0]
         found = np.abs(measured - value)[np.isfinite(measured)].tolist()
-        yield f"{name} ({'computed' if known in DESCRIPTORS else 'predicted'})", found
+        yield f"{name} ({'predicted' if known is None else 'computed'})", found

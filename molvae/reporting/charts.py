@@ -197,7 +197,7 @@ def _draw_level(frame: _Frame, value: float, label: str) -> None:
 
 
 def _draw_line(frame: _Frame, layer: Layer) -> None:
-    keep = _telling(layer)
+    keep = _needed(layer)
     x, y = layer.x[keep], layer.y[keep]
     if not len(x):
         return
@@ -211,7 +211,7 @@ def _draw_line(frame: _Frame, layer: Layer) -> None:
             frame.add('<circle class="{} dot" cx="{:.1f}" cy="{:.1f}" r="2.4"/>', layer.color, a, b)
 
 
-def _telling(layer: Layer) -> NDArray[np.int64]:
+def _needed(layer: Layer) -> NDArray[np.int64]:
     """Points needed to draw a line: the finite ones; for a staircase only its steps and the last point."""
     known = np.flatnonzero(np.isfinite(layer.x) & np.isfinite(layer.y))
     if layer.form != "steps" or len(known) <= 2:  # noqa: PLR2004

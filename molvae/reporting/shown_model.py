@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molvae.chemistry.descriptors import DESCRIPTORS, describe_many
+from molvae.chemistry.descriptors import describe_many, descriptor_of
 from molvae.chemistry.molecule import Invalid, Molecule, is_valid
 from molvae.errors import InputError
 
@@ -34,7 +34,6 @@ WELL_KNOWN = (
 """Molecules to reconstruct where no corpus is available."""
 
 _MOST = 1000  # most molecules of a report, to limit encoding and decoding
-_ALSO_CALLED = {"sas": "sa"}  # names of descriptors in common data sets
 
 
 @dataclass(frozen=True)
@@ -101,8 +100,7 @@ def shown_on_samples(model: MolVAE, samples: Sequence[Molecule | Invalid]) -> Sh
     labels = np.full((len(texts), len(model.property_names)), np.nan)
     prepared = model.prepare(texts)
     for column, head in enumerate(model.property_names):
-        descriptor = _ALSO_CALLED.get(head.lower(), head.lower())
-        if descriptor in DESCRIPTORS:
+        if (descriptor := descriptor_of(head)) is not None:
             labels[:, column] = describe_many(prepared, [descriptor])[:, 0]
     where = f"{len(WELL_KNOWN)} well-known drugs and {len(unique):,} samples of the model"
     return _encoded(model, texts, names, labels, where, "computed", samples, len(WELL_KNOWN))
