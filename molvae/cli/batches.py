@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.argument("campaign", type=click.Path(path_type=Path))
 @options.integer("-n", "n", text="Number of molecules.  [default: q of the campaign]")
 @options.output(
-    page=True, meaning="Output file (.csv .parquet .smi .sdf .jsonl, or a page .html).  [default: stdout]"
+    "Output file (.csv .parquet .smi .sdf .jsonl, or a page .html).  [default: stdout]", page=True
 )
 @click.option("--pending", is_flag=True, help="Write the pending molecules again; propose no new ones.")
 @options.path("--checkpoint", text="The model; required to begin, remembered later.", metavar="DIR")

@@ -23,7 +23,7 @@ _MOST_REASONS = 8
 
 @click.command()
 @click.argument("name", required=False)
-@options.output(rows=False, meaning="Directory of the file.  [default: the current one]")
+@options.directory("Directory of the file.  [default: the current one]")
 @options.path(
     "--mirror",
     text="Local directory to try first.",
@@ -60,7 +60,7 @@ def fetch_command(session: Session, name: str | None, output: Path | None, mirro
 
 @click.command(cls=fields.SettingsCommand, settings=PrepareSettings)
 @click.argument("input", nargs=-1, metavar="[FILES]...")
-@options.output(rows=False, meaning="Directory of the corpus.")
+@options.directory("Directory of the corpus.")
 @fields.option(PrepareSettings, "smiles_column", metavar="NAME")
 @fields.option(PrepareSettings, "id_column", metavar="NAME")
 @fields.option(PrepareSettings, "labels", metavar="A,B")

@@ -76,7 +76,7 @@ _TITLES = ("logP", "SA", "QED", "weight (g/mol)")
 @options.columns()
 @options.seed()
 @options.device()
-@options.output(rows=False, meaning="Directory for metrics.json, metrics.txt and pictures.")
+@options.directory("Directory for metrics.json, metrics.txt and pictures.")
 @options.common()
 def evaluate_command(
     session: Session,

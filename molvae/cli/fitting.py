@@ -30,7 +30,7 @@ _HELD_OUT = 2_000  # molecules; more hardly change the result
 
 @click.command(cls=fields.SettingsCommand, settings=TrainSettings)
 @click.argument("corpus", type=click.Path(path_type=Path))
-@options.output(rows=False, required=True, meaning="Directory of the run: settings, metrics, states, model.")
+@options.directory("Directory of the run: settings, metrics, states, model.", required=True)
 @fields.option(TrainSettings, "initial", metavar="CHECKPOINT")
 @fields.option(TrainSettings, "frozen", "--freeze", metavar="PART")
 @fields.option(TrainSettings, "epochs")
@@ -138,7 +138,7 @@ def fitting(corpus: str) -> options.Decorator:
         options.path("--corpus", text=corpus, metavar="CORPUS", required=True),
         options.seed(),
         options.device(),
-        options.output(rows=False, meaning="Directory of the result.  [default: the checkpoint itself]"),
+        options.directory("Directory of the result.  [default: the checkpoint itself]"),
     )
 
 

@@ -34,7 +34,7 @@ _SHOWN = 20  # assays printed
     default=Path("zinc250k"),
     show_default=True,
 )
-@options.output(rows=False, required=True, meaning="Directory of the result.")
+@options.directory("Directory of the result.", required=True)
 @click.option("--rank", metavar="ASSAY", help="Also rank the compounds not yet measured in ASSAY.")
 @click.option("--lowest", is_flag=True, help="With --rank: low values are better.")
 @options.integer("--top", text="With --rank: number of compounds.", default=50)

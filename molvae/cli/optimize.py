@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=fields.SettingsCommand, settings=CampaignSettings)
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@options.output(rows=False, required=True, meaning="Directory of the campaign: journal, tables, pictures.")
+@options.directory("Directory of the campaign: journal, tables, pictures.", required=True)
 @campaigns.search_options(options.trust(), fields.option(CampaignSettings, "q", "-q", metavar="N"))
 @click.option("--retry-failed", is_flag=True, help="Score failed molecules again, without charge.")
 @options.several(

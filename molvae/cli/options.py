@@ -188,20 +188,18 @@ def trust() -> Decorator:
     return click.option("--trust", is_flag=True, help=text)
 
 
-def output(
-    *, required: bool = False, rows: bool = True, page: bool = False, meaning: str | None = None
-) -> Decorator:
-    """`-o`: a file by its suffix for rows (or a `page`), a directory otherwise."""
-    return path(
-        "-o",
-        "--output",
-        text=meaning or "Output file (.csv .csv.gz .parquet .smi .sdf .jsonl).  [default: CSV on stdout]",
-        metavar="FILE" if rows else "DIR",
-        dirs=not rows,
-        files=rows,
-        required=required,
-        callback=functools.partial(known_suffix, page=page) if rows else None,
-    )
+_ROWS = "Output file (.csv .csv.gz .parquet .smi .sdf .jsonl).  [default: CSV on stdout]"
+
+
+def output(text: str = _ROWS, *, page: bool = False) -> Decorator:
+    """`-o`: a file of rows (or a `page`), of the format of its suffix."""
+    check = functools.partial(known_suffix, page=page)
+    return path("-o", "--output", text=text, metavar="FILE", dirs=False, callback=check)
+
+
+def directory(text: str, *, required: bool = False) -> Decorator:
+    """`-o`: a directory."""
+    return path("-o", "--output", text=text, metavar="DIR", files=False, required=required)
 
 
 def known_suffix(

@@ -37,7 +37,7 @@ def library(meaning: str) -> options.Decorator:
     return options.stacked(
         click.argument("library"),
         options.path("--checkpoint", text=text, metavar="PATH", required=True),
-        options.output(rows=False, required=True, meaning=meaning),
+        options.directory(meaning, required=True),
         fields.option(ScreenSettings, "standardize"),
         fields.option(ScreenSettings, "smiles_column", metavar="NAME"),
         fields.option(ScreenSettings, "id_column", metavar="NAME"),
@@ -107,7 +107,7 @@ def run(
 
 @click.command()
 @click.argument("directories", nargs=-1, required=True, type=click.Path(path_type=Path, file_okay=False))
-@options.output(rows=False, meaning="Directory of the result.  [default: result in the first DIRECTORY]")
+@options.directory("Directory of the result.  [default: result in the first DIRECTORY]")
 @table_format()
 @options.common()
 def merge_command(
