@@ -82,13 +82,13 @@ def _tile(row: Mapping[str, Any], asked: Sequence[str], gallery: Gallery) -> Til
         lines.append(f"within bounds {odds:.0%}")
     origin = row.get(DESCENDS)
     if origin is not None:
-        lines.append(f"{row['source']} from {row.get(f'{DESCENDS} (name)') or 'a measured one'}")
+        lines.append(f"{row['source']} from {row.get(f'{DESCENDS} (name)') or 'a measured molecule'}")
     else:
         lines.append(str(row["source"]))
     if row.get(NEAREST) is not None:
         values = [f"{n} {shown(v)}" for n in asked if (v := row.get(f"{NEAREST} {n}")) is not None]
         name = row.get(f"{NEAREST} name") or ""
-        lines.append(" ".join(["nearest", name, *values, f"({row[LIKENESS]:.2f} alike)"]))
+        lines.append(" ".join(["nearest", name, *values, f"(similarity {row[LIKENESS]:.2f})"]))
     return Tile(
         gallery.draw(str(row["smiles"])),
         str(row["smiles"]),

@@ -126,8 +126,8 @@ def _best_section(
     if precedent is not None:
         tiles = [replace(tile, lines=(*tile.lines, *_rarest(precedent, tile.smiles))) for tile in tiles]
         caption += (
-            " The last line names the bond or ring system found in the fewest training molecules of "
-            "the model have; in the picture it is highlighted if they are fewer than one in 10,000."
+            " The last line names the bond or ring system found in the fewest training molecules of the "
+            "model; in the picture it is highlighted if these are fewer than one in 10,000."
         )
     blocks: list[Block] = [Tiles(tiles, caption=caption)]
     dockings = [objective.name for objective in standing.settings.objectives]

@@ -165,12 +165,8 @@ def _cards(read: Read, values: NDArray[np.float64], reasons: Sequence[Sequence[s
     clean = sum(not reason_text for reason_text in reasons)
     medians = np.nanmedian(values, axis=0)
     return [
-        Card("rows", f"{read.n_total:,}", "" if looked == read.n_total else f"{looked:,} drawn evenly"),
-        Card(
-            "valid",
-            percent(len(read.rows) / looked),
-            f"{len(read.bad):,} {'is' if len(read.bad) == 1 else 'are'} no molecule",
-        ),
+        Card("rows", f"{read.n_total:,}", "" if looked == read.n_total else f"a sample of {looked:,}"),
+        Card("valid", percent(len(read.rows) / looked), f"{len(read.bad):,} invalid"),
         Card("different", percent(unique / len(read.rows)), f"{unique:,} molecules"),
         Card("pass all filters", percent(clean / len(read.rows)), ", ".join(FILTERS)),
         Card("QED", shown(float(medians[DESCRIPTORS.index("qed")])), "median"),
