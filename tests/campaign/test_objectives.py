@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from dear import Dear
 from play import optimize
+from potency import Potency
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.observations import Observation, StartMolecule
@@ -46,16 +46,16 @@ def test_a_computed_objective_is_filled_in_and_never_awaited(tmp_path, model, se
 
 @pytest.mark.parametrize("method", METHODS.names())
 def test_molecules_outside_computed_bounds_never_reach_the_oracle(tmp_path, model, settings, method):
-    wanted = settings(maximize=["dear"], at_most={"logp": 1.5}, at_least={"logp": 0.0}, method=method)
-    dear = Dear()
+    wanted = settings(maximize=["potency"], at_most={"logp": 1.5}, at_least={"logp": 0.0}, method=method)
+    potency = Potency()
     with Campaign.create(tmp_path / "c", model, wanted, start=START) as campaign:
-        result = run(campaign, {"dear": dear})
-        assert result.n_calls == len(dear.asked) == wanted.budget
-        assert all(0.0 <= logp(smiles) <= 1.5 for smiles in dear.asked)
+        result = run(campaign, {"potency": potency})
+        assert result.n_calls == len(potency.asked) == wanted.budget
+        assert all(0.0 <= logp(smiles) <= 1.5 for smiles in potency.asked)
         assert campaign.turned_away
 
 
-def test_goals_that_are_all_computed_are_charged_as_a_dear_one_is(tmp_path, model, quick):
+def test_computed_goals_are_charged_like_an_expensive_one(tmp_path, model, quick):
     result = optimize(
         model, maximize=["qed"], at_least={"logp": 0.5}, budget=12, q=4, effort=quick, output=tmp_path / "c"
     )
@@ -65,7 +65,7 @@ def test_goals_that_are_all_computed_are_charged_as_a_dear_one_is(tmp_path, mode
 
 def test_bounds_no_draw_meets_are_walked_to_without_a_call(tmp_path, model, settings):
     heaviest = max(describe(molecule, ["mw"])[0] for molecule in model.molecules)
-    wanted = settings(maximize=["dear"], at_least={"mw": heaviest + 60}, sources={"graph": 1}, n_initial=4)
+    wanted = settings(maximize=["potency"], at_least={"mw": heaviest + 60}, sources={"graph": 1}, n_initial=4)
     with Campaign.create(tmp_path / "c", model, wanted) as campaign:
         candidates = campaign.ask(4)
         assert len(candidates) == 4
@@ -75,30 +75,30 @@ def test_bounds_no_draw_meets_are_walked_to_without_a_call(tmp_path, model, sett
 @pytest.mark.parametrize("core", ["c1ccccc1", "[*:1]c1ccccc1", "C#N", "[*:1]S(N)(=O)=O"])
 @pytest.mark.parametrize("method", ["bo", "mol-ga", "prior"])
 def test_every_candidate_contains_the_core(tmp_path, model, quick, core, method):
-    dear = Dear()
+    potency = Potency()
     result = optimize(
-        model, maximize=["dear"], keep=core, budget=14, q=5, n_initial=4, start=START, method=method,
-        effort=quick, output=tmp_path / "c", oracles={"dear": dear},
+        model, maximize=["potency"], keep=[core], budget=14, q=5, n_initial=4, start=START, method=method,
+        effort=quick, output=tmp_path / "c", oracles={"potency": potency},
     )  # fmt: skip
-    assert result.n_calls == len(dear.asked) > 5
-    assert all(contains(parse(smiles), core_pattern(core)) for smiles in dear.asked)
+    assert result.n_calls == len(potency.asked) > 5
+    assert all(contains(parse(smiles), core_pattern(core)) for smiles in potency.asked)
 
 
 @pytest.mark.parametrize("method", ["bo", "mol-ga"])
 def test_a_core_that_no_draw_and_no_start_molecule_has_is_grown(tmp_path, model, quick, method):
-    dear, core = Dear(), "[*:1]N1CCSCC1"
+    potency, core = Potency(), "[*:1]N1CCSCC1"
     optimize(
-        model, maximize=["dear"], keep=core, budget=14, q=5, n_initial=4, start=START, method=method,
-        effort=quick, output=tmp_path / "c", oracles={"dear": dear},
+        model, maximize=["potency"], keep=[core], budget=14, q=5, n_initial=4, start=START, method=method,
+        effort=quick, output=tmp_path / "c", oracles={"potency": potency},
     )  # fmt: skip
-    assert len(dear.asked) > 5
-    assert all(contains(parse(smiles), core_pattern(core)) for smiles in dear.asked)
+    assert len(potency.asked) > 5
+    assert all(contains(parse(smiles), core_pattern(core)) for smiles in potency.asked)
 
 
 def test_where_nothing_is_within_the_bounds_the_search_ends_and_says_which(tmp_path, model, settings):
-    wanted = settings(maximize=["dear"], at_least={"substructure:[Si]": 1.0}, budget=5)
+    wanted = settings(maximize=["potency"], at_least={"substructure:[Si]": 1.0}, budget=5)
     with Campaign.create(tmp_path / "c", model, wanted, start=START) as campaign:
-        assert run(campaign, {"dear": Dear()}).n_calls == 0
+        assert run(campaign, {"potency": Potency()}).n_calls == 0
         assert list(campaign.turned_away) == ["substructure:[Si] at least 1"]
         assert campaign.turned_away["substructure:[Si] at least 1"] > 100
 
@@ -135,16 +135,16 @@ def test_an_oracle_cannot_be_given_for_what_is_computed(tmp_path, model, quick):
     with pytest.raises(UsageError, match="computed by molvae"):
         optimize(
             model,
-            maximize=["dear"],
+            maximize=["potency"],
             at_most={"logp": 3.0},
-            oracles={"dear": Dear(), "logp": Dear()},
+            oracles={"potency": Potency(), "logp": Potency()},
             effort=quick,
             output=tmp_path / "c",
         )
 
 
 def test_excess_over_bounds_is_zero_within_and_grows_outside(tmp_path, model, settings):
-    wanted = settings(maximize=["dear"], at_most={"heavy_atoms": 3.0})
+    wanted = settings(maximize=["potency"], at_most={"heavy_atoms": 3.0})
     with Campaign.create(tmp_path / "c", model, wanted) as campaign:
         excess = campaign.history.known.excess([parse(text) for text in ("CC", "CCO", "CCCO", "CCCCCO")])
     assert excess[:2].tolist() == [0.0, 0.0]
@@ -154,12 +154,12 @@ def test_excess_over_bounds_is_zero_within_and_grows_outside(tmp_path, model, se
 @pytest.mark.parametrize("method", ["ucb", "logei", "thompson"])
 def test_a_goal_that_is_computed_enters_exactly(tmp_path, model, settings, method):
     search = {"acquisition": {"name": method}}
-    wanted = settings(maximize=["dear"], minimize=["mw"], at_most={"logp": 2.0}, search=search, budget=30)
-    dear = Dear()
+    wanted = settings(maximize=["potency"], minimize=["mw"], at_most={"logp": 2.0}, search=search, budget=30)
+    potency = Potency()
     with Campaign.create(tmp_path / "c", model, wanted) as campaign:
-        run(campaign, {"dear": dear})
-        assert len(dear.asked) == campaign.n_calls == 30
-        assert len(campaign.history.state["fits"]["mixed"]) == 1  # one output is modeled: the dear one
+        run(campaign, {"potency": potency})
+        assert len(potency.asked) == campaign.n_calls == 30
+        assert len(campaign.history.state["fits"]["mixed"]) == 1  # one output is modeled, the potency
         masses = [describe(parse(row.smiles), ["mw"])[0] for row in campaign.table()]
         assert [row.scores[1].value for row in campaign.table()] == pytest.approx(masses)
 

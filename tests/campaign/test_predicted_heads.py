@@ -37,7 +37,7 @@ def lengths(rows):
 
 def test_a_head_is_known_as_bound_and_goal_and_never_awaited(tmp_path, heads, settings):
     wanted = settings(
-        maximize=["dear", "predicted_nitrogens"],
+        maximize=["potency", "predicted_nitrogens"],
         at_most={"predicted_length": 11.0},
         at_least={"qed": 0.1},
         budget=12,
@@ -45,14 +45,14 @@ def test_a_head_is_known_as_bound_and_goal_and_never_awaited(tmp_path, heads, se
     )
     asked = []
 
-    def dear(smiles: str) -> float:
+    def potency(smiles: str) -> float:
         asked.append(smiles)
         return float(len(smiles))
 
     start = [StartMolecule("CCO", (3.0, None, None, None)), "c1ccccc1CCCCCCCCC"]
     with Campaign.create(tmp_path / "c", heads, wanted, start=start) as campaign:
-        assert campaign.asked == ["dear"]
-        result = run(campaign, {"dear": FunctionOracle(dear, "dear")})
+        assert campaign.asked == ["potency"]
+        result = run(campaign, {"potency": FunctionOracle(potency, "potency")})
         assert result.n_calls == len(asked) == wanted.budget
         assert max(map(len, asked)) <= 11
         table = campaign.table()

@@ -198,13 +198,13 @@ def test_objectives_are_loaded_by_name(tmp_path, model, quick):
 
 
 def test_constraints_are_learned(tmp_path, model, quick):
-    dear = {"size": descriptor_oracle("mw"), "grease": descriptor_oracle("logp")}
+    potency = {"size": descriptor_oracle("mw"), "grease": descriptor_oracle("logp")}
 
     def feasible(method):
         tables = [
             optimize(
                 model, maximize=["size"], at_most={"grease": 0.0}, budget=36, q=4, seed=seed, method=method,
-                effort=quick, output=tmp_path / f"{method}{seed}", oracles=dear,
+                effort=quick, output=tmp_path / f"{method}{seed}", oracles=potency,
             ).table[12:]
             for seed in (1, 2)
         ]  # fmt: skip

@@ -3,10 +3,10 @@
 from molvae.oracles.base import Score
 
 
-class Dear:
+class Potency:
     """Scores SMILES by length, and records the molecules."""
 
-    name = "dear"
+    name = "potency"
 
     def __init__(self):
         self.asked = []
