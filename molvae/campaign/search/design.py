@@ -8,7 +8,7 @@ import numpy as np
 
 from molvae.campaign.gates import kept_cores
 from molvae.campaign.model import drawn
-from molvae.campaign.search.base import N_PARENTS, Draft, Parents
+from molvae.campaign.search.base import N_PARENTS, Batch, Draft, Parents
 from molvae.campaign.search.mix import Mix
 from molvae.optimization.similarities import MinMaxGallery
 
@@ -87,6 +87,20 @@ def new_drafts(
     if len(found) >= n or not narrow or settings.library_alone:
         return found
     return [*found, *bred(situation, n - len(found), generator, {draft.smiles for draft in found})]
+
+
+def without_surrogate(situation: Situation, n: int) -> Batch:
+    """Half random library molecules, half prior draws; with library as the only source, all from it.
+
+    For a campaign without scores, or with equal ones: acquisition functions would only prefer unusual,
+    implausible molecules.
+    """
+    settings = situation.history.settings
+    n_library = n if settings.library_alone else (n + 1) // 2 if "library" in settings.sources else 0
+    drawn = library(situation, n_library, situation.generator("blind library"))
+    drafts = [Draft(smiles, "library") for smiles in drawn]
+    drafts = new_drafts(situation, n, situation.generator("blind prior"), drafts)
+    return Batch(tuple(drafts), situation.history.state)
 
 
 def bred(situation: Situation, n: int, generator: np.random.Generator, taken: set[str]) -> list[Draft]:
