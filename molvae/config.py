@@ -46,6 +46,8 @@ class Settings(BaseModel):
     """Settings of earlier versions, and the constants they became; None if they do not affect results."""
     instead: ClassVar[dict[str, str]] = {}
     """Replacements of retired settings that did not become constants."""
+    renamed: ClassVar[dict[str, dict[str, str]]] = {}
+    """Values that earlier versions wrote under another name, by setting: the present names."""
 
 
 def load_settings(
@@ -191,7 +193,7 @@ def differences(
 
 
 def without_retired(cls: type[Settings], stored: Any, *, changed: bool = True) -> Any:
-    """Settings that an earlier version may have written, without retired ones.
+    """Settings that an earlier version may have written, without retired ones and with present names.
 
     Args:
         cls: Their class.
@@ -207,7 +209,7 @@ def without_retired(cls: type[Settings], stored: Any, *, changed: bool = True) -
         if inner := _section(cls, name, rows=True):
             kept[name] = without_retired(inner, value, changed=changed)
         elif name not in cls.retired or not (changed or flat({name: value}).items() <= now.items()):
-            kept[name] = value
+            kept[name] = cls.renamed.get(name, {}).get(str(value), value)
     return kept
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from molvae.config import Field, Settings, model_validator
 from molvae.optimization.config import SearchSettings
@@ -30,6 +30,7 @@ class CampaignSettings(Settings):
     """Settings of a campaign; together with the model and the start they determine it."""
 
     retired: ClassVar = {"n_library": 100, "n_fingerprint": 4096}
+    renamed: ClassVar = {"method": {"latent-bo": "bo"}}
 
     objectives: tuple[Objective, ...] = Field(min_length=1)
     """Goals and constraints; at least one goal."""
@@ -135,12 +136,6 @@ class CampaignSettings(Settings):
 
     def _bound(self, name: str, direction: str) -> float | None:
         return next((o.bound for o in self.objectives if (o.name, o.direction) == (name, direction)), None)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _renamed(cls, values: Any) -> Any:
-        renamed = isinstance(values, dict) and values.get("method") == "latent-bo"
-        return {**values, "method": "bo"} if renamed else values
 
     @model_validator(mode="after")
     def _has_a_goal(self) -> CampaignSettings:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from molvae.config import Field, Settings, model_validator
+from molvae.config import Field, Settings
 
 
 class MemberSettings(Settings):
@@ -66,6 +66,7 @@ class AcquisitionSettings(Settings):
     retired: ClassVar = {
         "beta_low": -2.0, "beta_high": 0.0, "similarity_cap": 0.9, "n_joint": 256, "batch": "greedy",
     }  # fmt: skip
+    renamed: ClassVar = {"name": {"qlogei": "logei"}}
 
     name: str = "ucb"
     """Acquisition function: ucb, logei or thompson."""
@@ -73,12 +74,6 @@ class AcquisitionSettings(Settings):
     scaffold_cap: int | None = Field(default=None, ge=1)
     """Maximum molecules of one batch with the same Bemis-Murcko scaffold, where the pool allows; default: no
     limit."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _renamed(cls, values: Any) -> Any:
-        renamed = isinstance(values, dict) and values.get("name") == "qlogei"
-        return {**values, "name": "logei"} if renamed else values
 
 
 class SearchSettings(Settings):
