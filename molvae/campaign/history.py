@@ -166,7 +166,7 @@ class History:
             for row in event.payload["observations"]:
                 scores = scores_from_json(row["scores"])
                 self.trial(row["smiles"], known_from_json(event.payload, row["smiles"]))
-                self.told(row["smiles"], scores, row.get("name", ""), correct=event.kind == "correct")
+                self._add_scores(row["smiles"], scores, row.get("name", ""), correct=event.kind == "correct")
         elif event.kind == "budget":
             self.settings = self.settings.model_copy(update={"budget": int(event.payload["budget"])})
         elif event.kind == "settings":
@@ -192,10 +192,10 @@ class History:
         self.n_candidates += len(payload["candidates"])
         self.seconds += payload["seconds"]
 
-    def told(
+    def _add_scores(
         self, smiles: str, scores: Sequence[Score | None], name: str = "", *, correct: bool = False
     ) -> None:
-        """Merge scores into the trial of a molecule; its first evaluation is charged."""
+        """Merge reported scores into the trial of a molecule; its first evaluation is charged."""
         trial = self.trial(smiles)
         trial.scores = self.merged(smiles, scores, correct=correct)
         trial.name = trial.name or name

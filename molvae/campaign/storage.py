@@ -83,7 +83,7 @@ class Journal:
             if writable:
                 self._closing.enter_context(writer_lock(path))
             refuse_foreign(path)
-            promised = self._tally.read()  # before the database: a writer may be adding to both
+            counted = self._tally.read()  # before the database: a writer may be adding to both
             self._closing.callback(self._tally.settle)
             with self._explained():
                 self._database = self._connected(path)
@@ -95,7 +95,7 @@ class Journal:
                 # writing; a reader keeps it until it closes
                 self._database.execute("BEGIN")
                 self._head = self._verify()
-                self._keep_promise(promised)
+                self._check_tally(counted)
                 if writable:
                     self._database.execute("COMMIT")
             self._identity = identity(path)
@@ -162,10 +162,10 @@ class Journal:
         """Merge the write-ahead log into the file and close it."""
         self._closing.close()
 
-    def _keep_promise(self, promised: tuple[int, str] | None) -> None:
-        if promised is None:
+    def _check_tally(self, counted: tuple[int, str] | None) -> None:
+        if counted is None:
             return
-        n_events, digest = promised
+        n_events, digest = counted
         row = self._database.execute("SELECT digest FROM event WHERE number = ?", (n_events,)).fetchone()
         if n_events > 0 and row != (digest,):
             raise JournalError(
