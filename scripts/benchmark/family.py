@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
 import os
 import sys
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from arguments import parser_of
-from record import RESULTS, ROOT, cached, commit, record
+from record import ROOT, cached, commit, record
 
 from molvae.chemistry.molecule import parse
 from molvae.data.config import PrepareSettings
@@ -82,24 +81,13 @@ def main() -> None:
     figures = {f"{name}_{row['member'].replace(' ', '_')}": row[name] for row in table for name in SHOWN}
     path = record(
         "family",
-        figures=figures | _operations(),
+        figures=figures,
         table=table,
         summary=[{name: row[name] for name in ("member", *SHOWN)} for row in table],
         seeds=[options.seed],
         started_at=started_at,
     )
     print(f"-> {path.name}")
-
-
-def _operations() -> dict[str, Any]:
-    """Results of latent_space.py, on the shipped model."""
-    measured = RESULTS / "latent_space.json"
-    if not measured.exists():
-        return {}
-    figures: dict[str, Any] = json.loads(measured.read_text(encoding="utf-8"))["figures"]
-    return {
-        name: value for name, value in figures.items() if name.startswith(("cond", "auroc", "arithmetic"))
-    }
 
 
 def subset(work: Path) -> Path:
