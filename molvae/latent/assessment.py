@@ -145,7 +145,7 @@ def _held_out(
     smiles = [item.smiles for item, fine in pairs if fine and isinstance(item, Molecule)]
     mu, sigma = mu[encoded], sigma[encoded]
     noise = Seeds(seed).numpy("assess-posterior").standard_normal(mu.shape, dtype=np.float32)
-    table = MetricTable((Metric("encoded", len(smiles) / len(prepared), len(prepared), "higher"),))
+    table = _share("encoded", len(smiles) / len(prepared), len(prepared))
     table += _precedent(model, "held out", [item for item in prepared if isinstance(item, Molecule)])
     inferred = model.encode(prepared)[encoded]
     starts = {
@@ -176,7 +176,7 @@ def _precedent(model: MolVAE, label: str, molecules: Sequence[Molecule]) -> Metr
     if model.precedent is None or not molecules:
         return MetricTable(())
     covered = sum(map(model.precedent.covers, molecules)) / len(molecules)
-    return MetricTable((Metric(f"with precedent, {label}", covered, len(molecules), "higher"),))
+    return _share(f"with precedent, {label}", covered, len(molecules))
 
 
 def _heads(
@@ -186,8 +186,7 @@ def _heads(
     for column, name in enumerate(prediction.names):
         y = truth[:, column]
         table += prediction_metrics(y, prediction.mean[:, column], prediction.variance[:, column], name=name)
-        explained, n = linear_probe(mu, y)
-        table += MetricTable((Metric(f"linear probe R2 {name}", explained, n, "higher"),))
+        table += _share(f"linear probe R2 {name}", *linear_probe(mu, y))
     return table
 
 
@@ -203,12 +202,11 @@ def _variants(
         return MetricTable(())
     seeds = Seeds(seed)
     own = model.sample_latent(n, generator=seeds.numpy("assess-prior"))
-    starts = {model.prior.name: own}
     if model.prior_level == 1.0:
         return _free(model, own, seed, progress)
+    starts = {model.prior.name: own}
     if model.prior.name != "normal":
-        noise = seeds.numpy("assess-normal").standard_normal(own.shape, dtype=np.float32)
-        starts["normal"] = noise
+        starts["normal"] = seeds.numpy("assess-normal").standard_normal(own.shape, dtype=np.float32)
     if len(training):
         starts["posterior"] = model.encode(
             list(training)[:n], seed=seeds.integer("assess-ceiling"), inference_steps=0
@@ -224,12 +222,10 @@ def _variants(
                 progress=progress,
                 task=f"{name} {how}",
             )
-            table += _shares([canonical(text) for text in texts], f"{name}, {how}")
+            table += _shares(texts, f"{name}, {how}")
             if name == model.prior.name and how == "greedy":
                 tried = _retried(model, z, texts, seed)
-                table += MetricTable(
-                    (Metric(f"valid {name}, in {MOST_TRIES} tries", tried, len(z), "higher"),)
-                )
+                table += _share(f"valid {name}, in {MOST_TRIES} tries", tried, len(z))
     return table
 
 
@@ -241,19 +237,20 @@ def _free(model: MolVAE, z: NDArray[np.float32], seed: int, progress: Progress) 
         texts = model.decoder.write(
             z, temperature=temperature, seed=seed, noise=1.0, progress=progress, task=how
         )
-        table += _shares([canonical(text) for text in texts], how)
+        table += _shares(texts, how)
     return table
 
 
-def _shares(found: Sequence[str | None], label: str) -> MetricTable:
-    valid = [smiles for smiles in found if smiles is not None]
+def _shares(texts: Sequence[str], label: str) -> MetricTable:
+    """Share of valid texts, and of distinct molecules among these."""
+    valid = [smiles for text in texts if (smiles := canonical(text)) is not None]
     unique = len(set(valid)) / len(valid) if valid else float("nan")
-    return MetricTable(
-        (
-            Metric(f"valid {label}", len(valid) / len(found), len(found), "higher"),
-            Metric(f"unique {label}", unique, len(valid), "higher"),
-        )
-    )
+    shares = _share(f"valid {label}", len(valid) / len(texts), len(texts))
+    return shares + _share(f"unique {label}", unique, len(valid))
+
+
+def _share(name: str, value: float, n: int) -> MetricTable:
+    return MetricTable((Metric(name, value, n, "higher"),))
 
 
 def _retried(model: MolVAE, z: NDArray[np.float32], texts: Sequence[str], seed: int) -> float:

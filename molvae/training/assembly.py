@@ -14,7 +14,6 @@ from molvae.latent.codec import MolVAE
 from molvae.latent.config import CodecSettings
 from molvae.models.growth import take_over_network
 from molvae.models.priors.base import StandardNormal
-from molvae.models.priors.flow import FlowPrior
 from molvae.models.priors.language import LanguagePrior
 from molvae.models.vae import SequenceVAE
 from molvae.seeding import Seeds
@@ -177,13 +176,6 @@ def mean_kl(model: MolVAE, corpus: Corpus, rows: NDArray[np.int64]) -> float:
         batch = collate(corpus, chosen[start : start + _ROWS], scaler=model.scaler)
         total += float(model.network(**to_tensors(batch, model.device), generator=generator).kl.sum())
     return total / len(chosen)
-
-
-def prior_to_go_on_from(source: MolVAE | None, name: str) -> MolVAE | None:
-    """The initial model, if its prior has this name and is of a kind that can be continued."""
-    if source is None or source.prior.name != name:
-        return None
-    return source if isinstance(source.prior, FlowPrior | LanguagePrior) else None
 
 
 def _prior_changes(settings: TrainSettings, prior: Prior, n_training: int) -> dict[str, Any]:

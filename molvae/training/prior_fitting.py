@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _ROWS = 512
 _MOST_MOLECULES = 250_000  # maximum number of posteriors a prior is fitted to
+_CONTINUED = (FlowPrior, LanguagePrior)  # kinds whose fit can continue from an earlier one
 N_VALIDATION = 1000
 """Number of samples to measure the validity of a prior."""
 
@@ -216,9 +217,16 @@ def must_be_of(model: MolVAE, corpus: Corpus) -> None:
         )
 
 
+def continued_by(name: str, source: MolVAE | None) -> MolVAE | None:
+    """The initial model, if a fit of the prior of this name can continue from its prior."""
+    if source is None or source.prior.name != name or not isinstance(source.prior, _CONTINUED):
+        return None
+    return source
+
+
 def _prior_of(initial: MolVAE, kind: type[Prior], model: MolVAE) -> Prior:
     """The prior of a model that a fit of this kind continues from."""
-    if not issubclass(kind, FlowPrior | LanguagePrior):
+    if not issubclass(kind, _CONTINUED):
         raise UsageError(f"a fit of the prior '{kind.name}' cannot be continued: only flow and language can")
     if not isinstance(initial.prior, kind):
         raise UsageError(

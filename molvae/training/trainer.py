@@ -30,10 +30,9 @@ from molvae.training.assembly import (
     chosen_rows,
     fresh_model,
     mean_kl,
-    prior_to_go_on_from,
     with_kl_target,
 )
-from molvae.training.prior_fitting import fit_prior, kept_fit
+from molvae.training.prior_fitting import continued_by, fit_prior, kept_fit
 from molvae.training.states import KeptStates, claim, line, truncate, write_epoch
 from molvae.training.validation import VALIDITY, BetaController, to_tensors, validate, validation_loss
 
@@ -221,7 +220,7 @@ class _Run:
         if "prior" in best.settings.facts:
             return
         asked = (best, self.corpus, self.settings.prior)
-        initial = prior_to_go_on_from(self.source, self.settings.prior.name)
+        initial = continued_by(self.settings.prior.name, self.source)
         seed = self.seeds.integer("prior")
         kept = self.directory / "prior-states"
         states = kept_fit(kept, *asked, initial=initial, seed=seed, should_stop=self.should_stop)

@@ -116,7 +116,8 @@ def training(
         }
     )
     directory = Path(tempfile.gettempdir()) / "unused"
-    run = _Run(corpus.path, directory, settings, World(), SILENT, {})  # what `molvae train` runs
+    # What `molvae train` runs.
+    run = _Run(corpus.path, directory, settings, World(), SILENT, {}, should_stop=lambda: False)
     batches = _endless(corpus, batch_size)
 
     def ours() -> float:
