@@ -1,7 +1,7 @@
 """Compare the molecules of a generator to a reference: the metrics of MOSES (Polykovskiy 2020).
 
-All follow the code of MOSES: after validity, everything is measured on the canonical valid molecules in the
-order given, duplicates kept; `unique@k` looks at the first k of them.
+All metrics but validity are those of the valid molecules, canonical and in order, with duplicates; `unique@k`
+is that of the first k of them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 UNIQUE_AT = (1_000, 10_000)
 _TITLES = {"logp": "logP", "sa": "SA", "qed": "QED", "mw": "weight"}
-_FEWEST = 2  # molecules a distance between distributions needs
+_FEWEST = 2  # molecules for a distance between distributions
 _W1 = "logP, SA, QED, weight: Wasserstein-1 distance to the reference."
 _FILTERS = {
     True: "Filters: the MOSES filters with their 502 alerts.",
@@ -102,9 +102,9 @@ def measure(
 def canonical_set(
     texts: Sequence[str], *, rules: Rules | None = None, workers: int = 0, progress: Progress = SILENT
 ) -> set[str]:
-    """The different molecules of SMILES, as canonical SMILES: what novelty is measured against.
+    """The distinct molecules of SMILES, as canonical SMILES: the training set for novelty.
 
-    With rules they are standardized, as the samples must be.
+    With rules, molecules are standardized; those of the samples must be the same.
 
     >>> sorted(canonical_set(["OCC", "CCO", "no molecule", "C"]))
     ['C', 'CCO']
@@ -218,11 +218,12 @@ def kl_score(
 ) -> tuple[float, int]:
     """Mean of exp(-KL(reference || generated)) over ten quantities; 1 for the same distribution.
 
-    Both are valid SMILES: of the generator's the first 10,000 different ones, without stereo marks, count; of
-    the reference as many, drawn at random.
+    Both are valid SMILES. The first 10,000 distinct ones of the generator are used, without stereochemistry,
+    and as many of the reference, drawn at random.
 
     Returns:
-        The score, NaN for fewer than three molecules or a quantity without spread; the molecules it rests on.
+        The score (NaN for fewer than three molecules, or a quantity that does not vary), and the number of
+        molecules used.
     """
     chosen = np.sort(Seeds(42).numpy("guacamol-reference").permutation(len(reference))[:N_MOLECULES])
     sides = [_flat(smiles), _flat([reference[row] for row in chosen])]
@@ -243,7 +244,7 @@ def kl_score(
 
 
 def _flat(smiles: Sequence[str]) -> list[Molecule]:
-    """The first different molecules, as many as are compared, without stereo marks."""
+    """The first 10,000 distinct molecules, without stereochemistry."""
     found: dict[str, Molecule] = {}
     for text in smiles:
         molecule = parse(text)
@@ -276,7 +277,7 @@ def _continuous(baseline: NDArray[np.float64], sampled: NDArray[np.float64]) -> 
 def _discrete(baseline: NDArray[np.float64], sampled: NDArray[np.float64]) -> float:
     p, edges = np.histogram(baseline, bins=_BINS, density=True)
     inside = (sampled >= edges[0]) & (sampled <= edges[-1])
-    if not inside.any():  # nothing in common: as far apart as the floor lets it be
+    if not inside.any():  # no overlap: the largest divergence that the floor allows
         return float(entropy(p + _FLOOR, np.full(_BINS, _FLOOR)))
     q, _ = np.histogram(sampled, bins=edges, density=True)
     return float(entropy(p + _FLOOR, q + _FLOOR))

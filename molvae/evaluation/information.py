@@ -113,10 +113,10 @@ def _table(n: int, kl: float, units: float, lower: float, upper: float) -> Metri
 
 
 def reconstruction(given: Sequence[str], decoded: Sequence[str], *, suffix: str = "") -> MetricTable:
-    """Match rates of `n` canonical SMILES and the texts, whatever they are, that they were decoded to.
+    """Match rates of `n` canonical SMILES and the texts decoded for them.
 
-    They are `string match` (the very text), `molecule match` (another writing counts) and `decoded valid`,
-    each with a suffix that says how it was decoded.
+    `string match`: the same text. `molecule match`: the same molecule, however it is written. `decoded
+    valid`: any molecule. The suffix of these names says how they were decoded.
 
     Raises:
         UsageError: Not one text for each molecule.
@@ -127,20 +127,15 @@ def reconstruction(given: Sequence[str], decoded: Sequence[str], *, suffix: str 
     if len(given) != len(decoded):
         raise UsageError(f"one decoded text for each molecule is needed, got {len(decoded)} for {len(given)}")
     n = len(given)
-    same_text = sum(a == b for a, b in zip(given, decoded, strict=True))
-    same, valid = 0, 0
-    for molecule, text in zip(given, decoded, strict=True):
-        written = canonical(text)
-        valid += written is not None
-        same += written == molecule
+    written = [canonical(text) for text in decoded]
+    shares = {
+        "string match": [text == smiles for text, smiles in zip(decoded, given, strict=True)],
+        "molecule match": [text == smiles for text, smiles in zip(written, given, strict=True)],
+        "decoded valid": [text is not None for text in written],
+    }
     return MetricTable(
-        (
-            Metric(f"string match{suffix}", _share(same_text, n), n, "higher"),
-            Metric(f"molecule match{suffix}", _share(same, n), n, "higher"),
-            Metric(f"decoded valid{suffix}", _share(valid, n), n, "higher"),
+        tuple(
+            Metric(f"{name}{suffix}", sum(hits) / n if n else math.nan, n, "higher")
+            for name, hits in shares.items()
         )
     )
-
-
-def _share(count: int, n: int) -> float:
-    return count / n if n else math.nan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
 _SCHEMA = 3  # increased when the meaning of cached numbers changes
 
 
+@dataclass(eq=False, kw_only=True)
 class MoleculeSet:
     """A set of molecules as texts: the output of a generator, or a reference to compare it with.
 
-    Args:
+    Attributes:
         texts: SMILES in order; invalid ones are counted, duplicates kept.
         name: Name of the set in tables.
         rules: Standardization, if any; the same for all sets that are compared.
@@ -44,23 +46,16 @@ class MoleculeSet:
         progress: Progress listener.
     """
 
-    def __init__(
-        self,
-        texts: Sequence[str],
-        *,
-        name: str = "samples",
-        rules: Rules | None = None,
-        alerts: Path | None = None,
-        cache: Path | None = None,
-        workers: int = 0,
-        device: str = "cpu",
-        progress: Progress = SILENT,
-    ) -> None:
-        self.texts, self.name, self.alerts = texts, name, alerts
-        self._rules, self._cache, self._workers = rules, cache, workers
-        self._device, self._progress = device, progress
-        self._profile: Profile | None = None
-        self._chemnet: ChemNetStatistics | None = None
+    texts: Sequence[str] = field(kw_only=False)
+    name: str = "samples"
+    rules: Rules | None = None
+    alerts: Path | None = None
+    cache: Path | None = None
+    workers: int = 0
+    device: str = "cpu"
+    progress: Progress = SILENT
+    _profile: Profile | None = field(default=None, init=False)
+    _chemnet: ChemNetStatistics | None = field(default=None, init=False)
 
     def profile(self, parts: Collection[Part]) -> Profile:
         """The profile with (at least) these parts."""
@@ -71,10 +66,10 @@ class MoleculeSet:
             self._profile = profile(
                 self.texts,
                 {*known, *parts},
-                rules=self._rules,
+                rules=self.rules,
                 alerts=self.alerts,
-                workers=self._workers,
-                progress=self._progress,
+                workers=self.workers,
+                progress=self.progress,
                 task=f"profile of {self.name}",
             )
             place = self._place()
@@ -87,21 +82,21 @@ class MoleculeSet:
         if self._chemnet is None:
             self._chemnet = chemnet_statistics(
                 self.profile(()).smiles,
-                cache=self._cache,
-                device=self._device,
-                progress=self._progress,
+                cache=self.cache,
+                device=self.device,
+                progress=self.progress,
                 task=f"ChemNet of {self.name}",
             )
         return self._chemnet
 
     def _place(self) -> Path | None:
-        if self._cache is None:
+        if self.cache is None:
             return None
         chemistry = f"rdkit-{version('rdkit')}-{_SCHEMA}"
-        rules = self._rules
+        rules = self.rules
         form = "" if rules is None else f"-{rules.standardize}{'' if rules.keep_stereo else '-flat'}"
         alerts = "-alerts" if self.alerts is not None else ""
-        return self._cache / f"profile-{chemistry}{form}{alerts}-{digest(self.texts)}.npz"
+        return self.cache / f"profile-{chemistry}{form}{alerts}-{digest(self.texts)}.npz"
 
     def _cached(self) -> Profile | None:
         place = self._place()

@@ -15,11 +15,11 @@ from molvae.evaluation.base import Metric, MetricTable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LEVELS = tuple(round(0.05 * step, 2) for step in range(1, 20))
+LEVELS = np.arange(1, 20) / 20
 """Probabilities of the central intervals."""
 
 _SHOWN_LEVELS = (0.5, 0.9, 0.95)
-_PENALTIES = tuple(10.0**power for power in range(-3, 5))  # of the ridge regression; each fold chooses one
+_PENALTIES = (1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4)  # of the ridge regression; each fold chooses one
 _FEWEST_ROWS = 20  # of a linear probe
 _FOLDS = 5
 
@@ -92,12 +92,11 @@ def calibration(
     True
     """
     y, predicted, spread = _observed(truth, mean, variance)
-    levels = np.array(LEVELS)
     if not len(y):
-        return Calibration(levels, np.full(len(levels), np.nan), 0)
+        return Calibration(LEVELS, np.full(len(LEVELS), np.nan), 0)
     # the true value is in the central interval of level p if erf(|error| / sigma / 2^½) <= p
     needed = erf(np.abs(y - predicted) / np.sqrt(2.0 * spread))
-    return Calibration(levels, np.array([float((needed <= level).mean()) for level in levels]), len(y))
+    return Calibration(LEVELS, np.array([(needed <= level).mean() for level in LEVELS]), len(y))
 
 
 def gaussian_log_likelihood(

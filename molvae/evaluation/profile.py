@@ -85,7 +85,7 @@ def internal_diversity(bits: NDArray[np.uint8]) -> tuple[float, float]:
 def _similarities(
     bits: NDArray[np.uint8], part: NDArray[np.uint8]
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Blocks of rows and their similarities to all of `part`, `rows x m`; the array is used again."""
+    """Blocks of rows and their similarities to all of `part`, `rows x m`; the array is reused."""
     right = np.unpackbits(part, axis=1).astype(np.float32)
     right_counts = right.sum(axis=1)
     transposed = np.ascontiguousarray(right.T)
