@@ -10,7 +10,7 @@ import numpy as np
 from molvae.errors import UsageError
 from molvae.oracles.base import OracleText, Score, ask, span_of
 from molvae.oracles.config import Objective
-from molvae.oracles.desirability import SHAPES
+from molvae.oracles.desirability import SHAPES, inner_score
 from molvae.oracles.functions import USER_FUNCTION
 from molvae.oracles.heads import Heads
 from molvae.oracles.http import refuse_secrets
@@ -84,9 +84,7 @@ def check_objectives(objectives: Sequence[Objective]) -> None:
 def _check_measured(objective: Objective) -> None:
     parts = OracleText.read(objective.name)
     if parts.name in SHAPES:
-        inner = parts
-        while inner.name in SHAPES:
-            inner = OracleText.read(inner.argument)
+        inner = inner_score(objective.name)
         if inner.name not in known_oracles() and not USER_FUNCTION.fullmatch(str(inner)):
             raise UsageError(
                 f"'{objective.name}' is a desirability of '{inner}', which molvae does not compute",

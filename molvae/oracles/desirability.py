@@ -112,9 +112,9 @@ class DesirabilityOracle:
 
     def __call__(self, molecules: Sequence[Molecule]) -> list[Score]:
         """Desirability of each molecule."""
-        return [self.worth(score) for score in ask(self.oracle, molecules)]
+        return [self.desirability(score) for score in ask(self.oracle, molecules)]
 
-    def worth(self, score: Score) -> Score:
+    def desirability(self, score: Score) -> Score:
         """Desirability of a score of the inner oracle; one without a value is unchanged."""
         return Score.of(self.shape(score.value)) if score.is_ok else score
 
@@ -139,6 +139,16 @@ def desirability_oracle(text: OracleText, load: Callable[[str], Oracle]) -> Desi
     except ValueError as error:
         raise UsageError(f"{error} in '{text}'", hint=f"Write {shape_usage(text.name)}.") from None
     return DesirabilityOracle(load(text.argument), shape, str(text))
+
+
+def inner_score(text: str) -> OracleText:
+    """The score inside all desirabilities of a text.
+
+    >>> str(inner_score("rising[0,1]:falling[2,5]:docking:DRD2"))
+    'docking:DRD2'
+    """
+    parts = OracleText.read(text)
+    return inner_score(parts.argument) if parts.name in SHAPES else parts
 
 
 def shape_usage(name: str) -> str:

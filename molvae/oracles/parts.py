@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molvae.oracles.base import OracleText, Score, is_computed
+from molvae.oracles.base import Score, is_computed
 from molvae.oracles.composite import CompositeOracle
-from molvae.oracles.desirability import SHAPES, DesirabilityOracle
+from molvae.oracles.desirability import DesirabilityOracle, inner_score
 from molvae.oracles.plugins import Outside, outlined
 
 if TYPE_CHECKING:
@@ -57,10 +57,7 @@ def taken_apart(text: str) -> Whole | None:
         ConfigError: The file cannot be read.
         UsageError: A computed term has wrong options or argument.
     """
-    inner = OracleText.read(text)
-    while inner.name in SHAPES:
-        inner = OracleText.read(inner.argument)
-    oracle = outlined(text) if inner.name == "mpo" else None
+    oracle = outlined(text) if inner_score(text).name == "mpo" else None
     if oracle is None or is_computed(oracle):
         return None
     return Whole(oracle, tuple(dict.fromkeys(_leaves(oracle))))
@@ -80,7 +77,7 @@ def _score(oracle: Oracle, scores: Mapping[str, Score]) -> Score:
     if oracle.name in scores:
         return _number(scores[oracle.name], oracle.name)
     if isinstance(oracle, DesirabilityOracle):
-        return oracle.worth(_score(oracle.oracle, scores))
+        return oracle.desirability(_score(oracle.oracle, scores))
     assert isinstance(oracle, CompositeOracle)  # noqa: S101 - only these have parts
     return oracle.combined([_score(term, scores) for term in oracle.terms])
 
@@ -98,8 +95,8 @@ def _values(oracle: Oracle, columns: Mapping[str, Array]) -> Array:
         return columns[oracle.name]
     if isinstance(oracle, DesirabilityOracle):
         inner = _values(oracle.oracle, columns)
-        worth = [oracle.shape(value) for value in inner.ravel().tolist()]
-        return np.array(worth, dtype=np.float64).reshape(inner.shape)
+        found = [oracle.shape(value) for value in inner.ravel().tolist()]
+        return np.array(found, dtype=np.float64).reshape(inner.shape)
     assert isinstance(oracle, CompositeOracle)  # noqa: S101 - only these have parts
     terms = [_values(term, columns) for term in oracle.terms]
     pairs = list(zip(oracle.weights, terms, strict=True))

@@ -138,8 +138,8 @@ class _Gathered:
         if not self._pool:
             return []
         self._prune()
-        rows, worth = best(self._values(self._pool), self.over, self.job.settings.top)
-        return [(float(worth[row]), self._pool[row]) for row in rows]
+        rows, utility = best(self._values(self._pool), self.over, self.job.settings.top)
+        return [(float(utility[row]), self._pool[row]) for row in rows]
 
     def _prune(self) -> None:
         first = [self._pool[n] for n in first_of_each([hit.smiles for hit in self._pool])]

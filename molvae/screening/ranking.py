@@ -77,8 +77,8 @@ def utilities(goals: Array, over: Range) -> Array:
     low, high = np.array(over.low), np.array(over.high)
     span = np.where(high > low, high - low, 1.0)
     scaled = np.where(high > low, (goals - low) / span, 1.0)
-    worth: Array = np.prod(scaled, axis=1) ** (1.0 / max(1, goals.shape[1]))
-    return worth
+    utility: Array = np.prod(scaled, axis=1) ** (1.0 / max(1, goals.shape[1]))
+    return utility
 
 
 def best(goals: Array, over: Range, k: int) -> tuple[NDArray[np.int64], Array]:
@@ -86,10 +86,10 @@ def best(goals: Array, over: Range, k: int) -> tuple[NDArray[np.int64], Array]:
 
     Rows of equal utility are ranked by their goals; equal rows keep their order.
     """
-    worth = utilities(goals, over)
+    utility = utilities(goals, over)
     by_goals = order(goals)
-    ranked = by_goals[np.argsort(-worth[by_goals], kind="stable")]
-    return ranked[:k], worth
+    ranked = by_goals[np.argsort(-utility[by_goals], kind="stable")]
+    return ranked[:k], utility
 
 
 def first_of_each(keys: Sequence[str]) -> NDArray[np.int64]:
