@@ -6,6 +6,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -137,7 +138,8 @@ def save_charts(charts: Sequence[Chart], target: Path) -> None:
         _draw(figure.add_subplot(down, across, number), chart)
     buffer = BytesIO()
     metadata = {"Date": None} if suffix == ".svg" else {"Software": None}
-    figure.savefig(buffer, format=suffix[1:], dpi=144, metadata=metadata)
+    with rc_context({"svg.hashsalt": "molvae"}):  # else the names inside an SVG are random
+        figure.savefig(buffer, format=suffix[1:], dpi=144, metadata=metadata)
     write_atomically(target, buffer.getvalue())
 
 

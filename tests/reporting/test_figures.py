@@ -81,10 +81,11 @@ def test_an_evaluation_is_drawn(tmp_path):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(PNG)
 
 
-def test_same_data_same_bytes(metrics, tmp_path):
-    for name in ("a.png", "b.png"):
-        draw_learning_curves(metrics, tmp_path / name)
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
+def test_same_data_same_bytes(metrics, tmp_path, suffix):
+    for name in "ab":
+        draw_learning_curves(metrics, tmp_path / f"{name}{suffix}")
+    assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
 
 
 def test_other_suffixes_are_refused(metrics, tmp_path):
