@@ -143,7 +143,7 @@ def explore_command(
     model = MolVAE.load(checkpoint, device=device)
     known = _known(model, session, molecules, map_size, columns)
     name = checkpoint.parent.name if checkpoint.name == locations.MODEL else checkpoint.name
-    server = ExplorerServer(Explorer(model, name, known, n_samples=map_size), port)
+    server = ExplorerServer(Explorer(model, name, known), port)
     if session.as_json:
         session.report({"url": server.url})
     else:
@@ -157,16 +157,12 @@ def explore_command(
 def _known(
     model: MolVAE, session: Session, given: str | None, n: int, columns: options.Columns
 ) -> list[Molecule]:
-    """The molecules of the map; empty if none are given and the starter set is not installed."""
+    """The molecules of the map, by default of the starter set."""
     from molvae.data.catalog import starter_path
     from molvae.errors import InputError
     from molvae.reporting.explorer import known_molecules
 
-    try:
-        source = given or str(starter_path())
-    except InputError:
-        session.note("the starter set is not installed: the map shows samples of the model")
-        return []
+    source = given or str(starter_path())
     rows = inputs.Arguments([source], columns).rows(session)
     found = known_molecules(model, [row.text for row in rows if not row.reason], n)
     if not found:

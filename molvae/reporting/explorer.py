@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,15 +32,19 @@ _MOST_NEIGHBORS = 12
 
 
 class Explorer:
-    """A model to explore, with a map of known molecules, or else of `n_samples` prior draws."""
+    """A model to explore, with a map of known molecules; those that the model cannot read are left out.
 
-    def __init__(
-        self, model: MolVAE, name: str, molecules: Sequence[Molecule] = (), *, n_samples: int = 500
-    ) -> None:
-        self.model = model
-        self.name = name
-        self._given = list(molecules)
-        self._n_samples = n_samples
+    Raises:
+        InputError: It can read fewer than three.
+    """
+
+    def __init__(self, model: MolVAE, name: str, molecules: Sequence[Molecule]) -> None:
+        z = model.encode(molecules, inference_steps=0)
+        fine = np.isfinite(z).all(axis=1)
+        self.model, self.name = model, name
+        self._known = [molecules[row] for row in np.flatnonzero(fine).tolist()]
+        self._z = z[fine]
+        self._plane = Plane(self._z)
 
     def facts(self) -> dict[str, Any]:
         """Description of the model, and the first molecule of the page."""
@@ -102,11 +105,9 @@ class Explorer:
 
     def map(self) -> dict[str, Any]:
         """The known molecules on their first two principal axes, with predicted properties."""
-        plane, z = self._plane
-        places, values = plane.place(z), self.model.predict_latent(z).mean
+        places, values = self._plane.place(self._z), self.model.predict_latent(self._z).mean
         return {
-            "share": plane.share,
-            "known": bool(self._given),
+            "share": self._plane.share,
             "points": [
                 {"smiles": item.smiles, "at": at, "predicted": row}
                 for item, at, row in zip(self._known, places.tolist(), values.tolist(), strict=True)
@@ -116,7 +117,7 @@ class Explorer:
     def place(self, smiles: str, *, x: float, y: float) -> dict[str, Any]:
         """The decoded molecule after moving a latent vector to a point on the map."""
         molecule, _ = self._read(smiles)
-        moved = self._plane[0].moved(self.model.encode([molecule]), (x, y))
+        moved = self._plane.moved(self.model.encode([molecule]), (x, y))
         (there,) = self.model.decode(moved)
         return self._shown(there, moved)
 
@@ -124,23 +125,6 @@ class Explorer:
         """A drawing of a molecule as written."""
         (molecule,) = self.model.prepare([smiles])
         return self._shown(molecule, np.full((1, self.model.latent_size), np.nan))
-
-    @cached_property
-    def _known(self) -> list[Molecule]:
-        """Molecules of the map: the given ones that the model can read, else its samples."""
-        if self._given:
-            readable = np.asarray(np.isfinite(self.model.encode(self._given, inference_steps=0)).all(axis=1))
-            return [molecule for molecule, fine in zip(self._given, readable, strict=True) if fine]
-        drawn = self.model.sample(self._n_samples, seed=0)
-        found = list(dict.fromkeys(item for item in drawn if is_valid(item)))
-        if not found:
-            raise InputError("none of the model's samples is a molecule", hint="Give molecules for the map.")
-        return found
-
-    @cached_property
-    def _plane(self) -> tuple[Plane, NDArray[np.float32]]:
-        z = self.model.encode(self._known, inference_steps=0)
-        return Plane(z), z
 
     def _read(self, smiles: str) -> tuple[Molecule, NDArray[np.float32]]:
         (molecule,) = readable(self.model, [smiles])
@@ -171,7 +155,7 @@ class Explorer:
             "predicted": predicted.mean[0].tolist(),
             "deviation": np.sqrt(predicted.variance[0]).tolist(),
             "computed": describe(molecule, COMPUTED).tolist(),
-            "at": self._plane[0].place(vector)[0].tolist() if readable else None,
+            "at": self._plane.place(vector)[0].tolist() if readable else None,
         }
 
 

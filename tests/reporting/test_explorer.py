@@ -27,8 +27,12 @@ ONE, OTHER = "CCc1ccc(CC)cc1", "CCC1CCC(CO)CC1"
 
 
 @pytest.fixture(scope="module")
-def server(tiny_model):
-    known = known_molecules(tiny_model, [*little_smiles()[::6], "not a molecule"], 60)
+def known(tiny_model):
+    return known_molecules(tiny_model, [*little_smiles()[::6], "not a molecule"], 60)
+
+
+@pytest.fixture(scope="module")
+def server(tiny_model, known):
     served = ExplorerServer(Explorer(tiny_model, "tiny <b>", known))
     thread = threading.Thread(target=serve, args=(served,), daemon=True)
     thread.start()
@@ -91,11 +95,11 @@ def test_answers_are_those_of_the_library(server, tiny_model):
     ]
 
 
-def test_the_first_neighbors_differ_from_the_molecule(tiny_model, monkeypatch):
-    assert Explorer(tiny_model, "tiny", n_samples=30).facts()["radius"] == 1.0, "without a calibration"
+def test_the_first_neighbors_differ_from_the_molecule(tiny_model, known, monkeypatch):
+    assert Explorer(tiny_model, "tiny", known).facts()["radius"] == 1.0, "without a calibration"
     curve = {"radius": [1, 2, 3], "similarity": [0.9, 0.7, 0.5], "validity": [1, 1, 1], "n_molecules": 9}
     monkeypatch.setitem(tiny_model.settings.facts, "similarity_by_radius", curve)
-    assert Explorer(tiny_model, "tiny", n_samples=30).facts()["radius"] == pytest.approx(2.5)
+    assert Explorer(tiny_model, "tiny", known).facts()["radius"] == pytest.approx(2.5)
 
 
 def test_the_map_holds_the_known_molecules_and_a_place_on_it_is_reached(server, tiny_model):
@@ -108,12 +112,6 @@ def test_the_map_holds_the_known_molecules_and_a_place_on_it_is_reached(server, 
     _, stayed = ask(server, "place", smiles=point["smiles"], x=point["at"][0], y=point["at"][1])
     _, itself = ask(server, "molecule", smiles=point["smiles"])
     assert stayed["smiles"] == itself["reconstruction"]["smiles"], "no move is a reconstruction"
-
-
-def test_without_known_molecules_the_map_is_of_samples(tiny_model):
-    drawn = Explorer(tiny_model, "tiny", n_samples=30).map()
-    assert not drawn["known"]
-    assert 3 <= len(drawn["points"]) <= 30
 
 
 @pytest.mark.parametrize(

@@ -277,7 +277,7 @@ async function begin() {
   state.map = await ask("map");
   state.scales = scales();
   const seen = state.map.share.reduce((a, b) => a + b);
-  $("map-caption").textContent = `${state.map.points.length.toLocaleString("en")} ${state.map.known ? "known molecules" : "samples"} on the two `
+  $("map-caption").textContent = `${state.map.points.length.toLocaleString("en")} known molecules on the two `
     + `axes along which they differ most (${(100 * seen).toFixed(0)} % of the variance). Click a molecule to go there, or a `
     + "free place to move the molecule there.";
   drawMap();
