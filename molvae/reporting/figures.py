@@ -15,7 +15,6 @@ from molvae.persistence.files import write_atomically
 from molvae.progress import read_events
 from molvae.reporting.charts import Chart, Layer
 from molvae.reporting.scales import bin_edges, bin_shares, span
-from molvae.reporting.training_report import curve_charts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,6 +46,8 @@ def draw_learning_curves(metrics: Path, target: Path) -> None:
     Raises:
         InputError: The log has no epoch yet.
     """
+    from molvae.reporting.training_report import curve_charts
+
     charts = curve_charts(read_events(metrics, "epoch"))
     if not charts:
         raise InputError(f"{metrics} has no finished epoch to draw yet")
