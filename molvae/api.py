@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from molvae.config import Settings, field_help, settings_from
 from molvae.errors import UsageError
-from molvae.persistence.locations import JOURNAL, model_directory
+from molvae.persistence.locations import JOURNAL, SETTINGS, model_directory, remember_checkpoint
 from molvae.progress import SILENT
 
 if TYPE_CHECKING:
@@ -178,7 +178,6 @@ def optimize(
     """
     from molvae.campaign.campaign import Campaign
     from molvae.campaign.config import CampaignSettings
-    from molvae.campaign.model import remember_model
     from molvae.campaign.objectives import KnownScores, unfolded, wanted
     from molvae.campaign.runner import needed_oracles, run
     from molvae.config import save_settings
@@ -206,9 +205,12 @@ def optimize(
             hint='For example molvae.load("zinc250k").',
         )
     with Campaign.create(directory / JOURNAL, used, settings, start=start) as campaign:
-        save_settings(campaign.settings, directory / "settings.toml")
+        save_settings(campaign.settings, directory / SETTINGS)
         if isinstance(used, MolVAE):
-            remember_model(directory, used)
+            checkpoint = used.path or directory / "checkpoint"
+            if used.path is None and not checkpoint.exists():
+                used.save(checkpoint)
+            remember_checkpoint(directory, checkpoint)
         return run(campaign, loaded, retry_failed=retry_failed, progress=progress)
 
 

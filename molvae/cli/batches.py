@@ -66,7 +66,6 @@ def ask_command(
       molvae ask assay --pending -o again.csv
     """
     from molvae.campaign.campaign import Campaign
-    from molvae.campaign.model import remember_checkpoint
     from molvae.config import save_settings
 
     journal = locations.journal_file(campaign)
@@ -90,9 +89,9 @@ def ask_command(
         model = campaigns.load_model(directory, checkpoint, device)
         opened = Campaign.create(journal, model, settings, start=molecules)
     with opened:
-        save_settings(opened.settings, directory / campaigns.SETTINGS)
+        save_settings(opened.settings, directory / locations.SETTINGS)
         if checkpoint is not None:
-            remember_checkpoint(directory, locations.model_directory(checkpoint))
+            locations.remember_checkpoint(directory, locations.model_directory(checkpoint))
         if output is not None and not options.is_page(output):
             measurements.refuse_filled(output, opened.asked)
         deliver = partial(_deliver, session, output, opened)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from molvae.campaign.config import CampaignSettings
-from molvae.campaign.model import remembered
 from molvae.cli import fields, inputs
 from molvae.cli.measurements import start_options
 from molvae.cli.options import bundled, stacked
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from molvae.cli.output import Session
     from molvae.latent.codec import MolVAE
     from molvae.oracles.config import Objective
-
-SETTINGS = "settings.toml"
 
 
 class Bound(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
@@ -153,7 +150,7 @@ def settings_of(
     from molvae.campaign.objectives import unfolded
 
     near = _neighborhoods(given.options, session)
-    written = directory / SETTINGS
+    written = directory / locations.SETTINGS
     resumed = not wanted and written.is_file()
     in_set = any(assignment.startswith("objectives") for assignment in given.assignments)
     if not wanted and given.config is None and not resumed and not in_set:
@@ -190,7 +187,7 @@ def load_model(directory: Path, checkpoint: Path | None, device: str) -> MolVAE:
 
     if checkpoint is not None:
         return MolVAE.load(locations.model_directory(checkpoint), device=device)
-    written = remembered(directory)
+    written = locations.remembered(directory)
     if written is None:
         raise UsageError(f"the campaign {directory} has no recorded model", hint="Give it with --checkpoint.")
     return MolVAE.load(written, device=device)

@@ -78,7 +78,7 @@ def train_command(
       molvae train corpus -o run --tracker tensorboard
       torchrun --nproc-per-node 2 -m molvae train corpus -o run
     """
-    written = output / "settings.toml"
+    written = output / locations.SETTINGS
     if resume and given.config is None and not written.is_file():
         raise InputError(f"no run to resume in {output}", hint="Leave --resume out to start one.")
     leads = os.environ.get("RANK", "0") == "0"  # only one process of torchrun reports

@@ -62,7 +62,7 @@ def _run_status(path: Path, picture: Path | None) -> tuple[dict[str, Any], str]:
 
     metrics = path / locations.METRICS
     epochs = read_events(metrics, "epoch") if metrics.is_file() else []
-    written = path / "settings.toml"
+    written = path / locations.SETTINGS
     wanted = load_settings(TrainSettings, written, stored=True).epochs if written.is_file() else None
     last = epochs[-1] if epochs else {}
     with reading(metrics):

@@ -79,7 +79,6 @@ def optimize_command(
     keeps its poses.
     """
     from molvae.campaign.campaign import Campaign
-    from molvae.campaign.model import remember_checkpoint
     from molvae.campaign.objectives import KnownScores, check_objectives
     from molvae.campaign.runner import needed_oracles, run
     from molvae.config import save_settings
@@ -95,8 +94,8 @@ def optimize_command(
     model = MolVAE.load(checkpoint, device=device)
     with Campaign.create(output / locations.JOURNAL, model, settings, start=molecules) as campaign:
         settings = campaign.settings  # with the defaults at the time the campaign began
-        save_settings(settings, output / campaigns.SETTINGS)
-        remember_checkpoint(output, checkpoint)
+        save_settings(settings, output / locations.SETTINGS)
+        locations.remember_checkpoint(output, checkpoint)
         with session.progress() as progress, _tracked(progress, tracker, output, settings) as listener:
             result = run(campaign, oracles, retry_failed=retry_failed, progress=listener)
         best = campaign.best(results.PICTURED)

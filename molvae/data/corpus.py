@@ -15,6 +15,7 @@ from molvae.data.config import PrepareSettings
 from molvae.data.splitting import PARTS
 from molvae.persistence.directories import read_directory
 from molvae.persistence.files import reading
+from molvae.persistence.locations import SETTINGS
 from molvae.tokenizers.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class Corpus:
             ids = Ragged.open(path, "tokens")
             return cls(
                 path=path,
-                settings=load_settings(PrepareSettings, path / "settings.toml", stored=True),
+                settings=load_settings(PrepareSettings, path / SETTINGS, stored=True),
                 balance=Balance(**facts["balance"]),
                 vocabulary=Vocabulary.from_json((path / "vocabulary.json").read_text(encoding="utf-8")),
                 property_names=tuple(facts["property_names"]),

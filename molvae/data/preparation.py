@@ -23,6 +23,7 @@ from molvae.errors import InputError
 from molvae.parallel.cluster import available_cores
 from molvae.parallel.mapping import ordered_map
 from molvae.persistence.directories import committed_directory, refuse_to_replace
+from molvae.persistence.locations import SETTINGS
 from molvae.progress import SILENT, Progress
 from molvae.tokenizers.base import TOKENIZERS
 
@@ -201,4 +202,4 @@ def _write_facts(settings: PrepareSettings, directory: Path, balance: Balance) -
     }
     text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
     (directory / "corpus.json").write_text(text, encoding="utf-8")
-    save_settings(settings, directory / "settings.toml")
+    save_settings(settings, directory / SETTINGS)

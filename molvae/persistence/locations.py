@@ -1,14 +1,16 @@
-"""Paths: models, corpora and journals meant by a path or name, and what a directory holds."""
+"""Names and places: models by path, run or name, the files of outputs, and what a directory holds."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import sysconfig
 from pathlib import Path
 from typing import Literal
 
 from molvae.errors import CheckpointError, InputError, UsageError, suggest
 from molvae.persistence.directories import recover_directory, refuse_to_replace
+from molvae.persistence.files import reading, write_atomically
 from molvae.persistence.manifest import MANIFEST, stated_kind
 
 Kind = Literal["model", "corpus", "run", "campaign", "screen"]
@@ -31,8 +33,10 @@ def shipped(kind: str) -> dict[str, Path]:
     return found
 
 
-MODEL, METRICS, JOURNAL = "model", "metrics.jsonl", "journal.sqlite"
-_JOB, _FUNNEL = "job.json", "funnel.json"  # of a screen, and of its result
+MODEL, METRICS, JOURNAL, SETTINGS = "model", "metrics.jsonl", "journal.sqlite", "settings.toml"
+JOB, FUNNEL = "job.json", "funnel.json"
+"""The settings of a screen, and how many molecules passed each of its stages."""
+_NOTE = "model.json"  # of a campaign: where its model is
 _TABLES = (".csv", ".tsv", ".smi", ".smiles", ".cxsmiles", ".txt", ".sdf", ".parquet", ".jsonl", ".gz")
 
 
@@ -42,7 +46,7 @@ def kind_of_directory(path: Path) -> Kind | None:
         recover_directory(place.absolute())
     if (path / JOURNAL).is_file():
         return "campaign"
-    if (path / _JOB).is_file() or (path / _FUNNEL).is_file():
+    if (path / JOB).is_file() or (path / FUNNEL).is_file():
         return "screen"
     if (path / MANIFEST).is_file():
         return "corpus" if stated_kind(path) == "corpus" else "model"
@@ -195,3 +199,20 @@ def _children(path: Path) -> list[Path]:
     with contextlib.suppress(OSError):
         return sorted(child for child in path.iterdir() if not child.name.startswith("."))
     return []
+
+
+def remember_checkpoint(directory: Path, checkpoint: Path) -> None:
+    """Note the path of the model of a campaign, relative to its directory if it is inside."""
+    path, home = checkpoint.resolve(), directory.resolve()
+    text = str(path.relative_to(home) if path.is_relative_to(home) else path)
+    write_atomically(directory / _NOTE, json.dumps({"checkpoint": text}, indent=2) + "\n")
+
+
+def remembered(directory: Path) -> Path | None:
+    """Path of the model of a campaign, if noted."""
+    note = directory / _NOTE
+    if not note.is_file():
+        return None
+    with reading(note):
+        found: str = json.loads(note.read_text(encoding="utf-8"))["checkpoint"]
+        return directory / found

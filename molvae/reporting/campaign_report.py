@@ -7,12 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from molvae.campaign.campaign import Campaign
-from molvae.campaign.model import remembered
 from molvae.campaign.storage import Journal
 from molvae.campaign.table import values_of
 from molvae.chemistry.fingerprints import tanimoto
 from molvae.chemistry.molecule import is_valid, parse
 from molvae.oracles.docking import kept_poses
+from molvae.persistence.locations import remembered
 from molvae.reporting.campaign_account import calls_section, failures_section
 from molvae.reporting.campaign_progress import baseline_of, front_section, progress_cards, progress_section
 from molvae.reporting.campaign_standing import Standing

@@ -15,13 +15,13 @@ from molvae.data.readers import open_table
 from molvae.data.records import Row
 from molvae.errors import InputError
 from molvae.persistence.files import reading
-from molvae.persistence.locations import MODEL
+from molvae.persistence.locations import FUNNEL, JOB, MODEL
 from molvae.reporting.charts import bar, histogram
 from molvae.reporting.drawings import Gallery, TableColumn, molecule_table
 from molvae.reporting.page import Block, Card, Facts, Figure, Grid, Report, Section, Tile, Tiles, Words
 from molvae.reporting.scales import moment, percent, shown
 from molvae.screening.funnel import STAGES, Funnel
-from molvae.screening.job import JOB, Job, load_job
+from molvae.screening.job import Job, load_job
 from molvae.screening.merging import RESULT
 from molvae.screening.parts import read_part
 
@@ -215,8 +215,8 @@ def read_screen(path: Path, n_rows: int) -> Screened:
         StorageError: It is damaged.
     """
     job = load_job(path) if (path / JOB).is_file() else None
-    result = path / RESULT if (path / RESULT / "funnel.json").is_file() else path
-    if (result / "funnel.json").is_file():
+    result = path / RESULT if (path / RESULT / FUNNEL).is_file() else path
+    if (result / FUNNEL).is_file():
         return _merged(result, job, n_rows)
     if job is None:
         raise InputError(f"{path} is not a screen directory")
@@ -224,7 +224,7 @@ def read_screen(path: Path, n_rows: int) -> Screened:
 
 
 def _merged(result: Path, job: Job | None, n_rows: int) -> Screened:
-    account = result / "funnel.json"
+    account = result / FUNNEL
     with reading(account):
         funnel = Funnel.from_facts(json.loads(account.read_text(encoding="utf-8")))
     tables = [file for name in ("best", "hits") for file in sorted(result.glob(f"{name}.*"))]

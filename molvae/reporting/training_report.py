@@ -14,7 +14,7 @@ from molvae.data.corpus import Corpus
 from molvae.errors import InputError
 from molvae.latent.codec import MolVAE
 from molvae.persistence.files import DAMAGED, reading, sha256_of
-from molvae.persistence.locations import METRICS, MODEL
+from molvae.persistence.locations import METRICS, MODEL, SETTINGS
 from molvae.persistence.manifest import MANIFEST
 from molvae.progress import read_events
 from molvae.reporting.charts import Chart, Layer
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from molvae.reporting.page import Block
 
-_SETTINGS = "settings.toml"
 _PERCENT = ("exact_reconstruction", "validity", "uniqueness")
 _N_SAMPLES = 200
 _MOST_CARDS = 8
@@ -153,8 +152,8 @@ def _settings_section(path: Path, model: MolVAE | None) -> Section:
             rows = [(name.replace("_", " "), value) for name, value in model.facts()["metrics"].items()]
             caption = "As recorded when the model was saved; terms of the loss in nats per molecule."
             blocks.append(Grid(("figure", "value"), rows, "Recorded on its card", caption))
-    if (path / _SETTINGS).is_file():
-        blocks.append(Facts(read_toml(path / _SETTINGS), "Settings of the run"))
+    if (path / SETTINGS).is_file():
+        blocks.append(Facts(read_toml(path / SETTINGS), "Settings of the run"))
     if not blocks:
         blocks.append(Words("No settings were found."))
     return Section("settings", "Model and settings", blocks)

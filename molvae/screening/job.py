@@ -15,11 +15,11 @@ from molvae.errors import StorageError, UsageError
 from molvae.oracles.heads import PREDICTED
 from molvae.oracles.references import files_of
 from molvae.persistence.files import DAMAGED, file_lock, reading, sha256_of, write_atomically
+from molvae.persistence.locations import JOB
 from molvae.persistence.manifest import MANIFEST
 from molvae.screening.config import P_VALUE, ScreenSettings
 from molvae.screening.novelty import fingerprint_of
 
-JOB = "job.json"
 _REMEMBERED = ".library.json"
 _STDIN = "-"
 VECTOR = "z"

@@ -13,6 +13,7 @@ from molvae.data.writers import SafeTable, open_writer
 from molvae.errors import InputError, StorageError, UsageError
 from molvae.persistence.directories import committed_directory
 from molvae.persistence.files import reading
+from molvae.persistence.locations import FUNNEL
 from molvae.persistence.manifest import stated_kind
 from molvae.screening.funnel import Funnel
 from molvae.screening.job import load_job
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 RESULT = "result"
 KIND, SCHEMA = "screen", 1
-_FUNNEL, _REJECTED = "funnel.json", "rejected.csv"
+_REJECTED = "rejected.csv"
 _POOL = 20_000  # hits to rank before those that cannot be among the best are dropped
 
 
@@ -74,7 +75,7 @@ def merge(directories: Sequence[Path], *, output: Path | None = None, suffix: st
     _require_all(directories, n_parts)
     target = output if output is not None else directories[0] / RESULT
     _check_target(target)
-    with committed_directory(target, kind=KIND, schema=SCHEMA, holding=(_FUNNEL, _REJECTED)) as path:
+    with committed_directory(target, kind=KIND, schema=SCHEMA, holding=(FUNNEL, _REJECTED)) as path:
         gathered = _Gathered(job)
         with contextlib.ExitStack() as stack:
             rejected = stack.enter_context(
@@ -96,7 +97,7 @@ def merge(directories: Sequence[Path], *, output: Path | None = None, suffix: st
                 for rank, (utility, hit) in enumerate(ranked, start=1):
                     writer.write([rank, utility, *_cells(hit)])
         facts = {"n_parts": n_parts, "job": job.digest, **gathered.funnel.facts()}
-        (path / _FUNNEL).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        (path / FUNNEL).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return Merged(target, gathered.funnel, ranked, job)
 
 

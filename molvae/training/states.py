@@ -15,6 +15,7 @@ from molvae.models.fitting import FitStates, State
 from molvae.models.priors.base import StandardNormal
 from molvae.persistence.directories import committed_directory, verify_directory
 from molvae.persistence.files import reading, sha256_of, write_atomically
+from molvae.persistence.locations import SETTINGS
 from molvae.persistence.manifest import MANIFEST
 from molvae.progress import EventLog, read_events
 from molvae.training.config import TrainSettings
@@ -144,7 +145,7 @@ def claim(directory: Path, settings: TrainSettings, corpus: Corpus) -> None:
     """
     digest = sha256_of(corpus.path / MANIFEST)
     owner = directory / "corpus.json"
-    written = directory / "settings.toml"
+    written = directory / SETTINGS
     with reading(owner):
         another = owner.exists() and json.loads(owner.read_text())["manifest_sha256"] != digest
     if another:

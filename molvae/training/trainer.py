@@ -22,6 +22,7 @@ from molvae.models.fitting import Fit, Recipe
 from molvae.models.priors.base import PRIORS, StandardNormal
 from molvae.persistence.directories import remove_strays
 from molvae.persistence.files import directory_lock
+from molvae.persistence.locations import SETTINGS
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
 from molvae.tracking import Trackers
@@ -145,7 +146,7 @@ class _Run:
         self.model = fresh_model(self.corpus, self.train_rows, settings, facts, self.source).to(self.device)
         if self.source is not None:
             kl = self.world.mean([mean_kl(self.model, self.corpus, self.train_rows)])[0]
-            settings = with_kl_target(settings, kl, directory / "settings.toml")
+            settings = with_kl_target(settings, kl, directory / SETTINGS)
         self.settings = settings
         network = self.model.network.train()
         self.parallel: torch.nn.Module = DistributedDataParallel(network) if processes.size > 1 else network
@@ -188,7 +189,7 @@ class _Run:
         checkpoint = self.directory / "model"
         if self.world.leads:
             claim(self.directory, self.settings, self.corpus)
-            save_settings(self.settings, self.directory / "settings.toml")
+            save_settings(self.settings, self.directory / SETTINGS)
             remove_strays(checkpoint)
         self.world.barrier()
         self.fit.resume()

@@ -18,7 +18,6 @@ from safetensors.numpy import save_file
 
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.config import CampaignSettings
-from molvae.campaign.model import remember_checkpoint
 from molvae.campaign.observations import StartMolecule
 from molvae.campaign.utility import top_auc
 from molvae.chemistry.molecule import parse
@@ -26,6 +25,7 @@ from molvae.chemistry.precedent import Precedent
 from molvae.chemistry.standardize import inchikey
 from molvae.errors import InputError, UsageError
 from molvae.oracles.config import Objective
+from molvae.persistence.locations import remember_checkpoint
 from molvae.reporting.page import render
 from molvae.reporting.report import kind_of, make_report, write_report
 from molvae.reporting.scales import shown
