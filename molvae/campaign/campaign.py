@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from molvae.campaign.config import CampaignSettings
-    from molvae.campaign.model import LatentModel
+    from molvae.campaign.molecules import LatentModel
     from molvae.chemistry.molecule import Invalid, Molecule
 
     Deliver = Callable[[Candidates], None]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from molvae.campaign.config import CampaignSettings, Neighborhood
-    from molvae.campaign.model import LatentModel
+    from molvae.campaign.molecules import LatentModel
     from molvae.chemistry.molecule import Molecule
     from molvae.oracles.config import Objective
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.campaign.model import LatentModel
+    from molvae.campaign.molecules import LatentModel
     from molvae.campaign.storage import Event
     from molvae.oracles.base import Score
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from molvae.campaign.config import CampaignSettings
-    from molvae.campaign.model import LatentModel
+    from molvae.campaign.molecules import LatentModel
     from molvae.chemistry.molecule import Molecule
     from molvae.oracles.base import Oracle
     from molvae.oracles.parts import Whole

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.config import CampaignSettings
     from molvae.campaign.history import History
-    from molvae.campaign.model import LatentModel
+    from molvae.campaign.molecules import LatentModel
     from molvae.oracles.config import Objective
 
 

@@ -7,8 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 from fake_model import FakeModel
 
-from molvae.campaign.model import Latents, drawn
-from molvae.campaign.molecules import MoleculeMemory
+from molvae.campaign.molecules import Latents, MoleculeMemory, drawn
 from molvae.campaign.search.base import Parents
 from molvae.campaign.search.sources import LatentMoves
 

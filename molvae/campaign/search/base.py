@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from molvae.campaign.model import Latents
+from molvae.campaign.molecules import Latents
 from molvae.chemistry.filters import filter_reasons
 from molvae.chemistry.molecule import is_valid
 from molvae.chemistry.standardize import standardize
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     from molvae.campaign.gates import Gate
     from molvae.campaign.history import History
-    from molvae.campaign.model import LatentModel
-    from molvae.campaign.molecules import FeatureMemory
+    from molvae.campaign.molecules import FeatureMemory, LatentModel
     from molvae.chemistry.molecule import Invalid, Molecule
     from molvae.seeding import Seeds
 

@@ -22,7 +22,7 @@ from molvae.optimization.turbo import Drawn, LatentSurrogate, TrustRegion, from_
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from molvae.campaign.model import Latents
+    from molvae.campaign.molecules import Latents
     from molvae.campaign.search.base import Situation
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from molvae.campaign.gates import kept_cores
-from molvae.campaign.model import drawn
+from molvae.campaign.molecules import drawn
 from molvae.campaign.search.base import N_PARENTS, Batch, Draft, Parents
 from molvae.campaign.search.mix import Mix
 from molvae.optimization.similarities import MinMaxGallery

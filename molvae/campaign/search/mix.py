@@ -14,7 +14,7 @@ from molvae.campaign.utility import is_hit, tenth_best
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from molvae.campaign.model import Latents
+    from molvae.campaign.molecules import Latents
     from molvae.campaign.search.base import Draft, Offspring, ProposalSource, Situation
 
 

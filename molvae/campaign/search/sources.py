@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from molvae.campaign.gates import kept_smarts
-from molvae.campaign.model import TellsPosterior, reads_noise
+from molvae.campaign.molecules import TellsPosterior, reads_noise
 from molvae.campaign.search.base import N_GENERATIONS, SOURCES, Offspring
 from molvae.chemistry.graph_moves import crossed, decorated, mutated
 from molvae.chemistry.molecule import Invalid, parse
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from molvae.campaign.model import Latents
+    from molvae.campaign.molecules import Latents
     from molvae.campaign.search.base import Parents, Situation
     from molvae.chemistry.molecule import Molecule
 
