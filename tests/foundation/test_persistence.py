@@ -22,6 +22,7 @@ from molvae.persistence.directories import (
     verify_directory,
 )
 from molvae.persistence.files import directory_lock, file_lock, sha256_of, write_atomically, written_aside
+from molvae.persistence.locations import remember_checkpoint, remembered
 from molvae.persistence.manifest import MANIFEST
 
 
@@ -325,3 +326,14 @@ def test_the_manifest_is_readable_json(tmp_path):
     fields = json.loads((tmp_path / "thing" / MANIFEST).read_text())
     assert fields["kind"] == "thing"
     assert fields["schema"] == 1
+
+
+def test_the_model_of_a_campaign_is_found_after_its_directory_was_moved(tmp_path):
+    old, new, outside = tmp_path / "old", tmp_path / "new", tmp_path / "model"
+    (old / "checkpoint").mkdir(parents=True)
+    assert remembered(old) is None
+    remember_checkpoint(old, old / "checkpoint")
+    old.rename(new)
+    assert remembered(new) == new / "checkpoint"
+    remember_checkpoint(new, outside)
+    assert remembered(new) == outside.resolve()
