@@ -111,10 +111,7 @@ class _Gathered:
         self._lines = 0
         self._pool: list[Hit] = []
         names = job.numbers()
-        self._goals = [
-            (names.index(objective.name), 1.0 if objective.direction == "maximize" else -1.0)
-            for objective in job.settings.goals
-        ]
+        self._goals = [(names.index(goal.name), goal.sign) for goal in job.settings.goals]
 
     def add(self, part: StoredPart, rejected: SafeTable, everything: Writer | None) -> None:
         for line, *cells in part.rejected():

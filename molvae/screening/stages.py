@@ -91,11 +91,10 @@ class Screener:
         with run.timed("read"):
             given = list(rows)
         run.read = len(given)
-        entries = run.novel(run.admitted(given))
+        entries = run.drop_known(run.admit(given))
         if self.settings.needs_network or self.calibrated is not None:
-            entries = run.inside(run.encoded(entries))
-        hits = run.scored(entries)
-        return run.finished(hits)
+            entries = run.check_domain(*run.encode(entries))
+        return run.result(run.score(entries))
 
 
 def rules_of(settings: ScreenSettings, model: MolVAE) -> Rules:
@@ -105,7 +104,7 @@ def rules_of(settings: ScreenSettings, model: MolVAE) -> Rules:
 
 
 class _Run:
-    """The stages for one part, with its account."""
+    """The stages for one part; counts its rows."""
 
     def __init__(self, screener: Screener, log: ScoreLog, stop: Callable[[], bool] | None) -> None:
         self.screener, self.settings, self.log, self.stop = screener, screener.settings, log, stop
@@ -141,7 +140,7 @@ class _Run:
             name = row.identifier if isinstance(row, Row) else ""
             self.rejected.append((row.line, name, _shown(row), stage, reason))
 
-    def admitted(self, rows: list[Row | BadRow]) -> list[Entry]:
+    def admit(self, rows: list[Row | BadRow]) -> list[Entry]:
         entries = []
         with self.timed("chemistry"):
             for n, row in enumerate(rows):
@@ -157,15 +156,15 @@ class _Run:
                     entries.append(Entry(row, admitted))
         return entries
 
-    def novel(self, entries: list[Entry]) -> list[Entry]:
+    def drop_known(self, entries: list[Entry]) -> list[Entry]:
         known = self.screener.known
         if known is None or not entries:
             return entries
         with self.timed("novelty"):
             held = known.holds([entry.valid.smiles for entry in entries])
-            return list(self._without(entries, ["in the reference" if h else "" for h in held], "known"))
+            return self._keep(entries, ["in the reference" if h else "" for h in held], "known")
 
-    def encoded(self, entries: list[Entry]) -> tuple[list[Entry], Array, Array]:
+    def encode(self, entries: list[Entry]) -> tuple[list[Entry], Array, Array]:
         """Entries the model can encode, with predictions; posterior means and deviations, `n x d` each."""
         self.check_stop()
         model = self.screener.model
@@ -182,14 +181,13 @@ class _Run:
             "" if ok else why_unreadable(model.tokenizer, entry.valid)
             for ok, entry in zip(fine, entries, strict=True)
         ]
-        entries, mu, sigma = list(self._without(entries, reasons, "encode")), mu[fine], sigma[fine]
+        entries, mu, sigma = self._keep(entries, reasons, "encode"), mu[fine], sigma[fine]
         if self.settings.vectors:
             for entry, z in zip(entries, mu, strict=True):
                 entry.z = z
         return entries, mu, sigma
 
-    def inside(self, encoded: tuple[list[Entry], Array, Array]) -> list[Entry]:
-        entries, mu, sigma = encoded
+    def check_domain(self, entries: list[Entry], mu: Array, sigma: Array) -> list[Entry]:
         if self.screener.calibrated is not None:
             with self.timed("domain"), limited_threads(1):
                 scores = self.screener.calibrated.scores([entry.valid for entry in entries], mu, sigma)
@@ -199,12 +197,12 @@ class _Run:
             self.check_stop()
             with self.timed("domain"), limited_threads(1):
                 reasons = check.outside([entry.valid for entry in entries], mu, sigma)
-            entries = list(self._without(entries, reasons, "domain"))
+            entries = self._keep(entries, reasons, "domain")
             kept = np.array([not reason for reason in reasons], dtype=np.bool_)
             mu, sigma = mu[kept], sigma[kept]
         return entries
 
-    def scored(self, entries: list[Entry]) -> list[Entry]:
+    def score(self, entries: list[Entry]) -> list[Entry]:
         """Entries with all scores and within all bounds."""
         hits: list[Entry] = []
         with self.timed("objective"):
@@ -212,11 +210,11 @@ class _Run:
                 group = entries[start : start + _TOGETHER]
                 for objective in self.screener.objectives:
                     self.check_stop()
-                    group = self._within(group, objective)
+                    group = self._apply(objective, group)
                 hits += group
         return hits
 
-    def finished(self, hits: list[Entry]) -> Screened:
+    def result(self, hits: list[Entry]) -> Screened:
         with self.timed("rank"):
             values = [[o.sign * entry.values[o.name] for o in self.settings.goals] for entry in hits]
             goals = np.array(values, dtype=np.float64).reshape(len(hits), len(self.settings.goals))
@@ -238,28 +236,30 @@ class _Run:
         funnel = Funnel(self.read, len(hits), dict(self.dropped), dict(self.by_reason))
         return Screened(funnel, kept, Range.of(goals), self.rejected, dict(self.seconds))
 
-    def _within(self, entries: list[Entry], objective: Objective) -> list[Entry]:
-        oracle = self.screener.oracles.get(objective.name)
+    def _apply(self, objective: Objective, entries: list[Entry]) -> list[Entry]:
+        """Entries with a score within the bound, if there is one."""
+        name = objective.name
+        oracle = self.screener.oracles.get(name)
         if oracle is not None:
-            asked = [entry for entry in entries if objective.name not in entry.values]
-            reasons = {}
-            for entry, score in self._asked(oracle, objective.name, asked):
+            new = [entry for entry in entries if name not in entry.values]
+            for entry, score in self._scores(oracle, name, new):
                 if score.is_ok:
-                    entry.values[objective.name] = score.value
+                    entry.values[name] = score.value
                 else:
-                    reasons[id(entry)] = f"{objective.name}: {score.status}: {score.detail}"
-            entries = list(self._without(entries, [reasons.get(id(e), "") for e in entries], "score"))
-        words = f"{objective.name} not {objective.direction.replace('_', ' ')} {objective.bound}"
+                    self.drop(entry, "score", f"{name}: {score.status}: {score.detail}")
+        words = f"{name} not {objective.direction.replace('_', ' ')} {objective.bound}"
         kept = []
         for entry in entries:
-            value = entry.values[objective.name]
+            value = entry.values.get(name)
+            if value is None:  # it has been dropped
+                continue
             if objective.admits(value):
                 kept.append(entry)
             else:
                 self.drop(entry, "objective", f"{words}: {value:.6g}", words)
         return kept
 
-    def _asked(self, oracle: Oracle, name: str, entries: list[Entry]) -> Iterator[tuple[Entry, Score]]:
+    def _scores(self, oracle: Oracle, name: str, entries: list[Entry]) -> Iterator[tuple[Entry, Score]]:
         """The score of each entry; stops after `failure_limit` failures in a row."""
         limit = self.settings.failure_limit
         most = len(entries) if limit is None else max(limit, n_workers(oracle))
@@ -276,12 +276,12 @@ class _Run:
                 yield entry, score
             self.check_stop()
 
-    def _without(self, entries: list[Entry], reasons: list[str], stage: str) -> Iterator[Entry]:
+    def _keep(self, entries: list[Entry], reasons: list[str], stage: str) -> list[Entry]:
+        """Entries without a reason to drop them; drops the others."""
         for entry, reason in zip(entries, reasons, strict=True):
             if reason:
                 self.drop(entry, stage, reason)
-            else:
-                yield entry
+        return [entry for entry, reason in zip(entries, reasons, strict=True) if not reason]
 
 
 def _shown(row: Row | BadRow) -> str:
