@@ -68,7 +68,7 @@ def test_a_set_is_like_itself_and_invalid_texts_are_counted():
     }
 
 
-def test_a_generator_without_a_molecule_has_no_figures_but_a_validity():
+def test_without_a_valid_molecule_only_validity_has_a_value():
     table = measure(
         MoleculeSet(BROKEN), references=[MoleculeSet(SMILES, name="r")], fcd=False, training=set()
     )
@@ -107,7 +107,7 @@ def test_blocks_do_not_change_a_similarity(monkeypatch):
     np.testing.assert_allclose(internal_diversity(bits), whole[2], atol=1e-6)
 
 
-def test_what_is_kept_is_what_was_computed_and_damage_is_repaired(tmp_path):
+def test_cached_profiles_are_reused_and_damaged_ones_replaced(tmp_path):
     def fresh():
         return MoleculeSet(SMILES + BROKEN, cache=tmp_path)
 
@@ -141,7 +141,7 @@ def test_filters_say_why_and_screening_loses_no_alert(tmp_path):
         moses_reasons(parse("CCO"), tmp_path / "nowhere")
 
 
-def test_a_name_comes_once():
+def test_metric_names_are_unique():
     with pytest.raises(ValueError, match="repeated"):
         MetricTable((Metric("a", 1.0, 1), Metric("a", 2.0, 1)))
     table = MetricTable((Metric("a", math.nan, 3, "lower"), Metric("b", 0.25, 4)), ("a note",))
@@ -175,7 +175,7 @@ def test_the_kl_score_is_one_for_the_same_and_lower_for_others():
         ("C[N+](C)(C)CC(=O)O.[Cl-]", "C[n+]1cccc(C(=O)O)c1.[I-]", "CC(=O)OCC[N+](C)(C)C.[Cl-]"),
     ],
 )
-def test_what_is_compared_with_a_corpus_has_its_standard_form(drawings):
+def test_samples_are_standardized_like_the_corpus(drawings):
     corpus = [standardize(text).smiles for text in drawings]
     table = measure(
         MoleculeSet(drawings, rules=Rules("basic")),

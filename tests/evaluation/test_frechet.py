@@ -50,9 +50,9 @@ def test_chunks_do_not_change_the_statistics_and_are_kept(tmp_path):
 
 def test_a_missing_package_is_an_error_before_any_work(monkeypatch):
     monkeypatch.setattr(frechet, "find_spec", lambda _: None)
-    with pytest.raises(MissingDependencyError, match="fcd_torch") as told:
+    with pytest.raises(MissingDependencyError, match="fcd_torch") as error:
         measure(MoleculeSet(SMILES), references=[MoleculeSet(SMILES, name="r")])
-    assert "molvae[eval]" in told.value.hint
+    assert "molvae[eval]" in error.value.hint
     assert "valid" in measure(MoleculeSet(SMILES), parts=())
 
 

@@ -108,7 +108,7 @@ def test_a_process_learns_a_smooth_function(generator, sparse_process):
         sparse_process.process_probe(z[:5], y[:5], generator=generator)
 
 
-def test_another_writing_is_the_same_molecule():
+def test_the_same_molecule_in_another_notation_matches():
     table = reconstruction(["CCO", "CCN", "C", "CC"], ["CCO", "NCC", "((", "C"], suffix=" (mu)")
     assert table.values() == {
         "string match (mu)": 0.25,

@@ -37,7 +37,7 @@ def test_every_molecule_keeps_its_score_although_rows_may_be_dropped():
 
 
 @needs_admet
-def test_there_are_41_endpoints_and_a_wrong_one_is_told():
+def test_there_are_41_endpoints_and_wrong_names_are_errors():
     assert len(heads.endpoints()) == 41
     assert heads.endpoints()["Half_Life_Obach"] == "hr"
     with pytest.raises(UnknownNameError, match=r"'herg'; did you mean 'hERG'\?"):
@@ -45,7 +45,7 @@ def test_there_are_41_endpoints_and_a_wrong_one_is_told():
 
 
 @needs_admet
-def test_what_is_known_to_block_herg_is_told_from_what_is_not():
+def test_a_herg_blocker_scores_higher_than_citrate():
     texts = ("Fc1ccc(cc1)C(=O)CCCN1CCC(O)(CC1)c1ccc(Cl)cc1", "OC(=O)CC(O)(CC(O)=O)C(O)=O")
     with load_oracle("admet:hERG") as oracle:
         haloperidol, citrate = oracle([parse(text) for text in texts])

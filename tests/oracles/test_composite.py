@@ -99,7 +99,7 @@ def test_a_molecule_is_an_isomer_of_itself(text):
     assert load_oracle(f"isomers[arithmetic]:{formula}Si2")([molecule])[0].value < 1
 
 
-def test_an_objective_of_ones_own(tmp_path):
+def test_a_custom_objective(tmp_path):
     text = f"mpo:{written(tmp_path, OWN)}"
     oracle = load_oracle(text)
     assert isinstance(oracle, Oracle)

@@ -61,7 +61,7 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(monkeypatch)
         ("docking:r.pdbqt@1,2,3,20", UsageError, "does not exist"),
     ],
 )
-def test_what_cannot_be_docked_is_said_before_anything_starts(text, kind, said):
+def test_invalid_dockings_are_errors_before_anything_starts(text, kind, said):
     with pytest.raises(kind, match=said):
         load_oracle(text)
 
@@ -77,7 +77,7 @@ def test_a_box_has_one_side_or_three(tmp_path):
     assert docking.receptor_of("F2").center == (1.5, 1.5, 1.5)
 
 
-def test_a_receptor_is_its_bytes_and_a_docking_is_what_decides_its_score(tmp_path, monkeypatch):
+def test_a_docking_is_identified_by_its_receptor_and_what_changes_its_score(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "r.pdbqt").write_text("ATOM")
     assert list(files_of("docking[vina]:r.pdbqt@1,2,3,20")) == ["r.pdbqt"]
@@ -106,12 +106,12 @@ def test_kept_poses_are_gathered_in_the_order_of_the_molecules(tmp_path, monkeyp
 
 
 @pytest.mark.usefixtures("targets")
-def test_a_file_names_no_docking_as_it_would_write_poses():
+def test_a_docking_named_by_a_file_is_refused():
     with pytest.raises(UsageError, match="named by a file and not by you"):
         load_oracle("docking[poses=/somewhere]:DRD2", named=False)
 
 
-def test_a_conformer_is_always_the_same_and_is_the_molecule():
+def test_a_conformer_is_reproducible_and_keeps_the_molecule():
     blocks = {pose_block(conformer(PROPRANOLOL, seed=5)) for _ in range(2)}
     assert len(blocks) == 1
     assert pose_block(conformer(PROPRANOLOL, seed=6)) not in blocks
@@ -122,7 +122,7 @@ def test_a_conformer_is_always_the_same_and_is_the_molecule():
 
 
 @needs_vina
-def test_scores_are_those_of_the_molecule_alone_and_the_pose_is_kept(tmp_path):
+def test_scores_are_independent_and_poses_are_saved(tmp_path):
     path = docking.receptor_of("DRD2").path
     poses = tmp_path / "poses"
     text = f"docking[vina,exhaustiveness=1,poses={poses}]:{path}@9.25,6.2,-7,16"
@@ -152,7 +152,7 @@ def test_dockstring_gives_the_scores_of_its_data_set():
 
 @needs_vina
 @pytest.mark.slow
-def test_the_page_leads_from_a_receptor_to_a_report(tmp_path, monkeypatch, capsys):
+def test_the_commands_of_the_docking_page_run(tmp_path, monkeypatch, capsys):
     furnish(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

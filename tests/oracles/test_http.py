@@ -56,7 +56,7 @@ def server(*answers):
 
 
 @pytest.mark.parametrize("head", HEAD)
-def test_any_kind_of_server_is_understood(head):
+def test_answers_of_any_framing_are_read(head):
     with server([HEAD[head], BODY[:5], 0.05, BODY[5:]]) as (place, _):
         assert [score.value for score in load_oracle(f"http://{place}/")(MOLECULES)] == [1.0, 2.0]
 
@@ -73,7 +73,7 @@ def test_any_kind_of_server_is_understood(head):
     ],
     ids=["no body", "half a body", "drops until closed", "drops with a length", "endless headers", "nothing"],
 )
-def test_the_time_is_the_whole_time_and_late_is_never_asked_again(answer):
+def test_the_time_limit_is_total_and_time_outs_are_not_retried(answer):
     with server(answer, [HEAD["HTTP/1.0"], BODY]) as (place, asked):
         begun = time.monotonic()
         score = load_oracle(f"http[timeout=0.4,retries=3,pause=0]://{place}/")(MOLECULES[:1])[0]
@@ -85,7 +85,7 @@ def test_the_time_is_the_whole_time_and_late_is_never_asked_again(answer):
     ("status", "n_asked", "outcome"),
     [(408, 1, "timeout"), (504, 1, "timeout"), (500, 2, "ok"), (503, 2, "ok"), (404, 1, "failed")],
 )
-def test_what_is_asked_again(status, n_asked, outcome):
+def test_which_statuses_are_retried(status, n_asked, outcome):
     first = [b"HTTP/1.0 %d No\r\n\r\nbusy" % status]
     with server(first, [HEAD["HTTP/1.0"], b'{"scores": [1]}']) as (place, asked):
         score = load_oracle(f"http[pause=0]://{place}/")(MOLECULES[:1])[0]
@@ -121,7 +121,7 @@ def test_a_key_in_a_url_is_refused(text):
         load_oracle(text)
 
 
-def test_a_key_of_the_environment_reaches_the_server_alone(monkeypatch):
+def test_a_key_from_the_environment_is_sent_only_to_the_server(monkeypatch):
     monkeypatch.setenv("MOLVAE_KEY", "a b&c")
     monkeypatch.setenv("OTHER_KEY", "not for you")
     with server([HEAD["HTTP/1.0"], BODY]) as (place, asked):

@@ -162,7 +162,7 @@ def test_a_function_is_asked_once_per_batch_when_it_answers():
     assert [len(batch) for batch in asked] == [4, 1]
 
 
-def test_a_function_cannot_change_the_batch_behind_our_back():
+def test_a_function_cannot_change_the_batch():
     def clears(smiles):
         smiles.clear()
         return [1.0] * 4
@@ -272,7 +272,7 @@ def test_a_registered_factory_gets_its_options_and_argument(monkeypatch):
     assert seen == [OracleText("isomers", ("fast", "exact"), "C7H8:x")]
 
 
-def test_a_file_is_the_one_its_path_says(tmp_path, monkeypatch):
+def test_a_file_is_imported_by_its_path(tmp_path, monkeypatch):
     """Not another file of the same name, nor an installed module."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])

@@ -70,7 +70,7 @@ def test_a_non_number_fails_only_its_molecule(value, detail):
     assert detail in bad.detail
 
 
-def test_statuses_and_details_are_heard():
+def test_statuses_and_details_are_read():
     answer = {
         "scores": [1, 2, None, 3, 4],
         "statuses": ["ok", "failed", "timeout", "invalid", "skipped"],
@@ -136,7 +136,7 @@ def _raised():
     ],
 )
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet", ".sdf", ".smi", ".jsonl"])
-def test_what_an_oracle_says_can_be_written_and_shown_whatever_it_says(made, suffix, tmp_path):
+def test_any_detail_can_be_stored_and_shown(made, suffix, tmp_path):
     detail = made().detail
     assert not set(detail) & set("\ud800\x1b\x07\u202e\x9b\r\n")
     columns = [Column("identifier"), Column("smiles", "smiles"), Column("trouble")]

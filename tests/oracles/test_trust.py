@@ -37,7 +37,7 @@ def traps(tmp_path, monkeypatch):
 HARMLESS = ["qed", "similarity:CCO", "clipped[3]:logp", "isomers:C6H6", "osimertinib_mpo", "substructure:O"]
 
 
-def test_of_what_a_file_names_only_what_molvae_computes_is_loaded(traps):
+def test_a_file_can_only_name_computed_oracles(traps):
     texts, mark = traps
     for text in texts:
         with pytest.raises(UsageError, match="named by a file and not by you") as refused:

@@ -52,7 +52,7 @@ def settings(library, checkpoint, **changes):
     return ScreenSettings.model_validate({**plain, **changes})
 
 
-def test_every_row_comes_back_with_what_is_known_of_it(library, known_domain, tiny_model, tmp_path):
+def test_every_row_is_kept_with_its_values_or_reason(library, known_domain, tiny_model, tmp_path):
     asked = settings(library, known_domain, descriptors=("mw",))
     for index in (1, 0):
         screen(asked, tmp_path / "s", shard=Shard(index, 2), workers=0, device="cpu")
@@ -105,7 +105,7 @@ def test_vectors_are_lists_of_fixed_size_and_the_same_bytes_for_all_shards(
         merge([tmp_path / "s1"], suffix=".csv", output=tmp_path / "r")
 
 
-def test_what_is_encoded_already_is_as_likely(tiny_model, library):
+def test_the_likelihood_of_encoded_molecules_is_the_same(tiny_model, library):
     molecules = [line.partition(",")[0] for line in library.read_text().splitlines()[1:]]
     plain = likelihood(tiny_model, molecules)
     saved = likelihood(tiny_model, molecules, encoded=tiny_model.posterior(molecules))
@@ -124,7 +124,7 @@ def test_a_molecule_without_precedent_is_dropped_and_its_rarest_place_named(libr
     assert all(row["reason"].startswith(("bond ", "ring system ")) for row in rows if row["reason"])
 
 
-def test_what_is_strange_to_the_model_is_outside(known_domain, little_csv):
+def test_unusual_molecules_are_outside_the_domain(known_domain, little_csv):
     with little_csv.open(newline="") as file:
         usual = [row["smiles"] for row in csv.DictReader(file)][::9]
     molecules = [standardize(text) for text in [*usual, "OC(O)C(O)C(O)C(O)C(O)CO", "FC(F)(F)C(F)(F)F"]]
@@ -135,7 +135,7 @@ def test_what_is_strange_to_the_model_is_outside(known_domain, little_csv):
     assert {True, False} == set(inside)
 
 
-def test_precedent_cannot_be_asked_of_a_model_that_was_not_calibrated(library, tiny_model, tmp_path):
+def test_precedent_requires_a_calibrated_model(library, tiny_model, tmp_path):
     tiny_model.save(tmp_path / "model")
     with pytest.raises(UsageError, match="molvae calibrate"):
         screen(settings(library, tmp_path / "model", domain=("precedent",)), tmp_path / "s", workers=0)

@@ -80,7 +80,7 @@ def test_a_library_that_was_sorted_between_two_shards_is_refused(asked, library,
 
 
 @pytest.mark.parametrize("pretend", ["same times", "renamed"])
-def test_a_library_is_its_bytes_and_not_its_name_or_times(asked, library, tmp_path, pretend):
+def test_a_library_is_identified_by_its_contents(asked, library, tmp_path, pretend):
     run(asked(), tmp_path / "out", shard=Shard(0, 2))
     if pretend == "renamed":
         moved = library.rename(tmp_path / "moved.csv")
@@ -94,7 +94,7 @@ def test_a_library_is_its_bytes_and_not_its_name_or_times(asked, library, tmp_pa
         run(asked(), tmp_path / "out", shard=Shard(1, 2))
 
 
-def test_what_an_objective_and_the_model_stand_for_is_their_files(asked, own, tmp_path, monkeypatch):
+def test_a_screen_is_bound_to_the_files_of_objectives_and_model(asked, own, tmp_path, monkeypatch):
     run(asked(), tmp_path / "out", shard=Shard(0, 2))
     own.write_text(own.read_text() + "\n# another\n")
     with pytest.raises(UsageError, match=r"the file .*own_.* of an objective has other contents"):
@@ -210,8 +210,8 @@ def test_the_command_says_what_was_not_scored(own, library, tiny_checkpoint, tmp
     words = ["screen", str(library), "--checkpoint", str(tiny_checkpoint), "-o", str(tmp_path / "out")]
     words += ["--maximize", f"{own}:score", "--workers", "0", "--domain", "none"]
     assert shell(words) == 0
-    assert "have no score" in (told := capsys.readouterr().err)
-    assert "--retry-failed" in told
+    assert "have no score" in (message := capsys.readouterr().err)
+    assert "--retry-failed" in message
     with (tmp_path / "out" / "result" / "rejected.csv").open(newline="") as file:
         assert {row["stage"] for row in csv.DictReader(file)} == {"score"}
     (tmp_path / "down").unlink()

@@ -40,5 +40,5 @@ def test_the_best_of_the_leaders_of_parts_are_the_best_of_all(goals, k, size, da
 @settings(max_examples=30)
 @given(GOALS)
 def test_utilities_are_those_of_a_search(goals):
-    wishes = [Objective(name=f"goal{j}") for j in range(goals.shape[1])]
-    np.testing.assert_array_equal(utilities(goals, Range.of(goals)), of_a_search(goals, wishes))
+    objectives = [Objective(name=f"goal{j}") for j in range(goals.shape[1])]
+    np.testing.assert_array_equal(utilities(goals, Range.of(goals)), of_a_search(goals, objectives))

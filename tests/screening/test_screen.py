@@ -112,7 +112,7 @@ def test_shards_and_workers_change_no_byte(asked, undisturbed, tmp_path, n, work
     assert contents(merge([tmp_path / "s"]).path) == undisturbed[1]
 
 
-def test_what_was_known_before_changes_no_byte(asked, undisturbed, tmp_path):
+def test_cached_descriptors_change_no_byte(asked, undisturbed, tmp_path):
     phenol = parse("Oc1ccccc1")  # that of the salt in the library
     orders = [reordered(phenol, seed) for seed in range(1, 21)]
     weights = {Facts(molecule).descriptor("mw"): molecule for molecule in orders}
@@ -127,16 +127,16 @@ def test_what_was_known_before_changes_no_byte(asked, undisturbed, tmp_path):
 
 def test_every_row_is_accounted_for(undisturbed, library):
     result = undisturbed[0] / "result"
-    told = json.loads((result / "funnel.json").read_text())
+    counts = json.loads((result / "funnel.json").read_text())
     n_rows = len(library.read_text().splitlines()) - 1
-    assert told["read"] == n_rows == told["hits"] + sum(told["dropped"].values())
-    assert told["dropped"]["read"] == 1
-    assert told["dropped"]["parse"] == 3
-    assert told["dropped"]["domain"] == 1
-    assert told["dropped"]["filter"] == 2
-    assert told["dropped"]["objective"] > 5
+    assert counts["read"] == n_rows == counts["hits"] + sum(counts["dropped"].values())
+    assert counts["dropped"]["read"] == 1
+    assert counts["dropped"]["parse"] == 3
+    assert counts["dropped"]["domain"] == 1
+    assert counts["dropped"]["filter"] == 2
+    assert counts["dropped"]["objective"] > 5
     hits, lines = table(result / "hits.csv"), library.read_text().splitlines()
-    assert len(hits) == told["hits"]
+    assert len(hits) == counts["hits"]
     for row in hits:  # what came from the user's row is still there, and the line is the line of the file
         cells = lines[int(row["line"]) - 1].split(",")
         assert [row["input.smiles"], row["name"], row["weight"]] == cells
@@ -166,7 +166,7 @@ def test_the_best_are_distinct_and_ranked_as_the_hits_say(undisturbed):
 
 
 @pytest.mark.parametrize("part_bytes", [10_000, 24])
-def test_molecules_that_are_there_many_times_take_one_place(asked, tmp_path, part_bytes):
+def test_repeated_molecules_take_one_place(asked, tmp_path, part_bytes):
     rows = ["CCCCCCCO", "CCCCCCO"] * 4 + ["CCCCCO", "CCCO"]
     (tmp_path / "library.smi").write_text("\n".join(rows) + "\n")
     longest = ({"name": "mw"},)
@@ -178,7 +178,7 @@ def test_molecules_that_are_there_many_times_take_one_place(asked, tmp_path, par
     assert [row["smiles"] for row in best] == ["CCCCCCCO", "CCCCCCO", "CCCCCO"]
 
 
-def test_what_is_done_is_skipped_and_what_is_damaged_is_done_again(asked, undisturbed, tmp_path):
+def test_finished_parts_are_skipped_and_damaged_ones_repeated(asked, undisturbed, tmp_path):
     shutil.copytree(undisturbed[0], tmp_path / "s")
     done = screen(asked(), tmp_path / "s", workers=0, device="cpu")
     assert done.n_skipped == done.n_parts > 7
@@ -230,7 +230,7 @@ def test_shards_may_stand_in_different_directories_but_not_be_of_different_scree
         merge(both, output=tmp_path / "s0")
 
 
-def test_what_is_known_is_dropped_from_a_corpus_or_a_file(asked, little_corpus, undisturbed, tmp_path):
+def test_molecules_of_a_reference_corpus_or_file_are_dropped(asked, little_corpus, undisturbed, tmp_path):
     known = tmp_path / "known.smi"
     best = table(undisturbed[0] / "result" / "best.csv")
     known.write_text("\n".join(row["smiles"] for row in best[:3]) + "\nno molecule\n")
@@ -249,8 +249,8 @@ def test_domain_checks_say_what_they_mean_and_names_are_checked_first(asked, tmp
     merged = merge([tmp_path / "s"], suffix=".jsonl")
     dropped = merged.funnel.dropped["domain"]
     assert 0 < dropped < merged.funnel.kept
-    told = (merged.path / "rows.jsonl").read_text().splitlines()
-    assert sum("reads back as" in (json.loads(row)["reason"] or "") for row in told) == dropped
+    lines = (merged.path / "rows.jsonl").read_text().splitlines()
+    assert sum("reads back as" in (json.loads(row)["reason"] or "") for row in lines) == dropped
     assert not (merged.path / "hits.jsonl").exists()
     for wrong in (
         {"objectives": ({"name": "predicted_wieght"},)},
