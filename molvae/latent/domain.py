@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -116,9 +116,14 @@ class ApplicabilityDomain:
         top = np.argsort(values)[::-1][:_COMPONENTS]
         axes = vectors[:, top] / np.sqrt(values[top])
         chosen = generator.permutation(len(mu))[:_REFERENCE]
-        parts = (center, np.linalg.cholesky(covariance), axes, (mu[chosen] - center) @ axes)
-        center32, factor, axes32, reference = (part.astype(np.float32) for part in parts)
-        bare = cls(center32, factor, axes32, reference, np.zeros((0, 0), dtype=np.float32))
+        factor, reference = np.linalg.cholesky(covariance), (mu[chosen] - center) @ axes
+        bare = cls(
+            center=center.astype(np.float32),
+            factor=factor.astype(np.float32),
+            axes=axes.astype(np.float32),
+            reference=reference.astype(np.float32),
+            quantiles=np.zeros((0, 0), dtype=np.float32),
+        )
         singles = bare._single(held_out)
         singles = singles[:, np.isfinite(singles).all(axis=0)]
         if singles.shape[1] < _FEWEST:
@@ -129,8 +134,7 @@ class ApplicabilityDomain:
         grid = np.linspace(0.0, 1.0, _GRID)
         of_singles = np.quantile(singles, grid, axis=1).T
         combined = np.quantile(_combine(singles, of_singles), grid)
-        quantiles = np.concatenate([of_singles, combined[None]]).astype(np.float32)
-        return cls(center32, factor, axes32, reference, quantiles)
+        return replace(bare, quantiles=np.concatenate([of_singles, combined[None]]).astype(np.float32))
 
     def score(self, terms: Likelihood) -> DomainScores:
         """Scores of molecules (`latent.likelihood` gives their terms), same length and order."""
