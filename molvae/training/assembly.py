@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from molvae.config import given, load_settings
-from molvae.data.batching import collate
+from molvae.data.batching import by_length
 from molvae.data.scaling import PropertyScaler
 from molvae.errors import ConfigError, InputError
 from molvae.latent.codec import MolVAE
@@ -20,7 +20,7 @@ from molvae.seeding import Seeds
 from molvae.tokenizers.base import TOKENIZERS
 from molvae.training.config import TrainSettings
 from molvae.training.language_fitting import BATCH
-from molvae.training.validation import to_tensors
+from molvae.training.prior_fitting import encoded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,17 +124,15 @@ def chosen_rows(corpus: Corpus, settings: TrainSettings) -> tuple[NDArray[np.int
     return train_rows, valid_rows[sorted(chosen[: settings.n_validation])]
 
 
-_GENTLE: dict[str, Any] = {"learning_rate": 5e-4, "beta": 0.03, "beta_warmup_steps": 0}
+_FINE_TUNING: dict[str, Any] = {"learning_rate": 5e-4, "beta": 0.03, "beta_warmup_steps": 0}
 """Defaults for fine-tuning."""
-_GENTLE_LANGUAGE: dict[str, Any] = {"dropout": 0.2}
 _LEAST_STEPS = 60  # a language model needs to learn a new series; many more steps overfit
 _MEASURED = 1000  # maximum number of molecules whose KL is measured
-_ROWS = 256
 _GROWING = ("encoder_hidden", "head_hidden")  # sizes that may exceed those of the checkpoint to start from
 _OF_TRAINING = ("token_dropout", "head_input")  # affect training only, not the model
 
 
-def as_begun(settings: TrainSettings, source: MolVAE, n_training: int) -> TrainSettings:
+def with_initial(settings: TrainSettings, source: MolVAE, n_training: int) -> TrainSettings:
     """The settings completed by the sizes and the prior of the initial model.
 
     Explicit settings take precedence.
@@ -145,7 +143,7 @@ def as_begun(settings: TrainSettings, source: MolVAE, n_training: int) -> TrainS
     for name in asked.model_fields_set.intersection(_GROWING):
         own[name] = max(getattr(asked, name), getattr(sizes, name))
     changes: dict[str, Any] = {"model": sizes.model_copy(update=own)}
-    changes |= {name: value for name, value in _GENTLE.items() if name not in settings.model_fields_set}
+    changes |= {name: value for name, value in _FINE_TUNING.items() if name not in settings.model_fields_set}
     if "prior.name" not in given(settings) and "decoder" not in settings.frozen:
         changes["prior"] = settings.prior.model_copy(
             update=_prior_changes(settings, source.prior, n_training)
@@ -166,16 +164,9 @@ def with_kl_target(settings: TrainSettings, kl: float, written: Path) -> TrainSe
     return settings.model_copy(update={"kl_target": target})
 
 
-@torch.inference_mode()
 def mean_kl(model: MolVAE, corpus: Corpus, rows: NDArray[np.int64]) -> float:
     """KL of (at most a thousand) rows of a corpus, in nats per molecule."""
-    chosen = rows[:_MEASURED]
-    generator = torch.Generator().manual_seed(0)
-    total = 0.0
-    for start in range(0, len(chosen), _ROWS):
-        batch = collate(corpus, chosen[start : start + _ROWS], scaler=model.scaler)
-        total += float(model.network(**to_tensors(batch, model.device), generator=generator).kl.sum())
-    return total / len(chosen)
+    return float(encoded(model, corpus, by_length(rows[:_MEASURED], corpus.lengths)).kl().mean())
 
 
 def _prior_changes(settings: TrainSettings, prior: Prior, n_training: int) -> dict[str, Any]:
@@ -186,9 +177,10 @@ def _prior_changes(settings: TrainSettings, prior: Prior, n_training: int) -> di
         changes["posterior_scale"] = prior.scale
     language = settings.prior.language
     per_epoch = -(-n_training // BATCH)
-    gentle = _GENTLE_LANGUAGE | {
+    defaults = {
+        "dropout": 0.2,
         "temperature": prior.temperature,
         "epochs": max(language.epochs, -(-_LEAST_STEPS // per_epoch)),
     }
-    free = {name: value for name, value in gentle.items() if name not in language.model_fields_set}
-    return changes | {"language": language.model_copy(update=free)}
+    changed = {name: value for name, value in defaults.items() if name not in language.model_fields_set}
+    return changes | {"language": language.model_copy(update=changed)}

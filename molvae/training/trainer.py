@@ -27,10 +27,10 @@ from molvae.progress import SILENT
 from molvae.seeding import Seeds
 from molvae.tracking import Trackers
 from molvae.training.assembly import (
-    as_begun,
     chosen_rows,
     fresh_model,
     mean_kl,
+    with_initial,
     with_kl_target,
 )
 from molvae.training.prior_fitting import continued_by, fit_prior, kept_fit
@@ -142,7 +142,7 @@ class _Run:
         self.device = resolve_device(settings.device)
         self.source = None if settings.initial is None else MolVAE.load(settings.initial, device="cpu")
         if self.source is not None:
-            settings = as_begun(settings, self.source, len(self.train_rows))
+            settings = with_initial(settings, self.source, len(self.train_rows))
         self.model = fresh_model(self.corpus, self.train_rows, settings, facts, self.source).to(self.device)
         if self.source is not None:
             kl = self.world.mean([mean_kl(self.model, self.corpus, self.train_rows)])[0]

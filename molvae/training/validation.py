@@ -141,14 +141,12 @@ def _on_molecules(model: MolVAE, corpus: Corpus, rows: NDArray[np.int64], seed: 
     ordered = by_length(rows, corpus.lengths)
     for start in range(0, len(ordered), _ROWS):
         part = ordered[start : start + _ROWS]
-        batch = collate(corpus, part, scaler=model.scaler)
-        elbo = model.network(**to_tensors(batch, model.device), generator=generator)
+        batch = to_tensors(collate(corpus, part, scaler=model.scaler), model.device)
+        elbo = model.network(**batch, generator=generator)
         terms.append(torch.stack([elbo.reconstruction, elbo.kl, elbo.property]).double().cpu().numpy())
         mu = elbo.posterior.mu
         if model.settings.model.noise_levels:
-            tokens, lengths = (
-                torch.from_numpy(array).to(model.device) for array in (batch.tokens, batch.lengths)
-            )
+            tokens, lengths = batch["tokens"], batch["lengths"]
             nll = negative_log_likelihood(model.network, tokens, lengths, mu, torch.ones_like(mu[:, 0]))
             free.append(nll.double().cpu().numpy())
         means.append(mu.cpu().numpy())
