@@ -56,13 +56,11 @@ class Core:
         )
 
 
-def molecule_svg(
-    molecule: Molecule | Invalid, *, width: int = 300, height: int = 240, legend: str = ""
-) -> str:
+def molecule_svg(molecule: Molecule | Invalid, *, width: int = 300, height: int = 240) -> str:
     """One molecule as an `<svg>` element for HTML; an `Invalid` gives an empty picture."""
     canvas = rdMolDraw2D.MolDraw2DSVG(width, height)
     with rdBase.BlockLogs():
-        canvas.DrawMolecule(_drawable(molecule), legend=one_line(legend, _LONGEST_LEGEND))
+        canvas.DrawMolecule(_drawable(molecule))
     canvas.FinishDrawing()
     return _element(canvas.GetDrawingText())
 

@@ -153,40 +153,28 @@ def pharmacophore_bits(molecule: Molecule) -> Any:
         return Generate.Gen2DFingerprint(molecule.mol, Gobbi_Pharm2D.factory)
 
 
-def tanimoto(
-    query: Molecule,
-    molecules: Sequence[Molecule],
-    kind: FingerprintKind = "morgan",
-    radius: int | None = None,
-) -> np.ndarray:
-    """Similarity of one molecule to each of many: sum of minima over sum of maxima of unfolded counts.
-
-    Returns:
-        `n`, float64, in [0, 1]; 0 where both molecules have no feature at all.
+def tanimoto(query: Molecule, molecules: Sequence[Molecule]) -> np.ndarray:
+    """Similarity of one molecule to each of many by ECFP6, `n`, float64; see `similarity_matrix`.
 
     >>> from molvae.chemistry.molecule import parse
-    >>> tanimoto(parse("CCO"), [parse("CCO"), parse("CCN")], radius=1).round(3).tolist()
+    >>> tanimoto(parse("CCO"), [parse("CCO"), parse("CCN")]).round(3).tolist()
     [1.0, 0.333]
     """
-    similarity: np.ndarray = similarity_matrix([query], molecules, kind, radius)[0]
+    similarity: np.ndarray = similarity_matrix([query], molecules)[0]
     return similarity
 
 
 def similarity_matrix(
     a: Sequence[Molecule],
-    b: Sequence[Molecule] | None = None,
+    b: Sequence[Molecule],
     kind: FingerprintKind = "morgan",
     radius: int | None = None,
 ) -> np.ndarray:
-    """Similarity of every molecule of `a` to every molecule of `b` (of `a` itself where `b` is not given).
+    """Tanimoto similarity of counts (sum of minima over sum of maxima) of each of `a` to each of `b`.
 
     Returns:
-        `n x m`, float64.
+        `n x m`, float64, in [0, 1]; 0 where both molecules have no feature at all.
     """
-    rows = [sparse_counts(molecule, kind, radius) for molecule in a]
-    columns = rows if b is None else [sparse_counts(molecule, kind, radius) for molecule in b]
-    similarity = np.empty((len(rows), len(columns)), dtype=np.float64)
-    if columns:
-        for index, row in enumerate(rows):
-            similarity[index] = DataStructs.BulkTanimotoSimilarity(row, columns)
-    return similarity
+    columns = [sparse_counts(molecule, kind, radius) for molecule in b]
+    rows = [DataStructs.BulkTanimotoSimilarity(sparse_counts(row, kind, radius), columns) for row in a]
+    return np.array(rows, dtype=np.float64).reshape(len(a), len(b))

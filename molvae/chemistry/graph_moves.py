@@ -15,7 +15,6 @@ from rdkit import Chem, rdBase
 from molvae.chemistry.graph_edits import EDITS, WEIGHTS
 from molvae.chemistry.molecule import Invalid, Molecule
 from molvae.chemistry.pieces import (
-    Piece,
     common_groups,
     core_side,
     cut_bond,
@@ -82,25 +81,22 @@ def crossed(a: Molecule, b: Molecule, rng: Random, *, cores: tuple[str, ...] = (
     return None
 
 
-def decorated(
-    molecule: Molecule,
-    rng: Random,
-    groups: Sequence[Piece] | None = None,
-    *,
-    cores: tuple[str, ...] = (),
-) -> str | None:
+def decorated(molecule: Molecule, rng: Random, *, cores: tuple[str, ...] = ()) -> str | None:
     """The molecule with a group attached, or replacing another, as SMILES.
 
-    Groups are those common in drug-like molecules unless others are given; cores are kept as in `mutated`.
+    Groups are those common in drug-like molecules; cores are kept as in `mutated`.
     """
-    bank = common_groups() if groups is None else groups
     with rdBase.BlockLogs():
         mol, cores = _prepared(molecule.smiles, cores, rng)
         for _ in range(_TRIES):
-            core = _core(mol, rng) if rng.random() < 0.5 else opened(mol, rng)  # noqa: PLR2004
+            if rng.random() < 0.5:  # noqa: PLR2004
+                pieces = cut_bond(mol, rng)
+                core = None if pieces is None else core_side(pieces)
+            else:
+                core = opened(mol, rng)
             if core is None:
                 continue
-            smiles = _finished(joined(core, rng.choice(bank), rng), _limits(mol), cores)
+            smiles = _finished(joined(core, rng.choice(common_groups()), rng), _limits(mol), cores)
             if smiles is not None and smiles != molecule.smiles:
                 return smiles
     return None
@@ -172,9 +168,3 @@ def _limits(*mols: Chem.Mol) -> tuple[int, int]:
     """Atoms of the largest ring, and the largest net charge, of the parents."""
     rings = (len(ring) for mol in mols for ring in mol.GetRingInfo().AtomRings())
     return max(rings, default=0), max(abs(Chem.GetFormalCharge(mol)) for mol in mols)
-
-
-def _core(mol: Chem.Mol, rng: Random) -> Piece | None:
-    """The side of a random cut that is kept."""
-    pieces = cut_bond(mol, rng)
-    return None if pieces is None else core_side(pieces)

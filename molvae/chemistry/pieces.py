@@ -141,10 +141,10 @@ def joined(a: Piece, b: Piece, rng: Random) -> Chem.RWMol:
 @cache
 def common_groups() -> tuple[Piece, ...]:
     """`COMMON_GROUPS` as pieces."""
-    return tuple(group(text) for text in COMMON_GROUPS.split())
+    return tuple(_group(text) for text in COMMON_GROUPS.split())
 
 
-def group(text: str) -> Piece:
+def _group(text: str) -> Piece:
     """The piece that a SMILES with one `*` describes, the star being its open end."""
     mol = Chem.RWMol(Chem.MolFromSmiles(text))
     (star,) = (atom for atom in mol.GetAtoms() if not atom.GetAtomicNum())

@@ -11,11 +11,9 @@ from rdkit.Chem import rdCoordGen, rdDepictor, rdDistGeom, rdForceFieldHelpers
 
 from molvae.chemistry import diagnosis
 from molvae.chemistry.molecule import Invalid, Molecule, parse
-from molvae.errors import UsageError
-from molvae.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 MAX_CHARACTERS = 400_000
 """Longest molblock that is handed to the parser (999 atoms with coordinates are about 120,000)."""
@@ -102,32 +100,19 @@ _DRAWINGS = (
 )
 
 
-def to_sdf(
-    molecules: Sequence[Molecule],
-    properties: Sequence[Mapping[str, str]] | None = None,
-    names: Sequence[str] | None = None,
-) -> str:
-    """SDF text of molecules, one record each, which reads back as these molecules.
+def sdf_record(molecule: Molecule, name: str = "", fields: Mapping[str, str] | None = None) -> str:
+    """The SDF record of a molecule, which reads back as this molecule.
 
-    Each has its name as title line and its properties as data fields, each value on one line. Where no
-    drawing shows the stereochemistry, the field `NOT_DRAWN` has the SMILES.
-
-    Raises:
-        UsageError: Not one mapping, or not one name, for each molecule.
+    It has the name as title line, and data fields, each value on one line. Where no drawing shows the
+    stereochemistry, the field `NOT_DRAWN` has the SMILES.
     """
-    for what, given in (("mapping of properties", properties), ("name", names)):
-        if given is not None and len(given) != len(molecules):
-            raise UsageError(f"an SDF needs one {what} for each molecule: {len(given)} for {len(molecules)}")
-    fields = properties if properties is not None else [{}] * len(molecules)
-    titles = names if names is not None else [""] * len(molecules)
-    return "".join(_record(*entry) for entry in zip(molecules, fields, titles, strict=True))
-
-
-def _record(molecule: Molecule, properties: Mapping[str, str], name: str) -> str:
     block, faithful = _block(molecule, _one_line(name))
-    fields = properties if faithful else {**properties, NOT_DRAWN: molecule.smiles}
-    data = "".join(f">  <{_key(key)}>\n{_one_line(value)}\n\n" for key, value in fields.items())
-    return f"{block}{data}$$$$\n"
+    shown = {} if faithful else {NOT_DRAWN: molecule.smiles}
+    return f"{block}{_data({**(fields or {}), **shown})}$$$$\n"
+
+
+def _data(fields: Mapping[str, str]) -> str:
+    return "".join(f">  <{_key(key)}>\n{_one_line(value)}\n\n" for key, value in fields.items())
 
 
 def _block(molecule: Molecule, title: str) -> tuple[str, bool]:
@@ -207,6 +192,5 @@ def pose_block(mol: Chem.Mol) -> str:
 
 def pose_record(block: str, title: str, fields: Mapping[str, str]) -> str:
     """A record of an SDF: a molblock with another title line, and data fields of one line each."""
-    head, rest = one_line(title), block.partition("\n")[2].rstrip("\n")
-    data = "".join(f">  <{key}>\n{one_line(value)}\n\n" for key, value in fields.items())
-    return f"{head}\n{rest}\n{data}$$$$\n"
+    rest = block.partition("\n")[2].rstrip("\n")
+    return f"{_one_line(title)}\n{rest}\n{_data(fields)}$$$$\n"

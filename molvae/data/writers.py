@@ -152,7 +152,7 @@ class SmilesWriter:
         if absent(row[self._smiles]):
             self.skipped += 1
             return
-        name = "" if self._identifier is None else _one_line(row[self._identifier])
+        name = _name(row, self._identifier)
         self._stream.write(f"{row[self._smiles]}\t{name}\n" if name else f"{row[self._smiles]}\n")
 
 
@@ -168,20 +168,19 @@ class SdfWriter:
     def write(self, row: Sequence[Any]) -> None:
         """Write one block, unless the row has no molecule."""
         from molvae.chemistry.molecule import is_valid, parse
-        from molvae.chemistry.sdf import to_sdf
+        from molvae.chemistry.sdf import sdf_record
 
         text = row[self._smiles]
         molecule = None if absent(text) else parse(str(text))
         if molecule is None or not is_valid(molecule):
             self.skipped += 1
             return
-        properties = {
-            column.name: _one_line(plain(value))
+        fields = {
+            column.name: str(plain(value))
             for column, value in zip(self._columns, row, strict=True)
             if not absent(value)
         }
-        names = None if self._identifier is None else [_one_line(row[self._identifier])]
-        self._stream.write(to_sdf([molecule], [properties], names))
+        self._stream.write(sdf_record(molecule, _name(row, self._identifier), fields))
 
 
 _TEXT: dict[str, Callable[[TextIO, Sequence[Column]], Writer]] = {
@@ -214,8 +213,9 @@ def _text_cell(text: str) -> str:
     return neutralize(text).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _one_line(value: Any) -> str:
-    return "" if absent(value) else " ".join(str(value).split())
+def _name(row: Sequence[Any], column: int | None) -> str:
+    """The identifier of a row, on one line."""
+    return "" if column is None or absent(row[column]) else " ".join(str(row[column]).split())
 
 
 def _molecule_column(columns: Sequence[Column]) -> int:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from molvae.chemistry.depiction import grid_svg
 from molvae.chemistry.molecule import Invalid, is_valid, parse
-from molvae.chemistry.sdf import to_sdf
+from molvae.chemistry.sdf import sdf_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -214,7 +214,7 @@ def molecule_table(
         molecule = parse(str(smiles or ""))
         number = -1
         if is_valid(molecule):
-            blocks.append(to_sdf([molecule]).removesuffix("$$$$\n"))
+            blocks.append(sdf_record(molecule).removesuffix("$$$$\n"))
             if len(drawn) < n_molecules or molecule.smiles in gallery.symbols:
                 number = gallery.draw(molecule)
                 drawn.add(number)

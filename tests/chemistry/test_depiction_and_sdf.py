@@ -10,7 +10,7 @@ from rdkit import Chem
 from molvae.chemistry import sdf
 from molvae.chemistry.depiction import grid_png, grid_svg, molecule_svg
 from molvae.chemistry.molecule import Invalid, parse
-from molvae.chemistry.sdf import NOT_DRAWN, parse_molblock, to_sdf
+from molvae.chemistry.sdf import NOT_DRAWN, parse_molblock, sdf_record
 from molvae.errors import UsageError
 from tests.strategies import DRUGS, smiles
 
@@ -29,7 +29,7 @@ def test_grids_have_the_size_of_their_panels():
 @given(st.text(max_size=30))
 @settings(max_examples=30)
 def test_a_legend_never_breaks_the_picture(legend):
-    picture = molecule_svg(MOLECULES[0], legend=legend)
+    picture = grid_svg(MOLECULES[:1], [legend])
     assert picture.startswith("<svg")
     assert "<script" not in picture
 
@@ -48,7 +48,7 @@ def test_drawing_leaves_the_molecule_alone():
     molecule = parse(DRUGS["penicillin_g"])
     before = Chem.MolToMolBlock(molecule.mol)
     molecule_svg(molecule)
-    to_sdf([molecule])
+    sdf_record(molecule)
     assert Chem.MolToMolBlock(molecule.mol) == before
     assert molecule._repr_svg_().startswith("<svg")
 
@@ -69,8 +69,11 @@ def _read(text):
 
 
 def test_sdf_round_trip():
-    text = to_sdf(MOLECULES, [{"qed": f"0.{i}", "source": "a b"} for i in range(5)], list(DRUGS)[:5])
-    read = _read(text)
+    records = [
+        sdf_record(molecule, name, {"qed": f"0.{i}", "source": "a b"})
+        for i, (molecule, name) in enumerate(zip(MOLECULES, DRUGS))
+    ]
+    read = _read("".join(records))
     assert [Chem.MolToSmiles(mol) for mol in read] == [molecule.smiles for molecule in MOLECULES]
     assert [mol.GetProp("_Name") for mol in read] == list(DRUGS)[:5]
     assert read[3].GetPropsAsDict() == {"qed": 0.3, "source": "a b"}
@@ -79,16 +82,11 @@ def test_sdf_round_trip():
 @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
 @settings(max_examples=60)
 def test_no_field_breaks_the_records_after_it(key, value, name):
-    text = to_sdf(MOLECULES[:2], [{key: value, "z": "last"}, {"z": "next"}], [name, "second"])
-    read = _read(text)
+    first = sdf_record(MOLECULES[0], name, {key: value, "z": "last"})
+    read = _read(first + sdf_record(MOLECULES[1], "second", {"z": "next"}))
     assert len(read) == 2
     assert read[0].GetProp("z") == "last" or key == "z"
     assert read[1].GetProp("_Name") == "second"
-
-
-def test_sdf_refuses_lists_of_other_lengths():
-    with pytest.raises(UsageError, match="one name for each"):
-        to_sdf(MOLECULES, names=["a"])
 
 
 @pytest.mark.parametrize(
@@ -105,12 +103,12 @@ def test_sdf_refuses_lists_of_other_lengths():
 )
 def test_what_is_written_as_sdf_reads_back_as_the_same_molecule(text):
     molecule = parse(text)
-    record = to_sdf([molecule])
+    record = sdf_record(molecule)
     assert NOT_DRAWN not in record
     assert parse_molblock(record.partition("$$$$")[0]) == molecule
 
 
 def test_a_drawing_that_does_not_show_its_molecule_says_so(monkeypatch):
     monkeypatch.setattr(sdf, "parse_molblock", lambda _: parse("C"))
-    record = to_sdf([parse("C[C@H](N)O")], [{"name": "x"}])
+    record = sdf_record(parse("C[C@H](N)O"), fields={"name": "x"})
     assert f">  <{NOT_DRAWN}>\nC[C@H](N)O\n" in record

@@ -10,8 +10,8 @@ from rdkit import Chem
 
 from molvae.chemistry import graph_moves
 from molvae.chemistry.graph_moves import crossed, decorated, mutated, offspring
-from molvae.chemistry.molecule import is_valid, parse
-from molvae.chemistry.pieces import COMMON_GROUPS, common_groups, cut_bond, cut_ring, editable, joined
+from molvae.chemistry.molecule import from_mol, is_valid, parse
+from molvae.chemistry.pieces import COMMON_GROUPS, common_groups, cut_bond, cut_ring, editable, joined, opened
 from molvae.chemistry.standardize import standardize
 from molvae.chemistry.substructure import contains, core_pattern
 from tests.strategies import DRUGS, reordered, smiles
@@ -107,16 +107,14 @@ def test_a_cut_and_its_joint_undo_one_another():
 
 
 def parse_mol(mol):
-    from molvae.chemistry.molecule import from_mol
-
     return from_mol(mol).smiles
 
 
 def test_common_groups_are_what_they_say():
     groups = common_groups()
     assert len(groups) == len(set(COMMON_GROUPS.split())) > 100
-    methyl = parse("C")
-    assert all(is_valid(parse(decorated(methyl, Random(0), [group]))) for group in groups)
+    methane = opened(editable(parse("C").mol), Random(0))
+    assert all(is_valid(from_mol(joined(methane, group, Random(0)))) for group in groups)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from fault import require
 
-from molvae.chemistry.depiction import molecule_svg
+from molvae.chemistry.depiction import grid_svg
 from molvae.chemistry.molecule import Molecule, parse
 from molvae.cli.main import run
 from molvae.data.corpus import Corpus
@@ -188,7 +188,7 @@ def formulas_and_markup(rng: Random, folder: Path) -> str:
     require(isinstance(molecule, Molecule), "CCO is a molecule")
     if isinstance(molecule, Molecule):
         require(
-            not _tags(molecule_svg(molecule, legend=text)) & {"script", "img"},
+            not _tags(grid_svg([molecule], [text])) & {"script", "img"},
             f"{text!r} is markup in the picture",
         )
     return "neutralized"
