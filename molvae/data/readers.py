@@ -57,9 +57,35 @@ class Layout:
 
     def fit(self, cells: Iterable[Cells | BadRow], *, with_header: bool) -> Iterator[Row | BadRow]:
         """Turn cells into rows."""
-        skip = with_header and self.header_line > 0
-        rows = _fit(cells, self.columns, skip=skip, padded=self.delimiter == " ")
-        return (_with_points(row, self.comma_columns) for row in rows) if self.comma_columns else rows
+        header_pending = with_header and self.header_line > 0
+        for item in cells:
+            if isinstance(item, BadRow):
+                yield item
+            elif header_pending:
+                header_pending = False
+            else:
+                yield self._row(*item)
+
+    def _row(self, line: int, cells: list[str]) -> Row | BadRow:
+        """A row of as many cells as there are columns; a row with too few or too many is bad."""
+        columns, width = self.columns, len(self.columns.names)
+        if self.delimiter == " ":
+            cells = [*cells, ""][:2]
+        elif not any(cells[width:]):
+            cells = cells[:width]
+        if len(cells) != width:
+            reason = f"the row has {len(cells)} cells, {width} were expected"
+            return BadRow(line, ",".join(cells)[:200], reason)
+        fields = dict(zip(columns.names, cells, strict=True))
+        text = fields[columns.smiles]
+        name = "" if columns.identifier is None else fields[columns.identifier]
+        if " |" in text:
+            core, extension, after = cut_extension(text)
+            if extension or after:
+                text, name = f"{core} |{extension}|", name or after
+        for column in self.comma_columns:
+            fields[column] = with_point(fields[column])
+        return Row(line, text, name, fields)
 
 
 @dataclass(frozen=True)
@@ -208,48 +234,6 @@ def _by_fields(row: Row, smiles_column: str | None, id_column: str | None) -> Ro
     text = row.text if smiles_column is None else row.fields.get(smiles_column, "")
     name = row.identifier if id_column is None else row.fields.get(id_column, "")
     return Row(row.line, text, name, row.fields, is_molblock=smiles_column is None)
-
-
-def _fit(
-    rows: Iterable[Cells | BadRow], columns: Columns, *, skip: bool, padded: bool = False
-) -> Iterator[Row | BadRow]:
-    """Turn cells into rows by the chosen columns; a row with too few or too many cells is bad."""
-    names, width = columns.names, len(columns.names)
-    smiles = names.index(columns.smiles)
-    identifier = names.index(columns.identifier) if columns.identifier is not None else None
-    header_pending = skip
-    for item in rows:
-        if isinstance(item, BadRow):
-            yield item
-            continue
-        line, cells = item
-        if header_pending:
-            header_pending = False
-            continue
-        if padded:
-            cells = [*cells, ""][:2]
-        elif len(cells) > width and not any(cells[width:]):
-            cells = cells[:width]
-        if len(cells) != width:
-            yield BadRow(
-                line, ",".join(cells)[:200], f"the row has {len(cells)} cells, {width} were expected"
-            )
-            continue
-        name = cells[identifier] if identifier is not None else ""
-        text = cells[smiles]
-        if " |" in text:
-            core, extension, after = cut_extension(text)
-            if extension or after:
-                text, name = f"{core} |{extension}|", name or after
-        yield Row(line, text, name, dict(zip(names, cells, strict=True)))
-
-
-def _with_points(row: Row | BadRow, columns: Sequence[str]) -> Row | BadRow:
-    """Write the numbers of some columns with a point."""
-    if isinstance(row, BadRow):
-        return row
-    cells = {**row.fields, **{name: with_point(row.fields[name]) for name in columns}}
-    return Row(row.line, row.text, row.identifier, cells)
 
 
 def _table(name: str, layout: Layout, cells: Iterable[Cells | BadRow], *notes: str) -> Table:
