@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from molvae.data.config import PrepareSettings
-    from molvae.data.gathering import Columns
     from molvae.data.replicates import Joined
 
 SMALL_VOCABULARY, LARGEST_VOCABULARY = 256, 1 << 16
@@ -33,50 +32,50 @@ _TWINS = ("row", "identifier", "text", "first_row", "first_identifier", "file", 
 
 
 def merge_duplicates(
-    settings: PrepareSettings, columns: Columns, spill: Path, directory: Path, kept: Path
-) -> tuple[Columns, Joined]:
+    settings: PrepareSettings, rows: NDArray[np.void], spill: Path, directory: Path, kept: Path
+) -> tuple[NDArray[np.void], Joined]:
     """Keep one row per molecule: final columns go to `directory`, intermediate ones to `kept`.
 
     The first row is kept, with the labels of all; the others are listed in ``duplicates.csv``.
     """
-    firsts = first_of_group(columns.digests)
-    joined = join_labels(settings, columns, firsts, spill, directory)
+    firsts = first_of_group(rows["digest"])
+    joined = join_labels(settings, rows, firsts, spill, directory)
     keep = firsts == np.arange(len(firsts))
-    _list_duplicates(settings, columns, firsts, spill, directory)
+    _list_duplicates(settings, rows, firsts, spill, directory)
     for name, place in (("smiles", directory), ("identifiers", directory), ("notation", kept)):
         column = Ragged.open(spill, name)
         with RaggedWriter(place, name, np.uint8) as writer:
             for start, stop in blocks(len(column)):
                 writer.append([column[row] for row in range(start, stop) if keep[row]])
-    remaining = columns.take(keep)
-    np.save(directory / "lines.npy", remaining.lines)
-    np.save(directory / "sources.npy", remaining.sources)
+    remaining = rows[keep]
+    np.save(directory / "lines.npy", remaining["line"])
+    np.save(directory / "sources.npy", remaining["source"])
     return remaining, joined
 
 
 def _list_duplicates(
-    settings: PrepareSettings, columns: Columns, firsts: NDArray[np.int64], spill: Path, directory: Path
+    settings: PrepareSettings, rows: NDArray[np.void], firsts: NDArray[np.int64], spill: Path, directory: Path
 ) -> None:
     texts, names = Ragged.open(spill, "texts"), Ragged.open(spill, "identifiers")
     with SafeTable(directory / "duplicates.csv", _TWINS) as table:
         for row in np.flatnonzero(firsts != np.arange(len(firsts))).tolist():
             twin = int(firsts[row])
             table.write(
-                int(columns.lines[row]),
+                int(rows["line"][row]),
                 names.text(row),
                 texts.text(row),
-                int(columns.lines[twin]),
+                int(rows["line"][twin]),
                 names.text(twin),
-                settings.input[int(columns.sources[row])],
-                settings.input[int(columns.sources[twin])],
+                settings.input[rows["source"][row]],
+                settings.input[rows["source"][twin]],
             )
 
 
-def divide(settings: PrepareSettings, columns: Columns) -> NDArray[np.uint8]:
+def divide(settings: PrepareSettings, rows: NDArray[np.void]) -> NDArray[np.uint8]:
     """The split of every molecule: 0 train, 1 valid, 2 test."""
     if settings.split_column is not None:
-        return columns.parts
-    keys = columns.keys
+        return rows["part"]
+    keys = rows["key"]
     sizes = held_out_sizes(len(keys), settings.fractions)
     if settings.split == "random":
         return divided(keys, *sizes)

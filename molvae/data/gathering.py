@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from molvae.errors import InputError, UsageError, suggest
 from molvae.parallel.mapping import ordered_map
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -58,48 +58,36 @@ class Gathered:
     first_unreadable: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Columns:
-    """Numbers of `n` accepted rows; about 40 bytes a row and 4 a label are held in memory.
+def _row_type(n_labels: int) -> np.dtype[np.void]:
+    """What is held in memory of an accepted row, about 40 bytes and 4 a label.
 
-    Attributes:
-        labels: Of the label columns, `n x p`, NaN where missing.
-        digests: Identify the molecules, `n x 2`.
-        keys: Place the molecules in a random or scaffold split, `n`.
-        parts: In a split by column, `n`.
-        lines: Line of the input file, `n`.
-        sources: Number of the input file, `n`.
+    Labels (NaN where missing), the digest that identifies the molecule, the key that places it in a random or
+    scaffold split, the part in a split by column, and the line and the number of the input file.
     """
-
-    labels: NDArray[np.float32]
-    digests: NDArray[np.uint64]
-    keys: NDArray[np.uint64]
-    parts: NDArray[np.uint8]
-    lines: NDArray[np.int64]
-    sources: NDArray[np.uint16]
-
-    @classmethod
-    def joined(cls, parts: Sequence[Columns]) -> Columns:
-        """The rows of all parts, in order."""
-        names = cls.__dataclass_fields__
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-
-    def take(self, rows: NDArray[np.bool_]) -> Columns:
-        """Some of the rows."""
-        return Columns(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+    return np.dtype(
+        [
+            ("labels", np.float32, (n_labels,)),
+            ("digest", "<u8", (2,)),
+            ("key", np.uint64),
+            ("part", np.uint8),
+            ("line", np.int64),
+            ("source", np.uint16),
+        ]
+    )
 
 
 def gather(
     settings: PrepareSettings, directory: Path, spill: Path, *, workers: int, progress: Progress
-) -> tuple[Gathered, Columns]:
-    """Examine every row; write the texts of the accepted ones under `spill`, report the others.
+) -> tuple[Gathered, NDArray[np.void]]:
+    """Examine every row; report it, or write its texts under `spill` and return its numbers (`_row_type`).
 
     Raises:
         InputError: If an input cannot be read at all, or a row cannot be used and the settings say to fail.
         UsageError: If a column does not exist.
     """
     counts = Gathered()
-    numbers = [_numbers([], len(settings.labels))]
+    kind = _row_type(len(settings.labels))
+    numbers = [np.empty(0, dtype=kind)]
     progress.start(TASK)
     outcomes = ordered_map(
         partial(examine, settings=settings),
@@ -125,11 +113,11 @@ def gather(
             accepted = [outcome for outcome in block if isinstance(outcome, Accepted)]
             for name, column in columns.items():
                 column.append_texts([_TEXTS[name](row) for row in accepted])
-            numbers.append(_numbers(accepted, len(settings.labels)))
+            numbers.append(np.array([_numbers(row) for row in accepted], dtype=kind))
             counts.rows += len(block)
             progress.advance(TASK, len(block), rejected=counts.rejected)
     progress.finish(TASK, accepted=counts.accepted, rejected=counts.rejected)
-    return counts, Columns.joined(numbers)
+    return counts, np.concatenate(numbers)
 
 
 def _tasks(settings: PrepareSettings, counts: Gathered, progress: Progress) -> Iterator[Task]:
@@ -203,17 +191,10 @@ def _shown(task: Task) -> str:
     return task.identifier or "(molblock)" if task.is_molblock else task.text
 
 
-def _numbers(rows: Sequence[Accepted], n_labels: int) -> Columns:
-    labels = np.array([row.labels for row in rows], dtype=np.float32).reshape(len(rows), n_labels)
-    digests = np.frombuffer(b"".join(row.digest for row in rows), dtype="<u8").reshape(-1, 2)
-    return Columns(
-        labels,
-        digests,
-        np.array([row.key for row in rows], dtype=np.uint64),
-        np.array([row.part for row in rows], dtype=np.uint8),
-        np.array([row.task.line for row in rows], dtype=np.int64),
-        np.array([row.task.source for row in rows], dtype=np.uint16),
-    )
+def _numbers(row: Accepted) -> tuple[Any, ...]:
+    """An accepted row as in `_row_type`."""
+    digest = np.frombuffer(row.digest, dtype="<u8")
+    return (row.labels, digest, row.key, row.part, row.task.line, row.task.source)
 
 
 _TEXTS: dict[str, Callable[[Accepted], str]] = {

@@ -64,13 +64,13 @@ def prepare(settings: PrepareSettings, *, workers: int = -1, progress: Progress 
         work = directory / "work"
         kept = work / "kept"
         kept.mkdir(parents=True)
-        gathered, columns = gather(settings, directory, work, workers=workers, progress=progress)
+        gathered, rows = gather(settings, directory, work, workers=workers, progress=progress)
         settings = settings.model_copy(update={"labels": gathered.labels})  # by name where given by number
-        columns, joined = assembly.merge_duplicates(settings, columns, work, directory, kept)
-        n = len(columns.lines)
+        rows, joined = assembly.merge_duplicates(settings, rows, work, directory, kept)
+        n = len(rows)
         if n == 0:
             raise _nothing_left(gathered)
-        parts = assembly.divide(settings, columns)
+        parts = assembly.divide(settings, rows)
         np.save(directory / "parts.npy", parts)
         sizes = np.bincount(parts, minlength=len(PARTS))
         if sizes[TRAIN] == 0:
@@ -79,7 +79,7 @@ def prepare(settings: PrepareSettings, *, workers: int = -1, progress: Progress 
             )
         vocabulary = assembly.learn_vocabulary(settings, kept, parts == TRAIN)
         n_tokens, unknown = assembly.write_tokens(settings, kept, directory, vocabulary)
-        missing = _write_labels(settings, columns.labels, directory, workers=workers, progress=progress)
+        missing = _write_labels(settings, rows["labels"], directory, workers=workers, progress=progress)
         _refuse_empty_labels(settings, missing, n, gathered, joined.contradictory)
         shutil.rmtree(work)
         balance = Balance(

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from molvae.data.config import PrepareSettings
-    from molvae.data.gathering import Columns
 
 CLASSES = ((0.0, 1.0), (-1.0, 1.0))
 """A column that holds no other values than one of these pairs holds classes: they are not averaged."""
@@ -39,7 +38,7 @@ def first_of_group(digests: NDArray[np.uint64]) -> NDArray[np.int64]:
 
 
 def join_labels(
-    settings: PrepareSettings, columns: Columns, firsts: NDArray[np.int64], spill: Path, directory: Path
+    settings: PrepareSettings, rows: NDArray[np.void], firsts: NDArray[np.int64], spill: Path, directory: Path
 ) -> Joined:
     """Join the labels of the rows of each molecule, in place: its first row gets the joined ones.
 
@@ -47,7 +46,7 @@ def join_labels(
     ``contradictions.csv`` the classes that exclude one another. SMILES and identifiers of the rows are in
     `spill`; `firsts` is the first row that holds the molecule of each row, `n`.
     """
-    joiner = _Joiner(settings, columns, firsts)
+    joiner = _Joiner(settings, rows, firsts)
     smiles, names = Ragged.open(spill, "smiles"), Ragged.open(spill, "identifiers")
     with (
         SafeTable(
@@ -59,11 +58,11 @@ def join_labels(
     ):
 
         def write(table: SafeTable, row: int, *cells: str | int) -> None:
-            line, source = int(columns.lines[row]), settings.input[int(columns.sources[row])]
+            line, source = int(rows["line"][row]), settings.input[rows["source"][row]]
             table.write(line, names.text(row), smiles.text(row), *cells, source)
 
         for p, name in enumerate(settings.labels):
-            if _holds_classes(columns.labels[:, p]):
+            if _holds_classes(rows["labels"][:, p]):
                 for row, values in joiner.classes(p, name):
                     write(contradicted, row, name, len(values), _counted(f"{value:g}" for value in values))
             else:
@@ -100,8 +99,8 @@ class Joined:
 class _Joiner:
     """Joins the labels of the rows of each molecule that has several, column by column."""
 
-    def __init__(self, settings: PrepareSettings, columns: Columns, firsts: NDArray[np.int64]) -> None:
-        self._settings, self._columns = settings, columns
+    def __init__(self, settings: PrepareSettings, rows: NDArray[np.void], firsts: NDArray[np.int64]) -> None:
+        self._settings, self._labels, self._parts = settings, rows["labels"], rows["part"]
         in_several = np.isin(firsts, firsts[firsts != np.arange(len(firsts))])
         order = np.argsort(firsts[in_several], kind="stable")
         self._rows = np.flatnonzero(in_several)[order]
@@ -114,7 +113,7 @@ class _Joiner:
         n = np.bincount(group, minlength=len(self._firsts))
         with np.errstate(invalid="ignore"):
             mean = np.bincount(group, values, len(self._firsts)) / n
-        self._columns.labels[self._firsts, p] = mean
+        self._labels[self._firsts, p] = mean
         squares = np.bincount(group, (values - mean[group]) ** 2, len(self._firsts))
         several = np.flatnonzero(n > 1).tolist()
         if several:
@@ -128,12 +127,12 @@ class _Joiner:
         """Join a column of classes; yields the row and the values of each molecule with both."""
         values, group, least, most = self._given(p)
         joined = np.where(least == most, least, np.nan)
-        self._columns.labels[self._firsts, p] = joined
+        self._labels[self._firsts, p] = joined
         yield from self._contradictions(name, values, group, least < most)
 
     def parts(self) -> Iterator[tuple[int, NDArray[Any]]]:
         """The row and the parts of each molecule that the split column puts into several."""
-        parts = self._columns.parts[self._rows]
+        parts = self._parts[self._rows]
         least, most = _range(parts, self._group, len(self._firsts))
         yield from self._contradictions(self._settings.split, parts, self._group, least < most)
 
@@ -148,7 +147,7 @@ class _Joiner:
 
     def _given(self, p: int) -> tuple[NDArray[np.float64], NDArray[np.int64], Any, Any]:
         """Values of a column that are not missing, the group of each, and the range of each group."""
-        values = np.asarray(self._columns.labels[self._rows, p], dtype=np.float64)
+        values = np.asarray(self._labels[self._rows, p], dtype=np.float64)
         given = np.isfinite(values)
         values, group = values[given], self._group[given]
         return values, group, *_range(values, group, len(self._firsts))
