@@ -32,25 +32,24 @@ _TWINS = ("row", "identifier", "text", "first_row", "first_identifier", "file", 
 
 
 def merge_duplicates(
-    settings: PrepareSettings, rows: NDArray[np.void], spill: Path, directory: Path, kept: Path
-) -> tuple[NDArray[np.void], Joined]:
-    """Keep one row per molecule: final columns go to `directory`, intermediate ones to `kept`.
+    settings: PrepareSettings, rows: NDArray[np.void], spill: Path, directory: Path
+) -> tuple[NDArray[np.int64], Joined]:
+    """Write the columns of one row per molecule: the first, with the labels of all.
 
-    The first row is kept, with the labels of all; the others are listed in ``duplicates.csv``.
+    Returns which rows these are; the others are listed in ``duplicates.csv``.
     """
     firsts = first_of_group(rows["digest"])
     joined = join_labels(settings, rows, firsts, spill, directory)
-    keep = firsts == np.arange(len(firsts))
+    kept = np.flatnonzero(firsts == np.arange(len(firsts)))
     _list_duplicates(settings, rows, firsts, spill, directory)
-    for name, place in (("smiles", directory), ("identifiers", directory), ("notation", kept)):
+    for name in ("smiles", "identifiers"):
         column = Ragged.open(spill, name)
-        with RaggedWriter(place, name, np.uint8) as writer:
-            for start, stop in blocks(len(column)):
-                writer.append([column[row] for row in range(start, stop) if keep[row]])
-    remaining = rows[keep]
-    np.save(directory / "lines.npy", remaining["line"])
-    np.save(directory / "sources.npy", remaining["source"])
-    return remaining, joined
+        with RaggedWriter(directory, name, np.uint8) as writer:
+            for start, stop in blocks(len(kept)):
+                writer.append([column[row] for row in kept[start:stop]])
+    np.save(directory / "lines.npy", rows["line"][kept])
+    np.save(directory / "sources.npy", rows["source"][kept])
+    return kept, joined
 
 
 def _list_duplicates(
@@ -87,9 +86,13 @@ def divide(settings: PrepareSettings, rows: NDArray[np.void]) -> NDArray[np.uint
 
 
 def write_tokens(
-    settings: PrepareSettings, kept: Path, directory: Path, vocabulary: Vocabulary
+    settings: PrepareSettings,
+    notation: Ragged,
+    kept: NDArray[np.int64],
+    directory: Path,
+    vocabulary: Vocabulary,
 ) -> tuple[int, dict[str, int]]:
-    """Write the token ids of every molecule; returns their number, and the count of each unknown unit.
+    """Write the token ids of the molecules that are kept; returns their number and counts of unknown units.
 
     Raises:
         InputError: The vocabulary is too large.
@@ -99,11 +102,10 @@ def write_tokens(
     tokenizer = TOKENIZERS.get(settings.tokenizer)(vocabulary)
     unknown: Counter[str] = Counter()
     dtype = np.uint8 if len(vocabulary) < SMALL_VOCABULARY else np.uint16
-    notation = Ragged.open(kept, "notation")
     with RaggedWriter(directory, "tokens", dtype) as writer:
-        for start, stop in blocks(len(notation)):
+        for start, stop in blocks(len(kept)):
             rows = []
-            for row in range(start, stop):
+            for row in kept[start:stop].tolist():
                 units = tokenizer.cut(notation.text(row))
                 unknown.update(unit for unit in units if unit not in vocabulary)
                 rows.append([*map(vocabulary.index, tokenizer.merge(units)), EOS])
@@ -117,7 +119,9 @@ _MERGE_SAMPLE = 50_000  # training molecules that merges are learned from; more 
 _LEAST_PAIRS = 100  # minimum count of a pair to be merged
 
 
-def learn_vocabulary(settings: PrepareSettings, kept: Path, in_train: NDArray[np.bool_]) -> Vocabulary:
+def learn_vocabulary(
+    settings: PrepareSettings, notation: Ragged, kept: NDArray[np.int64], in_train: NDArray[np.bool_]
+) -> Vocabulary:
     """Learn a vocabulary: units frequent enough in the training split, and merged units.
 
     Raises:
@@ -126,15 +130,14 @@ def learn_vocabulary(settings: PrepareSettings, kept: Path, in_train: NDArray[np
     if settings.vocabulary is not None:
         return read_vocabulary(settings.vocabulary)
     tokenizer = TOKENIZERS.get(settings.tokenizer)
-    notation = Ragged.open(kept, "notation")
     counts: Counter[str] = Counter()
-    for row in np.flatnonzero(in_train).tolist():
+    for row in kept[in_train].tolist():
         counts.update(tokenizer.cut(notation.text(row)))
     units = Vocabulary.build(counts, min_count=settings.min_token_count)
     if settings.n_merges == 0:
         return units
     generator, n_train = Seeds(settings.seed).numpy("merges"), int(in_train.sum())
-    sampled = np.flatnonzero(in_train & (generator.random(len(in_train)) * n_train < _MERGE_SAMPLE))
+    sampled = kept[in_train & (generator.random(len(in_train)) * n_train < _MERGE_SAMPLE)]
     rows = [[*map(units.index, tokenizer.cut(notation.text(row))), EOS] for row in sampled.tolist()]
     return merged_vocabulary(
         units,

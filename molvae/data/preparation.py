@@ -62,12 +62,11 @@ def prepare(settings: PrepareSettings, *, workers: int = -1, progress: Progress 
         workers = available_cores() if available_cores() > 1 else 0
     with committed_directory(settings.output, kind=KIND, schema=SCHEMA, holding=_HELD) as directory:
         work = directory / "work"
-        kept = work / "kept"
-        kept.mkdir(parents=True)
+        work.mkdir()
         gathered, rows = gather(settings, directory, work, workers=workers, progress=progress)
         settings = settings.model_copy(update={"labels": gathered.labels})  # by name where given by number
-        rows, joined = assembly.merge_duplicates(settings, rows, work, directory, kept)
-        n = len(rows)
+        kept, joined = assembly.merge_duplicates(settings, rows, work, directory)
+        rows, n = rows[kept], len(kept)
         if n == 0:
             raise _nothing_left(gathered)
         parts = assembly.divide(settings, rows)
@@ -77,8 +76,9 @@ def prepare(settings: PrepareSettings, *, workers: int = -1, progress: Progress 
             raise InputError(
                 f"none of the {n:,} molecules is in the training split", hint="Check the split column."
             )
-        vocabulary = assembly.learn_vocabulary(settings, kept, parts == TRAIN)
-        n_tokens, unknown = assembly.write_tokens(settings, kept, directory, vocabulary)
+        notation = Ragged.open(work, "notation")
+        vocabulary = assembly.learn_vocabulary(settings, notation, kept, parts == TRAIN)
+        n_tokens, unknown = assembly.write_tokens(settings, notation, kept, directory, vocabulary)
         missing = _write_labels(settings, rows["labels"], directory, workers=workers, progress=progress)
         _refuse_empty_labels(settings, missing, n, gathered, joined.contradictory)
         shutil.rmtree(work)
