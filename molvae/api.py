@@ -199,18 +199,17 @@ def optimize(
             hint=f"The journal of a campaign in {directory.with_suffix('')} is {JOURNAL} there.",
         )
     used = load(model) if isinstance(model, str | Path) else model
-    if not hasattr(used, "encode"):
+    if not isinstance(used, MolVAE):
         raise UsageError(
             f"model is a MolVAE, a directory or a name, got {type(model).__name__}",
             hint='For example molvae.load("zinc250k").',
         )
     with Campaign.create(directory / JOURNAL, used, settings, start=start) as campaign:
         save_settings(campaign.settings, directory / SETTINGS)
-        if isinstance(used, MolVAE):
-            checkpoint = used.path or directory / "checkpoint"
-            if used.path is None and not checkpoint.exists():
-                used.save(checkpoint)
-            remember_checkpoint(directory, checkpoint)
+        checkpoint = used.path or directory / "checkpoint"
+        if used.path is None and not checkpoint.exists():
+            used.save(checkpoint)
+        remember_checkpoint(directory, checkpoint)
         return run(campaign, loaded, retry_failed=retry_failed, progress=progress)
 
 

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Listener of a long-running function, with tasks by name; the base class ignores all events."""
+    """Listener of a long-running function; the base class ignores all events.
+
+    A task, known by its name, starts before it advances or finishes.
+    """
 
     def start(self, task: str, total: int | None = None) -> None:
         """A task begins; `total` is None if unknown."""
@@ -52,8 +55,6 @@ class PlainProgress(Progress):
 
     def advance(self, task: str, n: int = 1, **fields: Any) -> None:
         """Print a line, unless one was printed recently."""
-        if task not in self._done:
-            self.start(task)
         self._done[task] += n
         now = time.monotonic()
         if now - self._shown[task] >= self.every:
@@ -62,9 +63,7 @@ class PlainProgress(Progress):
 
     def finish(self, task: str, **fields: Any) -> None:
         """Print the last line of the task."""
-        if task in self._done:
-            self._line(task, time.monotonic(), fields)
-            del self._done[task]
+        self._line(task, time.monotonic(), fields)
 
     def note(self, text: str) -> None:
         """Print the message."""

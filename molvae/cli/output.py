@@ -112,18 +112,15 @@ class LiveProgress(Progress):
 
     def advance(self, task: str, n: int = 1, **fields: Any) -> None:
         """Advance the bar and show the metrics."""
-        if task not in self._tasks:
-            self.start(task)
         if fields:
             self._bars.update(self._tasks[task], figures=figures_text(fields))
         self._bars.advance(self._tasks[task], n)
 
     def finish(self, task: str, **fields: Any) -> None:
         """Replace the bar by a line."""
-        if task not in self._tasks:
-            return
-        bar = self._bars.tasks[[one.id for one in self._bars.tasks].index(self._tasks.pop(task))]
-        self._bars.remove_task(bar.id)
+        number = self._tasks.pop(task)
+        (bar,) = [one for one in self._bars.tasks if one.id == number]
+        self._bars.remove_task(number)
         self.note(
             f"{task}: {int(bar.completed):,} in {bar.elapsed or 0.0:.1f} s  {figures_text(fields)}".rstrip()
         )

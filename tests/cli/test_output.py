@@ -60,16 +60,14 @@ def test_quiet_says_nothing_but_errors(capsys):
     assert capsys.readouterr().err == "molvae: trouble\n  do this\n"
 
 
-def test_the_live_bar_follows_tasks_nobody_announced(monkeypatch, capsys):
+def test_the_live_bar_follows_tasks(monkeypatch, capsys):
     monkeypatch.setenv("TERM", "xterm")
     with output.live_progress() as progress:
         progress.start("count", 3)
         progress.start("count", 3)
         for step in range(3):
             progress.advance("count", 1, loss=0.5 / (step + 1))
-        progress.advance("surprise")
         progress.finish("count", best="C[nH]")
-        progress.finish("never begun")
         progress.note("a [note] of c1cc[nH]c1")
     err = capsys.readouterr().err
     assert "count: 3 in" in err

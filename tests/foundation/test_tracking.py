@@ -90,6 +90,7 @@ def test_a_search_is_followed_by_its_progress(notes):
     stream = io.StringIO()
     progress = TrackedProgress(Trackers(["notes"]), "optimize", PlainProgress(stream, every=0.0))
     progress.start("optimize", 10)
+    progress.start("other")
     progress.note("begun")
     progress.advance("other", 5, best=1.0)
     progress.advance("optimize", 3)
