@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,7 +91,7 @@ def calibrate(
     progress.start("precedent", len(training))
     precedent = Precedent.counted(_counted(model, training, progress))
     progress.finish("precedent")
-    facts = {neighbors.FACT: curve.to_fact()}
+    facts = {neighbors.FACT: asdict(curve)}
     return model.replaced(domain=domain, precedent=precedent, facts=facts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,10 +101,6 @@ class SimilarityCurve:
         """
         falling = np.minimum.accumulate(self.similarity)[::-1]
         return float(np.interp(similarity, falling, self.radius[::-1]))
-
-    def to_fact(self) -> dict[str, Any]:
-        """The curve as JSON."""
-        return asdict(self)
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> SimilarityCurve:

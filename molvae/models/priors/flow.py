@@ -73,21 +73,17 @@ class FlowPrior(LatentDensity):
         """`from_normal` of standard normal draws, `n x d`."""
         return self.from_normal(torch.randn(n, len(self.units.mean), generator=generator))
 
+    @torch.inference_mode()
     def from_normal(self, noise: Tensor) -> Tensor:
         """Transport `noise`, `n x d`, to latent vectors, `n x d`."""
-        arrived = self._travel(self.temperature * noise, FIRST_ANGLE, math.pi / 2)
-        return self.units.restore(arrived * self.velocity.variances.sqrt())
-
-    @torch.inference_mode()
-    def _travel(self, points: Tensor, start: float, end: float) -> Tensor:
-        stops = torch.linspace(start, end, self.n_steps + 1, dtype=torch.float64)
+        stops = torch.linspace(FIRST_ANGLE, math.pi / 2, self.n_steps + 1, dtype=torch.float64)
         parts = []
-        for first in range(0, max(len(points), 1), _ROWS):
-            x = points[first : first + _ROWS]
+        for first in range(0, max(len(noise), 1), _ROWS):
+            x = self.temperature * noise[first : first + _ROWS]
             for now, then in pairwise(stops.tolist()):
                 x = self._step(x, now, then - now)
             parts.append(x)
-        return torch.cat(parts)
+        return self.units.restore(torch.cat(parts) * self.velocity.variances.sqrt())
 
     def _step(self, x: Tensor, angle: float, step: float) -> Tensor:
         def at(points: Tensor, share: float) -> Tensor:

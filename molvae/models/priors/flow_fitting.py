@@ -114,10 +114,8 @@ _SMALL = 1e-6
 _BATCH, _RATE = 256, 1e-3  # posteriors in a step, peak of the learning rate
 _MOST_PASSES = 200  # over the posteriors, when there are few
 _LARGEST_GRADIENT = 0.5  # norm; about 0.1 is usual, and one much larger step can undo hours of training
-_LOG_NOISE_MEAN, _LOG_NOISE_STD = (
-    -1.0,
-    1.0,
-)  # of cot(a), the noise-to-signal ratio, where the field differs most from a Gaussian's
+# Of cot(a), the noise-to-signal ratio, where the field differs most from a Gaussian's.
+_LOG_NOISE_MEAN, _LOG_NOISE_STD = -1.0, 1.0
 
 FIRST_ANGLE = math.pi / 2 - math.atan(math.exp(_LOG_NOISE_MEAN + 3.0 * _LOG_NOISE_STD))
 """Start of the paths. Only one training angle in 700 is smaller, so the network is unreliable there."""
