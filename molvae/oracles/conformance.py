@@ -88,38 +88,38 @@ def examine(oracle: Oracle, *, large: int = 64) -> Examination:
     >>> examine(descriptor_oracle("logp"), large=8).keeps_protocol
     True
     """
-    asked = _Asked(oracle, Examination(oracle.name))
+    checks = _Checks(oracle, Examination(oracle.name))
     ordinary = _molecules(_ORDINARY)
-    begun = time.perf_counter()
-    first = asked.about(ordinary)
-    asked.report.first_seconds = time.perf_counter() - begun
-    asked.found("answers", _answers(first))
+    started = time.perf_counter()
+    first = checks.scores(ordinary)
+    checks.report.first_seconds = time.perf_counter() - started
+    checks.add("answers", _answers(first))
     if any(score.is_ok for score in first):
-        asked.found("repeatable", _repetition(asked, ordinary, first))
-        repeatable = asked.report.findings[-1].verdict == "good"
-        order = _order(asked, ordinary, first)
+        checks.add("repeatable", _repeat(checks, ordinary, first))
+        repeatable = checks.report.findings[-1].verdict == "good"
+        order = _order(checks, ordinary, first)
         if repeatable:  # otherwise differences are meaningless
-            asked.found("order", order)
-        asked.found("large batch", _many(asked, large))
-    asked.found("odd molecules", _odd(asked, first))
+            checks.add("order", order)
+        checks.add("large batch", _large_batch(checks, large))
+    checks.add("odd molecules", _odd_molecules(checks, first))
     if isinstance(oracle, ExternalOracle):
-        asked.found("no molecules", _no_molecules(asked))
-        asked.found("crashes", _troubles(oracle))
-    return asked.report
+        checks.add("no molecules", _no_molecules(checks))
+        checks.add("crashes", _crashes(oracle))
+    return checks.report
 
 
-class _Asked:
-    """An oracle and the report on it."""
+class _Checks:
+    """Scores molecules with an oracle, and writes the report on it."""
 
     def __init__(self, oracle: Oracle, report: Examination) -> None:
         self.oracle = oracle
         self.report = report
 
-    def about(self, molecules: Sequence[Molecule]) -> list[Score]:
+    def scores(self, molecules: Sequence[Molecule]) -> list[Score]:
         self.report.n_molecules += len(molecules)
         return ask(self.oracle, molecules)
 
-    def found(self, name: str, finding: tuple[Verdict, str]) -> None:
+    def add(self, name: str, finding: tuple[Verdict, str]) -> None:
         self.report.findings.append(Finding(name, *finding))
 
 
@@ -139,8 +139,8 @@ def _answers(scores: Sequence[Score]) -> tuple[Verdict, str]:
     return "good", f"All {n} ordinary molecules have a score, from {min(values):g} to {max(values):g}."
 
 
-def _repetition(asked: _Asked, molecules: Sequence[Molecule], first: Sequence[Score]) -> tuple[Verdict, str]:
-    different = _first_difference(molecules, first, asked.about(molecules))
+def _repeat(checks: _Checks, molecules: Sequence[Molecule], first: Sequence[Score]) -> tuple[Verdict, str]:
+    different = _first_difference(molecules, first, checks.scores(molecules))
     if not different:
         return "good", "The same molecules have the same scores in a second call."
     return "note", (
@@ -149,15 +149,15 @@ def _repetition(asked: _Asked, molecules: Sequence[Molecule], first: Sequence[Sc
     )
 
 
-def _order(asked: _Asked, molecules: Sequence[Molecule], first: Sequence[Score]) -> tuple[Verdict, str]:
-    turned = asked.about(list(molecules)[::-1])[::-1]
+def _order(checks: _Checks, molecules: Sequence[Molecule], first: Sequence[Score]) -> tuple[Verdict, str]:
+    turned = checks.scores(list(molecules)[::-1])[::-1]
     alone, times = [], []
     for molecule in molecules:
-        begun = time.perf_counter()
-        alone += asked.about([molecule])
-        times.append(time.perf_counter() - begun)
-    asked.report.seconds_alone = sorted(times)[len(times) // 2]
-    twice = asked.about([molecules[0], molecules[1], molecules[0]])
+        started = time.perf_counter()
+        alone += checks.scores([molecule])
+        times.append(time.perf_counter() - started)
+    checks.report.seconds_alone = sorted(times)[len(times) // 2]
+    twice = checks.scores([molecules[0], molecules[1], molecules[0]])
     if different := _first_difference(molecules, first, turned):
         return "wrong", f"In reverse order, scores differ: {different}. Answer in the order of the request."
     if different := _first_difference(molecules, first, alone):
@@ -167,14 +167,14 @@ def _order(asked: _Asked, molecules: Sequence[Molecule], first: Sequence[Score])
     return "good", "Order, batch and repeats make no difference."
 
 
-def _many(asked: _Asked, large: int) -> tuple[Verdict, str]:
-    n = max(4, min(large, int(_LONGEST_CHECK / max(asked.report.seconds_alone, 1e-9))))
+def _large_batch(checks: _Checks, large: int) -> tuple[Verdict, str]:
+    n = max(4, min(large, int(_LONGEST_CHECK / max(checks.report.seconds_alone, 1e-9))))
     molecules = _molecules([f"{'C' * (1 + i % 20)}{'OC' * (i // 20)}N" for i in range(n)])
-    begun = time.perf_counter()
-    scores = asked.about(molecules)
-    asked.report.seconds_in_batch = (time.perf_counter() - begun) / n
+    started = time.perf_counter()
+    scores = checks.scores(molecules)
+    checks.report.seconds_in_batch = (time.perf_counter() - started) / n
     bad = [score.detail for score in scores if not score.is_ok]
-    together, alone = _seconds(asked.report.seconds_in_batch), _seconds(asked.report.seconds_alone)
+    together, alone = _seconds(checks.report.seconds_in_batch), _seconds(checks.report.seconds_alone)
     speed = f"{together} per molecule, {alone} alone"
     if not bad:
         return "good", f"{n} molecules in one call: {speed}."
@@ -182,10 +182,10 @@ def _many(asked: _Asked, large: int) -> tuple[Verdict, str]:
     return ("wrong", failed) if len(bad) > n // 2 else ("note", f"{failed} {speed}.")
 
 
-def _odd(asked: _Asked, first: Sequence[Score]) -> tuple[Verdict, str]:
+def _odd_molecules(checks: _Checks, first: Sequence[Score]) -> tuple[Verdict, str]:
     odd = _molecules(_ODD)
-    bad = [(m.smiles, score) for m, score in zip(odd, asked.about(odd)) if not score.is_ok]
-    after = asked.about(_molecules(_ORDINARY))
+    bad = [(m.smiles, score) for m, score in zip(odd, checks.scores(odd)) if not score.is_ok]
+    after = checks.scores(_molecules(_ORDINARY))
     if sum(score.is_ok for score in after) < sum(score.is_ok for score in first):
         return "wrong", "After odd molecules (salts, ions, one atom) ordinary ones fail too."
     if not bad:
@@ -197,9 +197,9 @@ def _odd(asked: _Asked, first: Sequence[Score]) -> tuple[Verdict, str]:
     )
 
 
-def _no_molecules(asked: _Asked) -> tuple[Verdict, str]:
+def _no_molecules(checks: _Checks) -> tuple[Verdict, str]:
     mol = _molecules(("C",))[0].mol
-    scores = asked.about([Molecule(text, mol) for text in _NO_MOLECULES])
+    scores = checks.scores([Molecule(text, mol) for text in _NO_MOLECULES])
     scored = [(text, score) for text, score in zip(_NO_MOLECULES, scores) if score.is_ok]
     if not scored:
         return "good", "Texts that are not molecules fail."
@@ -210,7 +210,7 @@ def _no_molecules(asked: _Asked) -> tuple[Verdict, str]:
     )
 
 
-def _troubles(oracle: ExternalOracle) -> tuple[Verdict, str]:
+def _crashes(oracle: ExternalOracle) -> tuple[Verdict, str]:
     if not oracle.troubles:
         return "good", "No request failed as a whole."
     return "wrong", (
@@ -224,11 +224,11 @@ def _first_difference(molecules: Sequence[Molecule], old: Sequence[Score], new: 
         if a.is_ok != b.is_ok or (
             a.is_ok and not math.isclose(a.value, b.value, rel_tol=_SAME, abs_tol=_SAME)
         ):
-            return f"{molecule.smiles} is {_said(a)}, then {_said(b)}"
+            return f"{molecule.smiles} is {_shown(a)}, then {_shown(b)}"
     return ""
 
 
-def _said(score: Score) -> str:
+def _shown(score: Score) -> str:
     return f"{score.value:.10g}" if score.is_ok else f"{score.status} ({score.detail})"
 
 
