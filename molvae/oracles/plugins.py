@@ -78,17 +78,14 @@ def check_origin(text: str, *, named: bool) -> None:
         UsageError: It would run a program or code, or call a server.
     """
     parts = OracleText.read(text)
-    is_computed_here = parts.name in {*_PLAIN, *_NESTED, *DESCRIPTORS.names()}
+    harmless = parts.name in {*_PLAIN, *_NESTED, *DESCRIPTORS.names()}
+    known = parts.name in ORACLES or USER_FUNCTION.fullmatch(text.strip())
     if parts.name in SHAPES or (named and parts.name in WRAPPERS):
         check_origin(parts.argument, named=named)
     elif parts.name == "mpo" and parts.argument:
         for term in terms_of(Path(parts.argument)):
             check_origin(term, named=False)
-    elif (
-        not named
-        and not is_computed_here
-        and (parts.name in ORACLES or USER_FUNCTION.fullmatch(text.strip()))
-    ):
+    elif known and not harmless and not named:
         raise UsageError(
             f"the oracle '{text}' is named by a file and not by you, so it is not run",
             hint="It would run a program or code, or call a server. If you trust the author of that file, "
@@ -98,6 +95,7 @@ def check_origin(text: str, *, named: bool) -> None:
 
 def make_oracle(text: str) -> Oracle:
     """`load_oracle` for a text whose origin has been checked."""
+    text = text.strip()
     parts = OracleText.read(text)
     if parts.name in ORACLES:
         return ORACLES.get(parts.name)(parts)
@@ -108,17 +106,17 @@ def make_oracle(text: str) -> Oracle:
             f"the oracle '{parts.name}' takes no options and no argument, got '{text}'",
             hint=f"A module of your own with that name is ./{parts.name}.py:{parts.argument or 'function'}.",
         )
-    if USER_FUNCTION.fullmatch(text.strip()):
-        check_user_function(text.strip(), known_oracles())
-        return isolated(text.strip())
-    if text.strip().endswith(".py"):
+    if USER_FUNCTION.fullmatch(text):
+        check_user_function(text, known_oracles())
+        return isolated(text)
+    if text.endswith(".py"):
         raise UsageError(
-            f"'{text}' names a file, an oracle is a function in it", hint=f"For example: {text.strip()}:score"
+            f"'{text}' names a file, an oracle is a function in it", hint=f"For example: {text}:score"
         )
     raise UnknownNameError(
         f"unknown oracle '{text}'{suggest(parts.name, known_oracles())}",
         hint="Property heads are available in optimize, ask and screen, which have a model."
-        if is_head(text.strip())
+        if is_head(text)
         else "'molvae oracles' lists the names; a function of your own is file.py:function; laboratory "
         "measurements go through 'molvae ask' and 'molvae tell'.",
     )
@@ -175,14 +173,15 @@ def outlined(text: str, heads: Heads | None = None) -> Oracle | None:
     left_out: list[Outside] = []
 
     def load(text: str) -> Oracle:
+        text = text.strip()
         parts = OracleText.read(text)
         if parts.name in _NESTED:
             return _NESTED[parts.name](parts, load)
-        if is_head(text.strip()):
-            return (heads or Heads()).oracle(text.strip())
+        if is_head(text):
+            return (heads or Heads()).oracle(text)
         if parts.name in _PLAIN or parts.name in DESCRIPTORS:
             return make_oracle(text)
-        left_out.append(Outside(text.strip()))
+        left_out.append(Outside(text))
         return left_out[-1]
 
     try:
