@@ -76,11 +76,10 @@ def generate(
     temperature: float = 0.0,
     generator: Generator | None = None,
     log_prob: bool = False,
-    window: int | None = None,
 ) -> Generation:
     """Decode latent vectors `b x d`.
 
-    Up to `window` rows are written side by side; the others wait until one ends. The text of a row depends on
+    Up to `WINDOW` rows are written side by side; the others wait until one ends. The text of a row depends on
     its `z`, its index and the generator's state, not on other rows or the window (apart from the rounding of
     matrix products of different sizes).
 
@@ -91,14 +90,13 @@ def generate(
         temperature: 0 is greedy; otherwise tokens are drawn from softmax(logits / temperature).
         generator: Source of the draws: `max_length` uniform numbers a row, in the order of the rows.
         log_prob: Whether to compute log-probabilities, at the cost of a log-softmax per token.
-        window: Rows written side by side; the default suits the device.
     """
     n_rows = z.shape[0]
     draws = None
     if temperature > 0.0:
         device = z.device if generator is None else generator.device
         draws = torch.rand(n_rows, max_length, generator=generator, device=device).to(z.device)
-    width = window or (WINDOW if z.device.type == "cpu" else WINDOW_OF_A_GPU)
+    width = WINDOW if z.device.type == "cpu" else WINDOW_OF_A_GPU
     loop = _Loop(Steps(decoder, z[:width]), z, max_length)
     # One extra row receives what idle places write.
     tokens = torch.full((n_rows + 1, max_length), PAD, dtype=torch.long, device=z.device)

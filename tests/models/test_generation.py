@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from molvae.models import generation
 from molvae.models.config import BOS, EOS, PAD, UNK, ModelSettings
 from molvae.models.generation import generate
 from molvae.models.vae import SequenceVAE
@@ -58,15 +59,14 @@ def _naive(decoder, z, max_length, temperature, generator):
 
 @pytest.mark.parametrize("temperature", [0.0, 0.7])
 @pytest.mark.parametrize("layers", [1, 2])
-def test_every_window_writes_what_one_row_after_the_other_writes(layers, temperature):
+def test_every_window_writes_what_one_row_after_the_other_writes(layers, temperature, monkeypatch):
     decoder, z = _decoder(layers), _points(40)
     expected = _naive(decoder, z, 14, temperature, _seeded(3))
     ends = (expected == EOS).sum(1)
     assert 0 < int(ends.sum()) < len(z), "some rows end and some are cut, or the test shows nothing"
-    for window in (1, 7, 40, None):
-        written = generate(
-            decoder, z, max_length=14, temperature=temperature, generator=_seeded(3), window=window
-        )
+    for window in (1, 7, 40, 256):
+        monkeypatch.setattr(generation, "WINDOW", window)
+        written = generate(decoder, z, max_length=14, temperature=temperature, generator=_seeded(3))
         assert torch.equal(written.tokens, expected), window
         assert written.log_prob is None
 
@@ -82,17 +82,10 @@ def test_calls_one_after_the_other_are_one_call():
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.3])
-def test_greedy_is_argmax_and_the_log_probability_is_the_decoder_s(temperature):
+def test_greedy_is_argmax_and_the_log_probability_is_the_decoder_s(temperature, monkeypatch):
+    monkeypatch.setattr(generation, "WINDOW", 8)
     decoder, z = _decoder(2), _points(25)
-    written = generate(
-        decoder,
-        z,
-        max_length=12,
-        temperature=temperature,
-        generator=_seeded(),
-        log_prob=True,
-        window=8,
-    )
+    written = generate(decoder, z, max_length=12, temperature=temperature, generator=_seeded(), log_prob=True)
     log_probs = _log_probs(decoder, written.tokens, z)
     inside = written.tokens != PAD
     taken = log_probs.gather(2, written.tokens.t()[:, :, None])[:, :, 0].t()
@@ -131,11 +124,12 @@ def test_draws_depend_on_the_generator_alone():
 
 
 @pytest.mark.parametrize(("bias", "length"), [(-1e9, 13), (1e9, 1)])
-def test_rows_are_cut_at_the_longest_length_and_may_end_at_once(bias, length):
+def test_rows_are_cut_at_the_longest_length_and_may_end_at_once(bias, length, monkeypatch):
+    monkeypatch.setattr(generation, "WINDOW", 6)
     decoder = _decoder()
     with torch.no_grad():
         decoder.output.bias[EOS] = bias
-    tokens = generate(decoder, _points(20), max_length=13, window=6).tokens
+    tokens = generate(decoder, _points(20), max_length=13).tokens
     assert tokens.shape == (20, length)
     assert not (tokens == PAD).any()
     assert bool((tokens == EOS).any()) == (bias > 0)
