@@ -20,13 +20,13 @@ from molvae.persistence.manifest import MANIFEST
 from molvae.screening.config import P_VALUE, ScreenSettings
 from molvae.screening.novelty import fingerprint_of
 
-_REMEMBERED = ".library.json"
+_LIBRARY_HASH = ".library.json"
 _STDIN = "-"
 VECTOR = "z"
 """Column of the latent vectors."""
 _PATIENCE = 60.0  # seconds: many shards may start at once
 # settings that do not change the result
-_PLACES = {"library", "checkpoint", "reference", "failure_limit"}
+_WITHOUT_EFFECT = {"library", "checkpoint", "reference", "failure_limit"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Job:
     @property
     def digest(self) -> str:
         """Identifies the screen: the same rows through the same stages have the same digest."""
-        settings = self.settings.model_dump(mode="json", exclude=_PLACES)
+        settings = self.settings.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
         facts = {**self._facts(), "settings": settings}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -89,11 +89,11 @@ class Job:
         """
         directory.mkdir(parents=True, exist_ok=True)
         with file_lock(directory / ".job.lock", directory, patience=_PATIENCE):
-            self._claim(directory)
+            self._write_or_compare(directory)
 
-    def _claim(self, directory: Path) -> None:
+    def _write_or_compare(self, directory: Path) -> None:
         path = directory / JOB
-        beside = [entry.name for entry in directory.iterdir()]
+        existing = [entry.name for entry in directory.iterdir()]
         if path.exists():
             other = load_job(directory)
             if other.digest != self.digest:
@@ -102,7 +102,7 @@ class Job:
                     hint="Give the same settings, or another directory.",
                 )
             return
-        if any(name != "shards" and not name.startswith(".") for name in beside):
+        if any(name != "shards" and not name.startswith(".") for name in existing):
             raise UsageError(
                 f"{directory} exists but is not a screen directory", hint="Choose another directory."
             )
@@ -144,7 +144,10 @@ def load_job(directory: Path) -> Job:
 
 def _difference(one: Job, other: Job) -> str:
     """The first difference between two jobs."""
-    mine, theirs = one.settings.model_dump(exclude=_PLACES), other.settings.model_dump(exclude=_PLACES)
+    mine, theirs = (
+        one.settings.model_dump(exclude=_WITHOUT_EFFECT),
+        other.settings.model_dump(exclude=_WITHOUT_EFFECT),
+    )
     for name, value in mine.items():
         if theirs[name] != value:
             return f"{name} is {_shown(theirs[name])} there and {_shown(value)} here"
@@ -195,7 +198,7 @@ def contents(settings: ScreenSettings, directory: Path) -> dict[str, str]:
 
     The sha256 of the library is cached in the directory while the file is unchanged, for other shards.
     """
-    found = {} if settings.library == _STDIN else {"library": _of_library(settings.library, directory)}
+    found = {} if settings.library == _STDIN else {"library": _library_sha256(settings.library, directory)}
     found["checkpoint"] = sha256_of(settings.checkpoint / MANIFEST)
     if settings.reference is not None:
         found["reference"] = fingerprint_of(settings.reference)
@@ -205,17 +208,17 @@ def contents(settings: ScreenSettings, directory: Path) -> dict[str, str]:
     return found
 
 
-def _of_library(path: str, directory: Path) -> str:
-    file, remembered = Path(path).resolve(), directory / _REMEMBERED
+def _library_sha256(path: str, directory: Path) -> str:
+    file, cached = Path(path).resolve(), directory / _LIBRARY_HASH
     stat = file.stat()
     state = [str(file), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
     try:
-        before = json.loads(remembered.read_text(encoding="utf-8"))
+        before = json.loads(cached.read_text(encoding="utf-8"))
         if before["file"] == state:
             return str(before["sha256"])
     except DAMAGED:
         pass  # it is read again
     digest = sha256_of(file)
     directory.mkdir(parents=True, exist_ok=True)
-    write_atomically(remembered, json.dumps({"file": state, "sha256": digest}) + "\n")
+    write_atomically(cached, json.dumps({"file": state, "sha256": digest}) + "\n")
     return digest

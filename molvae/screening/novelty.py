@@ -110,7 +110,7 @@ class Known:
         with reading(path):
             self._hashes: NDArray[np.uint64] = np.load(path, mmap_mode="r", allow_pickle=False)
 
-    def holds(self, smiles: Sequence[str]) -> NDArray[np.bool_]:
+    def contains(self, smiles: Sequence[str]) -> NDArray[np.bool_]:
         """Whether each canonical SMILES is known, `n`."""
         wanted = np.array([_hash(text) for text in smiles], dtype=np.uint64)
         if not len(self._hashes):

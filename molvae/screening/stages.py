@@ -161,8 +161,10 @@ class _Run:
         if known is None or not entries:
             return entries
         with self.timed("novelty"):
-            held = known.holds([entry.valid.smiles for entry in entries])
-            return self._keep(entries, ["in the reference" if h else "" for h in held], "known")
+            found = known.contains([entry.valid.smiles for entry in entries])
+            return self._keep(
+                entries, ["in the reference" if is_known else "" for is_known in found], "known"
+            )
 
     def encode(self, entries: list[Entry]) -> tuple[list[Entry], Array, Array]:
         """Entries the model can encode, with predictions; posterior means and deviations, `n x d` each."""
