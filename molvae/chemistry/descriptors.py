@@ -89,7 +89,7 @@ def _describe_text(text: str, names: Sequence[str]) -> np.ndarray:
 def _evaluate(function: Descriptor, mol: Mol) -> float:
     try:
         value = float(function(mol))
-    except Exception:  # noqa: BLE001 - whatever a descriptor raises, others' included, its value is NaN
+    except Exception:  # noqa: BLE001 - descriptors of plug-ins may raise anything
         return math.nan
     return value if math.isfinite(value) else math.nan
 
@@ -140,7 +140,7 @@ def largest_cycle(mol: Mol) -> float:
     """
     rings = mol.GetRingInfo()
     if all(rings.NumAtomRings(atom) <= 1 for atom in range(mol.GetNumAtoms())):
-        return _largest_ring(mol)  # rings that share no atom are the only basis there is
+        return _largest_ring(mol)  # without shared atoms the basis is unique
     import networkx as nx
 
     ordered = Chem.MolFromSmiles(Chem.MolToSmiles(mol))
@@ -164,7 +164,7 @@ def meaning(name: str) -> str:
 
 
 def span(name: str) -> tuple[float, float]:
-    """The least and the greatest value a descriptor can have, infinite where that is not known.
+    """The least and the greatest value a descriptor can have, infinite if unknown.
 
     >>> span("qed"), span("mw"), span("logp")
     ((0.0, 1.0), (0.0, inf), (-inf, inf))
@@ -181,7 +181,7 @@ _SPANS = {
     "formal_charge": (-math.inf, math.inf),
     "molar_refractivity": (-math.inf, math.inf),
 }
-"""Of the built-in ones all others are sizes and counts, from 0 up."""
+"""All other built-in descriptors are sizes and counts, at least 0."""
 
 _BUILT_IN: dict[str, tuple[Callable[[Mol], float], str]] = {
     "qed": (QED.qed, "drug-likeness, 0 to 1; Bickerton 2012"),
@@ -198,8 +198,8 @@ _BUILT_IN: dict[str, tuple[Callable[[Mol], float], str]] = {
     "largest_ring": (_largest_ring, "atoms of the largest of the smallest rings"),
     "largest_cycle": (largest_cycle, "atoms of the longest cycle of a cycle basis, as in penalized logP"),
     "fraction_sp3": (rdMolDescriptors.CalcFractionCSP3, "share of carbons that are sp3"),
-    "heavy_atoms": (rdMolDescriptors.CalcNumHeavyAtoms, "atoms but hydrogen"),
-    "heteroatoms": (rdMolDescriptors.CalcNumHeteroatoms, "atoms but carbon and hydrogen"),
+    "heavy_atoms": (rdMolDescriptors.CalcNumHeavyAtoms, "atoms except hydrogen"),
+    "heteroatoms": (rdMolDescriptors.CalcNumHeteroatoms, "atoms except carbon and hydrogen"),
     "hydrogens": (_hydrogens, "hydrogen atoms"),
     "bertz": (GraphDescriptors.BertzCT, "topological complexity; Bertz 1981"),
     "formal_charge": (rdmolops.GetFormalCharge, "charge"),

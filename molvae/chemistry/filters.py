@@ -44,7 +44,7 @@ def filter_reasons(molecule: Molecule, names: Sequence[str]) -> tuple[str, ...]:
     """
     functions = [(name, FILTERS.get(name)) for name in names]
     with rdBase.BlockLogs():
-        mol = drawn_neutral(molecule.mol)  # a sulfoxide is not blamed for the charges of its standard drawing
+        mol = drawn_neutral(molecule.mol)  # no filter sees the charges of a sulfoxide
         return tuple(f"{name}: {reason}" for name, function in functions for reason in function(mol))
 
 
@@ -64,7 +64,7 @@ def _over(limits: Sequence[tuple[str, float, float]]) -> tuple[str, ...]:
 
 
 def lipinski(mol: Mol) -> tuple[str, ...]:
-    """The rule of five (Lipinski 1997), with no violation forgiven."""
+    """The rule of five (Lipinski 1997); a single violation is a reason."""
     return _over(
         [
             ("molecular weight", round(Descriptors.MolWt(mol), 1), 500),
@@ -113,9 +113,7 @@ UNSTABLE = {
     "triple bond or cumulene in a small ring": "[r3,r4,r5,r6,r7]#[r]",
     "cyclopropene or cyclobutadiene": "[CX3;r3]=[CX3;r3]",
 }
-"""Groups that do not survive or react with nearly everything: SMARTS by name. Meant for proposals; a few
-drugs, such as artemisinin, have one.
-"""
+"""SMARTS of unstable or very reactive groups by name, for proposals; a few drugs have one (artemisinin)."""
 
 
 def unstable(mol: Mol) -> tuple[str, ...]:
@@ -161,8 +159,8 @@ def moses_reasons(molecule: Molecule, alerts: Path | None = None) -> tuple[str, 
     No ring of eight or more atoms, no formal charge (those of a sulfoxide do not count), only C N S O F Cl Br
     H, and none of the alerts, which are matched with all hydrogens explicit.
 
-    Alerts are read from a directory of `ALERT_FILES`. Without it, RDKit's own PAINS catalog stands in, which
-    holds the 480 PAINS alerts but not the 22 of medicinal chemistry.
+    Alerts are read from a directory of `ALERT_FILES`. Without it, RDKit's PAINS catalog is used, which
+    has the 480 PAINS alerts but not the 22 of medicinal chemistry.
 
     Raises:
         InputError: The files are missing or not alerts.
@@ -197,7 +195,7 @@ def _symbols(mol: Chem.Mol) -> set[str]:
 
 
 def _alert_names(mol: Chem.Mol, bits: Any, directory: Path) -> Iterator[str]:
-    # A pattern's bits are among those of every molecule it matches: few are left to be matched in earnest.
+    # The bits of a pattern are among those of every molecule it matches, so few need the slow match.
     for name, query, query_bits in _alerts(directory):
         if DataStructs.AllProbeBitsMatch(query_bits, bits) and mol.HasSubstructMatch(query):
             yield name

@@ -27,7 +27,7 @@ _CHANGES = (
     (re.compile(r"(?:^|,)[CH]:"), "coordinate or hydrogen bonds"),
     (re.compile(r"\$[^$]*_R\d"), "R-groups"),
 )
-"""What an extension may say that makes it another structure than its SMILES."""
+"""Features of an extension that make the structure another than that of the SMILES."""
 
 
 def cut_extension(text: str) -> tuple[str, str, str]:
@@ -137,8 +137,8 @@ def parse(text: str | Chem.Mol | None, *, diagnose: bool = True) -> Molecule | I
 
     Refused before RDKit sees them: empty text, white space, control and non-ASCII characters, more than
     `MAX_CHARACTERS` characters, branches nested deeper than `MAX_NESTING`. Wildcards stand for no molecule.
-    An RDKit molecule is read from its own SMILES; other objects (`None`, NaN) are invalid. Why
-    RDKit reads nothing takes as long as reading to find out: without `diagnose` the reason says no more.
+    An RDKit molecule is read from its own SMILES; other objects (`None`, NaN) are invalid. To
+    find the reason takes as long as to parse: `diagnose=False` leaves that out.
 
     >>> parse("C1=CC=CC=C1O").smiles
     'Oc1ccccc1'

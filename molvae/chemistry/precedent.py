@@ -1,8 +1,8 @@
 """Precedent: how often the bonds and ring systems of a molecule occur in a set of molecules.
 
-A bond is known by its order and by both its ends: each end's element, degree, hydrogens, charge and ring
-membership, and the same of its neighbors. A ring system is known by its atoms and bonds and by atoms held by
-double bonds; other substituents are left out. A molecule is as unusual as its weakest place.
+A bond is identified by its order and by both ends: element, degree, hydrogens, charge and ring membership of
+each end and of its neighbors. A ring system is identified by its atoms and bonds, and by atoms attached by
+double bonds; other substituents are left out. A molecule is as unusual as its rarest bond or ring system.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Precedent:
 
     @classmethod
     def counted(cls, molecules: Iterable[Molecule]) -> Self:
-        """The precedent of standardized molecules; each counts a place it has twice once."""
+        """The precedent of standardized molecules; a place that a molecule has twice counts once."""
         bonds: Counter[int] = Counter()
         rings: Counter[int] = Counter()
         n = 0
@@ -74,7 +74,7 @@ class Precedent:
         return cls(n, bonds, rings)
 
     def joined(self, other: Precedent) -> Precedent:
-        """What either set has."""
+        """The precedent of both sets together."""
         return Precedent(
             self.n_molecules + other.n_molecules,
             Counter(self._bonds) + Counter(other._bonds),
@@ -83,10 +83,10 @@ class Precedent:
 
     @property
     def n_common(self) -> int:
-        """Molecules that have a common bond or ring system: one in 10,000, at least one."""
+        """Molecules that must have a bond or ring system for it to be common: one in 10,000, at least one."""
         return max(1, round(_COMMON * self.n_molecules))
 
-    def said(self, weak: Weakness) -> str:
+    def sentence(self, weak: Weakness) -> str:
         """The most unusual place of a molecule and its count in words."""
         return f"{weak.name}: in {weak.count:,} of {self.n_molecules:,} training molecules"
 
@@ -98,7 +98,7 @@ class Precedent:
         return Precedent(self.n_molecules, bonds, rings)
 
     def weakest(self, molecule: Molecule) -> Weakness | None:
-        """The place with the lowest count; none for a single atom.
+        """The place with the lowest count; None for a single atom.
 
         An unusual atom makes all bonds around it unusual: of those, the one whose elements are rarest is
         named, and a ring system only where its bonds are better known than the whole.
@@ -127,7 +127,7 @@ class Precedent:
         return all(key in self._rings for key in found.rings.tolist())
 
     def arrays(self) -> dict[str, NDArray[np.int64]]:
-        """Sorted keys and their counts, to be kept."""
+        """Sorted keys and their counts, to be saved."""
         arrays = {"n_molecules": np.array([self.n_molecules])}
         for name, table in (("bonds", self._bonds), ("rings", self._rings)):
             keys = np.array(sorted(table), dtype=np.uint64)
@@ -217,9 +217,9 @@ class Places:
 def _refined(
     labels: Keys, begin: NDArray[np.int64], end: NDArray[np.int64], order: Keys, *, rounds: int
 ) -> Keys:
-    """Labels of atoms that have taken in those of their neighbors (Weisfeiler and Lehman, 1968), `n`.
+    """Labels of atoms refined by those of their neighbors (Weisfeiler and Lehman, 1968), `n`.
 
-    Each bond stands twice in `begin`, `end` and `order`, `2 b` each, by ascending `begin`.
+    Each bond occurs twice in `begin`, `end` and `order`, `2 b` each, by ascending `begin`.
     """
     if not len(begin):
         return labels
@@ -240,7 +240,7 @@ def _packed(numbers: Keys) -> Keys:
 
 
 def _mixed(x: Keys) -> Keys:
-    """A permutation of 64-bit integers without visible pattern (the finalizer of MurmurHash3)."""
+    """A hash of 64-bit integers: the finalizer of MurmurHash3, which is a permutation."""
     x = x ^ (x >> _SHIFT)
     x = x * _FIRST
     x = x ^ (x >> _SHIFT)

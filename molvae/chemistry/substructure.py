@@ -1,4 +1,4 @@
-"""Parts of molecules: SMARTS patterns, cores that must stay, scaffolds and BRICS fragments."""
+"""Parts of molecules: SMARTS patterns, cores, scaffolds and BRICS fragments."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def contains(molecule: Molecule, smarts: str) -> bool:
 
 
 def occurrences(molecule: Molecule, smarts: str) -> tuple[frozenset[int], ...]:
-    """Heavy atoms of each place where the pattern occurs, as in `contains`, each once.
+    """The heavy atoms of each match of the pattern, without duplicates; matches are those of `contains`.
 
     >>> from molvae.chemistry.molecule import parse
     >>> [sorted(atoms) for atoms in occurrences(parse("OCCO"), "[CX4][OH]")]
@@ -70,7 +70,7 @@ def _drawings(molecule: Molecule, *, hydrogens: bool) -> Iterator[Chem.Mol]:
 
 @cache
 def pattern(smarts: str) -> tuple[Any, bool]:
-    """The RDKit query molecule of a SMARTS, and whether it has hydrogen atoms that molecules must spell out.
+    """The RDKit query molecule of a SMARTS, and whether it matches molecules with explicit hydrogens.
 
     A hydrogen bonded to another atom of the pattern becomes a property of that atom.
 
@@ -82,7 +82,7 @@ def pattern(smarts: str) -> tuple[Any, bool]:
     if len(smarts) > MAX_CHARACTERS:
         raise UsageError(f"the SMARTS pattern has {len(smarts)} characters, over {MAX_CHARACTERS}")
     for position, character in enumerate(smarts):
-        if not character.isascii():  # nor would RDKit's own words about it be text
+        if not character.isascii():  # RDKit's message about it would not be valid text
             reason = unwanted_character(character, position)
             raise UsageError(f"{smarts!a} is not a SMARTS pattern: {reason}")
     with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
@@ -119,7 +119,7 @@ def core_pattern(text: str) -> str:
         mol = Chem.MolFromSmiles(text) if "*" in text else None
     points = [] if mol is None else [atom for atom in mol.GetAtoms() if atom.GetAtomicNum() == 0]
     if mol is None or not points:
-        pattern(text)  # says what is wrong
+        pattern(text)  # raises if it is no SMARTS
         return text
     if any(point.GetDegree() != 1 or point.GetBonds()[0].GetBondTypeAsDouble() != 1 for point in points):
         raise UsageError(
@@ -142,7 +142,7 @@ def core_pattern(text: str) -> str:
 def core_molecule(smarts: str) -> Molecule | None:
     """The core of `core_pattern` as a molecule, with hydrogens where it may grow.
 
-    None where the pattern leaves atoms or bonds open.
+    None if the pattern does not specify all atoms and bonds.
 
     >>> core_molecule(core_pattern("[*:1]c1ccncc1")).smiles
     'c1ccncc1'
@@ -169,7 +169,7 @@ def core_molecule(smarts: str) -> Molecule | None:
 
 
 def _drawn(query: Chem.Mol | None) -> Chem.RWMol | None:
-    """The atoms and bonds of a pattern, if it gives them all; hydrogens are left out."""
+    """The atoms and bonds of a pattern without hydrogens; None if it does not specify them all."""
     matches = [] if query is None else [_PLAIN_ATOM.fullmatch(atom.GetSmarts()) for atom in query.GetAtoms()]
     if query is None or None in matches:
         return None

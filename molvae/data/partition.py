@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from molvae.data.readers import Layout, Table
     from molvae.data.sources import Line
 
-_CHUNK = 1 << 20  # bytes looked at at once
+_CHUNK = 1 << 20  # bytes read at once
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-_PART_CHARACTERS = 1 << 25  # of the rows of one part that brings them
+_PART_CHARACTERS = 1 << 25  # in the rows of one part of a stream
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Shard:
 
     @classmethod
     def read(cls, text: str) -> Shard:
-        """The shard that `i/N` means.
+        """Read a shard written as `i/N`.
 
         Raises:
-            UsageError: It is not a shard.
+            UsageError: It is written otherwise, or i is not below N.
         """
         found = re.fullmatch(r"(\d+)/(\d+)", text.strip())
         if found is None or not int(found[1]) < int(found[2]):
@@ -79,7 +79,7 @@ class Part:
     rows: tuple[Row | BadRow, ...] | None = None
 
     def fingerprint(self) -> str:
-        """The sha256 of the rows it brings: identifies a stream; empty if the part has no rows."""
+        """The sha256 of the rows of a part of a stream; empty for other parts."""
         if self.rows is None:
             return ""
         digest = hashlib.sha256()
@@ -92,8 +92,8 @@ class PartRows:
     """The rows of a part, to be read once.
 
     Attributes:
-        n_lines: After reading: lines of this part that rows of later parts do not count themselves; lines in
-            a part of a text file are counted from its own beginning.
+        n_lines: After reading, the lines of a part of a text file, whose rows number their lines from the
+            start of the part; 0 where rows have the line numbers of the whole input.
     """
 
     def __init__(self, rows: Iterable[Row | BadRow] = ()) -> None:
@@ -111,7 +111,7 @@ class PartReader:
     Attributes:
         path: The input.
         kind: bytes (blocks of a text file), groups (pieces of the row groups of a Parquet file) or stream
-            (parts bring their rows).
+            (parts contain their rows).
         layout: How it becomes rows; `None` for an SD file.
     """
 
@@ -228,7 +228,7 @@ class Library:
 
 
 def _up_to(rows: Iterator[Row | BadRow], n: int) -> Iterator[Row | BadRow]:
-    """The next rows, fewer than `n` where they are so long that they would fill the memory."""
+    """The next `n` rows; fewer if they are so long that they would fill the memory."""
     size = 0
     for row in islice(rows, n):
         yield row

@@ -37,8 +37,7 @@ class Layout:
 
     Attributes:
         columns: What each column is.
-        delimiter: What stands between the cells of a line; a blank means SMILES and then a name. `None` in a
-            Parquet file.
+        delimiter: Separates the cells of a line; a space means SMILES, then a name. `None` in a Parquet file.
         header_line: Line of the header, counted from 1; 0 where there is none.
         comma_columns: Columns whose numbers have a decimal comma: they are read with a point.
         encoding: Of a text file, as from `guess_encoding`.
@@ -98,8 +97,8 @@ class Table:
         smiles_column: The column read as SMILES, or ``molblock``.
         id_column: The column read as names, if any.
         note: One sentence that says which columns were chosen, to be printed.
-        raw_rows: The rows, with the molblocks of an SD file as they stand there, to be parsed elsewhere.
-        layout: How it becomes rows; `None` for an SD file.
+        raw_rows: Its rows, with the molblocks of an SD file not yet parsed.
+        layout: How its cells become rows; `None` for an SD file.
     """
 
     name: str
@@ -111,7 +110,7 @@ class Table:
     layout: Layout | None = None
 
     def rows(self) -> Iterator[Row | BadRow]:
-        """Yield every row that is not blank, its text always SMILES; a `BadRow` if it cannot be read."""
+        """Yield every row that is not blank, its structure as SMILES; a `BadRow` if it cannot be read."""
         for row in self.raw_rows:
             yield _as_smiles(row) if isinstance(row, Row) and row.is_molblock else row
 
@@ -121,7 +120,7 @@ def open_table(path: str | Path, *, smiles_column: str | None = None, id_column:
 
     Args:
         path: The file; the format of stdin and of unknown suffixes is detected from the content.
-        smiles_column: The column that holds SMILES, by name or by number from 1; else it is found.
+        smiles_column: The column that holds SMILES, by name or by number from 1; detected if not given.
         id_column: The same for the names of the molecules.
 
     Raises:
@@ -184,7 +183,7 @@ def _open_text(source: Source, smiles_column: str | None, id_column: str | None)
 
 
 def _comma_columns(columns: Columns, sample: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """The columns of numbers of a table that writes decimal commas; none if its numbers have points."""
+    """Numeric columns of a table with decimal commas; none if it has decimal points."""
     cells = [cell for row in sample for cell in row]
     if not any(map(has_decimal_comma, cells)):
         return ()

@@ -43,7 +43,7 @@ def join_labels(
     """Join the labels of the rows of each molecule, in place: its first row gets the joined ones.
 
     ``replicates.csv`` has number, mean and standard deviation of the numbers that were averaged,
-    ``contradictions.csv`` the classes that exclude one another. SMILES and identifiers of the rows are in
+    ``contradictions.csv`` the classes of molecules that have both. SMILES and identifiers of the rows are in
     `spill`; `firsts` is the first row that holds the molecule of each row, `n`.
     """
     joiner = _Joiner(settings, rows, firsts)
@@ -142,8 +142,8 @@ class _Joiner:
         if which.any():
             self.joined.contradictory[name] = int(which.sum())
         for number in np.flatnonzero(which).tolist():
-            stretch = slice(*np.searchsorted(group, (number, number + 1)).tolist())
-            yield int(self._firsts[number]), values[stretch]
+            start, stop = np.searchsorted(group, (number, number + 1)).tolist()
+            yield int(self._firsts[number]), values[start:stop]
 
     def _given(self, p: int) -> tuple[NDArray[np.float64], NDArray[np.int64], Any, Any]:
         """Values of a column that are not missing, the group of each, and the range of each group."""

@@ -68,7 +68,7 @@ class PropertyScaler:
         return np.asarray(variance, dtype=np.float64) * np.square(self.scale)
 
     def to_json(self) -> str:
-        """Write the numbers so that reading them gives the very same ones."""
+        """Write the scaler as JSON, from which `from_json` restores the exact numbers."""
         return json.dumps({"names": self.names, "mean": self.mean, "scale": self.scale}, indent=2) + "\n"
 
     @classmethod

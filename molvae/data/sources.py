@@ -24,7 +24,7 @@ MAX_LINE = 250_000
 """Characters kept of one line; the rest of a longer line is skipped, so that no input can fill the memory."""
 
 OVER_LONG = "\x00…"
-"""Ends the beginning of a line that was too long to be kept."""
+"""Ends a line of which only the beginning was kept, because it is too long."""
 
 _FOREIGN = (
     (b"PK\x03\x04", "an Excel workbook or a ZIP archive", "Save the sheet as CSV, or unpack the archive."),
@@ -35,12 +35,12 @@ _FOREIGN = (
     (b"\x28\xb5\x2f\xfd", "packed with zstd", "Unpack it, or pipe it: zstdcat FILE | molvae COMMAND -"),
 )
 _FOREIGN_TEXT = (
-    (rb"<!doctype html|<html", "a web page", "A download that failed, perhaps: look into it."),
+    (rb"<!doctype html|<html", "a web page", "Perhaps a download that failed: open it to check."),
     (rb"<\?xml", "XML", "Give a table of SMILES: .csv .smi .sdf .parquet."),
     (rb"\{|\[\s*[{\"]", "JSON", "Write it as a table: .csv .smi .sdf .parquet."),
     (rb"@<tripos>", "a MOL2 file", "Convert it, for example: obabel FILE -O molecules.sdf"),
 )
-"""How text begins that can be neither a table nor SMILES: patterns of its first bytes in lower case."""
+"""Patterns of the beginning, in lower case, of text that is neither a table nor SMILES."""
 
 _KEPT = 1000  # characters kept of a line that is too long
 _PEEK = 4096  # bytes read to detect the format
@@ -113,10 +113,10 @@ class Source:
             self.close()
 
     def blocks(self) -> Iterator[str]:
-        """Yield all text in blocks, ahead of reading its lines; stdin is kept on disk for that."""
+        """Yield the whole text in blocks before its lines are read; stdin is copied to disk for this."""
         encoding = self.encoding
         if self.is_stdin:
-            spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed by whoever ends the process
+            spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process ends
             try:
                 while chunk := self._buffer.read1(_PEEK):
                     spool.write(chunk)
@@ -127,7 +127,7 @@ class Source:
             text = text_of(spool, encoding)
         else:
             text = text_of(self._again(), encoding)
-        with suppress(*_BROKEN):  # met again where the rows are read
+        with suppress(*_BROKEN):  # reported when the rows are read
             while block := text.read(_PEEK):
                 yield block
         if self.is_stdin:
@@ -137,7 +137,7 @@ class Source:
             text.close()
 
     def close(self) -> None:
-        """Close the file; stdin is left open, it is not ours."""
+        """Close the file; stdin stays open."""
         if not self.is_stdin:
             self._buffer.close()
             self._raw.close()
@@ -177,7 +177,7 @@ def _broken_off(line: int, error: Exception) -> BadRow:
 
 
 def check_file(path: Path) -> None:
-    """Refuse a path that is not a readable file.
+    """Check that a path is a file.
 
     Raises:
         InputError: If it is missing (the nearest name beside it is suggested) or a directory.
@@ -186,7 +186,9 @@ def check_file(path: Path) -> None:
         raise InputError(f"{path} is a directory; a file of molecules was expected")
     if not path.exists():
         beside = list(path.parent.iterdir()) if path.parent.is_dir() else []
-        by_stem = {p.name.partition(".")[0]: p.name for p in beside}  # not all that end with .csv are near
+        by_stem = {
+            p.name.partition(".")[0]: p.name for p in beside
+        }  # without suffixes, which would make all names similar
         meant = suggest(path.name.partition(".")[0], by_stem)
         nearest = by_stem.get(meant.partition("'")[2].rpartition("'")[0]) if meant else None
         raise InputError(
@@ -208,7 +210,7 @@ def _buffered(raw: BinaryIO) -> BinaryIO:
 
 
 _KANA = re.compile(rb"(?:\x82[\x9f-\xf1]|\x83[\x40-\x96]){2}")
-"""Two hiragana or katakana in a row in Shift JIS; in Windows-1252 the first byte of each is a rare sign."""
+"""Two hiragana or katakana in a row in Shift JIS; in Windows-1252 the first byte of each is rare."""
 
 _FALLBACK = "molvae-windows-1252"
 
@@ -224,9 +226,9 @@ _NOTES = {
 def guess_encoding(sample: bytes) -> str:
     """Guess the encoding of a text from its beginning.
 
-    A byte order mark decides; so do the NUL bytes of UTF-16, and Japanese kana. What is not UTF-8 is taken as
-    Windows-1252, what spreadsheets write in most of the world. Statistical detectors were tried and take a
-    lone µ or ° for Chinese or Japanese.
+    UTF-16 is recognized by a byte order mark or NUL bytes, Shift JIS by Japanese kana. Other text that is
+    not UTF-8 is read as Windows-1252, which most spreadsheets write. Statistical detectors were tried: they
+    take a lone µ or ° for Chinese or Japanese.
 
     >>> guess_encoding("pIC50 (µM)".encode()), guess_encoding("pIC50 (µM)".encode("cp1252"))
     ('utf-8-sig', 'cp1252')
@@ -247,8 +249,8 @@ def guess_encoding(sample: bytes) -> str:
 def text_of(binary: BinaryIO, encoding: str, *, at_start: bool = True) -> io.TextIOWrapper:
     """A text stream with any line endings.
 
-    Bytes that are not UTF-8 are read one by one as Windows-1252, so that an accent deep in a long file, or
-    one row pasted from another program, survives too. Only at the start may a byte order mark stand in front.
+    Bytes that are not UTF-8 are read one by one as Windows-1252: an accent may come late in a long file, or
+    in a single row that was pasted from elsewhere. Only the start of a file may have a byte order mark.
     """
     codecs.register_error(_FALLBACK, _as_windows)
     if encoding in ("cp1252", "utf-8-sig"):
@@ -266,6 +268,6 @@ def _is_shift_jis(sample: bytes) -> bool:
 
 
 def _as_windows(error: UnicodeError) -> tuple[str, int]:
-    assert isinstance(error, UnicodeDecodeError)  # noqa: S101 - we only read with it
+    assert isinstance(error, UnicodeDecodeError)  # noqa: S101 - only used to decode
     byte = error.object[error.start : error.start + 1]
     return byte.decode("cp1252", "ignore") or byte.decode("latin-1"), error.start + 1

@@ -34,8 +34,8 @@ def part_of(cell: str) -> int | None:
 def key_of(seed: int, text: str) -> int:
     """Return a number in [0, 2^64) that depends on the seed and the text alone.
 
-    Molecules are divided by this key, so that the side a molecule falls on depends neither on its place in
-    the file nor on the number of workers.
+    Molecules are divided by this key, so that the part of a molecule depends neither on its place in the file
+    nor on the number of workers.
     """
     digest = hashlib.blake2b(text.encode(), digest_size=8, key=seed.to_bytes(16, "little")).digest()
     return int.from_bytes(digest, "little")
@@ -69,7 +69,7 @@ def largest_group(n: int, fractions: tuple[float, float, float]) -> int:
 def divided(keys: NDArray[np.uint64], n_valid: int, n_test: int) -> NDArray[np.uint8]:
     """The part of each key: test for the lowest, valid for the next, training for all others.
 
-    Equal keys are never divided, so that valid and test may be smaller than asked for.
+    Equal keys are never divided, so that valid and test may be smaller than requested.
     """
     ordered = np.sort(keys)
     parts = np.full(len(keys), TRAIN, dtype=np.uint8)

@@ -32,7 +32,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Writer(Protocol):
-    """Takes rows; a value per column, `None` (or NaN) where there is none."""
+    """Takes rows: one value per column, `None` or NaN if it is missing."""
 
     skipped: int
     """Rows left out because the format holds molecules only."""
@@ -65,8 +65,8 @@ def suffix_of(path: Path) -> str:
 def neutralize(text: str) -> str:
     """Escape text for spreadsheets, which run a cell starting with = + - @ as a formula.
 
-    An apostrophe is put before such a cell, in full width too, and before what would be one where a
-    spreadsheet separates cells by semicolons or tabs; plain numbers stay as they are.
+    Such a cell gets an apostrophe in front, full-width signs included, and so does text after a semicolon,
+    tab or line end, where a spreadsheet may start another cell. Plain numbers are unchanged.
 
     >>> neutralize("=HYPERLINK(1)"), neutralize("-3.5"), neutralize("CHEMBL25")
     ("'=HYPERLINK(1)", '-3.5', 'CHEMBL25')
@@ -83,7 +83,7 @@ def neutralize(text: str) -> str:
 
 @contextlib.contextmanager
 def open_writer(target: Path, columns: Sequence[Column]) -> Iterator[Writer]:
-    """A writer to the file `target`; the file appears, complete, when the block ends well.
+    """A writer to the file `target`, which appears, complete, if the block succeeds.
 
     `.csv` neutralizes text cells (see `neutralize`). `.smi` holds the first SMILES column and the identifier;
     `.sdf` holds molecules with the other columns as properties; rows without a molecule are left out of both
@@ -91,7 +91,7 @@ def open_writer(target: Path, columns: Sequence[Column]) -> Iterator[Writer]:
 
     Raises:
         UsageError: The suffix is not in `SUFFIXES`, or the table has no molecules and the format needs them.
-        StorageError: The disk refuses; an existing file is intact.
+        StorageError: It cannot be written; an existing file is intact.
     """
     suffix = suffix_of(target)
     if suffix != ".parquet" and any(column.kind == "vector" for column in columns):

@@ -155,7 +155,7 @@ def recover_directory(target: Path) -> None:
 
     Raises:
         LockedError: Another process is replacing it.
-        StorageError: The disk refuses.
+        StorageError: It cannot be restored.
     """
     if target.exists() or not _previous(target).exists():
         return

@@ -41,7 +41,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     """Write a temporary file, flush it to disk and rename it into place.
 
     Raises:
-        StorageError: The disk refuses; the old file is intact and the message names the path.
+        StorageError: It cannot be written; the old file is intact and the message names the path.
     """
     with written_aside(path) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
@@ -54,7 +54,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     Leftovers of killed processes are removed; files being written by others are not.
 
     Raises:
-        StorageError: The disk refuses; the old file is intact and the message names the path.
+        StorageError: It cannot be written; the old file is intact and the message names the path.
     """
     temporary: Path | None = None
     descriptor = -1
@@ -142,7 +142,7 @@ def directory_lock(path: Path) -> Iterator[None]:
 
     Raises:
         LockedError: Another process holds it.
-        StorageError: The disk refuses.
+        StorageError: It cannot be written.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -158,7 +158,7 @@ def file_lock(lock: Path, what: Path, *, patience: float = 0.0) -> Iterator[None
 
     Raises:
         LockedError: Another process holds it.
-        OSError: The disk refuses.
+        OSError: The lock file cannot be written.
     """
     from filelock import FileLock, Timeout
 

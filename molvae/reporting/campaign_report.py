@@ -165,7 +165,7 @@ def _unusual(precedent: Precedent, molecule: Molecule) -> tuple[int, ...]:
 def _rarest(precedent: Precedent, smiles: str) -> list[str]:
     molecule = parse(smiles)
     weak = precedent.weakest(molecule) if is_valid(molecule) else None
-    return [] if weak is None else [precedent.said(weak)]
+    return [] if weak is None else [precedent.sentence(weak)]
 
 
 def _descent(row: Row, by_smiles: Mapping[str, Row]) -> list[Row]:

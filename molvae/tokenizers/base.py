@@ -28,8 +28,8 @@ class Tokenizer(ABC):
     """Converts SMILES to token ids and back.
 
     A subclass converts SMILES to its notation (`spell`), splits that into units (`cut`), and converts it back
-    (`write`); everything else is final. A vocabulary may hold tokens made of several units (`merging`): text
-    is then split into the longest tokens.
+    (`write`); everything else is final. A vocabulary may have tokens of several units (byte-pair
+    encoding): text is then split into the longest tokens.
 
     Args:
         vocabulary: The known tokens; any other unit becomes ``<unk>``.
