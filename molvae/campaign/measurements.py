@@ -182,14 +182,9 @@ def joined(parts: Sequence[Measurements], names: Sequence[str]) -> Measurements:
             raise UsageError(f"{name} is in {units[name]} in one table and in {unit} in another")
     balance = replace(found.balance, read=0, changed=0)  # rows were counted in the parts
     for part in (part.balance for part in parts):
-        balance.read += part.read
-        balance.empty += part.empty
-        balance.changed += part.changed
-        balance.averaged += part.averaged
-        balance.repeated += part.repeated
-        balance.unreadable += part.unreadable
-        balance.refused += part.refused
-        balance.notes += part.notes
+        for name, value in vars(part).items():
+            if name != "used":  # molecules of several tables are one
+                setattr(balance, name, getattr(balance, name) + value)
     return replace(found, balance=balance, units=units)
 
 
