@@ -44,10 +44,10 @@ class KeptStates(FitStates):
     def __init__(
         self,
         directory: Path,
-        should_stop: Callable[[], bool] = lambda: False,
+        should_stop: Callable[[], bool],
         *,
+        fit: str,
         every: int | None = None,
-        fit: str = "the fit",
         world: World | None = None,
     ) -> None:
         self.directory, self._should_stop = directory, should_stop
@@ -57,12 +57,10 @@ class KeptStates(FitStates):
         """The newest state that is not damaged; None if there are no states.
 
         Raises:
-            CheckpointError: There are states, but all are damaged or of an earlier version.
+            CheckpointError: There are states, but all are damaged.
         """
         for stray in self.directory.glob(".step-*.tmp"):  # left by a killed process
             shutil.rmtree(stray, ignore_errors=True)
-        if (self.directory / "state.safetensors").exists():
-            raise self._refused("it was started by an earlier version of molvae")
         problem: CheckpointError | None = None
         for path in reversed(saved_states(self.directory)):
             try:
@@ -70,13 +68,9 @@ class KeptStates(FitStates):
             except CheckpointError as error:
                 problem = problem or error
         if problem is not None:
-            raise self._refused(str(problem)) from None
+            message = f"{self._fit} cannot be resumed: {problem}"
+            raise CheckpointError(message, hint=f"Remove {self.directory} to start over.")
         return None
-
-    def _refused(self, why: str) -> CheckpointError:
-        return CheckpointError(
-            f"{self._fit} cannot be resumed: {why}", hint=f"Remove {self.directory} to start over."
-        )
 
     def after_step(self, step: int, state: Callable[[], State]) -> None:
         """Save the state every few hundred steps, and when asked to stop.
