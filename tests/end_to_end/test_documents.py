@@ -109,8 +109,8 @@ OUTCOMES = {
     "questions": neighbors_of_nifedipine_are_dihydropyridines,
     "impute": every_cell_is_filled_and_other_assays_help,
     "from-an-assay-table-to-the-next-plate": both_plates_are_new_and_within_the_bounds,
-    "screen-on-a-cluster": the_best_are_ranked_within_the_bound_and_every_row_comes_back,
-    "in-the-laboratory": values_were_brought_back,
+    "screen-a-library": the_best_are_ranked_within_the_bound_and_every_row_comes_back,
+    "work-with-a-laboratory": values_were_brought_back,
     "objectives-and-constraints": every_candidate_has_the_core,
 }
 
