@@ -134,20 +134,17 @@ class CampaignSettings(Settings):
         """Candidates per batch once `n_calls` are spent."""
         return self.q if self.q_most is None else max(self.q, min(self.q_most, n_calls // _CALLS_PER_PLACE))
 
-    def _bound(self, name: str, direction: str) -> float | None:
-        return next((o.bound for o in self.objectives if (o.name, o.direction) == (name, direction)), None)
-
     @model_validator(mode="after")
     def _has_a_goal(self) -> CampaignSettings:
-        names = [(objective.name, objective.direction) for objective in self.objectives]
+        bounds = {(objective.name, objective.direction): objective.bound for objective in self.objectives}
         if not any(objective.is_goal for objective in self.objectives):
             raise ValueError("a campaign needs at least one objective to maximize or minimize")
-        if len(set(names)) < len(names):
+        if len(bounds) < len(self.objectives):
             raise ValueError("an objective is given twice")
-        for name in dict.fromkeys(name for name, _ in names):
-            if {(name, "maximize"), (name, "minimize")} <= set(names):
+        for name in dict.fromkeys(name for name, _ in bounds):
+            if {(name, "maximize"), (name, "minimize")} <= bounds.keys():
                 raise ValueError(f"'{name}' is both maximized and minimized")
-            least, most = (self._bound(name, direction) for direction in ("at_least", "at_most"))
+            least, most = bounds.get((name, "at_least")), bounds.get((name, "at_most"))
             if least is not None and most is not None and least > most:
                 raise ValueError(f"'{name}' cannot be at least {least:g} and at most {most:g}")
         return self
