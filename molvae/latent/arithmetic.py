@@ -106,21 +106,17 @@ def shift(
     """
     prepared = model.prepare(molecules)
     mu, sigma = model.posterior(prepared, inference_steps=INFERENCE_STEPS)
-    generator = Seeds(seed).numpy("arithmetic")
-    best: list[Shifted] = [Shifted(item, Invalid("", "not decoded"), float("nan")) for item in prepared]
-    step = np.float32(amount) * direction.vector
-    for number in range(max(n_tries, 1)):
-        near = decode_near(model, mu + step, sigma, _LEVEL, generator) if number else model.decode(mu + step)
-        best = [_better(old, item) for old, item in zip(best, near, strict=True)]
-    return best
+    generator, moved = Seeds(seed).numpy("arithmetic"), mu + np.float32(amount) * direction.vector
+    tries = [model.decode(moved)]
+    tries += [decode_near(model, moved, sigma, _LEVEL, generator) for _ in range(n_tries - 1)]
+    return [_best(parent, decoded) for parent, *decoded in zip(prepared, *tries, strict=True)]
 
 
-def _better(old: Shifted, item: Molecule | Invalid) -> Shifted:
-    if not is_valid(old.parent):
-        return Shifted(old.parent, Invalid("", "its parent is not a molecule"), float("nan"))
-    if not is_valid(item):
-        return old if is_valid(old.molecule) else Shifted(old.parent, item, float("nan"))
-    new = Shifted(old.parent, item, float(tanimoto(old.parent, [item])[0]))
-    if not is_valid(old.molecule) or old.molecule == old.parent:
-        return new
-    return new if new.molecule != new.parent and new.similarity > old.similarity else old
+def _best(parent: Molecule | Invalid, decoded: Sequence[Molecule | Invalid]) -> Shifted:
+    """The valid molecule most similar to the parent, the parent itself last."""
+    if not is_valid(parent):
+        return Shifted(parent, Invalid("", "its parent is not a molecule"), float("nan"))
+    found = [Shifted(parent, item, float(tanimoto(parent, [item])[0])) for item in decoded if is_valid(item)]
+    if not found:
+        return Shifted(parent, decoded[-1], float("nan"))
+    return max(found, key=lambda one: (one.molecule != parent, one.similarity))
