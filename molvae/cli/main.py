@@ -199,7 +199,7 @@ def run(argv: Sequence[str]) -> int:
         code = 0
     except click.exceptions.Exit as outcome:
         code = outcome.exit_code
-    except click.ClickException as error:
+    except click.UsageError as error:
         code = _misused(session, error)
     except MolvaeError as error:
         code = error.exit_code
@@ -217,14 +217,12 @@ def run(argv: Sequence[str]) -> int:
     return code
 
 
-def _misused(session: Session, error: click.ClickException) -> int:
+def _misused(session: Session, error: click.UsageError) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
-    elif isinstance(error, click.UsageError):
+    else:
         path = error.ctx.command_path if error.ctx else "molvae"
         session.error(usage_sentence(error), hint=f"See '{path} --help'.", code=2)
-    else:
-        session.error(error.format_message(), code=2)
     return 2
 
 

@@ -68,7 +68,7 @@ def ticks(low: float, high: float, n: int = 5, *, whole: bool = False) -> list[f
     >>> ticks(1, 4, whole=True)
     [1.0, 2.0, 3.0, 4.0]
     """
-    raw = (high - low) / max(n, 1)
+    raw = (high - low) / n
     power = 10.0 ** math.floor(math.log10(raw))
     step = min((s * power for s in _STEPS), key=lambda s: abs(math.log(s / raw)))
     if whole:
