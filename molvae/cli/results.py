@@ -166,10 +166,11 @@ def moves_text(reports: Sequence[MoveReport]) -> str:
     """The yield of each source of candidates; a hit is a candidate among the ten best."""
     header = ("source", "calls", "hits", "hit rate", "best", "attempts", "new", "share")
     rows = []
-    for facts, report in zip(move_facts(reports), reports, strict=True):
-        source, calls, hits, best, attempts, new, share = facts.values()
-        share = _rate(share) if attempts else ""
-        rows.append((source, calls, hits, _rate(report.hit_rate), best, attempts, new, share))
+    for report in reports:
+        best = None if np.isnan(report.best) else report.best
+        share = _rate(report.share) if report.attempts else ""
+        hits = (report.scored, report.hits, _rate(report.hit_rate), best)
+        rows.append((report.move, *hits, report.attempts, report.new, share))
     return "\n" + table_text(header, rows) if rows else ""
 
 
