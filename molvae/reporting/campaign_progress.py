@@ -38,45 +38,48 @@ class Curve:
     """Progress after each call, in the campaign's measure.
 
     Attributes:
+        method: Search method of the campaign.
         each: Value of each call's molecule, `n`; NaN when it failed or is not feasible.
         best: Best so far, `n`.
         top: Mean of the ten best so far, `n`.
         auc: Area under `top`, as a share of the budget.
     """
 
+    method: str
     each: Array
     best: Array
     top: Array
     auc: float
 
 
-def curves(standing: Standing, other: Standing | None) -> tuple[Curve, Curve | None]:
-    """Curves of a campaign and its baseline, on the same scale."""
+def curves(standing: Standing, baseline: Path | None) -> tuple[Curve, Curve | None]:
+    """Curves of a campaign and of the one in the journal `baseline`, on the same scale.
+
+    Raises:
+        UsageError: The objectives of the baseline differ.
+    """
+    other = None if baseline is None else _opened(baseline, standing.settings)
     both = [standing] if other is None else [standing, other]
     worth = [np.array([row.utility for row in one.called]) for one in both]
     if other is not None and not standing.single:  # goals are scaled by their ranges in both together
         parts = [standing.matrix(standing.called), other.matrix(other.called), standing.matrix(standing.rows)]
         joint = utilities(np.concatenate(parts), standing.settings.objectives)
         worth = np.split(joint, np.cumsum([len(part) for part in parts]))[:2]
-    made = [_curve(part, standing.sign, standing.settings.budget) for part in worth]
-    return made[0], made[1] if other is not None else None
+    own, *base = (_curve(one.settings.method, part, standing) for one, part in zip(both, worth, strict=True))
+    return own, base[0] if base else None
 
 
-def _curve(worth: Array, sign: float, budget: int) -> Curve:
+def _curve(method: str, worth: Array, standing: Standing) -> Curve:
+    sign, budget = standing.sign, standing.settings.budget
     best, top = (np.array(line) for line in running_top(worth.tolist(), _TOP))
     auc = top_auc(worth.tolist(), budget=budget, frequency=1) if len(worth) else float("nan")
     if sign < 0:  # the mean of the curve: no area from zero, which would be a good value here
         known = top[np.isfinite(top)]
         auc = float(known.mean()) if len(known) else float("nan")
-    return Curve(sign * worth, sign * best, sign * top, sign * auc)
+    return Curve(method, sign * worth, sign * best, sign * top, sign * auc)
 
 
-def baseline_of(journal: Path, settings: CampaignSettings) -> Standing:
-    """Load the campaign to compare with.
-
-    Raises:
-        UsageError: Its objectives differ.
-    """
+def _opened(journal: Path, settings: CampaignSettings) -> Standing:
     with Campaign.open(journal, writable=False) as campaign:
         found, rows = campaign.settings, campaign.table()
     if found.objectives != settings.objectives:
@@ -88,9 +91,8 @@ def baseline_of(journal: Path, settings: CampaignSettings) -> Standing:
     return Standing(found, rows)
 
 
-def progress_cards(standing: Standing, other: Standing | None, seconds: float) -> list[Card]:
+def progress_cards(standing: Standing, own: Curve, base: Curve | None, seconds: float) -> list[Card]:
     """The key figures."""
-    own, base = curves(standing, other)
     n, level = len(standing.called), _start_level(standing)
     n_failed = sum(any(s is not None and not s.is_measured for s in row.scores) for row in standing.called)
     best, top = "", ""
@@ -102,43 +104,41 @@ def progress_cards(standing: Standing, other: Standing | None, seconds: float) -
         Card("mean of top 10", shown(_last(own.top)), top),
         Card("AUC top 10", shown(own.auc), "area under the curve / budget" if standing.sign > 0 else "mean"),
     ]
-    if base is not None and other is not None:
-        cards.append(
-            Card(f"{other.settings.method} AUC", shown(base.auc), f"top 10 {shown(_last(base.top))}")
-        )
+    if base is not None:
+        cards.append(Card(f"{base.method} AUC", shown(base.auc), f"top 10 {shown(_last(base.top))}"))
     share = percent(n_failed / n) + " of the calls" if n else ""
     cards.append(Card("with a failure", f"{n_failed:,}", share))
     return [*cards, Card("search", f"{shown(seconds / max(n, 1))} s", "per call, oracle not counted")]
 
 
-def progress_section(standing: Standing, other: Standing | None, numbers: Mapping[str, int]) -> Section:
+def progress_section(
+    standing: Standing, own: Curve, base: Curve | None, numbers: Mapping[str, int]
+) -> Section:
     """Best and top-10 so far against calls; several goals also one by one."""
     if not standing.called:
         return Section("progress", "Progress", [])
-    first, *others = progress_charts(standing, other, numbers)
+    first, *others = progress_charts(standing, own, base, numbers)
     title = f"{standing.measure} against oracle calls"
-    caption = _explained(standing, *curves(standing, other))
+    caption = _explained(standing, own, base)
     size: Size = "half" if len(standing.settings.objectives) < 3 else "small"  # noqa: PLR2004
     figures = [Figure(chart.svg(size), chart.title, size=size) for chart in others]
     return Section("progress", "Progress", [Figure(first.svg("wide"), title, caption, "wide"), *figures])
 
 
 def progress_charts(
-    standing: Standing, other: Standing | None = None, numbers: Mapping[str, int] | None = None
+    standing: Standing, own: Curve, base: Curve | None, numbers: Mapping[str, int]
 ) -> list[Chart]:
     """Best and top-10 so far against calls; several objectives also one by one.
 
     The campaign has at least one call; dots refer to rows of the molecule table, whose numbers are by SMILES.
     """
-    rows = numbers or {}
-    own, base = curves(standing, other)
     calls = np.arange(1, len(own.each) + 1, dtype=np.float64)
-    layers = _dots(standing, calls, own.each, rows)
-    if base is not None and other is not None:
+    layers = _dots(standing, calls, own.each, numbers)
+    if base is not None:
         at = np.arange(1, len(base.top) + 1, dtype=np.float64)
         inside = at <= max(standing.settings.budget, len(calls))
-        named = f"{other.settings.method}: top 10"
-        layers.append(Layer(at[inside], base.top[inside], named, "steps", "c7", dashed=True))
+        name = f"{base.method}: top 10"
+        layers.append(Layer(at[inside], base.top[inside], name, "steps", "c7", dashed=True))
     layers.append(Layer(calls, own.top, "mean of top 10", "steps", "c1"))
     layers.append(Layer(calls, own.best, "best so far", "steps", "c0"))
     level = _start_level(standing) if base is None else None
@@ -154,7 +154,7 @@ def progress_charts(
         band=(0.5, n_start + 0.5, "start set") if n_start else None,
     )
     several = len(standing.settings.objectives) > 1
-    return [progress, *(_each_objective(standing, calls, rows) if several else [])]
+    return [progress, *(_each_objective(standing, calls, numbers) if several else [])]
 
 
 def _explained(standing: Standing, own: Curve, base: Curve | None) -> str:
@@ -203,7 +203,7 @@ def front_section(standing: Standing, numbers: Mapping[str, int]) -> Section:
     return Section("front", "Pareto front", figures, note)
 
 
-def front_charts(standing: Standing, numbers: Mapping[str, int] | None = None) -> tuple[list[Chart], str]:
+def front_charts(standing: Standing, numbers: Mapping[str, int]) -> tuple[list[Chart], str]:
     """A chart of each pair of goals with their Pareto front, and a caption; nothing for a single goal."""
     objectives = standing.settings.objectives
     scored = [row for row in standing.rows if row.feasible][:_LARGEST_FRONT]
@@ -211,7 +211,7 @@ def front_charts(standing: Standing, numbers: Mapping[str, int] | None = None) -
         return [], ""
     values = standing.matrix(scored)
     on_front = front(values, objectives)
-    at = np.array([(numbers or {}).get(row.smiles, -1) for row in scored], dtype=np.int64)
+    at = np.array([numbers.get(row.smiles, -1) for row in scored], dtype=np.int64)
     given = np.array([row.source in _GIVEN for row in scored], dtype=bool)
     charts = []
     pairs = list(combinations(standing.goal_indices, 2))[:_MOST_PAIRS]

@@ -14,7 +14,7 @@ from molvae.chemistry.molecule import is_valid, parse
 from molvae.oracles.docking import kept_poses
 from molvae.persistence.locations import remembered
 from molvae.reporting.campaign_account import calls_section, failures_section
-from molvae.reporting.campaign_progress import baseline_of, front_section, progress_cards, progress_section
+from molvae.reporting.campaign_progress import curves, front_section, progress_cards, progress_section
 from molvae.reporting.campaign_standing import Standing
 from molvae.reporting.drawings import Gallery, molecule_table, row_numbers
 from molvae.reporting.page import Attachment, Facts, Report, Section, Tile, Tiles
@@ -46,7 +46,7 @@ def campaign_report(journal: Path, *, baseline: Path | None, n_molecules: int, n
         campaign = Campaign(opened, None)
         history, rows = campaign.history, campaign.table()
     standing, precedent = Standing(history.settings, rows), _precedent(journal.parent)
-    other = None if baseline is None else baseline_of(baseline, history.settings)
+    own, base = curves(standing, baseline)
     gallery = Gallery() if precedent is None else Gallery(marked=partial(_unusual, precedent))
     ranked = _ranked(rows)
     similar = _similarities(ranked[:n_rows])
@@ -59,7 +59,7 @@ def campaign_report(journal: Path, *, baseline: Path | None, n_molecules: int, n
     )
     numbers = row_numbers(table)
     sections = [
-        progress_section(standing, other, numbers),
+        progress_section(standing, own, base, numbers),
         front_section(standing, numbers),
         _best_section(standing, ranked, similar, gallery, precedent),
         calls_section(standing, history),
@@ -71,7 +71,7 @@ def campaign_report(journal: Path, *, baseline: Path | None, n_molecules: int, n
         title=" · ".join(standing.titles),
         subtitle=_subtitle(standing, len(history.start)),
         when=f"{moment(times[0])} to {moment(times[-1])} · {journal.parent.name}/{journal.name}",
-        cards=progress_cards(standing, other, history.seconds),
+        cards=progress_cards(standing, own, base, history.seconds),
         sections=sections,
         table=table,
         gallery=gallery,

@@ -60,13 +60,13 @@ def draw_progress(settings: CampaignSettings, table: Sequence[Row], target: Path
     Raises:
         InputError: No call has given a score.
     """
-    from molvae.reporting.campaign_progress import progress_charts
+    from molvae.reporting.campaign_progress import curves, progress_charts
     from molvae.reporting.campaign_standing import Standing
 
     standing = Standing(settings, table)
     if not np.isfinite(standing.matrix(standing.called)).any():
         raise InputError("no oracle call has succeeded yet, so there is no progress to draw")
-    save_charts(progress_charts(standing), target)
+    save_charts(progress_charts(standing, *curves(standing, None), {}), target)
 
 
 def draw_front(settings: CampaignSettings, table: Sequence[Row], target: Path) -> bool:
@@ -75,7 +75,7 @@ def draw_front(settings: CampaignSettings, table: Sequence[Row], target: Path) -
     from molvae.reporting.campaign_standing import Standing
 
     standing = Standing(settings, table)
-    charts, _ = front_charts(standing)
+    charts, _ = front_charts(standing, {})
     if len(charts) != 1:
         return False
     save_charts(charts, target)
