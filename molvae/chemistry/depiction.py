@@ -82,38 +82,27 @@ def grid_svg(
     Raises:
         UsageError: No molecule, no column, or not one legend for each molecule.
     """
-    width, height = _size(molecules, legends, columns, panel)
-    canvas = rdMolDraw2D.MolDraw2DSVG(width, height, *panel)
-    _draw(canvas, molecules, legends, core, marked)
-    return _element(canvas.GetDrawingText())
+    return _element(_drawn_grid(rdMolDraw2D.MolDraw2DSVG, molecules, legends, columns, panel, core, marked))
 
 
 def grid_png(
-    molecules: Sequence[Molecule | Invalid],
-    legends: Sequence[str] | None = None,
-    columns: int = 4,
-    *,
-    panel: tuple[int, int] = PANEL,
+    molecules: Sequence[Molecule | Invalid], legends: Sequence[str] | None = None, columns: int = 4
 ) -> bytes:
     """As `grid_svg`, as a PNG image."""
-    width, height = _size(molecules, legends, columns, panel)
-    canvas = rdMolDraw2D.MolDraw2DCairo(width, height, *panel)
-    _draw(canvas, molecules, legends)
-    return bytes(canvas.GetDrawingText())
+    return bytes(_drawn_grid(rdMolDraw2D.MolDraw2DCairo, molecules, legends, columns, PANEL))
 
 
-def _draw(
-    canvas: Any,
+def _drawn_grid(
+    canvas_type: Any,
     molecules: Sequence[Molecule | Invalid],
     legends: Sequence[str] | None,
+    columns: int,
+    panel: tuple[int, int],
     core: Core | None = None,
     marked: Sequence[Sequence[int]] | None = None,
-) -> None:
-    texts = (
-        [""] * len(molecules)
-        if legends is None
-        else [one_line(legend, _LONGEST_LEGEND) for legend in legends]
-    )
+) -> Any:
+    canvas = canvas_type(*_size(molecules, legends, columns, panel), *panel)
+    texts = None if legends is None else [one_line(legend, _LONGEST_LEGEND) for legend in legends]
     options = canvas.drawOptions()
     options.legendFontSize = 14
     options.drawMolsSameScale = False  # one long molecule must not shrink all others
@@ -129,6 +118,7 @@ def _draw(
         )
         canvas.DrawMolecules(mols, legends=texts, highlightBonds=bonds)
     canvas.FinishDrawing()
+    return canvas.GetDrawingText()
 
 
 def _bonds(mol: Chem.Mol, atoms: Sequence[int]) -> list[int]:
@@ -174,7 +164,7 @@ def _element(document: str) -> str:
 
 MOST = 24
 """Molecules of a grid, and rows of a table, that are shown."""
-_PANEL = (180, 140)
+_TILE = (180, 140)
 _PAPER = "background:#fff;color:#000;border-radius:6px"  # RDKit draws in black
 
 
@@ -187,40 +177,42 @@ class MoleculeList(list["Molecule | Invalid"]):
 
     def _repr_html_(self) -> str:
         found = [item for item in self if isinstance(item, Molecule)]
-        said = f"{_count(len(found), 'molecule')}, {len(self) - len(found):,} invalid"
-        return grid_html(found, [molecule.smiles for molecule in found], said)
+        noun = "molecule" if len(found) == 1 else "molecules"
+        caption = f"{len(found):,} {noun}, {len(self) - len(found):,} invalid"
+        return grid_html(found, [molecule.smiles for molecule in found], caption)
 
 
-def grid_html(molecules: Sequence[Molecule], legends: Sequence[str], said: str) -> str:
-    """A sentence, and the first molecules as pictures with a line under each; all of it is plain text."""
-    more = len(molecules) - MOST
-    note = f"{said}; the first {MOST} are shown" if more > 0 else said
+def grid_html(molecules: Sequence[Molecule], legends: Sequence[str], caption: str) -> str:
+    """A caption, and the first molecules as pictures with a line under each, given as plain text."""
     if not molecules:
-        return f"<p>{escape(note)}</p>"
+        return _caption(caption, 0)
     tiles = "".join(
-        f'<figure style="margin:6px;width:{_PANEL[0]}px">{_drawn(molecule)}'
+        f'<figure style="margin:6px;width:{_TILE[0]}px">{_drawn(molecule)}'
         f'<figcaption style="font-size:11px;overflow-wrap:anywhere">{escape(legend)}</figcaption></figure>'
         for molecule, legend in zip(molecules[:MOST], legends[:MOST], strict=True)
     )
-    return f'<p>{escape(note)}</p><div style="display:flex;flex-wrap:wrap">{tiles}</div>'
+    return f'{_caption(caption, len(molecules))}<div style="display:flex;flex-wrap:wrap">{tiles}</div>'
 
 
-def table_html(header: Sequence[str], rows: Sequence[Sequence[Any]], said: str = "") -> str:
+def table_html(header: Sequence[str], rows: Sequence[Sequence[Any]], caption: str = "") -> str:
     """A table: molecules are drawn, numbers are short, all else is plain text.
 
     >>> table_html(["name", "value"], [["a<b", 0.125], ["c", float("nan")]], "two")
     '<p>two</p><table><thead><tr><th>name</th><th>value</th></tr></thead><tbody><tr><td>a&lt;b</td><td>0.125</td></tr><tr><td>c</td><td>-</td></tr></tbody></table>'
     """
-    more = len(rows) - MOST
-    note = f"{said}; the first {MOST} are shown" if more > 0 else said
     head = "".join(f"<th>{escape(name)}</th>" for name in header)
     body = "".join(f"<tr>{''.join(f'<td>{_cell(value)}</td>' for value in row)}</tr>" for row in rows[:MOST])
-    sentence = f"<p>{escape(note)}</p>" if note else ""
-    return f"{sentence}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"{_caption(caption, len(rows))}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _caption(text: str, n: int) -> str:
+    """A paragraph that also says if only some of n items are shown; none without a text."""
+    shown = f"{text}; the first {MOST} are shown" if n > MOST else text
+    return f"<p>{escape(shown)}</p>" if shown else ""
 
 
 def _drawn(molecule: Molecule) -> str:
-    drawn = molecule_svg(molecule, width=_PANEL[0], height=_PANEL[1])
+    drawn = molecule_svg(molecule, width=_TILE[0], height=_TILE[1])
     return f'<div style="{_PAPER};width:fit-content">{drawn}</div>'
 
 
@@ -228,7 +220,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, Molecule):
         return _drawn(value)
     return cell(value) if value is None or isinstance(value, bool | float) else escape(str(value))
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" + ("" if n == 1 else "s")
