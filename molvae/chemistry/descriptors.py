@@ -124,10 +124,6 @@ def _hydrogens(mol: Mol) -> float:
     return float(sum(atom.GetTotalNumHs() + (atom.GetAtomicNum() == 1) for atom in mol.GetAtoms()))
 
 
-def _stereocenters(mol: Mol) -> float:
-    return float(rdMolDescriptors.CalcNumAtomStereoCenters(mol))
-
-
 def _largest_ring(mol: Mol) -> float:
     return float(max((len(ring) for ring in mol.GetRingInfo().AtomRings()), default=0))
 
@@ -203,7 +199,7 @@ _BUILT_IN: dict[str, tuple[Callable[[Mol], float], str]] = {
     "hydrogens": (_hydrogens, "hydrogen atoms"),
     "bertz": (GraphDescriptors.BertzCT, "topological complexity; Bertz 1981"),
     "formal_charge": (rdmolops.GetFormalCharge, "charge"),
-    "stereocenters": (_stereocenters, "stereocenters of atoms"),
+    "stereocenters": (rdMolDescriptors.CalcNumAtomStereoCenters, "stereocenters of atoms"),
     "molar_refractivity": (Crippen.MolMR, "molar refractivity; Wildman and Crippen 1999"),
     "labute_asa": (rdMolDescriptors.CalcLabuteASA, "approximate surface area, square angstrom"),
     **{

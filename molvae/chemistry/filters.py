@@ -187,11 +187,8 @@ def _simple_reasons(mol: Chem.Mol) -> Iterator[str]:
         yield f"a ring of {max(rings)} atoms"
     if any(atom.GetFormalCharge() for atom in mol.GetAtoms()):
         yield "charged"
-    yield from (f"element {symbol}" for symbol in sorted(_symbols(mol) - _ELEMENTS))
-
-
-def _symbols(mol: Chem.Mol) -> set[str]:
-    return {atom.GetSymbol() for atom in mol.GetAtoms()}
+    symbols = {atom.GetSymbol() for atom in mol.GetAtoms()}
+    yield from (f"element {symbol}" for symbol in sorted(symbols - _ELEMENTS))
 
 
 def _alert_names(mol: Chem.Mol, bits: Any, directory: Path) -> Iterator[str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FingerprintKind = Literal["morgan", "feature_morgan", "atom_pair"]
 """Circular environments of atoms, the same over pharmacophoric features, and pairs of atoms with distance."""
+KINDS: tuple[FingerprintKind, ...] = get_args(FingerprintKind)
 
 _DEFAULT_RADIUS: dict[str, int] = {"morgan": 3, "feature_morgan": 2}
 _LARGEST_RADIUS = 8
@@ -96,16 +97,11 @@ def count_entries(
     return lengths, features, counts
 
 
-def kinds() -> tuple[FingerprintKind, ...]:
-    """All fingerprint kinds."""
-    return get_args(FingerprintKind)
-
-
 @cache
 def _generator(kind: str, radius: int | None, n_features: int | None) -> Any:
-    if kind not in kinds():
+    if kind not in KINDS:
         raise UnknownNameError(
-            f"unknown fingerprint '{kind}'{suggest(kind, kinds())}", hint=f"Known: {', '.join(kinds())}."
+            f"unknown fingerprint '{kind}'{suggest(kind, KINDS)}", hint=f"Known: {', '.join(KINDS)}."
         )
     if n_features is not None and n_features < 1:
         raise UsageError(f"a fingerprint needs at least 1 feature, got {n_features}")
