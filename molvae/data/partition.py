@@ -174,46 +174,29 @@ class Library:
         part_rows: int,
     ) -> None:
         table = open_table(path, smiles_column=smiles_column, id_column=id_column)
-        self._part_rows, self._part_bytes = part_rows, part_bytes
-        self.columns, self.note = table.columns, table.note
-        self.n_parts: int | None = None
-        self._groups: tuple[int, ...] = ()
-        self._begin = 0
-        self._table: Table | None = None
         layout = table.layout
+        self.columns, self.note = table.columns, table.note
+        self._table: Table | None = None
+        self._part_rows = part_rows
+        self._parts: list[Part] = []
         if layout is not None and layout.delimiter is None:
-            self._groups = ParquetRows(Path(path)).groups
-            self.n_parts = sum(-(-n // part_rows) for n in self._groups)
+            self._parts = list(_pieces_of_groups(ParquetRows(Path(path)).groups, part_rows))
             self.reader = PartReader(path, "groups", layout)
         elif layout is not None and _can_be_cut(path, layout):
-            self._begin = _end_of_line(Path(path), layout.header_line)
-            size = Path(path).stat().st_size
-            self.n_parts = max(1, -(-(size - self._begin) // part_bytes))
+            self._parts = list(_blocks(Path(path), layout, part_bytes))
             self.reader = PartReader(path, "bytes", layout)
         else:
             self._table = table
             self.reader = PartReader(path, "stream", layout)
+        self.n_parts = None if self.reader.kind == "stream" else len(self._parts)
 
     def parts(self, shard: Shard) -> Iterator[Part]:
         """Yield the parts of a shard, in order."""
-        numbers = shard.range(self.n_parts or 0)
-        if self.reader.kind == "bytes":
-            for number in numbers:
-                start = self._begin + number * self._part_bytes if number else 0
-                yield Part(number, start, self._begin + (number + 1) * self._part_bytes)
-        elif self.reader.kind == "groups":
-            yield from islice(self._pieces(), numbers.start, numbers.stop)
-        else:
+        if self.reader.kind == "stream":
             yield from self._streamed(shard)
-
-    def _pieces(self) -> Iterator[Part]:
-        number = first = 0
-        for group, n_rows in enumerate(self._groups):
-            for start in range(first, first + n_rows, self._part_rows):
-                stop = min(start + self._part_rows, first + n_rows)
-                yield Part(number, start, stop, group=(group, first))
-                number += 1
-            first += n_rows
+        else:
+            numbers = shard.range(len(self._parts))
+            yield from self._parts[numbers.start : numbers.stop]
 
     def _streamed(self, shard: Shard) -> Iterator[Part]:
         if self._table is None:
@@ -225,6 +208,23 @@ class Library:
                 yield Part(number, start, start + len(piece), rows=piece)
             number, start = number + 1, start + len(piece)
         self.n_parts = number
+
+
+def _pieces_of_groups(groups: tuple[int, ...], part_rows: int) -> Iterator[Part]:
+    number = first = 0
+    for group, n_rows in enumerate(groups):
+        for start in range(first, first + n_rows, part_rows):
+            yield Part(number, start, min(start + part_rows, first + n_rows), group=(group, first))
+            number += 1
+        first += n_rows
+
+
+def _blocks(path: Path, layout: Layout, part_bytes: int) -> Iterator[Part]:
+    """Blocks of bytes after the header, which is in the first."""
+    begin = _end_of_line(path, layout.header_line)
+    for number in range(max(1, -(-(path.stat().st_size - begin) // part_bytes))):
+        start = begin + number * part_bytes
+        yield Part(number, start if number else 0, start + part_bytes)
 
 
 def _up_to(rows: Iterator[Row | BadRow], n: int) -> Iterator[Row | BadRow]:
