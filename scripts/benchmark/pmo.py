@@ -11,6 +11,7 @@ its last value is held to the end of the budget. Start molecules are random mole
     python scripts/benchmark/pmo.py --tasks qed median1 --budget 60 --seeds 0 --no-record
     python scripts/benchmark/pmo.py --tasks pareto --budget 500            # three objectives, hypervolume
     python scripts/benchmark/pmo.py --budget 10000 --label latent-only --set 'sources={latent=1.0}'
+    python scripts/benchmark/pmo.py --budget 10000 --label gated --set wild=false  # with the gate
     python scripts/benchmark/pmo.py --audit                                # score all molecules again
 
 The same command continues an interrupted run; finished runs are read from --work. The record has every

