@@ -22,12 +22,11 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".smi", ".sdf", ".jsonl")
 """What a file of results may end with."""
 
-_FORMULA = re.compile(r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+_FORMULA = re.compile(r" *[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 _INNER_FORMULA = re.compile(r"([;\t\n][\s\"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 
 _LONGEST = 1000  # characters of a safe cell
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -235,17 +234,14 @@ def _identifier_column(columns: Sequence[Column]) -> int | None:
 def safe_cell(text: str) -> str:
     """Make a cell printable, limited in length, and safe from being run as a formula.
 
-    A cell that starts with ``= + - @`` gets an apostrophe in front, unless it is a number; no valid SMILES
-    starts with any of these. Control characters are spelled out.
+    See `neutralize` for formulas; no valid SMILES changes. Control characters are spelled out.
 
     >>> safe_cell("=cmd|'/C calc'!A0"), safe_cell("-1.5"), safe_cell("-CC"), safe_cell("[NH4+]")
     ("'=cmd|'/C calc'!A0", '-1.5', "'-CC", '[NH4+]')
     """
-    spelled = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+    spelled = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", neutralize(text))
     if len(spelled) > _LONGEST:
-        spelled = f"{spelled[:_LONGEST]}… ({len(text)} characters)"
-    if spelled.lstrip().startswith(("=", "+", "-", "@", "\\x09", "\\x0d")) and not _NUMBER.fullmatch(spelled):
-        return f"'{spelled}"
+        return f"{spelled[:_LONGEST]}… ({len(text)} characters)"
     return spelled
 
 
