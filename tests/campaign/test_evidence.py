@@ -7,7 +7,7 @@ import torch
 from molvae.campaign.campaign import Campaign
 from molvae.campaign.observations import Observation, StartMolecule
 from molvae.campaign.search.data import training_data
-from molvae.campaign.search.evidence import Tails, doubts, is_high_good, usable_bound
+from molvae.campaign.search.evidence import Tails, doubts, is_high_good, tails_of, tamed, usable_bound
 from molvae.campaign.table import Row
 from molvae.oracles.base import Score
 from molvae.oracles.config import Objective
@@ -135,3 +135,11 @@ class TestTails:
         y = torch.from_numpy(np.array([*self.DOCKED, -357.8]))
         tamed, scaled = Tails.fit(y, high_is_good=True).tamed(y), y * 2.0**power
         assert torch.equal(Tails.fit(scaled, high_is_good=True).tamed(scaled), tamed * 2.0**power)
+
+
+def test_a_bound_is_compared_in_double_precision():
+    scores = np.arange(21)[:, None] / 20  # 6 / 20 is 0.3
+    wanted = [Objective(name="x", direction="at_least", bound=0.3)]
+    values, (moved,) = tamed(scores, wanted, tails_of(scores, wanted))
+    assert moved.bound == 0.3
+    assert (values[:, 0] >= moved.bound).sum() == (scores[:, 0] >= 0.3).sum()

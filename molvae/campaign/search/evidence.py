@@ -115,7 +115,7 @@ def tamed(
     bounds = [
         o
         if o.bound is None
-        else o.model_copy(update={"bound": float(tail.tamed(torch.tensor([o.bound]).double()))})
+        else o.model_copy(update={"bound": float(tail.tamed(torch.tensor([o.bound], dtype=torch.float64)))})
         for o, tail in zip(objectives, tails)
     ]
     return np.stack(columns, axis=1), bounds
@@ -139,7 +139,7 @@ def usable_bound(score: Score, objective: Objective, tails: Tails) -> float | No
         return None
     if side:
         return tails.ends[1] if side > 0 else tails.ends[0]
-    return float(tails.tamed(torch.tensor([score.value]).double()))
+    return float(tails.tamed(torch.tensor([score.value], dtype=torch.float64)))
 
 
 def is_high_good(objective: Objective) -> bool:
