@@ -12,7 +12,6 @@ import threading
 import time
 
 import pytest
-from conftest import QUICK
 from fake_model import FakeModel
 
 from molvae.campaign.campaign import Campaign
@@ -26,11 +25,11 @@ from molvae.oracles.config import objectives
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory, model):
+def original(tmp_path_factory, model, quick):
     """A campaign with two batches, one of them with results, and one measured start molecule."""
     path = tmp_path_factory.mktemp("original") / "journal.sqlite"
     wanted = CampaignSettings(
-        objectives=objectives(maximize=["qed"]), budget=24, n_initial=4, sources={"latent": 1}, effort=QUICK
+        objectives=objectives(maximize=["qed"]), budget=24, n_initial=4, sources={"latent": 1}, effort=quick
     )
     start = [("CCO", (0.4,)), ("CCN", (None,)), ("c1ccccc1", (None,))]
     with Campaign.create(path, model, wanted, start=[StartMolecule(*s) for s in start]) as c:
