@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import weakref
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
@@ -107,9 +107,11 @@ class ExternalOracle(Closing):
         with deferred_signals() as deliver, ThreadPoolExecutor(self._settings.workers) as pool:
             requests = [pool.submit(self._part, part) for part in parts]
             try:
-                while wait(requests, _LOOKED_EVERY).not_done:
+                while (state := wait(requests, _LOOKED_EVERY, FIRST_EXCEPTION)).not_done:
+                    for request in state.done:
+                        request.result()  # an error ends the others
                     deliver()
-            except BaseException:  # Ctrl-C: end the requests, as the threads wait for them
+            except BaseException:  # also Ctrl-C: end the requests, as the threads wait for them
                 self._closing.set()
                 for worker in self._workers:
                     worker.interrupt()

@@ -6,13 +6,16 @@ import json
 import os
 import shlex
 import sys
+import time
 
 import pytest
 
 from molvae.chemistry.molecule import parse
 from molvae.cli.main import run
-from molvae.oracles.base import n_workers
+from molvae.oracles.base import Score, n_workers
+from molvae.oracles.config import ExternalSettings
 from molvae.oracles.conformance import examine
+from molvae.oracles.external import ExternalOracle
 from molvae.oracles.functions import FunctionOracle
 from molvae.oracles.plugins import load_oracle
 
@@ -163,3 +166,25 @@ def test_the_check_of_a_program_that_crashes_ends_with_4(tmp_path, capsys):
     assert "exit code 7" in findings["crashes"]["sentence"]
     assert findings["odd molecules"]["verdict"] == "note"
     assert "breaks the protocol" in said.err
+
+
+def test_an_error_of_one_request_ends_the_others():
+    asked = []
+
+    class Broken:
+        def ask(self, smiles, _seconds):
+            asked.append(smiles)
+            if len(asked) == 1:
+                raise OSError("too many open files")
+            time.sleep(0.02)
+            return [Score.ok(1.0)] * len(smiles)
+
+        def close(self):
+            pass
+
+        interrupt = close
+
+    oracle = ExternalOracle("x", Broken, ExternalSettings(workers=2, batch=1))
+    with pytest.raises(OSError, match="too many open files"):
+        oracle(MOLECULES * 20)
+    assert len(asked) < 20
