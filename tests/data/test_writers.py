@@ -151,7 +151,7 @@ def test_a_molecule_of_any_name_is_one_record(tmp_path, name):
     assert [(row.identifier, row.text) for row in rows] == [(" ".join(name.split()), "CCO"), ("next", "CCN")]
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r=", " =", "\uff1d"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r=", " =", "\u00a0=", "\uff1d"])
 def test_formulas_in_safe_cells_are_neutralized(start):
     assert safe_cell(f"{start}cmd|' /C calc'!A0").startswith("'")
     assert re.search(r"^CCO;\W*(x0[9d])?'", safe_cell(f"CCO;{start}cmd|' /C calc'!A0"))
