@@ -10,6 +10,7 @@ import os
 import secrets
 from tokenize import TokenError
 from typing import TYPE_CHECKING, Self
+from zipfile import BadZipFile
 
 from molvae.errors import CheckpointError, LockedError, StorageError
 
@@ -108,6 +109,8 @@ def sync_directory(path: Path) -> None:
 
 DAMAGED = (
     OSError,
+    EOFError,  # an empty .npy file
+    BadZipFile,  # a damaged .npz file
     ValueError,  # also invalid JSON or UTF-8, too many digits
     TypeError,
     AttributeError,

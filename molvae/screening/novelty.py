@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from molvae.chemistry.admission import Refused, Rules, admit
 from molvae.data.corpus import Corpus
 from molvae.data.readers import open_table
 from molvae.data.records import Row
-from molvae.errors import InputError
+from molvae.errors import CheckpointError, InputError
 from molvae.parallel.mapping import ordered_map
 from molvae.persistence.files import reading, sha256_of, written_aside
 from molvae.persistence.manifest import MANIFEST
@@ -51,7 +52,7 @@ def make_known(
     progress: Progress,
     stop: Callable[[], bool] | None = None,
 ) -> Path | None:
-    """Write the file of known molecules, unless it exists; returns its path, None without a reference.
+    """Write the file of known molecules, unless it exists intact; returns its path, None without a reference.
 
     The reference is a corpus directory or a file of molecules. They are standardized by the rules, without
     their sizes and filters. The name of the file depends on both.
@@ -60,8 +61,9 @@ def make_known(
         return None
     rules = Rules(rules.standardize, rules.keep_stereo)
     key = hashlib.sha256(f"{fingerprint_of(reference)} {rules}".encode()).hexdigest()
-    path = directory / f"known-{key[:16]}.npy"
-    if path.exists():
+    path = directory / f"known-{key[:16]}.npz"
+    with contextlib.suppress(CheckpointError):  # it is missing or damaged
+        Known(path)
         return path
     progress.start(TASK)
     found: set[int] = set()
@@ -71,7 +73,7 @@ def make_known(
         progress.advance(TASK, 1)
     progress.finish(TASK, molecules=len(found))
     with written_aside(path) as temporary, temporary.open("wb") as file:
-        np.save(file, np.array(sorted(found), dtype=np.uint64))
+        np.savez(file, hashes=np.array(sorted(found), dtype=np.uint64))  # a zip file, with a checksum
     return path
 
 
@@ -82,7 +84,7 @@ def _hashes_of(
     if reference.is_dir():
         corpus = Corpus.open(reference)
         if Rules(corpus.settings.standardize, corpus.settings.keep_stereo) == rules:
-            return map(_hash, corpus.smiles())
+            return ordered_map(_hash, corpus.smiles(), workers=0, stop=stop)
         rows = (Row(n, text, "", {}) for n, text in enumerate(corpus.smiles()))
     else:
         table = open_table(reference)
@@ -107,8 +109,8 @@ class Known:
     """
 
     def __init__(self, path: Path) -> None:
-        with reading(path):
-            self._hashes: NDArray[np.uint64] = np.load(path, mmap_mode="r", allow_pickle=False)
+        with reading(path), np.load(path, allow_pickle=False) as arrays:
+            self._hashes: NDArray[np.uint64] = arrays["hashes"]
 
     def contains(self, smiles: Sequence[str]) -> NDArray[np.bool_]:
         """Whether each canonical SMILES is known, `n`."""
