@@ -52,7 +52,6 @@ class TrainSettings(Settings):
 
     retired: ClassVar = {
         "warmup_steps": 300, "weight_decay": 0.01, "gradient_clip": 5.0, "randomized_input": False,
-        "kl_moving": 0.6,
     }  # fmt: skip
 
     model: ModelSettings = ModelSettings()
@@ -83,8 +82,9 @@ class TrainSettings(Settings):
     """Target KL in nats per molecule, reached by adapting beta; ignored with fixed_beta. If not given, with
     initial, the KL of the training molecules in the initial model."""
     kl_start: float | None = Field(default=None, gt=0.0)
-    """Target KL at the start of training, from which it moves to kl_target over 60 % of the run; kl_target if
-    not given."""
+    """Target KL at the start of training; kl_target if not given."""
+    kl_moving: float = Field(default=0.6, ge=0.0, le=1.0)
+    """Share of the run over which the target moves from kl_start to kl_target."""
     fixed_beta: bool = False
     """Keep beta constant (after its warm-up) instead of adapting it to kl_target."""
     beta_warmup_steps: int = Field(default=1000, ge=0)

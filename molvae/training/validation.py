@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _GAIN = 0.005  # change of log beta per step and relative error of the KL
 _MEMORY = 0.95  # of the running mean of the KL
 _BETA_RANGE = (1e-4, 10.0)
-_MOVING = 0.6  # share of a run over which the goal moves
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,8 @@ class BetaController:
         """The controller at the first of `n_steps`."""
         target = None if settings.fixed_beta else settings.kl_target
         warmup = min(settings.beta_warmup_steps, int(LARGEST_WARMUP * n_steps))
-        return cls(settings.beta, target, warmup, settings.kl_start, round(_MOVING * n_steps))
+        n_moving = round(settings.kl_moving * n_steps)
+        return cls(settings.beta, target, warmup, settings.kl_start, n_moving)
 
     @property
     def goal(self) -> float | None:

@@ -27,13 +27,13 @@ def test_without_a_target_beta_stays():
 
 
 def test_the_goal_of_the_kl_moves_in_a_line_and_stays():
-    settings = TrainSettings(kl_start=80.0, kl_target=50.0)
+    settings = TrainSettings(kl_start=80.0, kl_target=40.0, kl_moving=0.5)
     controller, goals = BetaController.start(settings, 20), []
     for _ in range(15):
         goals.append(controller.goal)
         controller = controller.after(50.0)
-    assert goals[:3] == [80.0, 77.5, 75.0]
-    assert goals[12:] == [50.0] * 3
+    assert goals[:3] == [80.0, 76.0, 72.0]
+    assert goals[10:] == [40.0] * 5
 
 
 @pytest.mark.parametrize(
