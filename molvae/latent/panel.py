@@ -14,14 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from molvae.chemistry.molecule import Molecule
 from molvae.data.assay_table import FEWEST, AssayTable
-from molvae.errors import InputError, UsageError, suggest
+from molvae.errors import CheckpointError, InputError, UsageError, suggest
 from molvae.latent.checkpoint import load_tensors, read_json, save_tensors, write_json
 from molvae.latent.codec import MolVAE
 from molvae.latent.panel_fit import AssayFigures, Cells, PanelFit, substructures
 from molvae.latent.panel_fitting import fit_units
 from molvae.latent.prediction import PropertyPrediction
 from molvae.persistence.directories import committed_directory, read_directory
-from molvae.persistence.files import reading
 from molvae.progress import SILENT
 from molvae.seeding import Seeds
 
@@ -227,7 +226,7 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
     def _read(cls, path: Path, device: str) -> AssayPanel:
         model = MolVAE.load(path / _MODEL, device=device)
         tensors, facts = load_tensors(path / _TENSORS), read_json(path / _FACTS)
-        with reading(path):
+        try:
             panel = cls(model, int(facts["seed"]), device)
             panel.model_, panel.rows_ = model, tensors["rows"].numpy()
             panel.names_, panel.notes_ = (tuple(map(str, facts[key])) for key in ("names", "notes"))
@@ -238,10 +237,15 @@ class AssayPanel(BaseEstimator):  # type: ignore[misc]
             ]
             panel.fitted_ = PanelFit.from_tensors(
                 tensors,
+                (len(panel.smiles_), model.latent_size),
                 names=tuple(sorted(panel.names_)),
                 figures=tuple(AssayFigures(**row) for row in figures),
                 n_members=int(facts["members"]),
             )
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+            raise CheckpointError(f"{path} does not fit together as a panel: {error}") from None
+        if not ((panel.rows_ >= -1) & (panel.rows_ < len(panel.smiles_))).all():
+            raise CheckpointError(f"{path} does not fit together as a panel: rows point beyond its molecules")
         return panel
 
 

@@ -11,7 +11,6 @@ from scipy.special import expit, logit
 
 from molvae.chemistry.fingerprints import count_entries
 from molvae.models.panel import PanelRows, PanelVAE
-from molvae.models.tensors import fill
 from molvae.optimization.similarities import MinMaxGallery, Multisets
 
 if TYPE_CHECKING:
@@ -210,21 +209,38 @@ class PanelFit:
     def from_tensors(
         cls,
         tensors: Mapping[str, Tensor],
+        shape: tuple[int, int],
         *,
         names: tuple[str, ...],
         figures: tuple[AssayFigures, ...],
         n_members: int,
     ) -> PanelFit:
-        """Restore from `tensors()`; the names are sorted.
+        """Restore from `tensors()`, for `n` molecules with `d` latent dimensions (`shape`), names sorted.
 
         Raises:
             KeyError: A tensor is missing.
+            ValueError: A tensor has the wrong shape.
+            RuntimeError: The same, in an autoencoder.
         """
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+        (n, latent_size), p = shape, len(names)
+        shapes: dict[str, tuple[int, ...]] = {
+            "z": (n, latent_size),
+            **dict.fromkeys(("binary", "center", "scale", "spread", "ridge.constant"), (p,)),
+            **dict.fromkeys(("trust", "widening"), (2, p)),
+            **dict.fromkeys(("values", "expected"), (n, p)),
+            **dict.fromkeys(("z_center", "z_scale"), (latent_size,)),
+            "ridge.dual": (len(arrays["ridge.offsets"]) - 1, p),
+            "ridge.keys": (int(arrays["ridge.offsets"][-1]),),
+        }
+        for name, expected in shapes.items():
+            if arrays[name].shape != expected:
+                raise ValueError(f"'{name}' has shape {arrays[name].shape}, not {expected}")
         members = []
-        for number in range(n_members):
-            members.append(PanelVAE(arrays["z"].shape[1] + len(names), len(names)))
-            fill(members[-1], tensors, f"member.{number}.")
+        for prefix in (f"member.{number}." for number in range(n_members)):
+            members.append(PanelVAE(latent_size + p, p))
+            own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+            members[-1].load_state_dict(own)
         multisets = Multisets(arrays["ridge.keys"], arrays["ridge.offsets"], _WIDTH)
         return cls(
             names=names,
