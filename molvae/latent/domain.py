@@ -165,6 +165,10 @@ class ApplicabilityDomain:
             "quantiles": (len(SCORES) + 1, _GRID),
         }
         check_tensors({name: torch.from_numpy(array) for name, array in arrays.items()}, expected)
+        if len(arrays["reference"]) == 0 or (np.diag(arrays["factor"]) <= 0).any():
+            raise ValueError("the reference is empty, or the factor is not a Cholesky factor")
+        if (np.diff(arrays["quantiles"], axis=1) < 0).any():
+            raise ValueError("quantiles decrease")
         return cls(**arrays)
 
     def _single(self, terms: Likelihood) -> NDArray[np.float64]:

@@ -137,4 +137,6 @@ def _column(molecules: Any) -> Any:
     array = np.asarray(molecules, dtype=object)
     if array.ndim == 2 and array.shape[1] == 1:  # noqa: PLR2004 - rows and columns
         return array[:, 0]
+    if array.ndim == 0 and not isinstance(molecules, str):
+        raise UsageError(f"SMILES are one column, got {type(molecules).__name__}")
     return array if array.ndim else molecules

@@ -165,9 +165,10 @@ class Plane:
         known = np.asarray(z[np.isfinite(z).all(axis=1)], dtype=np.float64)
         if len(known) < _FEWEST or known.shape[1] < 2:  # noqa: PLR2004 - a plane has two
             raise InputError(f"a map needs at least {_FEWEST} molecules the model can read, got {len(known)}")
-        self._fitted = PCA(2, svd_solver="covariance_eigh").fit(known)
+        with np.errstate(invalid="ignore"):  # 0 / 0 where all are equal
+            self._fitted = PCA(2, svd_solver="covariance_eigh").fit(known)
         self.axes: Array = self._fitted.components_.T
-        self.share: list[float] = self._fitted.explained_variance_ratio_.tolist()
+        self.share: list[float] = np.nan_to_num(self._fitted.explained_variance_ratio_).tolist()
 
     def place(self, z: NDArray[np.floating]) -> Array:
         """Map coordinates `n x 2` of latent vectors `n x d`."""

@@ -67,5 +67,7 @@ def test_input_that_is_not_a_column_of_smiles_is_rejected(tiny_checkpoint):
         transformer.transform("CCO")
     with pytest.raises(UsageError, match="one column"):
         transformer.transform([["CCO", "CC"]])
+    with pytest.raises(UsageError, match="got NoneType"):
+        transformer.transform(None)
     with pytest.raises(UsageError, match="head"):
         LatentRegressor("forest").fit(np.zeros((3, 2)), np.zeros(3))

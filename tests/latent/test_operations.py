@@ -180,6 +180,17 @@ class TestDomain:
         with pytest.raises(ValueError, match="factor"):
             ApplicabilityDomain.from_arrays(wrong, calibrated.latent_size)
 
+    @pytest.mark.parametrize("name", ["factor", "reference", "quantiles"])
+    def test_senseless_values_are_refused(self, calibrated, name):
+        arrays = calibrated.domain.arrays()
+        wrong = {
+            "factor": 0 * arrays["factor"],
+            "reference": arrays["reference"][:0],
+            "quantiles": -arrays["quantiles"],
+        }
+        with pytest.raises(ValueError, match=name):
+            ApplicabilityDomain.from_arrays({**arrays, name: wrong[name]}, calibrated.latent_size)
+
     def test_an_uncalibrated_model_says_so(self, tiny_model):
         with pytest.raises(UsageError, match="calibrate"):
             require_domain(tiny_model.domain)
