@@ -10,7 +10,6 @@ import os
 import secrets
 from tokenize import TokenError
 from typing import TYPE_CHECKING, Self
-from zipfile import BadZipFile
 
 from molvae.errors import CheckpointError, LockedError, StorageError
 
@@ -109,8 +108,7 @@ def sync_directory(path: Path) -> None:
 
 DAMAGED = (
     OSError,
-    EOFError,  # an empty .npy file
-    BadZipFile,  # a damaged .npz file
+    EOFError,  # an empty .npy or .npz file
     ValueError,  # also invalid JSON or UTF-8, too many digits
     TypeError,
     AttributeError,

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 from functools import partial
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -109,8 +110,12 @@ class Known:
     """
 
     def __init__(self, path: Path) -> None:
-        with reading(path), np.load(path, allow_pickle=False) as arrays:
-            self._hashes: NDArray[np.uint64] = arrays["hashes"]
+        with reading(path):
+            try:
+                with np.load(path, allow_pickle=False) as arrays:
+                    self._hashes: NDArray[np.uint64] = arrays["hashes"]
+            except BadZipFile as error:
+                raise ValueError(str(error)) from error
 
     def contains(self, smiles: Sequence[str]) -> NDArray[np.bool_]:
         """Whether each canonical SMILES is known, `n`."""
